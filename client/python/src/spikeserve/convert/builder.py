@@ -1,0 +1,190 @@
+"""Builds a NetworkDefinition operation by operation, with shapes known at every point."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikeserve.convert.errors import ConversionError, Unsupported
+from spikeserve.convert.graph import Array, as_float32
+from spikeserve.convert.neurons import Lowpass, NeuronModel, set_model
+from spikeserve.v1 import network_pb2 as pb
+
+Shape = tuple[int, ...]
+_MAX_NAME = 128
+
+
+@dataclass(frozen=True)
+class Value:
+    """The output of an operation, seen through a permutation that has not been emitted yet.
+
+    `stored` is the operation's own shape; axis i of the value is axis order[i] of it. So the layout
+    changes around channels-first layers cancel without a trace.
+    """
+
+    operation: str
+    stored: Shape
+    order: Shape
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(self.stored[axis] for axis in self.order)
+
+    @property
+    def plain(self) -> bool:
+        return self.order == tuple(range(len(self.order)))
+
+    def permuted(self, axes: Shape) -> Value:
+        """Axis i of the result is axis axes[i] of this value."""
+        return Value(self.operation, self.stored, tuple(self.order[axis] for axis in axes))
+
+
+def clean_name(name: str) -> str:
+    """`name` with every character that the format does not allow replaced."""
+    return re.sub(r"[^A-Za-z0-9._/:-]", "_", name)[: _MAX_NAME - 28] or "_"
+
+
+class Builder:
+    """Collects operations, connections, probes and tensors of one definition."""
+
+    def __init__(self, synapse: Lowpass | None) -> None:
+        self.definition = pb.NetworkDefinition(format_version=1)
+        self.neuron_layers: dict[str, str] = {}  # Neuron operation -> layer name
+        self._synapse = synapse
+        self._names: set[str] = set()
+        self._tensors: dict[str, str] = {}  # name as given -> id
+        self._permutes: dict[tuple[str, Shape], Value] = {}
+
+    def input(self, name: str, shape: Shape) -> Value:
+        """A named input, shape without batch."""
+        if not 1 <= len(shape) <= 4:
+            raise Unsupported(f"an input of rank {len(shape)}", "use an input of rank 1 to 4")
+        operation = self._operation(name)
+        operation.input.shape.extend(shape)
+        return _value(operation.name, shape)
+
+    def add(self, name: str, sources: list[Value], shape: Shape, body: _Body) -> Value:
+        """An operation of any kind over plain-layout sources; returns its output."""
+        plain = [self.plain(source) for source in sources]
+        operation = self._operation(name)
+        getattr(operation, body[0]).CopyFrom(body[1])
+        for source in plain:
+            self._connect(source.operation, operation.name)
+        return _value(operation.name, shape)
+
+    def elementwise(self, name: str, source: Value, body: _Body) -> Value:
+        """An operation that does not care about the layout: the permutation stays pending."""
+        operation = self._operation(name)
+        getattr(operation, body[0]).CopyFrom(body[1])
+        self._connect(source.operation, operation.name)
+        return Value(operation.name, source.stored, source.order)
+
+    def neuron(self, name: str, layer: str, source: Value, model: NeuronModel) -> Value:
+        """A population of one neuron per element, gain 1; `layer` is what options name it by."""
+        body = pb.NeuronOperation()
+        set_model(body, model, model.amplitude)
+        value = self.elementwise(name, source, ("neuron", body))
+        self.neuron_layers[value.operation] = layer
+        return value
+
+    def plain(self, value: Value) -> Value:
+        """The value in its own axis order; emits a Permute (once) where that takes one."""
+        if value.plain:
+            return value
+        key = (value.operation, value.order)
+        if key not in self._permutes:
+            operation = self._operation(f"{value.operation}/permute")
+            operation.permute.permutation.extend(value.order)
+            self._connect(value.operation, operation.name)
+            self._permutes[key] = _value(operation.name, value.shape)
+        return self._permutes[key]
+
+    def tensor(self, name: str, values: Array) -> str:
+        """Stores a float32 blob under `name` unless it is there already (shared layers)."""
+        if name in self._tensors:
+            return self._tensors[name]
+        ident = _unique(clean_name(name), set(self._tensors.values()))
+        with np.errstate(over="ignore"):
+            blob = as_float32(values)
+        if not np.isfinite(blob).all():
+            raise ConversionError(f"'{name}' holds values outside of float32, NaN or infinity")
+        data = blob.tobytes()
+        self.definition.tensors.add(
+            id=ident,
+            shape=blob.shape,
+            data_type=pb.DATA_TYPE_FLOAT32,
+            data=data,
+            sha256=hashlib.sha256(data).digest(),
+        )
+        self._tensors[name] = ident
+        return ident
+
+    def probe(self, name: str, value: Value, synapse: Lowpass | None) -> None:
+        """Probes the output of a value; a neuron's probe falls back to the network's synapse."""
+        target = self.plain(value).operation
+        probe = self.definition.probes.add(
+            name=clean_name(name), target=target, quantity=pb.PROBE_QUANTITY_OUTPUT
+        )
+        if synapse is None and target in self.neuron_layers:
+            synapse = self._synapse
+        if synapse is not None:
+            probe.synapse.lowpass.tau = synapse.tau
+
+    def _operation(self, name: str) -> pb.Operation:
+        unique = _unique(clean_name(name), self._names)
+        self._names.add(unique)
+        return self.definition.operations.add(name=unique)
+
+    def _connect(self, source: str, target: str) -> None:
+        connection = self.definition.connections.add(source=source, target=target)
+        if self._synapse is not None and source in self.neuron_layers:
+            connection.synapse.lowpass.tau = self._synapse.tau
+
+
+_Message = (
+    pb.AffineOperation
+    | pb.ConvOperation
+    | pb.PoolOperation
+    | pb.ScaleShiftOperation
+    | pb.WeightedSumOperation
+    | pb.ConcatOperation
+    | pb.ReshapeOperation
+    | pb.PadOperation
+    | pb.NeuronOperation
+    | pb.ActivationOperation
+)
+_Body = tuple[str, _Message]
+
+
+def _unique(base: str, taken: set[str]) -> str:
+    name, count = base, 2
+    while name in taken:
+        name, count = f"{base}_{count}", count + 1
+    return name
+
+
+def _value(operation: str, shape: Shape) -> Value:
+    return Value(operation, tuple(int(n) for n in shape), tuple(range(len(shape))))
+
+
+def prune(definition: pb.NetworkDefinition) -> None:
+    """Drops operations that no probe depends on (inputs stay)."""
+    sources: dict[str, list[str]] = {}
+    for connection in definition.connections:
+        sources.setdefault(connection.target, []).append(connection.source)
+    used: set[str] = set()
+    pending = [probe.target for probe in definition.probes]
+    while pending:
+        name = pending.pop()
+        if name not in used:
+            used.add(name)
+            pending.extend(sources.get(name, []))
+    operations = [o for o in definition.operations if o.name in used or o.HasField("input")]
+    links = [c for c in definition.connections if c.target in used]
+    del definition.operations[:]
+    del definition.connections[:]
+    definition.operations.extend(operations)
+    definition.connections.extend(links)

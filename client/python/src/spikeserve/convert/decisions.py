@@ -1,0 +1,132 @@
+"""Decides, for every call of a layer, what its activation becomes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spikeserve.convert.activations import Activation, canonical_name, layer_activation
+from spikeserve.convert.errors import ConversionError, ConversionWarning, Problem, Unsupported
+from spikeserve.convert.graph import Graph
+from spikeserve.convert.neurons import NeuronModel, as_neuron
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What follows a layer's linear part: nothing, a population, or an output nonlinearity."""
+
+    neuron: NeuronModel | None = None
+    output: str | None = None  # "softmax" or "leaky_relu"
+    slope: float = 0.0
+    dropped: str | None = None  # an output activation that was left out
+
+
+@dataclass
+class Swaps:
+    """The caller's swap_activations by canonical kind; None stands for linear."""
+
+    table: dict[str, NeuronModel | None]
+    default: NeuronModel
+    used: set[str] = field(default_factory=set)
+
+    def lookup(self, kind: str) -> tuple[bool, NeuronModel | None]:
+        """(whether the kind is swapped, what for)."""
+        if kind in self.table:
+            self.used.add(kind)
+            return True, self.table[kind]
+        return False, None
+
+    def warn_unused(self) -> list[str]:
+        """Warns about keys that no layer uses; returns the messages."""
+        messages = [
+            f"swap_activations: no layer has the activation '{kind}'"
+            for kind in self.table
+            if kind not in self.used
+        ]
+        for message in messages:
+            warnings.warn(message, ConversionWarning, stacklevel=4)
+        return messages
+
+
+def parse_swaps(swaps: Mapping[Any, Any] | None, default: NeuronModel) -> Swaps:
+    """Canonical keys and neuron models; ConversionError for values that are neither."""
+    table: dict[str, NeuronModel | None] = {}
+    for key, value in (swaps or {}).items():
+        kind = canonical_name(key)
+        linear = value is None or (isinstance(value, str) and value.lower() in ("linear", "none"))
+        try:
+            table[kind] = None if linear else as_neuron(value)
+        except ValueError as error:
+            raise ConversionError(f"swap_activations[{key!r}]: {error}") from error
+    return Swaps(table, default)
+
+
+def decide(
+    graph: Graph, swaps: Swaps, keep_softmax: bool
+) -> tuple[dict[int, Decision], list[Problem]]:
+    """The decision for every node and the activations that cannot be converted."""
+    consumers = graph.consumers()
+    decisions: dict[int, Decision] = {}
+    problems: list[Problem] = []
+    for index, node in enumerate(graph.nodes):
+        decisions[index] = Decision()
+        if node.layer.custom is not None:
+            continue
+        sink = index in graph.outputs and not consumers[index]
+        activation = layer_activation(node.layer)
+        try:
+            decisions[index] = _decide(activation, sink, swaps, keep_softmax)
+        except Unsupported as error:
+            layer = node.layer
+            problems.append(Problem(layer.name, layer.class_name, error.reason, error.advice))
+    return decisions, problems
+
+
+def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool) -> Decision:
+    kind = activation.kind
+    if activation.custom is not None:
+        raise Unsupported(
+            f"its activation {activation.custom} is custom code, which is never run",
+            "use a standard activation",
+        )
+    swapped, model = swaps.lookup(kind)
+    if swapped:
+        return Decision(neuron=model)
+    if kind == "linear":
+        return Decision()
+    if kind == "relu":
+        _check_relu(activation)
+        return Decision(neuron=swaps.default)
+    if kind == "softmax":
+        return _softmax(activation, sink, keep_softmax)
+    if kind == "leaky_relu" and sink:
+        return Decision(output="leaky_relu", slope=activation.options["negative_slope"])
+    where = "" if sink else "hidden "
+    raise Unsupported(
+        f"the {where}activation '{kind}' has no spiking form",
+        f"train with relu, or give swap_activations={{'{kind}': 'IntegrateAndFire'}} "
+        f"(or {{'{kind}': None}} to leave it out)",
+    )
+
+
+def _check_relu(activation: Activation) -> None:
+    if activation.options:
+        options = ", ".join(f"{k}={v:g}" for k, v in activation.options.items())
+        raise Unsupported(
+            f"ReLU({options}) is not max(x, 0), which is what a spiking neuron computes",
+            "train with a plain relu, or give swap_activations={'relu': 'IntegrateAndFire'} "
+            "to convert it as one",
+        )
+
+
+def _softmax(activation: Activation, sink: bool, keep: bool) -> Decision:
+    if not sink:
+        raise Unsupported(
+            "a softmax inside of the network has no spiking form",
+            "remove it, or give swap_activations={'softmax': None} to leave it out",
+        )
+    if activation.options:
+        raise Unsupported("its softmax is not over the last axis", "use axis=-1")
+    return Decision(output="softmax") if keep else Decision(dropped="softmax")

@@ -1,0 +1,43 @@
+"""Errors and warnings of the converter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ConversionError(ValueError):
+    """The model cannot be converted; the message names the layers and what to do instead."""
+
+
+class ConversionWarning(UserWarning):
+    """The conversion works, but probably not as well as its caller wants."""
+
+
+class Unsupported(Exception):
+    """One layer cannot be lowered: why, and what to do. Collected into one ConversionError."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(f"{reason}; {advice}")
+        self.reason = reason
+        self.advice = advice
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An unsupported layer."""
+
+    layer: str
+    class_name: str
+    reason: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"  - '{self.layer}' ({self.class_name}): {self.reason}; {self.advice}"
+
+
+def refuse(source: str, problems: list[Problem]) -> ConversionError:
+    """One error for all unsupported layers, each named once."""
+    unique = list(dict.fromkeys(problems))
+    count = "1 layer" if len(unique) == 1 else f"{len(unique)} layers"
+    lines = "\n".join(str(problem) for problem in unique)
+    return ConversionError(f"{source}: {count} cannot be converted:\n{lines}")

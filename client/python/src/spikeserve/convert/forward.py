@@ -1,0 +1,205 @@
+"""Forward pass over a NetworkDefinition in rate mode: no time, no spikes, no filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from spikeserve.convert.graph import Array
+from spikeserve.convert.rates import lif_rate
+from spikeserve.v1 import network_pb2 as pb
+
+
+def run_rates(
+    definition: pb.NetworkDefinition, inputs: Mapping[str, Array], dtype: type = np.float64
+) -> dict[str, Array]:
+    """The output of every operation, [batch, ...]; `inputs` by Input operation, [batch, ...].
+
+    A population gives its firing rate times its amplitude, so the result equals the source model.
+    """
+    tensors = {
+        t.id: np.frombuffer(t.data, "<f4" if t.data_type == pb.DATA_TYPE_FLOAT32 else "<f8")
+        .reshape(tuple(t.shape))
+        .astype(dtype)
+        for t in definition.tensors
+    }
+    sources: dict[str, list[str]] = {op.name: [] for op in definition.operations}
+    for connection in definition.connections:
+        sources[connection.target].append(connection.source)
+    values: dict[str, Array] = {}
+    for operation in topological(definition):
+        kind = operation.WhichOneof("kind")
+        if kind == "input":
+            shape = tuple(operation.input.shape)
+            values[operation.name] = np.asarray(inputs[operation.name], dtype).reshape(-1, *shape)
+            continue
+        args = [values[name] for name in sources[operation.name]]
+        assert kind is not None
+        values[operation.name] = _EVALUATE[kind](getattr(operation, kind), args, tensors)
+    return values
+
+
+def topological(definition: pb.NetworkDefinition) -> list[pb.Operation]:
+    """The operations, each after those it reads; ValueError for a cycle."""
+    waiting = {op.name: 0 for op in definition.operations}
+    targets: dict[str, list[str]] = {op.name: [] for op in definition.operations}
+    for connection in definition.connections:
+        waiting[connection.target] += 1
+        targets[connection.source].append(connection.target)
+    by_name = {op.name: op for op in definition.operations}
+    ready = [name for name, count in waiting.items() if count == 0]
+    order = []
+    while ready:
+        name = ready.pop()
+        order.append(by_name[name])
+        for target in targets[name]:
+            waiting[target] -= 1
+            if waiting[target] == 0:
+                ready.append(target)
+    if len(order) != len(by_name):
+        raise ValueError("the connections form a cycle")
+    return order
+
+
+def parameter(value: pb.Parameter, default: float, tensors: Mapping[str, Array]) -> Any:
+    """A neuron parameter as a number or an array that broadcasts over the batch."""
+    kind = value.WhichOneof("kind")
+    if kind is None:
+        return default
+    return tensors[value.tensor] if kind == "tensor" else value.scalar
+
+
+def _affine(body: pb.AffineOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
+    result: Array = args[0] @ tensors[body.weight].T
+    return result + tensors[body.bias] if body.bias else result
+
+
+def _windows(
+    x: Array, window: list[int], stride: list[int], dilation: list[int], pad: list[tuple[int, int]]
+) -> Array:
+    """Views [batch, out..., channels, window...] of x [batch, spatial..., channels]."""
+    rank = len(window)
+    x = np.pad(x, [(0, 0), *pad, (0, 0)])
+    extent = [(k - 1) * d + 1 for k, d in zip(window, dilation)]
+    views = sliding_window_view(x, extent, axis=tuple(range(1, rank + 1)))
+    steps = [slice(None, None, s) for s in stride]
+    inner = [slice(None, None, d) for d in dilation]
+    return views[(slice(None), *steps, slice(None), *inner)]
+
+
+def _conv(body: pb.ConvOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
+    weight = tensors[body.weight]
+    pad = list(zip(body.pad_before, body.pad_after))
+    kernel = list(weight.shape[2:])
+    rank, per_group = len(kernel), weight.shape[1]
+    views = _windows(args[0], kernel, list(body.stride), list(body.dilation), pad)
+    axes = tuple(range(rank + 1, 2 * rank + 2))
+    parts = []
+    for group in range(body.groups):
+        rows = weight.shape[0] // body.groups
+        part = weight[group * rows : (group + 1) * rows]
+        channels = slice(group * per_group, (group + 1) * per_group)
+        view = views[(*(slice(None),) * (rank + 1), channels)]
+        parts.append(np.tensordot(view, part, (axes, tuple(range(1, rank + 2)))))
+    result: Array = np.concatenate(parts, axis=-1)
+    return result + tensors[body.bias] if body.bias else result
+
+
+def _pool(body: pb.PoolOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
+    del tensors
+    pad = list(zip(body.pad_before, body.pad_after))
+    rank = len(body.window)
+    axes = tuple(range(-rank, 0))
+    spec = list(body.window), list(body.stride), [1] * rank, pad
+    total: Array = _windows(args[0], *spec).sum(axis=axes)
+    if body.count_include_pad:
+        return total / float(np.prod(list(body.window)))
+    count: Array = _windows(np.ones_like(args[0][:1]), *spec).sum(axis=axes)
+    return total / count
+
+
+def _scale_shift(
+    body: pb.ScaleShiftOperation, args: list[Array], tensors: Mapping[str, Array]
+) -> Array:
+    x = args[0]
+    rank = x.ndim - 1
+
+    def spread(name: str, default: float) -> Any:
+        if not name:
+            return default
+        values = tensors[name]
+        if values.size == 1 or values.ndim == rank > 1:
+            return values
+        return values.reshape([-1 if axis == body.axis % rank else 1 for axis in range(rank)])
+
+    result: Array = x * spread(body.scale, 1.0) + spread(body.shift, 0.0)
+    return result
+
+
+def _neuron(body: pb.NeuronOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
+    gain = parameter(body.gain, 1.0, tensors)
+    current = args[0] * gain + parameter(body.bias, 0.0, tensors)
+    model = body.WhichOneof("model")
+    if model == "lif":
+        return lif_rate(current, body.lif.tau_rc, body.lif.tau_ref, body.lif.amplitude)
+    amplitude: float = getattr(body, str(model)).amplitude
+    return amplitude * np.maximum(current, 0)
+
+
+def _activation(
+    body: pb.ActivationOperation, args: list[Array], tensors: Mapping[str, Array]
+) -> Array:
+    del tensors
+    x = args[0]
+    if body.WhichOneof("kind") == "leaky_relu":
+        return np.where(x > 0, x, x * body.leaky_relu.negative_slope)
+    shifted = np.exp(x - x.max(axis=-1, keepdims=True))
+    result: Array = shifted / shifted.sum(axis=-1, keepdims=True)
+    return result
+
+
+def _weighted_sum(
+    body: pb.WeightedSumOperation, args: list[Array], tensors: Mapping[str, Array]
+) -> Array:
+    del tensors
+    return sum((c * x for c, x in zip(body.coefficients, args)), np.zeros_like(args[0]))
+
+
+def _concat(body: pb.ConcatOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
+    del tensors
+    return np.concatenate(args, axis=body.axis if body.axis < 0 else body.axis + 1)
+
+
+def _reshape(body: pb.ReshapeOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
+    del tensors
+    return args[0].reshape(len(args[0]), *body.shape)
+
+
+def _permute(body: pb.PermuteOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
+    del tensors
+    return args[0].transpose(0, *(axis + 1 for axis in body.permutation))
+
+
+def _pad(body: pb.PadOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
+    del tensors
+    x = np.pad(args[0], [(0, 0), *((max(b, 0), max(a, 0)) for b, a in zip(body.before, body.after))])
+    crop = [slice(max(-b, 0), n - max(-a, 0)) for b, a, n in zip(body.before, body.after, x.shape[1:])]
+    return x[(slice(None), *crop)]
+
+
+_EVALUATE: dict[str, Callable[[Any, list[Array], Mapping[str, Array]], Array]] = {
+    "affine": _affine,
+    "conv": _conv,
+    "pool": _pool,
+    "scale_shift": _scale_shift,
+    "weighted_sum": _weighted_sum,
+    "concat": _concat,
+    "reshape": _reshape,
+    "permute": _permute,
+    "pad": _pad,
+    "neuron": _neuron,
+    "activation": _activation,
+}

@@ -1,0 +1,66 @@
+"""The in-memory form of a source model that every reader produces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Config = dict[str, Any]
+
+
+@dataclass(eq=False)
+class Layer:
+    """One Keras layer with its weights. Calls of a shared layer refer to the same object."""
+
+    name: str  # path of names, nested models joined by "/"
+    class_name: str
+    config: Config
+    weights: list[Array] = field(default_factory=list)  # in the order Keras stores them
+    keras_major: int = 3
+    custom: str | None = None  # registered name or module of a class that is not Keras' own
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One call of a layer; `inputs` are indices into Graph.nodes."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[int, ...]
+
+
+@dataclass
+class Graph:
+    """Calls in dependency order. Every node has one output; shapes exclude the batch."""
+
+    nodes: list[Node]
+    inputs: list[int]
+    outputs: list[int]
+    output_names: list[str]
+
+    def consumers(self) -> dict[int, list[int]]:
+        """For each node the nodes that read it, once per use."""
+        table: dict[int, list[int]] = {index: [] for index in range(len(self.nodes))}
+        for index, node in enumerate(self.nodes):
+            for source in node.inputs:
+                table[source].append(index)
+        return table
+
+
+@dataclass
+class SourceModel:
+    """A model as read: its graph and where it came from."""
+
+    graph: Graph
+    label: str  # for messages
+    source_format: str
+    sha256: str  # of the file, hex; empty for a live model
+
+
+def as_float32(values: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """A contiguous little-endian float32 copy."""
+    return np.ascontiguousarray(values, dtype="<f4")

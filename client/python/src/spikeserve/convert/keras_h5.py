@@ -1,0 +1,108 @@
+"""Reader for whole-model `.h5` files of Keras 2 and 3, and for model.json + weights.h5."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path, PurePosixPath
+
+from spikeserve.convert.errors import ConversionError
+from spikeserve.convert.graph import Array, Layer, SourceModel
+from spikeserve.convert.inline import inline
+from spikeserve.convert.limits import Limits
+from spikeserve.convert.model_tree import ModelTree, TreeParser
+from spikeserve.convert.records import expect
+from spikeserve.convert.safe_hdf5 import SafeFile
+from spikeserve.convert.safe_json import parse_json
+
+_ORDER = (
+    "depthwise_kernel", "pointwise_kernel", "kernel", "bias", "gamma", "beta", "moving_mean",
+    "moving_variance", "mean", "variance", "count", "alpha",
+)  # fmt: skip
+
+
+def read_keras_h5(path: Path, limits: Limits, json_path: Path | None = None) -> SourceModel:
+    """The model in an `.h5` file; with `json_path` the configuration comes from that file."""
+    with SafeFile(path, str(path), limits) as file:
+        version = str(_first(file, "keras_version") or "2")
+        major = 3 if version.startswith("3") else 2
+        text = file.attribute("", "model_config") if json_path is None else _json_text(json_path, limits)
+        if not isinstance(text, (str, bytes)):
+            raise ConversionError(
+                f"{path}: holds weights only; give the configuration as well: "
+                "convert(('model.json', 'weights.h5')), or save the whole model"
+            )
+        what = f"{json_path or path}: model configuration"
+        tree = TreeParser(major, limits).parse(expect(parse_json(text, what, limits), dict, what))
+        _assign(tree, file)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    kind = "keras .h5" if json_path is None else "keras .json + .h5"
+    return SourceModel(inline(tree, limits), str(path), f"{kind} (Keras {version})", digest)
+
+
+def _json_text(path: Path, limits: Limits) -> bytes:
+    size = path.stat().st_size
+    if size > limits.config_bytes:
+        raise ConversionError(f"{path}: {size} bytes, the limit is {limits.config_bytes}")
+    return path.read_bytes()
+
+
+def _root(file: SafeFile) -> str:
+    return "model_weights" if file.find("model_weights") is not None else ""
+
+
+def _first(file: SafeFile, name: str) -> object:
+    return file.attribute("", name) or file.attribute(_root(file), name)
+
+
+def _assign(tree: ModelTree, file: SafeFile) -> None:
+    """Gives every layer the weights that the file lists under its name."""
+    root = _root(file)
+    if file.names(f"{root}/top_level_model_weights", "weight_names"):
+        raise ConversionError(f"{file.label}: weights that belong to no layer; use standard layers")
+    for group in file.names(root, "layer_names"):
+        base = f"{root}/{group}"
+        names = file.names(base, "weight_names")
+        if not names:
+            continue
+        entry = tree.entry(group)
+        if entry is None:
+            raise ConversionError(f"{file.label}: weights for '{group}', which is not in the model")
+        if isinstance(entry.item, ModelTree):
+            _assign_nested(entry.item, base, names, file)
+        elif entry.item.custom is None:
+            entry.item.weights = _ordered(base, names, file)
+
+
+def _ordered(base: str, names: list[str], file: SafeFile) -> list[Array]:
+    """In the order of the file, or in Keras' order where all names are known ones."""
+    keys = [PurePosixPath(name).name.split(":")[0] for name in names]
+    if len(set(keys)) == len(keys) and all(key in _ORDER for key in keys):
+        names = [name for _, name in sorted(zip(map(_ORDER.index, keys), names))]
+    return [file.weight(f"{base}/{name}") for name in names]
+
+
+def _assign_nested(tree: ModelTree, base: str, names: list[str], file: SafeFile) -> None:
+    """Freezing reorders the weights of nested models, so they are matched by `layer/variable`."""
+    leaves = _leaves(tree)
+    grouped: dict[str, list[str]] = {}
+    for name in names:
+        parts = PurePosixPath(name).parts
+        owner = parts[-2] if len(parts) > 1 else ""
+        grouped.setdefault(owner, []).append(name)
+    for owner, members in grouped.items():
+        found = [layer for layer in leaves if layer.name.split("/")[-1] == owner]
+        variables = {PurePosixPath(name).name for name in members}
+        if len(found) != 1 or len(variables) != len(members):
+            raise ConversionError(
+                f"{file.label}: the weights of '{owner}' inside the nested model '{tree.name}' "
+                "are ambiguous; save the model as .keras instead"
+            )
+        if found[0].custom is None:
+            found[0].weights = _ordered(base, members, file)
+
+
+def _leaves(tree: ModelTree) -> list[Layer]:
+    result: list[Layer] = []
+    for entry in tree.entries:
+        result += _leaves(entry.item) if isinstance(entry.item, ModelTree) else [entry.item]
+    return result

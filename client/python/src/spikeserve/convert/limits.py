@@ -1,0 +1,25 @@
+"""Limits on what a model file may make the readers do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Sizes in bytes unless the name says otherwise."""
+
+    config_bytes: int = 64 << 20
+    weights_bytes: int = 2 << 30
+    archive_members: int = 10_000
+    ratio_threshold: int = 256 << 20  # smaller things may compress as well as they like
+    zip_ratio: int = 100
+    hdf5_ratio: int = 1000
+    json_depth: int = 100
+    json_items: int = 2_000_000
+    parameters: int = 1 << 29
+    layers: int = 10_000
+    hdf5_members: int = 200_000
+
+
+DEFAULT_LIMITS = Limits()

@@ -1,0 +1,149 @@
+"""Lowers a graph to a NetworkDefinition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import spikeserve.convert.lower_linear
+import spikeserve.convert.lower_shape  # noqa: F401  (both register their layers)
+from spikeserve.convert.activations import ACTIVATION_LAYERS
+from spikeserve.convert.builder import Builder, Shape, Value, prune
+from spikeserve.convert.decisions import Decision
+from spikeserve.convert.errors import ConversionError, Problem, Unsupported, refuse
+from spikeserve.convert.fold import fold_scales
+from spikeserve.convert.graph import Graph, Node
+from spikeserve.convert.neurons import Lowpass
+from spikeserve.convert.records import expect, input_shape_of
+from spikeserve.convert.rules import find_rule
+from spikeserve.v1 import network_pb2 as pb
+
+InputShapes = Mapping[str, Shape]
+
+
+@dataclass
+class Lowered:
+    """A definition with unit gains, and which Keras layer each population comes from."""
+
+    definition: pb.NetworkDefinition
+    neuron_layers: dict[str, str]
+    input_nodes: dict[str, int]  # Input operation -> node
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Synapses:
+    """Filters behind neurons and in front of the output probes."""
+
+    connection: Lowpass | None
+    probe: Lowpass | None
+
+
+def lower(
+    graph: Graph,
+    decisions: dict[int, Decision],
+    problems: list[Problem],
+    label: str,
+    synapses: Synapses,
+    input_shape: Shape | InputShapes | None,
+) -> Lowered:
+    """The definition of a graph. Raises one ConversionError that names every layer that cannot be."""
+    builder = Builder(synapses.connection)
+    values: list[Value | None] = []
+    inputs: dict[str, int] = {}
+    for index, node in enumerate(graph.nodes):
+        try:
+            value = _lower_node(node, values, decisions[index], builder, input_shape)
+        except Unsupported as error:
+            value = None
+            layer = node.layer
+            problems.append(Problem(layer.name, layer.class_name, error.reason, error.advice))
+        if value is not None and node.layer.class_name == "InputLayer":
+            inputs[value.operation] = index
+        values.append(value)
+    if problems:
+        raise refuse(label, problems)
+    _probe_outputs(graph, values, builder, synapses.probe)
+    prune(builder.definition)
+    fold_scales(builder.definition)
+    return Lowered(builder.definition, builder.neuron_layers, inputs, _notes(graph, decisions))
+
+
+def _lower_node(
+    node: Node,
+    values: list[Value | None],
+    decision: Decision,
+    builder: Builder,
+    input_shape: Shape | InputShapes | None,
+) -> Value | None:
+    if node.layer.class_name == "InputLayer" and node.layer.custom is None:
+        return builder.input(node.name, _input_shape(node, input_shape))
+    rule = find_rule(node)
+    sources = [values[index] for index in node.inputs]
+    known = [source for source in sources if source is not None]
+    if len(known) != len(sources):
+        return None  # an earlier layer is unsupported; that is the message to give
+    if not known:
+        raise Unsupported("it has no input", "connect it to an input of the model")
+    try:
+        value = rule(node, known, builder)
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ConversionError):
+            raise
+        raise Unsupported(
+            f"its configuration is damaged ({type(error).__name__}: {error})", "save it again"
+        ) from error
+    return _activate(node, value, decision, builder)
+
+
+def _activate(node: Node, value: Value, decision: Decision, builder: Builder) -> Value:
+    alone = node.layer.class_name in ACTIVATION_LAYERS
+    if decision.neuron is not None:
+        name = node.name if alone else f"{node.name}/neuron"
+        return builder.neuron(name, node.layer.name, value, decision.neuron)
+    if decision.output is None:
+        return value
+    name = node.name if alone else f"{node.name}/{decision.output}"
+    body = pb.ActivationOperation()
+    if decision.output == "softmax":
+        body.softmax.SetInParent()
+    else:
+        body.leaky_relu.negative_slope = decision.slope
+    return builder.add(name, [value], value.shape, ("activation", body))
+
+
+def _input_shape(node: Node, given: Shape | InputShapes | None) -> Shape:
+    if isinstance(given, Mapping):
+        given = given.get(node.layer.name)
+    stored = input_shape_of(node.layer.config)
+    if given is None and stored is not None and all(isinstance(n, int) for n in stored):
+        return tuple(int(expect(n, int, "an input shape")) for n in stored)
+    if given is None:
+        known = "no shape" if stored is None else f"the open shape {tuple(stored)}"
+        raise Unsupported(f"the input has {known}", "give input_shape=(...), without the batch")
+    shape = tuple(int(n) for n in given)
+    fits = stored is None or (
+        len(stored) == len(shape) and all(s in (None, n) for s, n in zip(stored, shape))
+    )
+    if not fits or any(n < 1 for n in shape):
+        raise Unsupported(f"input_shape {shape} does not fit {stored}", "leave the batch out")
+    return shape
+
+
+def _probe_outputs(
+    graph: Graph, values: list[Value | None], builder: Builder, synapse: Lowpass | None
+) -> None:
+    single = len(graph.outputs) == 1
+    for index, name in zip(graph.outputs, graph.output_names):
+        value = values[index]
+        assert value is not None
+        builder.probe("output" if single else name, value, synapse)
+
+
+def _notes(graph: Graph, decisions: dict[int, Decision]) -> list[str]:
+    return [
+        f"the {decision.dropped} at the output '{graph.nodes[index].name}' is left out: the outputs "
+        "are its inputs (logits), the class is the same"
+        for index, decision in decisions.items()
+        if decision.dropped is not None
+    ]

@@ -1,0 +1,149 @@
+"""Lowering of layers that move, join or add values, and of those that do nothing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from spikeserve.convert.builder import Builder, Shape, Value
+from spikeserve.convert.errors import Unsupported
+from spikeserve.convert.graph import Node
+from spikeserve.convert.records import plain_value
+from spikeserve.convert.rules import lowers, need_inputs, need_rank
+from spikeserve.convert.windows import channels_first, pair_per_axis
+from spikeserve.v1 import network_pb2 as pb
+
+
+@lowers(
+    "Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout", "GaussianDropout",
+    "GaussianNoise", "ActivityRegularization", "Identity",
+    "Activation", "ReLU", "LeakyReLU", "Softmax", "ELU", "PReLU", "ThresholdedReLU", "Relu",
+)  # fmt: skip
+def lower_nothing(node: Node, values: list[Value], builder: Builder) -> Value:
+    """Identity at inference; the activation of activation layers is added by the caller."""
+    del builder
+    need_inputs(node, values, 1)
+    return values[0]
+
+
+@lowers("Flatten")
+def lower_flatten(node: Node, values: list[Value], builder: Builder) -> Value:
+    need_inputs(node, values, 1)
+    source = values[0]
+    rank = len(source.shape)
+    if channels_first(node.layer.config) and rank > 1:
+        source = source.permuted((*range(1, rank), 0))
+    return _reshape(node.name, source, (math.prod(source.shape),), builder)
+
+
+@lowers("Reshape")
+def lower_reshape(node: Node, values: list[Value], builder: Builder) -> Value:
+    need_inputs(node, values, 1)
+    target = [int(n) for n in plain_value(node.layer.config["target_shape"])]
+    total = math.prod(values[0].shape)
+    if target.count(-1) == 1:
+        rest = -math.prod(target)
+        if rest > 0 and total % rest == 0:
+            target[target.index(-1)] = total // rest
+    if any(n < 1 for n in target) or math.prod(target) != total:
+        raise Unsupported(
+            f"{values[0].shape} cannot take the shape {tuple(target)}", "check target_shape"
+        )
+    return _reshape(node.name, values[0], tuple(target), builder)
+
+
+@lowers("Permute")
+def lower_permute(node: Node, values: list[Value], builder: Builder) -> Value:
+    del builder
+    need_inputs(node, values, 1)
+    dims = tuple(int(n) - 1 for n in plain_value(node.layer.config["dims"]))
+    if sorted(dims) != list(range(len(values[0].shape))):
+        raise Unsupported(f"dims is {node.layer.config['dims']}", "give a permutation from 1")
+    return values[0].permuted(dims)
+
+
+@lowers("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D")
+def lower_padding(node: Node, values: list[Value], builder: Builder) -> Value:
+    need_inputs(node, values, 1)
+    config = node.layer.config
+    rank = 1 if node.layer.class_name.endswith("1D") else 2
+    need_rank(values[0], rank + 1)
+    crop = node.layer.class_name.startswith("Cropping")
+    pairs = pair_per_axis(config.get("cropping" if crop else "padding", 1), rank, "padding")
+    sign = -1 if crop else 1
+    amounts = [(sign * before, sign * after) for before, after in pairs]
+    amounts.insert(0 if channels_first(config) else rank, (0, 0))
+    shape = tuple(n + sum(pair) for n, pair in zip(values[0].shape, amounts))
+    if any(n < 1 for n in shape):
+        raise Unsupported(f"nothing is left of {values[0].shape}", "crop less")
+    body = pb.PadOperation(before=[p[0] for p in amounts], after=[p[1] for p in amounts])
+    return builder.add(node.name, values, shape, ("pad", body))
+
+
+@lowers("Add", "Subtract", "Average")
+def lower_sum(node: Node, values: list[Value], builder: Builder) -> Value:
+    kind = node.layer.class_name
+    if kind == "Subtract":
+        need_inputs(node, values, 2)
+    if len({value.shape for value in values}) != 1:
+        raise Unsupported(
+            f"its inputs have the shapes {[value.shape for value in values]}",
+            "bring them to one shape first; broadcasting is not supported",
+        )
+    factors = [1.0] * len(values)
+    if kind == "Subtract":
+        factors = [1.0, -1.0]
+    elif kind == "Average":
+        factors = [1.0 / len(values)] * len(values)
+    merged: dict[Value, float] = {}
+    for value, factor in zip(values, factors):
+        merged[value] = merged.get(value, 0.0) + factor
+    return _weighted_sum(node.name, merged, builder)
+
+
+def _weighted_sum(name: str, terms: dict[Value, float], builder: Builder) -> Value:
+    values = list(terms)
+    if len(values) == 1:  # x + x
+        scale = builder.tensor(f"{name}/scale", np.asarray([terms[values[0]]]))
+        body = pb.ScaleShiftOperation(scale=scale, axis=-1)
+        return builder.elementwise(name, values[0], ("scale_shift", body))
+    order = values[0].order
+    if any(value.order != order for value in values):
+        order = tuple(range(len(order)))
+        values = [builder.plain(value) for value in values]
+    stored = [Value(v.operation, v.stored, tuple(range(len(v.stored)))) for v in values]
+    body2 = pb.WeightedSumOperation(coefficients=list(terms.values()))
+    result = builder.add(name, stored, stored[0].shape, ("weighted_sum", body2))
+    return result.permuted(order)
+
+
+@lowers("Concatenate")
+def lower_concatenate(node: Node, values: list[Value], builder: Builder) -> Value:
+    if len(values) == 1:
+        return values[0]
+    rank = len(values[0].shape)
+    axis = int(node.layer.config.get("axis", -1))
+    if not -rank <= axis <= rank or axis == 0:
+        raise Unsupported(f"axis is {axis}", "join along another axis than the batch")
+    axis = axis - 1 if axis > 0 else axis + rank
+    rest = {(len(v.shape), v.shape[:axis] + v.shape[axis + 1 :]) for v in values}
+    if len(rest) != 1:
+        raise Unsupported(f"its inputs have the shapes {[v.shape for v in values]}", "check them")
+    if any(value.order != values[0].order for value in values):
+        values = [builder.plain(value) for value in values]
+    order = values[0].order
+    stored_axis = order[axis]
+    stored = [Value(v.operation, v.stored, tuple(range(rank))) for v in values]
+    shape = list(stored[0].shape)
+    shape[stored_axis] = sum(value.shape[stored_axis] for value in stored)
+    body = pb.ConcatOperation(axis=stored_axis)
+    return builder.add(node.name, stored, tuple(shape), ("concat", body)).permuted(order)
+
+
+def _reshape(name: str, source: Value, shape: Shape, builder: Builder) -> Value:
+    if source.shape == shape:
+        return source
+    body = pb.ReshapeOperation(shape=shape)
+    return builder.add(name, [source], shape, ("reshape", body))
+

@@ -1,0 +1,156 @@
+"""Reads datasets and attributes of an HDF5 file without following links or loading plugins."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from spikeserve.convert.errors import ConversionError
+from spikeserve.convert.graph import Array
+from spikeserve.convert.limits import Limits
+
+_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, 32000}
+
+
+class SafeFile:
+    """An HDF5 file opened read-only; only hard links are followed. Use as a context manager."""
+
+    def __init__(self, source: Path | bytes, label: str, limits: Limits) -> None:
+        self._limits = limits
+        self._parameters = 0
+        self.label = label
+        try:
+            self._file = h5py.File(io.BytesIO(source) if isinstance(source, bytes) else source, "r")
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ConversionError(f"{label}: a damaged HDF5 file: {error}") from error
+
+    def __enter__(self) -> SafeFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        if isinstance(error, (OSError, RuntimeError, KeyError)):
+            raise ConversionError(f"{self.label}: a damaged HDF5 file: {error}") from error
+
+    def find(self, path: str) -> Any | None:
+        """The group or dataset at `path` ("" is the root), or None; ConversionError for a link."""
+        item: Any = self._file
+        for part in [p for p in path.split("/") if p]:
+            if part in (".", "..") or not isinstance(item, h5py.Group):
+                return None
+            link = item.get(part, getlink=True)
+            if link is None:
+                return None
+            if not isinstance(link, h5py.HardLink):
+                raise ConversionError(
+                    f"{self.label}: {path!r} is a soft or external link, which is not followed"
+                )
+            item = item[part]
+        return item
+
+    def children(self, path: str) -> list[str]:
+        """The member names of a group; none where there is no group."""
+        item = self.find(path)
+        if not isinstance(item, h5py.Group):
+            return []
+        if len(item) > self._limits.hdf5_members:
+            raise ConversionError(f"{self.label}: {path!r} has {len(item)} members")
+        return list(item.keys())
+
+    def attribute(self, path: str, name: str) -> Any | None:
+        """An attribute of a fixed-size or string type, or None; strings come back as str."""
+        item = self.find(path)
+        if item is None or name not in item.attrs:
+            return None
+        ident = item.attrs.get_id(name)
+        limit = self._limits.config_bytes
+        count = int(np.prod(ident.shape, dtype=object)) if ident.shape else 1
+        if count * max(ident.dtype.itemsize, 1) > limit:
+            raise ConversionError(f"{self.label}: attribute {name!r} is larger than {limit} bytes")
+        return _plain(item.attrs[name])
+
+    def names(self, path: str, name: str) -> list[str]:
+        """A list-of-strings attribute, joined from `name0`, `name1`, ... where it was split."""
+        whole = self.attribute(path, name)
+        if whole is not None:
+            return _strings(whole, self.label, name)
+        result: list[str] = []
+        index = 0
+        while (part := self.attribute(path, f"{name}{index}")) is not None:
+            result += _strings(part, self.label, name)
+            index += 1
+        return result
+
+    def weight(self, path: str) -> Array:
+        """A finite float or integer dataset; ConversionError for anything unusual about it."""
+        dataset = self.find(path)
+        where = f"{self.label}: weight {path!r}"
+        if not isinstance(dataset, h5py.Dataset):
+            raise ConversionError(f"{where} is missing")
+        self._check_dataset(dataset, where)
+        values: Array = np.asarray(dataset[()])
+        if dataset.attrs.get("dtype") in ("bfloat16", b"bfloat16"):
+            values = _widen_bfloat16(values, where)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ConversionError(f"{where} holds NaN or infinity; retrain or repair the model")
+        return values
+
+    def _check_dataset(self, dataset: h5py.Dataset, where: str) -> None:
+        if dataset.is_virtual:
+            raise ConversionError(f"{where} is a virtual dataset, which is not followed")
+        if dataset.external:
+            raise ConversionError(f"{where} has its data in another file, which is not followed")
+        if dataset.dtype.kind not in "fiu" and dataset.dtype != np.dtype("V2"):
+            raise ConversionError(f"{where} has the type {dataset.dtype}, wanted numbers")
+        plist = dataset.id.get_create_plist()
+        filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
+        if not filters <= _FILTERS:
+            raise ConversionError(f"{where} uses the HDF5 filters {sorted(filters - _FILTERS)}")
+        self._check_size(dataset, where)
+
+    def _check_size(self, dataset: h5py.Dataset, where: str) -> None:
+        count = 1
+        for size in dataset.shape or ():
+            count *= int(size)
+        declared = count * dataset.dtype.itemsize
+        stored = max(dataset.id.get_storage_size(), 1)
+        if declared > self._limits.weights_bytes:
+            raise ConversionError(f"{where} declares {declared} bytes, over the limit")
+        if declared > self._limits.ratio_threshold and declared > self._limits.hdf5_ratio * stored:
+            raise ConversionError(f"{where} declares {declared} bytes but stores only {stored}")
+        self._parameters += count
+        if self._parameters > self._limits.parameters:
+            raise ConversionError(
+                f"{self.label}: more than {self._limits.parameters} parameters in the file"
+            )
+
+
+def _widen_bfloat16(values: Array, where: str) -> Array:
+    if values.dtype.itemsize != 2:
+        raise ConversionError(f"{where} says bfloat16 but has {values.dtype.itemsize}-byte values")
+    return (values.view("<u2").astype("<u4") << 16).view("<f4")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, h5py.Empty):
+        return None
+    return value
+
+
+def _strings(value: Any, label: str, name: str) -> list[str]:
+    items = [_plain(item) for item in np.asarray(value).ravel().tolist()]
+    if not all(isinstance(item, str) for item in items):
+        raise ConversionError(f"{label}: attribute {name!r} is not a list of names")
+    return items

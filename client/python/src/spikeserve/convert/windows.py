@@ -1,0 +1,63 @@
+"""Window arithmetic of convolutions and pools, as Keras defines it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spikeserve.convert.errors import Unsupported
+from spikeserve.convert.graph import Config
+from spikeserve.convert.records import plain_value
+
+
+def window_padding(
+    mode: str, size: int, kernel: int, stride: int, dilation: int = 1
+) -> tuple[int, int, int]:
+    """(output size, zeros before, zeros after) of one spatial axis.
+
+    `same` puts the odd zero at the end; `causal` pads in front whatever the stride.
+    Raises Unsupported where nothing is left or the mode is unknown.
+    """
+    extent = (kernel - 1) * dilation + 1
+    if mode == "same":
+        out = -(-size // stride)
+        total = max((out - 1) * stride + extent - size, 0)
+        before, after = total // 2, total - total // 2
+    elif mode in ("valid", "causal"):
+        before, after = (dilation * (kernel - 1) if mode == "causal" else 0), 0
+        out = (size + before - extent) // stride + 1
+    else:
+        raise Unsupported(f"padding {mode!r} is unknown", "use 'same', 'valid' or 'causal'")
+    if out < 1:
+        raise Unsupported(
+            f"a window of {extent} does not fit into an axis of {size}", "check the input shape"
+        )
+    return out, before, after
+
+
+def per_axis(value: Any, rank: int, what: str) -> list[int]:
+    """One positive integer per spatial axis from a number or a list."""
+    value = plain_value(value)
+    values = list(value) if isinstance(value, (list, tuple)) else [value] * rank
+    ok = all(isinstance(v, int) and not isinstance(v, bool) and v >= 1 for v in values)
+    if len(values) != rank or not ok:
+        raise Unsupported(f"{what} is {value!r}", f"give {rank} positive integers")
+    return values
+
+
+def pair_per_axis(value: Any, rank: int, what: str) -> list[tuple[int, int]]:
+    """(before, after) per spatial axis from Keras' padding or cropping argument."""
+    value = plain_value(value)
+    if isinstance(value, int):
+        value = [value] * rank
+    if rank == 1 and isinstance(value, list) and len(value) == 2 and isinstance(value[0], int):
+        value = [value]
+    pairs = [[v, v] if isinstance(v, int) else list(v) for v in value]
+    ok = all(len(p) == 2 and all(isinstance(v, int) and v >= 0 for v in p) for p in pairs)
+    if len(pairs) != rank or not ok:
+        raise Unsupported(f"{what} is {value!r}", f"give {rank} pairs of non-negative integers")
+    return [(int(p[0]), int(p[1])) for p in pairs]
+
+
+def channels_first(config: Config) -> bool:
+    """True where the layer's data_format is channels_first."""
+    return config.get("data_format") == "channels_first"

@@ -1,0 +1,195 @@
+"""A converted network: the definition the server takes, its report, and the `.spk` file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from spikeserve.v1 import network_pb2 as pb
+
+MAGIC = b"SPKNET\r\n"
+FILE_VERSION = 1
+FORMAT_VERSION = 1
+_HEADER = struct.Struct("<8sIIQ32s")
+MAX_PAYLOAD_BYTES = (1 << 31) - 1  # the largest protobuf message
+
+
+class NetworkFileError(ValueError):
+    """A `.spk` file that cannot be used."""
+
+
+class NotANetworkFileError(NetworkFileError):
+    """The file is not a `.spk` file at all."""
+
+
+class NetworkFileVersionError(NetworkFileError):
+    """The file was written by a version of spikeserve that this one does not know."""
+
+
+class DamagedNetworkFileError(NetworkFileError):
+    """The file is truncated, has trailing bytes or fails its checksum."""
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """What the conversion chose for one population of neurons."""
+
+    name: str  # the Neuron operation
+    layer: str  # the Keras layer it comes from
+    model: str  # field name of the neuron model
+    neurons: int
+    scale: float  # gain of the neuron: firing rate in Hz per unit of activation
+    mean_activation: float | None  # mean positive float activation of the sample data
+    expected_rate_hz: float | None  # mean over all neurons and samples
+    expected_spikes: float | None  # per active neuron and run of the default length
+
+
+@dataclass
+class ConversionReport:
+    """Per-layer choices, warnings and notes of one conversion."""
+
+    layers: list[LayerReport] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    max_error: float | None = None  # of the rate check, relative to the largest output
+
+    def text(self) -> str:
+        """The report as lines for a terminal."""
+        lines = [
+            f"{item.name}: scale {item.scale:.6g}"
+            + ("" if item.expected_rate_hz is None else f", {item.expected_rate_hz:.4g} Hz")
+            + ("" if item.expected_spikes is None else f", {item.expected_spikes:.3g} spikes per run")
+            for item in self.layers
+        ]
+        lines += [f"note: {note}" for note in self.notes]
+        lines += [f"warning: {warning}" for warning in self.warnings]
+        return "\n".join(lines)
+
+
+class Network:
+    """A spiking network that can be saved, loaded into a server, or inspected.
+
+    `definition` is the protobuf message the server takes; treat it as read-only.
+    """
+
+    def __init__(
+        self, definition: pb.NetworkDefinition, report: ConversionReport | None = None
+    ) -> None:
+        self._definition = definition
+        self._report = report or ConversionReport(notes=list(definition.provenance.notes))
+
+    @property
+    def definition(self) -> pb.NetworkDefinition:
+        """The NetworkDefinition message."""
+        return self._definition
+
+    @property
+    def report(self) -> ConversionReport:
+        """What the conversion did; a loaded network has only the notes."""
+        return self._report
+
+    def to_bytes(self) -> bytes:
+        """The serialized NetworkDefinition, as it goes to the server."""
+        return self._definition.SerializeToString(deterministic=True)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a `.spk` file: to a temporary file beside it, synced, then renamed over `path`."""
+        target = Path(path)
+        payload = self.to_bytes()
+        header = _HEADER.pack(
+            MAGIC, FILE_VERSION, 0, len(payload), hashlib.sha256(payload).digest()
+        )
+        _write_atomically(target, header + payload)
+
+    def summary(self) -> str:
+        """A table of the operations with output shape, neurons and parameters."""
+        from spikeserve.convert.summary import summary_table
+
+        return summary_table(self._definition)
+
+    def __repr__(self) -> str:
+        count = len(self._definition.operations)
+        return f"<Network: {count} operations, {self._definition.ByteSize():,} bytes>"
+
+
+def load_network(path: str | os.PathLike[str]) -> Network:
+    """Reads a `.spk` file written by `Network.save`.
+
+    Raises NotANetworkFileError, NetworkFileVersionError or DamagedNetworkFileError (all ValueError),
+    and OSError where the file cannot be read.
+    """
+    source = Path(path)
+    with source.open("rb") as stream:
+        payload = _check_header(source, stream.read(_HEADER.size), stream.read)
+    definition = pb.NetworkDefinition()
+    try:
+        definition.ParseFromString(payload)
+    except DecodeError as error:
+        raise DamagedNetworkFileError(f"{source}: not a network definition: {error}") from error
+    if definition.format_version != FORMAT_VERSION:
+        raise NetworkFileVersionError(
+            f"{source}: definition format {definition.format_version}, this version reads "
+            f"{FORMAT_VERSION}"
+        )
+    return Network(definition)
+
+
+def _check_header(source: Path, header: bytes, read: Callable[[int], bytes]) -> bytes:
+    if header[: len(MAGIC)] != MAGIC:
+        raise NotANetworkFileError(f"{source}: not a .spk file (wrong magic bytes)")
+    if len(header) < _HEADER.size:
+        raise DamagedNetworkFileError(f"{source}: the header is truncated")
+    _, version, reserved, length, digest = _HEADER.unpack(header)
+    if version != FILE_VERSION or reserved != 0:
+        raise NetworkFileVersionError(
+            f"{source}: file version {version} (flags {reserved}), this version reads {FILE_VERSION}"
+        )
+    if length > MAX_PAYLOAD_BYTES:
+        raise DamagedNetworkFileError(
+            f"{source}: the header declares {length} bytes, the limit is {MAX_PAYLOAD_BYTES}"
+        )
+    payload = read(length + 1)
+    if len(payload) != length:
+        raise DamagedNetworkFileError(
+            f"{source}: the header declares {length} bytes, the file holds "
+            f"{'more' if len(payload) > length else len(payload)}"
+        )
+    if hashlib.sha256(payload).digest() != digest:
+        raise DamagedNetworkFileError(f"{source}: the SHA-256 checksum does not match")
+    return payload
+
+
+def _write_atomically(target: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the rename durable where the system lets a folder be opened."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)

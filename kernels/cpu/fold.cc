@@ -1,0 +1,67 @@
+#include "kernels/cpu/fold.h"
+
+#include <cstddef>
+
+namespace spikeserve::kernels {
+
+Fold::Fold(const FoldFilters& filters, std::int64_t size) : filters_(filters) {
+  const auto n = static_cast<std::size_t>(size);
+  total_.assign(n, 0.0);
+  start_.assign(n, 0.0);
+  last_.assign(n, 0.0F);
+  filtered_.assign(filters.synapse ? n : 0, 0.0F);
+  probed_.assign(filters.probe_synapse ? n : 0, 0.0F);
+}
+
+template <typename T>
+void Fold::StepAny(const T* u) {
+  for (std::size_t j = 0; j < total_.size(); ++j) {
+    const auto in = static_cast<float>(u[j]);
+    total_[j] += static_cast<double>(u[j]);
+    float g = in;
+    if (filters_.synapse) {
+      g = filters_.synapse_gain * filtered_[j];
+      filtered_[j] = __builtin_fmaf(filters_.synapse_decay, filtered_[j], in);
+    }
+    float h = g;
+    if (filters_.probe_synapse) {
+      h = filters_.probe_gain * probed_[j];
+      probed_[j] = __builtin_fmaf(filters_.probe_decay, probed_[j], g);
+    }
+    last_[j] = h;
+  }
+}
+
+template void Fold::StepAny<std::int32_t>(const std::int32_t*);
+template void Fold::StepAny<float>(const float*);
+
+double Fold::Sum(std::size_t j) const {
+  double sum = total_[j];
+  if (filters_.synapse) {
+    sum -= static_cast<double>(filtered_[j]);
+  }
+  if (filters_.probe_synapse) {
+    sum -= static_cast<double>(probed_[j]);
+  }
+  return sum;
+}
+
+void Fold::MarkStart() {
+  for (std::size_t j = 0; j < start_.size(); ++j) {
+    start_[j] = Sum(j);
+  }
+}
+
+void Fold::Mean(std::int64_t steps, std::span<float> mean) const {
+  for (std::size_t j = 0; j < mean.size(); ++j) {
+    mean[j] = static_cast<float>((Sum(j) - start_[j]) / static_cast<double>(steps));
+  }
+}
+
+void Fold::Last(std::span<float> last) const {
+  for (std::size_t j = 0; j < last.size(); ++j) {
+    last[j] = last_[j];
+  }
+}
+
+}  // namespace spikeserve::kernels

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "server/base/status.h"
+#include "server/engine/network.h"
+#include "server/engine/simulation.h"
+
+namespace spikeserve::engine {
+
+enum class Mode { kExact, kReference };
+
+// A device that networks can be resident on. Thread-safe.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  // "cpu" or "cuda".
+  virtual std::string name() const = 0;
+  // Upper bound of ResidentNetwork::bytes(), known before anything is allocated.
+  virtual Result<std::int64_t> EstimateBytes(const Network& network, Mode mode) const = 0;
+  // Compiles the network and puts it on the device. `network` is kept alive by the result.
+  virtual Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network,
+                                                        Mode mode) const = 0;
+};
+
+struct BackendOptions {
+  std::string kind = "auto";  // auto | cpu | cuda
+  std::int64_t threads = 0;   // CPU worker threads; 0: one per core
+};
+
+// INVALID_ARGUMENT for an unknown kind, FAILED_PRECONDITION for one this machine lacks.
+Result<std::unique_ptr<Backend>> MakeBackend(const BackendOptions& options);
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,274 @@
+// Compile: from the graph of operations to layers of products.
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "server/engine/lowering.h"
+#include "server/engine/plan.h"
+
+namespace spikeserve::engine {
+namespace {
+
+std::size_t Index(std::int64_t value) { return static_cast<std::size_t>(value); }
+
+// A signal on its way: which population it came from, and the linear operations since.
+struct Path {
+  std::int64_t population = 0;
+  Synapse synapse;
+  std::vector<Link> chain;
+};
+
+// The value of an operation as a sum of paths and a constant.
+struct Form {
+  std::vector<Path> paths;
+  std::vector<double> constant;
+};
+
+constexpr std::size_t kMaxPaths = 4096;  // branches that join multiply; a real network has a few
+
+// One compilation. One thread, one use.
+class Compiler {
+ public:
+  explicit Compiler(std::shared_ptr<const Network> network) : network_(*network) {
+    plan_.network = std::move(network);
+    forms_.resize(network_.definition().operations.size());
+    probed_.resize(forms_.size());
+    read_.resize(forms_.size());
+    layer_of_.assign(forms_.size(), -1);
+  }
+
+  Result<Plan> Run() {
+    MarkReaders();
+    for (const std::int64_t input : network_.inputs()) {
+      AddPopulation({.operation = input, .size = network_.size(input)});
+    }
+    for (const std::int64_t operation : network_.order()) {
+      if (Status status = Visit(operation); !status.ok()) {
+        return status;
+      }
+    }
+    AddProbes();
+    CountFanOut();
+    for (const Layer& layer : plan_.layers) {
+      for (const Term& term : layer.terms) {
+        plan_.bytes += term.product.bytes();
+      }
+      plan_.bytes += 24 * layer.size;
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  const OperationKind& KindOf(std::int64_t operation) const {
+    return network_.definition().operations[Index(operation)].kind;
+  }
+
+  void MarkReaders() {
+    for (std::size_t i = 0; i < network_.definition().probes.size(); ++i) {
+      probed_[Index(network_.probe_target(static_cast<std::int64_t>(i)))] = true;
+    }
+    for (std::size_t i = 0; i < forms_.size(); ++i) {
+      for (const Incoming& incoming : network_.incoming(static_cast<std::int64_t>(i))) {
+        read_[Index(incoming.source)] = true;
+      }
+    }
+  }
+
+  std::int64_t AddPopulation(Population population) {
+    const auto index = static_cast<std::int64_t>(plan_.populations.size());
+    forms_[Index(population.operation)].paths = {{index, std::nullopt, {}}};
+    forms_[Index(population.operation)].constant.assign(Index(population.size), 0.0);
+    plan_.populations.push_back(population);
+    return index;
+  }
+
+  Status Visit(std::int64_t operation) {
+    const OperationKind& kind = KindOf(operation);
+    const auto* neuron = std::get_if<NeuronOperation>(&kind);
+    if (!std::holds_alternative<InputOperation>(kind)) {
+      if (Status status = Combine(operation, neuron != nullptr); !status.ok()) {
+        return status;
+      }
+    }
+    if (neuron != nullptr) {
+      return AddNeurons(operation, *neuron);
+    }
+    if (!probed_[Index(operation)]) {
+      return {};
+    }
+    const bool activation = std::holds_alternative<ActivationOperation>(kind);
+    Layer layer;
+    layer.kind = activation ? LayerKind::kActivation : LayerKind::kLinear;
+    layer.sink = !read_[Index(operation)];
+    return AddLayer(operation, std::move(layer));
+  }
+
+  // The form of an operation from those of its inputs.
+  Status Combine(std::int64_t operation, bool passes_through) {
+    Form form;
+    form.constant.assign(Index(network_.size(operation)), 0.0);
+    const std::vector<Incoming>& incoming = network_.incoming(operation);
+    const bool linear = !passes_through && !std::holds_alternative<ActivationOperation>(KindOf(operation));
+    for (std::size_t slot = 0; slot < incoming.size(); ++slot) {
+      const Form& source = forms_[Index(incoming[slot].source)];
+      const Synapse& synapse = network_.definition().connections[Index(incoming[slot].connection)].synapse;
+      for (Path path : source.paths) {
+        path.synapse = synapse ? synapse : path.synapse;  // a synapse's source is a population: no other yet
+        if (linear) {
+          path.chain.push_back({operation, slot});
+        }
+        form.paths.push_back(std::move(path));
+      }
+      AddConstant({operation, slot}, linear, source.constant, form.constant);
+    }
+    if (form.paths.size() > kMaxPaths) {
+      return ResourceExhausted("operation '" + network_.definition().operations[Index(operation)].name +
+                               "' is reached by more than " + std::to_string(kMaxPaths) +
+                               " linear paths; put a Neuron between the branches");
+    }
+    forms_[Index(operation)] = std::move(form);
+    return {};
+  }
+
+  void AddConstant(Link link, bool linear, const std::vector<double>& in, std::vector<double>& out) const {
+    if (!linear) {
+      std::transform(in.begin(), in.end(), out.begin(), out.begin(), std::plus<>());
+      return;
+    }
+    const LinearOperator op(network_, link);
+    const bool zero = std::all_of(in.begin(), in.end(), [](double value) { return value == 0; });
+    std::vector<Entry> entries;
+    for (std::int64_t row = 0; row < op.rows(); ++row) {
+      double sum = op.Constant(row);
+      if (!zero) {
+        op.Row(row, entries);
+        for (const Entry& entry : entries) {
+          sum += entry.weight * in[Index(entry.column)];
+        }
+      }
+      out[Index(row)] += sum;
+    }
+  }
+
+  Status AddNeurons(std::int64_t operation, const NeuronOperation& neuron) {
+    Layer layer;
+    layer.kind = LayerKind::kNeuron;
+    layer.sink = true;
+    layer.model = neuron.model;
+    layer.gain = network_.Expand(neuron.gain, operation, 1);
+    layer.bias = network_.Expand(neuron.bias, operation, 0);
+    layer.initial_voltage = neuron.initial_voltage.value_or(ZeroVoltage{});
+    Population population{.operation = operation, .size = network_.size(operation)};
+    population.layer = static_cast<std::int64_t>(plan_.layers.size());
+    population.spiking = !std::holds_alternative<RectifiedLinear>(neuron.model);
+    population.amplitude = population.spiking ? AmplitudeOf(neuron.model) : 1.0;
+    if (Status status = AddLayer(operation, std::move(layer)); !status.ok()) {
+      return status;
+    }
+    plan_.layers.back().population = AddPopulation(population);
+    if (population.spiking) {
+      plan_.spiking_layers.push_back(population.layer);
+      plan_.spiking.push_back({network_.definition().operations[Index(operation)].name, population.size});
+    }
+    return {};
+  }
+
+  static double AmplitudeOf(const NeuronModel& model) {
+    if (const auto* neuron = std::get_if<SpikingRectifiedLinear>(&model)) {
+      return neuron->amplitude;
+    }
+    if (const auto* neuron = std::get_if<IntegrateAndFire>(&model)) {
+      return neuron->amplitude;
+    }
+    return std::get<Lif>(model).amplitude;
+  }
+
+  // Lowers the paths of the operation's form into the terms of the layer.
+  Status AddLayer(std::int64_t operation, Layer layer) {
+    layer.operation = operation;
+    layer.size = network_.size(operation);
+    if (std::holds_alternative<InputOperation>(KindOf(operation))) {
+      layer.sink = false;  // a probed Input has no weights
+    }
+    Form& form = forms_[Index(operation)];
+    for (const Path& path : form.paths) {
+      const Population& population = plan_.populations[Index(path.population)];
+      const auto* input = std::get_if<InputOperation>(&KindOf(population.operation));
+      const WeightForms forms{.integers = population.spiking || (input != nullptr && input->uint8_scale),
+                              .floats = !population.spiking};
+      Result<kernels::Product> product =
+          LowerChain(network_, population.operation, path.chain, forms, kMaxComposedWeights);
+      if (!product.ok()) {
+        return product.status();
+      }
+      layer.terms.push_back({path.population, path.synapse, std::move(product).value()});
+    }
+    layer.constant = form.constant;
+    layer_of_[Index(operation)] = static_cast<std::int64_t>(plan_.layers.size());
+    plan_.layers.push_back(std::move(layer));
+    return {};
+  }
+
+  void AddProbes() {
+    for (std::size_t i = 0; i < network_.definition().probes.size(); ++i) {
+      const ProbeDefinition& probe = network_.definition().probes[i];
+      const std::int64_t target = network_.probe_target(static_cast<std::int64_t>(i));
+      plan_.probes.push_back({probe.quantity, layer_of_[Index(target)], network_.size(target), probe.synapse});
+    }
+  }
+
+  void CountFanOut() {
+    for (const Population& population : plan_.populations) {
+      plan_.fan_out.emplace_back(population.spiking ? Index(population.size) : 0, 0);
+    }
+    for (const Layer& layer : plan_.layers) {
+      for (const Term& term : layer.terms) {
+        std::vector<std::int64_t>& total = plan_.fan_out[Index(term.population)];
+        if (layer.sink && !total.empty()) {
+          const auto part = kernels::FanOut(term.product, static_cast<std::int64_t>(total.size()));
+          std::transform(part.begin(), part.end(), total.begin(), total.begin(), std::plus<>());
+        }
+      }
+    }
+  }
+
+  const Network& network_;
+  Plan plan_;
+  std::vector<Form> forms_;
+  std::vector<bool> probed_, read_;
+  std::vector<std::int64_t> layer_of_;
+};
+
+}  // namespace
+
+Result<Plan> Compile(std::shared_ptr<const Network> network) { return Compiler(std::move(network)).Run(); }
+
+std::int64_t EstimatePlanBytes(const Network& network) {
+  // Weights as integers and floats, the definition's own copy, per-element constants, composed chains.
+  std::int64_t bytes = 20 * network.parameters() + 64 * network.neurons();
+  for (std::size_t i = 0; i < network.definition().operations.size(); ++i) {
+    bytes += 48 * network.size(static_cast<std::int64_t>(i));
+  }
+  return bytes;
+}
+
+void ApplyActivation(const ActivationOperation& activation, std::int64_t row_length,
+                     std::vector<double>& values) {
+  if (const auto* leaky = std::get_if<LeakyRelu>(&activation.kind)) {
+    for (double& value : values) {
+      value = value > 0 ? value : leaky->negative_slope * value;
+    }
+    return;
+  }
+  for (std::size_t first = 0; first < values.size(); first += Index(row_length)) {
+    const auto begin = values.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto end = begin + row_length;
+    const double largest = *std::max_element(begin, end);
+    double sum = 0;
+    std::for_each(begin, end, [&](double& value) { sum += value = std::exp(value - largest); });
+    std::for_each(begin, end, [&](double& value) { value /= sum; });
+  }
+}
+
+}  // namespace spikeserve::engine

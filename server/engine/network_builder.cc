@@ -1,0 +1,369 @@
+// Network::Create: every check that does not belong to one operation's shape.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string_view>
+
+#include "server/engine/network.h"
+#include "server/engine/shape_rules.h"
+#include "server/engine/violations.h"
+
+namespace spikeserve::engine {
+namespace {
+
+constexpr std::size_t kMaxNameLength = 128;
+constexpr std::size_t kMaxTensorRank = 5;
+constexpr double kMaxTau = 1e6;
+
+bool IsName(const std::string& name) {
+  constexpr std::string_view kOther = "._/:-";
+  return !name.empty() && name.size() <= kMaxNameLength &&
+         std::all_of(name.begin(), name.end(), [&](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                  kOther.find(c) != std::string_view::npos;
+         });
+}
+
+// A name as it may stand in a message: what a client sent, cut short and without control characters.
+std::string Quote(const std::string& name) {
+  std::string quoted = "'";
+  for (const char c : name.substr(0, kMaxNameLength)) {
+    quoted += (c >= 0x20 && c < 0x7f) ? c : '?';
+  }
+  return quoted + (name.size() > kMaxNameLength ? "...'" : "'");
+}
+
+template <typename T>
+bool AllFinite(const std::string& data) {
+  for (std::size_t at = 0; at + sizeof(T) <= data.size(); at += sizeof(T)) {
+    T value;
+    std::memcpy(&value, data.data() + at, sizeof(T));
+    if (!std::isfinite(value)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+// Builds a Network step by step; each step needs the ones before it to have found nothing wrong.
+// One thread, one use.
+class NetworkBuilder final : public TensorTable {
+ public:
+  NetworkBuilder(NetworkDefinition definition, const NetworkLimits& limits) : limits_(limits) {
+    network_.definition_ = std::move(definition);
+  }
+
+  Result<Network> Build() {
+    CheckCounts();
+    if (violations_.empty()) {
+      CheckTensors();
+      CheckNames();
+      Connect();
+    }
+    if (violations_.empty()) {
+      Sort();
+    }
+    if (violations_.empty()) {
+      InferShapes();
+      CheckProbes();
+      CheckDefaults();
+    }
+    if (violations_.empty()) {
+      CheckSinks();
+    }
+    if (!violations_.empty()) {
+      return violations_.ToStatus();
+    }
+    return std::move(network_);
+  }
+
+  const TensorDefinition* Require(const std::string& id, const std::string& where) const override {
+    const auto found = network_.tensor_index_.find(id);
+    if (found == network_.tensor_index_.end()) {
+      violations_.Add(where, " names tensor ", Quote(id), ", which the network does not have");
+      return nullptr;
+    }
+    return &network_.definition_.tensors[found->second];
+  }
+
+ private:
+  const NetworkDefinition& Definition() const { return network_.definition_; }
+
+  void CheckCounts() {
+    if (Definition().format_version != 1) {
+      violations_.Add("format_version is ", Definition().format_version, ", this server reads 1");
+    }
+    CheckCount("operations", Definition().operations.size(), limits_.max_operations);
+    CheckCount("connections", Definition().connections.size(), limits_.max_connections);
+    CheckCount("probes", Definition().probes.size(), limits_.max_probes);
+    CheckCount("tensors", Definition().tensors.size(), 8 * limits_.max_operations);
+  }
+
+  void CheckCount(const char* what, std::size_t count, std::int64_t limit) {
+    if (static_cast<std::int64_t>(count) > limit) {
+      violations_.AddLimit(what, ": got ", count, ", this server allows ", limit);
+    }
+  }
+
+  void CheckTensors() {
+    for (std::size_t i = 0; i < Definition().tensors.size(); ++i) {
+      const TensorDefinition& tensor = Definition().tensors[i];
+      if (!IsName(tensor.id) || !network_.tensor_index_.emplace(tensor.id, i).second) {
+        violations_.Add("tensor ", i, ": id ", Quote(tensor.id), " is not a name or not unique");
+      }
+      CheckTensor(tensor);
+    }
+    if (network_.parameters_ > limits_.max_parameters) {
+      violations_.AddLimit("parameters: got ", network_.parameters_, ", this server allows ",
+                           limits_.max_parameters);
+    }
+  }
+
+  void CheckTensor(const TensorDefinition& tensor) {
+    const std::string where = "tensor " + Quote(tensor.id) + ": ";
+    const std::int64_t count = ElementCount(tensor.shape);
+    if (tensor.shape.empty() || tensor.shape.size() > kMaxTensorRank || count < 1) {
+      violations_.Add(where, "shape must have rank 1..", kMaxTensorRank, " and dimensions >= 1");
+      return;
+    }
+    const bool float64 = tensor.type == DataType::kFloat64;
+    if (!float64 && tensor.type != DataType::kFloat32) {
+      violations_.Add(where, "data_type must be FLOAT32 or FLOAT64");
+      return;
+    }
+    const auto bytes = static_cast<std::int64_t>(tensor.data.size());
+    if (count != bytes / SizeOf(tensor.type) || bytes % SizeOf(tensor.type) != 0) {
+      violations_.Add(where, "has ", bytes, " bytes, wanted ", SizeOf(tensor.type), " for each of ", count,
+                      " values of shape ", ToString(tensor.shape));
+      return;
+    }
+    network_.parameters_ += count;
+    if (!(float64 ? AllFinite<double>(tensor.data) : AllFinite<float>(tensor.data))) {
+      violations_.Add(where, "has values that are NaN or infinite");
+    }
+  }
+
+  void CheckNames() {
+    for (std::size_t i = 0; i < Definition().operations.size(); ++i) {
+      const std::string& name = Definition().operations[i].name;
+      if (!IsName(name) || !operation_index_.emplace(name, static_cast<std::int64_t>(i)).second) {
+        violations_.Add("operation ", i, ": name ", Quote(name),
+                        " must be 1..128 of [A-Za-z0-9._/:-] and unique");
+      }
+      if (std::holds_alternative<InputOperation>(Definition().operations[i].kind)) {
+        network_.inputs_.push_back(static_cast<std::int64_t>(i));
+      }
+    }
+    if (network_.inputs_.empty()) {
+      violations_.Add("the network has no Input operation");
+    }
+  }
+
+  void Connect() {
+    network_.incoming_.resize(Definition().operations.size());
+    for (std::size_t i = 0; i < Definition().connections.size(); ++i) {
+      const ConnectionDefinition& connection = Definition().connections[i];
+      const std::int64_t source = Lookup(connection.source, "connection", i, "source");
+      const std::int64_t target = Lookup(connection.target, "connection", i, "target");
+      if (source < 0 || target < 0) {
+        continue;
+      }
+      network_.incoming_[static_cast<std::size_t>(target)].push_back({source, static_cast<std::int64_t>(i)});
+      CheckSynapse(connection.synapse, Join("connection ", i));
+      if (connection.synapse && !IsPopulation(source)) {
+        violations_.Add("connection ", i, ": has a synapse, but its source ", Quote(connection.source),
+                        " is neither an Input nor a Neuron");
+      }
+    }
+  }
+
+  std::int64_t Lookup(const std::string& name, const char* what, std::size_t index, const char* field) {
+    const auto found = operation_index_.find(name);
+    if (found == operation_index_.end()) {
+      violations_.Add(what, " ", index, ": ", field, " names operation ", Quote(name),
+                      ", which the network does not have");
+      return -1;
+    }
+    return found->second;
+  }
+
+  bool IsPopulation(std::int64_t index) const {
+    const OperationKind& kind = KindOf(index);
+    return std::holds_alternative<InputOperation>(kind) || std::holds_alternative<NeuronOperation>(kind);
+  }
+
+  const OperationKind& KindOf(std::int64_t index) const {
+    return Definition().operations[static_cast<std::size_t>(index)].kind;
+  }
+
+  void CheckSynapse(const Synapse& synapse, const std::string& where) {
+    if (synapse && !(synapse->tau >= 0 && synapse->tau <= kMaxTau)) {
+      violations_.Add(where, ": lowpass tau is ", synapse->tau, " s, wanted 0..", kMaxTau);
+    }
+  }
+
+  // Kahn's algorithm; what is left over lies on a cycle.
+  void Sort() {
+    const std::size_t count = Definition().operations.size();
+    std::vector<std::vector<std::int64_t>> targets(count);
+    std::vector<std::size_t> missing(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      missing[i] = network_.incoming_[i].size();
+      for (const Incoming& incoming : network_.incoming_[i]) {
+        targets[static_cast<std::size_t>(incoming.source)].push_back(static_cast<std::int64_t>(i));
+      }
+    }
+    std::vector<std::int64_t>& order = network_.order_;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (missing[i] == 0) {
+        order.push_back(static_cast<std::int64_t>(i));
+      }
+    }
+    for (std::size_t next = 0; next < order.size(); ++next) {
+      for (const std::int64_t target : targets[static_cast<std::size_t>(order[next])]) {
+        if (--missing[static_cast<std::size_t>(target)] == 0) {
+          order.push_back(target);
+        }
+      }
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      if (missing[i] > 0) {
+        violations_.Add("operation ", Quote(Definition().operations[i].name), ": lies on or behind a cycle");
+      }
+    }
+  }
+
+  void InferShapes() {
+    network_.shapes_.resize(Definition().operations.size());
+    for (const std::int64_t index : network_.order_) {
+      const OperationDefinition& operation = Definition().operations[static_cast<std::size_t>(index)];
+      std::vector<Shape> inputs;
+      for (const Incoming& incoming : network_.incoming(index)) {
+        inputs.push_back(network_.shape(incoming.source));
+      }
+      if (std::any_of(inputs.begin(), inputs.end(), [](const Shape& shape) { return shape.empty(); })) {
+        continue;  // the source's violation is already on the list
+      }
+      std::optional<Shape> shape = InferShape(operation.kind, {operation.name, inputs, *this, violations_});
+      if (shape && CheckSize(operation, *shape)) {
+        network_.shapes_[static_cast<std::size_t>(index)] = std::move(*shape);
+      }
+    }
+    if (network_.neurons_ > limits_.max_neurons) {
+      violations_.AddLimit("neurons: got ", network_.neurons_, ", this server allows ", limits_.max_neurons);
+    }
+  }
+
+  bool CheckSize(const OperationDefinition& operation, const Shape& shape) {
+    for (const std::int64_t dimension : shape) {
+      if (dimension < 1) {
+        violations_.Add("operation ", Quote(operation.name), ": output shape ", ToString(shape),
+                        " has a dimension below 1");
+        return false;
+      }
+      if (dimension > limits_.max_dimension) {
+        violations_.AddLimit("operation ", Quote(operation.name), ": output shape ", ToString(shape),
+                             " has a dimension above ", limits_.max_dimension);
+        return false;
+      }
+    }
+    const std::int64_t count = ElementCount(shape);
+    if (count < 0 || count > limits_.max_elements) {
+      violations_.AddLimit("operation ", Quote(operation.name), ": output shape ", ToString(shape),
+                           " has more than ", limits_.max_elements, " elements");
+      return false;
+    }
+    if (std::holds_alternative<NeuronOperation>(operation.kind)) {
+      network_.neurons_ += count;
+    }
+    return CheckSynapses(operation, count);
+  }
+
+  // Bounds the work of a pass over the operation, which grows with neither its weights nor its output alone.
+  bool CheckSynapses(const OperationDefinition& operation, std::int64_t count) {
+    std::int64_t fan_in = 1;
+    if (const auto* pool = std::get_if<PoolOperation>(&operation.kind)) {
+      fan_in = ElementCount(pool->window);
+    } else if (const auto* conv = std::get_if<ConvOperation>(&operation.kind)) {
+      const Shape& shape = network_.tensor(conv->weight).shape;
+      fan_in = ElementCount({shape.begin() + 1, shape.end()});
+    } else if (const auto* affine = std::get_if<AffineOperation>(&operation.kind)) {
+      fan_in = network_.tensor(affine->weight).shape[1];
+    }
+    std::int64_t synapses = 0;
+    if (fan_in < 0 || __builtin_mul_overflow(fan_in, count, &synapses) || synapses > limits_.max_synapses) {
+      violations_.AddLimit("operation ", Quote(operation.name), ": ", count, " outputs with a fan-in of ", fan_in,
+                           " pass the limit of ", limits_.max_synapses, " synapses");
+      return false;
+    }
+    return true;
+  }
+
+  void CheckProbes() {
+    if (Definition().probes.empty()) {
+      violations_.Add("the network has no probe");
+    }
+    std::unordered_map<std::string, std::size_t> names;
+    for (std::size_t i = 0; i < Definition().probes.size(); ++i) {
+      const ProbeDefinition& probe = Definition().probes[i];
+      if (!IsName(probe.name) || !names.emplace(probe.name, i).second) {
+        violations_.Add("probe ", i, ": name ", Quote(probe.name), " is not a name or not unique");
+      }
+      CheckSynapse(probe.synapse, "probe " + Quote(probe.name));
+      const std::int64_t target = Lookup(probe.target, "probe", i, "target");
+      network_.probe_targets_.push_back(target);
+      if (target >= 0) {
+        CheckQuantity(probe, target);
+      }
+    }
+  }
+
+  void CheckQuantity(const ProbeDefinition& probe, std::int64_t target) {
+    if (probe.quantity == ProbeQuantity::kUnspecified) {
+      violations_.Add("probe ", Quote(probe.name), ": quantity is not set or unknown");
+    }
+    if (probe.quantity == ProbeQuantity::kOutput) {
+      return;
+    }
+    const auto* neuron = std::get_if<NeuronOperation>(&KindOf(target));
+    if (neuron == nullptr || std::holds_alternative<RectifiedLinear>(neuron->model)) {
+      violations_.Add("probe ", Quote(probe.name), ": reads spikes or voltage of ", Quote(probe.target),
+                      ", which is not a spiking Neuron");
+    }
+  }
+
+  void CheckDefaults() {
+    const RunDefaults& defaults = Definition().defaults;
+    if (!(defaults.dt >= 0) || !std::isfinite(defaults.dt)) {
+      violations_.Add("defaults: dt is ", defaults.dt, " s, wanted > 0, or 0 for 0.001");
+    }
+    if (defaults.steps < 0 || defaults.readout.skip_steps < 0) {
+      violations_.Add("defaults: steps is ", defaults.steps, " and skip_steps ",
+                      defaults.readout.skip_steps, ", wanted >= 0");
+    }
+  }
+
+  // An Activation is a sink, so that nothing downstream of it has to be linear.
+  void CheckSinks() {
+    for (const ConnectionDefinition& connection : Definition().connections) {
+      if (std::holds_alternative<ActivationOperation>(KindOf(operation_index_.at(connection.source)))) {
+        violations_.Add("operation ", Quote(connection.source), ": is an Activation and may only be probed, but ",
+                        Quote(connection.target), " reads it");
+      }
+    }
+  }
+
+  const NetworkLimits limits_;
+  Network network_;
+  std::unordered_map<std::string, std::int64_t> operation_index_;
+  mutable Violations violations_;
+};
+
+Result<Network> Network::Create(NetworkDefinition definition, const NetworkLimits& limits) {
+  return NetworkBuilder(std::move(definition), limits).Build();
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,117 @@
+#include "server/engine/run_constants.h"
+
+#include <cmath>
+
+#include "server/engine/initial_voltage.h"
+
+namespace spikeserve::engine {
+namespace {
+
+std::size_t Index(std::int64_t value) { return static_cast<std::size_t>(value); }
+
+// SpikingRectifiedLinear and IntegrateAndFire integrate J*dt; the other layers use J itself.
+double CurrentUnit(const Layer& layer, double dt_s) {
+  const bool integrates = std::holds_alternative<SpikingRectifiedLinear>(layer.model) ||
+                          std::holds_alternative<IntegrateAndFire>(layer.model);
+  return integrates ? dt_s : 1.0;
+}
+
+const InputOperation* InputOf(const Plan& plan, const Population& population) {
+  return std::get_if<InputOperation>(
+      &plan.network->definition().operations[Index(population.operation)].kind);
+}
+
+// Sum of the true weights of each row: what a constant 1 in every source element gives.
+std::vector<double> RowTotals(const kernels::Product& product, std::int64_t source_size) {
+  const std::vector<float> ones(Index(source_size), 1.0F);
+  std::vector<float> cells(Index(product.in));
+  std::vector<float> totals(Index(product.out));
+  kernels::Gather(product.gather, ones, cells);
+  kernels::Accumulate(product, product.floats, cells, totals);
+  return {totals.begin(), totals.end()};
+}
+
+TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, const SimulationSpec& spec) {
+  const double dt = spec.settings.dt_s;
+  const Population& population = plan.populations[Index(term.population)];
+  const bool bytes = population.layer < 0 && spec.inputs[Index(term.population)].type == DataType::kUint8;
+  TermConstants constants;
+  double factor = CurrentUnit(layer, dt);
+  if (population.spiking) {
+    factor *= population.amplitude / dt;
+  }
+  if (term.synapse) {
+    const double decay = DecayOf(*term.synapse, dt);
+    constants.filtered = true;
+    constants.decay = static_cast<float>(decay);
+    factor *= 1 - decay;
+  }
+  const bool integers = population.spiking || bytes;
+  const InputOperation* input = InputOf(plan, population);
+  const double byte_scale = bytes ? *input->uint8_scale : 1.0;
+  const double byte_offset = bytes ? input->uint8_offset.value_or(0) : 0.0;
+  std::vector<double> totals;
+  if (byte_offset != 0) {
+    totals = RowTotals(term.product, population.size);
+  }
+  const std::size_t rows = term.product.row_scale.size();
+  for (std::size_t j = 0; j < Index(layer.size); ++j) {
+    const double gain = layer.gain.empty() ? 1.0 : layer.gain[j];
+    const double row = term.product.row_scale[j % rows] * factor * gain;
+    const double unit = integers ? term.product.integer_unit[j % rows] : 1.0;
+    constants.scale.push_back(static_cast<float>(row * unit * byte_scale));
+    if (!totals.empty()) {
+      constants.offset.push_back(static_cast<float>(row * byte_offset * totals[j]));
+    }
+  }
+  return constants;
+}
+
+LayerConstants MakeLayer(const Plan& plan, std::int64_t index, const SimulationSpec& spec) {
+  const Layer& layer = plan.layers[Index(index)];
+  const double dt = spec.settings.dt_s;
+  LayerConstants constants;
+  for (const Term& term : layer.terms) {
+    constants.terms.push_back(MakeTerm(plan, layer, term, spec));
+  }
+  const double unit = CurrentUnit(layer, dt);
+  for (std::size_t j = 0; j < Index(layer.size); ++j) {
+    const double gain = layer.gain.empty() ? 1.0 : layer.gain[j];
+    const double bias = layer.bias.empty() ? 0.0 : layer.bias[j];
+    constants.bias.push_back(static_cast<float>((gain * layer.constant[j] + bias) * unit));
+  }
+  if (layer.kind != LayerKind::kNeuron) {
+    return constants;
+  }
+  if (const auto* rate = std::get_if<RectifiedLinear>(&layer.model)) {
+    constants.amplitude = static_cast<float>(rate->amplitude);
+    return constants;
+  }
+  const double amplitude = plan.populations[Index(layer.population)].amplitude;
+  constants.spike_height = static_cast<float>(amplitude / dt);
+  const std::vector<double> voltages =
+      InitialVoltages(*plan.network, spec.settings.initial_voltage.value_or(layer.initial_voltage),
+                      index, layer.size, spec.settings.seed);
+  constants.voltage.assign(voltages.begin(), voltages.end());
+  if (const auto* lif = std::get_if<Lif>(&layer.model)) {
+    constants.lif = {static_cast<float>(dt / lif->tau_rc), static_cast<float>(lif->tau_rc / dt),
+                     static_cast<float>(lif->tau_ref / dt), static_cast<float>(lif->min_voltage)};
+  }
+  return constants;
+}
+
+}  // namespace
+
+double DecayOf(const Lowpass& lowpass, double dt_s) {
+  return lowpass.tau > 0 ? std::exp(-dt_s / lowpass.tau) : 0.0;
+}
+
+std::vector<LayerConstants> MakeConstants(const Plan& plan, const SimulationSpec& spec) {
+  std::vector<LayerConstants> constants;
+  for (std::size_t i = 0; i < plan.layers.size(); ++i) {
+    constants.push_back(MakeLayer(plan, static_cast<std::int64_t>(i), spec));
+  }
+  return constants;
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "server/base/status.h"
+#include "server/engine/network_definition.h"
+
+namespace spikeserve::engine {
+
+// What a run does, fully resolved: no field is "as stored" any more, except the initial voltages.
+struct RunSettings {
+  double dt_s = 0.001;
+  std::int64_t steps = 100;
+  Readout readout;
+  std::optional<std::uint64_t> seed;              // replaces the seed of Uniform initial voltages
+  std::optional<InitialVoltage> initial_voltage;  // replaces every layer's own; never TensorVoltage
+};
+
+// Element type of an input, and whether it is [steps, shape...] rather than held constant.
+struct InputFormat {
+  DataType type = DataType::kFloat32;
+  bool per_step = false;
+
+  bool operator==(const InputFormat&) const = default;
+};
+
+// Everything that all samples of one simulation share.
+struct SimulationSpec {
+  RunSettings settings;
+  std::vector<InputFormat> inputs;    // one per Input operation, in Network::inputs() order
+  std::vector<std::int64_t> probes;   // indices of the definition's probes to read
+  bool trajectories = false;
+  bool statistics = false;
+};
+
+// Where the values of one sample lie: one pointer per Input operation, to element_count(shape) values
+// (times steps where per_step) of the format's type. Finite, aligned or not, kept alive by the caller
+// until the Simulation is gone.
+struct SampleInputs {
+  std::vector<const std::byte*> data;
+};
+
+// One probe over all samples.
+struct ProbeReading {
+  std::int64_t size = 0;           // elements per sample
+  std::vector<double> values;      // [samples, size]: the readout over the steps done
+  std::vector<double> trajectory;  // [samples, steps done, size], where asked for
+};
+
+// What one Neuron operation did for one sample.
+struct LayerActivity {
+  std::int64_t spikes = 0;
+  std::int64_t busiest_neuron_spikes = 0;
+  std::int64_t silent_neurons = 0;
+  std::int64_t synaptic_operations = 0;  // sum over spikes of the weights they reached
+};
+
+struct Reading {
+  std::int64_t steps_done = 0;
+  std::vector<ProbeReading> probes;                    // in SimulationSpec::probes order
+  std::vector<std::vector<LayerActivity>> statistics;  // [sample][spiking layer], where asked for
+  std::vector<Status> sample_status;  // OUT_OF_RANGE where a sample's numbers left their range
+};
+
+// All mutable state of a batch of samples. One thread at a time.
+class Simulation {
+ public:
+  virtual ~Simulation() = default;
+  // Runs `steps` further steps (>= 1, no more than remain).
+  virtual Status Advance(std::int64_t steps) = 0;
+  // The readout so far.
+  virtual Result<Reading> Read() = 0;
+};
+
+// A spiking layer, as statistics report it.
+struct SpikingLayer {
+  std::string name;
+  std::int64_t neurons = 0;
+};
+
+// A network on a device. Immutable and thread-safe.
+class ResidentNetwork {
+ public:
+  virtual ~ResidentNetwork() = default;
+  // Bytes held on the device and the host while resident.
+  virtual std::int64_t bytes() const = 0;
+  // Upper bound of the bytes that `samples` samples need while they run, readings included.
+  virtual std::int64_t EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const = 0;
+  // The layers of Reading::statistics, in order.
+  virtual const std::vector<SpikingLayer>& spiking_layers() const = 0;
+  // State for these samples, at step 0. The network must outlive the simulation.
+  virtual Result<std::unique_ptr<Simulation>> NewSimulation(
+      const SimulationSpec& spec, std::span<const SampleInputs> samples) const = 0;
+};
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,54 @@
+#include "server/serving/slice_reading.h"
+
+#include <string>
+#include <vector>
+
+namespace spikeserve::serving {
+namespace {
+
+template <typename T>
+std::vector<T> Slice(const std::vector<T>& all, std::int64_t first, std::int64_t count,
+                     std::int64_t stride) {
+  if (all.empty()) return {};
+  const auto begin = all.begin() + first * stride;
+  return std::vector<T>(begin, begin + count * stride);
+}
+
+}  // namespace
+
+engine::Reading SliceReading(const engine::Reading& reading, const engine::SimulationSpec& spec,
+                             std::int64_t first, std::int64_t count) {
+  engine::Reading part;
+  part.steps_done = reading.steps_done;
+  for (const engine::ProbeReading& probe : reading.probes) {
+    engine::ProbeReading& own = part.probes.emplace_back();
+    own.size = probe.size;
+    own.values = Slice(probe.values, first, count, probe.size);
+    if (spec.trajectories) {
+      own.trajectory = Slice(probe.trajectory, first, count, probe.size * reading.steps_done);
+    }
+  }
+  part.statistics = Slice(reading.statistics, first, count, 1);
+  part.sample_status = Slice(reading.sample_status, first, count, 1);
+  return part;
+}
+
+Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int64_t count) {
+  if (reading.sample_status.empty()) return {};
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Status& status = reading.sample_status[static_cast<std::size_t>(first + i)];
+    if (status.ok()) continue;
+    return {status.code(), "sample " + std::to_string(i) + ": " + status.message()};
+  }
+  return {};
+}
+
+std::int64_t CountSpikes(const engine::Reading& reading) {
+  std::int64_t spikes = 0;
+  for (const std::vector<engine::LayerActivity>& sample : reading.statistics) {
+    for (const engine::LayerActivity& layer : sample) spikes += layer.spikes;
+  }
+  return spikes;
+}
+
+}  // namespace spikeserve::serving

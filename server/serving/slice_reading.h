@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+
+#include "server/base/status.h"
+#include "server/engine/simulation.h"
+
+namespace spikeserve::serving {
+
+// The part of a batch's reading that belongs to `count` samples from `first` on.
+engine::Reading SliceReading(const engine::Reading& reading, const engine::SimulationSpec& spec,
+                             std::int64_t first, std::int64_t count);
+
+// The first bad sample_status among these samples, with the index the client knows.
+Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int64_t count);
+
+// Sum of the spikes in the statistics; 0 without statistics.
+std::int64_t CountSpikes(const engine::Reading& reading);
+
+}  // namespace spikeserve::serving
