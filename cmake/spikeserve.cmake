@@ -1,0 +1,18 @@
+# What every target of ours is built with. EXACT keeps a*b+c as two roundings, on which equal bits depend.
+#   spikeserve_configure(target [EXACT])
+function(spikeserve_configure target)
+  cmake_parse_arguments(ARG "EXACT" "" "" ${ARGN})
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Werror)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    target_compile_options(${target} PRIVATE -Wno-restrict)  # false alarms on std::string, GCC bug 105651
+  endif()
+  if(ARG_EXACT)
+    target_compile_options(${target} PRIVATE -ffp-contract=off)
+  endif()
+  if(SPIKESERVE_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${SPIKESERVE_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=${SPIKESERVE_SANITIZE})
+  endif()
+endfunction()
