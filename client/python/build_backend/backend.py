@@ -1,0 +1,52 @@
+"""The setuptools build backend, with the protobuf modules generated first.
+
+In a checkout they come from the repository's `proto` folder. A source distribution carries them ready-made, so
+building from one needs no protobuf compiler.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from generate import PROTO_ROOT, generate
+from setuptools import build_meta
+from setuptools.build_meta import (
+    get_requires_for_build_sdist as _sdist_requires,
+)
+from setuptools.build_meta import (
+    get_requires_for_build_wheel as _wheel_requires,
+)
+from setuptools.build_meta import (  # noqa: F401 - part of the backend's interface
+    prepare_metadata_for_build_editable,
+    prepare_metadata_for_build_wheel,
+)
+
+# The generated code runs on this protobuf/grpcio and newer: keep in step with the dependencies in pyproject.toml.
+_COMPILER = ["grpcio-tools>=1.71,<1.72", "mypy-protobuf>=3.6,<3.7"] if PROTO_ROOT.is_dir() else []
+
+
+def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:
+    return [*_wheel_requires(config_settings), *_COMPILER]
+
+
+def get_requires_for_build_editable(config_settings: Any = None) -> list[str]:
+    return get_requires_for_build_wheel(config_settings)
+
+
+def get_requires_for_build_sdist(config_settings: Any = None) -> list[str]:
+    return [*_sdist_requires(config_settings), *_COMPILER]
+
+
+def build_wheel(wheel_directory: str, config_settings: Any = None, metadata_directory: Any = None) -> str:
+    generate()
+    return build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+
+
+def build_editable(wheel_directory: str, config_settings: Any = None, metadata_directory: Any = None) -> str:
+    generate()
+    return build_meta.build_editable(wheel_directory, config_settings, metadata_directory)
+
+
+def build_sdist(sdist_directory: str, config_settings: Any = None) -> str:
+    generate()
+    return build_meta.build_sdist(sdist_directory, config_settings)
