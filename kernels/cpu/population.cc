@@ -12,6 +12,7 @@ template <typename Step>
 inline __attribute__((always_inline)) StepResult ForEachNeuron(std::size_t n, std::int32_t* counts, Step step) {
   std::int32_t largest = 0;
   std::int32_t out_of_range = 0;
+  std::int64_t total = 0;
   for (std::size_t j = 0; j < n; ++j) {
     const float spikes = step(j);
     const bool in_range = spikes < kMaxSpikesPerStep;
@@ -19,8 +20,9 @@ inline __attribute__((always_inline)) StepResult ForEachNeuron(std::size_t n, st
     const auto count = static_cast<std::int32_t>(in_range ? spikes : 0.0F);
     counts[j] = count;
     largest = count > largest ? count : largest;
+    total += count;
   }
-  return {largest, out_of_range == 0};
+  return {largest, total, out_of_range == 0};
 }
 
 SPIKESERVE_CPU_CLONES StepResult SpikingRectifiedLinear(std::size_t n, const float* sum, const float* bias,

@@ -14,6 +14,7 @@ constexpr float kMaxSpikesPerStep = 16777216.0F;
 // What a step of a spiking layer did.
 struct StepResult {
   std::int32_t largest = 0;  // spike count of the busiest neuron
+  std::int64_t spikes = 0;   // of all neurons
   bool in_range = true;      // false: a count was not below kMaxSpikesPerStep, or not a number
 };
 

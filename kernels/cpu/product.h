@@ -13,6 +13,7 @@ namespace spikeserve::kernels {
 struct GatherSum {
   std::vector<std::int64_t> start;
   std::vector<std::int32_t> index;
+  std::int64_t most = 1;  // source elements of the fullest cell
 };
 
 // Channels-last convolution with explicit padding. 1-D: height 1.

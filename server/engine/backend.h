@@ -25,6 +25,8 @@ class Backend {
                                                         Mode mode) const = 0;
 };
 
+constexpr std::int64_t kMaxThreads = 1024;
+
 struct BackendOptions {
   std::string kind = "auto";  // auto | cpu | cuda
   std::int64_t threads = 0;   // CPU worker threads; 0: one per core

@@ -4,13 +4,12 @@
 #include <cmath>
 #include <utility>
 
+#include "server/engine/index.h"
 #include "server/engine/lowering.h"
 #include "server/engine/plan.h"
 
 namespace spikeserve::engine {
 namespace {
-
-std::size_t Index(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 // A signal on its way: which population it came from, and the linear operations since.
 struct Path {
@@ -55,6 +54,9 @@ class Compiler {
         plan_.bytes += term.product.bytes();
       }
       plan_.bytes += 24 * layer.size;
+    }
+    for (const Population& population : plan_.populations) {
+      plan_.bytes += 8 * population.size;
     }
     return std::move(plan_);
   }

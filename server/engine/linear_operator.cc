@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <numeric>
 
+#include "server/engine/index.h"
+
 namespace spikeserve::engine {
 namespace {
-
-std::size_t Index(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 std::vector<std::int64_t> Strides(const Shape& shape) {
   std::vector<std::int64_t> strides(shape.size(), 1);
@@ -164,55 +164,71 @@ double LinearOperator::Constant(std::int64_t row) const {
 
 void LinearOperator::Row(std::int64_t row, std::vector<Entry>& entries) const {
   entries.clear();
-  switch (kind_) {
-    case Kind::kElement: {
-      const std::int64_t column = columns_.empty() ? row : columns_[Index(row)];
-      if (column >= 0) {
-        entries.push_back({column, weights_.empty() ? 1.0 : weights_[Index(row)]});
-      }
-      return;
-    }
-    case Kind::kAffine: {
-      const std::int64_t in = in_.back();
-      const std::int64_t out = out_.back();
-      for (std::int64_t k = 0; k < in; ++k) {
-        entries.push_back({row / out * in + k, weights_[Index(row % out * in + k)]});
-      }
-      return;
-    }
-    case Kind::kConv:
-    case Kind::kPool:
-      WindowRow(row, entries);
-      return;
+  VisitRow(row, [&](std::int64_t column, double weight) { entries.push_back({column, weight}); });
+}
+
+void LinearOperator::AddProduct(std::span<const double> x, std::span<double> y) const {
+  for (std::int64_t row = 0; row < rows_; ++row) {
+    double sum = 0;
+    VisitRow(row, [&](std::int64_t column, double weight) { sum += weight * x[Index(column)]; });
+    y[Index(row)] += sum;
   }
 }
 
-void LinearOperator::WindowRow(std::int64_t row, std::vector<Entry>& entries) const {
+template <typename Visit>
+void LinearOperator::VisitRow(std::int64_t row, Visit visit) const {
+  if (kind_ == Kind::kElement) {
+    const std::int64_t column = columns_.empty() ? row : columns_[Index(row)];
+    if (column >= 0) {
+      visit(column, weights_.empty() ? 1.0 : weights_[Index(row)]);
+    }
+    return;
+  }
+  if (kind_ != Kind::kAffine) {
+    VisitWindow(row, visit);
+    return;
+  }
+  const std::int64_t in = in_.back();
+  const std::int64_t out = out_.back();
+  for (std::int64_t k = 0; k < in; ++k) {
+    visit(row / out * in + k, weights_[Index(row % out * in + k)]);
+  }
+}
+
+template <typename Visit>
+void LinearOperator::VisitWindow(std::int64_t row, Visit visit) const {
   const std::int64_t channel = row % out_[2];
   const std::int64_t position[2] = {row / out_[2] / out_[1], row / out_[2] % out_[1]};
   const bool conv = kind_ == Kind::kConv;
   const std::int64_t in_group = conv ? in_[2] / groups_ : 1;
   const std::int64_t first = conv ? channel / (out_[2] / groups_) * in_group : channel;
   const std::int64_t taps = window_.kernel[0] * window_.kernel[1];
-  for (std::int64_t tap = 0; tap < taps; ++tap) {
-    const std::int64_t tap_at[2] = {tap / window_.kernel[1], tap % window_.kernel[1]};
-    std::int64_t at[2];
-    bool inside = true;
-    for (int i = 0; i < 2; ++i) {
-      at[i] = position[i] * window_.stride[i] + tap_at[i] * window_.dilation[i] - window_.before[i];
-      inside = inside && at[i] >= 0 && at[i] < in_[Index(i)];
+  const auto for_each_tap = [&](auto body) {
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+      const std::int64_t tap_at[2] = {tap / window_.kernel[1], tap % window_.kernel[1]};
+      std::int64_t at[2];
+      bool inside = true;
+      for (int i = 0; i < 2; ++i) {
+        at[i] = position[i] * window_.stride[i] + tap_at[i] * window_.dilation[i] - window_.before[i];
+        inside = inside && at[i] >= 0 && at[i] < in_[Index(i)];
+      }
+      if (inside) {
+        body(tap, (at[0] * in_[1] + at[1]) * in_[2] + first);
+      }
     }
-    for (std::int64_t c = 0; inside && c < in_group; ++c) {
-      const double weight = conv ? weights_[Index((channel * in_group + c) * taps + tap)] : 1.0;
-      entries.push_back({(at[0] * in_[1] + at[1]) * in_[2] + first + c, weight});
-    }
+  };
+  if (conv) {
+    for_each_tap([&](std::int64_t tap, std::int64_t column) {
+      for (std::int64_t c = 0; c < in_group; ++c) {
+        visit(column + c, weights_[Index((channel * in_group + c) * taps + tap)]);
+      }
+    });
+    return;
   }
-  if (!conv) {
-    const auto cells = static_cast<double>(count_include_pad_ ? taps : static_cast<std::int64_t>(entries.size()));
-    for (Entry& entry : entries) {
-      entry.weight /= cells;
-    }
-  }
+  std::int64_t cells = 0;
+  for_each_tap([&](std::int64_t, std::int64_t) { ++cells; });
+  const double weight = 1.0 / static_cast<double>(count_include_pad_ ? taps : cells);
+  for_each_tap([&](std::int64_t, std::int64_t column) { visit(column, weight); });
 }
 
 }  // namespace spikeserve::engine

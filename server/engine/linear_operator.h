@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "server/engine/network.h"
@@ -30,6 +31,8 @@ class LinearOperator {
   // Replaces `entries` by those of output element `row`, in ascending order of columns for windows and
   // Affine rows.
   void Row(std::int64_t row, std::vector<Entry>& entries) const;
+  // y += the operation's matrix times x, by plain loops.
+  void AddProduct(std::span<const double> x, std::span<double> y) const;
   // What the operation adds to output element `row` whatever its input. Counted once, by slot 0.
   double Constant(std::int64_t row) const;
 
@@ -54,7 +57,11 @@ class LinearOperator {
   void SetWindow(const std::vector<std::int64_t>& kernel, const std::vector<std::int64_t>& stride,
                  const std::vector<std::int64_t>& dilation, const std::vector<std::int64_t>& before);
   std::vector<double> Broadcast(const std::string& id, std::int64_t axis, double absent) const;
-  void WindowRow(std::int64_t row, std::vector<Entry>& entries) const;
+  // Calls visit(column, weight) for every entry of the row.
+  template <typename Visit>
+  void VisitRow(std::int64_t row, Visit visit) const;
+  template <typename Visit>
+  void VisitWindow(std::int64_t row, Visit visit) const;
 
   enum class Kind { kElement, kAffine, kConv, kPool };
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "server/engine/index.h"
 #include "server/engine/quantise.h"
 
 namespace spikeserve::engine {
@@ -13,8 +14,6 @@ namespace {
 
 using kernels::Product;
 using kernels::ProductKind;
-
-std::size_t Index(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 // A sparse matrix by rows.
 struct Rows {
@@ -253,6 +252,9 @@ kernels::GatherSum ToGather(const Rows& rows) {
   gather.start = rows.start;
   for (const Entry& entry : rows.entries) {
     gather.index.push_back(static_cast<std::int32_t>(entry.column));
+  }
+  for (std::size_t c = 0; c + 1 < gather.start.size(); ++c) {
+    gather.most = std::max(gather.most, gather.start[c + 1] - gather.start[c]);
   }
   return gather;
 }

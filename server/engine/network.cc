@@ -27,6 +27,16 @@ std::string ToString(const Shape& shape) {
 
 std::int64_t Network::size(std::int64_t index) const { return ElementCount(shape(index)); }
 
+std::int64_t Network::bytes() const {
+  constexpr std::int64_t kPerObject = 512;  // an operation with its shapes, or a connection with its names
+  auto bytes = kPerObject * static_cast<std::int64_t>(definition_.operations.size() + definition_.connections.size() +
+                                                      definition_.probes.size() + definition_.tensors.size());
+  for (const TensorDefinition& tensor : definition_.tensors) {
+    bytes += static_cast<std::int64_t>(tensor.data.size());
+  }
+  return bytes;
+}
+
 std::int64_t Network::Find(const std::string& name) const {
   for (std::size_t i = 0; i < definition_.operations.size(); ++i) {
     if (definition_.operations[i].name == name) {

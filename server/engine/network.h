@@ -63,6 +63,8 @@ class Network {
 
   std::int64_t neurons() const { return neurons_; }
   std::int64_t parameters() const { return parameters_; }
+  // What the definition takes in memory, about.
+  std::int64_t bytes() const;
 
  private:
   friend class NetworkBuilder;

@@ -2,12 +2,11 @@
 
 #include <cmath>
 
+#include "server/engine/index.h"
 #include "server/engine/initial_voltage.h"
 
 namespace spikeserve::engine {
 namespace {
-
-std::size_t Index(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 // SpikingRectifiedLinear and IntegrateAndFire integrate J*dt; the other layers use J itself.
 double CurrentUnit(const Layer& layer, double dt_s) {
@@ -40,11 +39,12 @@ TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, c
   if (population.spiking) {
     factor *= population.amplitude / dt;
   }
+  double filter_gain = 1;
   if (term.synapse) {
     const double decay = DecayOf(*term.synapse, dt);
     constants.filtered = true;
     constants.decay = static_cast<float>(decay);
-    factor *= 1 - decay;
+    filter_gain = 1 - decay;
   }
   const bool integers = population.spiking || bytes;
   const InputOperation* input = InputOf(plan, population);
@@ -57,9 +57,11 @@ TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, c
   const std::size_t rows = term.product.row_scale.size();
   for (std::size_t j = 0; j < Index(layer.size); ++j) {
     const double gain = layer.gain.empty() ? 1.0 : layer.gain[j];
-    const double row = term.product.row_scale[j % rows] * factor * gain;
+    const double unfiltered = term.product.row_scale[j % rows] * factor * gain;
+    const double row = unfiltered * filter_gain;
     const double unit = integers ? term.product.integer_unit[j % rows] : 1.0;
     constants.scale.push_back(static_cast<float>(row * unit * byte_scale));
+    constants.readout_scale.push_back(static_cast<float>(population.spiking ? unfiltered * unit : unfiltered));
     if (!totals.empty()) {
       constants.offset.push_back(static_cast<float>(row * byte_offset * totals[j]));
     }
@@ -67,8 +69,7 @@ TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, c
   return constants;
 }
 
-LayerConstants MakeLayer(const Plan& plan, std::int64_t index, const SimulationSpec& spec) {
-  const Layer& layer = plan.layers[Index(index)];
+LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationSpec& spec) {
   const double dt = spec.settings.dt_s;
   LayerConstants constants;
   for (const Term& term : layer.terms) {
@@ -91,7 +92,7 @@ LayerConstants MakeLayer(const Plan& plan, std::int64_t index, const SimulationS
   constants.spike_height = static_cast<float>(amplitude / dt);
   const std::vector<double> voltages =
       InitialVoltages(*plan.network, spec.settings.initial_voltage.value_or(layer.initial_voltage),
-                      index, layer.size, spec.settings.seed);
+                      layer.operation, layer.size, spec.settings.seed);
   constants.voltage.assign(voltages.begin(), voltages.end());
   if (const auto* lif = std::get_if<Lif>(&layer.model)) {
     constants.lif = {static_cast<float>(dt / lif->tau_rc), static_cast<float>(lif->tau_rc / dt),
@@ -108,8 +109,8 @@ double DecayOf(const Lowpass& lowpass, double dt_s) {
 
 std::vector<LayerConstants> MakeConstants(const Plan& plan, const SimulationSpec& spec) {
   std::vector<LayerConstants> constants;
-  for (std::size_t i = 0; i < plan.layers.size(); ++i) {
-    constants.push_back(MakeLayer(plan, static_cast<std::int64_t>(i), spec));
+  for (const Layer& layer : plan.layers) {
+    constants.push_back(MakeLayer(plan, layer, spec));
   }
   return constants;
 }

@@ -13,6 +13,7 @@ struct TermConstants {
   bool filtered = false;
   float decay = 0;             // a = exp(-dt/tau)
   std::vector<float> scale;    // per row: turns sums into currents, with gain, dt, amplitude and (1-a)
+  std::vector<float> readout_scale;  // the same for filtered source values, as the readout rewrite sums them
   std::vector<float> offset;   // per row: what uint8_offset adds; empty: nothing
 };
 

@@ -65,6 +65,7 @@ struct Reading {
   std::int64_t steps_done = 0;
   std::vector<ProbeReading> probes;                    // in SimulationSpec::probes order
   std::vector<std::vector<LayerActivity>> statistics;  // [sample][spiking layer], where asked for
+  std::vector<std::int64_t> spikes;   // [sample]: of all spiking layers, up to steps_done
   std::vector<Status> sample_status;  // OUT_OF_RANGE where a sample's numbers left their range
 };
 

@@ -1,0 +1,27 @@
+#include "server/engine/cpu_backend.h"
+
+#include <utility>
+
+#include "server/engine/exact_network.h"
+#include "server/engine/plan.h"
+#include "server/engine/reference_network.h"
+
+namespace spikeserve::engine {
+
+Result<std::int64_t> CpuBackend::EstimateBytes(const Network& network, Mode mode) const {
+  const std::int64_t plan = EstimatePlanBytes(network);
+  return mode == Mode::kReference ? plan + ReferenceNetwork::EstimateBytes(network) : plan + network.bytes();
+}
+
+Result<std::unique_ptr<ResidentNetwork>> CpuBackend::Load(std::shared_ptr<const Network> network, Mode mode) const {
+  Result<Plan> plan = Compile(std::move(network));
+  if (!plan.ok()) {
+    return plan.status();
+  }
+  if (mode == Mode::kReference) {
+    return std::unique_ptr<ResidentNetwork>(std::make_unique<ReferenceNetwork>(plan.value(), pool_));
+  }
+  return std::unique_ptr<ResidentNetwork>(std::make_unique<ExactNetwork>(std::move(plan).value(), pool_));
+}
+
+}  // namespace spikeserve::engine

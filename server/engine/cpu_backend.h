@@ -1,0 +1,22 @@
+#pragma once
+
+#include "server/engine/backend.h"
+#include "server/engine/thread_pool.h"
+
+namespace spikeserve::engine {
+
+// The CPU as a device. Its threads are shared by all networks. Thread-safe; outlives its networks.
+class CpuBackend final : public Backend {
+ public:
+  // `threads` >= 1.
+  explicit CpuBackend(std::int64_t threads) : pool_(threads) {}
+
+  std::string name() const override { return "cpu"; }
+  Result<std::int64_t> EstimateBytes(const Network& network, Mode mode) const override;
+  Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network, Mode mode) const override;
+
+ private:
+  mutable ThreadPool pool_;
+};
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,45 @@
+#include "server/engine/exact_network.h"
+
+#include <algorithm>
+
+#include "server/engine/exact_sample.h"
+#include "server/engine/sample_simulation.h"
+
+namespace spikeserve::engine {
+using ExactSimulation = SampleSimulation<ExactRun, ExactSample, ExactScratch>;
+
+ExactNetwork::ExactNetwork(Plan plan, ThreadPool& pool)
+    : plan_(std::move(plan)), readout_weights_(MakeReadoutWeights(plan_)), pool_(pool) {
+  for (const ProbePlan& probe : plan_.probes) {
+    probe_sizes_.push_back(probe.size);
+  }
+}
+
+std::int64_t ExactNetwork::bytes() const {
+  std::int64_t bytes = plan_.bytes + plan_.network->bytes();
+  for (const auto& layer : readout_weights_) {
+    for (const std::vector<float>& term : layer) {
+      bytes += 4 * static_cast<std::int64_t>(term.size());
+    }
+  }
+  return bytes;
+}
+
+std::int64_t ExactNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const {
+  const std::int64_t threads = std::min(samples, pool_.threads());
+  const auto layers = static_cast<std::int64_t>(plan_.spiking.size());
+  return ExactRunBytes(plan_, spec, samples, threads) + ReadingBytes(spec, probe_sizes_, layers, samples);
+}
+
+Result<std::unique_ptr<Simulation>> ExactNetwork::NewSimulation(const SimulationSpec& spec,
+                                                                std::span<const SampleInputs> samples) const {
+  const auto inputs = static_cast<std::int64_t>(plan_.network->inputs().size());
+  Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(plan_.probes.size()), samples);
+  if (!status.ok()) {
+    return status;
+  }
+  return std::unique_ptr<Simulation>(
+      std::make_unique<ExactSimulation>(MakeExactRun(plan_, readout_weights_, spec), samples, pool_));
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "server/engine/exact_run.h"
+#include "server/engine/simulation.h"
+#include "server/engine/thread_pool.h"
+
+namespace spikeserve::engine {
+
+// A network on the CPU in exact mode: 22-bit integer weights, float32 neurons. Immutable, hence thread-safe.
+class ExactNetwork final : public ResidentNetwork {
+ public:
+  // `pool` outlives the network.
+  ExactNetwork(Plan plan, ThreadPool& pool);
+
+  std::int64_t bytes() const override;
+  std::int64_t EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const override;
+  const std::vector<SpikingLayer>& spiking_layers() const override { return plan_.spiking; }
+  Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
+                                                    std::span<const SampleInputs> samples) const override;
+
+ private:
+  const Plan plan_;
+  const ReadoutWeights readout_weights_;
+  std::vector<std::int64_t> probe_sizes_;
+  ThreadPool& pool_;
+};
+
+}  // namespace spikeserve::engine

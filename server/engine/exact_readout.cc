@@ -1,0 +1,156 @@
+#include "server/engine/exact_readout.h"
+
+#include <algorithm>
+
+#include "kernels/cpu/population.h"
+#include "kernels/math/activation.h"
+
+namespace spikeserve::engine {
+namespace {
+
+kernels::FoldFilters Filters(const Synapse& synapse, const Synapse& probe_synapse, double dt_s) {
+  const double a = synapse ? DecayOf(*synapse, dt_s) : 0.0;
+  const double b = probe_synapse ? DecayOf(*probe_synapse, dt_s) : 0.0;
+  return {synapse.has_value(),       static_cast<float>(a), static_cast<float>(1 - a),
+          probe_synapse.has_value(), static_cast<float>(b), static_cast<float>(1 - b)};
+}
+
+void Activate(const ActivationOperation& activation, std::int64_t row, std::span<float> values) {
+  if (const auto* leaky = std::get_if<LeakyRelu>(&activation.kind)) {
+    const auto slope = static_cast<float>(leaky->negative_slope);
+    std::transform(values.begin(), values.end(), values.begin(),
+                   [slope](float value) { return math::LeakyRelu(value, slope); });
+    return;
+  }
+  for (std::size_t first = 0; first < values.size(); first += Index(row)) {
+    math::Softmax(values.data() + first, row);
+  }
+}
+
+// The OUTPUT of a layer at one step.
+void LayerOutput(const ExactRun& run, const LayerView& view, std::span<float> output) {
+  const Layer& layer = run.plan->layers[view.layer];
+  const LayerConstants& constants = run.constants[view.layer];
+  if (!view.counts.empty()) {
+    std::transform(view.counts.begin(), view.counts.end(), output.begin(),
+                   [&](std::int32_t count) { return static_cast<float>(count) * constants.spike_height; });
+  } else if (layer.kind == LayerKind::kNeuron) {
+    std::copy(view.values.begin(), view.values.end(), output.begin());
+  } else {
+    std::transform(view.total.begin(), view.total.end(), constants.bias.begin(), output.begin(), std::plus<>());
+  }
+  if (layer.kind == LayerKind::kActivation) {
+    const OperationDefinition& operation = run.plan->network->definition().operations[Index(layer.operation)];
+    Activate(std::get<ActivationOperation>(operation.kind), run.plan->network->shape(layer.operation).back(),
+             output);
+  }
+}
+
+}  // namespace
+
+ExactReadout::ExactReadout(const ExactRun& run) : folds_(run.folded.size()) {
+  const RunSettings& settings = run.spec.settings;
+  for (std::size_t p = 0; p < run.folded.size(); ++p) {
+    const ProbePlan& probe = run.probe(p);
+    const double decay = probe.synapse ? DecayOf(*probe.synapse, settings.dt_s) : 0.0;
+    const bool wanted = !run.folded[p] || run.spec.trajectories;
+    probes_.emplace_back(ProbeState::Options{settings.readout, run.spec.trajectories ? settings.steps : 0,
+                                             probe.synapse.has_value(), decay},
+                         wanted ? probe.size : 0);
+    if (!run.folded[p]) {
+      continue;
+    }
+    for (const Term& term : run.plan->layers[Index(probe.layer)].terms) {
+      folds_[p].emplace_back(Filters(term.synapse, probe.synapse, settings.dt_s),
+                             run.population(term.population).size);
+    }
+    folds_[p].emplace_back(Filters(std::nullopt, probe.synapse, settings.dt_s), 1);
+  }
+}
+
+void ExactReadout::StepLayer(const ExactRun& run, const LayerView& view, std::span<float> buffer) {
+  for (std::size_t p = 0; p < probes_.size(); ++p) {
+    const ProbePlan& probe = run.probe(p);
+    if (Index(probe.layer) != view.layer || (run.folded[p] && !run.spec.trajectories)) {
+      continue;
+    }
+    const std::span<float> output = buffer.first(Index(probe.size));
+    if (probe.quantity == ProbeQuantity::kVoltage) {
+      probes_[p].Step(view.voltage);
+      continue;
+    }
+    if (probe.quantity == ProbeQuantity::kSpikes) {
+      std::copy(view.counts.begin(), view.counts.end(), output.begin());
+    } else {
+      LayerOutput(run, view, output);
+    }
+    probes_[p].Step(std::span<const float>(output));
+  }
+}
+
+void ExactReadout::StepFolds(const ExactRun& run, std::int64_t done, std::int64_t steps, ExactScratch& scratch) {
+  const float one = 1.0F;
+  for (std::size_t p = 0; p < folds_.size(); ++p) {
+    for (std::size_t t = 0; t < folds_[p].size(); ++t) {
+      const std::vector<Term>& terms = run.plan->layers[Index(run.probe(p).layer)].terms;
+      kernels::Fold& fold = folds_[p][t];
+      for (std::int64_t step = 0; step < steps; ++step) {
+        if (t == terms.size()) {
+          fold.Step(std::span<const float>(&one, 1));
+        } else if (run.population(terms[t].population).spiking) {
+          fold.Step(std::span<const std::int32_t>(scratch.Counts(terms[t].population, step)));
+        } else {
+          fold.Step(std::span<const float>(scratch.Values(terms[t].population, step)));
+        }
+        if (done + step + 1 == run.spec.settings.readout.skip_steps) {
+          fold.MarkStart();
+        }
+      }
+    }
+  }
+}
+
+void ExactReadout::Read(const ExactRun& run, std::size_t index, std::int64_t done, ExactScratch& scratch,
+                        std::span<double> out) const {
+  if (!run.folded[index]) {
+    probes_[index].Read(out);
+    return;
+  }
+  const Readout& readout = run.spec.settings.readout;
+  const bool mean = readout.kind != ReadoutKind::kLast;
+  const std::int64_t counted = mean ? done - readout.skip_steps : 1;
+  if (done == 0 || counted <= 0) {
+    std::fill(out.begin(), out.end(), 0.0);
+    return;
+  }
+  ReadFolds(run, index, mean ? counted : 0, scratch, out);
+}
+
+// The mean over `counted` steps, or the last value where that is 0.
+void ExactReadout::ReadFolds(const ExactRun& run, std::size_t index, std::int64_t counted, ExactScratch& scratch,
+                             std::span<double> out) const {
+  const auto read = [counted](const kernels::Fold& fold, std::span<float> values) {
+    counted > 0 ? fold.Mean(counted, values) : fold.Last(values);
+  };
+  const std::size_t l = Index(run.probe(index).layer);
+  const Layer& layer = run.plan->layers[l];
+  const std::span<float> total = std::span(scratch.total).first(Index(layer.size));
+  const std::span<float> current = std::span(scratch.current).first(Index(layer.size));
+  float bias_factor = 0;
+  read(folds_[index].back(), std::span(&bias_factor, 1));
+  std::fill(total.begin(), total.end(), 0.0F);
+  for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+    const Term& term = layer.terms[t];
+    const std::span<float> values =
+        std::span(scratch.output).first(Index(run.population(term.population).size));
+    read(folds_[index][t], values);
+    FloatCurrent(term.product, (*run.readout_weights)[l][t], run.constants[l].terms[t].readout_scale, values,
+                 scratch.currents, current);
+    kernels::Add(current, total);
+  }
+  for (std::size_t j = 0; j < out.size(); ++j) {
+    out[j] = total[j] + run.constants[l].bias[j] * bias_factor;
+  }
+}
+
+}  // namespace spikeserve::engine

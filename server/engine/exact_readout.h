@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/cpu/fold.h"
+#include "server/engine/exact_scratch.h"
+#include "server/engine/probe_state.h"
+
+namespace spikeserve::engine {
+
+// What a layer holds after a step, for its probes.
+struct LayerView {
+  std::size_t layer = 0;
+  std::span<const float> total;            // summed currents, without bias; of linear layers and activations
+  std::span<const float> voltage;          // of spiking neurons
+  std::span<const std::int32_t> counts;    // of spiking neurons
+  std::span<const float> values;           // of rate neurons
+};
+
+// The probes of one sample of an exact run. One thread at a time.
+class ExactReadout {
+ public:
+  explicit ExactReadout(const ExactRun& run);
+
+  // Hands a layer's step to the probes that want every step. Called for stepped layers.
+  void StepLayer(const ExactRun& run, const LayerView& view, std::span<float> buffer);
+  // Hands the chunk to the probes that the rewrite reads; `done` steps lay before it.
+  void StepFolds(const ExactRun& run, std::int64_t done, std::int64_t steps, ExactScratch& scratch);
+
+  // Readout of probe `index` of the spec over `done` steps.
+  void Read(const ExactRun& run, std::size_t index, std::int64_t done, ExactScratch& scratch,
+            std::span<double> out) const;
+  const std::vector<double>& trajectory(std::size_t index) const { return probes_[index].trajectory(); }
+
+ private:
+  void ReadFolds(const ExactRun& run, std::size_t index, std::int64_t counted, ExactScratch& scratch,
+                 std::span<double> out) const;
+
+  std::vector<ProbeState> probes_;                 // [probe of the spec]
+  std::vector<std::vector<kernels::Fold>> folds_;  // [probe of the spec][term], then one for the bias; or none
+};
+
+}  // namespace spikeserve::engine

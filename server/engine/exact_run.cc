@@ -1,0 +1,112 @@
+#include "server/engine/exact_run.h"
+
+#include <algorithm>
+
+namespace spikeserve::engine {
+namespace {
+
+// Spikes of a chunk stay in the cache between the layer that makes them and the layer that reads them.
+constexpr std::int64_t kChunkBytes = std::int64_t{1} << 20;
+constexpr std::int64_t kMaxChunkSteps = 64;
+
+bool IsFolded(const Plan& plan, const ProbePlan& probe) {
+  return probe.quantity == ProbeQuantity::kOutput && plan.layers[Index(probe.layer)].kind == LayerKind::kLinear;
+}
+
+std::int64_t ChunkSteps(const Plan& plan) {
+  std::int64_t bytes_per_step = 1;
+  for (const Population& population : plan.populations) {
+    bytes_per_step += 4 * population.size;
+  }
+  return std::clamp<std::int64_t>(kChunkBytes / bytes_per_step, 1, kMaxChunkSteps);
+}
+
+std::int64_t ConstantBytes(const Plan& plan) {
+  std::int64_t bytes = 0;
+  for (const Layer& layer : plan.layers) {
+    bytes += layer.size * (8 + 12 * static_cast<std::int64_t>(layer.terms.size()));
+  }
+  return bytes;
+}
+
+std::int64_t ScratchBytes(const Plan& plan) {
+  std::int64_t bytes = 0;
+  std::int64_t widest = 1;
+  for (const Population& population : plan.populations) {
+    bytes += ChunkSteps(plan) * (4 * population.size + 4);
+    widest = std::max(widest, population.size);
+  }
+  for (const Layer& layer : plan.layers) {
+    widest = std::max(widest, layer.size);
+    for (const Term& term : layer.terms) {
+      widest = std::max(widest, term.product.in);
+    }
+  }
+  return bytes + 48 * widest;  // CurrentScratch and the buffers of ExactScratch
+}
+
+std::int64_t SampleBytes(const Plan& plan, const SimulationSpec& spec) {
+  constexpr std::int64_t kPerVector = 64;  // the object and what its allocation adds
+  std::int64_t bytes = 1024;
+  for (const Layer& layer : plan.layers) {
+    bytes += (layer.size * 8 + 2 * kPerVector) * (2 + static_cast<std::int64_t>(layer.terms.size()));
+  }
+  for (const std::int64_t index : spec.probes) {
+    const ProbePlan& probe = plan.probes[Index(index)];
+    bytes += 24 * probe.size + 8 * kPerVector;
+    for (const Term& term : plan.layers[Index(probe.layer)].terms) {
+      bytes += 28 * plan.populations[Index(term.population)].size + 8 * kPerVector;
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+ReadoutWeights MakeReadoutWeights(const Plan& plan) {
+  ReadoutWeights weights(plan.layers.size());
+  for (const ProbePlan& probe : plan.probes) {
+    std::vector<std::vector<float>>& of_layer = weights[Index(probe.layer)];
+    if (!IsFolded(plan, probe) || !of_layer.empty()) {
+      continue;
+    }
+    for (const Term& term : plan.layers[Index(probe.layer)].terms) {
+      const bool spiking = plan.populations[Index(term.population)].spiking;
+      of_layer.emplace_back();
+      if (spiking) {  // integers of 22 bits are exact as floats
+        of_layer.back().assign(term.product.integers.begin(), term.product.integers.end());
+      } else {
+        of_layer.back() = term.product.floats;
+      }
+    }
+  }
+  return weights;
+}
+
+ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const SimulationSpec& spec) {
+  ExactRun run;
+  run.plan = &plan;
+  run.readout_weights = &weights;
+  run.spec = spec;
+  run.constants = MakeConstants(plan, spec);
+  run.chunk = ChunkSteps(plan);
+  run.stepped.resize(plan.layers.size());
+  for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+    run.stepped[l] = plan.layers[l].kind == LayerKind::kNeuron;
+  }
+  for (const std::int64_t index : spec.probes) {
+    const ProbePlan& probe = plan.probes[Index(index)];
+    run.folded.push_back(IsFolded(plan, probe));
+    if (!run.folded.back() || spec.trajectories) {
+      run.stepped[Index(probe.layer)] = true;
+    }
+  }
+  return run;
+}
+
+std::int64_t ExactRunBytes(const Plan& plan, const SimulationSpec& spec, std::int64_t samples,
+                           std::int64_t threads) {
+  return ConstantBytes(plan) + threads * ScratchBytes(plan) + samples * SampleBytes(plan, spec);
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "server/engine/index.h"
+#include "server/engine/plan.h"
+#include "server/engine/run_constants.h"
+
+namespace spikeserve::engine {
+
+// Weights of the layers that a linear readout reads, as floats: [layer][term], empty for the others.
+using ReadoutWeights = std::vector<std::vector<std::vector<float>>>;
+
+ReadoutWeights MakeReadoutWeights(const Plan& plan);
+
+// Everything the samples of one exact run share. Immutable, hence thread-safe.
+struct ExactRun {
+  const Plan* plan = nullptr;
+  const ReadoutWeights* readout_weights = nullptr;
+  SimulationSpec spec;
+  std::vector<LayerConstants> constants;
+  std::vector<bool> folded;   // [probe of the spec]: its readout is taken by the rewrite of kernels/cpu/fold.h
+  std::vector<bool> stepped;  // [layer]: its value is needed at every step
+  std::int64_t chunk = 1;     // steps per pass over the layers
+
+  const Population& population(std::int64_t index) const { return plan->populations[Index(index)]; }
+  const ProbePlan& probe(std::size_t index) const { return plan->probes[Index(spec.probes[index])]; }
+  std::int64_t ProbeSize(std::int64_t probe) const { return plan->probes[Index(probe)].size; }
+  // A uint8 input: its values are integers.
+  bool IsBytes(std::int64_t population) const {
+    return plan->populations[Index(population)].layer < 0 &&
+           spec.inputs[Index(population)].type == DataType::kUint8;
+  }
+  // An input that does not vary in time: what it causes is computed once per sample.
+  bool IsHeld(std::int64_t population) const {
+    return plan->populations[Index(population)].layer < 0 && !spec.inputs[Index(population)].per_step;
+  }
+};
+
+// `plan` and `weights` outlive the run.
+ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const SimulationSpec& spec);
+
+// Upper bound of the bytes of a run of `samples` samples on `threads` threads, readings left out.
+std::int64_t ExactRunBytes(const Plan& plan, const SimulationSpec& spec, std::int64_t samples, std::int64_t threads);
+
+}  // namespace spikeserve::engine

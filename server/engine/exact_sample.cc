@@ -1,0 +1,223 @@
+#include "server/engine/exact_sample.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/cpu/population.h"
+
+namespace spikeserve::engine {
+namespace {
+
+constexpr std::int64_t kLargestByte = 255;
+
+template <typename T>
+float ReadValue(const std::byte* data, std::int64_t index) {
+  T value;
+  std::memcpy(&value, data + index * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+  return static_cast<float>(value);
+}
+
+float ReadInput(const InputOperation& input, DataType type, const std::byte* data, std::int64_t index) {
+  if (type == DataType::kUint8) {
+    return std::fma(ReadValue<std::uint8_t>(data, index), static_cast<float>(input.uint8_scale.value_or(1)),
+                    static_cast<float>(input.uint8_offset.value_or(0)));
+  }
+  return type == DataType::kFloat64 ? ReadValue<double>(data, index) : ReadValue<float>(data, index);
+}
+
+// What every neuron of a layer did, from its spike counts.
+LayerActivity Summarise(const std::vector<std::int64_t>& spikes, const std::vector<std::int64_t>& fan_out) {
+  LayerActivity activity;
+  for (std::size_t j = 0; j < spikes.size(); ++j) {
+    activity.spikes += spikes[j];
+    activity.busiest_neuron_spikes = std::max(activity.busiest_neuron_spikes, spikes[j]);
+    activity.silent_neurons += spikes[j] == 0 ? 1 : 0;
+    activity.synaptic_operations += spikes[j] * fan_out[j];
+  }
+  return activity;
+}
+
+}  // namespace
+
+ExactSample::ExactSample(const ExactRun& run, SampleInputs inputs)
+    : inputs_(std::move(inputs)), layers_(run.plan->layers.size()), readout_(run) {
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Layer& layer = run.plan->layers[l];
+    LayerState& state = layers_[l];
+    state.voltage = run.constants[l].voltage;
+    state.refractory.assign(std::holds_alternative<Lif>(layer.model) ? Index(layer.size) : 0, 0.0F);
+    state.spikes.assign(run.spec.statistics ? state.voltage.size() : 0, 0);
+    state.filters.resize(layer.terms.size());
+    state.constant.resize(layer.terms.size());
+    for (std::size_t t = 0; run.stepped[l] && t < layer.terms.size(); ++t) {
+      state.filters[t].assign(run.constants[l].terms[t].filtered ? Index(layer.size) : 0, 0.0F);
+    }
+  }
+}
+
+void ExactSample::Advance(const ExactRun& run, std::int64_t steps, ExactScratch& scratch) {
+  while (steps > 0 && status_.ok()) {
+    const std::int64_t now = std::min(steps, run.chunk);
+    RunChunk(run, now, scratch);
+    done_ += now;
+    steps -= now;
+  }
+}
+
+void ExactSample::RunChunk(const ExactRun& run, std::int64_t steps, ExactScratch& scratch) {
+  for (std::size_t input = 0; input < inputs_.data.size(); ++input) {
+    LoadInput(run, static_cast<std::int64_t>(input), steps, scratch);
+  }
+  for (std::size_t layer = 0; layer < layers_.size() && status_.ok(); ++layer) {
+    if (run.stepped[layer]) {
+      RunLayer(run, layer, steps, scratch);
+    }
+  }
+  if (status_.ok()) {
+    readout_.StepFolds(run, done_, steps, scratch);
+  }
+}
+
+// Inputs as float32. Products with uint8 inputs read the bytes themselves, see SourceCurrent.
+void ExactSample::LoadInput(const ExactRun& run, std::int64_t input, std::int64_t steps,
+                            ExactScratch& scratch) const {
+  const Population& population = run.population(input);
+  const InputFormat& format = run.spec.inputs[Index(input)];
+  const OperationDefinition& operation = run.plan->network->definition().operations[Index(population.operation)];
+  const auto& definition = std::get<InputOperation>(operation.kind);
+  for (std::int64_t step = 0; step < (format.per_step ? steps : 1); ++step) {
+    const std::int64_t first = format.per_step ? (done_ + step) * population.size : 0;
+    const std::span<float> values = scratch.Values(input, step);
+    for (std::int64_t j = 0; j < population.size; ++j) {
+      values[Index(j)] = ReadInput(definition, format.type, inputs_.data[Index(input)], first + j);
+    }
+  }
+}
+
+void ExactSample::RunLayer(const ExactRun& run, std::size_t layer, std::int64_t steps, ExactScratch& scratch) {
+  const Layer& plan = run.plan->layers[layer];
+  const bool neurons = plan.kind == LayerKind::kNeuron;
+  const bool spiking = neurons && run.population(plan.population).spiking;
+  LayerView view{.layer = layer, .total = std::span(scratch.total).first(Index(plan.size)), .voltage = {},
+                 .counts = {}, .values = {}};
+  for (std::int64_t step = 0; step < steps; ++step) {
+    if (!SumCurrents(run, layer, step, scratch) || (neurons && !StepNeurons(run, layer, step, scratch))) {
+      Fail(run, layer);
+      return;
+    }
+    view.voltage = layers_[layer].voltage;
+    if (spiking) {
+      view.counts = scratch.Counts(plan.population, step);
+    } else if (neurons) {
+      view.values = scratch.Values(plan.population, step);
+    }
+    readout_.StepLayer(run, view, scratch.output);
+  }
+}
+
+// Leaves what all terms of the layer contribute at this step in scratch.total.
+bool ExactSample::SumCurrents(const ExactRun& run, std::size_t layer, std::int64_t step, ExactScratch& scratch) {
+  const std::size_t size = Index(run.plan->layers[layer].size);
+  const std::span<float> total = std::span(scratch.total).first(size);
+  const std::span<float> current = std::span(scratch.current).first(size);
+  std::fill(total.begin(), total.end(), 0.0F);
+  for (std::size_t t = 0; t < layers_[layer].filters.size(); ++t) {
+    if (!TermCurrent(run, layer, t, step, scratch)) {
+      return false;
+    }
+    const TermConstants& constants = run.constants[layer].terms[t];
+    if (constants.filtered) {
+      kernels::AddFiltered(current, constants.decay, layers_[layer].filters[t], total);
+    } else {
+      kernels::Add(current, total);
+    }
+  }
+  return true;
+}
+
+// Leaves what the term contributes before its filter in scratch.current. False where a sum might not be exact.
+bool ExactSample::TermCurrent(const ExactRun& run, std::size_t layer, std::size_t index, std::int64_t step,
+                              ExactScratch& scratch) {
+  const Term& term = run.plan->layers[layer].terms[index];
+  const TermConstants& constants = run.constants[layer].terms[index];
+  const std::span<float> current = std::span(scratch.current).first(Index(run.plan->layers[layer].size));
+  std::vector<float>& constant = layers_[layer].constant[index];
+  if (!constant.empty()) {
+    std::copy(constant.begin(), constant.end(), current.begin());
+    return true;
+  }
+  if (!SourceCurrent(run, term, constants, step, scratch, current)) {
+    return false;
+  }
+  if (!constants.offset.empty()) {
+    kernels::Add(constants.offset, current);
+  }
+  if (run.IsHeld(term.population)) {
+    constant.assign(current.begin(), current.end());
+  }
+  return true;
+}
+
+bool ExactSample::SourceCurrent(const ExactRun& run, const Term& term, const TermConstants& constants,
+                                std::int64_t step, ExactScratch& scratch, std::span<float> current) const {
+  const std::int64_t source = term.population;
+  const Population& population = run.population(source);
+  if (population.spiking) {
+    return IntegerCurrent(term.product, constants.scale, scratch.Counts(source, step),
+                          scratch.Largest(source, step), scratch.currents, current);
+  }
+  if (run.IsBytes(source)) {
+    const std::byte* data = inputs_.data[Index(source)];
+    data += run.IsHeld(source) ? 0 : (done_ + step) * population.size;
+    const std::span<std::int32_t> bytes = std::span(scratch.bytes).first(Index(population.size));
+    std::transform(data, data + population.size, bytes.begin(), std::to_integer<std::int32_t>);
+    return IntegerCurrent(term.product, constants.scale, bytes, kLargestByte, scratch.currents, current);
+  }
+  FloatCurrent(term.product, term.product.floats, constants.scale, scratch.Values(source, step),
+               scratch.currents, current);
+  return true;
+}
+
+// False where a spike count left its range.
+bool ExactSample::StepNeurons(const ExactRun& run, std::size_t layer, std::int64_t step, ExactScratch& scratch) {
+  const Layer& plan = run.plan->layers[layer];
+  const LayerConstants& constants = run.constants[layer];
+  LayerState& state = layers_[layer];
+  const std::span<const float> sum = std::span(scratch.total).first(Index(plan.size));
+  if (std::holds_alternative<RectifiedLinear>(plan.model)) {
+    kernels::StepRectifiedLinear(sum, constants.bias, constants.amplitude, scratch.Values(plan.population, step));
+    return true;
+  }
+  const std::span<std::int32_t> counts = scratch.Counts(plan.population, step);
+  kernels::StepResult result;
+  if (std::holds_alternative<IntegrateAndFire>(plan.model)) {
+    result = kernels::StepIntegrateAndFire(sum, constants.bias, state.voltage, counts);
+  } else if (std::holds_alternative<SpikingRectifiedLinear>(plan.model)) {
+    result = kernels::StepSpikingRectifiedLinear(sum, constants.bias, state.voltage, counts);
+  } else {
+    result = kernels::StepLif(sum, constants.bias, constants.lif, state.voltage, state.refractory, counts);
+  }
+  scratch.Largest(plan.population, step) = result.largest;
+  spikes_ += result.spikes;
+  std::transform(state.spikes.begin(), state.spikes.end(), counts.begin(), state.spikes.begin(), std::plus<>());
+  return result.in_range;
+}
+
+std::vector<LayerActivity> ExactSample::Activity(const ExactRun& run) const {
+  std::vector<LayerActivity> activity;
+  for (const std::int64_t layer : run.plan->spiking_layers) {
+    const std::int64_t population = run.plan->layers[Index(layer)].population;
+    activity.push_back(Summarise(layers_[Index(layer)].spikes, run.plan->fan_out[Index(population)]));
+  }
+  return activity;
+}
+
+void ExactSample::Fail(const ExactRun& run, std::size_t layer) {
+  const auto& operations = run.plan->network->definition().operations;
+  status_ = OutOfRange("layer '" + operations[Index(run.plan->layers[layer].operation)].name +
+                       "': spike counts or currents left the range in which sums are exact (fewer than 2^24 "
+                       "spikes per neuron and step); lower the inputs, gains or dt");
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "server/engine/exact_readout.h"
+#include "server/engine/exact_run.h"
+#include "server/engine/exact_scratch.h"
+
+namespace spikeserve::engine {
+
+// The state of one sample of an exact run: what lives on between chunks. Layers are the outer loop, steps the
+// inner one. One thread at a time.
+class ExactSample {
+ public:
+  // What `inputs` point to outlives the sample.
+  ExactSample(const ExactRun& run, SampleInputs inputs);
+
+  // Runs the next `steps`; does nothing once a number has left its range.
+  void Advance(const ExactRun& run, std::int64_t steps, ExactScratch& scratch);
+  // Readout of probe `index` of the spec.
+  void Read(const ExactRun& run, std::size_t index, ExactScratch& scratch, std::span<double> out) const {
+    readout_.Read(run, index, done_, scratch, out);
+  }
+  const std::vector<double>& trajectory(std::size_t index) const { return readout_.trajectory(index); }
+  // Of every spiking layer; needs SimulationSpec::statistics.
+  std::vector<LayerActivity> Activity(const ExactRun& run) const;
+  std::int64_t spikes() const { return spikes_; }
+  const Status& status() const { return status_; }
+
+ private:
+  struct LayerState {
+    std::vector<float> voltage, refractory;
+    std::vector<std::vector<float>> filters;   // [term]
+    std::vector<std::vector<float>> constant;  // [term]: the current of an input that is held
+    std::vector<std::int64_t> spikes;          // [neuron], for statistics
+  };
+
+  void RunChunk(const ExactRun& run, std::int64_t steps, ExactScratch& scratch);
+  void LoadInput(const ExactRun& run, std::int64_t input, std::int64_t steps, ExactScratch& scratch) const;
+  void RunLayer(const ExactRun& run, std::size_t layer, std::int64_t steps, ExactScratch& scratch);
+  bool SumCurrents(const ExactRun& run, std::size_t layer, std::int64_t step, ExactScratch& scratch);
+  bool TermCurrent(const ExactRun& run, std::size_t layer, std::size_t term, std::int64_t step,
+                   ExactScratch& scratch);
+  bool SourceCurrent(const ExactRun& run, const Term& term, const TermConstants& constants, std::int64_t step,
+                     ExactScratch& scratch, std::span<float> current) const;
+  bool StepNeurons(const ExactRun& run, std::size_t layer, std::int64_t step, ExactScratch& scratch);
+  void Fail(const ExactRun& run, std::size_t layer);
+
+  SampleInputs inputs_;
+  std::int64_t done_ = 0;
+  std::int64_t spikes_ = 0;
+  std::vector<LayerState> layers_;
+  ExactReadout readout_;
+  Status status_;
+};
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,219 @@
+#include "server/engine/reference_sample.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "server/engine/index.h"
+#include "server/engine/initial_voltage.h"
+#include "server/engine/plan.h"
+#include "server/engine/reference_neurons.h"
+#include "server/engine/run_constants.h"
+
+namespace spikeserve::engine {
+namespace {
+
+constexpr double kMaxCount = 9007199254740992.0;  // 2^53: beyond, float64 does not count singly
+
+template <typename T>
+double ReadValue(const std::byte* data, std::int64_t index) {
+  T value;
+  std::memcpy(&value, data + index * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+  return static_cast<double>(value);
+}
+
+double ReadInput(const InputOperation& input, DataType type, const std::byte* data, std::int64_t index) {
+  if (type == DataType::kUint8) {
+    return input.uint8_scale.value_or(1) * ReadValue<std::uint8_t>(data, index) + input.uint8_offset.value_or(0);
+  }
+  return type == DataType::kFloat64 ? ReadValue<double>(data, index) : ReadValue<float>(data, index);
+}
+
+const OperationKind& KindOf(const ReferenceRun& run, std::int64_t operation) {
+  return run.network->definition().operations[Index(operation)].kind;
+}
+
+const Synapse& SynapseOf(const ReferenceRun& run, const Incoming& incoming) {
+  return run.network->definition().connections[Index(incoming.connection)].synapse;
+}
+
+const ProbeDefinition& ProbeOf(const ReferenceRun& run, std::size_t index) {
+  return run.network->definition().probes[Index(run.spec.probes[index])];
+}
+
+}  // namespace
+
+ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& operators,
+                              const std::vector<std::vector<std::int64_t>>& fan_out, const SimulationSpec& spec) {
+  ReferenceRun run{&network, &operators, &fan_out, spec, {}, {}, {}};
+  const std::size_t operations = network.definition().operations.size();
+  run.voltage.resize(operations);
+  run.gain.resize(operations);
+  run.bias.resize(operations);
+  for (std::size_t i = 0; i < operations; ++i) {
+    const auto* neuron = std::get_if<NeuronOperation>(&network.definition().operations[i].kind);
+    if (neuron == nullptr) {
+      continue;
+    }
+    const auto index = static_cast<std::int64_t>(i);
+    const InitialVoltage own = neuron->initial_voltage.value_or(ZeroVoltage{});
+    run.voltage[i] = InitialVoltages(network, spec.settings.initial_voltage.value_or(own), index,
+                                     network.size(index), spec.settings.seed);
+    run.gain[i] = network.Expand(neuron->gain, index, 1);
+    run.bias[i] = network.Expand(neuron->bias, index, 0);
+  }
+  return run;
+}
+
+ReferenceScratch::ReferenceScratch(const ReferenceRun& run) {
+  std::size_t widest = 1;
+  for (std::size_t i = 0; i < run.operators->size(); ++i) {
+    const std::size_t size = Index(run.network->size(static_cast<std::int64_t>(i)));
+    values.emplace_back(size);
+    counts.emplace_back(run.voltage[i].size());
+    widest = std::max(widest, size);
+  }
+  product.resize(widest);
+}
+
+ReferenceSample::ReferenceSample(const ReferenceRun& run, SampleInputs inputs)
+    : inputs_(std::move(inputs)), voltage_(run.voltage), filters_(run.voltage.size()) {
+  for (std::size_t i = 0; i < voltage_.size(); ++i) {
+    refractory_.emplace_back(voltage_[i].size(), 0.0);
+    neuron_spikes_.emplace_back(voltage_[i].size(), 0.0);
+    const std::size_t size = Index(run.network->size(static_cast<std::int64_t>(i)));
+    for (const Incoming& incoming : run.network->incoming(static_cast<std::int64_t>(i))) {
+      filters_[i].emplace_back(SynapseOf(run, incoming) ? size : 0, 0.0);
+    }
+  }
+  const RunSettings& settings = run.spec.settings;
+  for (std::size_t p = 0; p < run.spec.probes.size(); ++p) {
+    const Synapse& synapse = ProbeOf(run, p).synapse;
+    probes_.emplace_back(
+        ProbeState::Options{settings.readout, run.spec.trajectories ? settings.steps : 0, synapse.has_value(),
+                            synapse ? DecayOf(*synapse, settings.dt_s) : 0.0},
+        run.ProbeSize(run.spec.probes[p]));
+  }
+}
+
+void ReferenceSample::Advance(const ReferenceRun& run, std::int64_t steps, ReferenceScratch& scratch) {
+  for (std::int64_t step = 0; step < steps; ++step) {
+    Step(run, scratch);
+    ++done_;
+  }
+}
+
+void ReferenceSample::Step(const ReferenceRun& run, ReferenceScratch& scratch) {
+  for (std::size_t input = 0; input < run.network->inputs().size(); ++input) {
+    LoadInput(run, input, scratch.values[Index(run.network->inputs()[input])]);
+  }
+  for (const std::int64_t operation : run.network->order()) {
+    const OperationKind& kind = KindOf(run, operation);
+    if (std::holds_alternative<InputOperation>(kind)) {
+      continue;
+    }
+    SumInputs(run, operation, scratch);
+    if (std::holds_alternative<NeuronOperation>(kind)) {
+      StepNeurons(run, operation, scratch);
+    } else if (const auto* activation = std::get_if<ActivationOperation>(&kind)) {
+      ApplyActivation(*activation, run.network->shape(operation).back(), scratch.values[Index(operation)]);
+    }
+  }
+  for (std::size_t p = 0; p < probes_.size(); ++p) {
+    const std::size_t target = Index(run.network->probe_target(run.spec.probes[p]));
+    const ProbeQuantity quantity = ProbeOf(run, p).quantity;
+    const std::vector<double>& values = quantity == ProbeQuantity::kSpikes    ? scratch.counts[target]
+                                        : quantity == ProbeQuantity::kVoltage ? voltage_[target]
+                                                                              : scratch.values[target];
+    probes_[p].Step(std::span<const double>(values));
+  }
+}
+
+void ReferenceSample::LoadInput(const ReferenceRun& run, std::size_t input, std::span<double> values) const {
+  const InputFormat& format = run.spec.inputs[input];
+  const auto& definition = std::get<InputOperation>(KindOf(run, run.network->inputs()[input]));
+  const auto size = static_cast<std::int64_t>(values.size());
+  const std::int64_t first = format.per_step ? done_ * size : 0;
+  for (std::int64_t j = 0; j < size; ++j) {
+    values[Index(j)] = ReadInput(definition, format.type, inputs_.data[input], first + j);
+  }
+}
+
+// The sum of what the inputs bring: at once, or what their filters held before this step.
+void ReferenceSample::SumInputs(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch) {
+  std::vector<double>& sum = scratch.values[Index(operation)];
+  const auto& operators = (*run.operators)[Index(operation)];
+  std::fill(sum.begin(), sum.end(), 0.0);
+  const std::vector<Incoming>& incoming = run.network->incoming(operation);
+  for (std::size_t slot = 0; slot < incoming.size(); ++slot) {
+    const std::vector<double>& source = scratch.values[Index(incoming[slot].source)];
+    const std::span<double> product = std::span(scratch.product).first(sum.size());
+    std::fill(product.begin(), product.end(), 0.0);
+    if (operators.empty()) {
+      std::copy(source.begin(), source.end(), product.begin());
+    } else {
+      operators[slot]->AddProduct(source, product);
+    }
+    std::vector<double>& filter = filters_[Index(operation)][slot];
+    const Synapse& synapse = SynapseOf(run, incoming[slot]);
+    const double decay = synapse ? DecayOf(*synapse, run.spec.settings.dt_s) : 0.0;
+    for (std::size_t j = 0; j < sum.size(); ++j) {
+      sum[j] += synapse ? filter[j] : product[j];
+      if (synapse) {
+        filter[j] = decay * filter[j] + (1 - decay) * product[j];
+      }
+      if (!operators.empty()) {
+        sum[j] += operators[slot]->Constant(static_cast<std::int64_t>(j));
+      }
+    }
+  }
+}
+
+void ReferenceSample::StepNeurons(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch) {
+  const std::size_t op = Index(operation);
+  const NeuronModel& model = std::get<NeuronOperation>(KindOf(run, operation)).model;
+  const double dt_s = run.spec.settings.dt_s;
+  const double unit = OutputUnit(model, dt_s);
+  std::vector<double>& values = scratch.values[op];
+  for (std::size_t j = 0; j < values.size(); ++j) {
+    ReferenceNeuron neuron{voltage_[op][j], refractory_[op][j]};
+    const double emitted =
+        StepReference(model, run.bias[op][j] + run.gain[op][j] * values[j], dt_s, neuron);
+    voltage_[op][j] = neuron.voltage;
+    refractory_[op][j] = neuron.refractory;
+    values[j] = emitted * unit;
+    scratch.counts[op][j] = emitted;
+    if (IsSpiking(model)) {
+      neuron_spikes_[op][j] += emitted;
+      spikes_ += emitted;
+    }
+  }
+}
+
+void ReferenceSample::Read(const ReferenceRun&, std::size_t index, ReferenceScratch&, std::span<double> out) const {
+  probes_[index].Read(out);
+}
+
+std::int64_t ReferenceSample::spikes() const { return static_cast<std::int64_t>(std::min(spikes_, kMaxCount)); }
+
+std::vector<LayerActivity> ReferenceSample::Activity(const ReferenceRun& run) const {
+  std::vector<LayerActivity> activity;
+  for (const std::int64_t operation : run.network->order()) {
+    const auto* neuron = std::get_if<NeuronOperation>(&KindOf(run, operation));
+    if (neuron == nullptr || !IsSpiking(neuron->model)) {
+      continue;
+    }
+    LayerActivity& layer = activity.emplace_back();
+    const std::vector<double>& spikes = neuron_spikes_[Index(operation)];
+    for (std::size_t j = 0; j < spikes.size(); ++j) {
+      const auto count = static_cast<std::int64_t>(std::min(spikes[j], kMaxCount));
+      layer.spikes += count;
+      layer.busiest_neuron_spikes = std::max(layer.busiest_neuron_spikes, count);
+      layer.silent_neurons += count == 0 ? 1 : 0;
+      layer.synaptic_operations += count * (*run.fan_out)[Index(operation)][j];
+    }
+  }
+  return activity;
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "server/engine/probe_state.h"
+#include "server/engine/reference_network.h"
+
+namespace spikeserve::engine {
+
+// Everything the samples of one reference run share. Immutable, hence thread-safe.
+struct ReferenceRun {
+  const Network* network = nullptr;
+  const ReferenceOperators* operators = nullptr;
+  const std::vector<std::vector<std::int64_t>>* fan_out = nullptr;  // [operation][neuron]
+  SimulationSpec spec;
+  std::vector<std::vector<double>> voltage, gain, bias;  // [operation][neuron]
+
+  std::int64_t ProbeSize(std::int64_t probe) const { return network->size(network->probe_target(probe)); }
+};
+
+ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& operators,
+                              const std::vector<std::vector<std::int64_t>>& fan_out, const SimulationSpec& spec);
+
+// Buffers of one thread.
+struct ReferenceScratch {
+  explicit ReferenceScratch(const ReferenceRun& run);
+  std::vector<std::vector<double>> values;  // [operation]: its output at this step
+  std::vector<std::vector<double>> counts;  // [operation]: spikes at this step
+  std::vector<double> product;
+};
+
+// The state of one sample of a reference run, one step at a time: inputs, operations in topological order,
+// probes; a filter passes on what it held before the step. One thread at a time.
+class ReferenceSample {
+ public:
+  ReferenceSample(const ReferenceRun& run, SampleInputs inputs);
+
+  void Advance(const ReferenceRun& run, std::int64_t steps, ReferenceScratch& scratch);
+  void Read(const ReferenceRun& run, std::size_t index, ReferenceScratch& scratch, std::span<double> out) const;
+  const std::vector<double>& trajectory(std::size_t index) const { return probes_[index].trajectory(); }
+  std::vector<LayerActivity> Activity(const ReferenceRun& run) const;
+  std::int64_t spikes() const;
+  Status status() const { return {}; }
+
+ private:
+  void Step(const ReferenceRun& run, ReferenceScratch& scratch);
+  void LoadInput(const ReferenceRun& run, std::size_t input, std::span<double> values) const;
+  void SumInputs(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
+  void StepNeurons(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
+
+  SampleInputs inputs_;
+  std::int64_t done_ = 0;
+  double spikes_ = 0;
+  std::vector<std::vector<double>> voltage_, refractory_, neuron_spikes_;  // [operation][neuron]
+  std::vector<std::vector<std::vector<double>>> filters_;                  // [operation][slot][element]
+  std::vector<ProbeState> probes_;
+};
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/engine/index.h"
+#include "server/engine/simulation.h"
+#include "server/engine/thread_pool.h"
+
+namespace spikeserve::engine {
+
+// A simulation of independent samples, each computed by one thread from start to end of an Advance, so that a
+// sample's numbers depend neither on its neighbours nor on the number of threads. Run, Sample and Scratch are
+// those of one mode. One thread at a time calls it.
+template <typename Run, typename Sample, typename Scratch>
+class SampleSimulation final : public Simulation {
+ public:
+  // `pool` outlives the simulation.
+  SampleSimulation(Run run, std::span<const SampleInputs> inputs, ThreadPool& pool)
+      : run_(std::move(run)), pool_(pool), scratch_(Index(pool.threads())) {
+    samples_.reserve(inputs.size());
+    for (const SampleInputs& sample : inputs) {
+      samples_.emplace_back(run_, sample);
+    }
+  }
+
+  Status Advance(std::int64_t steps) override {
+    const std::int64_t left = run_.spec.settings.steps - done_;
+    if (steps < 1 || steps > left) {
+      return InvalidArgument("steps: got " + std::to_string(steps) + ", " + std::to_string(left) + " remain");
+    }
+    ForEachSample([&](std::size_t i, Scratch& scratch) { samples_[i].Advance(run_, steps, scratch); });
+    done_ += steps;
+    return {};
+  }
+
+  Result<Reading> Read() override {
+    Reading reading;
+    reading.steps_done = done_;
+    for (const std::int64_t probe : run_.spec.probes) {
+      const std::int64_t size = run_.ProbeSize(probe);
+      ProbeReading& one = reading.probes.emplace_back();
+      one.size = size;
+      one.values.resize(samples_.size() * Index(size));
+      one.trajectory.resize(run_.spec.trajectories ? samples_.size() * Index(size * done_) : 0);
+    }
+    reading.sample_status.resize(samples_.size());
+    reading.statistics.resize(run_.spec.statistics ? samples_.size() : 0);
+    ForEachSample([&](std::size_t i, Scratch& scratch) { ReadSample(i, scratch, reading); });
+    for (const Sample& sample : samples_) {
+      reading.spikes.push_back(sample.spikes());
+    }
+    return reading;
+  }
+
+ private:
+  template <typename Body>
+  void ForEachSample(Body body) {
+    pool_.For(static_cast<std::int64_t>(samples_.size()), [&](std::int64_t index, std::int64_t thread) {
+      std::unique_ptr<Scratch>& scratch = scratch_[Index(thread)];
+      if (!scratch) {
+        scratch = std::make_unique<Scratch>(run_);
+      }
+      body(Index(index), *scratch);
+    });
+  }
+
+  void ReadSample(std::size_t i, Scratch& scratch, Reading& reading) const {
+    const Sample& sample = samples_[i];
+    reading.sample_status[i] = sample.status();
+    for (std::size_t p = 0; p < reading.probes.size(); ++p) {
+      ProbeReading& probe = reading.probes[p];
+      const std::span<double> values = std::span(probe.values).subspan(i * Index(probe.size), Index(probe.size));
+      sample.Read(run_, p, scratch, values);
+      const bool finite = std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
+      if (!finite && sample.status().ok()) {
+        reading.sample_status[i] = OutOfRange("probe " + std::to_string(run_.spec.probes[p]) +
+                                              ": an output is infinite or not a number; lower the inputs or gains");
+      }
+      if (run_.spec.trajectories && sample.status().ok()) {
+        std::copy(sample.trajectory(p).begin(), sample.trajectory(p).end(),
+                  probe.trajectory.begin() + static_cast<std::ptrdiff_t>(i) * probe.size * done_);
+      }
+    }
+    if (run_.spec.statistics) {
+      reading.statistics[i] = sample.Activity(run_);
+    }
+  }
+
+  const Run run_;
+  ThreadPool& pool_;
+  std::vector<std::unique_ptr<Scratch>> scratch_;  // [thread], made when first needed
+  std::vector<Sample> samples_;
+  std::int64_t done_ = 0;
+};
+
+// What a run with this spec needs to be checked for before a simulation is made: numbers of inputs, steps, probes.
+Status CheckSpec(const SimulationSpec& spec, std::int64_t inputs, std::int64_t probes,
+                 std::span<const SampleInputs> samples);
+
+// Upper bound of the bytes of the readings of `samples` samples, as the engine and its caller hold them.
+std::int64_t ReadingBytes(const SimulationSpec& spec, const std::vector<std::int64_t>& probe_sizes,
+                          std::int64_t spiking_layers, std::int64_t samples);
+
+}  // namespace spikeserve::engine
