@@ -1,0 +1,62 @@
+"""Fails on files that are too long or too big, and on paths that exist on one machine only."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import sources
+
+MAX_BYTES = 5_000_000
+MAX_LINES = 400
+HARD_MAX_LINES = 600
+CODE = (".h", ".cc", ".cu", ".cuh", ".py", ".go", ".proto", ".sh", ".cmake", "CMakeLists.txt", "Makefile")
+# Files that may have more than MAX_LINES, each with the reason.
+LONG_FILES: dict[str, str] = {}
+# First folders of absolute paths that a private machine has and a reader does not.
+PRIVATE_FOLDERS = ("work", "farm", "home", "Users")
+PRIVATE_PATH = re.compile(rf"(?:^|[^A-Za-z0-9_.])/(?:{'|'.join(PRIVATE_FOLDERS)})/|\.\./(?:shared)\b", re.MULTILINE)
+CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
+
+
+def length_violations(path: str, text: str) -> list[str]:
+    """A code file that is too long."""
+    lines = text.count("\n")
+    limit = HARD_MAX_LINES if path in LONG_FILES else MAX_LINES
+    if not path.endswith(CODE) or lines <= limit:
+        return []
+    return [f"{path}: {lines} lines, allowed are {limit}"]
+
+
+def text_violations(path: str, text: str) -> list[str]:
+    """Lines that must not be in the repository."""
+    found = length_violations(path, text)
+    for pattern, what in ((PRIVATE_PATH, "a path of one machine"), (CONFLICT, "a merge conflict")):
+        for match in pattern.finditer(text):
+            line = text.count("\n", 0, match.start()) + 1
+            found.append(f"{path}:{line}: {what}: {match[0].strip()!r}")
+    return found
+
+
+def check(root: Path) -> tuple[int, list[str]]:
+    """Number of files looked at, and all violations."""
+    names = sources.files(root)
+    found = []
+    for name in names:
+        content = (root / name).read_bytes()
+        if len(content) > MAX_BYTES:
+            found.append(f"{name}: {len(content)} bytes, allowed are {MAX_BYTES}")
+        if b"\0" not in content[:8192]:
+            found += text_violations(name, content.decode("utf-8", errors="replace"))
+    return len(names), found
+
+
+def main() -> int:
+    count, found = check(sources.ROOT)
+    print("\n".join(found) if found else f"repository: {count} files are in order")
+    return 1 if found or count == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
