@@ -1,9 +1,50 @@
-# `make test` installs what is missing and runs every test.
-.PHONY: test bootstrap
-bootstrap:
-	tools/bootstrap.sh
+# Thin names for what CMakePresets.json, tools/ and .venv do. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint tidy fuzz sanitize accuracy clean bootstrap bootstrap-demo venv build server
+PYTHON := .venv/bin/python
 
-test: bootstrap
+help:  ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+demo: bootstrap-demo server venv  ## Convert a Keras network, serve it, classify 1,000 images, print accuracy and speed
+	$(PYTHON) tools/demo.py
+
+test: bootstrap venv build  ## Build everything and run every test and check
+	tools/test.sh
+
+lint: bootstrap venv  ## Layering, formatting, ruff, mypy
+	tools/lint.sh
+
+tidy: bootstrap  ## clang-tidy over the C++ code
+	tools/preset.sh tidy
+
+sanitize: bootstrap  ## All tests under ASan+UBSan, then engine and serving under TSan
+	tools/preset.sh asan
+	tools/preset.sh tsan
+
+fuzz: bootstrap  ## Every fuzz target for a bounded time
+	tools/preset.sh fuzz
+
+accuracy: bootstrap-demo server venv  ## Measure all networks and write docs/accuracy.md
+	$(PYTHON) tools/accuracy.py
+
+clean:  ## Remove builds and the virtual environment
+	rm -rf build .venv
+
+bootstrap:
+	@tools/bootstrap.sh
+
+bootstrap-demo:
+	@tools/bootstrap.sh demo
+
+venv:
+	@tools/python-env.sh
+
+build:
 	cmake --preset release
 	cmake --build --preset release
-	ctest --preset release
+
+# Without GoogleTest and the like, unless `make test` has configured them already.
+server:
+	test -f build/release/build.ninja || cmake --preset release -DSPIKESERVE_TESTS=OFF
+	cmake --build --preset release --target spikeserve-server

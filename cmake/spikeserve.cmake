@@ -12,7 +12,17 @@ function(spikeserve_configure target)
     target_compile_options(${target} PRIVATE -ffp-contract=off)
   endif()
   if(SPIKESERVE_SANITIZE)
-    target_compile_options(${target} PRIVATE -fsanitize=${SPIKESERVE_SANITIZE} -fno-omit-frame-pointer)
+    target_compile_options(${target} PRIVATE
+      -fsanitize=${SPIKESERVE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${SPIKESERVE_SANITIZE})
   endif()
+  if(SPIKESERVE_TIDY)
+    spikeserve_tidy(${target})
+  endif()
+endfunction()
+
+# clang-tidy with .clang-tidy on every source of the target. Generated code is in targets of its own, unchecked.
+function(spikeserve_tidy target)
+  find_program(CLANG_TIDY NAMES clang-tidy-14 clang-tidy REQUIRED)
+  set_target_properties(${target} PROPERTIES CXX_CLANG_TIDY "${CLANG_TIDY};--quiet")
 endfunction()

@@ -1,13 +1,52 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the build needs, where they are missing.
+# Installs the Debian packages that are missing. Quick and quiet when none is.
+#   tools/bootstrap.sh        what build, tests, lint and fuzzing need
+#   tools/bootstrap.sh demo   what the server and the demo need
 set -euo pipefail
-packages=(g++ cmake ninja-build make libgtest-dev libgmock-dev)
+
+packages=(
+  g++ cmake ninja-build
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
+  libspdlog-dev libcli11-dev prometheus-cpp-dev libcivetweb-dev libssl-dev
+  ca-certificates python3 python3-venv dataset-fashion-mnist
+)
+if [ "${1:-}" != demo ]; then
+  packages+=(
+    git libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev
+    clang libclang-rt-14-dev clang-format clang-tidy ccache
+  )
+fi
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  echo "tools/bootstrap.sh: this is no Debian system, nothing was installed. Needed are (Debian names):" >&2
+  printf '  %s\n' "${packages[*]}" >&2
+  echo "Once they are there: SPIKESERVE_SKIP_BOOTSTRAP=1 make ..." >&2
+  [ -n "${SPIKESERVE_SKIP_BOOTSTRAP:-}" ] && exit 0
+  exit 1
+fi
+[ -n "${SPIKESERVE_SKIP_BOOTSTRAP:-}" ] && exit 0
+
+installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null |
+  sed -n 's/^installed //p' || true)
 missing=()
 for package in "${packages[@]}"; do
-  dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
+  grep -qxF -- "$package" <<<"$installed" || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
+
+echo "tools/bootstrap.sh: installing ${missing[*]}"
 sudo=()
-[ "$(id -u)" -eq 0 ] || sudo=(sudo)
-"${sudo[@]}" apt-get update
-"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "tools/bootstrap.sh: neither root nor sudo. As root: apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+  sudo=(sudo)
+fi
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+quietly() {
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive "$@" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+}
+quietly apt-get update
+quietly apt-get install -y --no-install-recommends "${missing[@]}"

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Runs every test and check of the release build; all of them, even after one failed. The last lines sum up.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p build
+failed=()
+
+# Runs a named command with its output shown and kept in build/NAME.log.
+check() {
+  local name=$1
+  shift
+  "$@" 2>&1 | tee "build/$name.log"
+  [ "${PIPESTATUS[0]}" -eq 0 ] || failed+=("$name")
+}
+
+check ruff .venv/bin/ruff check --config client/python/pyproject.toml client/python tests tools docs
+check mypy .venv/bin/mypy --config-file client/python/pyproject.toml client/python/src
+check ctest ctest --preset release --parallel "$(nproc)"
+check pytest .venv/bin/python -m pytest client/python
+
+summary() {
+  echo "ruff:   $(tail -n 1 build/ruff.log)"
+  echo "mypy:   $(tail -n 1 build/mypy.log)"
+  echo "ctest:  $(grep -E 'tests passed' build/ctest.log || echo 'did not finish')"
+  echo "pytest: $(tail -n 1 build/pytest.log | sed 's/^=* *//; s/ *=*$//')"
+}
+echo
+summary | tee build/summary.txt
+if [ ${#failed[@]} -gt 0 ]; then
+  echo "test: failed: ${failed[*]}"
+  exit 1
+fi
+echo "test: ok"
