@@ -10,11 +10,20 @@
 // Short ways to write small networks in tests.
 namespace spikeserve::testing {
 
-inline engine::TensorDefinition Tensor(std::string id, engine::Shape shape, const std::vector<float>& values) {
-  engine::TensorDefinition tensor{std::move(id), std::move(shape), engine::DataType::kFloat32, {}};
-  tensor.data.resize(values.size() * sizeof(float));
+template <typename T>
+engine::TensorDefinition TensorOf(std::string id, engine::Shape shape, const std::vector<T>& values,
+                                  engine::DataType type) {
+  engine::TensorDefinition tensor{std::move(id), std::move(shape), type, {}};
+  tensor.data.resize(values.size() * sizeof(T));
   std::memcpy(tensor.data.data(), values.data(), tensor.data.size());
   return tensor;
+}
+
+inline engine::TensorDefinition Tensor(std::string id, engine::Shape shape, const std::vector<float>& values) {
+  return TensorOf(std::move(id), std::move(shape), values, engine::DataType::kFloat32);
+}
+inline engine::TensorDefinition Tensor64(std::string id, engine::Shape shape, const std::vector<double>& values) {
+  return TensorOf(std::move(id), std::move(shape), values, engine::DataType::kFloat64);
 }
 
 // input [2] -> affine [3 x 2] -> integrate-and-fire -> affine [1 x 3], probed.

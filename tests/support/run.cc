@@ -1,0 +1,47 @@
+#include "tests/support/run.h"
+
+#include <stdexcept>
+#include <utility>
+
+namespace spikeserve::testing {
+namespace {
+
+void Check(const Status& status) {
+  if (!status.ok()) {
+    throw std::runtime_error("the engine refuses: " + status.message());
+  }
+}
+
+template <typename T>
+T Checked(Result<T> result) {
+  Check(result.status());
+  return std::move(result).value();
+}
+
+}  // namespace
+
+Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_t threads) {
+  auto network =
+      std::make_shared<engine::Network>(Checked(engine::Network::Create(std::move(definition), {})));
+  Loaded loaded;
+  loaded.backend = Checked(engine::MakeBackend({.kind = "cpu", .threads = threads}));
+  loaded.network = Checked(loaded.backend->Load(std::move(network), mode));
+  return loaded;
+}
+
+engine::Reading Run(const Loaded& loaded, const engine::SimulationSpec& spec, const std::vector<Sample>& samples,
+                    const std::vector<std::int64_t>& chunks) {
+  std::vector<engine::SampleInputs> inputs(samples.size());
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    for (const std::vector<std::byte>& input : samples[i].inputs) {
+      inputs[i].data.push_back(input.data());
+    }
+  }
+  const std::unique_ptr<engine::Simulation> simulation = Checked(loaded.network->NewSimulation(spec, inputs));
+  for (const std::int64_t steps : chunks.empty() ? std::vector{spec.settings.steps} : chunks) {
+    Check(simulation->Advance(steps));
+  }
+  return Checked(simulation->Read());
+}
+
+}  // namespace spikeserve::testing

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "server/engine/backend.h"
+
+// Loads and runs networks in tests, failing the test where the engine refuses.
+namespace spikeserve::testing {
+
+// The bytes of one sample, one vector per Input operation.
+struct Sample {
+  std::vector<std::vector<std::byte>> inputs;
+};
+
+// Values as the bytes of an input of their type.
+template <typename T>
+std::vector<std::byte> Bytes(std::span<const T> values) {
+  const std::span<const std::byte> bytes = std::as_bytes(values);
+  return {bytes.begin(), bytes.end()};
+}
+template <typename T>
+std::vector<std::byte> Bytes(const std::vector<T>& values) {
+  return Bytes(std::span<const T>(values));
+}
+
+// A resident network with the backend it is on.
+struct Loaded {
+  std::unique_ptr<engine::Backend> backend;
+  std::unique_ptr<engine::ResidentNetwork> network;
+};
+
+// Throws std::runtime_error with the engine's message where it refuses.
+Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_t threads = 1);
+
+// All samples in one simulation, advanced by `chunks` in turn; empty: by all steps at once.
+engine::Reading Run(const Loaded& loaded, const engine::SimulationSpec& spec, const std::vector<Sample>& samples,
+                    const std::vector<std::int64_t>& chunks = {});
+
+}  // namespace spikeserve::testing
