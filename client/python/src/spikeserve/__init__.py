@@ -1,6 +1,81 @@
 """Trained Keras networks as spiking networks on a spikeserve server."""
 
+from spikeserve._client_async import AsyncClient
+from spikeserve._requests import RunOptions
+from spikeserve.client import Client
 from spikeserve.convert import ConversionError, ConversionWarning, convert
+from spikeserve.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    CallCancelledError,
+    DataLossError,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InternalError,
+    InvalidArgumentError,
+    NotFoundError,
+    OutOfRangeError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    SpikeserveError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnimplementedError,
+)
+from spikeserve.local_server import LocalServer, ServerStartError, serve
 from spikeserve.network import Network, NetworkFileError, load_network
+from spikeserve.results import (
+    InputInfo,
+    LayerInfo,
+    LayerStatistics,
+    NetworkInfo,
+    ProbeInfo,
+    ProbeValues,
+    Progress,
+    Settings,
+    SimulationResult,
+    Timing,
+    TopK,
+)
 
-__all__ = ["ConversionError", "ConversionWarning", "Network", "NetworkFileError", "convert", "load_network"]
+__all__ = [
+    "AbortedError",
+    "AlreadyExistsError",
+    "AsyncClient",
+    "CallCancelledError",
+    "Client",
+    "ConversionError",
+    "ConversionWarning",
+    "DataLossError",
+    "DeadlineExceededError",
+    "FailedPreconditionError",
+    "InputInfo",
+    "InternalError",
+    "InvalidArgumentError",
+    "LayerInfo",
+    "LayerStatistics",
+    "LocalServer",
+    "Network",
+    "NetworkFileError",
+    "NetworkInfo",
+    "NotFoundError",
+    "OutOfRangeError",
+    "PermissionDeniedError",
+    "ProbeInfo",
+    "ProbeValues",
+    "Progress",
+    "ResourceExhaustedError",
+    "RunOptions",
+    "ServerStartError",
+    "Settings",
+    "SimulationResult",
+    "SpikeserveError",
+    "Timing",
+    "TopK",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "UnimplementedError",
+    "convert",
+    "load_network",
+    "serve",
+]

@@ -1,0 +1,203 @@
+"""Simulation requests: options, the parts of a batch that is too large for one request, and their joining."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from spikeserve import _arrays
+from spikeserve.results import (
+    LayerStatistics,
+    ProbeValues,
+    SimulationResult,
+    Timing,
+    TopK,
+    Values,
+)
+from spikeserve.v1 import network_pb2 as network_pb
+from spikeserve.v1 import simulation_pb2 as pb
+
+Readout = str | tuple[str, int]
+InitialVoltage = float | str | tuple[str, int]
+
+_READOUTS = {"mean": network_pb.READOUT_KIND_MEAN, "last": network_pb.READOUT_KIND_LAST}
+_OVERHEAD_BYTES = 16 << 10  # of a message besides the data of its arrays
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may be at most."""
+
+    message_bytes: int
+    batch: int
+
+    def __post_init__(self) -> None:
+        if self.message_bytes <= _OVERHEAD_BYTES:
+            raise ValueError(f"max_message_bytes is {self.message_bytes}, wanted above {_OVERHEAD_BYTES}")
+        if self.batch < 1:
+            raise ValueError(f"max_batch is {self.batch}, wanted at least 1")
+
+
+class RunOptions(TypedDict, total=False):
+    """The keyword options of `simulate` and `stream`; what is left out is the network's own."""
+
+    version: int  # 0, the default, is the highest that is ready
+    steps: int | None  # >= 1
+    dt: float | None  # s, > 0
+    seed: int | None  # replaces the seed of uniform initial voltages
+    readout: Readout | None  # "mean", "last" or ("mean", skip_steps)
+    initial_voltage: InitialVoltage | None  # a number, "uniform" or ("uniform", seed), for all layers
+    probes: Sequence[str]  # names; default: all that read outputs
+    trajectories: bool  # also every step of the probes
+    statistics: bool  # the activity per layer; default True
+    softmax: bool  # also softmax(outputs) as `scores`
+    top_k: int  # also the k best classes; 0, the default: none
+
+
+@dataclass(frozen=True)
+class Options:
+    """RunOptions with their defaults."""
+
+    version: int = 0
+    steps: int | None = None
+    dt: float | None = None
+    seed: int | None = None
+    readout: Readout | None = None
+    initial_voltage: InitialVoltage | None = None
+    probes: Sequence[str] = ()
+    trajectories: bool = False
+    statistics: bool = True
+    softmax: bool = False
+    top_k: int = 0
+
+    def request(self, network: str, inputs: _arrays.Inputs) -> pb.SimulateRequest:
+        """The message for these samples."""
+        request = pb.SimulateRequest(
+            network=network,
+            version=self.version,
+            inputs=[_arrays.encode(name, value) for name, value in inputs.items()],
+            steps=self.steps,
+            dt=self.dt,
+            seed=self.seed,
+            probes=self.probes,
+            trajectories=self.trajectories,
+            statistics=self.statistics,
+            softmax=self.softmax,
+            top_k=self.top_k,
+        )
+        if self.readout is not None:
+            request.readout.CopyFrom(_readout(self.readout))
+        if self.initial_voltage is not None:
+            request.initial_voltage.CopyFrom(_initial_voltage(self.initial_voltage))
+        return request
+
+
+def _readout(value: Readout) -> network_pb.Readout:
+    kind, skip = (value, 0) if isinstance(value, str) else value
+    if kind not in _READOUTS:
+        raise ValueError(f"readout is {value!r}, give 'mean', 'last' or ('mean', skip_steps)")
+    return network_pb.Readout(kind=_READOUTS[kind], skip_steps=skip)
+
+
+def _initial_voltage(value: InitialVoltage) -> network_pb.InitialVoltage:
+    kind, seed = value if isinstance(value, tuple) else (value, 0)
+    if kind == "uniform":
+        return network_pb.InitialVoltage(uniform=network_pb.InitialVoltage.Uniform(seed=seed))
+    if isinstance(kind, str):
+        raise ValueError(f"initial_voltage is {value!r}, give a number, 'uniform' or ('uniform', seed)")
+    if kind == 0:
+        return network_pb.InitialVoltage(zero=network_pb.InitialVoltage.Zero())
+    return network_pb.InitialVoltage(constant=kind)
+
+
+def batch_size(inputs: _arrays.Inputs) -> int:
+    """Samples in the arrays, which all have the same number."""
+    return len(next(iter(inputs.values())))
+
+
+def samples_per_request(inputs: _arrays.Inputs, limits: Limits) -> int:
+    """How many samples fit into one request; ValueError where not even one does."""
+    sample_bytes = sum(value.nbytes // len(value) for value in inputs.values())
+    room = limits.message_bytes - _OVERHEAD_BYTES
+    fitting = room // max(sample_bytes, 1)
+    if fitting < 1:
+        raise ValueError(
+            f"one sample has {sample_bytes:,} bytes, a request can take {max(room, 0):,} (max_message_bytes)"
+        )
+    return min(fitting, limits.batch)
+
+
+def check_one_request(inputs: _arrays.Inputs, limits: Limits) -> None:
+    """ValueError where the batch takes more than one request."""
+    samples, fitting = batch_size(inputs), samples_per_request(inputs, limits)
+    if samples > fitting:
+        raise ValueError(
+            f"a stream takes one request: the batch has {samples} samples, at most {fitting} fit "
+            "(max_message_bytes, max_batch)"
+        )
+
+
+def parts(inputs: _arrays.Inputs, size: int) -> Iterator[_arrays.Inputs]:
+    """The batch in slices of at most `size` samples."""
+    for start in range(0, batch_size(inputs), size):
+        yield {name: value[start : start + size] for name, value in inputs.items()}
+
+
+def join(results: Sequence[SimulationResult]) -> SimulationResult:
+    """The answers of the parts, in order, as the answer for the whole batch."""
+    first = results[0]
+    if len(results) == 1:
+        return first
+    return replace(
+        first,
+        probes={name: _join_probe([r.probes[name] for r in results]) for name in first.probes},
+        classes=np.concatenate([r.classes for r in results]),
+        margins=np.concatenate([r.margins for r in results]),
+        top_k=_join_top_k([r.top_k for r in results if r.top_k is not None]),
+        scores=_concatenate([r.scores for r in results]),
+        stats=_join_statistics(results),
+        timing=Timing(
+            queue_s=sum(r.timing.queue_s for r in results),
+            compute_s=sum(r.timing.compute_s for r in results),
+            total_s=sum(r.timing.total_s for r in results),
+            batch_size=max(r.timing.batch_size for r in results),
+        ),
+    )
+
+
+def _concatenate(values: Sequence[Values | None]) -> Values | None:
+    present = [value for value in values if value is not None]
+    return np.concatenate(present) if present else None
+
+
+def _join_probe(values: Sequence[ProbeValues]) -> ProbeValues:
+    outputs = np.concatenate([value.outputs for value in values])
+    return ProbeValues(values[0].name, outputs, _concatenate([value.trajectory for value in values]))
+
+
+def _join_top_k(values: Sequence[TopK]) -> TopK | None:
+    if not values:
+        return None
+    return TopK(np.concatenate([v.classes for v in values]), np.concatenate([v.values for v in values]))
+
+
+def _join_statistics(results: Sequence[SimulationResult]) -> tuple[LayerStatistics, ...]:
+    """Sums and largest values; means weighted by the samples they are over."""
+    weights = np.asarray([r.samples for r in results], float)
+    weights /= weights.sum()
+    return tuple(_join_layer(layers, weights) for layers in zip(*(r.stats for r in results), strict=True))
+
+
+def _join_layer(layers: Sequence[LayerStatistics], weights: npt.NDArray[np.float64]) -> LayerStatistics:
+    return replace(
+        layers[0],
+        spikes=sum(item.spikes for item in layers),
+        mean_rate_hz=float(weights @ [item.mean_rate_hz for item in layers]),
+        max_rate_hz=max(item.max_rate_hz for item in layers),
+        silent_fraction=float(weights @ [item.silent_fraction for item in layers]),
+        synaptic_operations=sum(item.synaptic_operations for item in layers),
+    )

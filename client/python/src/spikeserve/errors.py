@@ -1,0 +1,137 @@
+"""Exceptions of the client: one class per gRPC status code, each with the server's own message."""
+
+from __future__ import annotations
+
+import grpc
+
+
+class SpikeserveError(Exception):
+    """A call that failed. `code` is the gRPC status code, `message` what the server said."""
+
+    code: grpc.StatusCode = grpc.StatusCode.UNKNOWN
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidArgumentError(SpikeserveError, ValueError):
+    """The request or the network breaks a rule; the message names the field, got and allowed."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class NotFoundError(SpikeserveError, LookupError):
+    """No such network or version."""
+
+    code = grpc.StatusCode.NOT_FOUND
+
+
+class AlreadyExistsError(SpikeserveError):
+    """The version is loaded already."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+
+
+class ResourceExhaustedError(SpikeserveError):
+    """A limit, the memory budget or the queue is exhausted. Retrying at once makes it worse."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class FailedPreconditionError(SpikeserveError):
+    """The server is not in a state that allows this."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class OutOfRangeError(SpikeserveError, ValueError):
+    """A value is outside of what the run can reach."""
+
+    code = grpc.StatusCode.OUT_OF_RANGE
+
+
+class DeadlineExceededError(SpikeserveError, TimeoutError):
+    """The answer did not come within the timeout."""
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+class CallCancelledError(SpikeserveError):
+    """The call was cancelled."""
+
+    code = grpc.StatusCode.CANCELLED
+
+
+class UnavailableError(SpikeserveError, ConnectionError):
+    """No server there, or it is shutting down or still loading the network."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+
+
+class UnauthenticatedError(SpikeserveError):
+    """The token is missing or wrong."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class PermissionDeniedError(SpikeserveError):
+    """The token does not allow this."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+
+class DataLossError(SpikeserveError):
+    """What is stored at the server is damaged."""
+
+    code = grpc.StatusCode.DATA_LOSS
+
+
+class AbortedError(SpikeserveError):
+    """The call met another change of the same thing; it can be tried again."""
+
+    code = grpc.StatusCode.ABORTED
+
+
+class UnimplementedError(SpikeserveError):
+    """The server does not know this call; it is probably older than the client."""
+
+    code = grpc.StatusCode.UNIMPLEMENTED
+
+
+class InternalError(SpikeserveError):
+    """A fault of the server."""
+
+    code = grpc.StatusCode.INTERNAL
+
+
+_BY_CODE: dict[grpc.StatusCode, type[SpikeserveError]] = {
+    cls.code: cls
+    for cls in (
+        InvalidArgumentError,
+        NotFoundError,
+        AlreadyExistsError,
+        ResourceExhaustedError,
+        FailedPreconditionError,
+        OutOfRangeError,
+        DeadlineExceededError,
+        CallCancelledError,
+        UnavailableError,
+        UnauthenticatedError,
+        PermissionDeniedError,
+        DataLossError,
+        AbortedError,
+        UnimplementedError,
+        InternalError,
+    )
+}
+
+
+def from_rpc(error: grpc.RpcError, address: str) -> SpikeserveError:
+    """The exception for a failed call; UNAVAILABLE also names the address."""
+    code = error.code() if callable(getattr(error, "code", None)) else grpc.StatusCode.UNKNOWN
+    details = error.details() if callable(getattr(error, "details", None)) else str(error)
+    message = details or code.name
+    if code is grpc.StatusCode.UNAVAILABLE:
+        message = f"server {address} cannot be reached or is not ready: {message}"
+    return _BY_CODE.get(code, SpikeserveError)(message)
