@@ -6,38 +6,31 @@
 
 #include "server/engine/index.h"
 #include "server/engine/lowering.h"
+#include "server/engine/paths.h"
 #include "server/engine/plan.h"
 
 namespace spikeserve::engine {
 namespace {
-
-// A signal on its way: which population it came from, and the linear operations since.
-struct Path {
-  std::int64_t population = 0;
-  Synapse synapse;
-  std::vector<Link> chain;
-};
-
-// The value of an operation as a sum of paths and a constant.
-struct Form {
-  std::vector<Path> paths;
-  std::vector<double> constant;
-};
-
-constexpr std::size_t kMaxPaths = 4096;  // branches that join multiply; a real network has a few
 
 // One compilation. One thread, one use.
 class Compiler {
  public:
   explicit Compiler(std::shared_ptr<const Network> network) : network_(*network) {
     plan_.network = std::move(network);
-    forms_.resize(network_.definition().operations.size());
-    probed_.resize(forms_.size());
-    read_.resize(forms_.size());
-    layer_of_.assign(forms_.size(), -1);
+    const std::size_t operations = network_.definition().operations.size();
+    constants_.resize(operations);
+    probed_.resize(operations);
+    read_.resize(operations);
+    layer_of_.assign(operations, -1);
+    population_of_.assign(operations, -1);
   }
 
   Result<Plan> Run() {
+    Result<Paths> paths = FindPaths(network_);
+    if (!paths.ok()) {
+      return paths.status();
+    }
+    paths_ = std::move(paths).value();
     MarkReaders();
     for (const std::int64_t input : network_.inputs()) {
       AddPopulation({.operation = input, .size = network_.size(input)});
@@ -70,7 +63,7 @@ class Compiler {
     for (std::size_t i = 0; i < network_.definition().probes.size(); ++i) {
       probed_[Index(network_.probe_target(static_cast<std::int64_t>(i)))] = true;
     }
-    for (std::size_t i = 0; i < forms_.size(); ++i) {
+    for (std::size_t i = 0; i < read_.size(); ++i) {
       for (const Incoming& incoming : network_.incoming(static_cast<std::int64_t>(i))) {
         read_[Index(incoming.source)] = true;
       }
@@ -79,8 +72,8 @@ class Compiler {
 
   std::int64_t AddPopulation(Population population) {
     const auto index = static_cast<std::int64_t>(plan_.populations.size());
-    forms_[Index(population.operation)].paths = {{index, std::nullopt, {}}};
-    forms_[Index(population.operation)].constant.assign(Index(population.size), 0.0);
+    population_of_[Index(population.operation)] = index;
+    constants_[Index(population.operation)].assign(Index(population.size), 0.0);
     plan_.populations.push_back(population);
     return index;
   }
@@ -89,9 +82,7 @@ class Compiler {
     const OperationKind& kind = KindOf(operation);
     const auto* neuron = std::get_if<NeuronOperation>(&kind);
     if (!std::holds_alternative<InputOperation>(kind)) {
-      if (Status status = Combine(operation, neuron != nullptr); !status.ok()) {
-        return status;
-      }
+      CombineConstants(operation);
     }
     if (neuron != nullptr) {
       return AddNeurons(operation, *neuron);
@@ -106,31 +97,16 @@ class Compiler {
     return AddLayer(operation, std::move(layer));
   }
 
-  // The form of an operation from those of its inputs.
-  Status Combine(std::int64_t operation, bool passes_through) {
-    Form form;
-    form.constant.assign(Index(network_.size(operation)), 0.0);
+  // What the operation holds whatever the inputs: biases on the way to it.
+  void CombineConstants(std::int64_t operation) {
+    const OperationKind& kind = KindOf(operation);
+    const bool linear = !IsPopulation(kind) && !std::holds_alternative<ActivationOperation>(kind);
+    std::vector<double> constant(Index(network_.size(operation)), 0.0);
     const std::vector<Incoming>& incoming = network_.incoming(operation);
-    const bool linear = !passes_through && !std::holds_alternative<ActivationOperation>(KindOf(operation));
     for (std::size_t slot = 0; slot < incoming.size(); ++slot) {
-      const Form& source = forms_[Index(incoming[slot].source)];
-      const Synapse& synapse = network_.definition().connections[Index(incoming[slot].connection)].synapse;
-      for (Path path : source.paths) {
-        path.synapse = synapse ? synapse : path.synapse;  // a synapse's source is a population: no other yet
-        if (linear) {
-          path.chain.push_back({operation, slot});
-        }
-        form.paths.push_back(std::move(path));
-      }
-      AddConstant({operation, slot}, linear, source.constant, form.constant);
+      AddConstant({operation, slot}, linear, constants_[Index(incoming[slot].source)], constant);
     }
-    if (form.paths.size() > kMaxPaths) {
-      return ResourceExhausted("operation '" + network_.definition().operations[Index(operation)].name +
-                               "' is reached by more than " + std::to_string(kMaxPaths) +
-                               " linear paths; put a Neuron between the branches");
-    }
-    forms_[Index(operation)] = std::move(form);
-    return {};
+    constants_[Index(operation)] = std::move(constant);
   }
 
   void AddConstant(Link link, bool linear, const std::vector<double>& in, std::vector<double>& out) const {
@@ -168,7 +144,7 @@ class Compiler {
     if (Status status = AddLayer(operation, std::move(layer)); !status.ok()) {
       return status;
     }
-    plan_.layers.back().population = AddPopulation(population);
+    plan_.layers.back().population = AddPopulation(population);  // its emissions carry no constant
     if (population.spiking) {
       plan_.spiking_layers.push_back(population.layer);
       plan_.spiking.push_back({network_.definition().operations[Index(operation)].name, population.size});
@@ -186,27 +162,27 @@ class Compiler {
     return std::get<Lif>(model).amplitude;
   }
 
-  // Lowers the paths of the operation's form into the terms of the layer.
+  // Lowers the paths to the operation into the terms of the layer.
   Status AddLayer(std::int64_t operation, Layer layer) {
     layer.operation = operation;
     layer.size = network_.size(operation);
     if (std::holds_alternative<InputOperation>(KindOf(operation))) {
       layer.sink = false;  // a probed Input has no weights
     }
-    Form& form = forms_[Index(operation)];
-    for (const Path& path : form.paths) {
-      const Population& population = plan_.populations[Index(path.population)];
+    for (const Path& path : paths_[Index(operation)]) {
+      const std::int64_t source = population_of_[Index(path.source)];
+      const Population& population = plan_.populations[Index(source)];
       const auto* input = std::get_if<InputOperation>(&KindOf(population.operation));
       const WeightForms forms{.integers = population.spiking || (input != nullptr && input->uint8_scale),
                               .floats = !population.spiking};
       Result<kernels::Product> product =
-          LowerChain(network_, population.operation, path.chain, forms, kMaxComposedWeights);
+          LowerChain(network_, path.source, path.chain, forms, kMaxComposedWeights);
       if (!product.ok()) {
         return product.status();
       }
-      layer.terms.push_back({path.population, path.synapse, std::move(product).value()});
+      layer.terms.push_back({source, path.synapse, std::move(product).value()});
     }
-    layer.constant = form.constant;
+    layer.constant = constants_[Index(operation)];
     layer_of_[Index(operation)] = static_cast<std::int64_t>(plan_.layers.size());
     plan_.layers.push_back(std::move(layer));
     return {};
@@ -237,23 +213,15 @@ class Compiler {
 
   const Network& network_;
   Plan plan_;
-  std::vector<Form> forms_;
-  std::vector<bool> probed_, read_;
-  std::vector<std::int64_t> layer_of_;
+  Paths paths_;
+  std::vector<std::vector<double>> constants_;  // [operation]
+  std::vector<bool> probed_, read_;             // [operation]: by a probe, by another operation
+  std::vector<std::int64_t> layer_of_, population_of_;
 };
 
 }  // namespace
 
 Result<Plan> Compile(std::shared_ptr<const Network> network) { return Compiler(std::move(network)).Run(); }
-
-std::int64_t EstimatePlanBytes(const Network& network) {
-  // Weights as integers and floats, the definition's own copy, per-element constants, composed chains.
-  std::int64_t bytes = 20 * network.parameters() + 64 * network.neurons();
-  for (std::size_t i = 0; i < network.definition().operations.size(); ++i) {
-    bytes += 48 * network.size(static_cast<std::int64_t>(i));
-  }
-  return bytes;
-}
 
 void ApplyActivation(const ActivationOperation& activation, std::int64_t row_length,
                      std::vector<double>& values) {

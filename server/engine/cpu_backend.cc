@@ -9,8 +9,11 @@
 namespace spikeserve::engine {
 
 Result<std::int64_t> CpuBackend::EstimateBytes(const Network& network, Mode mode) const {
-  const std::int64_t plan = EstimatePlanBytes(network);
-  return mode == Mode::kReference ? plan + ReferenceNetwork::EstimateBytes(network) : plan + network.bytes();
+  const Result<std::int64_t> plan = EstimatePlanBytes(network);
+  if (!plan.ok()) {
+    return plan.status();
+  }
+  return plan.value() + (mode == Mode::kReference ? ReferenceNetwork::EstimateBytes(network) : network.bytes());
 }
 
 Result<std::unique_ptr<ResidentNetwork>> CpuBackend::Load(std::shared_ptr<const Network> network, Mode mode) const {

@@ -324,6 +324,7 @@ class NetworkBuilder final : public TensorTable {
   void CheckQuantity(const ProbeDefinition& probe, std::int64_t target) {
     if (probe.quantity == ProbeQuantity::kUnspecified) {
       violations_.Add("probe ", Quote(probe.name), ": quantity is not set or unknown");
+      return;
     }
     if (probe.quantity == ProbeQuantity::kOutput) {
       return;

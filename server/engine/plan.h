@@ -73,8 +73,9 @@ constexpr std::int64_t kMaxComposedWeights = std::int64_t{1} << 26;
 // RESOURCE_EXHAUSTED where linear operations do not compose within kMaxComposedWeights.
 Result<Plan> Compile(std::shared_ptr<const Network> network);
 
-// Upper bound of the bytes of the plan and of building it, from shapes alone.
-std::int64_t EstimatePlanBytes(const Network& network);
+// Upper bound of the bytes of the plan and of building it, from shapes alone. Fails as Compile does where paths
+// multiply.
+Result<std::int64_t> EstimatePlanBytes(const Network& network);
 
 // The softmax or other function of an Activation on one sample's values, in place.
 void ApplyActivation(const ActivationOperation& activation, std::int64_t row_length, std::vector<double>& values);
