@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikeserve.convert.errors import ConversionError, Unsupported
+from spikeserve.convert.errors import ConversionError, UnsupportedError
 from spikeserve.convert.graph import Array, as_float32
 from spikeserve.convert.neurons import Lowpass, NeuronModel, set_model
 from spikeserve.v1 import network_pb2 as pb
@@ -31,10 +31,12 @@ class Value:
 
     @property
     def shape(self) -> Shape:
+        """The shape of the value, without batch."""
         return tuple(self.stored[axis] for axis in self.order)
 
     @property
     def plain(self) -> bool:
+        """True where no permutation is pending."""
         return self.order == tuple(range(len(self.order)))
 
     def permuted(self, axes: Shape) -> Value:
@@ -61,7 +63,7 @@ class Builder:
     def input(self, name: str, shape: Shape) -> Value:
         """A named input, shape without batch."""
         if not 1 <= len(shape) <= 4:
-            raise Unsupported(f"an input of rank {len(shape)}", "use an input of rank 1 to 4")
+            raise UnsupportedError(f"an input of rank {len(shape)}", "use an input of rank 1 to 4")
         operation = self._operation(name)
         operation.input.shape.extend(shape)
         return _value(operation.name, shape)

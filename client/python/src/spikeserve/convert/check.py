@@ -29,7 +29,7 @@ def check_conversion(
     wanted = run_graph(graph, decisions, by_node, scales)
     values = run_rates(lowered.definition, inputs)
     worst = 0.0
-    for want, probe in zip(wanted, lowered.definition.probes):
+    for want, probe in zip(wanted, lowered.definition.probes, strict=True):
         got = values[probe.target]
         if got.shape != want.shape:
             raise ConversionError(

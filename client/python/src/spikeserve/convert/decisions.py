@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spikeserve.convert.activations import Activation, canonical_name, layer_activation
-from spikeserve.convert.errors import ConversionError, ConversionWarning, Problem, Unsupported
+from spikeserve.convert.errors import ConversionError, ConversionWarning, Problem, UnsupportedError
 from spikeserve.convert.graph import Graph
 from spikeserve.convert.neurons import NeuronModel, as_neuron
 
@@ -78,7 +78,7 @@ def decide(
         activation = layer_activation(node.layer)
         try:
             decisions[index] = _decide(activation, sink, swaps, keep_softmax)
-        except Unsupported as error:
+        except UnsupportedError as error:
             layer = node.layer
             problems.append(Problem(layer.name, layer.class_name, error.reason, error.advice))
     return decisions, problems
@@ -87,7 +87,7 @@ def decide(
 def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool) -> Decision:
     kind = activation.kind
     if activation.custom is not None:
-        raise Unsupported(
+        raise UnsupportedError(
             f"its activation {activation.custom} is custom code, which is never run",
             "use a standard activation",
         )
@@ -104,7 +104,7 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
     if kind == "leaky_relu" and sink:
         return Decision(output="leaky_relu", slope=activation.options["negative_slope"])
     where = "" if sink else "hidden "
-    raise Unsupported(
+    raise UnsupportedError(
         f"the {where}activation '{kind}' has no spiking form",
         f"train with relu, or give swap_activations={{'{kind}': 'IntegrateAndFire'}} "
         f"(or {{'{kind}': None}} to leave it out)",
@@ -114,7 +114,7 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
 def _check_relu(activation: Activation) -> None:
     if activation.options:
         options = ", ".join(f"{k}={v:g}" for k, v in activation.options.items())
-        raise Unsupported(
+        raise UnsupportedError(
             f"ReLU({options}) is not max(x, 0), which is what a spiking neuron computes",
             "train with a plain relu, or give swap_activations={'relu': 'IntegrateAndFire'} "
             "to convert it as one",
@@ -123,10 +123,10 @@ def _check_relu(activation: Activation) -> None:
 
 def _softmax(activation: Activation, sink: bool, keep: bool) -> Decision:
     if not sink:
-        raise Unsupported(
+        raise UnsupportedError(
             "a softmax inside of the network has no spiking form",
             "remove it, or give swap_activations={'softmax': None} to leave it out",
         )
     if activation.options:
-        raise Unsupported("its softmax is not over the last axis", "use axis=-1")
+        raise UnsupportedError("its softmax is not over the last axis", "use axis=-1")
     return Decision(output="softmax") if keep else Decision(dropped="softmax")

@@ -13,7 +13,7 @@ class ConversionWarning(UserWarning):
     """The conversion works, but probably not as well as its caller wants."""
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """One layer cannot be lowered: why, and what to do. Collected into one ConversionError."""
 
     def __init__(self, reason: str, advice: str) -> None:

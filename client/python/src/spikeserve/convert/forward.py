@@ -20,7 +20,7 @@ def run_rates(
 
     A population gives its firing rate times its amplitude, so the result equals the source model.
     """
-    tensors = {
+    tensors: dict[str, Array] = {
         t.id: np.frombuffer(t.data, "<f4" if t.data_type == pb.DATA_TYPE_FLOAT32 else "<f8")
         .reshape(tuple(t.shape))
         .astype(dtype)
@@ -83,7 +83,7 @@ def _windows(
     """Views [batch, out..., channels, window...] of x [batch, spatial..., channels]."""
     rank = len(window)
     x = np.pad(x, [(0, 0), *pad, (0, 0)])
-    extent = [(k - 1) * d + 1 for k, d in zip(window, dilation)]
+    extent = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
     views = sliding_window_view(x, extent, axis=tuple(range(1, rank + 1)))
     steps = [slice(None, None, s) for s in stride]
     inner = [slice(None, None, d) for d in dilation]
@@ -92,7 +92,7 @@ def _windows(
 
 def _conv(body: pb.ConvOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
     weight = tensors[body.weight]
-    pad = list(zip(body.pad_before, body.pad_after))
+    pad = list(zip(body.pad_before, body.pad_after, strict=True))
     kernel = list(weight.shape[2:])
     rank, per_group = len(kernel), weight.shape[1]
     views = _windows(args[0], kernel, list(body.stride), list(body.dilation), pad)
@@ -110,7 +110,7 @@ def _conv(body: pb.ConvOperation, args: list[Array], tensors: Mapping[str, Array
 
 def _pool(body: pb.PoolOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
     del tensors
-    pad = list(zip(body.pad_before, body.pad_after))
+    pad = list(zip(body.pad_before, body.pad_after, strict=True))
     rank = len(body.window)
     axes = tuple(range(-rank, 0))
     spec = list(body.window), list(body.stride), [1] * rank, pad
@@ -155,7 +155,7 @@ def _activation(
     del tensors
     x = args[0]
     if body.WhichOneof("kind") == "leaky_relu":
-        return np.where(x > 0, x, x * body.leaky_relu.negative_slope)
+        return np.asarray(np.where(x > 0, x, x * body.leaky_relu.negative_slope))
     shifted = np.exp(x - x.max(axis=-1, keepdims=True))
     result: Array = shifted / shifted.sum(axis=-1, keepdims=True)
     return result
@@ -165,7 +165,8 @@ def _weighted_sum(
     body: pb.WeightedSumOperation, args: list[Array], tensors: Mapping[str, Array]
 ) -> Array:
     del tensors
-    return sum((c * x for c, x in zip(body.coefficients, args)), np.zeros_like(args[0]))
+    pairs = zip(body.coefficients, args, strict=True)
+    return np.asarray(sum(factor * x for factor, x in pairs))
 
 
 def _concat(body: pb.ConcatOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
@@ -185,9 +186,10 @@ def _permute(body: pb.PermuteOperation, args: list[Array], tensors: Mapping[str,
 
 def _pad(body: pb.PadOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
     del tensors
-    x = np.pad(args[0], [(0, 0), *((max(b, 0), max(a, 0)) for b, a in zip(body.before, body.after))])
-    crop = [slice(max(-b, 0), n - max(-a, 0)) for b, a, n in zip(body.before, body.after, x.shape[1:])]
-    return x[(slice(None), *crop)]
+    pairs = [(0, 0), *zip(body.before, body.after, strict=True)]
+    x = np.pad(args[0], [(max(before, 0), max(after, 0)) for before, after in pairs])
+    crop = [slice(max(-b, 0), n - max(-a, 0)) for (b, a), n in zip(pairs, x.shape, strict=True)]
+    return np.asarray(x[tuple(crop)])
 
 
 _EVALUATE: dict[str, Callable[[Any, list[Array], Mapping[str, Array]], Array]] = {

@@ -56,7 +56,7 @@ class _Inliner:
                 f"'{tree.name}' takes {len(tree.inputs)} inputs and is called with {len(inputs)}"
             )
         values: dict[tuple[str, int], list[int]] = {
-            (ref.layer, 0): [value] for ref, value in zip(tree.inputs, inputs)
+            (ref.layer, 0): [value] for ref, value in zip(tree.inputs, inputs, strict=True)
         }
         entries = {entry.name: entry for entry in tree.entries}
         offsets = _call_offsets(tree)
@@ -104,7 +104,7 @@ def _dependency_order(
 ) -> list[tuple[str, int]]:
     """The calls that the outputs need, each after the calls it reads. Iterative, cycle-checked."""
     order: list[tuple[str, int]] = []
-    state: dict[tuple[str, int], bool] = {key: True for key in known}  # True: done
+    state: dict[tuple[str, int], bool] = dict.fromkeys(known, True)  # True: done
     pending = [(r.layer, r.call - offsets.get(r.layer, 0)) for r in reversed(tree.outputs)]
     while pending:
         key = pending[-1]

@@ -77,7 +77,7 @@ def _ordered(base: str, names: list[str], file: SafeFile) -> list[Array]:
     """In the order of the file, or in Keras' order where all names are known ones."""
     keys = [PurePosixPath(name).name.split(":")[0] for name in names]
     if len(set(keys)) == len(keys) and all(key in _ORDER for key in keys):
-        names = [name for _, name in sorted(zip(map(_ORDER.index, keys), names))]
+        names = [name for _, name in sorted(zip(map(_ORDER.index, keys), names, strict=True))]
     return [file.weight(f"{base}/{name}") for name in names]
 
 

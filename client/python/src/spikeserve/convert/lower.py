@@ -10,7 +10,7 @@ import spikeserve.convert.lower_shape  # noqa: F401  (both register their layers
 from spikeserve.convert.activations import ACTIVATION_LAYERS
 from spikeserve.convert.builder import Builder, Shape, Value, prune
 from spikeserve.convert.decisions import Decision
-from spikeserve.convert.errors import ConversionError, Problem, Unsupported, refuse
+from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError, refuse
 from spikeserve.convert.fold import fold_scales
 from spikeserve.convert.graph import Graph, Node
 from spikeserve.convert.neurons import Lowpass
@@ -54,7 +54,7 @@ def lower(
     for index, node in enumerate(graph.nodes):
         try:
             value = _lower_node(node, values, decisions[index], builder, input_shape)
-        except Unsupported as error:
+        except UnsupportedError as error:
             value = None
             layer = node.layer
             problems.append(Problem(layer.name, layer.class_name, error.reason, error.advice))
@@ -84,13 +84,13 @@ def _lower_node(
     if len(known) != len(sources):
         return None  # an earlier layer is unsupported; that is the message to give
     if not known:
-        raise Unsupported("it has no input", "connect it to an input of the model")
+        raise UnsupportedError("it has no input", "connect it to an input of the model")
     try:
         value = rule(node, known, builder)
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, ConversionError):
             raise
-        raise Unsupported(
+        raise UnsupportedError(
             f"its configuration is damaged ({type(error).__name__}: {error})", "save it again"
         ) from error
     return _activate(node, value, decision, builder)
@@ -120,13 +120,13 @@ def _input_shape(node: Node, given: Shape | InputShapes | None) -> Shape:
         return tuple(int(expect(n, int, "an input shape")) for n in stored)
     if given is None:
         known = "no shape" if stored is None else f"the open shape {tuple(stored)}"
-        raise Unsupported(f"the input has {known}", "give input_shape=(...), without the batch")
+        raise UnsupportedError(f"the input has {known}", "give input_shape=(...), without the batch")
     shape = tuple(int(n) for n in given)
     fits = stored is None or (
-        len(stored) == len(shape) and all(s in (None, n) for s, n in zip(stored, shape))
+        len(stored) == len(shape) and all(s in (None, n) for s, n in zip(stored, shape, strict=True))
     )
     if not fits or any(n < 1 for n in shape):
-        raise Unsupported(f"input_shape {shape} does not fit {stored}", "leave the batch out")
+        raise UnsupportedError(f"input_shape {shape} does not fit {stored}", "leave the batch out")
     return shape
 
 
@@ -134,7 +134,7 @@ def _probe_outputs(
     graph: Graph, values: list[Value | None], builder: Builder, synapse: Lowpass | None
 ) -> None:
     single = len(graph.outputs) == 1
-    for index, name in zip(graph.outputs, graph.output_names):
+    for index, name in zip(graph.outputs, graph.output_names, strict=True):
         value = values[index]
         assert value is not None
         builder.probe("output" if single else name, value, synapse)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from spikeserve.convert.builder import Builder, Shape, Value
-from spikeserve.convert.errors import Unsupported
+from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.graph import Array, Node
 from spikeserve.convert.rules import lowers, need_inputs, need_rank, need_weights
 from spikeserve.convert.scales import layer_scale_shift
@@ -15,6 +17,7 @@ from spikeserve.v1 import network_pb2 as pb
 
 @lowers("Dense")
 def lower_dense(node: Node, values: list[Value], builder: Builder) -> Value:
+    """An Affine operation over the last axis."""
     need_inputs(node, values, 1)
     config, source = node.layer.config, values[0]
     units, width = int(config["units"]), source.shape[-1]
@@ -29,6 +32,7 @@ def lower_dense(node: Node, values: list[Value], builder: Builder) -> Value:
 
 @lowers("Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D")
 def lower_conv(node: Node, values: list[Value], builder: Builder) -> Value:
+    """One Conv operation; a depthwise one has a group per channel."""
     need_inputs(node, values, 1)
     config, name = node.layer.config, node.layer.name
     rank = 1 if node.layer.class_name.endswith("1D") else 2
@@ -46,6 +50,7 @@ def lower_conv(node: Node, values: list[Value], builder: Builder) -> Value:
 
 @lowers("SeparableConv1D", "SeparableConv2D")
 def lower_separable(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A depthwise Conv and an Affine over the channels."""
     need_inputs(node, values, 1)
     config, name = node.layer.config, node.layer.name
     rank = 1 if node.layer.class_name.endswith("1D") else 2
@@ -72,6 +77,7 @@ def lower_separable(node: Node, values: list[Value], builder: Builder) -> Value:
 
 @lowers("AveragePooling1D", "AveragePooling2D")
 def lower_average_pool(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A Pool that divides by the real cells under the window."""
     need_inputs(node, values, 1)
     config = node.layer.config
     rank = 1 if node.layer.class_name.endswith("1D") else 2
@@ -87,6 +93,7 @@ def lower_average_pool(node: Node, values: list[Value], builder: Builder) -> Val
 
 @lowers("GlobalAveragePooling1D", "GlobalAveragePooling2D")
 def lower_global_pool(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A Pool over the whole map."""
     need_inputs(node, values, 1)
     config = node.layer.config
     rank = 1 if node.layer.class_name.endswith("1D") else 2
@@ -105,6 +112,7 @@ def lower_global_pool(node: Node, values: list[Value], builder: Builder) -> Valu
 
 @lowers("BatchNormalization", "Rescaling", "Normalization")
 def lower_scale_shift(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A ScaleShift; fold_scales moves most of them into weights."""
     need_inputs(node, values, 1)
     source = values[0]
     scale, shift, axis = layer_scale_shift(node.layer, source.shape)
@@ -129,7 +137,7 @@ def _conv_weights(node: Node, rank: int, channels: int) -> tuple[Array, int, Arr
     else:
         groups, out = int(config.get("groups") or 1), int(config["filters"])
         if groups < 1 or channels % groups or out % groups:
-            raise Unsupported(
+            raise UnsupportedError(
                 f"{groups} groups do not divide {channels} channels and {out} filters",
                 "check the input shape",
             )
@@ -146,13 +154,13 @@ def _pad_windows(
     config: dict[str, object],
     shape: Shape,
     window: Shape,
-    dilation: list[int],
+    dilation: Sequence[int],
 ) -> Shape:
     """Writes the explicit padding; returns the spatial output shape."""
     mode = str(config.get("padding", "valid")).lower()
     sizes = [
         window_padding(mode, n, k, s, d)
-        for n, k, s, d in zip(shape, window, body.stride, dilation)
+        for n, k, s, d in zip(shape[:-1], window, body.stride, dilation, strict=True)
     ]
     body.pad_before.extend(before for _, before, _ in sizes)
     body.pad_after.extend(after for _, _, after in sizes)

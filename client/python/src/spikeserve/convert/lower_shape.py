@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from spikeserve.convert.builder import Builder, Shape, Value
-from spikeserve.convert.errors import Unsupported
+from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.graph import Node
 from spikeserve.convert.records import plain_value
 from spikeserve.convert.rules import lowers, need_inputs, need_rank
@@ -29,6 +29,7 @@ def lower_nothing(node: Node, values: list[Value], builder: Builder) -> Value:
 
 @lowers("Flatten")
 def lower_flatten(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A Reshape, channels last."""
     need_inputs(node, values, 1)
     source = values[0]
     rank = len(source.shape)
@@ -39,6 +40,7 @@ def lower_flatten(node: Node, values: list[Value], builder: Builder) -> Value:
 
 @lowers("Reshape")
 def lower_reshape(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A Reshape with the -1 resolved."""
     need_inputs(node, values, 1)
     target = [int(n) for n in plain_value(node.layer.config["target_shape"])]
     total = math.prod(values[0].shape)
@@ -47,7 +49,7 @@ def lower_reshape(node: Node, values: list[Value], builder: Builder) -> Value:
         if rest > 0 and total % rest == 0:
             target[target.index(-1)] = total // rest
     if any(n < 1 for n in target) or math.prod(target) != total:
-        raise Unsupported(
+        raise UnsupportedError(
             f"{values[0].shape} cannot take the shape {tuple(target)}", "check target_shape"
         )
     return _reshape(node.name, values[0], tuple(target), builder)
@@ -55,16 +57,18 @@ def lower_reshape(node: Node, values: list[Value], builder: Builder) -> Value:
 
 @lowers("Permute")
 def lower_permute(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A pending permutation, emitted where something needs it."""
     del builder
     need_inputs(node, values, 1)
     dims = tuple(int(n) - 1 for n in plain_value(node.layer.config["dims"]))
     if sorted(dims) != list(range(len(values[0].shape))):
-        raise Unsupported(f"dims is {node.layer.config['dims']}", "give a permutation from 1")
+        raise UnsupportedError(f"dims is {node.layer.config['dims']}", "give a permutation from 1")
     return values[0].permuted(dims)
 
 
 @lowers("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D")
 def lower_padding(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A Pad; cropping is negative padding."""
     need_inputs(node, values, 1)
     config = node.layer.config
     rank = 1 if node.layer.class_name.endswith("1D") else 2
@@ -74,20 +78,21 @@ def lower_padding(node: Node, values: list[Value], builder: Builder) -> Value:
     sign = -1 if crop else 1
     amounts = [(sign * before, sign * after) for before, after in pairs]
     amounts.insert(0 if channels_first(config) else rank, (0, 0))
-    shape = tuple(n + sum(pair) for n, pair in zip(values[0].shape, amounts))
+    shape = tuple(n + sum(pair) for n, pair in zip(values[0].shape, amounts, strict=True))
     if any(n < 1 for n in shape):
-        raise Unsupported(f"nothing is left of {values[0].shape}", "crop less")
+        raise UnsupportedError(f"nothing is left of {values[0].shape}", "crop less")
     body = pb.PadOperation(before=[p[0] for p in amounts], after=[p[1] for p in amounts])
     return builder.add(node.name, values, shape, ("pad", body))
 
 
 @lowers("Add", "Subtract", "Average")
 def lower_sum(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A WeightedSum over equal shapes."""
     kind = node.layer.class_name
     if kind == "Subtract":
         need_inputs(node, values, 2)
     if len({value.shape for value in values}) != 1:
-        raise Unsupported(
+        raise UnsupportedError(
             f"its inputs have the shapes {[value.shape for value in values]}",
             "bring them to one shape first; broadcasting is not supported",
         )
@@ -97,7 +102,7 @@ def lower_sum(node: Node, values: list[Value], builder: Builder) -> Value:
     elif kind == "Average":
         factors = [1.0 / len(values)] * len(values)
     merged: dict[Value, float] = {}
-    for value, factor in zip(values, factors):
+    for value, factor in zip(values, factors, strict=True):
         merged[value] = merged.get(value, 0.0) + factor
     return _weighted_sum(node.name, merged, builder)
 
@@ -120,16 +125,17 @@ def _weighted_sum(name: str, terms: dict[Value, float], builder: Builder) -> Val
 
 @lowers("Concatenate")
 def lower_concatenate(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A Concat."""
     if len(values) == 1:
         return values[0]
     rank = len(values[0].shape)
     axis = int(node.layer.config.get("axis", -1))
     if not -rank <= axis <= rank or axis == 0:
-        raise Unsupported(f"axis is {axis}", "join along another axis than the batch")
+        raise UnsupportedError(f"axis is {axis}", "join along another axis than the batch")
     axis = axis - 1 if axis > 0 else axis + rank
     rest = {(len(v.shape), v.shape[:axis] + v.shape[axis + 1 :]) for v in values}
     if len(rest) != 1:
-        raise Unsupported(f"its inputs have the shapes {[v.shape for v in values]}", "check them")
+        raise UnsupportedError(f"its inputs have the shapes {[v.shape for v in values]}", "check them")
     if any(value.order != values[0].order for value in values):
         values = [builder.plain(value) for value in values]
     order = values[0].order

@@ -94,7 +94,7 @@ def _taps(
 ) -> Any:
     """For every kernel position the input it meets, [batch, out..., channels], and a validity mask."""
     mode = str(config.get("padding", "valid")).lower()
-    spans = [_offsets(*spec, mode) for spec in zip(x.shape[1:], kernel, strides, dilation)]
+    spans = [_offsets(*spec, mode) for spec in zip(x.shape[1:-1], kernel, strides, dilation, strict=True)]
     for position in itertools.product(*(range(k) for k in kernel)):
         piece, valid = x, np.ones((), bool)
         for axis, (start, count) in enumerate(spans):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from spikeserve.convert.builder import Builder, Value
-from spikeserve.convert.errors import Unsupported
+from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.graph import Array, Node
 
 Lowering = Callable[[Node, list[Value], Builder], Value]
@@ -46,10 +45,10 @@ def lowers(*class_names: str) -> Callable[[Lowering], Lowering]:
 
 
 def find_rule(node: Node) -> Lowering:
-    """The lowering of a node's layer; Unsupported, with advice, where there is none."""
+    """The lowering of a node's layer; UnsupportedError, with advice, where there is none."""
     layer = node.layer
     if layer.custom is not None:
-        raise Unsupported(
+        raise UnsupportedError(
             f"{layer.custom} is a custom class, and code of a model file is never run",
             "replace it by standard Keras layers",
         )
@@ -57,7 +56,7 @@ def find_rule(node: Node) -> Lowering:
         reason, advice = _ADVICE.get(
             layer.class_name, ("this layer is not supported", "replace it by supported layers")
         )
-        raise Unsupported(reason, advice)
+        raise UnsupportedError(reason, advice)
     _check_dtype(node)
     return RULES[layer.class_name]
 
@@ -69,7 +68,7 @@ def _check_dtype(node: Node) -> None:
     config = policy.get("config")
     mode = isinstance(config, dict) and config.get("mode", config.get("quantization_mode"))
     if mode or "Quantized" in str(policy.get("class_name")):
-        raise Unsupported(
+        raise UnsupportedError(
             "its weights are stored quantized", "save the model before quantizing it"
         )
 
@@ -78,7 +77,7 @@ def need_weights(node: Node, shapes: list[tuple[int, ...]]) -> list[Array]:
     """The layer's weights, checked against the shapes that its configuration gives."""
     found = [tuple(values.shape) for values in node.layer.weights]
     if found != shapes:
-        raise Unsupported(
+        raise UnsupportedError(
             f"its weights have the shapes {found}, the configuration gives {shapes}",
             "the file is damaged or of another model; save it again",
         )
@@ -86,14 +85,14 @@ def need_weights(node: Node, shapes: list[tuple[int, ...]]) -> list[Array]:
 
 
 def need_inputs(node: Node, values: list[Value], count: int) -> None:
-    """Unsupported unless the layer is called with `count` tensors."""
+    """UnsupportedError unless the layer is called with `count` tensors."""
     if len(values) != count:
-        raise Unsupported(f"it is called with {len(values)} tensors", f"call it with {count}")
+        raise UnsupportedError(f"it is called with {len(values)} tensors", f"call it with {count}")
 
 
 def need_rank(value: Value, rank: int) -> None:
-    """Unsupported unless the value has `rank` axes (batch excluded)."""
+    """UnsupportedError unless the value has `rank` axes (batch excluded)."""
     if len(value.shape) != rank:
-        raise Unsupported(
+        raise UnsupportedError(
             f"its input has the shape {value.shape} (without batch)", f"give it {rank} axes"
         )

@@ -96,7 +96,7 @@ def _by_input(data: Any, names: list[str]) -> dict[str, Array]:
     if len(names) == 1:
         return {names[0]: np.asarray(data)}
     if isinstance(data, (list, tuple)) and len(data) == len(names):
-        return {name: np.asarray(array) for name, array in zip(names, data)}
+        return {name: np.asarray(array) for name, array in zip(names, data, strict=True)}
     raise ConversionError(f"sample_data must be a dict with the inputs {names}")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from spikeserve.convert.errors import Unsupported
+from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.graph import Array, Layer
 from spikeserve.convert.records import plain_value
 
@@ -16,7 +16,7 @@ _MIN_DEVIATION = 1e-7  # Keras' floor under the deviation of Normalization
 def layer_scale_shift(layer: Layer, shape: tuple[int, ...]) -> tuple[Array, Array, int]:
     """(scale, shift, axis): float64 vectors [n] along `axis` (batch excluded), or [1] for all.
 
-    `shape` is the input's, without batch. Raises Unsupported for other forms.
+    `shape` is the input's, without batch. Raises UnsupportedError for other forms.
     """
     if layer.class_name == "BatchNormalization":
         return _batch_normalization(layer, shape)
@@ -35,12 +35,12 @@ def _batch_normalization(layer: Layer, shape: tuple[int, ...]) -> tuple[Array, A
     extra = 3 if config.get("renorm") else 0
     good = len(layer.weights) == len(names) + extra and all(w.shape == (count,) for w in weights)
     if not good:
-        raise Unsupported(
+        raise UnsupportedError(
             f"its weights have the shapes {[w.shape for w in layer.weights]}, wanted "
             f"{len(names)} of ({count},)",
             "the file is damaged or of another model; save it again",
         )
-    values = dict(zip(names, weights))
+    values = dict(zip(names, weights, strict=True))
     deviation = np.sqrt(values["variance"] + float(config.get("epsilon", 1e-3)))
     scale = values.get("gamma", np.ones(count)) / deviation
     return scale, values.get("beta", np.zeros(count)) - values["mean"] * scale, axis
@@ -51,13 +51,13 @@ def _normalization(layer: Layer, shape: tuple[int, ...]) -> tuple[Array, Array, 
     axes = config.get("axis", -1)
     axes = axes if isinstance(axes, list) else [] if axes is None else [axes]
     if len(axes) > 1:
-        raise Unsupported(f"it normalises along the axes {axes}", "normalise along one axis")
+        raise UnsupportedError(f"it normalises along the axes {axes}", "normalise along one axis")
     axis = _axis(axes, shape) if axes else len(shape) - 1
     count = shape[axis] if axes else 1
     mean, variance = plain_value(config.get("mean")), plain_value(config.get("variance"))
     if mean is None or variance is None:
         if len(layer.weights) < 2:
-            raise Unsupported("it has no mean and variance", "call adapt() before saving")
+            raise UnsupportedError("it has no mean and variance", "call adapt() before saving")
         mean, variance = layer.weights[0], layer.weights[1]
     center = _vector(mean, count, "mean")
     deviation = np.maximum(np.sqrt(_vector(variance, count, "variance")), _MIN_DEVIATION)
@@ -71,7 +71,7 @@ def _rescaling(layer: Layer, shape: tuple[int, ...]) -> tuple[Array, Array, int]
     offset = np.asarray(plain_value(layer.config.get("offset", 0.0)), np.float64)
     count = max(scale.size, offset.size)
     if count not in (1, shape[-1]):
-        raise Unsupported(
+        raise UnsupportedError(
             f"scale and offset have {count} values for an axis of {shape[-1]}",
             "give one value or one per channel",
         )
@@ -86,12 +86,12 @@ def _axis(axis: Any, shape: tuple[int, ...]) -> int:
         axis = axis[0]
     rank = len(shape) + 1
     if not isinstance(axis, int) or not -rank < axis < rank or axis % rank == 0:
-        raise Unsupported(f"axis is {axis!r} for an input of shape {shape}", "use one axis")
+        raise UnsupportedError(f"axis is {axis!r} for an input of shape {shape}", "use one axis")
     return axis % rank - 1
 
 
 def _vector(values: Any, count: int, what: str) -> Array:
     flat = np.asarray(values, np.float64).ravel()
     if flat.size not in (1, count) or not np.isfinite(flat).all():
-        raise Unsupported(f"{what} has {flat.size} values, wanted {count} finite ones", "check it")
+        raise UnsupportedError(f"{what} has {flat.size} values, wanted {count} finite ones", "check it")
     return np.ascontiguousarray(np.broadcast_to(flat, (count,)))

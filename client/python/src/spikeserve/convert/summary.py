@@ -40,7 +40,10 @@ def summary_table(definition: pb.NetworkDefinition) -> str:
         shape = "x".join(str(n) for n in shapes[op.name])
         rows.append((op.name, kind, shape, f"{count:,}" if count else "", f"{used:,}" if used else ""))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
     defaults = definition.defaults
     lines.append(
         f"{neurons:,} neurons, {sum(sizes.values()):,} parameters; "

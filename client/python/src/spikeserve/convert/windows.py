@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spikeserve.convert.errors import Unsupported
+from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.graph import Config
 from spikeserve.convert.records import plain_value
 
@@ -15,7 +15,7 @@ def window_padding(
     """(output size, zeros before, zeros after) of one spatial axis.
 
     `same` puts the odd zero at the end; `causal` pads in front whatever the stride.
-    Raises Unsupported where nothing is left or the mode is unknown.
+    Raises UnsupportedError where nothing is left or the mode is unknown.
     """
     extent = (kernel - 1) * dilation + 1
     if mode == "same":
@@ -26,9 +26,9 @@ def window_padding(
         before, after = (dilation * (kernel - 1) if mode == "causal" else 0), 0
         out = (size + before - extent) // stride + 1
     else:
-        raise Unsupported(f"padding {mode!r} is unknown", "use 'same', 'valid' or 'causal'")
+        raise UnsupportedError(f"padding {mode!r} is unknown", "use 'same', 'valid' or 'causal'")
     if out < 1:
-        raise Unsupported(
+        raise UnsupportedError(
             f"a window of {extent} does not fit into an axis of {size}", "check the input shape"
         )
     return out, before, after
@@ -40,7 +40,7 @@ def per_axis(value: Any, rank: int, what: str) -> list[int]:
     values = list(value) if isinstance(value, (list, tuple)) else [value] * rank
     ok = all(isinstance(v, int) and not isinstance(v, bool) and v >= 1 for v in values)
     if len(values) != rank or not ok:
-        raise Unsupported(f"{what} is {value!r}", f"give {rank} positive integers")
+        raise UnsupportedError(f"{what} is {value!r}", f"give {rank} positive integers")
     return values
 
 
@@ -54,7 +54,7 @@ def pair_per_axis(value: Any, rank: int, what: str) -> list[tuple[int, int]]:
     pairs = [[v, v] if isinstance(v, int) else list(v) for v in value]
     ok = all(len(p) == 2 and all(isinstance(v, int) and v >= 0 for v in p) for p in pairs)
     if len(pairs) != rank or not ok:
-        raise Unsupported(f"{what} is {value!r}", f"give {rank} pairs of non-negative integers")
+        raise UnsupportedError(f"{what} is {value!r}", f"give {rank} pairs of non-negative integers")
     return [(int(p[0]), int(p[1])) for p in pairs]
 
 
