@@ -60,7 +60,7 @@ class LocalServer:
     def __init__(self, process: subprocess.Popen[str], log: Path, scratch: Path) -> None:
         self.process = process
         self.address = ""  # HOST:PORT or unix:PATH, once it listens
-        self._log = log
+        self.log_path = log  # gone once the server is stopped
         self._scratch = scratch
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -70,7 +70,7 @@ class LocalServer:
     @property
     def log(self) -> str:
         """What the server has logged so far."""
-        return self._log.read_text(errors="replace")
+        return self.log_path.read_text(errors="replace")
 
     def wait_until_listening(self, timeout: float) -> None:
         """Returns once the server takes calls; ServerStartError where it exits or takes longer."""

@@ -1,0 +1,5 @@
+"""The command line `spikeserve`."""
+
+from spikeserve.cli.group import main
+
+__all__ = ["main"]

@@ -1,0 +1,5 @@
+"""Lets `python -m spikeserve.cli` work too."""
+
+from spikeserve.cli.group import main
+
+main()

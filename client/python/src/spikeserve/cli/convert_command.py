@@ -1,0 +1,163 @@
+"""spikeserve convert."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.console import Console
+
+from spikeserve.cli.common import echo_json, json_option
+from spikeserve.convert import ConversionWarning, convert
+from spikeserve.convert.options import PRESETS
+from spikeserve.network import Network
+from spikeserve.samples import read_array
+
+
+def _ratio(text: str) -> float:
+    """A number, or a quotient such as 1/255."""
+    above, _, below = text.partition("/")
+    try:
+        return float(above) / float(below or 1)
+    except (ValueError, ZeroDivisionError):
+        raise click.BadParameter(f"{text!r} is not a number or a quotient") from None
+
+
+def _synapse(text: str) -> float | str:
+    """Seconds, or "none"."""
+    return text if text == "none" else _ratio(text)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.rpartition("=")
+    if not (equals and key and value):
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+    return key, value
+
+
+@click.command("convert")
+@click.argument("model", type=click.Path(exists=True, dir_okay=False))
+@click.argument("output", type=click.Path(dir_okay=False))
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="spikeserve", show_default=True)
+@click.option(
+    "--sample-data", metavar="FILE", help="Inputs [n, ...] to set the firing rates with (.npy, IDX...)."
+)
+@click.option(
+    "--sample-limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Use the first N."
+)
+@click.option(
+    "--uint8-scale", type=_ratio, metavar="NUMBER", help="The input takes bytes as scale * byte, e.g. 1/255."
+)
+@click.option(
+    "--synapse", type=_synapse, metavar="SECONDS|none", help="Low-pass time constant between layers."
+)
+@click.option("--probe-synapse", type=_synapse, metavar="SECONDS|none", help="The same for the output probe.")
+@click.option("--scale-firing-rates", type=float, help="One scale for all layers.")
+@click.option(
+    "--layer-scale",
+    type=_pair,
+    metavar="LAYER=SCALE",
+    multiple=True,
+    help="One layer's scale, may be repeated.",
+)
+@click.option("--target-rate", type=float, help="Mean firing rate in Hz that --sample-data should cause.")
+@click.option(
+    "--swap", type=_pair, metavar="ACTIVATION=NEURON", multiple=True, help="E.g. relu=LIF; may be repeated."
+)
+@click.option("--initial-voltage", help="A number or 'uniform'.")
+@click.option("--dt", type=float, help="Length of a time step in seconds.")
+@click.option("--steps", type=click.IntRange(min=1), help="Default steps of a run.")
+@click.option("--readout", type=click.Choice(["mean", "last"]), help="How a run becomes one answer.")
+@click.option("--skip-steps", type=click.IntRange(min=0), default=0, help="Burn-in left out of the mean.")
+@click.option("--class-labels", help="Names of the classes, separated by commas.")
+@click.option("--keep-softmax", is_flag=True, help="Keep a softmax at the output.")
+@json_option
+def convert_command(model: str, output: str, as_json: bool, **options: Any) -> None:
+    """Convert MODEL (.keras or .h5) to a spiking network and write it to OUTPUT (.spk).
+
+    \b
+    Examples:
+      spikeserve convert model.keras model.spk --sample-data train-images.gz --uint8-scale 1/255
+      spikeserve convert model.h5 model.spk --preset nengo_dl --scale-firing-rates 100
+    """
+    arguments = _arguments(options)
+    with warnings.catch_warnings(record=True) as caught, Console(stderr=True).status("converting"):
+        warnings.simplefilter("always", ConversionWarning)
+        network = convert(model, **arguments)
+        network.save(output)
+    messages = [str(item.message) for item in caught if issubclass(item.category, ConversionWarning)]
+    if as_json:
+        echo_json(_as_json(network, output))
+        return
+    click.echo(network.summary())
+    for layer in network.report.layers:
+        rate = "" if layer.expected_rate_hz is None else f", about {layer.expected_rate_hz:.4g} Hz"
+        click.echo(f"{layer.name}: scale {layer.scale:.6g}{rate}")
+    for note in network.report.notes:
+        click.echo(f"note: {note}")
+    for message in messages:
+        click.echo(f"warning: {message}", err=True)
+    click.echo(f"wrote {output}")
+
+
+def _arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """The keywords of `convert` from the options; what was not given is left out."""
+    chosen: dict[str, Any] = {"preset": options["preset"], "keep_softmax": options["keep_softmax"]}
+    for name in ("uint8_scale", "dt", "steps"):
+        if options[name] is not None:
+            chosen[name] = options[name]
+    for name in ("synapse", "probe_synapse"):
+        if options[name] is not None:
+            chosen[name] = None if options[name] == "none" else options[name]
+    if options["readout"] or options["skip_steps"]:
+        chosen["readout"] = (options["readout"] or "mean", options["skip_steps"])
+    if options["initial_voltage"] is not None:
+        chosen["initial_voltage"] = _voltage(options["initial_voltage"])
+    if options["target_rate"] is not None:
+        chosen["target_rate_hz"] = options["target_rate"]
+    if options["swap"]:
+        chosen["swap_activations"] = dict(options["swap"])
+    if options["class_labels"]:
+        chosen["class_labels"] = options["class_labels"].split(",")
+    if options["sample_data"]:
+        chosen["sample_data"] = read_array(options["sample_data"])[: options["sample_limit"]]
+    return chosen | _scales(options)
+
+
+def _scales(options: dict[str, Any]) -> dict[str, Any]:
+    if options["layer_scale"] and options["scale_firing_rates"] is not None:
+        raise click.UsageError("give --scale-firing-rates or --layer-scale, not both")
+    if options["layer_scale"]:
+        return {"scale_firing_rates": {key: _number(key, value) for key, value in options["layer_scale"]}}
+    scale = options["scale_firing_rates"]
+    return {} if scale is None else {"scale_firing_rates": scale}
+
+
+def _number(key: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise click.UsageError(f"--layer-scale {key}={text}: {text!r} is not a number") from None
+
+
+def _voltage(text: str) -> float | str:
+    if text == "uniform":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise click.UsageError(f"--initial-voltage is {text!r}, give a number or 'uniform'") from None
+
+
+def _as_json(network: Network, output: str) -> dict[str, Any]:
+    report = network.report
+    return {
+        "output": output,
+        "bytes": network.definition.ByteSize(),
+        "layers": [asdict(layer) for layer in report.layers],
+        "notes": report.notes,
+        "warnings": report.warnings,
+        "max_error": report.max_error,
+    }

@@ -1,0 +1,34 @@
+"""spikeserve serve."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from spikeserve.local_server import find_binary
+
+
+@click.command("serve", context_settings={"ignore_unknown_options": True, "allow_extra_args": False})
+@click.option(
+    "--binary", type=click.Path(exists=True, dir_okay=False), help="The server, where it is not found."
+)
+@click.argument("flags", nargs=-1, type=click.UNPROCESSED)
+def serve_command(binary: str | None, flags: tuple[str, ...]) -> None:
+    """Run a spikeserve-server in the foreground until it is interrupted.
+
+    FLAGS are those of spikeserve-server (see `spikeserve serve -- --help`). Without --listen it listens on
+    127.0.0.1:8001, for this machine only.
+
+    \b
+    Examples:
+      spikeserve serve
+      spikeserve serve --backend cpu --network-repository ./networks
+      spikeserve serve --listen 0.0.0.0:8001 --auth-token-file token
+    """
+    command = [str(find_binary(binary)), *flags]
+    if not any(flag == "--listen" or flag.startswith("--listen=") for flag in flags):
+        command += ["--listen", "127.0.0.1:8001"]
+    sys.stdout.flush()
+    os.execv(command[0], command)  # signals, exit status and output are the server's own
