@@ -1,0 +1,97 @@
+"""The pictures show what they were given."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import spikeserve
+from spikeserve import plot
+from spikeserve.v1 import network_pb2 as pb
+
+
+def stats(name: str, mean: float, largest: float) -> spikeserve.LayerStatistics:
+    return spikeserve.LayerStatistics(name, 10, 100, mean, largest, 0.25, 1000)
+
+
+def png(figure: Figure) -> bytes:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    return stream.getvalue()
+
+
+def points(axes: Any) -> list[tuple[float, float]]:
+    return sorted(tuple(point) for dots in axes.collections for point in dots.get_offsets().tolist())
+
+
+def test_raster_has_a_dot_per_neuron_and_step() -> None:
+    counts = np.zeros((4, 3), int)
+    counts[0, 1], counts[3, 2] = 1, 2
+    figure = plot.spike_raster(counts, dt=0.002)
+    axes = figure.axes[0]
+    assert points(axes) == [(2.0, 1.0), (8.0, 2.0)]
+    assert axes.get_xlabel() == "time (ms)"
+    assert axes.get_legend() is not None
+    assert png(figure).startswith(b"\x89PNG")
+
+
+def test_raster_thins_out_large_layers_and_says_so() -> None:
+    figure = plot.spike_raster(np.ones((2, 30, 30)))
+    axes = figure.axes[0]
+    assert len(points(axes)) == 2 * 225
+    assert axes.get_ylabel() == "neuron (every 4th)"
+
+
+def test_raster_without_spikes() -> None:
+    assert png(plot.spike_raster(np.zeros((5, 2)))).startswith(b"\x89PNG")
+
+
+def test_evidence_is_the_running_mean_and_names_the_best() -> None:
+    trajectory = np.array([[1.0, 0.0, 5.0, 0.0], [1.0, 4.0, 1.0, 0.5]])
+    figure = plot.evidence(trajectory, labels=["a", "b", "c", "d"])
+    axes = figure.axes[0]
+    lines = {str(line.get_label()): line.get_ydata() for line in axes.get_lines()}
+    np.testing.assert_allclose(lines["c"], [5, 3])
+    np.testing.assert_allclose(lines["b"], [0, 2])
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["c", "b", "a", "others"]
+    assert axes.get_xlabel() == "time (ms)"
+
+
+def test_rates_show_every_layer() -> None:
+    figure = plot.layer_rates([stats("first", 20, 80), stats("second", 30, 300)])
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["first", "second"]
+    assert axes.get_xlabel() == "firing rate (Hz)"
+    assert [bar.get_width() for bar in axes.patches] == [20, 30]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plot.spike_raster(np.zeros(3)),
+        lambda: plot.evidence(np.zeros((2, 2, 2))),
+        lambda: plot.layer_rates([]),
+    ],
+)
+def test_wrong_shapes_are_refused(draw: Any) -> None:
+    with pytest.raises(ValueError, match=r"wanted|statistics=True"):
+        draw()
+
+
+def test_spike_probes_go_on_spiking_layers_once() -> None:
+    definition = pb.NetworkDefinition(format_version=1)
+    definition.operations.add(name="spiking").neuron.integrate_and_fire.amplitude = 1
+    definition.operations.add(name="rate").neuron.rectified_linear.amplitude = 1
+    network = spikeserve.Network(definition)
+    probed = plot.add_spike_probes(plot.add_spike_probes(network))
+    assert [(probe.name, probe.target) for probe in probed.definition.probes] == [
+        ("spiking:spikes", "spiking")
+    ]
+    assert probed.definition.probes[0].quantity == pb.PROBE_QUANTITY_SPIKES
+    assert not network.definition.probes
