@@ -54,7 +54,7 @@ def test_evidence_is_the_running_mean_and_names_the_best() -> None:
     trajectory = np.array([[1.0, 0.0, 5.0, 0.0], [1.0, 4.0, 1.0, 0.5]])
     figure = plot.evidence(trajectory, labels=["a", "b", "c", "d"])
     axes = figure.axes[0]
-    lines = {str(line.get_label()): line.get_ydata() for line in axes.get_lines()}
+    lines = {str(line.get_label()): np.asarray(line.get_ydata(), float) for line in axes.get_lines()}
     np.testing.assert_allclose(lines["c"], [5, 3])
     np.testing.assert_allclose(lines["b"], [0, 2])
     legend = axes.get_legend()
@@ -68,7 +68,8 @@ def test_rates_show_every_layer() -> None:
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["first", "second"]
     assert axes.get_xlabel() == "firing rate (Hz)"
-    assert [bar.get_width() for bar in axes.patches] == [20, 30]
+    bars: Any = axes.patches
+    assert [bar.get_width() for bar in bars] == [20, 30]
 
 
 @pytest.mark.parametrize(
