@@ -23,6 +23,8 @@ const std::filesystem::path kFolder = SPIKESERVE_TEST_DATA "/conformance";
 constexpr double kReferenceTolerance = 1e-9;   // of the probe's largest value
 constexpr double kMeanTolerance = 1e-3;        // of the probe's largest mean
 constexpr double kVoltageTolerance = 1e-4;
+constexpr double kCreepTolerance = 1e-3;       // of voltages that crept over the threshold
+constexpr double kCreep = 1e-4;                // rise in the step before a spike that is creeping
 constexpr double kEqualCounts = 0.999;         // share of neurons and steps with the expected count
 
 double Largest(const std::vector<double>& values) {
@@ -99,8 +101,11 @@ void ExpectMeans(const GoldenCase& golden, const engine::Reading& reading) {
   for (const GoldenProbe& probe : golden.probes) {
     if (!probe.voltage) {
       const std::vector<double> wanted = TimeMeans(probe.expected);
-      ExpectWithin(Find(golden, reading, probe.name).values, wanted, kMeanTolerance * Largest(wanted),
-                   "time mean of " + probe.name);
+      double tolerance = kMeanTolerance * Largest(wanted);
+      if (golden.threshold_ties && probe.counts_of) {  // the last spike may be a step late
+        tolerance = std::max(tolerance, 1.001 * probe.spike_height / static_cast<double>(golden.steps));
+      }
+      ExpectWithin(Find(golden, reading, probe.name).values, wanted, tolerance, "time mean of " + probe.name);
     }
   }
 }
@@ -160,6 +165,23 @@ void ExpectCounts(const GoldenCase& golden, const GoldenProbe& probe, const Coun
   }
 }
 
+// A voltage that creeps over the threshold turns its last bits into the time of the crossing, and with it into
+// the refractory time: float32 cannot do better. Tolerance of each neuron, [sample, neuron].
+std::vector<double> VoltageTolerances(const GoldenProbe& probe, const Counts& counts) {
+  const auto size = static_cast<std::size_t>(probe.expected.shape[2]);
+  const std::size_t sample = static_cast<std::size_t>(probe.expected.shape[1]) * size;
+  const std::vector<double>& v = probe.expected.values;
+  std::vector<double> tolerances(v.size() / sample * size, kVoltageTolerance);
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    const bool spiked = i % sample >= 3 * size && counts.wanted[i] != counts.wanted[i - size];
+    const double rise = spiked ? v[i - size] - v[i - 2 * size] : 1.0;
+    if (rise > 0 && rise < kCreep) {
+      tolerances[i / sample * size + i % size] = kCreepTolerance;
+    }
+  }
+  return tolerances;
+}
+
 // Voltages differ by a whole spike where one moved by a step, so they count only where the spikes agree.
 void ExpectVoltages(const GoldenCase& golden, const engine::Reading& reading, const Counts& counts) {
   for (const GoldenProbe& probe : golden.probes) {
@@ -168,15 +190,17 @@ void ExpectVoltages(const GoldenCase& golden, const engine::Reading& reading, co
     }
     const std::vector<double>& got = Find(golden, reading, probe.name).trajectory;
     ASSERT_EQ(got.size(), probe.expected.values.size());
-    std::size_t wrong = 0;
+    const std::vector<double> tolerances = VoltageTolerances(probe, counts);
+    const std::size_t samples = static_cast<std::size_t>(probe.expected.shape[0]);
+    const std::size_t size = tolerances.size() / samples;
     std::size_t judged = 0;
     for (std::size_t i = 0; i < got.size(); ++i) {
+      const double tolerance = tolerances[i / (got.size() / samples) * size + i % size];
       if (counts.got[i] == counts.wanted[i]) {
         ++judged;
-        wrong += std::abs(got[i] - probe.expected.values[i]) <= kVoltageTolerance ? 0 : 1;
+        ASSERT_NEAR(got[i], probe.expected.values[i], tolerance) << probe.name << " at " << i;
       }
     }
-    EXPECT_EQ(wrong, 0U) << "voltages of " << probe.name << " beyond " << kVoltageTolerance;
     EXPECT_GT(judged, got.size() / 2);
   }
 }

@@ -14,7 +14,7 @@
 namespace spikeserve::testing {
 
 // A probe of the case and what it showed. The definition has a probe of this name; a spiking layer that is
-// probed without a filter also has one of its spike counts, `spikes_probe`.
+// probed without a filter also has a probe of its spike counts, NAME.counts.
 struct GoldenProbe {
   std::string name;
   bool voltage = false;

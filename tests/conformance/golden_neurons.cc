@@ -52,12 +52,12 @@ engine::NeuronOperation GoldenNeurons(const json& layer) {
   neurons.model = Model(layer.at("neuron"));
   neurons.gain = ParameterOf(layer.at("gain"));
   neurons.bias = ParameterOf(layer.at("bias"));
-  const json& voltage = layer.at("initial_voltage");
-  if (voltage.is_string()) {
-    neurons.initial_voltage = engine::TensorVoltage{voltage};
-  } else if (voltage.is_number()) {
-    neurons.initial_voltage = engine::ConstantVoltage{voltage};
+  if (!layer.value("spiking", false)) {
+    return neurons;
   }
+  const json& voltage = layer.at("initial_voltage");
+  neurons.initial_voltage = voltage.is_string() ? engine::InitialVoltage{engine::TensorVoltage{voltage}}
+                                                : engine::InitialVoltage{engine::ConstantVoltage{voltage}};
   return neurons;
 }
 

@@ -17,13 +17,20 @@ import numpy as np
 Arrays = dict[str, np.ndarray[Any, Any]]
 Case = dict[str, Any]
 
-# Single neurons whose voltage meets the threshold exactly: the last bit decides in which step they spike.
-THRESHOLD_TIES = {"srl_single", "srl_dt2ms"}
+
+def threshold_ties(case: Case, arrays: Arrays) -> bool:
+    """Whether a voltage meets the threshold exactly, so that the last bit decides in which step it spikes."""
+    types = {layer.get("neuron", {}).get("type") for layer in case["layers"]}
+    if "SpikingRectifiedLinear" not in types or "expected:voltage" not in arrays:
+        return False
+    spiking = arrays["expected:out"].any(axis=1)
+    voltage = arrays["expected:voltage"]
+    return bool((np.minimum(voltage, 1 - voltage).min(axis=1) < 1e-9)[spiking].any())
 
 
-def layer_case(case: Case) -> Case:
+def layer_case(case: Case, arrays: Arrays) -> Case:
     kept = {key: value for key, value in case.items() if key != "notes"}
-    return kept | {"rule": "layers", "threshold_ties": case["name"] in THRESHOLD_TIES}
+    return kept | {"rule": "layers", "threshold_ties": threshold_ties(case, arrays)}
 
 
 def neurons(name: str, size: int, scale: float, bias: str | None) -> Case:
@@ -125,7 +132,7 @@ def main() -> None:
         if "model" in case:
             case, arrays = keras_case(case, arrays, models, out)
         else:
-            case = layer_case(case)
+            case = layer_case(case, arrays)
         (out / path.name).write_text(json.dumps(case, indent=1) + "\n")
         save(out / (path.stem + ".npz"), arrays)
 

@@ -41,4 +41,14 @@ inline engine::NetworkDefinition SmallMlp() {
   return network;
 }
 
+// input [shape] -> operation "op", probed. Tensors are the caller's to add.
+inline engine::NetworkDefinition SingleOperation(engine::OperationKind kind, engine::Shape shape) {
+  engine::NetworkDefinition network;
+  network.format_version = 1;
+  network.operations = {{"input", engine::InputOperation{std::move(shape), {}, {}}}, {"op", std::move(kind)}};
+  network.connections = {{"input", "op", {}}};
+  network.probes = {{"output", "op", engine::ProbeQuantity::kOutput, {}}};
+  return network;
+}
+
 }  // namespace spikeserve::testing
