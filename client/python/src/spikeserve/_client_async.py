@@ -125,10 +125,10 @@ class AsyncClient:
     ) -> SimulationResult:
         """Runs a batch and returns outputs, classes and margins of every sample; see `Client.simulate`."""
         chosen, deadline = Options(**options), Deadline(self._timeout(timeout))
-        arrays = await self._prepare(network, chosen, inputs, deadline)
+        arrays, fitting = await self._prepare(network, chosen, inputs, deadline)
         total, done = _requests.batch_size(arrays), 0
         results: list[SimulationResult] = []
-        for part in _requests.parts(arrays, _requests.samples_per_request(arrays, self._limits)):
+        for part in _requests.parts(arrays, fitting):
             request = chosen.request(network, part)
             with self._errors():
                 answer = await self._simulations.Simulate(request, **self._call(deadline.left()))
@@ -153,8 +153,8 @@ class AsyncClient:
         See `Client.stream`. Closing the generator cancels the run.
         """
         chosen, deadline = Options(**options), Deadline(self._timeout(timeout))
-        arrays = await self._prepare(network, chosen, inputs, deadline)
-        _requests.check_one_request(arrays, self._limits)
+        arrays, fitting = await self._prepare(network, chosen, inputs, deadline)
+        _requests.check_one_request(arrays, fitting)
         request = pb.SimulateStreamRequest(request=chosen.request(network, arrays), report_every=report_every)
         call = self._simulations.SimulateStream(request, **self._call(deadline.left()))
         try:
@@ -180,12 +180,15 @@ class AsyncClient:
         options: Options,
         inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
         deadline: Deadline,
-    ) -> _arrays.Inputs:
+    ) -> tuple[_arrays.Inputs, int]:
+        """The arrays as they are sent, and how many samples of them fit into one request."""
         arrays = _arrays.as_inputs(inputs)
         info = None
-        if _arrays.needs_info(arrays):
+        if options.trajectories or _arrays.needs_info(arrays):
             info = await self.get(network, options.version, timeout=deadline.left())
-        return _arrays.choose_types(arrays, info)
+        arrays = _arrays.choose_types(arrays, info)
+        answer_bytes = _requests.answer_bytes(options, info)
+        return arrays, _requests.samples_per_request(arrays, self._limits, answer_bytes)
 
     def _timeout(self, given: float | None) -> float | None:
         return self._connection.timeout if given is None else given

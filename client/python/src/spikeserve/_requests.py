@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from spikeserve import _arrays
 from spikeserve.results import (
     LayerStatistics,
+    NetworkInfo,
     ProbeValues,
     SimulationResult,
     Timing,
@@ -119,21 +121,31 @@ def batch_size(inputs: _arrays.Inputs) -> int:
     return len(next(iter(inputs.values())))
 
 
-def samples_per_request(inputs: _arrays.Inputs, limits: Limits) -> int:
-    """How many samples fit into one request; ValueError where not even one does."""
+def samples_per_request(inputs: _arrays.Inputs, limits: Limits, answer_bytes: int = 0) -> int:
+    """How many samples fit into one request, and their answers into one message.
+
+    `answer_bytes` are those of one sample. ValueError where not even one sample fits.
+    """
     sample_bytes = sum(value.nbytes // len(value) for value in inputs.values())
     room = limits.message_bytes - _OVERHEAD_BYTES
-    fitting = room // max(sample_bytes, 1)
-    if fitting < 1:
-        raise ValueError(
-            f"one sample has {sample_bytes:,} bytes, a request can take {max(room, 0):,} (max_message_bytes)"
-        )
-    return min(fitting, limits.batch)
+    for size, what in ((sample_bytes, "one sample"), (answer_bytes, "the answer for one sample")):
+        if size > room:
+            raise ValueError(f"{what} has {size:,} bytes, a message takes {room:,} (max_message_bytes)")
+    return min(room // max(sample_bytes, answer_bytes, 1), limits.batch)
 
 
-def check_one_request(inputs: _arrays.Inputs, limits: Limits) -> None:
-    """ValueError where the batch takes more than one request."""
-    samples, fitting = batch_size(inputs), samples_per_request(inputs, limits)
+def answer_bytes(options: Options, info: NetworkInfo | None) -> int:
+    """Bytes of the trajectories of one sample; 0 where none are asked for. `info` is needed for them."""
+    if not options.trajectories or info is None:
+        return 0
+    wanted = options.probes or [probe.name for probe in info.probes if probe.quantity == "output"]
+    values = sum(math.prod(probe.shape) for probe in info.probes if probe.name in wanted)
+    return values * (options.steps or info.steps) * (8 if info.mode == "reference" else 4)
+
+
+def check_one_request(inputs: _arrays.Inputs, fitting: int) -> None:
+    """ValueError where the batch has more samples than fit into one request."""
+    samples = batch_size(inputs)
     if samples > fitting:
         raise ValueError(
             f"a stream takes one request: the batch has {samples} samples, at most {fitting} fit "

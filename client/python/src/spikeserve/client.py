@@ -138,10 +138,10 @@ class Client:
         initial_voltage, probes, trajectories, statistics, softmax, top_k.
         """
         chosen, deadline = Options(**options), Deadline(self._timeout(timeout))
-        arrays = self._prepare(network, chosen, inputs, deadline)
+        arrays, fitting = self._prepare(network, chosen, inputs, deadline)
         total, done = _requests.batch_size(arrays), 0
         results: list[SimulationResult] = []
-        for part in _requests.parts(arrays, _requests.samples_per_request(arrays, self._limits)):
+        for part in _requests.parts(arrays, fitting):
             with self._errors():
                 answer = self._simulations.Simulate(
                     chosen.request(network, part), **self._call(deadline.left())
@@ -168,8 +168,8 @@ class Client:
         into one request. Closing the iterator cancels the run.
         """
         chosen, deadline = Options(**options), Deadline(self._timeout(timeout))
-        arrays = self._prepare(network, chosen, inputs, deadline)
-        _requests.check_one_request(arrays, self._limits)
+        arrays, fitting = self._prepare(network, chosen, inputs, deadline)
+        _requests.check_one_request(arrays, fitting)
         request = pb.SimulateStreamRequest(request=chosen.request(network, arrays), report_every=report_every)
         return self._events(request, deadline)
 
@@ -200,12 +200,15 @@ class Client:
         options: Options,
         inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
         deadline: Deadline,
-    ) -> _arrays.Inputs:
+    ) -> tuple[_arrays.Inputs, int]:
+        """The arrays as they are sent, and how many samples of them fit into one request."""
         arrays = _arrays.as_inputs(inputs)
         info = None
-        if _arrays.needs_info(arrays):
+        if options.trajectories or _arrays.needs_info(arrays):
             info = self.get(network, options.version, timeout=deadline.left())
-        return _arrays.choose_types(arrays, info)
+        arrays = _arrays.choose_types(arrays, info)
+        answer_bytes = _requests.answer_bytes(options, info)
+        return arrays, _requests.samples_per_request(arrays, self._limits, answer_bytes)
 
     def _timeout(self, given: float | None) -> float | None:
         return self._connection.timeout if given is None else given

@@ -18,6 +18,7 @@ MAGIC = b"SPKNET\r\n"
 FILE_VERSION = 1
 FORMAT_VERSION = 1
 _HEADER = struct.Struct("<8sIIQ32s")
+_LARGEST_MODE = pb.MODE_REFERENCE  # how a server stored it; a client says so anew when it loads
 MAX_PAYLOAD_BYTES = (1 << 31) - 1  # the largest protobuf message
 
 
@@ -49,6 +50,7 @@ class LayerReport:
     mean_activation: float | None  # mean positive float activation of the sample data
     expected_rate_hz: float | None  # mean over all neurons and samples
     expected_spikes: float | None  # per active neuron and run of the default length
+    suggested_scale: float | None = None  # where the expected spikes are too few to work
 
 
 @dataclass
@@ -104,7 +106,7 @@ class Network:
         target = Path(path)
         payload = self.to_bytes()
         header = _HEADER.pack(
-            MAGIC, FILE_VERSION, 0, len(payload), hashlib.sha256(payload).digest()
+            MAGIC, FILE_VERSION, pb.MODE_UNSPECIFIED, len(payload), hashlib.sha256(payload).digest()
         )
         _write_atomically(target, header + payload)
 
@@ -146,11 +148,13 @@ def _check_header(source: Path, header: bytes, read: Callable[[int], bytes]) -> 
         raise NotANetworkFileError(f"{source}: not a .spk file (wrong magic bytes)")
     if len(header) < _HEADER.size:
         raise DamagedNetworkFileError(f"{source}: the header is truncated")
-    _, version, reserved, length, digest = _HEADER.unpack(header)
-    if version != FILE_VERSION or reserved != 0:
+    _, version, mode, length, digest = _HEADER.unpack(header)
+    if version != FILE_VERSION:
         raise NetworkFileVersionError(
-            f"{source}: file version {version} (flags {reserved}), this version reads {FILE_VERSION}"
+            f"{source}: file version {version}, this version reads {FILE_VERSION}"
         )
+    if mode > _LARGEST_MODE:
+        raise DamagedNetworkFileError(f"{source}: mode {mode} in the header, wanted 0..{_LARGEST_MODE}")
     if length > MAX_PAYLOAD_BYTES:
         raise DamagedNetworkFileError(
             f"{source}: the header declares {length} bytes, the limit is {MAX_PAYLOAD_BYTES}"

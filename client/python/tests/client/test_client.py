@@ -178,8 +178,18 @@ def test_the_message_limit_splits_too(fake: FakeServer) -> None:
         assert client.simulate("net", batch).samples == 100
         assert len(fake.requests) == 5
         assert all(request.ByteSize() <= 100_000 for request in fake.requests)
-        with pytest.raises(ValueError, match="one sample has 400,000 bytes, a request can take 83,616"):
+        with pytest.raises(ValueError, match="one sample has 400,000 bytes, a message takes 83,616"):
             client.simulate("net", np.ones((1, 100_000), np.float32))
+
+
+def test_large_answers_split_too(fake: FakeServer) -> None:
+    with spikeserve.Client(fake.address, max_message_bytes=100_000) as client:
+        # The fake's probe has 2 outputs: 5000 steps of them are 40,000 bytes, two samples fit.
+        result = client.simulate("net", SAMPLES[:5], steps=5000, trajectories=True)
+        assert result.trajectories["output"].shape == (5, 5000, 2)
+        assert [request.inputs[0].shape[0] for request in fake.requests] == [2, 2, 1]
+        with pytest.raises(ValueError, match="the answer for one sample has 800,000 bytes"):
+            client.simulate("net", SAMPLES, steps=100_000, trajectories=True)
 
 
 def test_stream_yields_updates_then_the_result(client: spikeserve.Client) -> None:

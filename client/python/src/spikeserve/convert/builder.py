@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from dataclasses import dataclass
 
-import numpy as np
-
-from spikeserve.convert.errors import ConversionError, UnsupportedError
+from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.graph import Array, as_float32
 from spikeserve.convert.neurons import Lowpass, NeuronModel, set_model
 from spikeserve.v1 import network_pb2 as pb
 
 Shape = tuple[int, ...]
 _MAX_NAME = 128
+_MAX_ELEMENTS = 1 << 24  # of one operation's output; a server's default limit
+_MAX_TOTAL_ELEMENTS = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,28 @@ class Value:
         return Value(self.operation, self.stored, tuple(self.order[axis] for axis in axes))
 
 
+@dataclass(frozen=True)
+class Population:
+    """The Keras layer a Neuron operation comes from, and its output in the layer's axis order."""
+
+    layer: str
+    value: Value
+
+
+def add_tensor(definition: pb.NetworkDefinition, ident: str, values: Array) -> str:
+    """Adds a float32 blob under a free id; returns the id."""
+    blob = as_float32(values, ident)
+    tensor = definition.tensors.add(id=ident, shape=blob.shape, data_type=pb.DATA_TYPE_FLOAT32)
+    set_values(tensor, blob)
+    return ident
+
+
+def set_values(tensor: pb.Tensor, values: Array) -> None:
+    """Replaces the values of a float32 tensor, and their digest."""
+    tensor.data = as_float32(values, tensor.id).tobytes()
+    tensor.sha256 = hashlib.sha256(tensor.data).digest()
+
+
 def clean_name(name: str) -> str:
     """`name` with every character that the format does not allow replaced."""
     return re.sub(r"[^A-Za-z0-9._/:-]", "_", name)[: _MAX_NAME - 28] or "_"
@@ -54,7 +77,8 @@ class Builder:
 
     def __init__(self, synapse: Lowpass | None) -> None:
         self.definition = pb.NetworkDefinition(format_version=1)
-        self.neuron_layers: dict[str, str] = {}  # Neuron operation -> layer name
+        self.populations: dict[str, Population] = {}  # by Neuron operation
+        self.elements = 0  # of all outputs, per sample
         self._synapse = synapse
         self._names: set[str] = set()
         self._tensors: dict[str, str] = {}  # name as given -> id
@@ -66,30 +90,22 @@ class Builder:
             raise UnsupportedError(f"an input of rank {len(shape)}", "use an input of rank 1 to 4")
         operation = self._operation(name)
         operation.input.shape.extend(shape)
-        return _value(operation.name, shape)
+        return self._value(operation.name, shape)
 
     def add(self, name: str, sources: list[Value], shape: Shape, body: _Body) -> Value:
         """An operation of any kind over plain-layout sources; returns its output."""
-        plain = [self.plain(source) for source in sources]
-        operation = self._operation(name)
-        getattr(operation, body[0]).CopyFrom(body[1])
-        for source in plain:
-            self._connect(source.operation, operation.name)
-        return _value(operation.name, shape)
+        return self._emit(name, [self.plain(source) for source in sources], shape, body)
 
     def elementwise(self, name: str, source: Value, body: _Body) -> Value:
         """An operation that does not care about the layout: the permutation stays pending."""
-        operation = self._operation(name)
-        getattr(operation, body[0]).CopyFrom(body[1])
-        self._connect(source.operation, operation.name)
-        return Value(operation.name, source.stored, source.order)
+        return self._emit(name, [source], source.stored, body).permuted(source.order)
 
     def neuron(self, name: str, layer: str, source: Value, model: NeuronModel) -> Value:
         """A population of one neuron per element, gain 1; `layer` is what options name it by."""
         body = pb.NeuronOperation()
         set_model(body, model, model.amplitude)
         value = self.elementwise(name, source, ("neuron", body))
-        self.neuron_layers[value.operation] = layer
+        self.populations[value.operation] = Population(layer, value)
         return value
 
     def plain(self, value: Value) -> Value:
@@ -101,7 +117,7 @@ class Builder:
             operation = self._operation(f"{value.operation}/permute")
             operation.permute.permutation.extend(value.order)
             self._connect(value.operation, operation.name)
-            self._permutes[key] = _value(operation.name, value.shape)
+            self._permutes[key] = self._value(operation.name, value.shape)
         return self._permutes[key]
 
     def tensor(self, name: str, values: Array) -> str:
@@ -109,19 +125,7 @@ class Builder:
         if name in self._tensors:
             return self._tensors[name]
         ident = _unique(clean_name(name), set(self._tensors.values()))
-        with np.errstate(over="ignore"):
-            blob = as_float32(values)
-        if not np.isfinite(blob).all():
-            raise ConversionError(f"'{name}' holds values outside of float32, NaN or infinity")
-        data = blob.tobytes()
-        self.definition.tensors.add(
-            id=ident,
-            shape=blob.shape,
-            data_type=pb.DATA_TYPE_FLOAT32,
-            data=data,
-            sha256=hashlib.sha256(data).digest(),
-        )
-        self._tensors[name] = ident
+        self._tensors[name] = add_tensor(self.definition, ident, values)
         return ident
 
     def probe(self, name: str, value: Value, synapse: Lowpass | None) -> None:
@@ -130,10 +134,28 @@ class Builder:
         probe = self.definition.probes.add(
             name=clean_name(name), target=target, quantity=pb.PROBE_QUANTITY_OUTPUT
         )
-        if synapse is None and target in self.neuron_layers:
+        if synapse is None and target in self.populations:
             synapse = self._synapse
         if synapse is not None:
             probe.synapse.lowpass.tau = synapse.tau
+
+    def _emit(self, name: str, sources: list[Value], shape: Shape, body: _Body) -> Value:
+        operation = self._operation(name)
+        getattr(operation, body[0]).CopyFrom(body[1])
+        for source in sources:
+            self._connect(source.operation, operation.name)
+        return self._value(operation.name, shape)
+
+    def _value(self, operation: str, shape: Shape) -> Value:
+        count = math.prod(shape)
+        self.elements += count
+        if count > _MAX_ELEMENTS or self.elements > _MAX_TOTAL_ELEMENTS:
+            raise UnsupportedError(
+                f"its output {tuple(shape)} has {count} values ({self.elements} in the network so "
+                f"far), the limit is {_MAX_ELEMENTS} ({_MAX_TOTAL_ELEMENTS})",
+                "use a smaller input",
+            )
+        return Value(operation, tuple(int(n) for n in shape), tuple(range(len(shape))))
 
     def _operation(self, name: str) -> pb.Operation:
         unique = _unique(clean_name(name), self._names)
@@ -142,7 +164,7 @@ class Builder:
 
     def _connect(self, source: str, target: str) -> None:
         connection = self.definition.connections.add(source=source, target=target)
-        if self._synapse is not None and source in self.neuron_layers:
+        if self._synapse is not None and source in self.populations:
             connection.synapse.lowpass.tau = self._synapse.tau
 
 
@@ -166,10 +188,6 @@ def _unique(base: str, taken: set[str]) -> str:
     while name in taken:
         name, count = f"{base}_{count}", count + 1
     return name
-
-
-def _value(operation: str, shape: Shape) -> Value:
-    return Value(operation, tuple(int(n) for n in shape), tuple(range(len(shape))))
 
 
 def prune(definition: pb.NetworkDefinition) -> None:

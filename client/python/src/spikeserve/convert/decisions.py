@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from spikeserve.convert.activations import Activation, canonical_name, layer_activation
-from spikeserve.convert.errors import ConversionError, ConversionWarning, Problem, UnsupportedError
+from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError
 from spikeserve.convert.graph import Graph
 from spikeserve.convert.neurons import NeuronModel, as_neuron
 
@@ -38,16 +37,13 @@ class Swaps:
             return True, self.table[kind]
         return False, None
 
-    def warn_unused(self) -> list[str]:
-        """Warns about keys that no layer uses; returns the messages."""
-        messages = [
+    def unused(self) -> list[str]:
+        """A message for every key that no layer uses."""
+        return [
             f"swap_activations: no layer has the activation '{kind}'"
             for kind in self.table
             if kind not in self.used
         ]
-        for message in messages:
-            warnings.warn(message, ConversionWarning, stacklevel=4)
-        return messages
 
 
 def parse_swaps(swaps: Mapping[Any, Any] | None, default: NeuronModel) -> Swaps:
@@ -57,10 +53,14 @@ def parse_swaps(swaps: Mapping[Any, Any] | None, default: NeuronModel) -> Swaps:
         kind = canonical_name(key)
         linear = value is None or (isinstance(value, str) and value.lower() in ("linear", "none"))
         try:
-            table[kind] = None if linear else as_neuron(value)
+            table[kind] = None if linear else default if _is_relu(value) else as_neuron(value)
         except ValueError as error:
             raise ConversionError(f"swap_activations[{key!r}]: {error}") from error
     return Swaps(table, default)
+
+
+def _is_relu(value: object) -> bool:
+    return not isinstance(value, NeuronModel) and canonical_name(value) == "relu"
 
 
 def decide(

@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+def printable(text: str) -> str:
+    """`text` with control characters escaped: names come from files that nobody vouches for."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
 class ConversionError(ValueError):
     """The model cannot be converted; the message names the layers and what to do instead."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class ConversionWarning(UserWarning):

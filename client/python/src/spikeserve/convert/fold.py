@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
-from spikeserve.convert.graph import Array, as_float32
+from spikeserve.convert.builder import add_tensor, set_values
+from spikeserve.convert.graph import Array
 from spikeserve.v1 import network_pb2 as pb
 
 _Linear = pb.AffineOperation | pb.ConvOperation
@@ -126,18 +125,14 @@ class _Folder:
         return np.frombuffer(tensor.data, "<f4").reshape(tuple(tensor.shape)).astype(np.float64)
 
     def _store(self, name: str, values: Array) -> None:
-        data = as_float32(values).tobytes()
-        self._tensors[name].data = data
-        self._tensors[name].sha256 = hashlib.sha256(data).digest()
+        set_values(self._tensors[name], values)
 
     def _store_bias(self, body: _Linear, values: Array) -> None:
         if not body.bias and np.any(values != 0):
             body.bias = f"{body.weight}.bias"
-            tensor = self._definition.tensors.add(
-                id=body.bias, shape=[values.size], data_type=pb.DATA_TYPE_FLOAT32
-            )
-            self._tensors[body.bias] = tensor
-        if body.bias:
+            add_tensor(self._definition, body.bias, values)
+            self._tensors[body.bias] = self._definition.tensors[-1]
+        elif body.bias:
             self._store(body.bias, values)
 
     def _remove(self, operation: pb.Operation, link: pb.Connection) -> None:

@@ -145,8 +145,7 @@ def _neuron(body: pb.NeuronOperation, args: list[Array], tensors: Mapping[str, A
     model = body.WhichOneof("model")
     if model == "lif":
         return lif_rate(current, body.lif.tau_rc, body.lif.tau_ref, body.lif.amplitude)
-    amplitude: float = getattr(body, str(model)).amplitude
-    return amplitude * np.maximum(current, 0)
+    return np.asarray(getattr(body, str(model)).amplitude * np.maximum(current, 0))
 
 
 def _activation(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import spikeserve.convert.lower_linear
 import spikeserve.convert.lower_shape  # noqa: F401  (both register their layers)
 from spikeserve.convert.activations import ACTIVATION_LAYERS
-from spikeserve.convert.builder import Builder, Shape, Value, prune
+from spikeserve.convert.builder import Builder, Population, Shape, Value, prune
 from spikeserve.convert.decisions import Decision
 from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError, refuse
 from spikeserve.convert.fold import fold_scales
@@ -19,16 +19,22 @@ from spikeserve.convert.rules import find_rule
 from spikeserve.v1 import network_pb2 as pb
 
 InputShapes = Mapping[str, Shape]
+_BLOCK_ELEMENTS = 1 << 26  # values of a forward pass that are held in memory
 
 
 @dataclass
 class Lowered:
-    """A definition with unit gains, and which Keras layer each population comes from."""
+    """A definition with unit gains, and which Keras layers its parts come from."""
 
     definition: pb.NetworkDefinition
-    neuron_layers: dict[str, str]
+    populations: dict[str, Population]  # by Neuron operation
     input_nodes: dict[str, int]  # Input operation -> node
     notes: list[str] = field(default_factory=list)
+    elements: int = 1  # values of all operations, per sample
+
+    def block(self, most: int) -> int:
+        """How many samples, at most `most`, a forward pass may hold at once."""
+        return max(1, min(most, _BLOCK_ELEMENTS // self.elements))
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,10 @@ def lower(
     _probe_outputs(graph, values, builder, synapses.probe)
     prune(builder.definition)
     fold_scales(builder.definition)
-    return Lowered(builder.definition, builder.neuron_layers, inputs, _notes(graph, decisions))
+    kept = {op.name for op in builder.definition.operations}
+    populations = {name: item for name, item in builder.populations.items() if name in kept}
+    notes = _notes(graph, decisions)
+    return Lowered(builder.definition, populations, inputs, notes, builder.elements)
 
 
 def _lower_node(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import numbers
+from dataclasses import dataclass, fields
 
 from spikeserve.v1 import network_pb2 as pb
 
@@ -84,22 +85,26 @@ class Lowpass:
 
 
 def as_neuron(value: object) -> NeuronModel:
-    """A neuron model from an instance, a class or a name; ValueError for anything else."""
+    """A neuron model from an instance, a class, a name or Nengo's object of the same name."""
     if isinstance(value, NeuronModel):
         return value
-    if isinstance(value, str) and value in _BY_NAME:
-        return _BY_NAME[value]()
-    for cls in _BY_NAME.values():
-        if value is cls:
-            return cls()
+    named = value.__name__ if isinstance(value, type) else value
+    if isinstance(named, str) and named in _BY_NAME:
+        return _BY_NAME[named]()
+    cls = _BY_NAME.get(type(value).__name__)
+    if cls is not None and type(value).__module__.split(".")[0] == "nengo":
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: float(getattr(value, name)) for name in names if hasattr(value, name)})
     raise ValueError(f"{value!r} is not a neuron; choose one of {', '.join(_BY_NAME)}")
 
 
 def as_synapse(value: object) -> Lowpass | None:
-    """A synapse from None, a number (tau in seconds) or a Lowpass; ValueError for anything else."""
+    """A synapse from None, tau in seconds, a Lowpass or Nengo's; ValueError for anything else."""
     if value is None or isinstance(value, Lowpass):
         return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if type(value).__name__ == "Lowpass" and type(value).__module__.split(".")[0] == "nengo":
+        value = getattr(value, "tau", None)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
         return Lowpass(float(value))
     raise ValueError(f"{value!r} is not a synapse; give None, a time in seconds or a Lowpass")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,9 +45,7 @@ class Preset:
 
 PRESETS = {
     "spikeserve": Preset(IntegrateAndFire(), None, None, 0.5, 16, True),
-    "nengo_dl": Preset(
-        SpikingRectifiedLinear(), Lowpass(0.005), Lowpass(0.01), "uniform", 100, False
-    ),
+    "nengo_dl": Preset(SpikingRectifiedLinear(), Lowpass(0.005), Lowpass(0.01), "uniform", 100, False),
 }
 
 
@@ -78,75 +77,88 @@ def run_options(
     if preset not in PRESETS:
         raise ConversionError(f"preset is {preset!r}, choose one of {', '.join(PRESETS)}")
     base = PRESETS[preset]
-    dt = 0.001 if dt is None else float(dt)
-    steps = base.steps if steps is None else int(steps)
-    if not (math.isfinite(dt) and dt > 0):
-        raise ConversionError(f"dt is {dt}, wanted a time above 0 s")
-    if steps < 1:
-        raise ConversionError(f"steps is {steps}, wanted at least 1")
+    length = whole(base.steps if steps is None else steps, "steps", 1)
     return RunOptions(
         base,
         _synapse(synapse, base.synapse, "synapse"),
         _synapse(probe_synapse, base.probe_synapse, "probe_synapse"),
         base.initial_voltage if initial_voltage is None else initial_voltage,
-        dt,
-        steps,
-        as_readout(readout, steps),
-        tuple(class_labels or ()),
+        positive(0.001 if dt is None else dt, "dt", "s"),
+        length,
+        _readout(readout, length),
+        _labels(class_labels),
     )
 
 
-def as_readout(value: Any, steps: int) -> pb.Readout:
-    """A Readout from None, "mean", "last", ("mean", skip_steps) or the message itself."""
-    kinds = {"mean": pb.READOUT_KIND_MEAN, "last": pb.READOUT_KIND_LAST}
-    skip = 0
-    if isinstance(value, pb.Readout):
-        return value
-    if isinstance(value, (tuple, list)) and len(value) == 2:
-        value, skip = value[0], int(value[1])
-    kind = kinds.get("mean" if value is None else value) if isinstance(value, str | None) else None
-    if kind is None:
-        raise ConversionError(f"readout is {value!r}, give 'mean', 'last' or ('mean', skip_steps)")
-    if not 0 <= skip < steps:
-        raise ConversionError(f"readout skips {skip} of {steps} steps, at least one must be left")
-    return pb.Readout(kind=kind, skip_steps=skip)
+def positive(value: object, what: str, unit: str = "") -> float:
+    """A finite number above 0; ConversionError for anything else."""
+    number = _number(value)
+    if number is None or not number > 0:
+        raise ConversionError(f"{what} is {value!r}, wanted a number above 0 {unit}".rstrip())
+    return number
 
 
-def set_initial_voltage(neuron: pb.NeuronOperation, value: object) -> None:
-    """Writes 0, a constant, "uniform" or ("uniform", seed) into a spiking population."""
-    target = neuron.initial_voltage
-    if isinstance(value, (tuple, list)) and len(value) == 2 and value[0] == "uniform":
-        target.uniform.seed = int(value[1])
-    elif value == "uniform":
-        target.uniform.seed = 0
-        target.uniform.SetInParent()
-    elif isinstance(value, (int, float)) and math.isfinite(value):
-        if value == 0:
-            target.zero.SetInParent()
-        else:
-            target.constant = float(value)
-    else:
-        raise ConversionError(
-            f"initial_voltage is {value!r}; give a number, 'uniform' or ('uniform', seed)"
-        )
+def whole(value: object, what: str, least: int) -> int:
+    """An integer of at least `least`; ConversionError for anything else."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        raise ConversionError(f"{what} is {value!r}, wanted a whole number of at least {least}")
+    return int(value)
 
 
-def fixed_scales(
-    given: float | Mapping[str, float] | None, layers: Sequence[str]
-) -> dict[str, float]:
+def byte_map(value: object) -> tuple[float, float] | None:
+    """(uint8_scale, uint8_offset) from None, a scale or a pair."""
+    if value is None:
+        return None
+    pair = [_number(v) for v in (value if isinstance(value, (tuple, list)) else (value, 0.0))]
+    if len(pair) != 2 or pair[0] is None or pair[1] is None or pair[0] == 0:
+        raise ConversionError(f"uint8_scale is {value!r}, give a scale or (scale, offset)")
+    return pair[0], pair[1]
+
+
+def fixed_scales(given: object, layers: Iterable[str]) -> dict[str, float]:
     """The scales the caller gives, by layer; ConversionError for unknown layers and bad numbers."""
     if given is None:
         return {}
-    table = dict(given) if isinstance(given, Mapping) else dict.fromkeys(layers, given)
-    for name, value in table.items():
-        if name not in layers:
+    table = given if isinstance(given, Mapping) else dict.fromkeys(layers, given)
+    check_layers(table, layers, "scale_firing_rates")
+    return {name: positive(value, f"scale_firing_rates of '{name}'") for name, value in table.items()}
+
+
+def check_layers(table: Mapping[str, Any], layers: Iterable[str], what: str) -> None:
+    """ConversionError where an option names something else than a layer with neurons."""
+    known = list(dict.fromkeys(layers))
+    for name in table:
+        if name not in known:
             raise ConversionError(
-                f"scale_firing_rates names '{name}', the layers with neurons are "
-                f"{', '.join(dict.fromkeys(layers))}"
+                f"{what} names {name!r}, the layers with neurons are {', '.join(known) or 'none'}"
             )
-        if isinstance(value, bool) or not (math.isfinite(value) and value > 0):
-            raise ConversionError(f"scale_firing_rates of '{name}' is {value}, wanted above 0")
-    return {name: float(value) for name, value in table.items()}
+
+
+def _number(value: object) -> float | None:
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return float(value) if real and math.isfinite(value) else None  # type: ignore[arg-type]
+
+
+def _readout(value: Any, steps: int) -> pb.Readout:
+    """A Readout from None, "mean", "last", ("mean", skip_steps) or the message itself."""
+    kinds = {None: pb.READOUT_KIND_MEAN, "mean": pb.READOUT_KIND_MEAN, "last": pb.READOUT_KIND_LAST}
+    skip: object = 0
+    if isinstance(value, pb.Readout):
+        value, skip = {pb.READOUT_KIND_LAST: "last"}.get(value.kind, "mean"), value.skip_steps
+    elif isinstance(value, (tuple, list)) and len(value) == 2:
+        value, skip = value
+    if not isinstance(value, str | None) or value not in kinds:
+        raise ConversionError(f"readout is {value!r}, give 'mean', 'last' or ('mean', skip_steps)")
+    count = whole(skip, "readout: skip_steps", 0)
+    if count >= steps or (value == "last" and count):
+        raise ConversionError(f"readout {value!r} skips {count} of {steps} steps, one must be left to it")
+    return pb.Readout(kind=kinds[value], skip_steps=count)
+
+
+def _labels(labels: Sequence[str] | None) -> tuple[str, ...]:
+    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels or ()):
+        raise ConversionError(f"class_labels is {labels!r:.60}, give a list of names")
+    return tuple(labels or ())
 
 
 def _synapse(value: SynapseLike, default: Lowpass | None, what: str) -> Lowpass | None:

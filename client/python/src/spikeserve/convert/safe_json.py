@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 from spikeserve.convert.errors import ConversionError
@@ -21,14 +22,16 @@ def parse_json(text: bytes | str, what: str, limits: Limits) -> Any:
             object_pairs_hook=lambda pairs: _unique(pairs, what),
             parse_constant=lambda token: _refuse(f"{what}: {token} is not a number"),
         )
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ConversionError):
+            raise
         raise ConversionError(f"{what}: not valid JSON: {error}") from error
     check_structure(value, what, limits)
     return value
 
 
 def check_structure(value: Any, what: str, limits: Limits) -> None:
-    """Refuses structures with too many items, without recursion."""
+    """Refuses too many items, infinite numbers and broken text, without recursion."""
     pending = [value]
     seen = 0
     while pending:
@@ -36,10 +39,20 @@ def check_structure(value: Any, what: str, limits: Limits) -> None:
         seen += 1
         if seen > limits.json_items:
             raise ConversionError(f"{what}: more than {limits.json_items} JSON values")
+        if isinstance(item, float) and not math.isfinite(item):
+            raise ConversionError(f"{what}: a number is too large")
+        if isinstance(item, str) and not _is_unicode(item):
+            raise ConversionError(f"{what}: {item!r:.60} is not valid text")
         if isinstance(item, dict):
+            pending.extend(item.keys())
             pending.extend(item.values())
         elif isinstance(item, list):
             pending.extend(item)
+
+
+def _is_unicode(text: str) -> bool:
+    """False for halves of surrogate pairs, which no output can encode."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _decode(text: bytes | str, what: str) -> str:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.limits import Limits
 
+# What zipfile and its decompressors raise for bytes that make no sense.
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError, RuntimeError, OSError,
+    struct.error, UnicodeDecodeError,
+)  # fmt: skip
 _RESAVE = "save the model again with model.save('model.keras')"
 
 
@@ -24,7 +32,7 @@ def read_members(path: Path, limits: Limits) -> dict[str, bytes]:
                     archive, members, "metadata.json", limits.config_bytes
                 )
             return result
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, OSError) as error:
+    except _DAMAGED as error:
         raise ConversionError(f"{path}: a damaged zip archive: {error}") from error
 
 

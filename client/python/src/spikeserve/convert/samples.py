@@ -15,6 +15,7 @@ from spikeserve.convert.lower import Lowered
 from spikeserve.convert.scales import layer_scale_shift
 
 _RANDOM_SAMPLES = 32
+_RANDOM_ELEMENTS = 1 << 24
 _MAX_SAMPLES = 1000
 
 
@@ -44,7 +45,9 @@ def collect_samples(
     }
     if data is None:
         rng = np.random.default_rng(0)
-        return Samples({n: _random(rng, graph, lowered, n, s) for n, s in shapes.items()}, False)
+        largest = max(math.prod(shape) for shape in shapes.values())
+        count = max(1, min(_RANDOM_SAMPLES, _RANDOM_ELEMENTS // largest))
+        return Samples({n: _random(rng, count, graph, lowered, n, s) for n, s in shapes.items()}, False)
     arrays = _by_input(data, list(shapes))
     values = {name: _fit(arrays[name], name, shape, byte_map) for name, shape in shapes.items()}
     counts = {len(array) for array in values.values()}
@@ -124,10 +127,15 @@ def _rescaled(graph: Graph, node: int) -> bool:
 
 
 def _random(
-    rng: np.random.Generator, graph: Graph, lowered: Lowered, name: str, shape: tuple[int, ...]
+    rng: np.random.Generator,
+    count: int,
+    graph: Graph,
+    lowered: Lowered,
+    name: str,
+    shape: tuple[int, ...],
 ) -> Array:
     """Uniform in what the first layer maps to [0, 1] (or [-1, 1] where it centres its input)."""
-    values = rng.uniform(0.0, 1.0, (_RANDOM_SAMPLES, *shape))
+    values = rng.uniform(0.0, 1.0, (count, *shape))
     readers = graph.consumers()[lowered.input_nodes[name]]
     first = graph.nodes[readers[0]].layer if readers else None
     if first is not None and first.class_name in ("Rescaling", "Normalization"):

@@ -1,0 +1,66 @@
+"""Writes the initial voltages into the populations."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping
+
+import numpy as np
+
+from spikeserve.convert.builder import Population, add_tensor
+from spikeserve.convert.errors import ConversionError
+from spikeserve.convert.lower import Lowered
+from spikeserve.convert.options import check_layers, whole
+from spikeserve.v1 import network_pb2 as pb
+
+
+def set_initial_voltages(lowered: Lowered, value: object, default: object) -> None:
+    """Sets every spiking population from one value, or from {layer: value} and the default.
+
+    A value is a number, "uniform", ("uniform", seed) or an array of the layer's shape.
+    """
+    table = value if isinstance(value, Mapping) else {}
+    check_layers(table, [p.layer for p in lowered.populations.values()], "initial_voltage")
+    for op in lowered.definition.operations:
+        if op.name in lowered.populations and op.neuron.WhichOneof("model") != "rectified_linear":
+            population = lowered.populations[op.name]
+            chosen = table.get(population.layer, default) if isinstance(value, Mapping) else value
+            _set(lowered.definition, op, population, chosen)
+
+
+def _set(
+    definition: pb.NetworkDefinition, op: pb.Operation, population: Population, value: object
+) -> None:
+    target = op.neuron.initial_voltage
+    if isinstance(value, str) and value == "uniform":
+        value = ("uniform", 0)
+    if isinstance(value, tuple) and len(value) == 2 and value[0] == "uniform":
+        target.uniform.SetInParent()
+        target.uniform.seed = whole(value[1], "initial_voltage: seed", 0)
+    elif isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
+        if value == 0:
+            target.zero.SetInParent()
+        else:
+            target.constant = float(value)
+    elif isinstance(value, np.ndarray):
+        target.tensor = _tensor(definition, op, population, value)
+    else:
+        raise ConversionError(
+            f"initial_voltage is {value!r:.60}; give a number, 'uniform', ('uniform', seed), an array "
+            "of the layer's shape, or a dict of these by layer"
+        )
+
+
+def _tensor(
+    definition: pb.NetworkDefinition, op: pb.Operation, population: Population, values: object
+) -> str:
+    array = np.asarray(values, np.float64)
+    shape = population.value.shape
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ConversionError(
+            f"initial_voltage of '{population.layer}' has the shape {array.shape}, wanted finite "
+            f"numbers of the shape {shape}"
+        )
+    stored = array.transpose(np.argsort(population.value.order))  # the operation's own axis order
+    return add_tensor(definition, f"{op.name}/initial_voltage", stored)
