@@ -41,16 +41,28 @@ Status Batcher::Submit(Request request) {
 
 std::optional<Batch> Batcher::Next(std::stop_token stop) {
   while (!stop.stop_requested()) {
-    if (std::optional<Batch> batch = Poll()) return batch;
-    std::unique_lock lock(mu_);
-    if (closed_ && queues_.empty()) return std::nullopt;
-    const Clock::TimePoint now = clock_.Now();
-    const auto wait = std::min<Clock::TimePoint::duration>(NextEvent() - now, kLongestWait);
-    if (wait <= Clock::TimePoint::duration::zero()) continue;
-    changed_.wait_for(lock, stop, wait,
-                      [this, seen = changes_] { return changes_ != seen; });
+    Dropped dropped;
+    std::optional<Batch> batch;
+    {
+      std::unique_lock lock(mu_);
+      dropped = DropUnwanted();
+      batch = TakeDue();
+      if (!batch && dropped.empty()) {
+        if (closed_ && queues_.empty()) return std::nullopt;
+        AwaitChange(lock, stop);
+      }
+    }
+    Answer(std::move(dropped));
+    if (batch) return batch;
   }
   return std::nullopt;
+}
+
+// Requires: mu_ held, as since nothing was found due.
+void Batcher::AwaitChange(std::unique_lock<std::mutex>& lock, std::stop_token stop) {
+  const auto wait = std::min<Clock::TimePoint::duration>(NextEvent() - clock_.Now(), kLongestWait);
+  if (wait <= Clock::TimePoint::duration::zero()) return;
+  changed_.wait_for(lock, stop, wait, [this, seen = changes_] { return changes_ != seen; });
 }
 
 std::optional<Batch> Batcher::Poll() {
@@ -120,7 +132,7 @@ Batcher::Dropped Batcher::DropUnwanted() {
 
 // Requires: mu_ not held, as a sink may come back to the batcher.
 void Batcher::Answer(Dropped dropped) {
-  for (auto& [request, status] : dropped) request.sink->OnDone(status, {});
+  for (auto& [request, status] : dropped) request.Answer(status, {});
 }
 
 // Requires: mu_ held.
@@ -136,8 +148,8 @@ bool Batcher::IsDue(const Queue& queue) const {
 
 // Requires: mu_ held.
 std::optional<Batch> Batcher::TakeDue() {
-  const auto due = std::find_if(queues_.begin(), queues_.end(),
-                                [this](const Queue& queue) { return IsDue(queue); });
+  const auto due =
+      std::find_if(queues_.begin(), queues_.end(), [this](const Queue& queue) { return IsDue(queue); });
   if (due == queues_.end()) return std::nullopt;
   Batch batch = TakeFrom(*due);
   if (due->empty()) {

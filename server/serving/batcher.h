@@ -53,7 +53,7 @@ class Batcher {
   const BatcherOptions& options() const { return options_; }
 
  private:
-  using Queue = std::deque<Request>;                       // never empty, in order of arrival
+  using Queue = std::deque<Request>;  // never empty, in order of arrival
   using Dropped = std::vector<std::pair<Request, Status>>;
 
   Dropped DropUnwanted();
@@ -62,15 +62,16 @@ class Batcher {
   std::optional<Batch> TakeDue();
   Batch TakeFrom(Queue& queue);
   Clock::TimePoint NextEvent() const;
+  void AwaitChange(std::unique_lock<std::mutex>& lock, std::stop_token stop);
 
   const BatcherOptions options_;
   const Clock& clock_;
   mutable std::mutex mu_;
   std::condition_variable_any changed_;
-  std::list<Queue> queues_;    // guarded by mu_; the front is served first, then goes to the back
-  std::int64_t queued_ = 0;    // guarded by mu_; samples in queues_
-  std::int64_t changes_ = 0;   // guarded by mu_; counts what a waiting worker should look at
-  bool closed_ = false;        // guarded by mu_
+  std::list<Queue> queues_;   // guarded by mu_; the front is served first, then goes to the back
+  std::int64_t queued_ = 0;   // guarded by mu_; samples in queues_
+  std::int64_t changes_ = 0;  // guarded by mu_; counts what a waiting worker should look at
+  bool closed_ = false;       // guarded by mu_
 };
 
 }  // namespace spikeserve::serving

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <string>
 #include <system_error>
 
@@ -28,8 +29,7 @@ class File {
 };
 
 Status LastError(const std::string& call, const std::filesystem::path& path) {
-  return Unavailable(call + " " + path.string() + ": " +
-                     std::generic_category().message(errno));
+  return Unavailable(call + " " + path.string() + ": " + std::generic_category().message(errno));
 }
 
 bool WriteAll(int descriptor, std::string_view data) {
@@ -42,8 +42,7 @@ bool WriteAll(int descriptor, std::string_view data) {
   return true;
 }
 
-Status WriteUnfinished(const std::filesystem::path& path,
-                       const std::vector<std::string_view>& parts) {
+Status WriteUnfinished(const std::filesystem::path& path, const std::vector<std::string_view>& parts) {
   const File file(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
   if (file.get() < 0) return LastError("open", path);
   for (const std::string_view part : parts) {
@@ -53,18 +52,31 @@ Status WriteUnfinished(const std::filesystem::path& path,
   return {};
 }
 
+// Gives the file its name, but never another file's: where the file system cannot promise that in one
+// call, a look before has to do.
+Status Publish(const std::filesystem::path& unfinished, const std::filesystem::path& target) {
+  if (renameat2(AT_FDCWD, unfinished.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (errno == EEXIST) return AlreadyExists(target.string() + " is already stored");
+  if (errno != EINVAL && errno != ENOSYS) return LastError("rename", unfinished);
+  std::error_code ignored;
+  if (std::filesystem::exists(target, ignored)) return AlreadyExists(target.string() + " is already stored");
+  if (rename(unfinished.c_str(), target.c_str()) != 0) return LastError("rename", unfinished);
+  return {};
+}
+
 }  // namespace
 
-Status WriteDurably(const std::filesystem::path& target,
-                    const std::vector<std::string_view>& parts) {
+Status WriteDurably(const std::filesystem::path& target, const std::vector<std::string_view>& parts) {
   const std::filesystem::path unfinished = target.parent_path() / kUnfinishedFile;
   Status status = WriteUnfinished(unfinished, parts);
-  if (status.ok() && rename(unfinished.c_str(), target.c_str()) != 0) {
-    status = LastError("rename", unfinished);
-  }
-  if (status.ok()) return SyncFolder(target.parent_path());
+  if (status.ok()) status = Publish(unfinished, target);
   std::error_code ignored;
-  std::filesystem::remove(unfinished, ignored);
+  if (!status.ok()) {
+    std::filesystem::remove(unfinished, ignored);
+    return status;
+  }
+  status = SyncFolder(target.parent_path());
+  if (!status.ok()) std::filesystem::remove(target, ignored);
   return status;
 }
 

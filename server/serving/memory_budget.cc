@@ -19,8 +19,7 @@ void MemoryBudget::Reservation::ShrinkTo(std::int64_t bytes) {
   bytes_ = bytes;
 }
 
-Result<MemoryBudget::Reservation> MemoryBudget::Reserve(std::int64_t bytes,
-                                                        std::string_view what) {
+Result<MemoryBudget::Reservation> MemoryBudget::Reserve(std::int64_t bytes, std::string_view what) {
   if (bytes < 0) {
     return Internal(std::string(what) + ": cannot reserve " + std::to_string(bytes) + " bytes");
   }
@@ -28,8 +27,8 @@ Result<MemoryBudget::Reservation> MemoryBudget::Reserve(std::int64_t bytes,
   const std::int64_t available = limit_bytes_ - used_bytes_;
   if (bytes > available) {
     return ResourceExhausted(std::string(what) + ": needs " + std::to_string(bytes) + " bytes, " +
-                             std::to_string(available) + " available of " +
-                             std::to_string(limit_bytes_) + " (--memory-budget-mb)");
+                             std::to_string(available) + " available of " + std::to_string(limit_bytes_) +
+                             " (--memory-budget-mb)");
   }
   used_bytes_ += bytes;
   return Reservation(this, bytes);

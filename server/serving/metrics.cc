@@ -38,19 +38,17 @@ Histogram& AddHistogram(prometheus::Registry& registry, const char* name, const 
 }
 
 double UnixSeconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
 
 const char* CodeName(StatusCode code) {
   constexpr std::array kNames = {
-      "OK",                "CANCELLED",           "UNKNOWN",   "INVALID_ARGUMENT",
-      "DEADLINE_EXCEEDED", "NOT_FOUND",           "ALREADY_EXISTS", "PERMISSION_DENIED",
-      "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",  "OUT_OF_RANGE",
-      "UNIMPLEMENTED",     "INTERNAL",            "UNAVAILABLE", "DATA_LOSS",
-      "UNAUTHENTICATED"};
+      "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+      "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+      "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+      "DATA_LOSS", "UNAUTHENTICATED"};
   return kNames.at(static_cast<std::size_t>(code));
 }
 
@@ -66,10 +64,9 @@ struct Metrics::Families {
                     .Register(registry)),
         queue(AddHistogram(registry, "spikeserve_queue_seconds",
                            "Longest wait in the queue among the requests of a run.", kSeconds)),
-        compute(AddHistogram(registry, "spikeserve_compute_seconds",
-                             "Time of a run in the engine.", kSeconds)),
-        batch(AddHistogram(registry, "spikeserve_batch_samples", "Samples of a run.",
-                           kBatchSizes)),
+        compute(
+            AddHistogram(registry, "spikeserve_compute_seconds", "Time of a run in the engine.", kSeconds)),
+        batch(AddHistogram(registry, "spikeserve_batch_samples", "Samples of a run.", kBatchSizes)),
         samples(AddCounter(registry, "spikeserve_samples_total", "Samples simulated.")),
         steps(AddCounter(registry, "spikeserve_sample_steps_total",
                          "Time steps simulated, summed over samples.")),
@@ -77,6 +74,7 @@ struct Metrics::Families {
                           "Spikes of the runs that asked for statistics.")),
         queued(AddGauge(registry, "spikeserve_queue_samples", "Samples waiting for a worker.")),
         networks(AddGauge(registry, "spikeserve_networks", "Network versions that are ready.")),
+        resident(AddGauge(registry, "spikeserve_resident_bytes", "Memory of the networks that are ready.")),
         memory_used(AddGauge(registry, "spikeserve_memory_used_bytes",
                              "Bytes reserved for networks, uploads, inputs and runs.")),
         memory_limit(AddGauge(registry, "spikeserve_memory_limit_bytes", "The memory budget.")),
@@ -92,6 +90,7 @@ struct Metrics::Families {
   Counter& spikes;
   Gauge& queued;
   Gauge& networks;
+  Gauge& resident;
   Gauge& memory_used;
   Gauge& memory_limit;
   Gauge& uptime;
@@ -99,8 +98,7 @@ struct Metrics::Families {
 };
 
 Metrics::Metrics(const std::string& version, const std::string& backend)
-    : registry_(std::make_shared<prometheus::Registry>()),
-      families_(std::make_unique<Families>(*registry_)) {
+    : registry_(std::make_shared<prometheus::Registry>()), families_(std::make_unique<Families>(*registry_)) {
   AddGauge(*registry_, "spikeserve_build_info", "Always 1; the labels say what is running.",
            {{"version", version}, {"backend", backend}})
       .Set(1);
@@ -129,6 +127,7 @@ std::string Metrics::Expose() {
     const Gauges gauges = gauge_source_();
     families_->queued.Set(static_cast<double>(gauges.queued_samples));
     families_->networks.Set(static_cast<double>(gauges.networks_ready));
+    families_->resident.Set(static_cast<double>(gauges.resident_bytes));
     families_->memory_used.Set(static_cast<double>(gauges.memory_used_bytes));
     families_->memory_limit.Set(static_cast<double>(gauges.memory_limit_bytes));
   }

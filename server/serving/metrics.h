@@ -18,6 +18,7 @@ namespace spikeserve::serving {
 struct Gauges {
   std::int64_t queued_samples = 0;
   std::int64_t networks_ready = 0;
+  std::int64_t resident_bytes = 0;  // of these networks
   std::int64_t memory_used_bytes = 0;
   std::int64_t memory_limit_bytes = 0;
 };

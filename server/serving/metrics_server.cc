@@ -19,22 +19,27 @@ class TextHandler final : public CivetHandler {
  public:
   explicit TextHandler(std::function<Page()> make) : make_(std::move(make)) {}
 
-  bool handleGet(CivetServer*, mg_connection* connection) override {
-    return Answer(connection, true);
-  }
-  bool handleHead(CivetServer*, mg_connection* connection) override {
-    return Answer(connection, false);
-  }
+  bool handleGet(CivetServer*, mg_connection* connection) override { return Answer(connection, true); }
+  bool handleHead(CivetServer*, mg_connection* connection) override { return Answer(connection, false); }
 
  private:
   bool Answer(mg_connection* connection, bool with_body) const {
-    const Page page = make_();
+    const Page page = Make();
     mg_printf(connection,
               "HTTP/1.1 %d %s\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
               "Content-Length: %zu\r\nConnection: close\r\n\r\n",
-              page.code, page.code == 200 ? "OK" : "Service Unavailable", page.text.size());
+              page.code, page.code == 200 ? "OK" : "Unavailable", page.text.size());
     if (with_body) mg_write(connection, page.text.data(), page.text.size());
     return true;
+  }
+
+  // The caller is C code, which an exception must not cross.
+  Page Make() const noexcept {
+    try {
+      return make_();
+    } catch (...) {
+      return {500, {}};
+    }
   }
 
   const std::function<Page()> make_;
@@ -45,8 +50,12 @@ class TextHandler final : public CivetHandler {
 struct MetricsServer::Parts {
   Parts(const std::vector<std::string>& options, Metrics& source, std::function<bool()> ready)
       : server(options),
-        metrics([&source] { return Page{200, source.Expose()}; }),
-        health([] { return Page{200, "ok\n"}; }),
+        metrics([&source] {
+          return Page{200, source.Expose()};
+        }),
+        health([] {
+          return Page{200, "ok\n"};
+        }),
         readiness([ready = std::move(ready)] {
           return ready() ? Page{200, "ready\n"} : Page{503, "not ready\n"};
         }) {
@@ -62,11 +71,10 @@ struct MetricsServer::Parts {
   TextHandler readiness;
 };
 
-Result<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& address,
-                                                            Metrics& metrics,
+Result<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& address, Metrics& metrics,
                                                             std::function<bool()> ready) {
   // Few threads and short patience: this port serves probes and one scraper.
-  const std::vector<std::string> options{"listening_ports", address, "num_threads", "3",
+  const std::vector<std::string> options{"listening_ports",    address, "num_threads", "3",
                                          "request_timeout_ms", "5000"};
   try {
     return std::unique_ptr<MetricsServer>(

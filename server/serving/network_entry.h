@@ -27,9 +27,11 @@ struct NetworkMetadata {
 struct ParsedNetwork {
   engine::NetworkDefinition definition;
   NetworkMetadata metadata;
+  std::vector<std::string> violations;  // what the definition cannot express, e.g. unknown enum values
 };
 
-// Reads a serialized definition. Injected, as only the layer above knows the wire format.
+// Reads a serialized definition. Injected, as only the layer above knows the wire format. Fails only
+// where nothing more can be said about the bytes than that.
 using ParseNetwork = std::function<Result<ParsedNetwork>(std::string_view bytes)>;
 
 // A network on a device under a name and version. Immutable. Members go in reverse order: first the

@@ -34,8 +34,7 @@ std::string GotWanted(const std::string& what, std::uint64_t got, std::uint64_t 
 
 }  // namespace
 
-std::string EncodeNetworkFileHeader(engine::Mode mode, std::int64_t payload_bytes,
-                                    std::string_view sha256) {
+std::string EncodeNetworkFileHeader(engine::Mode mode, std::int64_t payload_bytes, std::string_view sha256) {
   const std::uint64_t mode_number = mode == engine::Mode::kReference ? kModeReference : 1;
   return std::string(kMagic) + LittleEndian(kFormatVersion, 4) + LittleEndian(mode_number, 4) +
          LittleEndian(static_cast<std::uint64_t>(payload_bytes), 8) + std::string(sha256);

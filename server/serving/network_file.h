@@ -25,8 +25,7 @@ struct NetworkFile {
 };
 
 // The header for a payload with this digest (32 bytes).
-std::string EncodeNetworkFileHeader(engine::Mode mode, std::int64_t payload_bytes,
-                                    std::string_view sha256);
+std::string EncodeNetworkFileHeader(engine::Mode mode, std::int64_t payload_bytes, std::string_view sha256);
 
 // DATA_LOSS says what is wrong with the file.
 Result<NetworkFile> DecodeNetworkFile(std::string bytes);

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "server/serving/names.h"
 #include "server/serving/sha256.h"
 
 namespace spikeserve::serving {
@@ -14,6 +15,10 @@ namespace {
 
 // Enough to touch every layer once and to let lazy set-up happen before the first request.
 constexpr std::int64_t kWarmUpSteps = 2;
+// Bytes in memory for one serialized byte of small messages, at most: an empty operation or label takes
+// two bytes on the wire and about fifty parsed.
+constexpr std::int64_t kStructureGrowth = 32;
+constexpr std::size_t kMaxListed = 50;  // an answer is for people to read
 
 // All OUTPUT probes over a few steps of constant input.
 engine::SimulationSpec WarmUpSpec(const engine::Network& network) {
@@ -44,68 +49,103 @@ auto Guarded(Work work) -> decltype(work()) {
 
 }  // namespace
 
-Result<NetworkRegistry::Claim> NetworkLoader::Begin(const std::string& name,
-                                                    std::int64_t version) const {
-  const NetworkRepository* repository = context_.repository;
-  return context_.registry.BeginLoad(name, version,
-                                     repository ? repository->HighestVersion(name) : 0);
+std::int64_t NetworkLoader::EstimateUploadBytes(std::int64_t upload_bytes) const {
+  return 2 * upload_bytes + kStructureGrowth * std::min(upload_bytes, context_.max_structure_bytes);
 }
 
-Result<NetworkHandle> NetworkLoader::Load(NetworkRegistry::Claim claim, std::string bytes,
-                                          engine::Mode mode) const {
-  auto entry = Guarded([&] { return MakeResident(bytes, mode); });
+Result<NetworkRegistry::Claim> NetworkLoader::Begin(const std::string& name, std::int64_t version) const {
+  const NetworkRepository* repository = context_.repository;
+  auto claim = context_.registry.BeginLoad(name, version, repository ? repository->HighestVersion(name) : 0);
+  if (!claim.ok() || repository == nullptr || !repository->Has(name, claim.value().version())) return claim;
+  return AlreadyExists("network " + Quote(name) + " version " + std::to_string(claim.value().version()) +
+                       " is stored, but could not be loaded at the start of the server; choose another "
+                       "version or have its file removed");
+}
+
+Result<NetworkHandle> NetworkLoader::Load(NetworkRegistry::Claim claim, const Upload& upload) const {
+  return Guarded([&] { return LoadChecked(std::move(claim), upload); });
+}
+
+Result<NetworkHandle> NetworkLoader::LoadChecked(NetworkRegistry::Claim claim, const Upload& upload) const {
+  auto entry = MakeResident(upload.bytes, upload.mode);
   if (!entry.ok()) return entry.status();
   entry.value()->name = claim.name();
   entry.value()->version = claim.version();
-  const std::string digest = Sha256(bytes);
+  const std::string digest = Sha256(upload.bytes);
   entry.value()->sha256 = ToHex(digest);
-  if (context_.repository) {
-    Status stored = Guarded([&] {
-      return context_.repository->Write(claim.name(), claim.version(), mode, bytes, digest);
-    });
-    if (!stored.ok()) return stored;
+  if (upload.cancelled.stop_requested()) {
+    return Status(StatusCode::kCancelled, "cancelled by the client before the network was stored");
   }
+  if (Status stored = Store(claim, upload, digest); !stored.ok()) return stored;
   return context_.registry.Publish(std::move(claim), std::move(entry).value());
 }
 
-Result<NetworkHandle> NetworkLoader::LoadStored(const StoredVersion& stored) const {
-  auto file = Guarded([&] {
-    return context_.repository->Read(stored.name, stored.version, context_.max_upload_bytes);
-  });
-  if (!file.ok()) return file.status();
-  auto claim = context_.registry.BeginLoad(stored.name, stored.version, 0);
-  if (!claim.ok()) return claim.status();
-  auto entry = Guarded([&] { return MakeResident(file.value().payload, file.value().mode); });
-  if (!entry.ok()) return entry.status();
-  entry.value()->name = stored.name;
-  entry.value()->version = stored.version;
-  entry.value()->sha256 = ToHex(Sha256(file.value().payload));
-  return context_.registry.Publish(std::move(claim).value(), std::move(entry).value());
+Status NetworkLoader::Store(const NetworkRegistry::Claim& claim, const Upload& upload,
+                            std::string_view sha256) const {
+  if (context_.repository == nullptr) return {};
+  return context_.repository->Write(claim.name(), claim.version(), upload.mode, upload.bytes, sha256);
 }
 
-Result<std::vector<std::int64_t>> NetworkLoader::Unload(const std::string& name,
-                                                        std::int64_t version,
-                                                        std::function<void()> on_freed) const {
-  auto versions = context_.registry.Unload(name, version, std::move(on_freed));
-  if (!versions.ok() || !context_.repository) return versions;
-  for (const std::int64_t unloaded : versions.value()) {
-    Status removed = context_.repository->Remove(name, unloaded);
-    if (!removed.ok()) return removed;
-  }
-  return versions;
+Result<NetworkHandle> NetworkLoader::LoadStored(const StoredVersion& stored) const {
+  return Guarded([&]() -> Result<NetworkHandle> {
+    auto claim = context_.registry.BeginLoad(stored.name, stored.version, 0);
+    if (!claim.ok()) return claim.status();
+    const auto size =
+        context_.repository->PayloadBytes(stored.name, stored.version, context_.max_upload_bytes);
+    if (!size.ok()) return size.status();
+    const auto reservation = context_.budget.Reserve(EstimateUploadBytes(size.value()), "reading the file");
+    if (!reservation.ok()) return reservation.status();
+    auto file = context_.repository->Read(stored.name, stored.version, context_.max_upload_bytes);
+    if (!file.ok()) return file.status();
+    auto entry = MakeResident(file.value().payload, file.value().mode);
+    if (!entry.ok()) return entry.status();
+    entry.value()->name = stored.name;
+    entry.value()->version = stored.version;
+    entry.value()->sha256 = ToHex(Sha256(file.value().payload));
+    return context_.registry.Publish(std::move(claim).value(), std::move(entry).value());
+  });
+}
+
+void NetworkLoader::Unload(const std::string& name, std::int64_t version, Unloaded done) const {
+  // Reports when the last of this function and the registry has let go of it.
+  struct Pending {
+    explicit Pending(Unloaded report) : done(std::move(report)) {}
+    ~Pending() { done(std::move(result)); }
+    Unloaded done;
+    Result<std::vector<std::int64_t>> result{Internal("unloading did not finish")};
+  };
+  const auto pending = std::make_shared<Pending>(std::move(done));
+  pending->result = Guarded([&]() -> Result<std::vector<std::int64_t>> {
+    auto versions = context_.registry.Unload(name, version, pending);
+    if (!versions.ok() || !context_.repository) return versions;
+    for (const std::int64_t unloaded : versions.value()) {
+      if (Status removed = context_.repository->Remove(name, unloaded); !removed.ok()) return removed;
+    }
+    return versions;
+  });
+}
+
+Result<engine::Network> NetworkLoader::Parse(std::string_view bytes, NetworkMetadata& metadata) const {
+  Result<ParsedNetwork> parsed = context_.parse(bytes);
+  if (!parsed.ok()) return parsed.status();
+  metadata = std::move(parsed.value().metadata);
+  auto network = engine::Network::Create(std::move(parsed.value().definition), context_.limits);
+  const std::vector<std::string>& violations = parsed.value().violations;
+  if (violations.empty()) return network;
+  std::string text = "the definition has " + std::to_string(violations.size()) +
+                     (violations.size() == 1 ? " violation:" : " violations:");
+  for (std::size_t i = 0; i < std::min(violations.size(), kMaxListed); ++i) text += "\n- " + violations[i];
+  if (!network.ok()) text += "\n" + network.status().message();
+  return InvalidArgument(std::move(text));
 }
 
 Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_view bytes,
                                                                   engine::Mode mode) const {
-  Result<ParsedNetwork> parsed = context_.parse(bytes);
-  if (!parsed.ok()) return parsed.status();
-  auto network =
-      engine::Network::Create(std::move(parsed.value().definition), context_.limits);
-  if (!network.ok()) return network.status();
   auto entry = std::make_unique<NetworkEntry>();
+  auto network = Parse(bytes, entry->metadata);
+  if (!network.ok()) return network.status();
   entry->mode = mode;
   entry->backend = context_.backend.name();
-  entry->metadata = std::move(parsed.value().metadata);
   entry->loaded_at = std::chrono::system_clock::now();
   entry->network = std::make_shared<const engine::Network>(std::move(network).value());
 
@@ -133,8 +173,7 @@ Status NetworkLoader::WarmUp(const NetworkEntry& entry) const {
   }
   const std::vector<float> zeros(static_cast<std::size_t>(largest), 0.0F);
   const auto* data = reinterpret_cast<const std::byte*>(zeros.data());
-  const std::vector<engine::SampleInputs> samples{
-      {std::vector<const std::byte*>(spec.inputs.size(), data)}};
+  const std::vector<engine::SampleInputs> samples{{std::vector<const std::byte*>(spec.inputs.size(), data)}};
   auto simulation = entry.resident->NewSimulation(spec, samples);
   if (!simulation.ok()) return simulation.status();
   if (Status status = simulation.value()->Advance(kWarmUpSteps); !status.ok()) return status;

@@ -1,7 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "server/base/status.h"
 #include "server/engine/backend.h"
@@ -22,6 +27,14 @@ struct LoaderContext {
   ParseNetwork parse;
   engine::NetworkLimits limits;
   std::int64_t max_upload_bytes = 0;
+  std::int64_t max_structure_bytes = 0;  // of a definition without its weights
+};
+
+// A definition as it came, and whether anybody still waits for it.
+struct Upload {
+  std::string bytes;
+  engine::Mode mode = engine::Mode::kExact;
+  std::stop_token cancelled;
 };
 
 // Turns the bytes of a definition into a ready network: parse, check, reserve, load, warm up, store,
@@ -30,20 +43,26 @@ class NetworkLoader {
  public:
   explicit NetworkLoader(LoaderContext context) : context_(std::move(context)) {}
 
-  // Claims the name; version 0 is one above all loaded and stored ones.
+  // Upper bound of what holding and parsing `upload_bytes` takes, the network itself left out.
+  std::int64_t EstimateUploadBytes(std::int64_t upload_bytes) const;
+  // Claims the name; version 0 is one above all loaded and stored ones. ALREADY_EXISTS also for a
+  // version that is stored and could not be loaded.
   Result<NetworkRegistry::Claim> Begin(const std::string& name, std::int64_t version) const;
   // Slow: not for an RPC thread.
-  Result<NetworkHandle> Load(NetworkRegistry::Claim claim, std::string bytes,
-                             engine::Mode mode) const;
+  Result<NetworkHandle> Load(NetworkRegistry::Claim claim, const Upload& upload) const;
   // Loads one stored network at start.
   Result<NetworkHandle> LoadStored(const StoredVersion& stored) const;
-  // Unloads and deletes the stored files; see NetworkRegistry::Unload.
-  Result<std::vector<std::int64_t>> Unload(const std::string& name, std::int64_t version,
-                                           std::function<void()> on_freed) const;
+  // Unloads and deletes the stored files. `done` is called once, with the versions when their memory
+  // is free and their files are gone, or with what failed; it does not throw. Not at the same time as
+  // a Load of the same name.
+  using Unloaded = std::function<void(Result<std::vector<std::int64_t>>)>;
+  void Unload(const std::string& name, std::int64_t version, Unloaded done) const;
 
  private:
-  Result<std::unique_ptr<NetworkEntry>> MakeResident(std::string_view bytes,
-                                                     engine::Mode mode) const;
+  Result<NetworkHandle> LoadChecked(NetworkRegistry::Claim claim, const Upload& upload) const;
+  Status Store(const NetworkRegistry::Claim& claim, const Upload& upload, std::string_view sha256) const;
+  Result<engine::Network> Parse(std::string_view bytes, NetworkMetadata& metadata) const;
+  Result<std::unique_ptr<NetworkEntry>> MakeResident(std::string_view bytes, engine::Mode mode) const;
   Status WarmUp(const NetworkEntry& entry) const;
 
   const LoaderContext context_;

@@ -48,7 +48,7 @@ struct NetworkRegistry::Reaper {
 };
 
 NetworkRegistry::Claim::~Claim() {
-  if (registry_) registry_->Erase(name_, version_);
+  if (registry_) registry_->Erase(name_, version_, NetworkState::kLoading);
 }
 
 NetworkRegistry::NetworkRegistry(Listener listener)
@@ -62,8 +62,7 @@ NetworkRegistry::~NetworkRegistry() {
   reaper_->Stop();
 }
 
-Result<NetworkRegistry::Claim> NetworkRegistry::BeginLoad(const std::string& name,
-                                                          std::int64_t version,
+Result<NetworkRegistry::Claim> NetworkRegistry::BeginLoad(const std::string& name, std::int64_t version,
                                                           std::int64_t highest_stored) {
   const std::lock_guard lock(write_mu_);
   auto map = std::make_shared<Map>(*Snapshot());
@@ -71,6 +70,10 @@ Result<NetworkRegistry::Claim> NetworkRegistry::BeginLoad(const std::string& nam
   if (version == 0) {
     const std::int64_t highest = versions.empty() ? 0 : versions.rbegin()->first;
     version = std::max(highest, highest_stored) + 1;
+  }
+  if (version > kMaxVersion) {
+    return OutOfRange("version: " + std::to_string(version) + " is above the highest allowed, " +
+                      std::to_string(kMaxVersion));
   }
   if (const auto found = versions.find(version); found != versions.end()) {
     if (found->second.state == NetworkState::kUnloading) {
@@ -105,8 +108,7 @@ Result<NetworkHandle> NetworkRegistry::Get(const std::string& name, std::int64_t
   const NetworkListing& listing = found.value();
   switch (listing.state) {
     case NetworkState::kReady: return listing.handle;
-    case NetworkState::kLoading:
-      return Unavailable(Describe(name, listing.version) + " is still loading");
+    case NetworkState::kLoading: return Unavailable(Describe(name, listing.version) + " is still loading");
     case NetworkState::kUnloading: break;
   }
   return NotFound(Describe(name, listing.version) + " is being unloaded");
@@ -118,11 +120,10 @@ Result<NetworkListing> NetworkRegistry::Find(const std::string& name, std::int64
   if (versions == map->end()) return NotFound("network " + Quote(name) + " is not loaded");
   auto found = versions->second.find(version);
   if (version == 0) {
-    const auto ready = std::find_if(
-        versions->second.rbegin(), versions->second.rend(),
-        [](const auto& item) { return item.second.state == NetworkState::kReady; });
-    found = ready == versions->second.rend() ? std::prev(versions->second.end())
-                                             : std::prev(ready.base());
+    const auto ready = std::find_if(versions->second.rbegin(), versions->second.rend(), [](const auto& item) {
+      return item.second.state == NetworkState::kReady;
+    });
+    found = ready == versions->second.rend() ? std::prev(versions->second.end()) : std::prev(ready.base());
   }
   if (found == versions->second.end()) {
     return NotFound(Describe(name, version) + " is not loaded");
@@ -141,27 +142,25 @@ std::vector<NetworkListing> NetworkRegistry::List() const {
   return all;
 }
 
-Result<std::vector<std::int64_t>> NetworkRegistry::Unload(const std::string& name,
-                                                          std::int64_t version,
-                                                          std::function<void()> on_freed) {
-  const Result<NetworkListing> found = Find(name, version);
-  if (!found.ok()) return found.status();
-  const std::shared_ptr<void> token(nullptr, [on_freed](void*) { on_freed(); });
+Result<std::vector<std::int64_t>> NetworkRegistry::Unload(const std::string& name, std::int64_t version,
+                                                          const std::shared_ptr<void>& until_freed) {
   std::vector<std::int64_t> unloaded;
   {
     const std::lock_guard lock(write_mu_);
+    const Result<NetworkListing> found = Find(name, version);
+    if (!found.ok()) return found.status();
     auto map = std::make_shared<Map>(*Snapshot());
     for (auto& [number, slot] : (*map)[name]) {
       if (version != 0 && version != number) continue;
       if (slot.state == NetworkState::kLoading) continue;
       slot.state = NetworkState::kUnloading;
       slot.handle = nullptr;
-      waiting_.emplace(std::pair(name, number), token);
+      waiting_.emplace(std::pair(name, number), until_freed);
       unloaded.push_back(number);
     }
     if (!unloaded.empty()) Replace(std::move(map));
   }
-  if (unloaded.empty()) return Unavailable(Describe(name, version) + " is still loading");
+  if (unloaded.empty()) return Unavailable("network " + Quote(name) + " is still loading");
   Notify(name);
   return unloaded;
 }
@@ -176,14 +175,17 @@ void NetworkRegistry::Replace(std::shared_ptr<const Map> map) {
   map_.swap(map);
 }
 
-void NetworkRegistry::Erase(const std::string& name, std::int64_t version) {
-  std::vector<std::shared_ptr<void>> freed;  // calls on_freed outside the lock
+// Does nothing where the version is in another state, hence somebody else's.
+void NetworkRegistry::Erase(const std::string& name, std::int64_t version, NetworkState state) {
+  std::vector<std::shared_ptr<void>> freed;  // dropped outside the lock
   {
     const std::lock_guard lock(write_mu_);
     auto map = std::make_shared<Map>(*Snapshot());
     const auto versions = map->find(name);
     if (versions == map->end()) return;
-    versions->second.erase(version);
+    const auto slot = versions->second.find(version);
+    if (slot == versions->second.end() || slot->second.state != state) return;
+    versions->second.erase(slot);
     if (versions->second.empty()) map->erase(versions);
     Replace(std::move(map));
     const auto [first, last] = waiting_.equal_range({name, version});
@@ -198,9 +200,8 @@ void NetworkRegistry::Notify(const std::string& name) {
   const std::shared_ptr<const Map> map = Snapshot();
   const auto versions = map->find(name);
   const bool ready = versions != map->end() &&
-                     std::any_of(versions->second.begin(), versions->second.end(), [](auto& item) {
-                       return item.second.state == NetworkState::kReady;
-                     });
+                     std::any_of(versions->second.begin(), versions->second.end(),
+                                 [](auto& item) { return item.second.state == NetworkState::kReady; });
   listener_(name, ready);
 }
 
@@ -209,7 +210,7 @@ void NetworkRegistry::ReapUntilStopped() {
     const std::string name = entry->name;
     const std::int64_t version = entry->version;
     entry.reset();
-    Erase(name, version);
+    Erase(name, version, NetworkState::kUnloading);
   }
 }
 

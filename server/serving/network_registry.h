@@ -63,9 +63,8 @@ class NetworkRegistry {
   NetworkRegistry& operator=(const NetworkRegistry&) = delete;
 
   // Version 0: one above the highest known and above `highest_stored`. ALREADY_EXISTS where it is
-  // loading or ready, UNAVAILABLE where it is still being unloaded.
-  Result<Claim> BeginLoad(const std::string& name, std::int64_t version,
-                          std::int64_t highest_stored);
+  // loading or ready, UNAVAILABLE where it is still being unloaded, OUT_OF_RANGE past kMaxVersion.
+  Result<Claim> BeginLoad(const std::string& name, std::int64_t version, std::int64_t highest_stored);
   // Makes the claimed network ready; entry's name and version are the claim's.
   NetworkHandle Publish(Claim claim, std::unique_ptr<NetworkEntry> entry);
 
@@ -75,16 +74,16 @@ class NetworkRegistry {
   Result<NetworkListing> Find(const std::string& name, std::int64_t version) const;
   std::vector<NetworkListing> List() const;
 
-  // Stops new use of one version, or of all (0), and returns which. `on_freed` is called from the
-  // reaper thread once the memory of all of them is free.
+  // Stops new use of one version, or of all (0) that are not loading, and returns which. Copies of
+  // `until_freed` are held until the memory of all of them is free; the reaper thread drops the last.
   Result<std::vector<std::int64_t>> Unload(const std::string& name, std::int64_t version,
-                                           std::function<void()> on_freed);
+                                           const std::shared_ptr<void>& until_freed);
 
  private:
   struct Slot {
     NetworkState state = NetworkState::kLoading;
-    NetworkHandle handle;                     // only where ready
-    std::weak_ptr<const NetworkEntry> last;   // what the handle was
+    NetworkHandle handle;                    // only where ready
+    std::weak_ptr<const NetworkEntry> last;  // what the handle was
   };
   using Versions = std::map<std::int64_t, Slot>;
   using Map = std::map<std::string, Versions>;
@@ -92,16 +91,16 @@ class NetworkRegistry {
 
   std::shared_ptr<const Map> Snapshot() const;
   void Replace(std::shared_ptr<const Map> map);
-  void Erase(const std::string& name, std::int64_t version);
+  void Erase(const std::string& name, std::int64_t version, NetworkState state);
   void Notify(const std::string& name);
   void ReapUntilStopped();
 
   const Listener listener_;
   const std::shared_ptr<Reaper> reaper_;
   std::mutex write_mu_;  // held while a new map is made
-  // Copies end with the last unloading version they wait for, and the last copy calls on_freed.
+  // What is dropped once an unloading version is freed.
   std::multimap<std::pair<std::string, std::int64_t>, std::shared_ptr<void>>
-      waiting_;  // guarded by write_mu_
+      waiting_;           // guarded by write_mu_
   std::mutex notify_mu_;  // held while the listener runs, so that news arrive in order
   mutable std::mutex map_mu_;
   std::shared_ptr<const Map> map_;  // guarded by map_mu_

@@ -31,7 +31,13 @@ std::int64_t ParseVersion(const std::string& text) {
   std::int64_t version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole && version > 0 && std::to_string(version) == text ? version : 0;
+  return whole && version > 0 && version <= kMaxVersion && std::to_string(version) == text ? version : 0;
+}
+
+// A version's folder and the one above, where nothing else is in them.
+void RemoveEmptyFolders(const fs::path& folder) {
+  std::error_code ignored;
+  if (fs::remove(folder, ignored)) fs::remove(folder.parent_path(), ignored);
 }
 
 std::vector<std::int64_t> StoredVersions(const fs::path& folder) {
@@ -77,23 +83,43 @@ std::int64_t NetworkRepository::HighestVersion(const std::string& name) const {
   return versions.empty() ? 0 : versions.back();
 }
 
-Result<NetworkFile> NetworkRepository::Read(const std::string& name, std::int64_t version,
-                                            std::int64_t max_payload_bytes) const {
+bool NetworkRepository::Has(const std::string& name, std::int64_t version) const {
+  const Result<fs::path> folder = Folder(name, version);
+  std::error_code ignored;
+  return folder.ok() && fs::exists(folder.value() / kFileName, ignored);
+}
+
+Result<std::int64_t> NetworkRepository::PayloadBytes(const std::string& name, std::int64_t version,
+                                                     std::int64_t max_payload_bytes) const {
   const Result<fs::path> folder = Folder(name, version);
   if (!folder.ok()) return folder.status();
   const fs::path path = folder.value() / kFileName;
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) return NotFound(path.string() + " cannot be opened");
-  const auto size = static_cast<std::int64_t>(file.tellg());
-  if (size > max_payload_bytes + kNetworkFileHeaderBytes) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found) return NotFound(path.string() + " does not exist");
+  // Opening a pipe would wait forever.
+  if (!fs::is_regular_file(status))
+    return Status(StatusCode::kDataLoss, path.string() + ": is no regular file");
+  const std::uintmax_t size = fs::file_size(path, error);
+  if (error) return Status(StatusCode::kDataLoss, path.string() + ": " + error.message());
+  if (size > static_cast<std::uintmax_t>(max_payload_bytes + kNetworkFileHeaderBytes)) {
     return ResourceExhausted(path.string() + ": got " + std::to_string(size) + " bytes, limit " +
                              std::to_string(max_payload_bytes) + " (--max-upload-mb)");
   }
-  std::string bytes(static_cast<std::size_t>(std::max<std::int64_t>(size, 0)), '\0');
-  file.seekg(0);
-  if (!file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) {
-    return Status(StatusCode::kDataLoss, path.string() + ": cannot be read");
-  }
+  return std::max<std::int64_t>(static_cast<std::int64_t>(size) - kNetworkFileHeaderBytes, 0);
+}
+
+Result<NetworkFile> NetworkRepository::Read(const std::string& name, std::int64_t version,
+                                            std::int64_t max_payload_bytes) const {
+  const Result<std::int64_t> payload = PayloadBytes(name, version, max_payload_bytes);
+  if (!payload.ok()) return payload.status();
+  const fs::path path = Folder(name, version).value() / kFileName;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return Status(StatusCode::kDataLoss, path.string() + ": cannot be opened");
+  // One byte more than there should be, to notice a file that grows; a short one fails its checks.
+  std::string bytes(static_cast<std::size_t>(payload.value() + kNetworkFileHeaderBytes + 1), '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
   Result<NetworkFile> decoded = DecodeNetworkFile(std::move(bytes));
   if (decoded.ok()) return decoded;
   return Status(decoded.status().code(), path.string() + ": " + decoded.status().message());
@@ -105,15 +131,17 @@ Status NetworkRepository::Write(const std::string& name, std::int64_t version, e
   if (!folder.ok()) return folder.status();
   const fs::path target = folder.value() / kFileName;
   std::error_code error;
-  if (fs::exists(target, error)) return AlreadyExists(target.string() + " is already stored");
   fs::create_directories(folder.value(), error);
   if (error) return Unavailable(folder.value().string() + ": " + error.message());
-  const std::string header =
-      EncodeNetworkFileHeader(mode, static_cast<std::int64_t>(payload.size()), sha256);
+  const std::string header = EncodeNetworkFileHeader(mode, static_cast<std::int64_t>(payload.size()), sha256);
   Status status = WriteDurably(target, {header, payload});
-  if (status.ok()) status = SyncFolder(folder.value().parent_path());
+  if (!status.ok()) {
+    RemoveEmptyFolders(folder.value());
+    return status;
+  }
+  status = SyncFolder(folder.value().parent_path());
   if (status.ok()) status = SyncFolder(directory_);
-  // Also where only a sync failed: the caller was told that nothing is stored.
+  // The caller is told that nothing is stored.
   if (!status.ok()) static_cast<void>(Remove(name, version));
   return status;
 }
@@ -124,10 +152,7 @@ Status NetworkRepository::Remove(const std::string& name, std::int64_t version) 
   std::error_code error;
   fs::remove(folder.value() / kFileName, error);
   if (error) return Unavailable(folder.value().string() + ": " + error.message());
-  // Folders go only where nothing else is in them.
-  std::error_code ignored;
-  fs::remove(folder.value(), ignored);
-  fs::remove(folder.value().parent_path(), ignored);
+  RemoveEmptyFolders(folder.value());
   return {};
 }
 
@@ -136,8 +161,9 @@ Result<fs::path> NetworkRepository::Folder(const std::string& name, std::int64_t
   if (!IsValidName(name)) {
     return InvalidArgument("name: got " + Quote(name) + ", allowed " + std::string(kNameRule));
   }
-  if (version < 1) {
-    return InvalidArgument("version: got " + std::to_string(version) + ", wanted 1 or more");
+  if (version < 1 || version > kMaxVersion) {
+    return InvalidArgument("version: got " + std::to_string(version) + ", allowed 1.." +
+                           std::to_string(kMaxVersion));
   }
   return directory_ / name / std::to_string(version);
 }

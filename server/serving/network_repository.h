@@ -27,15 +27,21 @@ class NetworkRepository {
 
   // Every stored file with a valid name and version, damaged or not, in order.
   std::vector<StoredVersion> List() const;
+  // Whether this version is stored, damaged or not.
+  bool Has(const std::string& name, std::int64_t version) const;
   // The highest stored version of `name`, damaged or not; 0 where there is none.
   std::int64_t HighestVersion(const std::string& name) const;
 
-  // NOT_FOUND, DATA_LOSS for a damaged file, RESOURCE_EXHAUSTED for one above `max_payload_bytes`.
+  // Size of the file less its header. NOT_FOUND, DATA_LOSS for what is too short or no file,
+  // RESOURCE_EXHAUSTED for one above `max_payload_bytes`.
+  Result<std::int64_t> PayloadBytes(const std::string& name, std::int64_t version,
+                                    std::int64_t max_payload_bytes) const;
+  // As PayloadBytes; DATA_LOSS for a damaged file.
   Result<NetworkFile> Read(const std::string& name, std::int64_t version,
                            std::int64_t max_payload_bytes) const;
-  // Durable once it returns OK. ALREADY_EXISTS never overwrites.
-  Status Write(const std::string& name, std::int64_t version, engine::Mode mode,
-               std::string_view payload, std::string_view sha256) const;
+  // Durable once it returns OK; on failure nothing new is stored. ALREADY_EXISTS: never overwrites.
+  Status Write(const std::string& name, std::int64_t version, engine::Mode mode, std::string_view payload,
+               std::string_view sha256) const;
   // OK too where there was nothing.
   Status Remove(const std::string& name, std::int64_t version) const;
 

@@ -1,5 +1,6 @@
 #include "server/serving/request.h"
 
+#include <utility>
 #include <variant>
 
 namespace spikeserve::serving {
@@ -26,6 +27,14 @@ bool SameSettings(const engine::RunSettings& a, const engine::RunSettings& b) {
 }
 
 }  // namespace
+
+void Request::Answer(const Status& status, RunOutcome outcome) {
+  samples.clear();
+  input_bytes.reset();
+  reservation.ShrinkTo(0);
+  network.reset();
+  std::exchange(sink, nullptr)->OnDone(status, std::move(outcome));
+}
 
 bool CanShareBatch(const Request& a, const Request& b) {
   return a.network == b.network && a.report_every == b.report_every &&

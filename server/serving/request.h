@@ -22,14 +22,15 @@ struct RunOutcome {
   std::int64_t batch_size = 0;  // samples of the run it was part of
 };
 
-// Receives what happens to one request. Called by one thread at a time; must return at once.
+// Receives what happens to one request. Called by one thread at a time; must return at once. Nothing is
+// thrown: there would be nobody to answer.
 class ResultSink {
  public:
   virtual ~ResultSink() = default;
   // The readout over the steps so far.
-  virtual void OnProgress(engine::Reading reading) = 0;
+  virtual void OnProgress(engine::Reading reading) noexcept = 0;
   // The end, exactly once; `outcome` is filled where `status` is OK. The sink may be gone afterwards.
-  virtual void OnDone(const Status& status, RunOutcome outcome) = 0;
+  virtual void OnDone(const Status& status, RunOutcome outcome) noexcept = 0;
 };
 
 // Samples to be simulated. Moved from the service to the batcher to a worker.
@@ -46,6 +47,8 @@ struct Request {
   Clock::TimePoint enqueued;  // set by the batcher
 
   std::int64_t sample_count() const { return static_cast<std::int64_t>(samples.size()); }
+  // Answers, after giving back all that the request holds: who has the answer may count on it.
+  void Answer(const Status& status, RunOutcome outcome);
 };
 
 // Whether both can be samples of one simulation.

@@ -31,6 +31,6 @@ struct RunContext {
 // Simulates all samples of the batch together and answers every request exactly once. A request that
 // is cancelled or expires is answered between two chunks; the run ends with the last that is wanted.
 // A sample that fails takes only its own request with it. `stop` ends the run with UNAVAILABLE.
-void RunBatch(Batch batch, const RunContext& context, std::stop_token stop);
+void RunBatch(Batch batch, const RunContext& context, const std::stop_token& stop);
 
 }  // namespace spikeserve::serving

@@ -7,8 +7,7 @@ namespace spikeserve::serving {
 namespace {
 
 template <typename T>
-std::vector<T> Slice(const std::vector<T>& all, std::int64_t first, std::int64_t count,
-                     std::int64_t stride) {
+std::vector<T> Slice(const std::vector<T>& all, std::int64_t first, std::int64_t count, std::int64_t stride) {
   if (all.empty()) return {};
   const auto begin = all.begin() + first * stride;
   return std::vector<T>(begin, begin + count * stride);
@@ -16,20 +15,23 @@ std::vector<T> Slice(const std::vector<T>& all, std::int64_t first, std::int64_t
 
 }  // namespace
 
-engine::Reading SliceReading(const engine::Reading& reading, const engine::SimulationSpec& spec,
-                             std::int64_t first, std::int64_t count) {
+engine::Reading SliceReadout(const engine::Reading& reading, std::int64_t first, std::int64_t count) {
   engine::Reading part;
   part.steps_done = reading.steps_done;
   for (const engine::ProbeReading& probe : reading.probes) {
-    engine::ProbeReading& own = part.probes.emplace_back();
-    own.size = probe.size;
-    own.values = Slice(probe.values, first, count, probe.size);
-    if (spec.trajectories) {
-      own.trajectory = Slice(probe.trajectory, first, count, probe.size * reading.steps_done);
-    }
+    part.probes.push_back({probe.size, Slice(probe.values, first, count, probe.size), {}});
+  }
+  part.sample_status = Slice(reading.sample_status, first, count, 1);
+  return part;
+}
+
+engine::Reading SliceReading(const engine::Reading& reading, std::int64_t first, std::int64_t count) {
+  engine::Reading part = SliceReadout(reading, first, count);
+  for (std::size_t i = 0; i < part.probes.size(); ++i) {
+    const engine::ProbeReading& probe = reading.probes[i];
+    part.probes[i].trajectory = Slice(probe.trajectory, first, count, probe.size * reading.steps_done);
   }
   part.statistics = Slice(reading.statistics, first, count, 1);
-  part.sample_status = Slice(reading.sample_status, first, count, 1);
   return part;
 }
 

@@ -8,8 +8,10 @@
 namespace spikeserve::serving {
 
 // The part of a batch's reading that belongs to `count` samples from `first` on.
-engine::Reading SliceReading(const engine::Reading& reading, const engine::SimulationSpec& spec,
-                             std::int64_t first, std::int64_t count);
+engine::Reading SliceReading(const engine::Reading& reading, std::int64_t first, std::int64_t count);
+
+// The same without trajectories and statistics.
+engine::Reading SliceReadout(const engine::Reading& reading, std::int64_t first, std::int64_t count);
 
 // The first bad sample_status among these samples, with the index the client knows.
 Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int64_t count);
