@@ -1,0 +1,16 @@
+#pragma once
+
+#include "server/rpc/simulate_plan.h"
+#include "server/serving/request.h"
+#include "spikeserve/v1/simulation.pb.h"
+
+namespace spikeserve::rpc {
+
+// The final answer; `total_s` is the time since the request was received.
+v1::SimulateResponse EncodeResponse(const ResponsePlan& plan, const serving::RunOutcome& outcome,
+                                    double total_s);
+
+// The answer so far, without trajectories.
+v1::Progress EncodeProgress(const ResponsePlan& plan, const engine::Reading& reading);
+
+}  // namespace spikeserve::rpc

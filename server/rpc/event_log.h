@@ -1,0 +1,45 @@
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "server/base/status.h"
+
+namespace spikeserve::rpc {
+
+enum class LogFormat { kText, kJson };
+
+// One named value of an event.
+struct LogField {
+  std::string_view name;
+  std::variant<std::string, std::int64_t, double, bool> value;
+};
+
+// Events, one line each on stderr: `time level event name=value ...`, or the same as a JSON object.
+// Thread-safe; never throws.
+class EventLog {
+ public:
+  using Fields = std::initializer_list<LogField>;
+
+  EventLog(LogFormat format, spdlog::level::level_enum level);
+  // Writes through `sink`, for tests.
+  EventLog(LogFormat format, spdlog::sink_ptr sink);
+
+  void Debug(std::string_view event, Fields fields) const { Write(spdlog::level::debug, event, fields); }
+  void Info(std::string_view event, Fields fields) const { Write(spdlog::level::info, event, fields); }
+  void Warn(std::string_view event, Fields fields) const { Write(spdlog::level::warn, event, fields); }
+  void Error(std::string_view event, Fields fields) const { Write(spdlog::level::err, event, fields); }
+
+ private:
+  void Write(spdlog::level::level_enum level, std::string_view event, Fields fields) const noexcept;
+
+  const LogFormat format_;
+  const std::shared_ptr<spdlog::logger> logger_;
+};
+
+}  // namespace spikeserve::rpc

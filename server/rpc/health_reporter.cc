@@ -1,0 +1,27 @@
+#include "server/rpc/health_reporter.h"
+
+namespace spikeserve::rpc {
+
+void HealthReporter::Attach(grpc::HealthCheckServiceInterface& service) {
+  const std::lock_guard lock(mu_);
+  service_ = &service;
+  for (const auto& [name, ready] : ready_) service_->SetServingStatus(name, ready);
+}
+
+void HealthReporter::Detach() {
+  const std::lock_guard lock(mu_);
+  service_ = nullptr;
+}
+
+void HealthReporter::SetNetwork(const std::string& name, bool ready) {
+  const std::lock_guard lock(mu_);
+  ready_[name] = ready;
+  if (service_ != nullptr) service_->SetServingStatus(name, ready);
+}
+
+bool HealthReporter::server_ready() const {
+  const std::lock_guard lock(mu_);
+  return ready_.at("");
+}
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <grpcpp/health_check_service_interface.h>
+
+#include <map>
+#include <mutex>
+#include <string>
+
+namespace spikeserve::rpc {
+
+// Tells grpc.health.v1 which networks can be used, under their names, and under "" whether the server can.
+// Remembers what was said before the server listens. Thread-safe.
+class HealthReporter {
+ public:
+  // Passes on everything known and from now on everything new, until Detach.
+  void Attach(grpc::HealthCheckServiceInterface& service);
+  void Detach();
+
+  void SetNetwork(const std::string& name, bool ready);
+  void SetServer(bool ready) { SetNetwork("", ready); }
+  bool server_ready() const;
+
+ private:
+  mutable std::mutex mu_;
+  grpc::HealthCheckServiceInterface* service_ = nullptr;  // guarded by mu_
+  std::map<std::string, bool> ready_{{"", false}};        // guarded by mu_
+};
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+
+#include "server/engine/network.h"
+
+namespace spikeserve::rpc {
+
+// Upper bounds on what one client's message may ask for. Each has a server flag, named beside it.
+struct Limits {
+  std::int64_t max_message_bytes = std::int64_t{64} << 20;   // --max-message-mb
+  std::int64_t max_upload_bytes = std::int64_t{1} << 30;     // --max-upload-mb
+  std::int64_t max_structure_bytes = std::int64_t{4} << 20;  // --max-structure-kb: all but bulk data
+  std::int64_t max_response_bytes = std::int64_t{64} << 20;  // --max-response-mb
+  std::int64_t max_uploads = 4;                              // --max-uploads, at the same time
+  std::int64_t max_steps = 10'000;                           // --max-steps
+  std::int64_t max_samples = 4'096;                          // --max-samples, of one request
+  engine::NetworkLimits network;
+};
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "server/serving/network_registry.h"
+#include "spikeserve/v1/network.pb.h"
+
+namespace spikeserve::rpc {
+
+// What a client may know about a network; little more than its name while it loads or goes.
+v1::NetworkInfo EncodeNetworkInfo(const serving::NetworkListing& listing);
+
+// Of a ready network.
+v1::NetworkInfo EncodeNetworkInfo(const serving::NetworkEntry& entry, serving::NetworkState state);
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <atomic>
+
+#include "server/rpc/service_context.h"
+#include "spikeserve/v1/network.grpc.pb.h"
+
+namespace spikeserve::rpc {
+
+// Loads, shows and unloads networks. Thread-safe.
+class NetworkService final : public v1::NetworkService::CallbackService {
+ public:
+  explicit NetworkService(const ServiceContext& context) : context_(context) {}
+
+  grpc::ServerReadReactor<v1::LoadNetworkRequest>* LoadNetwork(grpc::CallbackServerContext* call,
+                                                               v1::LoadNetworkResponse* response) override;
+  grpc::ServerUnaryReactor* UnloadNetwork(grpc::CallbackServerContext* call,
+                                          const v1::UnloadNetworkRequest* request,
+                                          v1::UnloadNetworkResponse* response) override;
+  grpc::ServerUnaryReactor* GetNetwork(grpc::CallbackServerContext* call,
+                                       const v1::GetNetworkRequest* request,
+                                       v1::GetNetworkResponse* response) override;
+  grpc::ServerUnaryReactor* ListNetworks(grpc::CallbackServerContext* call,
+                                         const v1::ListNetworksRequest* request,
+                                         v1::ListNetworksResponse* response) override;
+
+ private:
+  Status Get(const grpc::CallbackServerContext& call, const v1::GetNetworkRequest& request,
+             v1::GetNetworkResponse& response) const;
+  Status List(const grpc::CallbackServerContext& call, v1::ListNetworksResponse& response) const;
+
+  const ServiceContext& context_;
+  std::atomic<std::int64_t> uploads_ = 0;
+};
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,54 @@
+#include "server/rpc/simulate_call.h"
+
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "server/rpc/encode_response.h"
+#include "server/rpc/status.h"
+
+namespace spikeserve::rpc {
+namespace {
+
+constexpr std::array<int, 2> kInputData{v1::SimulateRequest::kInputsFieldNumber, v1::Array::kDataFieldNumber};
+
+}  // namespace
+
+grpc::ServerUnaryReactor* SimulateCall::Start(const ServiceContext& context,
+                                              grpc::CallbackServerContext& call,
+                                              const grpc::ByteBuffer& request, grpc::ByteBuffer& response) {
+  auto* self = new SimulateCall(context, response);
+  const Status status = Guarded([&] { return self->Submit(context, call, request); });
+  if (!status.ok()) self->FinishWith(status);
+  return self;  // gone only after gRPC has taken it
+}
+
+Status SimulateCall::Submit(const ServiceContext& context, grpc::CallbackServerContext& call,
+                            const grpc::ByteBuffer& request) {
+  if (Status status = context.authorizer.Check(call, Scope::kUse); !status.ok()) return status;
+  auto message = std::make_shared<v1::SimulateRequest>();
+  if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) return status;
+  return submission_.Submit(std::move(message), 0, call, *this);
+}
+
+void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {
+  record_.queue_s = outcome.queue_s;
+  record_.compute_s = outcome.compute_s;
+  record_.batch_size = outcome.batch_size;
+  FinishWith(status.ok() ? Guarded([&] { return Encode(outcome); }) : status);
+}
+
+Status SimulateCall::Encode(const serving::RunOutcome& outcome) {
+  auto bytes = Serialize(EncodeResponse(submission_.plan(), outcome, record_.Elapsed()));
+  if (!bytes.ok()) return bytes.status();
+  response_ = std::move(bytes).value();
+  return {};
+}
+
+// The last thing that is done here: the call may be gone afterwards.
+void SimulateCall::FinishWith(const Status& status) {
+  record_.SetStatus(status);
+  Finish(ToGrpc(status));
+}
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "server/rpc/service_context.h"
+#include "server/rpc/simulate_call.h"
+#include "server/rpc/stream_call.h"
+#include "spikeserve/v1/simulation.grpc.pb.h"
+
+namespace spikeserve::rpc {
+
+// Runs networks. Takes messages as bytes, so that they are checked before they are parsed. Thread-safe.
+class SimulationService final
+    : public v1::SimulationService::WithRawCallbackMethod_Simulate<
+          v1::SimulationService::WithRawCallbackMethod_SimulateStream<v1::SimulationService::Service>> {
+ public:
+  explicit SimulationService(const ServiceContext& context) : context_(context) {}
+
+  grpc::ServerUnaryReactor* Simulate(grpc::CallbackServerContext* call, const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) override {
+    return SimulateCall::Start(context_, *call, *request, *response);
+  }
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* SimulateStream(grpc::CallbackServerContext* call,
+                                                             const grpc::ByteBuffer* request) override {
+    return StreamCall::Start(context_, *call, *request);
+  }
+
+ private:
+  const ServiceContext& context_;
+};
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,85 @@
+#include "server/rpc/submission.h"
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "server/serving/names.h"
+
+namespace spikeserve::rpc {
+namespace {
+
+// A deadline further away is none; keeps time-point arithmetic away from its limits.
+constexpr std::chrono::hours kFarthestDeadline{24 * 365};
+// The message as received and as parsed.
+constexpr std::int64_t kMessageCopies = 2;
+// The response as built and as serialized.
+constexpr std::int64_t kResponseCopies = 2;
+
+Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, const Clock& clock) {
+  const auto now = std::chrono::system_clock::now();
+  if (deadline > now + kFarthestDeadline) return Clock::TimePoint::max();
+  return clock.Now() + (deadline - now);
+}
+
+Status CheckTarget(const v1::SimulateRequest& request) {
+  if (!serving::IsValidName(request.network())) {
+    return InvalidArgument("network: got " + serving::Quote(request.network()) + ", allowed " +
+                           std::string(serving::kNameRule));
+  }
+  if (request.version() >= 0) return {};
+  return InvalidArgument("version: got " + std::to_string(request.version()) +
+                         ", allowed 1 and above, or 0 for the highest that is ready");
+}
+
+}  // namespace
+
+Status Submission::Receive(const grpc::ByteBuffer& bytes, BulkPath bulk,
+                           google::protobuf::MessageLite& message) {
+  const auto size = static_cast<std::int64_t>(bytes.Length());
+  auto reservation = context_.budget.Reserve(kMessageCopies * size, "the request");
+  if (!reservation.ok()) return reservation.status();
+  message_reservation_ = std::move(reservation).value();
+  if (Status status = CheckStructure(bytes, bulk, context_.limits.max_structure_bytes); !status.ok())
+    return status;
+  return Parse(bytes, message);
+}
+
+Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, std::int64_t report_every,
+                          const grpc::CallbackServerContext& call, serving::ResultSink& sink) {
+  if (Status status = CheckTarget(*request); !status.ok()) return status;
+  record_.network = request->network();
+  auto network = context_.registry.Get(request->network(), request->version());
+  if (!network.ok()) return network.status();
+  record_.version = network.value()->version;
+  auto plan = PlanSimulation(*request, std::move(network).value(), context_.limits);
+  if (!plan.ok()) return plan.status();
+  plan_ = std::move(plan.value().response);
+  record_.samples = plan_.samples;
+  if (Status status = ReserveResponse(); !status.ok()) return status;
+  serving::Request queued;
+  queued.network = plan_.network;
+  queued.spec = plan_.spec;
+  queued.report_every = report_every;
+  queued.samples = std::move(plan.value().samples);
+  queued.input_bytes = std::move(request);
+  queued.reservation = std::move(message_reservation_);
+  queued.deadline = ToMonotonic(call.deadline(), context_.clock);
+  queued.cancelled = stop_.get_token();
+  queued.sink = &sink;
+  return context_.batcher.Submit(std::move(queued));
+}
+
+Status Submission::ReserveResponse() {
+  auto reservation = context_.budget.Reserve(kResponseCopies * plan_.response_bytes, "the response");
+  if (!reservation.ok()) return reservation.status();
+  response_reservation_ = std::move(reservation).value();
+  return {};
+}
+
+void Submission::Cancel() {
+  stop_.request_stop();
+  context_.batcher.Sweep();
+}
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <memory>
+#include <stop_token>
+
+#include "server/base/status.h"
+#include "server/rpc/call_record.h"
+#include "server/rpc/simulate_plan.h"
+#include "server/rpc/wire.h"
+#include "server/serving/request.h"
+#include "spikeserve/v1/simulation.pb.h"
+
+namespace spikeserve::rpc {
+
+// A simulation on its way: from the bytes of a call to the batcher, and its cancellation. Submit by one
+// thread, then Cancel by any.
+class Submission {
+ public:
+  Submission(const ServiceContext& context, CallRecord& record) : context_(context), record_(record) {}
+
+  // Reserves memory for the message, then parses it into `message`.
+  Status Receive(const grpc::ByteBuffer& bytes, BulkPath bulk, google::protobuf::MessageLite& message);
+  // Checks `request`, kept alive by itself, and queues it. The sink is called only where the answer is OK.
+  // INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE.
+  Status Submit(std::shared_ptr<const v1::SimulateRequest> request, std::int64_t report_every,
+                const grpc::CallbackServerContext& call, serving::ResultSink& sink);
+  // The answer, if still open, becomes CANCELLED or DEADLINE_EXCEEDED.
+  void Cancel();
+
+  // How to answer; once Submit was called.
+  const ResponsePlan& plan() const { return plan_; }
+
+ private:
+  Status ReserveResponse();
+
+  const ServiceContext& context_;
+  CallRecord& record_;
+  ResponsePlan plan_;
+  std::stop_source stop_;
+  serving::MemoryBudget::Reservation message_reservation_;  // moves on with the request
+  serving::MemoryBudget::Reservation response_reservation_;
+};
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <atomic>
+#include <optional>
+#include <stop_token>
+
+#include "server/rpc/call_record.h"
+#include "server/serving/memory_budget.h"
+#include "server/serving/network_loader.h"
+#include "server/serving/network_registry.h"
+#include "spikeserve/v1/network.pb.h"
+
+namespace spikeserve::rpc {
+
+// One LoadNetwork call: takes the header, reserves what it announces, collects the chunks, and has the
+// task thread load them. Deletes itself when it is over. gRPC calls one at a time, except OnCancel.
+class UploadCall final : public grpc::ServerReadReactor<v1::LoadNetworkRequest> {
+ public:
+  // Begins the call. `uploads` counts those under way and outlives the call, as `response` does.
+  static grpc::ServerReadReactor<v1::LoadNetworkRequest>* Start(const ServiceContext& context,
+                                                                std::atomic<std::int64_t>& uploads,
+                                                                grpc::CallbackServerContext& call,
+                                                                v1::LoadNetworkResponse& response);
+  ~UploadCall() override { --uploads_; }
+
+  void OnReadDone(bool ok) override;
+  void OnCancel() override { stop_.request_stop(); }
+  void OnDone() override { delete this; }
+
+ private:
+  UploadCall(const ServiceContext& context, std::atomic<std::int64_t>& uploads,
+             grpc::CallbackServerContext& call, v1::LoadNetworkResponse& response)
+      : context_(context),
+        uploads_(uploads),
+        call_(call),
+        response_(response),
+        record_(context, "LoadNetwork") {}
+
+  Status Admit(std::int64_t uploads_before) const;
+  Status Take();
+  Status TakeHeader(const v1::LoadNetworkHeader& header);
+  Status TakeChunk(std::string& chunk);
+  Status TakeEnd();
+  Status Load();
+  void FinishWith(const Status& status);
+
+  const ServiceContext& context_;
+  std::atomic<std::int64_t>& uploads_;
+  grpc::CallbackServerContext& call_;
+  v1::LoadNetworkResponse& response_;
+  CallRecord record_;
+  std::stop_source stop_;
+  v1::LoadNetworkRequest message_;  // of the read under way
+  v1::LoadNetworkHeader header_;
+  serving::MemoryBudget::Reservation reservation_;
+  std::optional<serving::NetworkRegistry::Claim> claim_;  // from the header until it is loaded
+  serving::Upload upload_;
+};
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <google/protobuf/message_lite.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "server/base/status.h"
+
+namespace spikeserve::rpc {
+
+// Field numbers from the message down to the bytes field that holds bulk data.
+using BulkPath = std::span<const int>;
+
+// Refuses bytes that would grow out of bounds when parsed: small messages take tens of bytes of memory for
+// two on the wire, bulk data takes what it is. Allocates nothing. INVALID_ARGUMENT where the bytes are no
+// message, RESOURCE_EXHAUSTED where more than `max_structure_bytes` lie outside of bulk data.
+Status CheckStructure(std::string_view bytes, BulkPath bulk, std::int64_t max_structure_bytes);
+Status CheckStructure(const grpc::ByteBuffer& bytes, BulkPath bulk, std::int64_t max_structure_bytes);
+
+// Parses what passed CheckStructure. INVALID_ARGUMENT names the message type.
+Status Parse(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message);
+
+// The message as it goes onto the wire; INTERNAL where it is too large for protobuf.
+Result<grpc::ByteBuffer> Serialize(const google::protobuf::MessageLite& message);
+
+}  // namespace spikeserve::rpc
