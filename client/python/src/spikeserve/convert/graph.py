@@ -60,7 +60,7 @@ class SourceModel:
     graph: Graph
     label: str  # for messages
     source_format: str
-    sha256: str  # of the file, hex; empty for a live model
+    sha256: str = ""  # of the file with the weights, hex; empty for a live model
 
 
 def as_float32(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float32]:

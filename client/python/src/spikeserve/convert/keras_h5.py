@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path, PurePosixPath
 
 from spikeserve.convert.errors import ConversionError
@@ -34,9 +33,8 @@ def read_keras_h5(path: Path, limits: Limits, json_path: Path | None = None) -> 
         what = f"{json_path or path}: model configuration"
         tree = TreeParser(major, limits).parse(expect(parse_json(text, what, limits), dict, what))
         _assign(tree, file)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     kind = "keras .h5" if json_path is None else "keras .json + .h5"
-    return SourceModel(inline(tree, limits), str(path), f"{kind} (Keras {version})", digest)
+    return SourceModel(inline(tree, limits), str(path), f"{kind} (Keras {version})")
 
 
 def _json_text(path: Path, limits: Limits) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,7 @@ def read_keras_zip(path: Path, limits: Limits) -> SourceModel:
     with SafeFile(members["model.weights.h5"], label, limits) as weights:
         root = next((name for name in _ROOTS if weights.find(name) is not None), _ROOTS[0])
         _assign(tree, "", root, weights, set())
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return SourceModel(inline(tree, limits), str(path), "keras-3 archive (.keras)", digest)
+    return SourceModel(inline(tree, limits), str(path), "Keras archive (.keras)")
 
 
 def _keras_version(members: dict[str, bytes], path: Path, limits: Limits) -> int:

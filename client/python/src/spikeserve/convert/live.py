@@ -36,7 +36,7 @@ def read_live_model(model: Any, limits: Limits) -> SourceModel:
     tree = TreeParser(major, limits).parse(record)
     _assign(tree, model, limits)
     label = str(getattr(model, "name", class_name))
-    return SourceModel(inline(tree, limits), label, "live Keras model", "")
+    return SourceModel(inline(tree, limits), label, "live Keras model")
 
 
 def _plain(value: Any) -> Any:

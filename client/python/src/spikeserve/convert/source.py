@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,22 @@ def read_model(model: Any, limits: Limits = DEFAULT_LIMITS) -> SourceModel:
     if is_live_model(model):
         return read_live_model(model, limits)
     if isinstance(model, (tuple, list)) and len(model) == 2:
-        return read_keras_h5(Path(model[1]), limits, json_path=Path(model[0]))
+        source = read_keras_h5(Path(model[1]), limits, json_path=Path(model[0]))
+        return replace(source, sha256=_digest(Path(model[1])))
     if not isinstance(model, (str, os.PathLike)):
         raise ConversionError(
             f"{type(model).__name__} is not a model; give a path to a .keras or .h5 file, "
             "a (model.json, weights.h5) pair or a Keras model"
         )
     return _read_path(Path(model), limits)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _read_path(path: Path, limits: Limits) -> SourceModel:
@@ -44,9 +55,9 @@ def _read_path(path: Path, limits: Limits) -> SourceModel:
     with path.open("rb") as stream:
         magic = stream.read(8)
     if magic.startswith(_ZIP_MAGIC):
-        return read_keras_zip(path, limits)
+        return replace(read_keras_zip(path, limits), sha256=_digest(path))
     if magic == _HDF5_MAGIC:
-        return read_keras_h5(path, limits)
+        return replace(read_keras_h5(path, limits), sha256=_digest(path))
     if magic[:1] == b"{":
         raise ConversionError(
             f"{path}: a JSON configuration alone has no weights; "
