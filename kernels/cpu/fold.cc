@@ -35,6 +35,12 @@ void Fold::StepAny(const T* u) {
 template void Fold::StepAny<std::int32_t>(const std::int32_t*);
 template void Fold::StepAny<float>(const float*);
 
+void Fold::AddTotals(std::span<const std::int64_t> sums) {
+  for (std::size_t j = 0; j < total_.size(); ++j) {
+    total_[j] += static_cast<double>(sums[j]);
+  }
+}
+
 double Fold::Sum(std::size_t j) const {
   double sum = total_[j];
   if (filters_.synapse) {

@@ -29,6 +29,15 @@ class Fold {
   // One step of u.
   void Step(std::span<const std::int32_t> counts) { StepAny(counts.data()); }
   void Step(std::span<const float> values) { StepAny(values.data()); }
+  // What a kernel that steps the filters itself works on; it hands in the sums of u with AddTotals.
+  struct Filters {
+    FoldFilters filters;
+    float* filtered = nullptr;  // f, where filters.synapse
+    float* probed = nullptr;    // p, where filters.probe_synapse
+    float* last = nullptr;      // h of the last step
+  };
+  Filters State() { return {filters_, filtered_.data(), probed_.data(), last_.data()}; }
+  void AddTotals(std::span<const std::int64_t> sums);
   // Means start after this step.
   void MarkStart();
   // Mean of h over the `steps` since MarkStart.

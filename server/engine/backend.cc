@@ -19,7 +19,7 @@ Result<std::unique_ptr<Backend>> MakeBackend(const BackendOptions& options) {
     return InvalidArgument("backend: got '" + options.kind + "', wanted auto, cpu or cuda");
   }
   const auto cores = std::max<std::int64_t>(1, std::thread::hardware_concurrency());
-  return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(options.threads > 0 ? options.threads : cores));
+  return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(options.threads > 0 ? options.threads : cores, options.cpu_path));
 }
 
 }  // namespace spikeserve::engine

@@ -27,9 +27,13 @@ class Backend {
 
 constexpr std::int64_t kMaxThreads = 1024;
 
+// Which loops the CPU runs exact mode with. The results are the same to the bit; tests compare them.
+enum class CpuPath { kAuto, kPlain };
+
 struct BackendOptions {
   std::string kind = "auto";  // auto | cpu | cuda
   std::int64_t threads = 0;   // CPU worker threads; 0: one per core
+  CpuPath cpu_path = CpuPath::kAuto;
 };
 
 // INVALID_ARGUMENT for an unknown kind, FAILED_PRECONDITION for one this machine lacks.

@@ -24,7 +24,7 @@ Result<std::unique_ptr<ResidentNetwork>> CpuBackend::Load(std::shared_ptr<const 
   if (mode == Mode::kReference) {
     return std::unique_ptr<ResidentNetwork>(std::make_unique<ReferenceNetwork>(plan.value(), pool_));
   }
-  return std::unique_ptr<ResidentNetwork>(std::make_unique<ExactNetwork>(std::move(plan).value(), pool_));
+  return std::unique_ptr<ResidentNetwork>(std::make_unique<ExactNetwork>(std::move(plan).value(), path_, pool_));
 }
 
 }  // namespace spikeserve::engine

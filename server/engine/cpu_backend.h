@@ -9,13 +9,14 @@ namespace spikeserve::engine {
 class CpuBackend final : public Backend {
  public:
   // `threads` >= 1.
-  explicit CpuBackend(std::int64_t threads) : pool_(threads) {}
+  CpuBackend(std::int64_t threads, CpuPath path) : path_(path), pool_(threads) {}
 
   std::string name() const override { return "cpu"; }
   Result<std::int64_t> EstimateBytes(const Network& network, Mode mode) const override;
   Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network, Mode mode) const override;
 
  private:
+  const CpuPath path_;
   mutable ThreadPool pool_;
 };
 

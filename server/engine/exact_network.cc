@@ -8,15 +8,16 @@
 namespace spikeserve::engine {
 using ExactSimulation = SampleSimulation<ExactRun, ExactSample, ExactScratch>;
 
-ExactNetwork::ExactNetwork(Plan plan, ThreadPool& pool)
-    : plan_(std::move(plan)), readout_weights_(MakeReadoutWeights(plan_)), pool_(pool) {
+ExactNetwork::ExactNetwork(Plan plan, CpuPath path, ThreadPool& pool)
+    : plan_(std::move(plan)), readout_weights_(MakeReadoutWeights(plan_)),
+      fast_(path == CpuPath::kPlain ? FastPlan{} : MakeFastPlan(plan_)), plain_(path == CpuPath::kPlain), pool_(pool) {
   for (const ProbePlan& probe : plan_.probes) {
     probe_sizes_.push_back(probe.size);
   }
 }
 
 std::int64_t ExactNetwork::bytes() const {
-  std::int64_t bytes = plan_.bytes + plan_.network->bytes();
+  std::int64_t bytes = plan_.bytes + plan_.network->bytes() + FastPlanBytes(fast_);
   for (const auto& layer : readout_weights_) {
     for (const std::vector<float>& term : layer) {
       bytes += 4 * static_cast<std::int64_t>(term.size());
@@ -39,7 +40,7 @@ Result<std::unique_ptr<Simulation>> ExactNetwork::NewSimulation(const Simulation
     return status;
   }
   return std::unique_ptr<Simulation>(
-      std::make_unique<ExactSimulation>(MakeExactRun(plan_, readout_weights_, spec), samples, pool_));
+      std::make_unique<ExactSimulation>(MakeExactRun(plan_, readout_weights_, plain_ ? nullptr : &fast_, spec), samples, pool_));
 }
 
 }  // namespace spikeserve::engine

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "server/engine/backend.h"
 #include "server/engine/exact_run.h"
 #include "server/engine/simulation.h"
 #include "server/engine/thread_pool.h"
@@ -13,7 +14,7 @@ namespace spikeserve::engine {
 class ExactNetwork final : public ResidentNetwork {
  public:
   // `pool` outlives the network.
-  ExactNetwork(Plan plan, ThreadPool& pool);
+  ExactNetwork(Plan plan, CpuPath path, ThreadPool& pool);
 
   std::int64_t bytes() const override;
   std::int64_t EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const override;
@@ -24,6 +25,8 @@ class ExactNetwork final : public ResidentNetwork {
  private:
   const Plan plan_;
   const ReadoutWeights readout_weights_;
+  const FastPlan fast_;
+  const bool plain_;
   std::vector<std::int64_t> probe_sizes_;
   ThreadPool& pool_;
 };

@@ -88,25 +88,37 @@ void ExactReadout::StepLayer(const ExactRun& run, const LayerView& view, std::sp
   }
 }
 
+kernels::Fold* ExactReadout::FusedFold(const ExactRun& run, std::int64_t population) {
+  const ExactRun::Fused& fused = run.fused[Index(population)];
+  return fused.probe < 0 ? nullptr : &folds_[Index(fused.probe)][fused.term];
+}
+
 void ExactReadout::StepFolds(const ExactRun& run, std::int64_t done, std::int64_t steps, ExactScratch& scratch) {
-  const float one = 1.0F;
   for (std::size_t p = 0; p < folds_.size(); ++p) {
     for (std::size_t t = 0; t < folds_[p].size(); ++t) {
-      const std::vector<Term>& terms = run.plan->layers[Index(run.probe(p).layer)].terms;
-      kernels::Fold& fold = folds_[p][t];
-      for (std::int64_t step = 0; step < steps; ++step) {
-        if (t == terms.size()) {
-          fold.Step(std::span<const float>(&one, 1));
-        } else if (run.population(terms[t].population).spiking) {
-          fold.Step(std::span<const std::int32_t>(scratch.Counts(terms[t].population, step)));
-        } else {
-          fold.Step(std::span<const float>(scratch.Values(terms[t].population, step)));
-        }
-        if (done + step + 1 == run.spec.settings.readout.skip_steps) {
-          fold.MarkStart();
-        }
+      StepFold(run, p, t, steps, scratch);
+      if (done + steps == run.spec.settings.readout.skip_steps) {
+        folds_[p][t].MarkStart();
       }
     }
+  }
+}
+
+void ExactReadout::StepFold(const ExactRun& run, std::size_t p, std::size_t t, std::int64_t steps,
+                            ExactScratch& scratch) {
+  const std::vector<Term>& terms = run.plan->layers[Index(run.probe(p).layer)].terms;
+  kernels::Fold& fold = folds_[p][t];
+  if (t < terms.size() && run.population(terms[t].population).spiking) {
+    const std::int64_t population = terms[t].population;
+    for (std::int64_t step = 0; step < steps && !scratch.IsFolded(population); ++step) {
+      fold.Step(scratch.Counts(population, step));
+    }
+    return;
+  }
+  const float one = 1.0F;  // what the bias is multiplied by
+  for (std::int64_t step = 0; step < steps; ++step) {
+    fold.Step(t == terms.size() ? std::span<const float>(&one, 1)
+                                : std::span<const float>(scratch.Values(terms[t].population, step)));
   }
 }
 

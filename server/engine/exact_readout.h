@@ -26,8 +26,12 @@ class ExactReadout {
 
   // Hands a layer's step to the probes that want every step. Called for stepped layers.
   void StepLayer(const ExactRun& run, const LayerView& view, std::span<float> buffer);
-  // Hands the chunk to the probes that the rewrite reads; `done` steps lay before it.
+  // Hands the chunk to the probes that the rewrite reads; `done` steps lay before it. A chunk does not reach over
+  // the end of the skipped steps.
   void StepFolds(const ExactRun& run, std::int64_t done, std::int64_t steps, ExactScratch& scratch);
+
+  // The fold of the one readout term that reads a population, if there is just one; else null.
+  kernels::Fold* FusedFold(const ExactRun& run, std::int64_t population);
 
   // Readout of probe `index` of the spec over `done` steps.
   void Read(const ExactRun& run, std::size_t index, std::int64_t done, ExactScratch& scratch,
@@ -35,6 +39,7 @@ class ExactReadout {
   const std::vector<double>& trajectory(std::size_t index) const { return probes_[index].trajectory(); }
 
  private:
+  void StepFold(const ExactRun& run, std::size_t p, std::size_t t, std::int64_t steps, ExactScratch& scratch);
   void ReadFolds(const ExactRun& run, std::size_t index, std::int64_t counted, ExactScratch& scratch,
                  std::span<double> out) const;
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/group_product.h"
+
 namespace spikeserve::engine {
 namespace {
 
@@ -61,6 +63,36 @@ std::int64_t SampleBytes(const Plan& plan, const SimulationSpec& spec) {
   return bytes;
 }
 
+// Who reads what each population emits. A fold that is one population's only one can be fused into its kernel.
+void FindReaders(const Plan& plan, ExactRun& run) {
+  run.read.resize(plan.populations.size());
+  run.loads.resize(plan.populations.size());
+  run.fused.resize(plan.populations.size());
+  std::vector<std::int64_t> folds(plan.populations.size());
+  for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+    for (std::size_t t = 0; run.stepped[l] && t < plan.layers[l].terms.size(); ++t) {
+      const std::int64_t source = plan.layers[l].terms[t].population;
+      run.read[Index(source)] = true;
+      run.loads[Index(source)] = run.loads[Index(source)] || !run.IsPrepared(l, t);
+    }
+  }
+  for (std::size_t p = 0; p < run.folded.size(); ++p) {
+    const std::vector<Term>& terms = plan.layers[Index(run.probe(p).layer)].terms;
+    for (std::size_t t = 0; run.folded[p] && t < terms.size(); ++t) {
+      const std::size_t population = Index(terms[t].population);
+      run.fused[population] = {static_cast<std::int64_t>(p), t};
+      run.loads[population] = true;
+      ++folds[population];
+    }
+  }
+  for (std::size_t i = 0; i < folds.size(); ++i) {
+    if (folds[i] != 1) {
+      run.fused[i] = {};
+      run.read[i] = run.read[i] || folds[i] > 1;
+    }
+  }
+}
+
 }  // namespace
 
 ReadoutWeights MakeReadoutWeights(const Plan& plan) {
@@ -83,14 +115,18 @@ ReadoutWeights MakeReadoutWeights(const Plan& plan) {
   return weights;
 }
 
-ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const SimulationSpec& spec) {
+ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const FastPlan* fast,
+                      const SimulationSpec& spec) {
   ExactRun run;
   run.plan = &plan;
   run.readout_weights = &weights;
+  run.fast = fast;
   run.spec = spec;
   run.constants = MakeConstants(plan, spec);
   run.chunk = ChunkSteps(plan);
+  run.group = 4 * kernels::kProductGroup;
   run.stepped.resize(plan.layers.size());
+  run.observed.resize(plan.layers.size());
   for (std::size_t l = 0; l < plan.layers.size(); ++l) {
     run.stepped[l] = plan.layers[l].kind == LayerKind::kNeuron;
   }
@@ -99,8 +135,10 @@ ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const Sim
     run.folded.push_back(IsFolded(plan, probe));
     if (!run.folded.back() || spec.trajectories) {
       run.stepped[Index(probe.layer)] = true;
+      run.observed[Index(probe.layer)] = true;
     }
   }
+  FindReaders(plan, run);
   return run;
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "server/engine/fast_plan.h"
 #include "server/engine/index.h"
 #include "server/engine/plan.h"
 #include "server/engine/run_constants.h"
@@ -22,11 +23,27 @@ struct ExactRun {
   std::vector<LayerConstants> constants;
   std::vector<bool> folded;   // [probe of the spec]: its readout is taken by the rewrite of kernels/cpu/fold.h
   std::vector<bool> stepped;  // [layer]: its value is needed at every step
-  std::int64_t chunk = 1;     // steps per pass over the layers
+  const FastPlan* fast = nullptr;  // null: the plain loops only
+  std::vector<bool> observed;      // [layer]: a probe wants to see every step
+  struct Fused {
+    std::int64_t probe = -1;  // of the spec
+    std::size_t term = 0;
+  };
+  std::vector<Fused> fused;        // [population]: the one readout term that the fast kernels take along
+  std::vector<bool> read;          // [population]: something else reads what it emits
+  std::vector<bool> loads;         // [population]: an input whose values are read other than by Prepare
+  std::int64_t chunk = 1;          // steps per pass over the layers
+  std::int64_t group = 1;          // samples whose inputs meet the weights together
 
   const Population& population(std::int64_t index) const { return plan->populations[Index(index)]; }
   const ProbePlan& probe(std::size_t index) const { return plan->probes[Index(spec.probes[index])]; }
   std::int64_t ProbeSize(std::int64_t probe) const { return plan->probes[Index(probe)].size; }
+  // The fast paths compute what a held input causes through this term before the first step.
+  bool IsPrepared(std::size_t layer, std::size_t term) const {
+    return fast != nullptr && (*fast)[layer].usable && !(*fast)[layer].terms[term].empty() &&
+           IsHeld(plan->layers[layer].terms[term].population);
+  }
+  bool IsRead(std::int64_t population) const { return read[Index(population)]; }
   // A uint8 input: its values are integers.
   bool IsBytes(std::int64_t population) const {
     return plan->populations[Index(population)].layer < 0 &&
@@ -38,8 +55,9 @@ struct ExactRun {
   }
 };
 
-// `plan` and `weights` outlive the run.
-ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const SimulationSpec& spec);
+// `plan`, `weights` and `fast` (null: plain loops only) outlive the run.
+ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const FastPlan* fast,
+                      const SimulationSpec& spec);
 
 // Upper bound of the bytes of a run of `samples` samples on `threads` threads, readings left out.
 std::int64_t ExactRunBytes(const Plan& plan, const SimulationSpec& spec, std::int64_t samples, std::int64_t threads);

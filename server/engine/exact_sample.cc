@@ -1,30 +1,15 @@
 #include "server/engine/exact_sample.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 
 #include "kernels/cpu/population.h"
+#include "server/engine/fast_layer.h"
+#include "server/engine/held_currents.h"
 
 namespace spikeserve::engine {
 namespace {
 
 constexpr std::int64_t kLargestByte = 255;
-
-template <typename T>
-float ReadValue(const std::byte* data, std::int64_t index) {
-  T value;
-  std::memcpy(&value, data + index * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
-  return static_cast<float>(value);
-}
-
-float ReadInput(const InputOperation& input, DataType type, const std::byte* data, std::int64_t index) {
-  if (type == DataType::kUint8) {
-    return std::fma(ReadValue<std::uint8_t>(data, index), static_cast<float>(input.uint8_scale.value_or(1)),
-                    static_cast<float>(input.uint8_offset.value_or(0)));
-  }
-  return type == DataType::kFloat64 ? ReadValue<double>(data, index) : ReadValue<float>(data, index);
-}
 
 // What every neuron of a layer did, from its spike counts.
 LayerActivity Summarise(const std::vector<std::int64_t>& spikes, const std::vector<std::int64_t>& fan_out) {
@@ -56,9 +41,27 @@ ExactSample::ExactSample(const ExactRun& run, SampleInputs inputs)
   }
 }
 
+void ExactSample::Prepare(const ExactRun& run, std::span<ExactSample> group, ExactScratch& scratch) {
+  std::vector<HeldSample> held;
+  for (std::size_t l = 0; run.fast != nullptr && l < run.fast->size(); ++l) {
+    for (std::size_t t = 0; t < (*run.fast)[l].terms.size(); ++t) {
+      const std::int64_t source = run.plan->layers[l].terms[t].population;
+      if (!run.IsPrepared(l, t)) {
+        continue;
+      }
+      held.clear();
+      for (ExactSample& sample : group) {
+        held.push_back({sample.inputs_.data[Index(source)], &sample.layers_[l].constant[t]});
+      }
+      ComputeHeldCurrents(run, l, t, held, scratch.fast);
+    }
+  }
+}
+
 void ExactSample::Advance(const ExactRun& run, std::int64_t steps, ExactScratch& scratch) {
   while (steps > 0 && status_.ok()) {
-    const std::int64_t now = std::min(steps, run.chunk);
+    const std::int64_t skipped = run.spec.settings.readout.skip_steps - done_;
+    const std::int64_t now = std::min({steps, run.chunk, skipped > 0 ? skipped : steps});
     RunChunk(run, now, scratch);
     done_ += now;
     steps -= now;
@@ -67,11 +70,13 @@ void ExactSample::Advance(const ExactRun& run, std::int64_t steps, ExactScratch&
 
 void ExactSample::RunChunk(const ExactRun& run, std::int64_t steps, ExactScratch& scratch) {
   for (std::size_t input = 0; input < inputs_.data.size(); ++input) {
-    LoadInput(run, static_cast<std::int64_t>(input), steps, scratch);
+    if (run.loads[input]) {
+      LoadInput(run, static_cast<std::int64_t>(input), steps, scratch);
+    }
   }
   for (std::size_t layer = 0; layer < layers_.size() && status_.ok(); ++layer) {
-    if (run.stepped[layer]) {
-      RunLayer(run, layer, steps, scratch);
+    if (run.stepped[layer] && !RunFast(run, layer, steps, scratch)) {
+      RunPlain(run, layer, steps, scratch);
     }
   }
   if (status_.ok()) {
@@ -88,14 +93,25 @@ void ExactSample::LoadInput(const ExactRun& run, std::int64_t input, std::int64_
   const auto& definition = std::get<InputOperation>(operation.kind);
   for (std::int64_t step = 0; step < (format.per_step ? steps : 1); ++step) {
     const std::int64_t first = format.per_step ? (done_ + step) * population.size : 0;
-    const std::span<float> values = scratch.Values(input, step);
-    for (std::int64_t j = 0; j < population.size; ++j) {
-      values[Index(j)] = ReadInput(definition, format.type, inputs_.data[Index(input)], first + j);
-    }
+    ReadInput(definition, format.type, inputs_.data[Index(input)], first, scratch.Values(input, step));
   }
 }
 
-void ExactSample::RunLayer(const ExactRun& run, std::size_t layer, std::int64_t steps, ExactScratch& scratch) {
+// False where the plain loops must run the layer.
+bool ExactSample::RunFast(const ExactRun& run, std::size_t layer, std::int64_t steps, ExactScratch& scratch) {
+  if (run.fast == nullptr || !(*run.fast)[layer].usable || run.observed[layer]) {
+    return false;
+  }
+  const Layer& plan = run.plan->layers[layer];
+  for (std::size_t t = 0; t < plan.terms.size(); ++t) {
+    if (run.IsHeld(plan.terms[t].population) && !TermCurrent(run, layer, t, 0, scratch)) {
+      return false;  // the plain loops come to the same end and say so
+    }
+  }
+  return RunFastLayer(run, layer, steps, layers_[layer], readout_.FusedFold(run, plan.population), scratch, spikes_);
+}
+
+void ExactSample::RunPlain(const ExactRun& run, std::size_t layer, std::int64_t steps, ExactScratch& scratch) {
   const Layer& plan = run.plan->layers[layer];
   const bool neurons = plan.kind == LayerKind::kNeuron;
   const bool spiking = neurons && run.population(plan.population).spiking;
@@ -189,7 +205,7 @@ bool ExactSample::StepNeurons(const ExactRun& run, std::size_t layer, std::int64
     kernels::StepRectifiedLinear(sum, constants.bias, constants.amplitude, scratch.Values(plan.population, step));
     return true;
   }
-  const std::span<std::int32_t> counts = scratch.Counts(plan.population, step);
+  const std::span<std::int32_t> counts = scratch.WriteCounts(plan.population, step);
   kernels::StepResult result;
   if (std::holds_alternative<IntegrateAndFire>(plan.model)) {
     result = kernels::StepIntegrateAndFire(sum, constants.bias, state.voltage, counts);

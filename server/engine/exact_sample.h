@@ -6,6 +6,7 @@
 #include "server/engine/exact_readout.h"
 #include "server/engine/exact_run.h"
 #include "server/engine/exact_scratch.h"
+#include "server/engine/exact_state.h"
 
 namespace spikeserve::engine {
 
@@ -16,6 +17,9 @@ class ExactSample {
   // What `inputs` point to outlives the sample.
   ExactSample(const ExactRun& run, SampleInputs inputs);
 
+  // Computes what the held inputs of the samples cause in the layers that the fast kernels run, all together.
+  // Called once, before the first Advance.
+  static void Prepare(const ExactRun& run, std::span<ExactSample> group, ExactScratch& scratch);
   // Runs the next `steps`; does nothing once a number has left its range.
   void Advance(const ExactRun& run, std::int64_t steps, ExactScratch& scratch);
   // Readout of probe `index` of the spec.
@@ -29,16 +33,10 @@ class ExactSample {
   const Status& status() const { return status_; }
 
  private:
-  struct LayerState {
-    std::vector<float> voltage, refractory;
-    std::vector<std::vector<float>> filters;   // [term]
-    std::vector<std::vector<float>> constant;  // [term]: the current of an input that is held
-    std::vector<std::int64_t> spikes;          // [neuron], for statistics
-  };
-
   void RunChunk(const ExactRun& run, std::int64_t steps, ExactScratch& scratch);
   void LoadInput(const ExactRun& run, std::int64_t input, std::int64_t steps, ExactScratch& scratch) const;
-  void RunLayer(const ExactRun& run, std::size_t layer, std::int64_t steps, ExactScratch& scratch);
+  bool RunFast(const ExactRun& run, std::size_t layer, std::int64_t steps, ExactScratch& scratch);
+  void RunPlain(const ExactRun& run, std::size_t layer, std::int64_t steps, ExactScratch& scratch);
   bool SumCurrents(const ExactRun& run, std::size_t layer, std::int64_t step, ExactScratch& scratch);
   bool TermCurrent(const ExactRun& run, std::size_t layer, std::size_t term, std::int64_t step,
                    ExactScratch& scratch);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/event_layer.h"
+
 namespace spikeserve::engine {
 
 ExactScratch::ExactScratch(const ExactRun& run) : currents(*run.plan) {
@@ -11,8 +13,6 @@ ExactScratch::ExactScratch(const ExactRun& run) : currents(*run.plan) {
     Rows rows;
     rows.size = population.size;
     rows.rows = run.IsHeld(static_cast<std::int64_t>(i)) ? 1 : run.chunk;
-    rows.counts.resize(population.spiking ? Index(rows.rows * rows.size) : 0);
-    rows.largest.resize(population.spiking ? Index(rows.rows) : 0);
     rows.values.resize(population.spiking ? 0 : Index(rows.rows * rows.size));
     rows_.push_back(std::move(rows));
     widest = std::max(widest, population.size);
@@ -21,23 +21,74 @@ ExactScratch::ExactScratch(const ExactRun& run) : currents(*run.plan) {
     widest = std::max(widest, layer.size);
   }
   bytes.resize(Index(widest));
+  widened_.resize(Index(widest));
   for (std::vector<float>* buffer : {&current, &total, &output}) {
     buffer->resize(Index(widest));
   }
 }
 
-std::span<std::int32_t> ExactScratch::Counts(std::int64_t population, std::int64_t step) {
+std::span<const std::int32_t> ExactScratch::Counts(std::int64_t population, std::int64_t step) {
   Rows& rows = rows_[Index(population)];
+  if (rows.largest_byte < 0) {
+    return std::span(rows.counts).subspan(Index(step * rows.size), Index(rows.size));
+  }
+  const auto first = rows.bytes.begin() + step * rows.size;
+  std::copy(first, first + rows.size, widened_.begin());
+  return std::span(widened_).first(Index(rows.size));
+}
+
+std::span<std::int32_t> ExactScratch::WriteCounts(std::int64_t population, std::int64_t step) {
+  Rows& rows = rows_[Index(population)];
+  rows.counts.resize(Index(rows.rows * rows.size));
+  rows.largest.resize(Index(rows.rows));
+  rows.largest_byte = -1;
+  rows.folded = false;
   return std::span(rows.counts).subspan(Index(step * rows.size), Index(rows.size));
+}
+
+std::int32_t& ExactScratch::Largest(std::int64_t population, std::int64_t step) {
+  Rows& rows = rows_[Index(population)];
+  return rows.largest_byte < 0 ? rows.largest[Index(step)] : rows.largest_byte;
+}
+
+std::int32_t ExactScratch::LargestOfChunk(std::int64_t population, std::int64_t steps) const {
+  const Rows& rows = rows_[Index(population)];
+  return rows.largest_byte < 0 ? *std::max_element(rows.largest.begin(), rows.largest.begin() + steps)
+                               : rows.largest_byte;
+}
+
+const std::uint8_t* ExactScratch::ByteCounts(std::int64_t population, std::int64_t steps) {
+  Rows& rows = rows_[Index(population)];
+  if (rows.largest_byte < 0) {
+    const auto end = rows.counts.begin() + steps * rows.size;
+    const auto fits = [](std::int32_t count) { return count >= 0 && count <= UINT8_MAX; };
+    if (LargestOfChunk(population, steps) > UINT8_MAX || !std::all_of(rows.counts.begin(), end, fits)) {
+      return nullptr;
+    }
+    MakeBytes(rows);
+    std::transform(rows.counts.begin(), end, rows.bytes.begin(),
+                   [](std::int32_t count) { return static_cast<std::uint8_t>(count); });
+  }
+  return rows.bytes.data();
+}
+
+std::uint8_t* ExactScratch::WriteByteCounts(std::int64_t population) {
+  MakeBytes(rows_[Index(population)]);
+  return rows_[Index(population)].bytes.data();
+}
+
+void ExactScratch::SetByteCounts(std::int64_t population, std::int32_t largest, bool folded) {
+  rows_[Index(population)].largest_byte = largest;
+  rows_[Index(population)].folded = folded;
+}
+
+void ExactScratch::MakeBytes(Rows& rows) {
+  rows.bytes.resize(Index(rows.rows * rows.size + kernels::kCountPadding));
 }
 
 std::span<float> ExactScratch::Values(std::int64_t population, std::int64_t step) {
   Rows& rows = rows_[Index(population)];
   return std::span(rows.values).subspan(Index(std::min(step, rows.rows - 1) * rows.size), Index(rows.size));
-}
-
-std::int32_t& ExactScratch::Largest(std::int64_t population, std::int64_t step) {
-  return rows_[Index(population)].largest[Index(step)];
 }
 
 }  // namespace spikeserve::engine

@@ -45,7 +45,7 @@ const ProbeDefinition& ProbeOf(const ReferenceRun& run, std::size_t index) {
 
 ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& operators,
                               const std::vector<std::vector<std::int64_t>>& fan_out, const SimulationSpec& spec) {
-  ReferenceRun run{&network, &operators, &fan_out, spec, {}, {}, {}};
+  ReferenceRun run{&network, &operators, &fan_out, spec, {}, {}, {}, 1};
   const std::size_t operations = network.definition().operations.size();
   run.voltage.resize(operations);
   run.gain.resize(operations);

@@ -17,6 +17,7 @@ struct ReferenceRun {
   const std::vector<std::vector<std::int64_t>>* fan_out = nullptr;  // [operation][neuron]
   SimulationSpec spec;
   std::vector<std::vector<double>> voltage, gain, bias;  // [operation][neuron]
+  std::int64_t group = 1;
 
   std::int64_t ProbeSize(std::int64_t probe) const { return network->size(network->probe_target(probe)); }
 };
@@ -38,6 +39,7 @@ class ReferenceSample {
  public:
   ReferenceSample(const ReferenceRun& run, SampleInputs inputs);
 
+  static void Prepare(const ReferenceRun&, std::span<ReferenceSample>, ReferenceScratch&) {}
   void Advance(const ReferenceRun& run, std::int64_t steps, ReferenceScratch& scratch);
   void Read(const ReferenceRun& run, std::size_t index, ReferenceScratch& scratch, std::span<double> out) const;
   const std::vector<double>& trajectory(std::size_t index) const { return probes_[index].trajectory(); }

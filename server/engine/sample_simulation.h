@@ -34,7 +34,14 @@ class SampleSimulation final : public Simulation {
     if (steps < 1 || steps > left) {
       return InvalidArgument("steps: got " + std::to_string(steps) + ", " + std::to_string(left) + " remain");
     }
-    ForEachSample([&](std::size_t i, Scratch& scratch) { samples_[i].Advance(run_, steps, scratch); });
+    ForEachGroup([&](std::span<Sample> group, Scratch& scratch) {
+      if (done_ == 0) {
+        Sample::Prepare(run_, group, scratch);
+      }
+      for (Sample& sample : group) {
+        sample.Advance(run_, steps, scratch);
+      }
+    });
     done_ += steps;
     return {};
   }
@@ -59,15 +66,29 @@ class SampleSimulation final : public Simulation {
   }
 
  private:
+  Scratch& ScratchOf(std::int64_t thread) {
+    std::unique_ptr<Scratch>& scratch = scratch_[Index(thread)];
+    if (!scratch) {
+      scratch = std::make_unique<Scratch>(run_);
+    }
+    return *scratch;
+  }
+
+  // Groups as large as the run likes them, but no thread without work.
+  template <typename Body>
+  void ForEachGroup(Body body) {
+    const auto samples = static_cast<std::int64_t>(samples_.size());
+    const std::int64_t size = std::clamp<std::int64_t>(samples / pool_.threads(), 1, run_.group);
+    pool_.For((samples + size - 1) / size, [&](std::int64_t index, std::int64_t thread) {
+      const std::int64_t first = index * size;
+      body(std::span(samples_).subspan(Index(first), Index(std::min(size, samples - first))), ScratchOf(thread));
+    });
+  }
+
   template <typename Body>
   void ForEachSample(Body body) {
-    pool_.For(static_cast<std::int64_t>(samples_.size()), [&](std::int64_t index, std::int64_t thread) {
-      std::unique_ptr<Scratch>& scratch = scratch_[Index(thread)];
-      if (!scratch) {
-        scratch = std::make_unique<Scratch>(run_);
-      }
-      body(Index(index), *scratch);
-    });
+    pool_.For(static_cast<std::int64_t>(samples_.size()),
+              [&](std::int64_t index, std::int64_t thread) { body(Index(index), ScratchOf(thread)); });
   }
 
   void ReadSample(std::size_t i, Scratch& scratch, Reading& reading) const {

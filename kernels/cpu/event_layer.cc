@@ -1,0 +1,382 @@
+#include "kernels/cpu/event_layer.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/event_layer.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace spikeserve::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using FloatTag = hn::CappedTag<float, 16>;
+using IntTag = hn::RebindToSigned<FloatTag>;
+using ByteTag = hn::CappedTag<std::uint8_t, 64>;
+using Float = hn::Vec<FloatTag>;
+using Int = hn::Vec<IntTag>;
+
+constexpr int kLanes = static_cast<int>(hn::MaxLanes(FloatTag()));
+constexpr int kByteLanes = static_cast<int>(hn::MaxLanes(ByteTag()));
+// Four vectors of 512 bits, eight of 256, sixteen of 128: sums of one block stay in registers.
+constexpr std::int64_t kBlockWidth = kLanes == 16 ? kMaxEventBlockWidth : 64;
+constexpr int kUnitVectors = static_cast<int>(kLaneUnit) / kLanes;
+constexpr float kMostPerByte = 255.0F;
+
+std::int64_t BlockWidth() { return kBlockWidth; }
+
+// fma(a, b, c) with one rounding, also where vectors have none.
+HWY_INLINE Float Fma(Float a, Float b, Float c) {
+#if HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4
+  const FloatTag d;
+  HWY_ALIGN float x[kLanes], y[kLanes], z[kLanes];
+  hn::Store(a, d, x);
+  hn::Store(b, d, y);
+  hn::Store(c, d, z);
+  for (int i = 0; i < kLanes; ++i) {
+    z[i] = std::fma(x[i], y[i], z[i]);
+  }
+  return hn::Load(d, z);
+#else
+  return hn::MulAdd(a, b, c);
+#endif
+}
+
+// Arrays of the block in local memory, padded, so that the loops need no tails.
+struct alignas(64) Padded {
+  float values[kMaxEventBlockWidth];
+
+  void Load(const float* from, std::int64_t width, std::int64_t padded) {
+    std::copy(from, from + width, values);
+    std::fill(values + width, values + padded, 0.0F);
+  }
+};
+
+// Bit i: cells[i] holds spikes. `cells` has kByteLanes readable.
+HWY_INLINE std::uint64_t ActiveBits(const std::uint8_t* cells) {
+  const ByteTag d;
+  const auto active = hn::Ne(hn::LoadU(d, cells), hn::Zero(d));
+  std::uint64_t bits = 0;
+  hn::StoreMaskBits(d, active, reinterpret_cast<std::uint8_t*>(&bits));
+  return bits;
+}
+
+template <int kVectors>
+HWY_INLINE void AddRow(const std::int32_t* HWY_RESTRICT row, std::int32_t count, Int (&sums)[kVectors]) {
+  const IntTag d;
+  if (HWY_LIKELY(count == 1)) {
+    for (int i = 0; i < kVectors; ++i) {
+      sums[i] = hn::Add(sums[i], hn::LoadU(d, row + i * kLanes));
+    }
+    return;
+  }
+  const Int factor = hn::Set(d, count);
+  for (int i = 0; i < kVectors; ++i) {
+    sums[i] = hn::Add(sums[i], hn::Mul(factor, hn::LoadU(d, row + i * kLanes)));
+  }
+}
+
+template <int kVectors>
+HWY_INLINE void AddSpikes(const EventTerm& term, const std::uint8_t* counts, Int (&sums)[kVectors]) {
+  constexpr std::int64_t kWidth = kVectors * kLanes;
+  for (const CellRange& range : term.ranges) {
+    const std::uint8_t* cells = counts + range.cell;
+    const std::int32_t* rows = term.weights + range.row * kWidth;
+    for (std::int32_t first = 0; first < range.length; first += kByteLanes) {
+      std::uint64_t bits = ActiveBits(cells + first);
+      const std::int32_t left = range.length - first;
+      if (left < kByteLanes) {
+        bits &= (std::uint64_t{1} << left) - 1;
+      }
+      while (bits != 0) {
+        const std::int64_t cell = first + std::countr_zero(bits);
+        bits &= bits - 1;
+        AddRow<kVectors>(rows + cell * kWidth, cells[cell], sums);
+      }
+    }
+  }
+}
+
+// State and constants of a block, in padded copies.
+struct Locals {
+  Padded bias, voltage;
+  Padded scale[kMaxEventTerms], filter[kMaxEventTerms], constant[kMaxEventTerms];
+  Padded filtered, probed, last;
+};
+
+// Neurons of the block after one step; `vector` holds their summed currents.
+template <bool kSigned>
+HWY_INLINE Float StepNeuron(Float current, Float& voltage) {
+  const FloatTag d;
+  const Float charge = kSigned ? current : hn::IfThenElse(hn::Gt(current, hn::Zero(d)), current, hn::Zero(d));
+  voltage = hn::Add(voltage, charge);
+  const Float whole = hn::Floor(voltage);
+  const Float spikes = kSigned ? hn::IfThenElse(hn::Gt(whole, hn::Zero(d)), whole, hn::Zero(d)) : whole;
+  voltage = hn::Sub(voltage, spikes);
+  return spikes;
+}
+
+// As Fold::Step of fold.h, for one vector.
+HWY_INLINE void StepFold(const EventFold& fold, int at, Float spikes, Locals& locals) {
+  const FloatTag d;
+  Float value = spikes;
+  if (fold.synapse) {
+    const Float held = hn::Load(d, locals.filtered.values + at);
+    value = hn::Mul(hn::Set(d, fold.synapse_gain), held);
+    hn::Store(Fma(hn::Set(d, fold.synapse_decay), held, spikes), d, locals.filtered.values + at);
+  }
+  if (fold.probe_synapse) {
+    const Float held = hn::Load(d, locals.probed.values + at);
+    const Float input = value;
+    value = hn::Mul(hn::Set(d, fold.probe_gain), held);
+    hn::Store(Fma(hn::Set(d, fold.probe_decay), held, input), d, locals.probed.values + at);
+  }
+  hn::Store(value, d, locals.last.values + at);
+}
+
+// Counts of 0..255 as bytes: 2^23 + n holds n in its low bits. `room` neurons are left in the block.
+HWY_INLINE void StoreCounts(Float spikes, std::uint8_t* out, std::int64_t room) {
+  const hn::Rebind<std::uint8_t, FloatTag> bytes;
+  const hn::RebindToUnsigned<FloatTag> words;
+  const auto word = hn::BitCast(words, hn::Add(spikes, hn::Set(FloatTag(), 8388608.0F)));
+  const auto narrow = hn::TruncateTo(bytes, word);
+  if (HWY_LIKELY(room >= kLanes)) {
+    hn::StoreU(narrow, bytes, out);
+  } else if (room > 0) {
+    std::uint8_t buffer[kLaneUnit];
+    hn::StoreU(narrow, bytes, buffer);
+    std::memcpy(out, buffer, static_cast<std::size_t>(room));
+  }
+}
+
+template <int kVectors>
+HWY_INLINE void AddTerm(const EventTerm& term, std::int64_t step, Padded& scale, Padded& filter, Padded& constant,
+                        Float (&total)[kVectors]) {
+  const FloatTag d;
+  Int sums[kVectors];
+  if (term.constant == nullptr) {
+    for (int i = 0; i < kVectors; ++i) {
+      sums[i] = hn::Zero(IntTag());
+    }
+    AddSpikes<kVectors>(term, term.counts + step * term.stride, sums);
+  }
+  for (int i = 0; i < kVectors; ++i) {
+    const int at = i * kLanes;
+    const Float current = term.constant != nullptr
+                              ? hn::Load(d, constant.values + at)
+                              : hn::Mul(hn::ConvertTo(d, sums[i]), hn::Load(d, scale.values + at));
+    if (term.filtered) {
+      const Float held = hn::Load(d, filter.values + at);
+      total[i] = hn::Add(total[i], held);
+      hn::Store(Fma(hn::Set(d, term.decay), held, current), d, filter.values + at);
+    } else {
+      total[i] = hn::Add(total[i], current);
+    }
+  }
+}
+
+// Copies the block's state and constants in and, in Store, its state out.
+void LoadLocals(const EventBlock& block, std::int64_t padded, Locals& locals) {
+  locals.bias.Load(block.bias, block.width, padded);
+  locals.voltage.Load(block.voltage, block.width, padded);
+  for (std::size_t t = 0; t < block.terms.size(); ++t) {
+    const EventTerm& term = block.terms[t];
+    if (term.constant != nullptr) {
+      locals.constant[t].Load(term.constant, block.width, padded);
+    } else {
+      locals.scale[t].Load(term.scale, block.width, padded);
+    }
+    if (term.filtered) {
+      locals.filter[t].Load(term.filter, block.width, padded);
+    }
+  }
+  const EventFold* fold = block.fold;
+  if (fold != nullptr && fold->synapse) {
+    locals.filtered.Load(fold->filtered, block.width, padded);
+  }
+  if (fold != nullptr && fold->probe_synapse) {
+    locals.probed.Load(fold->probed, block.width, padded);
+  }
+}
+
+void StoreLocals(const EventBlock& block, const Locals& locals) {
+  const auto store = [&block](const Padded& from, float* to) { std::copy_n(from.values, block.width, to); };
+  store(locals.voltage, block.voltage);
+  for (std::size_t t = 0; t < block.terms.size(); ++t) {
+    if (block.terms[t].filtered) {
+      store(locals.filter[t], block.terms[t].filter);
+    }
+  }
+  if (block.fold == nullptr) {
+    return;
+  }
+  store(locals.last, block.fold->last);
+  if (block.fold->synapse) {
+    store(locals.filtered, block.fold->filtered);
+  }
+  if (block.fold->probe_synapse) {
+    store(locals.probed, block.fold->probed);
+  }
+}
+
+void CountSpikes(const EventBlock& block, const Padded& emitted) {
+  for (std::int64_t j = 0; j < block.width; ++j) {
+    block.spikes[j] += static_cast<std::int64_t>(emitted.values[j]);
+  }
+}
+
+// The loop for any terms.
+template <int kVectors, bool kSigned>
+HWY_NOINLINE EventResult RunBlock(const EventBlock& block) {
+  const FloatTag d;
+  Locals locals;
+  LoadLocals(block, kVectors * kLanes, locals);
+  Float voltage[kVectors], emitted[kVectors];
+  for (int i = 0; i < kVectors; ++i) {
+    voltage[i] = hn::Load(d, locals.voltage.values + i * kLanes);
+    emitted[i] = hn::Zero(d);
+  }
+  Float largest = hn::Zero(d);
+  for (std::int64_t step = 0; step < block.steps; ++step) {
+    Float total[kVectors];
+    for (int i = 0; i < kVectors; ++i) {
+      total[i] = hn::Zero(d);
+    }
+    for (std::size_t t = 0; t < block.terms.size(); ++t) {
+      AddTerm<kVectors>(block.terms[t], step, locals.scale[t], locals.filter[t], locals.constant[t], total);
+    }
+    for (int i = 0; i < kVectors; ++i) {
+      const int at = i * kLanes;
+      const Float current = hn::Add(total[i], hn::Load(d, locals.bias.values + at));
+      const Float spikes = StepNeuron<kSigned>(current, voltage[i]);
+      emitted[i] = hn::Add(emitted[i], spikes);
+      largest = hn::Max(largest, spikes);
+      if (block.counts != nullptr) {
+        StoreCounts(spikes, block.counts + step * block.stride + at, block.width - at);
+      }
+      if (block.fold != nullptr) {
+        StepFold(*block.fold, at, spikes, locals);
+      }
+    }
+  }
+  // A count that is infinite or not a number stays so to the end and is not below either.
+  if (!hn::AllTrue(d, hn::Le(largest, hn::Set(d, kMostPerByte)))) {
+    return {0, false};
+  }
+  Padded counted;
+  for (int i = 0; i < kVectors; ++i) {
+    hn::Store(voltage[i], d, locals.voltage.values + i * kLanes);
+    hn::Store(emitted[i], d, counted.values + i * kLanes);
+  }
+  StoreLocals(block, locals);
+  CountSpikes(block, counted);
+  return {static_cast<std::int32_t>(hn::GetLane(hn::MaxOfLanes(d, largest))), true};
+}
+
+// What one step adds to the voltage, where nothing that a step adds changes; and no neuron can emit more than
+// the result, whatever its voltage.
+template <int kVectors, bool kSigned>
+HWY_INLINE Float ConstantCharge(const EventBlock& block, const Locals& locals, Float (&charge)[kVectors]) {
+  const FloatTag d;
+  const Float one = hn::Set(d, 1.0F);
+  Float most = hn::Zero(d);
+  for (int i = 0; i < kVectors; ++i) {
+    const int at = i * kLanes;
+    Float total = hn::Zero(d);
+    for (std::size_t t = 0; t < block.terms.size(); ++t) {
+      total = hn::Add(total, hn::Load(d, locals.constant[t].values + at));
+    }
+    const Float current = hn::Add(total, hn::Load(d, locals.bias.values + at));
+    charge[i] = kSigned ? current : hn::IfThenElse(hn::Gt(current, hn::Zero(d)), current, hn::Zero(d));
+    const Float voltage = hn::Max(one, hn::Load(d, locals.voltage.values + at));
+    most = hn::Max(most, hn::Add(hn::Add(voltage, charge[i]), one));
+  }
+  return most;
+}
+
+// The loop where every term is constant and unfiltered, as for the first layer behind an input that is held.
+template <int kVectors, bool kSigned>
+HWY_NOINLINE EventResult RunConstantBlock(const EventBlock& block) {
+  const FloatTag d;
+  Locals locals;
+  LoadLocals(block, kVectors * kLanes, locals);
+  Float charge[kVectors];
+  const Float most = ConstantCharge<kVectors, kSigned>(block, locals, charge);
+  if (!hn::AllTrue(d, hn::Le(most, hn::Set(d, kMostPerByte)))) {
+    return {0, false};
+  }
+  Float voltage[kVectors], emitted[kVectors], spikes[kVectors];
+  for (int i = 0; i < kVectors; ++i) {
+    voltage[i] = hn::Load(d, locals.voltage.values + i * kLanes);
+    emitted[i] = spikes[i] = hn::Zero(d);
+  }
+  for (std::int64_t step = 0; step < block.steps; ++step) {
+    for (int i = 0; i < kVectors; ++i) {
+      voltage[i] = hn::Add(voltage[i], charge[i]);
+      const Float whole = hn::Floor(voltage[i]);
+      spikes[i] = kSigned ? hn::Max(whole, hn::Zero(d)) : whole;
+      voltage[i] = hn::Sub(voltage[i], spikes[i]);
+      emitted[i] = hn::Add(emitted[i], spikes[i]);
+    }
+    if (block.counts != nullptr) {
+      for (int i = 0; i < kVectors; ++i) {
+        StoreCounts(spikes[i], block.counts + step * block.stride + i * kLanes, block.width - i * kLanes);
+      }
+    }
+  }
+  Padded counted;
+  for (int i = 0; i < kVectors; ++i) {
+    hn::Store(voltage[i], d, locals.voltage.values + i * kLanes);
+    hn::Store(emitted[i], d, counted.values + i * kLanes);
+    hn::Store(spikes[i], d, locals.last.values + i * kLanes);
+  }
+  StoreLocals(block, locals);
+  CountSpikes(block, counted);
+  return {static_cast<std::int32_t>(hn::GetLane(hn::MaxOfLanes(d, most))), true};
+}
+
+bool IsConstant(const EventBlock& block) {
+  const bool plain_fold = block.fold == nullptr || (!block.fold->synapse && !block.fold->probe_synapse);
+  return plain_fold && std::all_of(block.terms.begin(), block.terms.end(), [](const EventTerm& term) {
+    return term.constant != nullptr && !term.filtered;
+  });
+}
+
+template <int kVectors, bool kSigned>
+EventResult RunNeurons(const EventBlock& block) {
+  return IsConstant(block) ? RunConstantBlock<kVectors, kSigned>(block) : RunBlock<kVectors, kSigned>(block);
+}
+
+// Picks the loop for the number of vectors that the block's padded width takes.
+template <int kVectors>
+EventResult RunWidth(const EventBlock& block) {
+  if constexpr (kVectors * kLanes < kBlockWidth) {
+    if (block.width > kVectors * kLanes) {
+      return RunWidth<kVectors + kUnitVectors>(block);
+    }
+  }
+  return block.neuron == EventNeuron::kIntegrateAndFire ? RunNeurons<kVectors, true>(block)
+                                                        : RunNeurons<kVectors, false>(block);
+}
+
+EventResult Run(const EventBlock& block) { return RunWidth<kUnitVectors>(block); }
+
+}  // namespace spikeserve::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace spikeserve::kernels {
+
+HWY_EXPORT(Run);
+HWY_EXPORT(BlockWidth);
+
+std::int64_t EventBlockWidth() { return HWY_DYNAMIC_DISPATCH(BlockWidth)(); }
+
+EventResult RunEventBlock(const EventBlock& block) { return HWY_DYNAMIC_DISPATCH(Run)(block); }
+
+}  // namespace spikeserve::kernels
+#endif

@@ -1,0 +1,66 @@
+#include "kernels/cpu/pool_cells.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/cpu/dispatch.h"
+
+namespace spikeserve::kernels {
+namespace {
+
+// Whether the sources of cell `next` are those of cell `cell`, each one further.
+bool Continues(const GatherSum& gather, std::size_t cell, std::size_t next) {
+  const auto count = gather.start[cell + 1] - gather.start[cell];
+  if (gather.start[next + 1] - gather.start[next] != count) {
+    return false;
+  }
+  const auto a = gather.index.begin() + gather.start[cell];
+  const auto b = gather.index.begin() + gather.start[next];
+  return std::equal(a, a + count, b, [](std::int32_t x, std::int32_t y) { return x + 1 == y; });
+}
+
+SPIKESERVE_CPU_CLONES void AddBytes(const std::uint8_t* __restrict from, std::uint8_t* __restrict to,
+                                    std::int32_t length) {
+  for (std::int32_t i = 0; i < length; ++i) {
+    to[i] = static_cast<std::uint8_t>(to[i] + from[i]);
+  }
+}
+
+}  // namespace
+
+CellRuns::CellRuns(const GatherSum& gather) {
+  const std::size_t cells = gather.start.empty() ? 0 : gather.start.size() - 1;
+  for (std::size_t cell = 0; cell < cells;) {
+    std::size_t end = cell + 1;
+    while (end < cells && Continues(gather, end - 1, end)) {
+      ++end;
+    }
+    runs_.push_back({static_cast<std::int32_t>(cell), static_cast<std::int32_t>(end - cell),
+                     static_cast<std::int32_t>(gather.start[cell + 1] - gather.start[cell]),
+                     static_cast<std::int64_t>(bases_.size())});
+    bases_.insert(bases_.end(), gather.index.begin() + gather.start[cell],
+                  gather.index.begin() + gather.start[cell + 1]);
+    cell = end;
+  }
+}
+
+void CellRuns::Gather(const std::uint8_t* source, std::uint8_t* cells) const {
+  for (const Run& run : runs_) {
+    std::uint8_t* to = cells + run.first;
+    if (run.bases == 0) {
+      std::memset(to, 0, static_cast<std::size_t>(run.length));
+      continue;
+    }
+    const std::int32_t* base = bases_.data() + run.first_base;
+    std::memcpy(to, source + base[0], static_cast<std::size_t>(run.length));
+    for (std::int32_t b = 1; b < run.bases; ++b) {
+      AddBytes(source + base[b], to, run.length);
+    }
+  }
+}
+
+std::int64_t CellRuns::bytes() const {
+  return static_cast<std::int64_t>(runs_.size() * sizeof(Run) + bases_.size() * sizeof(std::int32_t));
+}
+
+}  // namespace spikeserve::kernels

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/cpu/fold.h"
+#include "server/engine/exact_run.h"
+#include "server/engine/exact_scratch.h"
+#include "server/engine/exact_state.h"
+
+namespace spikeserve::engine {
+
+// Runs a spiking layer over a chunk with the fast kernels: the same bits as the plain loops, layer state and
+// spike counts included. False, with the state as it was, where they cannot: then the plain loops must.
+// `fold` takes the spikes for the readout if it is their only reader besides layers; else null.
+// Adds what was emitted to `spikes`.
+bool RunFastLayer(const ExactRun& run, std::size_t layer, std::int64_t steps, LayerState& state,
+                  kernels::Fold* fold, ExactScratch& scratch, std::int64_t& spikes);
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,142 @@
+#include "server/engine/fast_plan.h"
+
+#include <algorithm>
+
+#include "kernels/cpu/event_layer.h"
+#include "kernels/cpu/group_product.h"
+#include "server/engine/index.h"
+
+namespace spikeserve::engine {
+namespace {
+
+using kernels::CellRange;
+using kernels::ConvGeometry;
+using kernels::Product;
+using kernels::ProductKind;
+
+// One row of the window of output position (y, x): the cells of its taps lie side by side unless dilated.
+void AddRowRanges(const ConvGeometry& g, std::int64_t in_y, std::int64_t kernel_y, std::int64_t out_x,
+                  std::vector<CellRange>& ranges) {
+  const std::int64_t left = out_x * g.stride_x - g.pad_left;
+  const auto add = [&](std::int64_t first_tap, std::int64_t taps) {
+    const std::int64_t in_x = left + first_tap * g.dilation_x;
+    ranges.push_back({static_cast<std::int32_t>((in_y * g.in_width + in_x) * g.in_channels),
+                      static_cast<std::int32_t>(taps * g.in_channels),
+                      static_cast<std::int32_t>((kernel_y * g.kernel_width + first_tap) * g.in_channels)});
+  };
+  if (g.dilation_x == 1) {
+    const std::int64_t first = std::max<std::int64_t>(0, -left);
+    const std::int64_t end = std::min(g.kernel_width, g.in_width - left);
+    if (first < end) {
+      add(first, end - first);
+    }
+    return;
+  }
+  for (std::int64_t tap = 0; tap < g.kernel_width; ++tap) {
+    const std::int64_t in_x = left + tap * g.dilation_x;
+    if (in_x >= 0 && in_x < g.in_width) {
+      add(tap, 1);
+    }
+  }
+}
+
+FastTerm MakeTerm(const Plan& plan, const Term& term) {
+  const Product& product = term.product;
+  const Population& population = plan.populations[Index(term.population)];
+  const bool grouped = product.kind == ProductKind::kConv && product.conv.groups != 1;
+  FastTerm fast;
+  if (product.kind == ProductKind::kSparse || grouped || (population.layer >= 0 && !population.spiking)) {
+    return fast;
+  }
+  const bool dense = product.kind == ProductKind::kDense;
+  const std::int64_t channels = dense ? product.out : product.conv.out_channels;
+  fast.pixels = dense ? 1 : product.conv.out_height * product.conv.out_width;
+  fast.channels = channels;
+  fast.kind = product.kind;
+  fast.conv = product.conv;
+  fast.cells = product.in;
+  const auto rows = static_cast<std::int64_t>(std::max(product.integers.size(), product.floats.size())) / channels;
+  if (!product.gather.start.empty()) {
+    fast.runs = kernels::CellRuns(product.gather);
+  }
+  if (population.spiking) {
+    fast.events = {std::span<const std::int32_t>(product.integers), rows, channels, kernels::EventBlockWidth()};
+    return fast;
+  }
+  fast.floats = {std::span<const float>(product.floats), rows, channels, kernels::FloatProductBlockWidth()};
+  if (!product.integers.empty()) {
+    fast.integers = {std::span<const std::int32_t>(product.integers), rows, channels,
+                     kernels::DoubleProductBlockWidth()};
+  }
+  return fast;
+}
+
+bool HasFastNeurons(const Layer& layer) {
+  return layer.kind == LayerKind::kNeuron && layer.terms.size() <= kernels::kMaxEventTerms &&
+         (std::holds_alternative<SpikingRectifiedLinear>(layer.model) ||
+          std::holds_alternative<IntegrateAndFire>(layer.model));
+}
+
+// All terms must cut the layer's neurons into the same pixels and channels; a term of an input fits any.
+bool HasOneShape(const Plan& plan, const Layer& layer, const FastLayer& fast) {
+  const FastTerm* shape = nullptr;
+  for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+    const FastTerm& term = fast.terms[t];
+    if (plan.populations[Index(layer.terms[t].population)].layer < 0) {
+      continue;
+    }
+    if (term.empty() || (shape != nullptr && shape->pixels != term.pixels)) {
+      return false;
+    }
+    shape = &term;
+  }
+  return true;
+}
+
+}  // namespace
+
+void FastTerm::Window(std::int64_t pixel, std::vector<CellRange>& ranges) const {
+  ranges.clear();
+  if (kind == ProductKind::kDense) {
+    ranges.push_back({0, static_cast<std::int32_t>(cells), 0});
+    return;
+  }
+  for (std::int64_t tap = 0; tap < conv.kernel_height; ++tap) {
+    const std::int64_t in_y = pixel / conv.out_width * conv.stride_y + tap * conv.dilation_y - conv.pad_top;
+    if (in_y >= 0 && in_y < conv.in_height) {
+      AddRowRanges(conv, in_y, tap, pixel % conv.out_width, ranges);
+    }
+  }
+}
+
+std::int64_t FastTerm::bytes() const { return runs.bytes() + events.bytes() + floats.bytes() + integers.bytes(); }
+
+FastPlan MakeFastPlan(const Plan& plan) {
+  FastPlan fast(plan.layers.size());
+  for (std::size_t l = 0; l < fast.size(); ++l) {
+    const Layer& layer = plan.layers[l];
+    if (!HasFastNeurons(layer)) {
+      continue;
+    }
+    for (const Term& term : layer.terms) {
+      fast[l].terms.push_back(MakeTerm(plan, term));
+    }
+    fast[l].usable = HasOneShape(plan, layer, fast[l]);
+    if (!fast[l].usable) {
+      fast[l].terms.clear();
+    }
+  }
+  return fast;
+}
+
+std::int64_t FastPlanBytes(const FastPlan& plan) {
+  std::int64_t bytes = 0;
+  for (const FastLayer& layer : plan) {
+    for (const FastTerm& term : layer.terms) {
+      bytes += term.bytes();
+    }
+  }
+  return bytes;
+}
+
+}  // namespace spikeserve::engine

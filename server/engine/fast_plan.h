@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/cpu/packed_weights.h"
+#include "kernels/cpu/pool_cells.h"
+#include "server/engine/plan.h"
+
+namespace spikeserve::engine {
+
+// A dense or convolutional product as the fast kernels want it: output pixels of so many channels, each with the
+// ranges of cells under its window, and the weights packed in blocks of output channels. Immutable.
+struct FastTerm {
+  std::int64_t pixels = 0;
+  std::int64_t channels = 0;
+  kernels::ProductKind kind = kernels::ProductKind::kDense;
+  kernels::ConvGeometry conv;
+  std::int64_t cells = 0;
+  kernels::CellRuns runs;                       // where the product gathers its cells
+  kernels::PackedWeights<std::int32_t> events;  // behind spiking populations
+  kernels::PackedWeights<float> floats;         // behind inputs
+  kernels::PackedWeights<double> integers;      // behind inputs that take bytes
+
+  bool empty() const { return pixels == 0; }
+  // Replaces `ranges` by those under the window of an output pixel, in ascending order.
+  void Window(std::int64_t pixel, std::vector<kernels::CellRange>& ranges) const;
+  std::int64_t bytes() const;
+};
+
+// Which layers the fast kernels can run, and their weights. A layer without is run by the plain loops, with the
+// same result. Immutable, hence thread-safe.
+struct FastLayer {
+  bool usable = false;
+  std::vector<FastTerm> terms;  // empty ones where the plain loops supply the current
+};
+using FastPlan = std::vector<FastLayer>;  // [layer of the plan]
+
+FastPlan MakeFastPlan(const Plan& plan);
+std::int64_t FastPlanBytes(const FastPlan& plan);
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,158 @@
+#include "server/engine/held_currents.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/cpu/group_product.h"
+#include "kernels/cpu/population.h"
+
+namespace spikeserve::engine {
+namespace {
+
+template <typename T>
+void Convert(const std::byte* data, std::span<float> values) {
+  for (std::size_t j = 0; j < values.size(); ++j) {
+    T value;
+    std::memcpy(&value, data + j * sizeof(T), sizeof(T));
+    values[j] = static_cast<float>(value);
+  }
+}
+
+// The buffers for one type of arithmetic: float for values, double for the integers of uint8 inputs.
+template <typename T>
+struct Buffers {
+  std::vector<T>& source;
+  std::vector<T>& cells;
+  std::vector<T>& sums;
+  const kernels::PackedWeights<T>& weights;
+};
+
+// One term for at most kProductGroup samples.
+template <typename T>
+class HeldProduct {
+ public:
+  HeldProduct(const ExactRun& run, std::size_t layer, std::size_t term, Buffers<T> buffers, FastScratch& scratch)
+      : run_(run), layer_(run.plan->layers[layer]), term_(layer_.terms[term]),
+        constants_(run.constants[layer].terms[term]), fast_((*run.fast)[layer].terms[term]), buffers_(buffers),
+        scratch_(scratch) {
+    buffers_.cells.resize(Index(kernels::kProductGroup * term_.product.in));
+    buffers_.sums.resize(Index(kernels::kProductGroup * layer_.size));
+  }
+
+  void Run(std::span<const HeldSample> samples) {
+    for (std::size_t s = 0; s < samples.size(); ++s) {
+      LoadCells(samples[s].input, std::span(Cells(s), Index(term_.product.in)));
+    }
+    for (std::int64_t pixel = 0; pixel < fast_.pixels; ++pixel) {
+      RunPixel(pixel, samples.size());
+    }
+    for (std::size_t s = 0; s < samples.size(); ++s) {
+      Finish(s, *samples[s].current);
+    }
+  }
+
+ private:
+  T* Cells(std::size_t sample) { return buffers_.cells.data() + sample * Index(term_.product.in); }
+  T* Sums(std::size_t sample) { return buffers_.sums.data() + sample * Index(layer_.size); }
+
+  // The source's values: integers of a uint8 input, or float32.
+  void ReadSource(const std::byte* data, std::span<T> values) const {
+    if constexpr (std::is_same_v<T, double>) {
+      std::transform(data, data + values.size(), values.begin(), std::to_integer<std::uint8_t>);
+    } else {
+      const Population& population = run_.population(term_.population);
+      const auto& kind = run_.plan->network->definition().operations[Index(population.operation)].kind;
+      ReadInput(std::get<InputOperation>(kind), run_.spec.inputs[Index(term_.population)].type, data, 0, values);
+    }
+  }
+
+  void LoadCells(const std::byte* data, std::span<T> cells) {
+    const kernels::GatherSum& gather = term_.product.gather;
+    if (gather.start.empty()) {
+      ReadSource(data, cells);
+      return;
+    }
+    buffers_.source.resize(Index(run_.population(term_.population).size));
+    ReadSource(data, buffers_.source);
+    for (std::size_t c = 0; c < cells.size(); ++c) {
+      T sum{0};
+      for (auto e = gather.start[c]; e < gather.start[c + 1]; ++e) {
+        sum += buffers_.source[Index(gather.index[Index(e)])];
+      }
+      cells[c] = sum;
+    }
+  }
+
+  void RunPixel(std::int64_t pixel, std::size_t samples) {
+    fast_.Window(pixel, scratch_.ranges[0]);
+    const T* cells[kernels::kProductGroup];
+    T* sums[kernels::kProductGroup];
+    for (std::int64_t b = 0; b < buffers_.weights.blocks(); ++b) {
+      for (std::size_t s = 0; s < samples; ++s) {
+        cells[s] = Cells(s);
+        sums[s] = Sums(s) + pixel * fast_.channels + buffers_.weights.first_channel(b);
+      }
+      kernels::GroupProduct(kernels::GroupBlock<T>{buffers_.weights.block(b), buffers_.weights.width(b),
+                                                   scratch_.ranges[0], std::span<const T* const>(cells, samples),
+                                                   std::span<T* const>(sums, samples)});
+    }
+  }
+
+  void Finish(std::size_t sample, std::vector<float>& current) {
+    current.resize(Index(layer_.size));
+    for (std::size_t j = 0; j < current.size(); ++j) {
+      current[j] = static_cast<float>(Sums(sample)[j]) * constants_.scale[j];
+    }
+    if (!constants_.offset.empty()) {
+      kernels::Add(constants_.offset, current);
+    }
+  }
+
+  const ExactRun& run_;
+  const Layer& layer_;
+  const Term& term_;
+  const TermConstants& constants_;
+  const FastTerm& fast_;
+  Buffers<T> buffers_;
+  FastScratch& scratch_;
+};
+
+template <typename T>
+void RunAll(HeldProduct<T> product, std::span<const HeldSample> samples) {
+  for (std::size_t first = 0; first < samples.size(); first += Index(kernels::kProductGroup)) {
+    product.Run(samples.subspan(first, std::min(Index(kernels::kProductGroup), samples.size() - first)));
+  }
+}
+
+}  // namespace
+
+void ReadInput(const InputOperation& input, DataType type, const std::byte* data, std::int64_t first,
+               std::span<float> values) {
+  data += first * SizeOf(type);
+  switch (type) {
+    case DataType::kUint8: {
+      Convert<std::uint8_t>(data, values);
+      const auto scale = static_cast<float>(input.uint8_scale.value_or(1));
+      const auto offset = static_cast<float>(input.uint8_offset.value_or(0));
+      std::transform(values.begin(), values.end(), values.begin(),
+                     [=](float value) { return std::fma(value, scale, offset); });
+      return;
+    }
+    case DataType::kFloat64: Convert<double>(data, values); return;
+    case DataType::kFloat32:
+    case DataType::kUnspecified: std::memcpy(values.data(), data, values.size_bytes()); return;
+  }
+}
+
+void ComputeHeldCurrents(const ExactRun& run, std::size_t layer, std::size_t term, std::span<const HeldSample> samples,
+                         FastScratch& scratch) {
+  const FastTerm& fast = (*run.fast)[layer].terms[term];
+  if (run.IsBytes(run.plan->layers[layer].terms[term].population)) {
+    RunAll<double>({run, layer, term, {scratch.source_integers, scratch.held_integers, scratch.integer_sums, fast.integers}, scratch}, samples);
+  } else {
+    RunAll<float>({run, layer, term, {scratch.source, scratch.held, scratch.sums, fast.floats}, scratch}, samples);
+  }
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "server/engine/exact_run.h"
+#include "server/engine/exact_scratch.h"
+
+namespace spikeserve::engine {
+
+// One sample's part of a held current: where its input lies, and where the current goes.
+struct HeldSample {
+  const std::byte* input = nullptr;
+  std::vector<float>* current = nullptr;
+};
+
+// Computes the current that held inputs cause through term `term` of a layer, for all samples at once, so that the
+// weights are read once per kProductGroup samples: the same bits as sample by sample. The term must be one that the
+// fast plan has packed.
+void ComputeHeldCurrents(const ExactRun& run, std::size_t layer, std::size_t term, std::span<const HeldSample> samples,
+                         FastScratch& scratch);
+
+// Values of an input from number `first` on, as float32.
+void ReadInput(const InputOperation& input, DataType type, const std::byte* data, std::int64_t first,
+               std::span<float> values);
+
+}  // namespace spikeserve::engine
