@@ -26,7 +26,7 @@ fuzz: bootstrap  ## Every fuzz target for a bounded time
 	tools/preset.sh fuzz
 
 accuracy: bootstrap-demo server venv  ## Measure all networks and write docs/accuracy.md
-	$(PYTHON) tools/accuracy.py
+	$(PYTHON) tools/accuracy_table.py
 
 clean:  ## Remove builds and the virtual environment
 	rm -rf build .venv

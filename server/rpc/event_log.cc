@@ -43,13 +43,13 @@ std::string ValueText(const LogField& field) {
   return std::get<bool>(field.value) ? "true" : "false";
 }
 
-std::string TextLine(std::string_view event, EventLog::Fields fields) {
+std::string TextLine(std::string_view event, const EventLog::Fields& fields) {
   std::string line(event);
   for (const LogField& field : fields) line += " " + std::string(field.name) + "=" + ValueText(field);
   return line;
 }
 
-std::string JsonLine(std::string_view event, EventLog::Fields fields) {
+std::string JsonLine(std::string_view event, const EventLog::Fields& fields) {
   std::string line = "\"event\":" + Quoted(event);
   for (const LogField& field : fields) line += "," + Quoted(field.name) + ":" + ValueText(field);
   return line;
@@ -75,7 +75,8 @@ EventLog::EventLog(LogFormat format, spdlog::sink_ptr sink)
   logger_->set_level(spdlog::level::debug);
 }
 
-void EventLog::Write(spdlog::level::level_enum level, std::string_view event, Fields fields) const noexcept {
+void EventLog::Write(spdlog::level::level_enum level, std::string_view event,
+                     const Fields& fields) const noexcept {
   if (!logger_->should_log(level)) return;
   try {
     // As a string_view, so that the text is not taken for a format.

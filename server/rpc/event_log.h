@@ -2,11 +2,11 @@
 
 #include <spdlog/logger.h>
 
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "server/base/status.h"
 
@@ -24,19 +24,21 @@ struct LogField {
 // Thread-safe; never throws.
 class EventLog {
  public:
-  using Fields = std::initializer_list<LogField>;
+  using Fields = std::vector<LogField>;
 
   EventLog(LogFormat format, spdlog::level::level_enum level);
   // Writes through `sink`, for tests.
   EventLog(LogFormat format, spdlog::sink_ptr sink);
 
-  void Debug(std::string_view event, Fields fields) const { Write(spdlog::level::debug, event, fields); }
-  void Info(std::string_view event, Fields fields) const { Write(spdlog::level::info, event, fields); }
-  void Warn(std::string_view event, Fields fields) const { Write(spdlog::level::warn, event, fields); }
-  void Error(std::string_view event, Fields fields) const { Write(spdlog::level::err, event, fields); }
+  void Debug(std::string_view event, const Fields& fields) const {
+    Write(spdlog::level::debug, event, fields);
+  }
+  void Info(std::string_view event, const Fields& fields) const { Write(spdlog::level::info, event, fields); }
+  void Warn(std::string_view event, const Fields& fields) const { Write(spdlog::level::warn, event, fields); }
+  void Error(std::string_view event, const Fields& fields) const { Write(spdlog::level::err, event, fields); }
 
  private:
-  void Write(spdlog::level::level_enum level, std::string_view event, Fields fields) const noexcept;
+  void Write(spdlog::level::level_enum level, std::string_view event, const Fields& fields) const noexcept;
 
   const LogFormat format_;
   const std::shared_ptr<spdlog::logger> logger_;

@@ -8,6 +8,16 @@
 #include "server/rpc/upload_header.h"
 
 namespace spikeserve::rpc {
+namespace {
+
+// The default reactor is made anew each time it is asked for, so it is asked for once.
+grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext& call, const Status& status) {
+  grpc::ServerUnaryReactor* reactor = call.DefaultReactor();
+  reactor->Finish(ToGrpc(status));
+  return reactor;
+}
+
+}  // namespace
 
 grpc::ServerReadReactor<v1::LoadNetworkRequest>* NetworkService::LoadNetwork(
     grpc::CallbackServerContext* call, v1::LoadNetworkResponse* response) {
@@ -28,8 +38,7 @@ grpc::ServerUnaryReactor* NetworkService::GetNetwork(grpc::CallbackServerContext
   const Status status = Guarded([&] { return Get(*call, *request, *response); });
   record.version = response->network().version();
   record.SetStatus(status);
-  call->DefaultReactor()->Finish(ToGrpc(status));
-  return call->DefaultReactor();
+  return Answer(*call, status);
 }
 
 grpc::ServerUnaryReactor* NetworkService::ListNetworks(grpc::CallbackServerContext* call,
@@ -38,8 +47,7 @@ grpc::ServerUnaryReactor* NetworkService::ListNetworks(grpc::CallbackServerConte
   CallRecord record(context_, "ListNetworks");
   const Status status = Guarded([&] { return List(*call, *response); });
   record.SetStatus(status);
-  call->DefaultReactor()->Finish(ToGrpc(status));
-  return call->DefaultReactor();
+  return Answer(*call, status);
 }
 
 Status NetworkService::Get(const grpc::CallbackServerContext& call, const v1::GetNetworkRequest& request,

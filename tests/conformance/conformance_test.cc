@@ -55,7 +55,7 @@ engine::Reading RunGolden(const GoldenCase& golden, Mode mode, bool trajectories
   for (std::size_t i = 0; i < golden.definition.probes.size(); ++i) {
     spec.probes.push_back(static_cast<std::int64_t>(i));
   }
-  return Run(loaded, spec, SamplesOf(golden));
+  return Simulate(loaded, spec, SamplesOf(golden));
 }
 
 // [sample, element] from [sample, step, element].

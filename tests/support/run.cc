@@ -29,7 +29,7 @@ Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_
   return loaded;
 }
 
-engine::Reading Run(const Loaded& loaded, const engine::SimulationSpec& spec, const std::vector<Sample>& samples,
+engine::Reading Simulate(const Loaded& loaded, const engine::SimulationSpec& spec, const std::vector<Sample>& samples,
                     const std::vector<std::int64_t>& chunks) {
   std::vector<engine::SampleInputs> inputs(samples.size());
   for (std::size_t i = 0; i < samples.size(); ++i) {

@@ -38,7 +38,7 @@ struct Loaded {
 Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_t threads = 1);
 
 // All samples in one simulation, advanced by `chunks` in turn; empty: by all steps at once.
-engine::Reading Run(const Loaded& loaded, const engine::SimulationSpec& spec, const std::vector<Sample>& samples,
+engine::Reading Simulate(const Loaded& loaded, const engine::SimulationSpec& spec, const std::vector<Sample>& samples,
                     const std::vector<std::int64_t>& chunks = {});
 
 }  // namespace spikeserve::testing

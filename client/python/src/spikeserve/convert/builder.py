@@ -40,6 +40,10 @@ class Value:
         """True where no permutation is pending."""
         return self.order == tuple(range(len(self.order)))
 
+    def as_stored(self) -> Value:
+        """The same values in the operation's own axis order."""
+        return Value(self.operation, self.stored, tuple(range(len(self.stored))))
+
     def permuted(self, axes: Shape) -> Value:
         """Axis i of the result is axis axes[i] of this value."""
         return Value(self.operation, self.stored, tuple(self.order[axis] for axis in axes))

@@ -78,11 +78,13 @@ def lower_padding(node: Node, values: list[Value], builder: Builder) -> Value:
     sign = -1 if crop else 1
     amounts = [(sign * before, sign * after) for before, after in pairs]
     amounts.insert(0 if channels_first(config) else rank, (0, 0))
-    shape = tuple(n + sum(pair) for n, pair in zip(values[0].shape, amounts, strict=True))
+    source, order = values[0].as_stored(), values[0].order
+    amounts = [amounts[order.index(axis)] for axis in range(rank + 1)]
+    shape = tuple(n + sum(pair) for n, pair in zip(source.shape, amounts, strict=True))
     if any(n < 1 for n in shape):
         raise UnsupportedError(f"nothing is left of {values[0].shape}", "crop less")
     body = pb.PadOperation(before=[p[0] for p in amounts], after=[p[1] for p in amounts])
-    return builder.add(node.name, values, shape, ("pad", body))
+    return builder.add(node.name, [source], shape, ("pad", body)).permuted(order)
 
 
 @lowers("Add", "Subtract", "Average")
@@ -117,7 +119,7 @@ def _weighted_sum(name: str, terms: dict[Value, float], builder: Builder) -> Val
     if any(value.order != order for value in values):
         order = tuple(range(len(order)))
         values = [builder.plain(value) for value in values]
-    stored = [Value(v.operation, v.stored, tuple(range(len(v.stored)))) for v in values]
+    stored = [value.as_stored() for value in values]
     body2 = pb.WeightedSumOperation(coefficients=list(terms.values()))
     result = builder.add(name, stored, stored[0].shape, ("weighted_sum", body2))
     return result.permuted(order)
@@ -140,7 +142,7 @@ def lower_concatenate(node: Node, values: list[Value], builder: Builder) -> Valu
         values = [builder.plain(value) for value in values]
     order = values[0].order
     stored_axis = order[axis]
-    stored = [Value(v.operation, v.stored, tuple(range(rank))) for v in values]
+    stored = [value.as_stored() for value in values]
     shape = list(stored[0].shape)
     shape[stored_axis] = sum(value.shape[stored_axis] for value in stored)
     body = pb.ConcatOperation(axis=stored_axis)

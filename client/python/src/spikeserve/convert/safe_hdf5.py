@@ -16,6 +16,8 @@ from spikeserve.convert.limits import Limits
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, 32000}
 
+_BFLOAT16 = np.dtype("V2")  # numpy has no such type; in .h5 files the bytes are marked by this alone
+
 
 class SafeFile:
     """An HDF5 file opened read-only; only hard links are followed. Use as a context manager."""
@@ -99,7 +101,7 @@ class SafeFile:
             raise ConversionError(f"{where} is missing")
         self._check_dataset(dataset, where)
         values: Array = np.asarray(dataset[()])
-        if dataset.attrs.get("dtype") in ("bfloat16", b"bfloat16"):
+        if values.dtype == _BFLOAT16 or self.attribute(path, "dtype") == "bfloat16":
             values = _widen_bfloat16(values, where)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ConversionError(f"{where} holds NaN or infinity; retrain or repair the model")
@@ -110,7 +112,7 @@ class SafeFile:
             raise ConversionError(f"{where} is a virtual dataset, which is not followed")
         if dataset.external:
             raise ConversionError(f"{where} has its data in another file, which is not followed")
-        if dataset.dtype.kind not in "fiu" and dataset.dtype != np.dtype("V2"):
+        if dataset.dtype.kind not in "fiu" and dataset.dtype != _BFLOAT16:
             raise ConversionError(f"{where} has the type {dataset.dtype}, wanted numbers")
         plist = dataset.id.get_create_plist()
         filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}

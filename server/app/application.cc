@@ -1,0 +1,137 @@
+#include "server/app/application.h"
+
+#include <utility>
+
+#include "server/app/credentials.h"
+#include "server/app/machine_memory.h"
+#include "server/app/version.h"
+#include "server/rpc/decode_network.h"
+
+namespace spikeserve::app {
+namespace {
+
+std::int64_t BudgetBytes(const Config& config) {
+  return config.memory_budget_bytes > 0 ? config.memory_budget_bytes : MachineMemoryBytes() / 4 * 3;
+}
+
+serving::LoaderContext MakeLoaderContext(serving::NetworkRegistry& registry, serving::MemoryBudget& budget,
+                                         const engine::Backend& backend,
+                                         const std::optional<serving::NetworkRepository>& repository,
+                                         const rpc::Limits& limits) {
+  const std::int64_t max_structure_bytes = limits.max_structure_bytes;
+  return {registry,
+          budget,
+          backend,
+          repository ? &*repository : nullptr,
+          [max_structure_bytes](std::string_view bytes) {
+            return rpc::DecodeNetwork(bytes, max_structure_bytes);
+          },
+          limits.network,
+          limits.max_upload_bytes,
+          max_structure_bytes};
+}
+
+Result<std::optional<serving::NetworkRepository>> OpenRepository(const std::string& directory) {
+  if (directory.empty()) return std::optional<serving::NetworkRepository>();
+  auto repository = serving::NetworkRepository::Open(directory);
+  if (!repository.ok()) return repository.status();
+  return std::optional(std::move(repository).value());
+}
+
+// HOST of HOST:PORT with another port.
+std::string WithPort(const std::string& address, int port) {
+  return address.substr(0, address.rfind(':') + 1) + std::to_string(port);
+}
+
+}  // namespace
+
+Application::Application(const Config& config, std::unique_ptr<engine::Backend> backend,
+                         const rpc::Tokens& tokens, std::optional<serving::NetworkRepository> repository,
+                         const rpc::EventLog& log)
+    : config_(config),
+      log_(log),
+      backend_(std::move(backend)),
+      budget_(BudgetBytes(config)),
+      metrics_(kVersion, backend_->name()),
+      authorizer_(tokens),
+      repository_(std::move(repository)),
+      registry_([this](const std::string& name, bool ready) { health_.SetNetwork(name, ready); }),
+      loader_(MakeLoaderContext(registry_, budget_, *backend_, repository_, config.limits)),
+      batcher_(config.batching, clock_),
+      context_{registry_, loader_, batcher_, budget_,     tasks_,
+               metrics_,  clock_,  log_,     authorizer_, config.limits} {
+  metrics_.SetGaugeSource([this] { return ReadGauges(); });
+  for (std::int64_t i = 0; i < config.workers; ++i) {
+    workers_.push_back(std::make_unique<serving::Worker>(
+        batcher_,
+        serving::RunContext{budget_, clock_, serving::kMaxChunkSteps,
+                            [this](const serving::RunRecord& record) { metrics_.CountRun(record); }}));
+  }
+}
+
+Result<std::unique_ptr<Application>> Application::Start(const Config& config,
+                                                        std::unique_ptr<engine::Backend> backend,
+                                                        const rpc::EventLog& log) {
+  auto credentials = MakeCredentials(config.tls);
+  if (!credentials.ok()) return credentials.status();
+  const auto tokens = ReadTokens(config);
+  if (!tokens.ok()) return tokens.status();
+  auto repository = OpenRepository(config.network_repository);
+  if (!repository.ok()) return repository.status();
+  std::unique_ptr<Application> self(
+      new Application(config, std::move(backend), tokens.value(), std::move(repository).value(), log));
+  if (Status status = self->StartMetrics(config.metrics_listen); !status.ok()) return status;
+  self->LoadStored();
+  self->health_.SetServer(true);
+  auto server = rpc::RpcServer::Start(
+      self->context_, self->health_,
+      {config.listen, std::move(credentials).value(), config.max_streams, config.max_transport_bytes});
+  if (!server.ok()) return server.status();
+  self->server_ = std::move(server).value();
+  return self;
+}
+
+Application::~Application() { Drain(std::chrono::seconds(0)); }
+
+void Application::Drain(std::chrono::seconds patience) {
+  health_.SetServer(false);
+  batcher_.Close();
+  if (server_) server_->Shutdown(std::chrono::system_clock::now() + patience);
+  workers_.clear();
+  batcher_.FailQueued(Unavailable("the server is shutting down"));
+}
+
+Status Application::StartMetrics(const std::string& address) {
+  if (address.empty() || address == "none") return {};
+  auto server = serving::MetricsServer::Start(address, metrics_, [this] { return health_.server_ready(); });
+  if (!server.ok()) return server.status();
+  metrics_server_ = std::move(server).value();
+  metrics_address_ = WithPort(address, metrics_server_->port());
+  return {};
+}
+
+void Application::LoadStored() {
+  if (!repository_) return;
+  for (const serving::StoredVersion& stored : repository_->List()) {
+    const auto handle = loader_.LoadStored(stored);
+    if (handle.ok()) {
+      log_.Info("network_loaded", {{"network", stored.name}, {"version", stored.version}});
+    } else {
+      log_.Error(
+          "network_skipped",
+          {{"network", stored.name}, {"version", stored.version}, {"message", handle.status().message()}});
+    }
+  }
+}
+
+serving::Gauges Application::ReadGauges() const {
+  serving::Gauges gauges{batcher_.queued_samples(), 0, 0, budget_.used_bytes(), budget_.limit_bytes()};
+  for (const serving::NetworkListing& listing : registry_.List()) {
+    if (listing.state != serving::NetworkState::kReady || !listing.handle) continue;
+    ++gauges.networks_ready;
+    gauges.resident_bytes += listing.handle->resident->bytes();
+  }
+  return gauges;
+}
+
+}  // namespace spikeserve::app

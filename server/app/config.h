@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "server/engine/backend.h"
+#include "server/rpc/event_log.h"
+#include "server/rpc/limits.h"
+#include "server/serving/batcher.h"
+
+namespace spikeserve::app {
+
+struct TlsFiles {
+  std::string cert;       // PEM chain; empty: no TLS
+  std::string key;        // PEM
+  std::string client_ca;  // PEM; set: clients must present a certificate of it
+};
+
+// Everything that can be set from outside, with its default. A value.
+struct Config {
+  std::string listen = "0.0.0.0:8001";
+  std::string metrics_listen = "0.0.0.0:8002";  // empty: none
+  std::string network_repository;               // empty: networks are not stored
+  engine::BackendOptions backend;
+  std::int64_t workers = 2;  // batches run at the same time, so that a short one need not wait for a long one
+
+  serving::BatcherOptions batching;
+  rpc::Limits limits;
+  std::int64_t memory_budget_bytes = 0;  // 0: three quarters of the machine's memory
+  std::int64_t max_transport_bytes = std::int64_t{1} << 30;
+  int max_streams = 256;
+
+  TlsFiles tls;
+  std::string auth_token_file;
+  std::string admin_token_file;
+
+  rpc::LogFormat log_format = rpc::LogFormat::kText;
+  std::string log_level = "info";
+  std::int64_t drain_seconds = 30;
+};
+
+}  // namespace spikeserve::app

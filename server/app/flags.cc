@@ -1,0 +1,190 @@
+#include "server/app/flags.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <map>
+
+#include "server/app/version.h"
+
+namespace spikeserve::app {
+namespace {
+
+constexpr std::int64_t kMega = std::int64_t{1} << 20;
+constexpr std::int64_t kKilo = std::int64_t{1} << 10;
+constexpr std::int64_t kMaxInt = std::numeric_limits<int>::max();
+// Protobuf messages end below 2 GiB.
+constexpr std::int64_t kMaxMessageMega = 2047;
+
+// --max-batch -> SPIKESERVE_MAX_BATCH
+std::string EnvironmentName(const std::string& flag) {
+  std::string name = "SPIKESERVE_";
+  for (const char c : flag.substr(2)) {
+    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return name;
+}
+
+// Adds flags in groups, each with its environment variable and, where it is a number, its range.
+class FlagSet {
+ public:
+  FlagSet(CLI::App& app, std::string group) : app_(app), group_(std::move(group)) {}
+
+  CLI::Option* Text(const std::string& flag, std::string& value, const std::string& help) {
+    return Finish(app_.add_option(flag, value, help), flag);
+  }
+  template <typename T>
+  void Number(const std::string& flag, T& value, std::int64_t low, std::int64_t high,
+              const std::string& help) {
+    Finish(app_.add_option(flag, value, help), flag)->check(CLI::Range(low, high));
+  }
+  // `bytes` is in bytes, the flag in multiples of `unit`.
+  void Size(const std::string& flag, std::int64_t& bytes, std::int64_t unit, std::int64_t low,
+            std::int64_t high, const std::string& help) {
+    CLI::Option* option = app_.add_option_function<std::int64_t>(
+        flag, [&bytes, unit](const std::int64_t& value) { bytes = value * unit; }, help);
+    option->default_str(std::to_string(bytes / unit));
+    Finish(option, flag)->check(CLI::Range(low, high));
+  }
+
+ private:
+  CLI::Option* Finish(CLI::Option* option, const std::string& flag) {
+    if (option->get_default_str().empty()) option->capture_default_str();
+    return option->envname(EnvironmentName(flag))->group(group_);
+  }
+
+  CLI::App& app_;
+  const std::string group_;
+};
+
+void AddServing(CLI::App& app, Config& config, std::string& healthcheck) {
+  FlagSet flags(app, "Serving");
+  flags.Text("--listen", config.listen, "gRPC address: HOST:PORT, port 0 picks one, or unix:PATH");
+  flags.Text("--metrics-listen", config.metrics_listen,
+             "HTTP address of /metrics, /healthz and /readyz; 'none' for none");
+  flags.Text("--network-repository", config.network_repository,
+             "folder that loaded networks are stored in and come back from; none: they are not stored");
+  flags.Number("--drain-seconds", config.drain_seconds, 0, 86'400,
+               "time that SIGTERM leaves to what is running");
+  flags.Text("--healthcheck", healthcheck, "probe the server at this address, and exit 0 if it is ready");
+}
+
+void AddCompute(CLI::App& app, Config& config, std::int64_t& delay_us) {
+  FlagSet flags(app, "Computing");
+  flags.Text("--backend", config.backend.kind, "auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  flags.Number("--threads", config.backend.threads, 0, 4'096, "CPU threads of the engine; 0: one per core");
+  flags.Number("--workers", config.workers, 1, 256, "batches run at the same time");
+  flags.Number("--max-batch", config.batching.max_batch, 1, kMaxInt, "samples that requests are merged to");
+  flags.Number("--max-batch-delay-us", delay_us, 0, 60'000'000,
+               "time that a request waits for others to join it");
+  flags.Number("--max-queue", config.batching.max_queue, 1, kMaxInt, "samples that may wait for a worker");
+  flags.Size("--memory-budget-mb", config.memory_budget_bytes, kMega, 0, kMaxInt,
+             "memory for networks, uploads, requests and runs; 0: three quarters of the machine's");
+}
+
+void AddRequestLimits(CLI::App& app, Config& config) {
+  FlagSet flags(app, "Limits of a request");
+  rpc::Limits& limits = config.limits;
+  flags.Size("--max-message-mb", limits.max_message_bytes, kMega, 1, kMaxMessageMega, "size of one message");
+  flags.Size("--max-upload-mb", limits.max_upload_bytes, kMega, 1, kMaxMessageMega, "size of one network");
+  flags.Size("--max-response-mb", limits.max_response_bytes, kMega, 1, kMaxMessageMega,
+             "size of one answer, trajectories included");
+  flags.Size("--max-structure-kb", limits.max_structure_bytes, kKilo, 1, 1'048'576,
+             "size of a message or network without its tensor data");
+  flags.Number("--max-uploads", limits.max_uploads, 1, 1'024, "networks uploaded at the same time");
+  flags.Number("--max-steps", limits.max_steps, 1, 1'000'000'000, "time steps of one request");
+  flags.Number("--max-samples", limits.max_samples, 1, 16'777'216, "samples of one request");
+  flags.Number("--max-streams", config.max_streams, 1, kMaxInt, "calls at the same time on one connection");
+  flags.Size("--max-transport-mb", config.max_transport_bytes, kMega, 16, kMaxInt,
+             "buffers of messages on their way in and out, over all connections");
+}
+
+void AddNetworkLimits(CLI::App& app, engine::NetworkLimits& limits) {
+  constexpr std::int64_t kHigh = std::int64_t{1} << 40;
+  FlagSet flags(app, "Limits of a network");
+  flags.Number("--max-operations", limits.max_operations, 1, 1'048'576, "operations");
+  flags.Number("--max-connections", limits.max_connections, 1, 1'048'576, "connections");
+  flags.Number("--max-probes", limits.max_probes, 1, 65'536, "probes");
+  flags.Number("--max-dimension", limits.max_dimension, 1, kMaxInt, "one dimension of a shape");
+  flags.Number("--max-elements", limits.max_elements, 1, kMaxInt, "elements of one operation's output");
+  flags.Number("--max-neurons", limits.max_neurons, 1, kHigh, "neurons");
+  flags.Number("--max-parameters", limits.max_parameters, 1, kHigh, "weights and other parameters");
+  flags.Number("--max-synapses", limits.max_synapses, 1, kHigh, "outputs times inputs of one operation");
+}
+
+void AddSecurity(CLI::App& app, Config& config) {
+  FlagSet flags(app, "Security");
+  CLI::Option* cert = flags.Text("--tls-cert", config.tls.cert, "PEM file with the certificate chain");
+  CLI::Option* key = flags.Text("--tls-key", config.tls.key, "PEM file with the private key");
+  cert->needs(key);
+  key->needs(cert);
+  flags
+      .Text("--tls-client-ca", config.tls.client_ca,
+            "PEM file; clients must present a certificate signed by it")
+      ->needs(cert);
+  flags.Text("--auth-token-file", config.auth_token_file,
+             "file of tokens that may simulate and look, one a line");
+  flags.Text("--admin-token-file", config.admin_token_file, "file of tokens that may also load and unload");
+}
+
+void AddLogging(CLI::App& app, Config& config, std::string& format) {
+  FlagSet flags(app, "Logging");
+  flags.Text("--log-format", format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  flags.Text("--log-level", config.log_level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+}
+
+// Flags in force. Only names of files are in them, so that there is no secret to mask.
+std::vector<std::pair<std::string, std::string>> Effective(const CLI::App& app) {
+  std::vector<std::pair<std::string, std::string>> values;
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    if (name == "--help" || name == "--version" || name == "--healthcheck") continue;
+    values.emplace_back(name.substr(2),
+                        option->count() > 0 ? option->results().back() : option->get_default_str());
+  }
+  return values;
+}
+
+// CLI11's text of an error, on one line.
+std::string OneLine(const std::string& message) {
+  std::string line = "spikeserve-server: " + message;
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line + " (--help lists the flags)\n";
+}
+
+}  // namespace
+
+Invocation ParseFlags(int argc, const char* const* argv) {
+  Invocation invocation;
+  Config& config = invocation.config;
+  std::int64_t delay_us = config.batching.max_delay.count();
+  std::string format = "text";
+  CLI::App app("Serves spiking neural networks over gRPC. Every flag can be given as SPIKESERVE_<FLAG> too.");
+  app.set_version_flag("--version", std::string("spikeserve-server ") + kVersion);
+  AddServing(app, config, invocation.healthcheck);
+  AddCompute(app, config, delay_us);
+  AddRequestLimits(app, config);
+  AddNetworkLimits(app, config.limits.network);
+  AddSecurity(app, config);
+  AddLogging(app, config, format);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return {{}, {}, 0, app.help(), {}};
+  } catch (const CLI::CallForVersion& version) {
+    return {{}, {}, 0, std::string(version.what()) + "\n", {}};
+  } catch (const CLI::Error& error) {
+    return {{}, {}, 2, OneLine(error.what()), {}};
+  }
+  config.batching.max_delay = std::chrono::microseconds(delay_us);
+  config.log_format = format == "json" ? rpc::LogFormat::kJson : rpc::LogFormat::kText;
+  invocation.effective = Effective(app);
+  return invocation;
+}
+
+}  // namespace spikeserve::app

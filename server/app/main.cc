@@ -1,0 +1,108 @@
+// spikeserve-server: reads flags, serves until SIGTERM or SIGINT, drains, exits 0.
+
+#include <grpc/support/log.h>
+#include <spdlog/common.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "server/app/application.h"
+#include "server/app/flags.h"
+#include "server/app/healthcheck.h"
+#include "server/app/version.h"
+
+namespace spikeserve::app {
+namespace {
+
+constexpr std::chrono::seconds kHealthcheckTimeout{5};
+
+int Fail(const Status& status) {
+  std::fprintf(stderr, "spikeserve-server: %s\n", status.message().c_str());
+  return 1;
+}
+
+// Every thread inherits the mask, so that only WaitForStop sees the signals.
+sigset_t BlockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+// gRPC's own lines would break the format of the log; what matters of them is returned as a status.
+void SilenceGrpc() {
+  gpr_set_log_function([](gpr_log_func_args*) {});
+}
+
+void LogConfig(const rpc::EventLog& log, const Invocation& invocation, const engine::Backend& backend) {
+  log.Info("starting", {{"version", std::string(kVersion)}, {"backend", backend.name()}});
+  for (const auto& [flag, value] : invocation.effective)
+    log.Info("config", {{"flag", flag}, {"value", value}});
+  const Config& config = invocation.config;
+  const bool tokens = !config.auth_token_file.empty() || !config.admin_token_file.empty();
+  if (tokens && config.tls.cert.empty() && config.listen.rfind("unix:", 0) != 0) {
+    log.Warn("tokens_in_plain_text",
+             {{"message", std::string("tokens are asked for, but not encrypted: set --tls-cert")}});
+  }
+}
+
+// The lines that programs wait for, on stdout.
+void Announce(const Application& application) {
+  if (!application.metrics_address().empty())
+    std::printf("metrics on %s\n", application.metrics_address().c_str());
+  std::printf("listening on %s\n", application.address().c_str());
+  std::fflush(stdout);
+}
+
+int Serve(const Invocation& invocation) {
+  const sigset_t signals = BlockSignals();
+  SilenceGrpc();
+  const Config& config = invocation.config;
+  const rpc::EventLog log(config.log_format, spdlog::level::from_str(config.log_level));
+  auto backend = engine::MakeBackend(config.backend);
+  if (!backend.ok()) return Fail(backend.status());
+  LogConfig(log, invocation, *backend.value());
+  auto application = Application::Start(config, std::move(backend).value(), log);
+  if (!application.ok()) return Fail(application.status());
+  log.Info("listening", {{"address", application.value()->address()},
+                         {"metrics", application.value()->metrics_address()}});
+  Announce(*application.value());
+  int signal = 0;
+  sigwait(&signals, &signal);
+  log.Info("draining", {{"signal", std::int64_t{signal}}, {"seconds", config.drain_seconds}});
+  application.value()->Drain(std::chrono::seconds(config.drain_seconds));
+  application.value().reset();
+  log.Info("stopped", {});
+  return 0;
+}
+
+int Run(int argc, const char* const* argv) {
+  const Invocation invocation = ParseFlags(argc, argv);
+  if (invocation.exit_code) {
+    std::fputs(invocation.text.c_str(), *invocation.exit_code == 0 ? stdout : stderr);
+    return *invocation.exit_code;
+  }
+  if (invocation.healthcheck.empty()) return Serve(invocation);
+  SilenceGrpc();
+  const Status status = CheckHealth(invocation.healthcheck, invocation.config.tls, kHealthcheckTimeout);
+  return status.ok() ? 0 : Fail(status);
+}
+
+}  // namespace
+}  // namespace spikeserve::app
+
+int main(int argc, char** argv) {
+  try {
+    return spikeserve::app::Run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "spikeserve-server: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "server/engine/network_definition.h"
+#include "server/engine/simulation.h"
+#include "tests/support/run.h"
+
+// Small random networks that use everything the engine has, for property tests.
+namespace spikeserve::testing {
+
+struct RandomNetwork {
+  engine::NetworkDefinition definition;
+  engine::SimulationSpec spec;  // all probes, a random readout, dt and steps
+};
+
+// The network of this seed: one or two inputs (float32, float64 or uint8, held or per step), a few stages of
+// linear operations and neurons with branches, synapses on some connections, probes of every kind.
+RandomNetwork MakeRandomNetwork(std::uint64_t seed);
+
+// Samples that fit it.
+std::vector<Sample> RandomSamples(const RandomNetwork& network, std::int64_t count, std::uint64_t seed);
+
+}  // namespace spikeserve::testing
