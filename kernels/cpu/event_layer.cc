@@ -223,6 +223,12 @@ void StoreLocals(const EventBlock& block, const Locals& locals) {
   }
 }
 
+// A start below 0 makes a SpikingRectifiedLinear neuron emit a negative count, which is no byte.
+bool StartsBelowZero(const EventBlock& block) {
+  return block.neuron == EventNeuron::kSpikingRectifiedLinear &&
+         std::any_of(block.voltage, block.voltage + block.width, [](float voltage) { return voltage < 0.0F; });
+}
+
 void CountSpikes(const EventBlock& block, const Padded& emitted) {
   for (std::int64_t j = 0; j < block.width; ++j) {
     block.spikes[j] += static_cast<std::int64_t>(emitted.values[j]);
@@ -348,6 +354,9 @@ bool IsConstant(const EventBlock& block) {
 
 template <int kVectors, bool kSigned>
 EventResult RunNeurons(const EventBlock& block) {
+  if (StartsBelowZero(block)) {
+    return {0, false};
+  }
   return IsConstant(block) ? RunConstantBlock<kVectors, kSigned>(block) : RunBlock<kVectors, kSigned>(block);
 }
 

@@ -10,6 +10,7 @@
 
 #include "tests/support/random.h"
 #include "tests/support/random_network.h"
+#include "tests/support/reading_bytes.h"
 #include "tests/support/run.h"
 
 namespace spikeserve::testing {
@@ -22,31 +23,6 @@ using engine::Reading;
 constexpr int kNetworks = 60;
 constexpr double kFloatRounding = 4e-6;    // of the largest value of the trajectory
 constexpr double kDoubleRounding = 1e-13;
-
-template <typename T>
-void Append(std::string& bytes, const T* values, std::size_t count) {
-  bytes.append(reinterpret_cast<const char*>(values), count * sizeof(T));
-}
-
-// Everything a reading says about one sample, as bytes.
-std::string BytesOf(const Reading& reading, std::size_t sample) {
-  std::string bytes;
-  const auto steps = static_cast<std::size_t>(reading.steps_done);
-  for (const engine::ProbeReading& probe : reading.probes) {
-    const auto size = static_cast<std::size_t>(probe.size);
-    Append(bytes, probe.values.data() + sample * size, size);
-    if (!probe.trajectory.empty()) {
-      Append(bytes, probe.trajectory.data() + sample * steps * size, steps * size);
-    }
-  }
-  for (const engine::LayerActivity& activity : reading.statistics.at(sample)) {
-    for (const std::int64_t value : {activity.spikes, activity.busiest_neuron_spikes, activity.silent_neurons,
-                                     activity.synaptic_operations}) {
-      Append(bytes, &value, 1);
-    }
-  }
-  return bytes + std::to_string(static_cast<int>(reading.sample_status.at(sample).code()));
-}
 
 std::vector<std::int64_t> RandomChunks(Random& random, std::int64_t steps) {
   std::vector<std::int64_t> chunks;
@@ -73,7 +49,7 @@ class Parity : public ::testing::TestWithParam<int> {
     const Reading reading = Simulate(loaded, network_.spec, batch, chunks);
     ASSERT_EQ(reading.steps_done, network_.spec.settings.steps);
     for (std::size_t i = 0; i < members.size(); ++i) {
-      EXPECT_TRUE(BytesOf(reading, i) == alone[members[i]]) << "sample " << members[i] << " at " << i << " of "
+      EXPECT_TRUE(ReadingBytes(reading, i) == alone[members[i]]) << "sample " << members[i] << " at " << i << " of "
                                                             << members.size() << " in " << chunks.size() << " chunks";
     }
   }
@@ -84,7 +60,7 @@ class Parity : public ::testing::TestWithParam<int> {
     for (const Sample& sample : samples_) {
       const Reading reading = Simulate(one, network_.spec, {sample});
       ASSERT_TRUE(reading.sample_status.at(0).ok()) << reading.sample_status[0].message();
-      alone.push_back(BytesOf(reading, 0));
+      alone.push_back(ReadingBytes(reading, 0));
     }
     Random random(Seed());
     const Loaded three = Load(network_.definition, mode, 3);
@@ -166,7 +142,7 @@ TEST_P(Parity, AskingForTheTrajectoryChangesNoByte) {
       probe.trajectory.clear();
     }
     for (std::size_t sample = 0; sample < samples_.size(); ++sample) {
-      EXPECT_TRUE(BytesOf(with, sample) == BytesOf(without, sample)) << "sample " << sample;
+      EXPECT_TRUE(ReadingBytes(with, sample) == ReadingBytes(without, sample)) << "sample " << sample;
     }
   }
 }

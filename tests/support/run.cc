@@ -20,11 +20,11 @@ T Checked(Result<T> result) {
 
 }  // namespace
 
-Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_t threads) {
+Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_t threads, engine::CpuPath path) {
   auto network =
       std::make_shared<engine::Network>(Checked(engine::Network::Create(std::move(definition), {})));
   Loaded loaded;
-  loaded.backend = Checked(engine::MakeBackend({.kind = "cpu", .threads = threads}));
+  loaded.backend = Checked(engine::MakeBackend({.kind = "cpu", .threads = threads, .cpu_path = path}));
   loaded.network = Checked(loaded.backend->Load(std::move(network), mode));
   return loaded;
 }

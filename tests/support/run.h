@@ -35,7 +35,8 @@ struct Loaded {
 };
 
 // Throws std::runtime_error with the engine's message where it refuses.
-Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_t threads = 1);
+Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_t threads = 1,
+            engine::CpuPath path = engine::CpuPath::kAuto);
 
 // All samples in one simulation, advanced by `chunks` in turn; empty: by all steps at once.
 engine::Reading Simulate(const Loaded& loaded, const engine::SimulationSpec& spec, const std::vector<Sample>& samples,

@@ -1,0 +1,136 @@
+// Every loop and every instruction set of the CPU against the plain loops, by bytes.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/target.h"
+#include "server/engine/fast_plan.h"
+#include "tests/support/random_cnn.h"
+#include "tests/support/random_network.h"
+#include "tests/support/reading_bytes.h"
+#include "tests/support/run.h"
+
+namespace spikeserve::testing {
+namespace {
+
+using engine::CpuPath;
+using engine::Mode;
+using engine::ProbeQuantity;
+using engine::Reading;
+
+constexpr int kNetworks = 80;
+
+// Only what is read behind linear operations, so that no layer has to show every step.
+void KeepFoldedProbes(RandomNetwork& network) {
+  std::vector<std::int64_t> kept;
+  for (const std::int64_t probe : network.spec.probes) {
+    if (network.definition.probes[static_cast<std::size_t>(probe)].name == "output") {
+      kept.push_back(probe);
+    }
+  }
+  network.spec.probes = kept;
+  network.spec.trajectories = false;
+}
+
+// Multiplies every gain, so that neurons spike so many times more often.
+void Excite(RandomNetwork& network, double factor) {
+  for (engine::OperationDefinition& operation : network.definition.operations) {
+    if (auto* neuron = std::get_if<engine::NeuronOperation>(&operation.kind)) {
+      const double* gain = std::get_if<double>(&neuron->gain);
+      neuron->gain = factor * (gain != nullptr ? *gain : 1.0);
+    }
+  }
+}
+
+class Paths : public ::testing::TestWithParam<int> {
+ protected:
+  ~Paths() override { kernels::ForceCpuTarget(""); }
+
+  static void ExpectSameBytes(const RandomNetwork& network, std::uint64_t seed) {
+    const std::vector<Sample> samples = RandomSamples(network, 8, seed);
+    const Reading plain =
+        Simulate(Load(network.definition, Mode::kExact, 1, CpuPath::kPlain), network.spec, samples);
+    for (const std::string& target : kernels::CpuTargets()) {
+      kernels::ForceCpuTarget(target);
+      const Reading fast = Simulate(Load(network.definition, Mode::kExact, 2), network.spec, samples);
+      for (std::size_t i = 0; i < samples.size(); ++i) {
+        EXPECT_TRUE(ReadingBytes(fast, i) == ReadingBytes(plain, i)) << target << ", sample " << i;
+      }
+      kernels::ForceCpuTarget("");
+    }
+  }
+
+  std::uint64_t Seed() const { return static_cast<std::uint64_t>(GetParam()); }
+};
+
+TEST_P(Paths, AllProbes) { ExpectSameBytes(MakeRandomNetwork(Seed()), Seed()); }
+
+TEST_P(Paths, OutputsOnly) {
+  RandomNetwork network = MakeRandomNetwork(Seed());
+  KeepFoldedProbes(network);
+  ExpectSameBytes(network, Seed());
+}
+
+// Some counts pass what a byte holds, others what sums of an int32 hold: the wider loops take over.
+TEST_P(Paths, ManySpikesPerStep) {
+  for (const double factor : {30.0, 3000.0, 1e5}) {
+    RandomNetwork network = MakeRandomNetwork(Seed());
+    KeepFoldedProbes(network);
+    Excite(network, factor);
+    ExpectSameBytes(network, Seed());
+  }
+}
+
+TEST_P(Paths, SilentLayers) {
+  RandomNetwork network = MakeRandomNetwork(Seed());
+  KeepFoldedProbes(network);
+  Excite(network, 1e-6);
+  ExpectSameBytes(network, Seed());
+}
+
+TEST_P(Paths, Convolutional) {
+  for (const double factor : {1.0, 40.0}) {
+    RandomNetwork network = MakeRandomCnn(Seed());
+    Excite(network, factor);
+    ExpectSameBytes(network, Seed());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, Paths, ::testing::Range(1, kNetworks + 1));
+
+// The comparison above would say nothing if no layer of those networks took the fast loops.
+TEST(FastPlan, TakesTheLayersOfConvolutionalNetworks) {
+  int usable = 0;
+  int packed = 0;
+  int pooled = 0;
+  for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
+    auto network = engine::Network::Create(MakeRandomCnn(seed).definition, {});
+    ASSERT_TRUE(network.ok());
+    const auto plan = engine::Compile(std::make_shared<const engine::Network>(std::move(network).value()));
+    ASSERT_TRUE(plan.ok());
+    for (const engine::FastLayer& layer : engine::MakeFastPlan(plan.value())) {
+      usable += layer.usable ? 1 : 0;
+      for (const engine::FastTerm& term : layer.terms) {
+        packed += term.events.empty() ? 0 : 1;
+        pooled += term.runs.runs() > 0 ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GE(usable, kNetworks);
+  EXPECT_GE(packed, kNetworks / 2);
+  EXPECT_GE(pooled, kNetworks / 8);
+}
+
+TEST(CpuTargets, CanBeForced) {
+  for (const std::string& target : kernels::CpuTargets()) {
+    kernels::ForceCpuTarget(target);
+    EXPECT_EQ(kernels::BestCpuTarget(), target);
+  }
+  kernels::ForceCpuTarget("");
+  EXPECT_EQ(kernels::BestCpuTarget(), kernels::CpuTargets().front());
+}
+
+}  // namespace
+}  // namespace spikeserve::testing

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstdint>
+
+#include "tests/support/random_network.h"
+
+namespace spikeserve::testing {
+
+// A converted network as users have them: an image through convolutions, pooling and dense layers of integrating
+// neurons to one linear output. Channel counts lie around the widths of vectors and blocks; some have synapses, a
+// branch that is added, a filtered probe, uint8 inputs.
+RandomNetwork MakeRandomCnn(std::uint64_t seed);
+
+}  // namespace spikeserve::testing
