@@ -8,8 +8,9 @@ Everything runs through a server on this machine. Takes some minutes.
 from __future__ import annotations
 
 import argparse
+import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,10 @@ import spikeserve
 from spikeserve.cli.common import progress_bar
 from spikeserve.evaluation import Evaluation, classify_float, evaluate
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "spikeserve": {},
-    "nengo_dl": {"scale_firing_rates": 100},  # synapse 0.005 s, probe 0.01 s come with the preset
-}
+SCALE = 100  # of nengo_dl, for all layers
+NENGO_DL = "nengo_dl"
+NENGO_DL_SUGGESTED = "nengo_dl, scales as suggested"
+PRESETS = ("spikeserve", NENGO_DL, NENGO_DL_SUGGESTED)
 STEPS = (8, 16, 32, 64, 100)
 SAMPLES = 1000
 CALIBRATION_SAMPLES = 1000
@@ -40,6 +41,8 @@ images ({digits} for the digits), steps of 1 ms, `exact` mode. Written by `make 
   the activations on {calibration:,} training images.
 - **nengo_dl**: what NengoDL does. SpikingRectifiedLinear, `scale_firing_rates=100`, synapse 0.005 s, probe
   0.01 s, uniform initial voltage. Its filters take tens of steps to settle, so few steps cannot work.
+- **nengo_dl, scales as suggested**: where the converter warns that a layer hardly spikes at scale 100, the
+  same with the scales that the warning names.
 
 Points are percentage points of accuracy above or below the float network on the same images. Agreement is the
 share of images with the class of the float network. The rate is the mean over all neurons, images and steps.
@@ -61,14 +64,30 @@ class Prepared:
 
 def convert(model: TrainedModel, preset: str) -> spikeserve.Network:
     """The network with the options of the table; its byte input takes the images as they are stored."""
+    if preset == "spikeserve":
+        return _convert(model, preset="spikeserve")
+    network = _convert(model, preset="nengo_dl", scale_firing_rates=SCALE)
+    if preset == NENGO_DL:
+        return network
+    scales = {layer.layer: layer.suggested_scale or SCALE for layer in network.report.layers}
+    return _convert(model, preset="nengo_dl", scale_firing_rates=scales)
+
+
+def best_nengo_dl(model: TrainedModel) -> str:
+    """The nengo_dl preset that suits the model: the plain one, unless the converter names other scales."""
+    layers = convert(model, NENGO_DL).report.layers
+    starved = any(layer.suggested_scale is not None for layer in layers)
+    return NENGO_DL_SUGGESTED if starved else NENGO_DL
+
+
+def _convert(model: TrainedModel, **options: Any) -> spikeserve.Network:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", spikeserve.ConversionWarning)  # the table shows what they are about
         return spikeserve.convert(
             model.path,
-            preset=preset,
             sample_data=model.sample_data(CALIBRATION_SAMPLES, input_shape(model)),
             uint8_scale=model.images.uint8_scale,
-            **PRESETS[preset],
+            **options,
         )
 
 
@@ -82,7 +101,7 @@ def prepare(client: spikeserve.Client, model: TrainedModel, preset: str, count: 
     """Converts and loads the network."""
     network = convert(model, preset)
     samples, labels = model.test_samples(count, input_shape(model))
-    name = f"{model.name}.{preset}"
+    name = f"{model.name}.{PRESETS.index(preset)}"
     client.load(name, network)
     return Prepared(name, samples, labels, classify_float(network, samples))
 
@@ -99,19 +118,6 @@ def measure(client: spikeserve.Client, prepared: Prepared, steps: int) -> Evalua
     )
 
 
-def rows(client: spikeserve.Client, model: TrainedModel, preset: str, count: int) -> Iterator[Evaluation]:
-    """The rows of one network and preset; the network is gone afterwards."""
-    prepared = prepare(client, model, preset, count)
-    for steps in STEPS:
-        yield measure(client, prepared, steps)
-    client.unload(prepared.name)
-
-
-def section(title: str, evaluations: list[Evaluation]) -> str:
-    """Markdown of one network and preset."""
-    return "\n".join([f"\n### {title}\n", HEADER, *(row(item) for item in evaluations)]) + "\n"
-
-
 def row(item: Evaluation) -> str:
     """Markdown of one measurement."""
     assert item.float_accuracy is not None
@@ -124,24 +130,31 @@ def row(item: Evaluation) -> str:
     )
 
 
-def table(client: spikeserve.Client, count: int) -> str:
+def chapter(client: spikeserve.Client, model: TrainedModel, count: int, on_row: Callable[[], None]) -> str:
+    """Markdown of one network; nothing of it stays on the server."""
+    lines: list[str] = []
+    for preset in dict.fromkeys(("spikeserve", NENGO_DL, best_nengo_dl(model))):
+        prepared = prepare(client, model, preset, count)
+        lines += [f"\n### {preset}\n", HEADER]
+        for steps in STEPS:
+            evaluation = measure(client, prepared, steps)
+            lines.append(row(evaluation))
+            on_row()
+        client.unload(prepared.name)
+    return f"\n## {model.name}\n\nFloat network: {evaluation.float_accuracy:.2%}.\n" + "\n".join(lines) + "\n"
+
+
+def page(client: spikeserve.Client, count: int) -> str:
     """The whole page."""
     digits = min(count, len(trained_models.digits().test))
     parts = [ABOUT.format(samples=count, digits=digits, calibration=CALIBRATION_SAMPLES)]
-    total = len(trained_models.ALL) * len(PRESETS) * len(STEPS)
-    done = 0
+    presets = [len({"spikeserve", NENGO_DL, best_nengo_dl(model)}) for model in trained_models.ALL]
+    done = itertools.count(1)
     with progress_bar("measuring") as progress:
         for model in trained_models.ALL:
-            for preset in PRESETS:
-                evaluations = []
-                for evaluation in rows(client, model, preset, count):
-                    evaluations.append(evaluation)
-                    done += 1
-                    progress(done, total)
-                if preset == "spikeserve":
-                    accuracy = evaluations[0].float_accuracy
-                    parts.append(f"\n## {model.name}\n\nFloat network: {accuracy:.2%}.\n")
-                parts.append(section(preset, evaluations))
+            parts.append(
+                chapter(client, model, count, lambda: progress(next(done), sum(presets) * len(STEPS)))
+            )
     return "".join(parts)
 
 
@@ -157,7 +170,7 @@ def main() -> None:
         spikeserve.serve(backend="cpu") as server,
         spikeserve.Client(server.address, max_batch=100, timeout=3600) as client,
     ):
-        arguments.output.write_text(table(client, arguments.samples))
+        arguments.output.write_text(page(client, arguments.samples))
     print(f"wrote {arguments.output}")
 
 

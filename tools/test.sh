@@ -3,6 +3,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p build
+export SPIKESERVE_SERVER_BINARY=$PWD/build/release/server/app/spikeserve-server
 failed=()
 
 # Runs a named command with its output shown and kept in build/NAME.log.
@@ -13,15 +14,13 @@ check() {
   [ "${PIPESTATUS[0]}" -eq 0 ] || failed+=("$name")
 }
 
-check ruff .venv/bin/ruff check --config client/python/pyproject.toml client/python tests tools docs
-check mypy .venv/bin/mypy --config-file client/python/pyproject.toml client/python/src
+check lint tools/lint.sh python
 check ctest ctest --preset release --parallel "$(nproc)"
-check pytest .venv/bin/python -m pytest client/python
+check pytest .venv/bin/python -m pytest -c client/python/pyproject.toml client/python/tests tests/e2e
 
 summary() {
-  echo "ruff:   $(tail -n 1 build/ruff.log)"
-  echo "mypy:   $(tail -n 1 build/mypy.log)"
-  echo "ctest:  $(grep -E 'tests passed' build/ctest.log || echo 'did not finish')"
+  tail -n 1 build/lint.log
+  echo "ctest: $(grep -E 'tests passed' build/ctest.log || echo 'did not finish')"
   echo "pytest: $(tail -n 1 build/pytest.log | sed 's/^=* *//; s/ *=*$//')"
 }
 echo

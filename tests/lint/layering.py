@@ -42,8 +42,16 @@ class Library:
 
 
 # In tests: what builds without the server (kernels, engine, serving) is tested without its libraries.
-RPC = ("server/rpc/", "server/app/", "tests/rpc/", "tests/e2e/", "tests/fuzz/", "tests/support/", "tests/bench/")
-RPC_TESTS = ("tests/unit/rpc/", "tests/unit/app/", "tests/conformance/")
+RPC = ("server/rpc/", "server/app/")
+RPC_TESTS = (
+    "tests/rpc/",
+    "tests/unit/rpc/",
+    "tests/unit/app/",
+    "tests/conformance/",
+    "tests/fuzz/",
+    "tests/bench/",
+    "tests/support/",
+)
 LIBRARIES = (
     Library("gRPC", re.compile(r"^(grpc|grpcpp|grpc\+\+)/|\.grpc\.pb\.h$"), RPC + RPC_TESTS),
     Library("protobuf", re.compile(r"^google/(protobuf|rpc)/|\.pb\.h$"), RPC + RPC_TESTS),
@@ -94,7 +102,8 @@ def violations(path: str, text: str) -> list[str]:
             found.append(f'{where}: {layer} may not include {target} ("{include}")')
         for library in LIBRARIES:
             if library.headers.search(include) and not path.startswith(library.seen_by):
-                found.append(f'{where}: {library.name} ("{include}") is seen only by {", ".join(library.seen_by)}')
+                seen_by = ", ".join(library.seen_by)
+                found.append(f'{where}: {library.name} ("{include}") is seen only by {seen_by}')
     return found
 
 

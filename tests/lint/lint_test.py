@@ -29,8 +29,8 @@ class Layering(unittest.TestCase):
         ):
             with self.subTest(path=path, include=include):
                 found = forbidden(path, include)
-                self.assertEqual(len(found), 1, found)
-                self.assertTrue(found[0].startswith(f"{path}:3: "), found)
+                assert len(found) == 1, found
+                assert found[0].startswith(f"{path}:3: "), found
 
     def test_libraries_outside_their_layers_are_caught(self) -> None:
         for path, include in (
@@ -45,7 +45,7 @@ class Layering(unittest.TestCase):
             ("tests/unit/engine/plan_test.cc", "<grpcpp/grpcpp.h>"),
         ):
             with self.subTest(path=path, include=include):
-                self.assertNotEqual(forbidden(path, include), [])
+                assert forbidden(path, include) != []
 
     def test_what_the_layers_allow_passes(self) -> None:
         for path, include in (
@@ -60,47 +60,47 @@ class Layering(unittest.TestCase):
             ("tests/rpc/server_test.cc", "<grpcpp/grpcpp.h>"),
         ):
             with self.subTest(path=path, include=include):
-                self.assertEqual(forbidden(path, include), [])
+                assert forbidden(path, include) == []
 
     def test_a_source_file_outside_the_layers_is_caught(self) -> None:
-        self.assertIn("is not a layer", layering.violations("server/extra/thing.h", "")[0])
+        assert "is not a layer" in layering.violations("server/extra/thing.h", "")[0]
 
     def test_a_relative_include_is_caught(self) -> None:
-        self.assertEqual(len(forbidden("server/engine/plan.cc", '"../rpc/convert.h"')), 1)
+        assert len(forbidden("server/engine/plan.cc", '"../rpc/convert.h"')) == 1
 
     def test_a_tree_is_read_from_disk(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             (root / "server/engine").mkdir(parents=True)
             (root / "server/engine/good.h").write_text("#include <vector>\n")
-            self.assertEqual(layering.check(root), (1, []))
+            assert layering.check(root) == (1, [])
             (root / "server/engine/bad.h").write_text('#include "server/rpc/convert.h"\n')
             count, found = layering.check(root)
-            self.assertEqual((count, len(found)), (2, 1))
+            assert (count, len(found)) == (2, 1)
 
 
 class Repository(unittest.TestCase):
     def test_long_code_files_are_caught(self) -> None:
-        self.assertEqual(repository.text_violations("server/a.cc", "\n" * 400), [])
-        self.assertEqual(len(repository.text_violations("server/a.cc", "\n" * 401)), 1)
-        self.assertEqual(repository.text_violations("docs/a.md", "\n" * 401), [])
+        assert repository.text_violations("server/a.cc", "\n" * 400) == []
+        assert len(repository.text_violations("server/a.cc", "\n" * 401)) == 1
+        assert repository.text_violations("docs/a.md", "\n" * 401) == []
 
     def test_private_paths_are_caught(self) -> None:
         for path in ("/".join(("", "work", "main")), "/".join(("", "home", "me", "x")), "../" + "shared/x"):
             with self.subTest(path=path):
-                self.assertEqual(len(repository.text_violations("docs/a.md", f"see\n{path}\n")), 1)
-        self.assertEqual(repository.text_violations("docs/a.md", "framework/main, a/work/b, ../docs"), [])
+                assert len(repository.text_violations("docs/a.md", f"see\n{path}\n")) == 1
+        assert repository.text_violations("docs/a.md", "framework/main, a/work/b, ../docs") == []
 
     def test_conflict_marks_are_caught(self) -> None:
-        self.assertEqual(len(repository.text_violations("a.py", "x\n" + "<" * 7 + " HEAD\n")), 1)
+        assert len(repository.text_violations("a.py", "x\n" + "<" * 7 + " HEAD\n")) == 1
 
     def test_big_files_are_caught(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             (root / "fine.bin").write_bytes(bytes(repository.MAX_BYTES))
-            self.assertEqual(repository.check(root), (1, []))
+            assert repository.check(root) == (1, [])
             (root / "big.bin").write_bytes(bytes(repository.MAX_BYTES + 1))
-            self.assertEqual(len(repository.check(root)[1]), 1)
+            assert len(repository.check(root)[1]) == 1
 
 
 if __name__ == "__main__":

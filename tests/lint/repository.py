@@ -16,7 +16,9 @@ CODE = (".h", ".cc", ".cu", ".cuh", ".py", ".go", ".proto", ".sh", ".cmake", "CM
 LONG_FILES: dict[str, str] = {}
 # First folders of absolute paths that a private machine has and a reader does not.
 PRIVATE_FOLDERS = ("work", "farm", "home", "Users")
-PRIVATE_PATH = re.compile(rf"(?:^|[^A-Za-z0-9_.])/(?:{'|'.join(PRIVATE_FOLDERS)})/|\.\./(?:shared)\b", re.MULTILINE)
+PRIVATE_PATH = re.compile(
+    rf"(?:^|[^A-Za-z0-9_.])/(?:{'|'.join(PRIVATE_FOLDERS)})/|\.\./(?:shared)\b", re.MULTILINE
+)
 CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 
 

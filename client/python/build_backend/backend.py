@@ -1,7 +1,7 @@
 """The setuptools build backend, with the protobuf modules generated first.
 
-In a checkout they come from the repository's `proto` folder. A source distribution carries them ready-made, so
-building from one needs no protobuf compiler.
+In a checkout they come from the repository's `proto` folder. A source distribution carries them ready-made,
+so building from one needs no protobuf compiler.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from setuptools.build_meta import (  # noqa: F401 - part of the backend's interf
     prepare_metadata_for_build_wheel,
 )
 
-# The generated code runs on this protobuf/grpcio and newer: keep in step with the dependencies in pyproject.toml.
+# Generated code needs the protobuf and grpcio of its compiler, or newer: keep the dependencies in step.
 _COMPILER = ["grpcio-tools>=1.71,<1.72", "mypy-protobuf>=3.6,<3.7"] if PROTO_ROOT.is_dir() else []
 
 

@@ -48,8 +48,8 @@ def network_info(message: network_pb.NetworkInfo) -> NetworkInfo:
         resident_bytes=message.resident_bytes,
         neurons=message.neurons,
         parameters=message.parameters,
-        dt=message.defaults.dt,
-        steps=message.defaults.steps,
+        dt=message.defaults.dt or 0.001,  # what 0 stands for
+        steps=message.defaults.steps or 100,
         inputs=tuple(_input(item) for item in message.inputs),
         probes=tuple(_probe(item) for item in message.probes),
         layers=tuple(

@@ -15,6 +15,7 @@ BINARY = "spikeserve-server"
 BINARY_VARIABLE = "SPIKESERVE_SERVER_BINARY"
 
 _LISTENING = "listening on "
+_METRICS = "metrics on "
 _LOG_LINES_IN_ERROR = 20
 
 Flag = str | int | float | bool | os.PathLike[str]
@@ -60,6 +61,7 @@ class LocalServer:
     def __init__(self, process: subprocess.Popen[str], log: Path, scratch: Path) -> None:
         self.process = process
         self.address = ""  # HOST:PORT or unix:PATH, once it listens
+        self.metrics_address = ""  # HOST:PORT of /metrics, /healthz and /readyz; empty where they are off
         self.log_path = log  # gone once the server is stopped
         self._scratch = scratch
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -80,6 +82,8 @@ class LocalServer:
                 if line is None:
                     status = self.process.wait()
                     raise ServerStartError(f"{BINARY} exited with status {status}:\n{self._last_lines()}")
+                if line.startswith(_METRICS):
+                    self.metrics_address = line.removeprefix(_METRICS)
                 if line.startswith(_LISTENING):
                     self.address = line.removeprefix(_LISTENING)
         except queue.Empty:

@@ -130,6 +130,17 @@ def test_evaluate(fake: FakeServer, samples_file: Path, network_file: Path, tmp_
     assert "agreement with float  66.67%" in text
 
 
+def test_evaluate_bytes_wants_to_know_their_scale(
+    fake: FakeServer, samples_file: Path, network_file: Path, tmp_path: Path
+) -> None:
+    np.save(samples_file, np.array([[1, 2], [3, 1], [5, 5]], np.uint8))
+    np.save(tmp_path / "labels.npy", np.array([1, 1, 1], np.uint8))
+    arguments = ["evaluate", "net", samples_file, tmp_path / "labels.npy", "--server", fake.address]
+    line = error_line(run(*arguments, "--model", network_file))
+    assert "does not say how it takes them: give --uint8-scale" in line
+    assert run(*arguments).exit_code == 0
+
+
 def test_the_environment_names_the_server(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPIKESERVE_SERVER", fake.address)
     assert run("list").exit_code == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -15,6 +15,12 @@ from spikeserve import errors
 from spikeserve.v1 import network_pb2 as pb
 
 SAMPLES = np.arange(20, dtype=np.float32).reshape(10, 2)
+
+
+@pytest.fixture
+def client(fake: FakeServer) -> Iterator[spikeserve.Client]:
+    with spikeserve.Client(fake.address, timeout=20) as client:
+        yield client
 
 
 def big_network(size: int) -> spikeserve.Network:

@@ -94,6 +94,15 @@ _SERVER_OPTIONS = [
 ]
 
 
+def ratio(text: str) -> float:
+    """A number, or a quotient such as 1/255."""
+    above, _, below = text.partition("/")
+    try:
+        return float(above) / float(below or 1)
+    except (ValueError, ZeroDivisionError):
+        raise click.BadParameter(f"{text!r} is not a number or a quotient") from None
+
+
 def server_options(command: Command) -> Command:
     """Adds the options of ServerOptions; the command gets them as `connection`."""
 

@@ -9,25 +9,16 @@ from typing import Any
 import click
 from rich.console import Console
 
-from spikeserve.cli.common import echo_json, json_option
+from spikeserve.cli.common import echo_json, json_option, ratio
 from spikeserve.convert import ConversionWarning, convert
 from spikeserve.convert.options import PRESETS
 from spikeserve.network import Network
 from spikeserve.samples import read_array
 
 
-def _ratio(text: str) -> float:
-    """A number, or a quotient such as 1/255."""
-    above, _, below = text.partition("/")
-    try:
-        return float(above) / float(below or 1)
-    except (ValueError, ZeroDivisionError):
-        raise click.BadParameter(f"{text!r} is not a number or a quotient") from None
-
-
 def _synapse(text: str) -> float | str:
     """Seconds, or "none"."""
-    return text if text == "none" else _ratio(text)
+    return text if text == "none" else ratio(text)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -48,7 +39,7 @@ def _pair(text: str) -> tuple[str, str]:
     "--sample-limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Use the first N."
 )
 @click.option(
-    "--uint8-scale", type=_ratio, metavar="NUMBER", help="The input takes bytes as scale * byte, e.g. 1/255."
+    "--uint8-scale", type=ratio, metavar="NUMBER", help="The input takes bytes as scale * byte, e.g. 1/255."
 )
 @click.option(
     "--synapse", type=_synapse, metavar="SECONDS|none", help="Low-pass time constant between layers."

@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
+import numpy.typing as npt
 
 from spikeserve.cli.common import (
     ServerOptions,
@@ -15,6 +17,7 @@ from spikeserve.cli.common import (
     echo_table,
     json_option,
     progress_bar,
+    ratio,
     server_options,
     steps_option,
     version_option,
@@ -35,6 +38,9 @@ from spikeserve.samples import fit_shape, read_array
     type=click.Path(exists=True, dir_okay=False),
     help="The model (.keras, .h5) or network (.spk) to compare with as a float network.",
 )
+@click.option(
+    "--uint8-scale", type=ratio, metavar="NUMBER", help="MODEL takes bytes as scale * byte, e.g. 1/255."
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples.")
 @click.option(
     "--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Samples per request."
@@ -48,6 +54,7 @@ def evaluate_command(
     images: str,
     labels: str,
     model: str | None,
+    uint8_scale: float | None,
     limit: int | None,
     batch: int,
     steps: int | None,
@@ -61,6 +68,7 @@ def evaluate_command(
     Examples:
       spikeserve evaluate fashion t10k-images-idx3-ubyte.gz t10k-labels-idx1-ubyte.gz --limit 1000
       spikeserve evaluate fashion x.npy y.npy --model model.keras --steps 16 --json
+      spikeserve evaluate fashion images.gz labels.gz --model model.keras --uint8-scale 1/255
     """
     samples, truth = read_array(images)[:limit], read_array(labels)[:limit]
     with (
@@ -69,7 +77,7 @@ def evaluate_command(
     ):
         info = client.get(name, version)
         samples = fit_shape(samples, only_input(info).shape)
-        reference = None if model is None else classify_float(_read(model), samples)
+        reference = None if model is None else _float_classes(model, samples, uint8_scale)
         outcome = evaluate(
             client, name, samples, truth.astype(np.int64), float_classes=reference, on_progress=on_progress,
             version=info.version, steps=steps,
@@ -80,12 +88,23 @@ def evaluate_command(
         _print(outcome)
 
 
-def _read(model: str) -> Network:
+def _float_classes(model: str, samples: npt.NDArray[Any], uint8_scale: float | None) -> npt.NDArray[np.int64]:
+    network = _read(model, uint8_scale)
+    scaled = any(item.input.HasField("uint8_scale") for item in network.definition.operations)
+    if samples.dtype == np.uint8 and not scaled:
+        raise ValueError(
+            f"the images are bytes, and {model} does not say how it takes them: give --uint8-scale "
+            "(1 for the bytes as they are), or the converted network (.spk) as --model"
+        )
+    return classify_float(network, samples)
+
+
+def _read(model: str, uint8_scale: float | None) -> Network:
     if Path(model).suffix == ".spk":
         return load_network(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConversionWarning)  # about spikes; only the rates are used
-        return convert(model)
+        return convert(model, uint8_scale=uint8_scale)
 
 
 def _print(outcome: Evaluation) -> None:
