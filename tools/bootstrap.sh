@@ -7,7 +7,7 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libspdlog-dev libcli11-dev prometheus-cpp-dev libcivetweb-dev libssl-dev
+  libspdlog-dev libcli11-dev libhwy-dev prometheus-cpp-dev libcivetweb-dev libssl-dev
   ca-certificates python3 python3-venv dataset-fashion-mnist
 )
 if [ "${1:-}" != demo ]; then
