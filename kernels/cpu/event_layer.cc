@@ -1,7 +1,6 @@
 #include "kernels/cpu/event_layer.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -16,12 +15,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using FloatTag = hn::CappedTag<float, 16>;
 using IntTag = hn::RebindToSigned<FloatTag>;
-using ByteTag = hn::CappedTag<std::uint8_t, 64>;
 using Float = hn::Vec<FloatTag>;
 using Int = hn::Vec<IntTag>;
 
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(FloatTag()));
-constexpr int kByteLanes = static_cast<int>(hn::MaxLanes(ByteTag()));
 // Four vectors of 512 bits, eight of 256, sixteen of 128: sums of one block stay in registers.
 constexpr std::int64_t kBlockWidth = kLanes == 16 ? kMaxEventBlockWidth : 64;
 constexpr int kUnitVectors = static_cast<int>(kLaneUnit) / kLanes;
@@ -56,46 +53,27 @@ struct alignas(64) Padded {
   }
 };
 
-// Bit i: cells[i] holds spikes. `cells` has kByteLanes readable.
-HWY_INLINE std::uint64_t ActiveBits(const std::uint8_t* cells) {
-  const ByteTag d;
-  const auto active = hn::Ne(hn::LoadU(d, cells), hn::Zero(d));
-  std::uint64_t bits = 0;
-  hn::StoreMaskBits(d, active, reinterpret_cast<std::uint8_t*>(&bits));
-  return bits;
-}
-
 template <int kVectors>
-HWY_INLINE void AddRow(const std::int32_t* HWY_RESTRICT row, std::int32_t count, Int (&sums)[kVectors]) {
+HWY_INLINE void AddSpikes(const EventTerm& term, std::int64_t step, Int (&sums)[kVectors]) {
   const IntTag d;
-  if (HWY_LIKELY(count == 1)) {
-    for (int i = 0; i < kVectors; ++i) {
-      sums[i] = hn::Add(sums[i], hn::LoadU(d, row + i * kLanes));
-    }
-    return;
-  }
-  const Int factor = hn::Set(d, count);
-  for (int i = 0; i < kVectors; ++i) {
-    sums[i] = hn::Add(sums[i], hn::Mul(factor, hn::LoadU(d, row + i * kLanes)));
-  }
-}
-
-template <int kVectors>
-HWY_INLINE void AddSpikes(const EventTerm& term, const std::uint8_t* counts, Int (&sums)[kVectors]) {
   constexpr std::int64_t kWidth = kVectors * kLanes;
   for (const CellRange& range : term.ranges) {
-    const std::uint8_t* cells = counts + range.cell;
-    const std::int32_t* rows = term.weights + range.row * kWidth;
-    for (std::int32_t first = 0; first < range.length; first += kByteLanes) {
-      std::uint64_t bits = ActiveBits(cells + first);
-      const std::int32_t left = range.length - first;
-      if (left < kByteLanes) {
-        bits &= (std::uint64_t{1} << left) - 1;
+    const std::int64_t first = range.unit;
+    const std::int64_t end = first + range.units;
+    const std::int32_t* weights = term.weights + (range.row - range.cell) * kWidth;
+    for (const std::int32_t cell : term.events->Active(step, first, end)) {
+      const std::int32_t* row = weights + cell * kWidth;
+      for (int i = 0; i < kVectors; ++i) {
+        sums[i] = hn::Add(sums[i], hn::LoadU(d, row + i * kLanes));
       }
-      while (bits != 0) {
-        const std::int64_t cell = first + std::countr_zero(bits);
-        bits &= bits - 1;
-        AddRow<kVectors>(rows + cell * kWidth, cells[cell], sums);
+    }
+    const std::span<const std::int32_t> repeated = term.events->Repeated(step, first, end);
+    const std::int32_t* extra = term.events->Extra(repeated);
+    for (std::size_t e = 0; e < repeated.size(); ++e) {
+      const std::int32_t* row = weights + repeated[e] * kWidth;
+      const Int factor = hn::Set(d, extra[e]);
+      for (int i = 0; i < kVectors; ++i) {
+        sums[i] = hn::Add(sums[i], hn::Mul(factor, hn::LoadU(d, row + i * kLanes)));
       }
     }
   }
@@ -162,7 +140,7 @@ HWY_INLINE void AddTerm(const EventTerm& term, std::int64_t step, Padded& scale,
     for (int i = 0; i < kVectors; ++i) {
       sums[i] = hn::Zero(IntTag());
     }
-    AddSpikes<kVectors>(term, term.counts + step * term.stride, sums);
+    AddSpikes<kVectors>(term, step, sums);
   }
   for (int i = 0; i < kVectors; ++i) {
     const int at = i * kLanes;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/cpu/event_list.h"
 #include "kernels/cpu/packed_weights.h"
 
 // A layer over many steps, driven by spikes: integer rows of weights are added for the spikes of each step, and
@@ -24,8 +25,7 @@ struct EventTerm {
   const float* constant = nullptr;        // [width]; null: the next fields say what
   const std::int32_t* weights = nullptr;  // [row][padded width]
   std::span<const CellRange> ranges;
-  const std::uint8_t* counts = nullptr;   // [steps][stride], kCountPadding readable behind
-  std::int64_t stride = 0;
+  const EventList* events = nullptr;      // of the source, at least `steps` steps
   const float* scale = nullptr;           // [width]
   bool filtered = false;                  // behind the weights, with one step of delay
   float decay = 0;

@@ -3,15 +3,19 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
-#include <vector>
+
+#include "kernels/cpu/aligned.h"
 
 namespace spikeserve::kernels {
 
-// Source cells [cell, cell + length) meet the weight rows [row, row + length).
+// Source cells [cell, cell + length) meet the weight rows [row, row + length). They are the units
+// [unit, unit + units) of an EventList.
 struct CellRange {
   std::int32_t cell = 0;
   std::int32_t length = 0;
   std::int32_t row = 0;
+  std::int32_t unit = 0;
+  std::int32_t units = 0;
 };
 
 // Outputs per vector of the widest instruction set; blocks are padded to a multiple of it.
@@ -38,6 +42,7 @@ class PackedWeights {
   }
 
   bool empty() const { return values_.empty(); }
+  std::int64_t block_width() const { return block_width_; }
   std::int64_t blocks() const { return (channels_ + block_width_ - 1) / block_width_; }
   std::int64_t first_channel(std::int64_t block) const { return block * block_width_; }
   // Channels of a block: real ones, and with padding.
@@ -53,7 +58,7 @@ class PackedWeights {
   std::int64_t rows_ = 0;
   std::int64_t channels_ = 0;
   std::int64_t block_width_ = kLaneUnit;
-  std::vector<T> values_;
+  AlignedVector<T> values_;
 };
 
 }  // namespace spikeserve::kernels

@@ -53,7 +53,7 @@ void ExactSample::Prepare(const ExactRun& run, std::span<ExactSample> group, Exa
       for (ExactSample& sample : group) {
         held.push_back({sample.inputs_.data[Index(source)], &sample.layers_[l].constant[t]});
       }
-      ComputeHeldCurrents(run, l, t, held, scratch.fast);
+      ComputeHeldCurrents(run, l, t, held, scratch);
     }
   }
 }

@@ -7,6 +7,7 @@
 #include "server/engine/exact_currents.h"
 #include "server/engine/exact_run.h"
 #include "server/engine/fast_scratch.h"
+#include "server/engine/thread_pool.h"
 
 namespace spikeserve::engine {
 
@@ -39,6 +40,7 @@ class ExactScratch {
   std::vector<std::int32_t> bytes;         // one step of a uint8 input
   std::vector<float> current, total, output;  // of one layer
   FastScratch fast;
+  ThreadPool* pool = nullptr;  // threads that are free to share the work of one sample; null: none
 
  private:
   struct Rows {

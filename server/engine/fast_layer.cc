@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <numeric>
 
 #include "kernels/cpu/event_layer.h"
@@ -10,7 +11,14 @@
 namespace spikeserve::engine {
 namespace {
 
+using Terms = std::array<kernels::EventTerm, kernels::kMaxEventTerms>;
+using Windows = FastScratch::Windows;
+
 constexpr double kNarrowBound = 2147483647.0;  // of an int32
+
+constexpr std::int64_t kMaxParts = FastScratch::kMaxParts;
+constexpr double kActive = 0.1;         // share of the sources that spike in a step, about
+constexpr double kWorkPerPart = 2.5e5;  // neuron-steps and rows added: some 20 us
 
 // One run of one layer over one chunk.
 class FastLayerRun {
@@ -27,6 +35,8 @@ class FastLayerRun {
       SetFold(fold->State());
     }
     Save();
+    counts_ = run_.IsRead(plan_.population) ? scratch_.WriteByteCounts(plan_.population) : nullptr;
+    channels_ = plan_.size;
     if (!RunPixels()) {
       Restore();
       return false;
@@ -68,28 +78,29 @@ class FastLayerRun {
     if (counts == nullptr || static_cast<double>(largest) * term.product.max_row_sum >= kNarrowBound) {
       return false;
     }
-    terms_[t].counts = counts;
-    terms_[t].stride = run_.population(source).size;
+    const std::int64_t stride = run_.population(source).size;
     if (fast.runs.runs() == 0) {
+      ListEvents(t, counts, stride);
       return true;
     }
     if (largest > UINT8_MAX) {
       return false;
     }
-    GatherCells(t, counts);
+    // Sums the source's counts under each pooling window, for all steps.
+    std::vector<std::uint8_t>& buffer = scratch_.fast.cells;
+    buffer.resize(std::max(buffer.size(), Index(steps_ * fast.cells + kernels::kCountPadding)));
+    for (std::int64_t step = 0; step < steps_; ++step) {
+      fast.runs.Gather(counts + step * stride, buffer.data() + step * fast.cells);
+    }
+    ListEvents(t, buffer.data(), fast.cells);
     return true;
   }
 
-  // Sums the source's counts under each pooling window, for all steps.
-  void GatherCells(std::size_t t, const std::uint8_t* counts) {
-    const std::int64_t cells = fast_.terms[t].cells;
-    std::vector<std::uint8_t>& buffer = scratch_.fast.cells[t];
-    buffer.resize(std::max(buffer.size(), Index(steps_ * cells + kernels::kCountPadding)));
-    for (std::int64_t step = 0; step < steps_; ++step) {
-      fast_.terms[t].runs.Gather(counts + step * terms_[t].stride, buffer.data() + step * cells);
-    }
-    terms_[t].counts = buffer.data();
-    terms_[t].stride = cells;
+  void ListEvents(std::size_t t, const std::uint8_t* counts, std::int64_t stride) {
+    const FastTerm& fast = fast_.terms[t];
+    kernels::EventList& events = scratch_.fast.events[t];
+    events.Build(counts, stride, steps_, fast.cells, fast.unit());
+    terms_[t].events = &events;
   }
 
   void Save() {
@@ -121,41 +132,78 @@ class FastLayerRun {
              f.probe_gain,   state.filtered,  state.probed,    state.last};
   }
 
+  // All blocks of neurons: output pixels, and within them blocks of channels.
   bool RunPixels() {
-    std::int64_t pixels = 1;
-    std::int64_t channels = plan_.size;
     for (const FastTerm& term : fast_.terms) {
       if (!term.events.empty()) {
-        pixels = term.pixels;
-        channels = term.channels;
+        pixels_ = term.pixels;
+        channels_ = term.channels;
+        width_ = term.events.block_width();
       }
     }
-    const std::int64_t width = kernels::EventBlockWidth();
-    auto& ranges = scratch_.fast.ranges;
-    for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
-      SetWindows(pixel, ranges);
-      for (std::int64_t first = 0; first < channels; first += width) {
-        if (!RunBlock(pixel * channels + first, first / width, std::min(width, channels - first))) {
-          return false;
-        }
+    const std::int64_t blocks = pixels_ * BlocksPerPixel();
+    const std::int64_t parts = scratch_.pool != nullptr ? PartsOf(blocks) : 1;
+    if (parts == 1) {
+      return RunBlocks(0, blocks, 0);
+    }
+    std::array<bool, kMaxParts> done{};
+    scratch_.pool->For(parts, [&](std::int64_t part, std::int64_t) {
+      done[Index(part)] = RunBlocks(blocks * part / parts, blocks * (part + 1) / parts, part);
+    });
+    return std::all_of(done.begin(), done.begin() + parts, [](bool one) { return one; });
+  }
+
+  std::int64_t BlocksPerPixel() const {
+    return (channels_ + width_ - 1) / width_;
+  }
+
+  // In how many parts threads should share the blocks: waking a thread must be worth it.
+  std::int64_t PartsOf(std::int64_t blocks) const {
+    double fan_in = 1;
+    for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
+      fan_in += fast_.terms[t].events.empty() ? 0 : static_cast<double>(fast_.terms[t].fan_in());
+    }
+    const double work = static_cast<double>(steps_ * plan_.size) * (1 + kActive * fan_in);
+    const auto worth = static_cast<std::int64_t>(std::min(work / kWorkPerPart, 1e6));
+    return std::clamp<std::int64_t>(std::min({scratch_.pool->threads(), worth, blocks}), 1, kMaxParts);
+  }
+
+  bool RunBlocks(std::int64_t begin, std::int64_t end, std::int64_t part) {
+    Windows& windows = scratch_.fast.windows[Index(part)];
+    Terms terms = terms_;
+    std::int32_t largest = 0;
+    std::int64_t pixel = -1;
+    for (std::int64_t index = begin; index < end; ++index) {
+      if (index / BlocksPerPixel() != pixel) {
+        pixel = index / BlocksPerPixel();
+        SetWindows(pixel, windows, terms);
       }
+      const std::int64_t block = index % BlocksPerPixel();
+      const kernels::EventResult result = RunBlock(pixel, block, terms);
+      if (!result.narrow) {
+        return false;
+      }
+      largest = std::max(largest, result.largest);
+    }
+    std::int32_t seen = largest_;
+    while (seen < largest && !largest_.compare_exchange_weak(seen, largest)) {
     }
     return true;
   }
 
-  void SetWindows(std::int64_t pixel, std::array<std::vector<kernels::CellRange>, kernels::kMaxEventTerms>& ranges) {
+  void SetWindows(std::int64_t pixel, Windows& windows, Terms& terms) {
     for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
       if (state_.constant[t].empty()) {
-        fast_.terms[t].Window(pixel, ranges[t]);
-        terms_[t].ranges = ranges[t];
+        fast_.terms[t].Window(pixel, windows[t]);
+        terms[t].ranges = windows[t];
       }
     }
   }
 
-  // Neurons [first, first + width) of the layer.
-  bool RunBlock(std::int64_t first, std::int64_t block, std::int64_t width) {
+  kernels::EventResult RunBlock(std::int64_t pixel, std::int64_t block, Terms& terms) {
+    const std::int64_t first = pixel * channels_ + block * width_;
     for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
-      kernels::EventTerm& term = terms_[t];
+      kernels::EventTerm& term = terms[t];
       term.filter = term.filtered ? state_.filters[t].data() + first : nullptr;
       if (!state_.constant[t].empty()) {
         term.constant = state_.constant[t].data() + first;
@@ -166,15 +214,15 @@ class FastLayerRun {
     }
     kernels::EventBlock job;
     job.steps = steps_;
-    job.width = width;
+    job.width = std::min(width_, channels_ - block * width_);
     job.neuron = std::holds_alternative<IntegrateAndFire>(plan_.model) ? kernels::EventNeuron::kIntegrateAndFire
                                                                        : kernels::EventNeuron::kSpikingRectifiedLinear;
-    job.terms = std::span(terms_).first(plan_.terms.size());
+    job.terms = std::span(terms).first(plan_.terms.size());
     job.bias = constants_.bias.data() + first;
     job.voltage = state_.voltage.data() + first;
     job.spikes = scratch_.fast.spikes.data() + first;
     job.stride = plan_.size;
-    job.counts = run_.IsRead(plan_.population) ? scratch_.WriteByteCounts(plan_.population) + first : nullptr;
+    job.counts = counts_ != nullptr ? counts_ + first : nullptr;
     kernels::EventFold fold = fold_;
     if (fold.last != nullptr) {
       fold.filtered += fold.synapse ? first : 0;
@@ -182,9 +230,7 @@ class FastLayerRun {
       fold.last += first;
       job.fold = &fold;
     }
-    const kernels::EventResult result = kernels::RunEventBlock(job);
-    largest_ = std::max(largest_, result.largest);
-    return result.narrow;
+    return kernels::RunEventBlock(job);
   }
 
   const ExactRun& run_;
@@ -195,8 +241,12 @@ class FastLayerRun {
   LayerState& state_;
   ExactScratch& scratch_;
   kernels::EventFold fold_;  // of the whole layer; last is null where there is none
-  std::int32_t largest_ = 0;
-  std::array<kernels::EventTerm, kernels::kMaxEventTerms> terms_;
+  std::uint8_t* counts_ = nullptr;  // what the layer emits, where something reads it
+  std::int64_t pixels_ = 1;
+  std::int64_t channels_ = 0;
+  std::int64_t width_ = kernels::EventBlockWidth();
+  std::atomic<std::int32_t> largest_ = 0;
+  Terms terms_;
 };
 
 }  // namespace

@@ -20,9 +20,11 @@ void AddRowRanges(const ConvGeometry& g, std::int64_t in_y, std::int64_t kernel_
   const std::int64_t left = out_x * g.stride_x - g.pad_left;
   const auto add = [&](std::int64_t first_tap, std::int64_t taps) {
     const std::int64_t in_x = left + first_tap * g.dilation_x;
-    ranges.push_back({static_cast<std::int32_t>((in_y * g.in_width + in_x) * g.in_channels),
+    const std::int64_t pixel = in_y * g.in_width + in_x;
+    ranges.push_back({static_cast<std::int32_t>(pixel * g.in_channels),
                       static_cast<std::int32_t>(taps * g.in_channels),
-                      static_cast<std::int32_t>((kernel_y * g.kernel_width + first_tap) * g.in_channels)});
+                      static_cast<std::int32_t>((kernel_y * g.kernel_width + first_tap) * g.in_channels),
+                      static_cast<std::int32_t>(pixel), static_cast<std::int32_t>(taps)});
   };
   if (g.dilation_x == 1) {
     const std::int64_t first = std::max<std::int64_t>(0, -left);
@@ -98,7 +100,7 @@ bool HasOneShape(const Plan& plan, const Layer& layer, const FastLayer& fast) {
 void FastTerm::Window(std::int64_t pixel, std::vector<CellRange>& ranges) const {
   ranges.clear();
   if (kind == ProductKind::kDense) {
-    ranges.push_back({0, static_cast<std::int32_t>(cells), 0});
+    ranges.push_back({0, static_cast<std::int32_t>(cells), 0, 0, 1});
     return;
   }
   for (std::int64_t tap = 0; tap < conv.kernel_height; ++tap) {

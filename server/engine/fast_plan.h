@@ -23,6 +23,12 @@ struct FastTerm {
   kernels::PackedWeights<double> integers;      // behind inputs that take bytes
 
   bool empty() const { return pixels == 0; }
+  // Cells that are under a window together or not at all.
+  std::int64_t unit() const { return kind == kernels::ProductKind::kDense ? cells : conv.in_channels; }
+  // Weights behind one output, windows over the edge left out.
+  std::int64_t fan_in() const {
+    return kind == kernels::ProductKind::kDense ? cells : conv.kernel_height * conv.kernel_width * conv.in_channels;
+  }
   // Replaces `ranges` by those under the window of an output pixel, in ascending order.
   void Window(std::int64_t pixel, std::vector<kernels::CellRange>& ranges) const;
   std::int64_t bytes() const;

@@ -19,6 +19,8 @@ void Convert(const std::byte* data, std::span<float> values) {
   }
 }
 
+constexpr double kWorkToShare = 1e6;  // multiply-adds: some 20 us
+
 // The buffers for one type of arithmetic: float for values, double for the integers of uint8 inputs.
 template <typename T>
 struct Buffers {
@@ -32,7 +34,7 @@ struct Buffers {
 template <typename T>
 class HeldProduct {
  public:
-  HeldProduct(const ExactRun& run, std::size_t layer, std::size_t term, Buffers<T> buffers, FastScratch& scratch)
+  HeldProduct(const ExactRun& run, std::size_t layer, std::size_t term, Buffers<T> buffers, ExactScratch& scratch)
       : run_(run), layer_(run.plan->layers[layer]), term_(layer_.terms[term]),
         constants_(run.constants[layer].terms[term]), fast_((*run.fast)[layer].terms[term]), buffers_(buffers),
         scratch_(scratch) {
@@ -44,9 +46,7 @@ class HeldProduct {
     for (std::size_t s = 0; s < samples.size(); ++s) {
       LoadCells(samples[s].input, std::span(Cells(s), Index(term_.product.in)));
     }
-    for (std::int64_t pixel = 0; pixel < fast_.pixels; ++pixel) {
-      RunPixel(pixel, samples.size());
-    }
+    RunPixels(samples.size());
     for (std::size_t s = 0; s < samples.size(); ++s) {
       Finish(s, *samples[s].current);
     }
@@ -84,19 +84,37 @@ class HeldProduct {
     }
   }
 
-  void RunPixel(std::int64_t pixel, std::size_t samples) {
-    fast_.Window(pixel, scratch_.ranges[0]);
+  // All output pixels, and within them blocks of channels. A lone sample's are shared by the threads that are free.
+  void RunPixels(std::size_t samples) {
+    const std::int64_t blocks = fast_.pixels * buffers_.weights.blocks();
+    const double work = static_cast<double>(layer_.size * fast_.fan_in()) * static_cast<double>(samples);
+    const bool share = scratch_.pool != nullptr && work > kWorkToShare;
+    const std::int64_t parts =
+        share ? std::min({blocks, scratch_.pool->threads(), FastScratch::kMaxParts}) : std::int64_t{1};
+    const auto run = [&](std::int64_t part, std::int64_t) {
+      for (std::int64_t index = blocks * part / parts; index < blocks * (part + 1) / parts; ++index) {
+        RunBlock(index / buffers_.weights.blocks(), index % buffers_.weights.blocks(), samples,
+                 scratch_.fast.windows[Index(part)][0]);
+      }
+    };
+    if (parts == 1) {
+      run(0, 0);
+    } else {
+      scratch_.pool->For(parts, run);
+    }
+  }
+
+  void RunBlock(std::int64_t pixel, std::int64_t block, std::size_t samples, std::vector<kernels::CellRange>& window) {
+    fast_.Window(pixel, window);
     const T* cells[kernels::kProductGroup];
     T* sums[kernels::kProductGroup];
-    for (std::int64_t b = 0; b < buffers_.weights.blocks(); ++b) {
-      for (std::size_t s = 0; s < samples; ++s) {
-        cells[s] = Cells(s);
-        sums[s] = Sums(s) + pixel * fast_.channels + buffers_.weights.first_channel(b);
-      }
-      kernels::GroupProduct(kernels::GroupBlock<T>{buffers_.weights.block(b), buffers_.weights.width(b),
-                                                   scratch_.ranges[0], std::span<const T* const>(cells, samples),
-                                                   std::span<T* const>(sums, samples)});
+    for (std::size_t s = 0; s < samples; ++s) {
+      cells[s] = Cells(s);
+      sums[s] = Sums(s) + pixel * fast_.channels + buffers_.weights.first_channel(block);
     }
+    kernels::GroupProduct(kernels::GroupBlock<T>{buffers_.weights.block(block), buffers_.weights.width(block), window,
+                                                 std::span<const T* const>(cells, samples),
+                                                 std::span<T* const>(sums, samples)});
   }
 
   void Finish(std::size_t sample, std::vector<float>& current) {
@@ -115,7 +133,7 @@ class HeldProduct {
   const TermConstants& constants_;
   const FastTerm& fast_;
   Buffers<T> buffers_;
-  FastScratch& scratch_;
+  ExactScratch& scratch_;
 };
 
 template <typename T>
@@ -146,12 +164,12 @@ void ReadInput(const InputOperation& input, DataType type, const std::byte* data
 }
 
 void ComputeHeldCurrents(const ExactRun& run, std::size_t layer, std::size_t term, std::span<const HeldSample> samples,
-                         FastScratch& scratch) {
+                         ExactScratch& scratch) {
   const FastTerm& fast = (*run.fast)[layer].terms[term];
   if (run.IsBytes(run.plan->layers[layer].terms[term].population)) {
-    RunAll<double>({run, layer, term, {scratch.source_integers, scratch.held_integers, scratch.integer_sums, fast.integers}, scratch}, samples);
+    RunAll<double>({run, layer, term, {scratch.fast.source_integers, scratch.fast.held_integers, scratch.fast.integer_sums, fast.integers}, scratch}, samples);
   } else {
-    RunAll<float>({run, layer, term, {scratch.source, scratch.held, scratch.sums, fast.floats}, scratch}, samples);
+    RunAll<float>({run, layer, term, {scratch.fast.source, scratch.fast.held, scratch.fast.sums, fast.floats}, scratch}, samples);
   }
 }
 

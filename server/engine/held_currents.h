@@ -19,7 +19,7 @@ struct HeldSample {
 // weights are read once per kProductGroup samples: the same bits as sample by sample. The term must be one that the
 // fast plan has packed.
 void ComputeHeldCurrents(const ExactRun& run, std::size_t layer, std::size_t term, std::span<const HeldSample> samples,
-                         FastScratch& scratch);
+                         ExactScratch& scratch);
 
 // Values of an input from number `first` on, as float32.
 void ReadInput(const InputOperation& input, DataType type, const std::byte* data, std::int64_t first,

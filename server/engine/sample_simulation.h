@@ -74,15 +74,27 @@ class SampleSimulation final : public Simulation {
     return *scratch;
   }
 
-  // Groups as large as the run likes them, but no thread without work.
+  // Groups as large as the run likes them, but no thread without work. Where there are fewer samples than threads,
+  // one after the other, and the threads share the work inside a sample.
   template <typename Body>
   void ForEachGroup(Body body) {
     const auto samples = static_cast<std::int64_t>(samples_.size());
     const std::int64_t size = std::clamp<std::int64_t>(samples / pool_.threads(), 1, run_.group);
-    pool_.For((samples + size - 1) / size, [&](std::int64_t index, std::int64_t thread) {
+    const auto one = [&](std::int64_t index, Scratch& scratch) {
       const std::int64_t first = index * size;
-      body(std::span(samples_).subspan(Index(first), Index(std::min(size, samples - first))), ScratchOf(thread));
-    });
+      body(std::span(samples_).subspan(Index(first), Index(std::min(size, samples - first))), scratch);
+    };
+    const bool inside = samples < pool_.threads();
+    for (std::int64_t index = 0; inside && index < samples; ++index) {
+      if constexpr (requires(Scratch scratch) { scratch.pool; }) {
+        ScratchOf(0).pool = &pool_;
+      }
+      one(index, ScratchOf(0));
+    }
+    if (!inside) {
+      pool_.For((samples + size - 1) / size,
+                [&](std::int64_t index, std::int64_t thread) { one(index, ScratchOf(thread)); });
+    }
   }
 
   template <typename Body>
