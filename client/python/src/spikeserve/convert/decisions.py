@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spikeserve.convert.activations import Activation, canonical_name, layer_activation
-from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError
+from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError, reading_configuration
 from spikeserve.convert.graph import Graph
 from spikeserve.convert.neurons import NeuronModel, as_neuron
 
@@ -75,8 +75,9 @@ def decide(
         if node.layer.custom is not None:
             continue
         sink = index in graph.outputs and not consumers[index]
-        activation = layer_activation(node.layer)
         try:
+            with reading_configuration():
+                activation = layer_activation(node.layer)
             decisions[index] = _decide(activation, sink, swaps, keep_softmax)
         except UnsupportedError as error:
             layer = node.layer

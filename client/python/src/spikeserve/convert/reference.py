@@ -191,7 +191,7 @@ def _batch_normalization(layer: Layer, args: list[Array]) -> Array:
 def _normalization(layer: Layer, args: list[Array]) -> Array:
     config = layer.config
     mean, variance = plain_value(config.get("mean")), plain_value(config.get("variance"))
-    if mean is None:
+    if mean is None or variance is None:
         mean, variance = layer.weights[0], layer.weights[1]
     axis = config.get("axis", -1)
     axis = (axis[0] if axis else None) if isinstance(axis, list) else axis
@@ -227,7 +227,7 @@ def _borders(layer: Layer, key: str, rank: int) -> list[tuple[int, int]]:
     value = plain_value(layer.config.get(key, 1))
     if isinstance(value, int):
         value = [value] * rank
-    elif rank == 1 and isinstance(value[0], int):
+    elif rank == 1:
         value = [value]
     return [(v, v) if isinstance(v, int) else (v[0], v[1]) for v in value]
 

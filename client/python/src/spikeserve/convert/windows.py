@@ -49,7 +49,7 @@ def pair_per_axis(value: Any, rank: int, what: str) -> list[tuple[int, int]]:
     value = plain_value(value)
     if isinstance(value, int):
         value = [value] * rank
-    if rank == 1 and isinstance(value, list) and len(value) == 2 and isinstance(value[0], int):
+    elif rank == 1:
         value = [value]
     pairs = [[v, v] if isinstance(v, int) else list(v) for v in value]
     ok = all(len(p) == 2 and all(isinstance(v, int) and v >= 0 for v in p) for p in pairs)
