@@ -65,7 +65,7 @@ def test_float_accuracy_is_that_of_the_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_spikeserve_preset_keeps_the_accuracy_in_8_and_16_steps(name: str) -> None:
-    data = load(name, test=500 if name == "fashion_cnn" else 1000)
+    data = load(name, test=300 if name == "fashion_cnn" else 1000)
     network = spikeserve.convert(model_path(name), sample_data=data.train)
     assert not network.report.warnings
     (logits,) = outputs(network, data.test)
@@ -88,7 +88,7 @@ def test_spikeserve_preset_is_the_float_network_in_64_steps(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["digits_mlp", "fashion_mlp", "legacy_fashion_mlp", "fashion_lenet"])
 def test_nengo_dl_preset_at_scale_100_keeps_the_accuracy_in_100_steps(name: str) -> None:
-    data = load(name, test=300 if name == "fashion_lenet" else 1000)
+    data = load(name, test=200 if name == "fashion_lenet" else 1000)
     options = {"preset": "nengo_dl", "scale_firing_rates": 100}
     network = spikeserve.convert(model_path(name), sample_data=data.train, **options)
     (logits,) = outputs(network, data.test)

@@ -264,7 +264,7 @@ def test_damaged_configurations_convert_or_say_why(tmp_path: Path, source: Path)
     rng = random.Random(source.stem)
     with zipfile.ZipFile(source) as file:
         text, content = file.read("config.json"), file.read("model.weights.h5")
-    for _ in range(30):
+    for _ in range(15):
         config = json.loads(text)
         damage(config, rng)
         try:

@@ -63,9 +63,7 @@ def _is_relu(value: object) -> bool:
     return not isinstance(value, NeuronModel) and canonical_name(value) == "relu"
 
 
-def decide(
-    graph: Graph, swaps: Swaps, keep_softmax: bool
-) -> tuple[dict[int, Decision], list[Problem]]:
+def decide(graph: Graph, swaps: Swaps, keep_softmax: bool) -> tuple[dict[int, Decision], list[Problem]]:
     """The decision for every node and the activations that cannot be converted."""
     consumers = graph.consumers()
     decisions: dict[int, Decision] = {}

@@ -180,4 +180,3 @@ def _original_layout(value: Value, rank: int, config: dict[str, object]) -> Valu
     if not channels_first(config):
         return value
     return value.permuted((rank, *range(rank)))
-

@@ -38,9 +38,7 @@ def run_graph(
     return [values[index] for index in graph.outputs]
 
 
-def _activate(
-    node: Node, values: Array, decision: Decision, scales: Mapping[str, float]
-) -> Array:
+def _activate(node: Node, values: Array, decision: Decision, scales: Mapping[str, float]) -> Array:
     if decision.neuron is not None:
         return scaled_rate(decision.neuron, values, scales.get(node.layer.name, 1.0))
     if decision.output == "softmax":
@@ -140,8 +138,7 @@ def _correlate(config: Config, x: Array, kernel: Array, groups: int) -> Array:
     for position, piece, _ in _taps(x, kernel.shape[:rank], config, strides, dilation):
         tap = kernel[position]
         parts = [
-            piece[..., g * width : (g + 1) * width] @ tap[:, g * out : (g + 1) * out]
-            for g in range(groups)
+            piece[..., g * width : (g + 1) * width] @ tap[:, g * out : (g + 1) * out] for g in range(groups)
         ]
         total = total + np.concatenate(parts, axis=-1)
     return np.asarray(total)

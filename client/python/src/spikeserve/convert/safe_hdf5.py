@@ -133,9 +133,7 @@ class SafeFile:
             raise ConversionError(f"{where} declares {declared} bytes but stores only {stored}")
         self._parameters += count
         if self._parameters > self._limits.parameters:
-            raise ConversionError(
-                f"{self.label}: more than {self._limits.parameters} parameters in the file"
-            )
+            raise ConversionError(f"{self.label}: more than {self._limits.parameters} parameters in the file")
 
 
 def _widen_bfloat16(values: Array, where: str) -> Array:

@@ -9,9 +9,7 @@ from spikeserve.convert.graph import Config
 from spikeserve.convert.records import plain_value
 
 
-def window_padding(
-    mode: str, size: int, kernel: int, stride: int, dilation: int = 1
-) -> tuple[int, int, int]:
+def window_padding(mode: str, size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int, int]:
     """(output size, zeros before, zeros after) of one spatial axis.
 
     `same` puts the odd zero at the end; `causal` pads in front whatever the stride.
