@@ -56,7 +56,7 @@ def dense_weights(group: str = "shared") -> dict[str, dict[str, Any]]:
 
 
 def layer(x: np.ndarray) -> np.ndarray:
-    return np.maximum(x @ KERNEL + BIAS, 0)
+    return np.asarray(np.maximum(x @ KERNEL + BIAS, 0))
 
 
 def test_a_shared_layer_is_called_twice_and_stored_once(tmp_path: Path) -> None:

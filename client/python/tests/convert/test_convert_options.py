@@ -208,7 +208,7 @@ def test_the_report_says_what_will_be_seen(path: Path) -> None:
 def test_low_rates_warn_with_scales_for_five_spikes(path: Path) -> None:
     with pytest.warns(spikeserve.ConversionWarning, match="scale_firing_rates=.*'hidden'"):
         low = spikeserve.convert(path, preset="nengo_dl", sample_data=SAMPLES, scale_firing_rates=0.1)
-    named = {item.layer: item.suggested_scale for item in low.report.layers}
+    named = {item.layer: item.suggested_scale or 0 for item in low.report.layers}
     fine = spikeserve.convert(path, preset="nengo_dl", sample_data=SAMPLES, scale_firing_rates=named)
     assert not fine.report.warnings
     for item in fine.report.layers:

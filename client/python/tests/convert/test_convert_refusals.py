@@ -118,7 +118,7 @@ def test_quantized_weights_are_refused(tmp_path: Path) -> None:
 
 
 def test_calls_with_arguments_that_change_the_result(tmp_path: Path) -> None:
-    config = {
+    config: dict[str, Any] = {
         "class_name": "Functional",
         "config": {
             "name": "model",
@@ -144,7 +144,12 @@ def test_calls_with_arguments_that_change_the_result(tmp_path: Path) -> None:
 
 
 def test_models_that_are_classes_of_their_own(tmp_path: Path) -> None:
-    config = {"module": None, "class_name": "Mine", "config": {}, "registered_name": "pack>Mine"}
+    config: dict[str, Any] = {
+        "module": None,
+        "class_name": "Mine",
+        "config": {},
+        "registered_name": "pack>Mine",
+    }
     text = refusal(archive(tmp_path / "m.keras", config, b""))
     assert "pack>Mine is not Sequential or Functional" in text
 
