@@ -37,6 +37,7 @@ class FakeSimulation final : public engine::Simulation {
     for (std::size_t i = 0; i < samples_.size(); ++i) {
       if (spec_.statistics)
         reading.statistics.emplace_back(layers_, engine::LayerActivity{steps_done_, 1, 0, 2});
+      reading.spikes.push_back(steps_done_ * static_cast<std::int64_t>(layers_));
       reading.sample_status.push_back(script_->sample_status ? script_->sample_status(i) : Status());
     }
     return reading;

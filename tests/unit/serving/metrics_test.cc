@@ -28,7 +28,7 @@ TEST(Metrics, CountsRuns) {
   const std::string text = metrics.Expose();
   EXPECT_THAT(text, HasSubstr("spikeserve_samples_total 5\n"));
   EXPECT_THAT(text, HasSubstr("spikeserve_sample_steps_total 50\n"));
-  EXPECT_THAT(text, HasSubstr("spikeserve_counted_spikes_total 7\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_spikes_total 7\n"));
   EXPECT_THAT(text, HasSubstr("spikeserve_batch_samples_bucket{le=\"4\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("spikeserve_batch_samples_bucket{le=\"8\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("spikeserve_queue_seconds_sum 0.01"));

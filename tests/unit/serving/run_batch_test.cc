@@ -68,7 +68,6 @@ TEST_F(RunBatchTest, AnswersEachRequestWithItsOwnSamples) {
 
 TEST_F(RunBatchTest, RecordsWhatItDid) {
   Request a = New({1, 2}, 0);
-  a.spec.statistics = true;
   a.enqueued = clock_.Now();
   clock_.Advance(std::chrono::seconds(2));
   script_->on_advance = [this](std::int64_t) {
