@@ -40,10 +40,10 @@ TEST_F(WorkerTest, ABatchFillsWhileTheWorkerIsBusy) {
   gate.AwaitArrivals(1);
   for (std::size_t i = 1; i < 4; ++i)
     ASSERT_TRUE(batcher_.Submit(MakeRequest(network_, {1}, sinks_[i])).ok());
-  gate.Open();
   Gate end;
-  sinks_[3].before_done = [&end] { end.Pass(); };
   end.Open();
+  sinks_[3].before_done = [&end] { end.Pass(); };
+  gate.Open();
   end.AwaitArrivals(1);
   worker.reset();
   EXPECT_EQ(script_->batches(), (std::vector<std::int64_t>{1, 3}));
