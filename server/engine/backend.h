@@ -23,6 +23,8 @@ class Backend {
   // Compiles the network and puts it on the device. `network` is kept alive by the result.
   virtual Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network,
                                                         Mode mode) const = 0;
+  // OK while the device works; else what broke it for good.
+  virtual Status Health() const { return {}; }
 };
 
 constexpr std::int64_t kMaxThreads = 1024;
@@ -36,7 +38,8 @@ struct BackendOptions {
   CpuPath cpu_path = CpuPath::kAuto;
 };
 
-// INVALID_ARGUMENT for an unknown kind, FAILED_PRECONDITION for one this machine lacks.
-Result<std::unique_ptr<Backend>> MakeBackend(const BackendOptions& options);
+// INVALID_ARGUMENT for an unknown kind, FAILED_PRECONDITION for one this machine lacks. `auto` takes a GPU
+// that works and else the CPU; `reason`, where given, says then why no GPU is used.
+Result<std::unique_ptr<Backend>> MakeBackend(const BackendOptions& options, std::string* reason = nullptr);
 
 }  // namespace spikeserve::engine

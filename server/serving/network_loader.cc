@@ -47,6 +47,28 @@ auto Guarded(Work work) -> decltype(work()) {
   }
 }
 
+// Labels name the outputs of the probe that gives the class: the first OUTPUT probe.
+void CheckLabels(const std::vector<std::string>& labels, const engine::Network& network,
+                 std::vector<std::string>& violations) {
+  if (labels.empty()) return;
+  const auto& probes = network.definition().probes;
+  const auto probe = std::find_if(probes.begin(), probes.end(), [](const engine::ProbeDefinition& candidate) {
+    return candidate.quantity == engine::ProbeQuantity::kOutput;
+  });
+  const std::int64_t outputs =
+      probe == probes.end() ? 0 : network.size(network.probe_target(probe - probes.begin()));
+  if (static_cast<std::int64_t>(labels.size()) == outputs) return;
+  violations.push_back("defaults: class_labels: got " + std::to_string(labels.size()) + ", wanted " +
+                       std::to_string(outputs) + ", one for each output of the first OUTPUT probe, or none");
+}
+
+std::string Describe(const std::vector<std::string>& violations) {
+  std::string text = "the definition has " + std::to_string(violations.size()) +
+                     (violations.size() == 1 ? " violation:" : " violations:");
+  for (std::size_t i = 0; i < std::min(violations.size(), kMaxListed); ++i) text += "\n- " + violations[i];
+  return text;
+}
+
 }  // namespace
 
 std::int64_t NetworkLoader::EstimateUploadBytes(std::int64_t upload_bytes) const {
@@ -130,13 +152,10 @@ Result<engine::Network> NetworkLoader::Parse(std::string_view bytes, NetworkMeta
   if (!parsed.ok()) return parsed.status();
   metadata = std::move(parsed.value().metadata);
   auto network = engine::Network::Create(std::move(parsed.value().definition), context_.limits);
-  const std::vector<std::string>& violations = parsed.value().violations;
+  std::vector<std::string>& violations = parsed.value().violations;
+  if (network.ok()) CheckLabels(metadata.class_labels, network.value(), violations);
   if (violations.empty()) return network;
-  std::string text = "the definition has " + std::to_string(violations.size()) +
-                     (violations.size() == 1 ? " violation:" : " violations:");
-  for (std::size_t i = 0; i < std::min(violations.size(), kMaxListed); ++i) text += "\n- " + violations[i];
-  if (!network.ok()) text += "\n" + network.status().message();
-  return InvalidArgument(std::move(text));
+  return InvalidArgument(Describe(violations) + (network.ok() ? "" : "\n" + network.status().message()));
 }
 
 Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_view bytes,

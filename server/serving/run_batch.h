@@ -15,7 +15,7 @@ struct RunRecord {
   std::int64_t requests = 0;
   std::int64_t samples = 0;
   std::int64_t steps = 0;   // done, per sample
-  std::int64_t spikes = 0;  // of the samples whose statistics were asked for
+  std::int64_t spikes = 0;  // of the samples that were answered
   double queue_s = 0;       // of the request that waited longest
   double compute_s = 0;
 };

@@ -1,5 +1,6 @@
 #include "server/serving/slice_reading.h"
 
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ engine::Reading SliceReading(const engine::Reading& reading, std::int64_t first,
     part.probes[i].trajectory = Slice(probe.trajectory, first, count, probe.size * reading.steps_done);
   }
   part.statistics = Slice(reading.statistics, first, count, 1);
+  part.spikes = Slice(reading.spikes, first, count, 1);
   return part;
 }
 
@@ -46,11 +48,7 @@ Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int
 }
 
 std::int64_t CountSpikes(const engine::Reading& reading) {
-  std::int64_t spikes = 0;
-  for (const std::vector<engine::LayerActivity>& sample : reading.statistics) {
-    for (const engine::LayerActivity& layer : sample) spikes += layer.spikes;
-  }
-  return spikes;
+  return std::accumulate(reading.spikes.begin(), reading.spikes.end(), std::int64_t{0});
 }
 
 }  // namespace spikeserve::serving

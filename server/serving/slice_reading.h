@@ -16,7 +16,7 @@ engine::Reading SliceReadout(const engine::Reading& reading, std::int64_t first,
 // The first bad sample_status among these samples, with the index the client knows.
 Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int64_t count);
 
-// Sum of the spikes in the statistics; 0 without statistics.
+// Spikes of all samples.
 std::int64_t CountSpikes(const engine::Reading& reading);
 
 }  // namespace spikeserve::serving

@@ -56,7 +56,7 @@ def test_spikeserve_preset(client: spikeserve.Client, model: TrainedModel) -> No
 @models
 @pytest.mark.timeout(1200)
 def test_nengo_dl_preset(client: spikeserve.Client, model: TrainedModel) -> None:
-    """With scale 100, and where the converter warns that it is too low, with the scales that it names."""
+    """With scale 100, or 500 where the converter warns that a layer would hardly spike at 100."""
     prepared = accuracy_table.prepare(client, model, accuracy_table.best_nengo_dl(model))
     outcome = accuracy_table.measure(client, prepared, 100)
     client.unload(prepared.name)

@@ -126,6 +126,34 @@ def test_asyncio_gives_the_same(
     client.unload("async")
 
 
+def test_batches_beyond_the_message_limit(client: spikeserve.Client) -> None:
+    """300 samples of 256 KiB go out in two requests of at most 64 MiB."""
+    client.load("large", servers.pooling_network(256))
+    values = np.linspace(0, 1, 300, dtype=np.float32)
+    batch = np.broadcast_to(values[:, None, None, None], (300, 256, 256, 1))
+    done: list[int] = []
+    result = client.simulate("large", batch, steps=100, on_progress=lambda count, _: done.append(count))
+    client.unload("large")
+    assert done == [255, 300]
+    np.testing.assert_allclose(result.outputs[:, 0, 0, 0], values, atol=0.01 + 1e-6)  # one spike of a hundred
+
+
+def test_answers_beyond_the_message_limit(client: spikeserve.Client) -> None:
+    """Trajectories of 10 MB a sample: six samples fit into an answer of 64 MiB."""
+    client.load("long", servers.small_network(256))
+    samples = servers.samples(10, 256)
+    done: list[int] = []
+    result = client.simulate(
+        "long", samples, steps=10_000, trajectories=True, on_progress=lambda count, _: done.append(count)
+    )
+    client.unload("long")
+    assert done == [6, 10]
+    assert result.trajectories["output"].shape == (10, 10_000, 256)
+    np.testing.assert_allclose(
+        result.trajectories["output"].mean(axis=1), result.outputs, rtol=1e-4, atol=1e-4
+    )
+
+
 def test_versions(client: spikeserve.Client) -> None:
     network = servers.small_network()
     assert client.load("versions", network) == 1

@@ -80,7 +80,7 @@ def test_metrics_count_what_happened(start_server: ServerMaker) -> None:
     assert servers.counter(values, "spikeserve_requests_total", code="NOT_FOUND", method="Simulate") == 1
     assert servers.counter(values, "spikeserve_samples_total") == 7
     assert servers.counter(values, "spikeserve_sample_steps_total") == 7 * 20
-    assert servers.counter(values, "spikeserve_counted_spikes_total") == result.stats[0].spikes > 0
+    assert servers.counter(values, "spikeserve_spikes_total") == result.stats[0].spikes > 0
     assert servers.counter(values, "spikeserve_networks") == 1
     assert servers.counter(values, "spikeserve_queue_samples") == 0
     assert values["spikeserve_memory_used_bytes"] > empty["spikeserve_memory_used_bytes"]

@@ -61,12 +61,12 @@ LIBRARIES = (
     Library(
         "CUDA",
         re.compile(r"^(cuda|cublas|cusparse|curand|cub/|thrust/|cooperative_groups|nvtx|nvml|device_launch)"),
-        ("kernels/cuda/", "server/engine/cuda_backend.", "tests/unit/kernels/cuda/"),
+        ("kernels/cuda/", "tests/bench/"),
     ),
     Library(
         "the CUDA kernels",
         re.compile(r"^kernels/cuda/"),
-        ("kernels/cuda/", "server/engine/cuda_backend.", "tests/"),
+        ("kernels/cuda/", "server/engine/cuda_", "tests/"),
     ),
     Library("CLI11", re.compile(r"^CLI/"), ("server/app/", "tests/")),
 )

@@ -39,6 +39,7 @@ class Layering(unittest.TestCase):
             ("server/serving/request.cc", '"spikeserve/v1/network.pb.h"'),
             ("server/engine/plan.h", "<spdlog/spdlog.h>"),
             ("server/engine/cpu_backend.cc", "<cuda_runtime.h>"),
+            ("server/engine/cuda_backend.cc", "<cuda_runtime.h>"),
             ("kernels/cpu/product.h", '"kernels/cuda/product.h"'),
             ("server/engine/cpu_backend.cc", '"kernels/cuda/product.h"'),
             ("server/rpc/convert.cc", "<CLI/CLI.hpp>"),
@@ -51,7 +52,8 @@ class Layering(unittest.TestCase):
         for path, include in (
             ("kernels/cpu/product.h", '"kernels/math/neuron.h"'),
             ("server/engine/plan.h", '"kernels/cpu/product.h"'),
-            ("server/engine/cuda_backend.cc", "<cuda_runtime.h>"),
+            ("kernels/cuda/runtime/cuda_device.cc", "<cuda_runtime_api.h>"),
+            ("server/engine/cuda_backend.cc", '"kernels/cuda/runtime/device.h"'),
             ("server/serving/batcher.cc", '"server/engine/simulation.h"'),
             ("server/serving/batcher.cc", "<spdlog/spdlog.h>"),
             ("server/rpc/convert.cc", '"spikeserve/v1/network.pb.h"'),

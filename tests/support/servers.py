@@ -68,6 +68,26 @@ def small_network(width: int = 4, scale: float = 1.0, probes: bool = True) -> sp
     return spikeserve.Network(definition)
 
 
+def pooling_network(side: int) -> spikeserve.Network:
+    """Input [side, side, 1] -> its average -> one neuron of 1000 Hz per unit: the output is the average."""
+    definition = pb.NetworkDefinition(format_version=1)
+    definition.operations.add(name="input").input.shape.extend([side, side, 1])
+    pool = definition.operations.add(name="pool").pool
+    pool.kind = pb.POOL_KIND_AVERAGE
+    for field, values in ((pool.window, [side] * 2), (pool.stride, [1, 1])):
+        field.extend(values)
+    pool.pad_before.extend([0, 0])
+    pool.pad_after.extend([0, 0])
+    neuron = definition.operations.add(name="neurons").neuron
+    neuron.integrate_and_fire.amplitude = 1e-3
+    neuron.gain.scalar = 1000.0
+    neuron.initial_voltage.constant = 0.5
+    definition.connections.add(source="input", target="pool")
+    definition.connections.add(source="pool", target="neurons")
+    definition.probes.add(name="output", target="neurons", quantity=pb.PROBE_QUANTITY_OUTPUT)
+    return spikeserve.Network(definition)
+
+
 def samples(count: int, width: int = 4, seed: int = 0) -> npt.NDArray[np.float32]:
     """Random inputs in 0..1."""
     return np.random.default_rng(seed).random((count, width), np.float32)

@@ -162,6 +162,21 @@ TEST_P(Dynamics, GainActsOnTheSumAndBiasBesideIt) {
   EXPECT_EQ(reading.probes[1].trajectory, (std::vector<double>{256 * kDyadicDt, 192 * kDyadicDt}));
 }
 
+// floor(v) of a start voltage far below zero is a large negative count, as in Nengo; sums of it stay exact.
+TEST_P(Dynamics, StartVoltageFarBelowZeroIsPaidInTheFirstStep) {
+  NetworkDefinition network = Neurons(SpikingRectifiedLinear{}, ConstantVoltage{-1e6 + 0.5}, 8);
+  network.operations.push_back({"dense", AffineOperation{"w", ""}});
+  network.operations.push_back({"next", NeuronOperation{IntegrateAndFire{}, {}, {}, {}}});
+  network.connections.push_back({"op", "dense", {}});
+  network.connections.push_back({"dense", "next", {}});
+  network.probes.push_back({"next", "next", ProbeQuantity::kVoltage, {}});
+  network.tensors = {testing::Tensor("w", {1, 8}, std::vector<float>(8, 1.0F - 0x1p-21F))};
+  const Reading reading = Trajectories(network, std::vector<double>(8, 0), 2, kDyadicDt);
+  EXPECT_EQ(Column(reading.probes[0], 0), (std::vector<double>{-1e6, 0}));
+  EXPECT_EQ(Column(reading.probes[1], 0), (std::vector<double>{0.5, 0.5}));
+  EXPECT_NEAR(reading.probes[3].trajectory[0], -8e6 * (1 - 0x1p-21), 1);
+}
+
 // A probe of an Input held at 1, through a low-pass of 5 ms.
 TEST_P(Dynamics, LowpassProbeRisesOneStepLate) {
   NetworkDefinition network = SingleOperation(WeightedSumOperation{{1}}, {1});

@@ -81,9 +81,7 @@ class Network:
     `definition` is the protobuf message the server takes; treat it as read-only.
     """
 
-    def __init__(
-        self, definition: pb.NetworkDefinition, report: ConversionReport | None = None
-    ) -> None:
+    def __init__(self, definition: pb.NetworkDefinition, report: ConversionReport | None = None) -> None:
         self._definition = definition
         self._report = report or ConversionReport(notes=list(definition.provenance.notes))
 
@@ -137,8 +135,7 @@ def load_network(path: str | os.PathLike[str]) -> Network:
         raise DamagedNetworkFileError(f"{source}: not a network definition: {error}") from error
     if definition.format_version != FORMAT_VERSION:
         raise NetworkFileVersionError(
-            f"{source}: definition format {definition.format_version}, this version reads "
-            f"{FORMAT_VERSION}"
+            f"{source}: definition format {definition.format_version}, this version reads {FORMAT_VERSION}"
         )
     return Network(definition)
 
@@ -150,9 +147,7 @@ def _check_header(source: Path, header: bytes, read: Callable[[int], bytes]) -> 
         raise DamagedNetworkFileError(f"{source}: the header is truncated")
     _, version, mode, length, digest = _HEADER.unpack(header)
     if version != FILE_VERSION:
-        raise NetworkFileVersionError(
-            f"{source}: file version {version}, this version reads {FILE_VERSION}"
-        )
+        raise NetworkFileVersionError(f"{source}: file version {version}, this version reads {FILE_VERSION}")
     if mode > _LARGEST_MODE:
         raise DamagedNetworkFileError(f"{source}: mode {mode} in the header, wanted 0..{_LARGEST_MODE}")
     if length > MAX_PAYLOAD_BYTES:

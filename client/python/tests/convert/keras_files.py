@@ -41,7 +41,8 @@ def input_layer(*shape: int | None) -> L:
 
 def dense(units: int, weights: Iterable[Any], activation: Any = "linear", **config: Any) -> L:
     values = list(weights)
-    return L("Dense", {"units": units, "activation": activation, "use_bias": len(values) == 2, **config}, values)
+    settings = {"units": units, "activation": activation, "use_bias": len(values) == 2, **config}
+    return L("Dense", settings, values)
 
 
 def random_dense(inputs: int, units: int, activation: Any = "linear", seed: int = 0, **config: Any) -> L:
@@ -107,7 +108,9 @@ def keras_file(folder: Path, *layers: L) -> Path:
     return archive(folder / "model.keras", sequential_config(chain), weights_file(weight_groups(chain)))
 
 
-def h5_file(folder: Path, config: Any, weights: Mapping[str, Mapping[str, Any]], version: str = "2.10.0") -> Path:
+def h5_file(
+    folder: Path, config: Any, weights: Mapping[str, Mapping[str, Any]], version: str = "2.10.0"
+) -> Path:
     """A whole-model `.h5`: weights by layer and dataset path, as Keras 2 writes it."""
     path = folder / "model.h5"
     with h5py.File(path, "w") as file:

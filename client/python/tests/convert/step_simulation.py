@@ -73,14 +73,15 @@ class StepSimulation:
     def _apply(self, operation: pb.Operation, x: Array) -> Array:
         kind = operation.WhichOneof("kind")
         if kind == "affine":
-            return x @ self._tensors[operation.affine.weight].T + self._tensors[operation.affine.bias]
+            product = x @ self._tensors[operation.affine.weight].T
+            return np.asarray(product + self._tensors[operation.affine.bias])
         if kind == "conv":
             return self._conv(operation.conv, x)
         if kind == "pool":
             height, width = operation.pool.window
             assert list(operation.pool.stride) == [height, width]
             shape = (len(x), x.shape[1] // height, height, x.shape[2] // width, width, x.shape[3])
-            return x.reshape(shape).mean(axis=(2, 4))
+            return np.asarray(x.reshape(shape).mean(axis=(2, 4)))
         if kind == "reshape":
             return x.reshape(len(x), *operation.reshape.shape)
         assert kind == "neuron", kind
@@ -94,7 +95,7 @@ class StepSimulation:
         views = views[:, :: body.stride[0], :: body.stride[1]]
         rows = np.ascontiguousarray(views).reshape(-1, weight[0].size)
         result = rows @ weight.reshape(len(weight), -1).T + self._tensors[body.bias]
-        return result.reshape(*views.shape[:3], len(weight))
+        return np.asarray(result.reshape(*views.shape[:3], len(weight)))
 
     def _spike(self, operation: pb.Operation, x: Array) -> Array:
         neuron = operation.neuron

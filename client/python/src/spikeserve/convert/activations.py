@@ -38,9 +38,6 @@ class Activation:
     custom: str | None = None
 
 
-LINEAR = Activation("linear")
-
-
 def canonical_name(spelling: object) -> str:
     """The kind for a name, `tf.nn.relu`-like path, function, class or layer object."""
     if spelling is None:

@@ -14,7 +14,8 @@ from spikeserve.v1 import network_pb2 as pb
 
 Shape = tuple[int, ...]
 _MAX_NAME = 128
-_MAX_ELEMENTS = 1 << 24  # of one operation's output; a server's default limit
+_MAX_DIMENSION = 65536  # these two are a server's default limits
+_MAX_ELEMENTS = 1 << 24  # of one operation's output
 _MAX_TOTAL_ELEMENTS = 1 << 28
 
 
@@ -71,6 +72,16 @@ def set_values(tensor: pb.Tensor, values: Array) -> None:
     tensor.sha256 = hashlib.sha256(tensor.data).digest()
 
 
+def check_size(shape: Shape, what: str) -> None:
+    """UnsupportedError where an array of this shape is more than a forward pass should hold."""
+    if max(shape) > _MAX_DIMENSION or math.prod(shape) > _MAX_ELEMENTS:
+        raise UnsupportedError(
+            f"{what} has the shape {tuple(shape)}, the limits are {_MAX_DIMENSION} along an axis and "
+            f"{_MAX_ELEMENTS} in all",
+            "use a smaller input",
+        )
+
+
 def clean_name(name: str) -> str:
     """`name` with every character that the format does not allow replaced."""
     return re.sub(r"[^A-Za-z0-9._/:-]", "_", name)[: _MAX_NAME - 28] or "_"
@@ -93,8 +104,9 @@ class Builder:
         if not 1 <= len(shape) <= 4:
             raise UnsupportedError(f"an input of rank {len(shape)}", "use an input of rank 1 to 4")
         operation = self._operation(name)
+        value = self._value(operation.name, shape)
         operation.input.shape.extend(shape)
-        return self._value(operation.name, shape)
+        return value
 
     def add(self, name: str, sources: list[Value], shape: Shape, body: _Body) -> Value:
         """An operation of any kind over plain-layout sources; returns its output."""
@@ -151,12 +163,12 @@ class Builder:
         return self._value(operation.name, shape)
 
     def _value(self, operation: str, shape: Shape) -> Value:
-        count = math.prod(shape)
-        self.elements += count
-        if count > _MAX_ELEMENTS or self.elements > _MAX_TOTAL_ELEMENTS:
+        check_size(shape, "its output")
+        self.elements += math.prod(shape)
+        if self.elements > _MAX_TOTAL_ELEMENTS:
             raise UnsupportedError(
-                f"its output {tuple(shape)} has {count} values ({self.elements} in the network so "
-                f"far), the limit is {_MAX_ELEMENTS} ({_MAX_TOTAL_ELEMENTS})",
+                f"the network up to here has {self.elements} values per sample, the limit is "
+                f"{_MAX_TOTAL_ELEMENTS}",
                 "use a smaller input",
             )
         return Value(operation, tuple(int(n) for n in shape), tuple(range(len(shape))))

@@ -40,9 +40,7 @@ class Activity:
 
 def measure(lowered: Lowered, inputs: dict[str, Array]) -> dict[str, Activity]:
     """Activity by Neuron operation, from a float forward pass with unit gains."""
-    sources = {
-        c.target: c.source for c in lowered.definition.connections if c.target in lowered.populations
-    }
+    sources = {c.target: c.source for c in lowered.definition.connections if c.target in lowered.populations}
     collected: dict[str, list[Array]] = {name: [] for name in sources}
     count = len(next(iter(inputs.values())))
     block = lowered.block(_BLOCK)
@@ -175,7 +173,5 @@ def _round_up(value: float) -> float:
 
 def _models(definition: pb.NetworkDefinition) -> dict[str, str]:
     return {
-        op.name: str(op.neuron.WhichOneof("model"))
-        for op in definition.operations
-        if op.HasField("neuron")
+        op.name: str(op.neuron.WhichOneof("model")) for op in definition.operations if op.HasField("neuron")
     }

@@ -62,9 +62,9 @@ def convert(
       "spikeserve" sets one scale per layer, so that a neuron at the 99th percentile of the layer's
       positive activations spikes twice per step, and runs 16 steps.
     `swap_activations`: {activation: neuron}; an activation is a name ("relu", "tf.nn.relu"), a
-      function or a layer class; a neuron is a name, one of `SpikingRectifiedLinear`,
-      `IntegrateAndFire`, `LIF`, `RectifiedLinear` or Nengo's object of that name; "relu" stands for
-      the preset's neuron and None leaves the activation out.
+      function or a layer class; a neuron is a name or an object of `SpikingRectifiedLinear`,
+      `IntegrateAndFire`, `LIF`, `RectifiedLinear` (`from spikeserve.convert import LIF`, or Nengo's);
+      "relu" stands for the preset's neuron and None leaves the activation out.
     `synapse`: None, tau in seconds or Lowpass(tau), on every connection that leaves a population;
       also on the probe of an output that is a population, unless `probe_synapse` gives another.
     `scale_firing_rates`: a number, or {Keras layer: number}: gain s, amplitude divided by s. Layers

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spikeserve.convert.activations import Activation, canonical_name, layer_activation
-from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError
+from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError, reading_configuration
 from spikeserve.convert.graph import Graph
 from spikeserve.convert.neurons import NeuronModel, as_neuron
 
@@ -63,9 +63,7 @@ def _is_relu(value: object) -> bool:
     return not isinstance(value, NeuronModel) and canonical_name(value) == "relu"
 
 
-def decide(
-    graph: Graph, swaps: Swaps, keep_softmax: bool
-) -> tuple[dict[int, Decision], list[Problem]]:
+def decide(graph: Graph, swaps: Swaps, keep_softmax: bool) -> tuple[dict[int, Decision], list[Problem]]:
     """The decision for every node and the activations that cannot be converted."""
     consumers = graph.consumers()
     decisions: dict[int, Decision] = {}
@@ -75,8 +73,9 @@ def decide(
         if node.layer.custom is not None:
             continue
         sink = index in graph.outputs and not consumers[index]
-        activation = layer_activation(node.layer)
         try:
+            with reading_configuration():
+                activation = layer_activation(node.layer)
             decisions[index] = _decide(activation, sink, swaps, keep_softmax)
         except UnsupportedError as error:
             layer = node.layer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -28,6 +30,19 @@ class UnsupportedError(Exception):
         super().__init__(f"{reason}; {advice}")
         self.reason = reason
         self.advice = advice
+
+
+@contextmanager
+def reading_configuration() -> Iterator[None]:
+    """Turns what a configuration of wrong types or values sets off into UnsupportedError."""
+    try:
+        yield
+    except ConversionError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UnsupportedError(
+            f"its configuration is damaged ({type(error).__name__}: {error})", "save the model again"
+        ) from error
 
 
 @dataclass(frozen=True)

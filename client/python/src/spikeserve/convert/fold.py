@@ -104,9 +104,7 @@ class _Folder:
         biases = [u for u in users if u is not None and body.bias and u.bias == body.bias]
         return len(shared) == 1 and len(biases) <= 1
 
-    def _vectors(
-        self, operation: pb.Operation, count: int, rank: int | None
-    ) -> tuple[Array, Array] | None:
+    def _vectors(self, operation: pb.Operation, count: int, rank: int | None) -> tuple[Array, Array] | None:
         """Scale and shift per channel, or None where they run along another axis."""
         body = operation.scale_shift
         vectors = [

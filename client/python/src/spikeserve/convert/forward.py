@@ -121,9 +121,7 @@ def _pool(body: pb.PoolOperation, args: list[Array], tensors: Mapping[str, Array
     return total / count
 
 
-def _scale_shift(
-    body: pb.ScaleShiftOperation, args: list[Array], tensors: Mapping[str, Array]
-) -> Array:
+def _scale_shift(body: pb.ScaleShiftOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
     x = args[0]
     rank = x.ndim - 1
 
@@ -148,9 +146,7 @@ def _neuron(body: pb.NeuronOperation, args: list[Array], tensors: Mapping[str, A
     return np.asarray(getattr(body, str(model)).amplitude * np.maximum(current, 0))
 
 
-def _activation(
-    body: pb.ActivationOperation, args: list[Array], tensors: Mapping[str, Array]
-) -> Array:
+def _activation(body: pb.ActivationOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
     del tensors
     x = args[0]
     if body.WhichOneof("kind") == "leaky_relu":
@@ -160,9 +156,7 @@ def _activation(
     return result
 
 
-def _weighted_sum(
-    body: pb.WeightedSumOperation, args: list[Array], tensors: Mapping[str, Array]
-) -> Array:
+def _weighted_sum(body: pb.WeightedSumOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
     del tensors
     pairs = zip(body.coefficients, args, strict=True)
     return np.asarray(sum(factor * x for factor, x in pairs))

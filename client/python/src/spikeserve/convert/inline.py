@@ -72,9 +72,7 @@ class _Inliner:
         return [self.add(entry.item, tuple(sources))]
 
 
-def _lookup(
-    values: dict[tuple[str, int], list[int]], ref: TensorRef, offsets: dict[str, int]
-) -> int:
+def _lookup(values: dict[tuple[str, int], list[int]], ref: TensorRef, offsets: dict[str, int]) -> int:
     found = values.get((ref.layer, ref.call - offsets.get(ref.layer, 0)))
     if found is None or not 0 <= ref.tensor < len(found):
         raise ConversionError(
@@ -114,10 +112,7 @@ def _dependency_order(
         entry = entries.get(key[0])
         if entry is None or not 0 <= key[1] < len(entry.calls):
             raise ConversionError(f"the model refers to call {key[1]} of '{key[0]}', not in the file")
-        needed = [
-            (r.layer, r.call - offsets.get(r.layer, 0))
-            for r in entry.calls[key[1]]
-        ]
+        needed = [(r.layer, r.call - offsets.get(r.layer, 0)) for r in entry.calls[key[1]]]
         missing = [need for need in needed if not state.get(need)]
         if not missing:
             state[key] = True

@@ -21,9 +21,7 @@ _ROOTS = ("layers", "_layer_checkpoint_dependencies")  # Keras 3, tf.keras 2.12-
 def read_keras_zip(path: Path, limits: Limits) -> SourceModel:
     """The model in a `.keras` file. ConversionError for damaged, hostile or unknown files."""
     members = read_members(path, limits)
-    config = expect(
-        parse_json(members["config.json"], f"{path}: config.json", limits), dict, "config.json"
-    )
+    config = expect(parse_json(members["config.json"], f"{path}: config.json", limits), dict, "config.json")
     version = _keras_version(members, path, limits)
     tree = TreeParser(version, limits).parse(config)
     label = f"{path}: model.weights.h5"
@@ -41,9 +39,7 @@ def _keras_version(members: dict[str, bytes], path: Path, limits: Limits) -> int
     return 2 if version.startswith("2.") else 3
 
 
-def _assign(
-    tree: ModelTree, prefix: str, root: str, weights: SafeFile, visited: set[int]
-) -> None:
+def _assign(tree: ModelTree, prefix: str, root: str, weights: SafeFile, visited: set[int]) -> None:
     """Reads the weights of every layer; groups are named by class and count, not by layer name."""
     counts: dict[str, int] = {}
     for entry in _counted(tree):
@@ -71,9 +67,7 @@ def _counted(tree: ModelTree) -> list[Entry]:
         entry
         for entry in tree.entries
         if not entry.operation
-        and not (
-            skip_input and isinstance(entry.item, Layer) and entry.item.class_name == "InputLayer"
-        )
+        and not (skip_input and isinstance(entry.item, Layer) and entry.item.class_name == "InputLayer")
     ]
 
 

@@ -10,7 +10,7 @@ import spikeserve.convert.lower_shape  # noqa: F401  (both register their layers
 from spikeserve.convert.activations import ACTIVATION_LAYERS
 from spikeserve.convert.builder import Builder, Population, Shape, Value, prune
 from spikeserve.convert.decisions import Decision
-from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError, refuse
+from spikeserve.convert.errors import Problem, UnsupportedError, reading_configuration, refuse
 from spikeserve.convert.fold import fold_scales
 from spikeserve.convert.graph import Graph, Node
 from spikeserve.convert.neurons import Lowpass
@@ -94,14 +94,8 @@ def _lower_node(
         return None  # an earlier layer is unsupported; that is the message to give
     if not known:
         raise UnsupportedError("it has no input", "connect it to an input of the model")
-    try:
+    with reading_configuration():
         value = rule(node, known, builder)
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, ConversionError):
-            raise
-        raise UnsupportedError(
-            f"its configuration is damaged ({type(error).__name__}: {error})", "save it again"
-        ) from error
     return _activate(node, value, decision, builder)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spikeserve.convert.builder import Builder, Shape, Value
+from spikeserve.convert.builder import Builder, Shape, Value, check_size
 from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.graph import Array, Node
 from spikeserve.convert.rules import lowers, need_inputs, need_rank, need_weights
@@ -162,6 +162,8 @@ def _pad_windows(
         window_padding(mode, n, k, s, d)
         for n, k, s, d in zip(shape[:-1], window, body.stride, dilation, strict=True)
     ]
+    padded = [n + before + after for n, (_, before, after) in zip(shape[:-1], sizes, strict=True)]
+    check_size((*padded, shape[-1]), "its padded input")
     body.pad_before.extend(before for _, before, _ in sizes)
     body.pad_after.extend(after for _, _, after in sizes)
     return tuple(out for out, _, _ in sizes)
@@ -178,4 +180,3 @@ def _original_layout(value: Value, rank: int, config: dict[str, object]) -> Valu
     if not channels_first(config):
         return value
     return value.permuted((rank, *range(rank)))
-

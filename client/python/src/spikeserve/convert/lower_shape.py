@@ -154,4 +154,3 @@ def _reshape(name: str, source: Value, shape: Shape, builder: Builder) -> Value:
         return source
     body = pb.ReshapeOperation(shape=shape)
     return builder.add(name, [source], shape, ("reshape", body))
-

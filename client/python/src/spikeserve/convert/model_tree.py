@@ -123,9 +123,7 @@ class TreeParser:
             item.name = f"{prefix}{name}"
         else:
             custom = custom_origin(record)
-            item = Layer(
-                f"{prefix}{name}", class_name, inner, keras_major=self._major, custom=custom
-            )
+            item = Layer(f"{prefix}{name}", class_name, inner, keras_major=self._major, custom=custom)
         if isinstance(ident, int):
             self._shared[ident] = item
         return Entry(name, item, operation=is_operation(record))

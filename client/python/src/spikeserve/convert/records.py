@@ -96,6 +96,8 @@ def inbound_calls(record: dict[str, Any], name: str) -> list[list[TensorRef]]:
 
 
 def _ref(items: list[Any]) -> TensorRef:
+    if len(items) < 3:
+        raise ConversionError(f"the model configuration is damaged: a tensor reference is {items!r:.80}")
     layer = expect(items[0], str, "a tensor's layer")
     return TensorRef(layer, expect(items[1], int, "a call"), expect(items[2], int, "a tensor"))
 

@@ -38,9 +38,7 @@ def run_graph(
     return [values[index] for index in graph.outputs]
 
 
-def _activate(
-    node: Node, values: Array, decision: Decision, scales: Mapping[str, float]
-) -> Array:
+def _activate(node: Node, values: Array, decision: Decision, scales: Mapping[str, float]) -> Array:
     if decision.neuron is not None:
         return scaled_rate(decision.neuron, values, scales.get(node.layer.name, 1.0))
     if decision.output == "softmax":
@@ -140,8 +138,7 @@ def _correlate(config: Config, x: Array, kernel: Array, groups: int) -> Array:
     for position, piece, _ in _taps(x, kernel.shape[:rank], config, strides, dilation):
         tap = kernel[position]
         parts = [
-            piece[..., g * width : (g + 1) * width] @ tap[:, g * out : (g + 1) * out]
-            for g in range(groups)
+            piece[..., g * width : (g + 1) * width] @ tap[:, g * out : (g + 1) * out] for g in range(groups)
         ]
         total = total + np.concatenate(parts, axis=-1)
     return np.asarray(total)
@@ -191,7 +188,7 @@ def _batch_normalization(layer: Layer, args: list[Array]) -> Array:
 def _normalization(layer: Layer, args: list[Array]) -> Array:
     config = layer.config
     mean, variance = plain_value(config.get("mean")), plain_value(config.get("variance"))
-    if mean is None:
+    if mean is None or variance is None:
         mean, variance = layer.weights[0], layer.weights[1]
     axis = config.get("axis", -1)
     axis = (axis[0] if axis else None) if isinstance(axis, list) else axis
@@ -227,7 +224,7 @@ def _borders(layer: Layer, key: str, rank: int) -> list[tuple[int, int]]:
     value = plain_value(layer.config.get(key, 1))
     if isinstance(value, int):
         value = [value] * rank
-    elif rank == 1 and isinstance(value[0], int):
+    elif rank == 1:
         value = [value]
     return [(v, v) if isinstance(v, int) else (v[0], v[1]) for v in value]
 

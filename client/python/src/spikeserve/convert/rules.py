@@ -68,9 +68,7 @@ def _check_dtype(node: Node) -> None:
     config = policy.get("config")
     mode = isinstance(config, dict) and config.get("mode", config.get("quantization_mode"))
     if mode or "Quantized" in str(policy.get("class_name")):
-        raise UnsupportedError(
-            "its weights are stored quantized", "save the model before quantizing it"
-        )
+        raise UnsupportedError("its weights are stored quantized", "save the model before quantizing it")
 
 
 def need_weights(node: Node, shapes: list[tuple[int, ...]]) -> list[Array]:

@@ -16,6 +16,7 @@ from spikeserve.convert.limits import Limits
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, 32000}
 
+_DAMAGED = (OSError, RuntimeError, KeyError, TypeError, ValueError)  # what h5py raises for broken files
 _BFLOAT16 = np.dtype("V2")  # numpy has no such type; in .h5 files the bytes are marked by this alone
 
 
@@ -41,7 +42,7 @@ class SafeFile:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
-        if isinstance(error, (OSError, RuntimeError, KeyError)):
+        if isinstance(error, _DAMAGED) and not isinstance(error, ConversionError):
             raise ConversionError(f"{self.label}: a damaged HDF5 file: {error}") from error
 
     def find(self, path: str) -> Any | None:
@@ -132,9 +133,7 @@ class SafeFile:
             raise ConversionError(f"{where} declares {declared} bytes but stores only {stored}")
         self._parameters += count
         if self._parameters > self._limits.parameters:
-            raise ConversionError(
-                f"{self.label}: more than {self._limits.parameters} parameters in the file"
-            )
+            raise ConversionError(f"{self.label}: more than {self._limits.parameters} parameters in the file")
 
 
 def _widen_bfloat16(values: Array, where: str) -> Array:

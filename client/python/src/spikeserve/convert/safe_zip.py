@@ -28,17 +28,13 @@ def read_members(path: Path, limits: Limits) -> dict[str, bytes]:
             sizes = {"config.json": limits.config_bytes, "model.weights.h5": limits.weights_bytes}
             result = {n: _read(archive, members, n, size) for n, size in sizes.items()}
             if "metadata.json" in members:
-                result["metadata.json"] = _read(
-                    archive, members, "metadata.json", limits.config_bytes
-                )
+                result["metadata.json"] = _read(archive, members, "metadata.json", limits.config_bytes)
             return result
     except _DAMAGED as error:
         raise ConversionError(f"{path}: a damaged zip archive: {error}") from error
 
 
-def _directory(
-    archive: zipfile.ZipFile, path: Path, limits: Limits
-) -> dict[str, zipfile.ZipInfo]:
+def _directory(archive: zipfile.ZipFile, path: Path, limits: Limits) -> dict[str, zipfile.ZipInfo]:
     entries = archive.infolist()
     if len(entries) > limits.archive_members:
         raise ConversionError(
@@ -77,9 +73,7 @@ def _check_member(info: zipfile.ZipInfo, path: Path, limits: Limits) -> None:
         )
 
 
-def _read(
-    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], name: str, limit: int
-) -> bytes:
+def _read(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], name: str, limit: int) -> bytes:
     info = members[name]
     if info.file_size > limit:
         raise ConversionError(f"{name}: {info.file_size} bytes, the limit is {limit}")

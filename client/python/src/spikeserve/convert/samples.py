@@ -38,11 +38,7 @@ def collect_samples(
 
     uint8 data become scale*byte + offset where the caller gave `uint8_scale`, else plain floats.
     """
-    shapes = {
-        op.name: tuple(op.input.shape)
-        for op in lowered.definition.operations
-        if op.HasField("input")
-    }
+    shapes = {op.name: tuple(op.input.shape) for op in lowered.definition.operations if op.HasField("input")}
     if data is None:
         rng = np.random.default_rng(0)
         largest = max(math.prod(shape) for shape in shapes.values())
@@ -103,9 +99,7 @@ def _by_input(data: Any, names: list[str]) -> dict[str, Array]:
     raise ConversionError(f"sample_data must be a dict with the inputs {names}")
 
 
-def _fit(
-    array: Array, name: str, shape: tuple[int, ...], byte_map: tuple[float, float] | None
-) -> Array:
+def _fit(array: Array, name: str, shape: tuple[int, ...], byte_map: tuple[float, float] | None) -> Array:
     if array.dtype.kind not in "fiub" or array.ndim < 1:
         raise ConversionError(f"sample_data for '{name}' has the type {array.dtype}, wanted numbers")
     if math.prod(array.shape[1:]) != math.prod(shape):
@@ -146,4 +140,3 @@ def _random(
         values = np.where(shift < 0, 2 * values - 1, values)
         values = (values - shift) / np.where(scale == 0, 1, scale)
     return values.astype(np.float32)
-

@@ -60,8 +60,7 @@ def _read_path(path: Path, limits: Limits) -> SourceModel:
         return replace(read_keras_h5(path, limits), sha256=_digest(path))
     if magic[:1] == b"{":
         raise ConversionError(
-            f"{path}: a JSON configuration alone has no weights; "
-            "use convert(('model.json', 'weights.h5'))"
+            f"{path}: a JSON configuration alone has no weights; use convert(('model.json', 'weights.h5'))"
         )
     raise ConversionError(
         f"{path}: neither a .keras archive nor an HDF5 file; save it with model.save('model.keras')"

@@ -41,8 +41,7 @@ def summary_table(definition: pb.NetworkDefinition) -> str:
         rows.append((op.name, kind, shape, f"{count:,}" if count else "", f"{used:,}" if used else ""))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
     defaults = definition.defaults
     lines.append(

@@ -29,9 +29,7 @@ def set_initial_voltages(lowered: Lowered, value: object, default: object) -> No
             _set(lowered.definition, op, population, chosen)
 
 
-def _set(
-    definition: pb.NetworkDefinition, op: pb.Operation, population: Population, value: object
-) -> None:
+def _set(definition: pb.NetworkDefinition, op: pb.Operation, population: Population, value: object) -> None:
     target = op.neuron.initial_voltage
     if isinstance(value, str) and value == "uniform":
         value = ("uniform", 0)

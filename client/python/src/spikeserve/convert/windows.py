@@ -9,9 +9,7 @@ from spikeserve.convert.graph import Config
 from spikeserve.convert.records import plain_value
 
 
-def window_padding(
-    mode: str, size: int, kernel: int, stride: int, dilation: int = 1
-) -> tuple[int, int, int]:
+def window_padding(mode: str, size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int, int]:
     """(output size, zeros before, zeros after) of one spatial axis.
 
     `same` puts the odd zero at the end; `causal` pads in front whatever the stride.
@@ -49,7 +47,7 @@ def pair_per_axis(value: Any, rank: int, what: str) -> list[tuple[int, int]]:
     value = plain_value(value)
     if isinstance(value, int):
         value = [value] * rank
-    if rank == 1 and isinstance(value, list) and len(value) == 2 and isinstance(value[0], int):
+    elif rank == 1:
         value = [value]
     pairs = [[v, v] if isinstance(v, int) else list(v) for v in value]
     ok = all(len(p) == 2 and all(isinstance(v, int) and v >= 0 for v in p) for p in pairs)

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "kernels/cuda/program.h"
+
+// Kernels on a stream, one launcher per kind of work. Launches of nothing do nothing.
+namespace spikeserve::cuda {
+
+void Launch(const Broadcast& broadcast, cudaStream_t stream);
+void Launch(const ConvertBytes& convert, cudaStream_t stream);
+void Launch(const Gather& gather, cudaStream_t stream);
+void Launch(const Activate& activate, cudaStream_t stream);
+void Launch(const Fold& fold, cudaStream_t stream);
+void Launch(const FoldRead& read, cudaStream_t stream);
+void Launch(const Probe& probe, cudaStream_t stream);
+void Launch(const Activity& activity, cudaStream_t stream);
+void Launch(const AdvanceClock& advance, cudaStream_t stream);
+void Launch(const Im2col& im2col, cudaStream_t stream);
+void Launch(const DirectProduct& product, cudaStream_t stream);
+void Launch(const Scan& scan, cudaStream_t stream);
+
+}  // namespace spikeserve::cuda

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "kernels/cuda/cells.h"
+#include "kernels/math/annotations.h"
+
+// What a probe gathers from its value at every step of a chunk, as ProbeState of the engine does on the host.
+namespace spikeserve::cuda {
+
+struct Probe {
+  std::int64_t samples = 0, steps = 0, size = 0;
+  Cells source;           // [samples][steps][stride]: counts or values
+  float factor = 1;       // counts become factor * count
+  std::int64_t skip = 0;  // steps before the sum starts
+  const std::int64_t* clock = nullptr;
+  bool filtered = false;
+  float decay = 0, gain = 1;
+  float* filter = nullptr;      // [samples][size], where filtered
+  float* last = nullptr;        // [samples][size]
+  double* sum = nullptr;        // [samples][size]
+  float* trajectory = nullptr;  // [samples][steps][size], or null
+};
+
+constexpr std::int64_t Threads(const Probe& probe) { return probe.samples * probe.size; }
+
+SPIKESERVE_HOST_DEVICE float ProbedValue(const Probe& probe, std::int64_t at) {
+  const bool floats = probe.source.type == CellType::kFloat;
+  return floats ? LoadFloat(probe.source, at)
+                : static_cast<float>(LoadCount(probe.source, at)) * probe.factor;
+}
+
+SPIKESERVE_HOST_DEVICE void RunThread(const Probe& probe, std::int64_t thread) {
+  const std::int64_t sample = thread / probe.size;
+  const std::int64_t j = thread % probe.size;
+  const std::int64_t done = *probe.clock;
+  float filter = probe.filtered ? probe.filter[thread] : 0.0F;
+  double sum = probe.sum[thread];
+  float last = probe.last[thread];
+  for (std::int64_t step = 0; step < probe.steps; ++step) {
+    const std::int64_t row = sample * probe.steps + step;
+    float value = ProbedValue(probe, row * probe.source.stride + j);
+    if (probe.filtered) {  // the probe shows what was filtered up to the last step
+      const float in = value;
+      value = filter;
+      filter = fmaf(probe.decay, value, probe.gain * in);
+    }
+    last = value;
+    if (done + step + 1 > probe.skip) {
+      sum += static_cast<double>(value);
+    }
+    if (probe.trajectory != nullptr) {
+      probe.trajectory[row * probe.size + j] = value;
+    }
+  }
+  if (probe.filtered) {
+    probe.filter[thread] = filter;
+  }
+  probe.sum[thread] = sum;
+  probe.last[thread] = last;
+}
+
+}  // namespace spikeserve::cuda

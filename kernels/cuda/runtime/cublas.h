@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+
+#include "kernels/cuda/digit_product.h"
+
+namespace spikeserve::cuda {
+
+// A cuBLAS handle on one stream with its own workspace, so that its products can be captured into graphs.
+// cuBLAS is opened when the first one is made: machines without it still start. One thread at a time.
+class Cublas {
+ public:
+  static constexpr std::size_t kWorkspaceBytes = std::size_t{32}
+                                                 << 20;  // what its documentation asks for on Hopper
+
+  // `workspace` holds kWorkspaceBytes of device memory; both outlive the handle. Throws DeviceError
+  // (kUnavailable).
+  Cublas(cudaStream_t stream, void* workspace);
+  ~Cublas();
+  Cublas(const Cublas&) = delete;
+  Cublas& operator=(const Cublas&) = delete;
+
+  void Run(const DigitProduct& product);
+
+  cublasHandle_t handle() const { return handle_; }
+
+ private:
+  cublasHandle_t handle_ = nullptr;
+};
+
+// Empty where cuBLAS can be opened, else why not.
+const char* CublasProblem();
+
+}  // namespace spikeserve::cuda

@@ -1,0 +1,129 @@
+#include "kernels/cuda/runtime/cuda_device.h"
+
+#include <cuda_runtime_api.h>
+
+#include <mutex>
+#include <string>
+
+#include "kernels/cuda/runtime/check.h"
+#include "kernels/cuda/runtime/cublas.h"
+#include "kernels/cuda/runtime/cuda_queue.h"
+
+namespace spikeserve::cuda {
+namespace {
+
+constexpr int kOldestMajor = 7,
+              kOldestMinor = 5;  // tensor cores with float16, and what CUDA 13 still builds for
+
+// One GPU through the CUDA runtime.
+class CudaDevice final : public Device {
+ public:
+  explicit CudaDevice(int index) : index_(index) {
+    CheckCuda(cudaSetDevice(index), "select device");
+    cudaDeviceProp properties{};
+    CheckCuda(cudaGetDeviceProperties(&properties, index), "read device properties");
+    name_ = properties.name;
+    if (properties.major < kOldestMajor ||
+        (properties.major == kOldestMajor && properties.minor < kOldestMinor)) {
+      throw DeviceError(Failure::kUnavailable,
+                        name_ + " has compute capability " + std::to_string(properties.major) + "." +
+                            std::to_string(properties.minor) + ", wanted 7.5 or later");
+    }
+    if (const char* problem = CublasProblem(); *problem != '\0') {
+      throw DeviceError(Failure::kUnavailable, problem);
+    }
+    limits_.memory_bytes = static_cast<std::int64_t>(properties.totalGlobalMem);
+    limits_.l2_bytes = properties.l2CacheSize;
+    limits_.product_workspace_bytes = static_cast<std::int64_t>(Cublas::kWorkspaceBytes);
+    TryIt();
+  }
+
+  std::string name() const override { return name_; }
+  const DeviceLimits& limits() const override { return limits_; }
+
+  void* Allocate(std::size_t bytes) override {
+    Select();
+    void* memory = nullptr;
+    CheckCuda(cudaMalloc(&memory, bytes), "allocate device memory");
+    return memory;
+  }
+  void* AllocatePinned(std::size_t bytes) override {
+    Select();
+    void* memory = nullptr;
+    CheckCuda(cudaMallocHost(&memory, bytes), "allocate pinned memory");
+    return memory;
+  }
+  void Free(void* memory) noexcept override { (void)cudaFree(memory); }
+  void FreePinned(void* memory) noexcept override { (void)cudaFreeHost(memory); }
+  std::unique_ptr<Queue> NewQueue() override { return MakeCudaQueue(*this, index_); }
+
+  std::string broken() const override {
+    const cudaError_t last = cudaPeekAtLastError();
+    return last == cudaSuccess || last == cudaErrorMemoryAllocation
+               ? std::string()
+               : std::string(cudaGetErrorName(last)) + ": " + cudaGetErrorString(last);
+  }
+
+ private:
+  void Select() const { CheckCuda(cudaSetDevice(index_), "select device"); }
+
+  // One kernel, there and back: a driver that is too old for this build shows itself here.
+  void TryIt() {
+    const std::unique_ptr<Queue> queue = NewQueue();
+    const Memory clock(*this, sizeof(std::int64_t));
+    const Memory copy(*this, sizeof(std::int64_t), true);
+    auto* device_clock = reinterpret_cast<std::int64_t*>(clock.data());
+    queue->Run({FillZero{clock.data(), clock.bytes()}, AdvanceClock{device_clock, 1}});
+    queue->Download(copy.data(), clock.data(), copy.bytes());
+    queue->Wait();
+    if (*reinterpret_cast<std::int64_t*>(copy.data()) != 1) {
+      throw DeviceError(Failure::kUnavailable, name_ + " runs kernels but gives wrong results");
+    }
+  }
+
+  const int index_;
+  std::string name_;
+  DeviceLimits limits_;
+};
+
+}  // namespace
+
+void CheckCuda(cudaError_t result, const char* what) {
+  if (result == cudaSuccess) {
+    return;
+  }
+  const std::string message =
+      std::string(what) + ": " + cudaGetErrorName(result) + " (" + cudaGetErrorString(result) + ")";
+  switch (result) {
+    case cudaErrorMemoryAllocation:
+      (void)cudaGetLastError();  // not sticky
+      throw DeviceError(Failure::kOutOfMemory, message);
+    case cudaErrorNoDevice:
+    case cudaErrorInsufficientDriver:
+    case cudaErrorInvalidDevice:
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorUnsupportedPtxVersion:
+    case cudaErrorSystemDriverMismatch:
+    case cudaErrorCompatNotSupportedOnDevice:
+    case cudaErrorInitializationError:
+    case cudaErrorDevicesUnavailable: throw DeviceError(Failure::kUnavailable, message);
+    default: throw DeviceError(Failure::kLost, message);
+  }
+}
+
+int CudaDeviceCount() {
+  int count = 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+
+std::unique_ptr<Device> MakeCudaDevice(int index) {
+  int count = 0;
+  CheckCuda(cudaGetDeviceCount(&count), "look for GPUs");
+  if (index >= count) {
+    throw DeviceError(Failure::kUnavailable,
+                      "GPU " + std::to_string(index) + " wanted, this machine has " + std::to_string(count));
+  }
+  return std::make_unique<CudaDevice>(index);
+}
+
+}  // namespace spikeserve::cuda

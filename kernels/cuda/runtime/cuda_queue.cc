@@ -1,0 +1,113 @@
+#include "kernels/cuda/runtime/cuda_queue.h"
+
+#include <optional>
+
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/runtime/cublas.h"
+#include "kernels/cuda/runtime/handles.h"
+
+namespace spikeserve::cuda {
+namespace {
+
+class CudaRecording final : public Recording {
+ public:
+  explicit CudaRecording(GraphExec exec) : exec_(std::move(exec)) {}
+  cudaGraphExec_t exec() const { return exec_.get(); }
+
+ private:
+  GraphExec exec_;
+};
+
+// A stream, and a cuBLAS handle from the first product on.
+class CudaQueue final : public Queue {
+ public:
+  CudaQueue(Device& device, int index) : device_(device), index_(index), stream_(MakeStream()) {}
+  ~CudaQueue() override { (void)cudaStreamSynchronize(stream_.get()); }
+
+  void Run(const Program& program) override {
+    Select();
+    OpenCublas(program);
+    for (const Call& call : program) {
+      std::visit([this](const auto& work) { Issue(work); }, call);
+    }
+  }
+
+  std::unique_ptr<Recording> Record(const Program& program) override {
+    Select();
+    OpenCublas(program);  // allocates, which a capture must not
+    CheckCuda(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), "begin capture");
+    cudaGraph_t raw = nullptr;
+    try {
+      for (const Call& call : program) {
+        std::visit([this](const auto& work) { Issue(work); }, call);
+      }
+    } catch (...) {
+      (void)cudaStreamEndCapture(stream_.get(), &raw);
+      const Graph dropped(raw);
+      throw;
+    }
+    CheckCuda(cudaStreamEndCapture(stream_.get(), &raw), "end capture");
+    const Graph graph(raw);
+    cudaGraphExec_t exec = nullptr;
+    CheckCuda(cudaGraphInstantiate(&exec, graph.get(), 0), "instantiate graph");
+    return std::make_unique<CudaRecording>(GraphExec(exec));
+  }
+
+  void Replay(Recording& recording) override {
+    Select();
+    CheckCuda(cudaGraphLaunch(static_cast<CudaRecording&>(recording).exec(), stream_.get()), "launch graph");
+  }
+
+  void Upload(void* to, const void* from, std::size_t bytes) override {
+    Select();
+    CheckCuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_.get()), "copy to device");
+  }
+  void Download(void* to, const void* from, std::size_t bytes) override {
+    Select();
+    CheckCuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_.get()), "copy from device");
+  }
+  void Wait() override {
+    Select();
+    CheckCuda(cudaStreamSynchronize(stream_.get()), "wait for device");
+  }
+
+ private:
+  void Select() const { CheckCuda(cudaSetDevice(index_), "select device"); }
+
+  void OpenCublas(const Program& program) {
+    for (const Call& call : program) {
+      if (!cublas_ && std::holds_alternative<DigitProduct>(call)) {
+        workspace_ = Memory(device_, Cublas::kWorkspaceBytes);
+        cublas_.emplace(stream_.get(), workspace_.data());
+      }
+    }
+  }
+
+  template <typename Work>
+  void Issue(const Work& work) {
+    Launch(work, stream_.get());
+  }
+  void Issue(const DigitProduct& product) { cublas_->Run(product); }
+  void Issue(const FillZero& fill) {
+    CheckCuda(cudaMemsetAsync(fill.to, 0, fill.bytes, stream_.get()), "fill");
+  }
+  void Issue(const Copy& copy) {
+    CheckCuda(cudaMemcpyAsync(copy.to, copy.from, copy.bytes, cudaMemcpyDeviceToDevice, stream_.get()),
+              "copy");
+  }
+
+  Device& device_;
+  const int index_;
+  const Stream stream_;
+  Memory workspace_;
+  std::optional<Cublas> cublas_;  // behind the stream and the workspace, which it uses
+};
+
+}  // namespace
+
+std::unique_ptr<Queue> MakeCudaQueue(Device& device, int index) {
+  CheckCuda(cudaSetDevice(index), "select device");
+  return std::make_unique<CudaQueue>(device, index);
+}
+
+}  // namespace spikeserve::cuda

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "kernels/cuda/program.h"
+
+// A device that runs programs, whatever it is made of. No header of CUDA is seen from here.
+namespace spikeserve::cuda {
+
+enum class Failure {
+  kOutOfMemory,  // what was there before is untouched
+  kUnavailable,  // no device, no driver or no cuBLAS
+  kLost,         // the device is in an error from which only a new process recovers
+};
+
+// Thrown by everything in this folder; the engine turns it into a Status.
+class DeviceError : public std::runtime_error {
+ public:
+  DeviceError(Failure failure, const std::string& what) : std::runtime_error(what), failure_(failure) {}
+  Failure failure() const { return failure_; }
+
+ private:
+  Failure failure_;
+};
+
+// What planning needs to know of a device.
+struct DeviceLimits {
+  std::int64_t memory_bytes = 0;
+  std::int64_t l2_bytes = 0;
+  std::int64_t product_workspace_bytes = 0;  // per queue, where a program has a DigitProduct
+  std::int64_t least_rows = 128;  // fewer leave a product without work for all processors, whatever the L2 says
+};
+
+// A program made ready for replay. Belongs to the queue that recorded it.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+};
+
+// Work in order. Calls return before the work is done; Wait waits for it. One thread at a time.
+class Queue {
+ public:
+  virtual ~Queue() = default;
+  virtual void Run(const Program& program) = 0;
+  // `program`'s pointers must stay valid as long as the recording.
+  virtual std::unique_ptr<Recording> Record(const Program& program) = 0;
+  virtual void Replay(Recording& recording) = 0;
+  // Between device memory and pinned memory, which must live until Wait.
+  virtual void Upload(void* to, const void* from, std::size_t bytes) = 0;
+  virtual void Download(void* to, const void* from, std::size_t bytes) = 0;
+  virtual void Wait() = 0;
+};
+
+// Thread-safe. Outlives its memory and queues.
+class Device {
+ public:
+  virtual ~Device() = default;
+  virtual std::string name() const = 0;
+  virtual const DeviceLimits& limits() const = 0;
+  // Aligned to 256 bytes. `bytes` > 0.
+  virtual void* Allocate(std::size_t bytes) = 0;
+  virtual void* AllocatePinned(std::size_t bytes) = 0;
+  virtual void Free(void* memory) noexcept = 0;
+  virtual void FreePinned(void* memory) noexcept = 0;
+  virtual std::unique_ptr<Queue> NewQueue() = 0;
+  // Empty while the device works; else what broke it, for good.
+  virtual std::string broken() const = 0;
+};
+
+// Owns memory of a device: `pinned` memory of the host that the device can reach, or its own. Movable.
+class Memory {
+ public:
+  Memory() = default;
+  Memory(Device& device, std::size_t bytes, bool pinned = false)
+      : device_(&device), bytes_(bytes), pinned_(pinned) {
+    if (bytes > 0) {
+      data_ = pinned ? device.AllocatePinned(bytes) : device.Allocate(bytes);
+    }
+  }
+  ~Memory() { Release(); }
+  Memory(Memory&& other) noexcept { Swap(other); }
+  Memory& operator=(Memory&& other) noexcept {
+    Memory taken(std::move(other));
+    Swap(taken);
+    return *this;
+  }
+
+  std::byte* data() const { return static_cast<std::byte*>(data_); }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  void Swap(Memory& other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(pinned_, other.pinned_);
+  }
+  void Release() noexcept {
+    if (data_ != nullptr) {
+      pinned_ ? device_->FreePinned(data_) : device_->Free(data_);
+    }
+  }
+
+  Device* device_ = nullptr;
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+  bool pinned_ = false;
+};
+
+}  // namespace spikeserve::cuda

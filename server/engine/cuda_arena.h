@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace spikeserve::engine {
+
+// Cuts one piece of device memory into arrays. With no memory it only counts: the code that lays a buffer out
+// is the code that says how large it is. One thread at a time.
+class CudaArena {
+ public:
+  static constexpr std::int64_t kAlignment = 256;
+
+  CudaArena() = default;
+  explicit CudaArena(std::byte* memory) : base_(reinterpret_cast<std::uintptr_t>(memory)) {}
+
+  // Null for no elements.
+  template <typename T>
+  T* Take(std::int64_t count) {
+    if (count == 0) {
+      return nullptr;
+    }
+    const std::int64_t at = used_;
+    used_ += (count * static_cast<std::int64_t>(sizeof(T)) + kAlignment - 1) / kAlignment * kAlignment;
+    // Not arithmetic on a pointer: the base is null while counting.
+    return reinterpret_cast<T*>(base_ + static_cast<std::uintptr_t>(at) + (base_ == 0 ? kAlignment : 0));
+  }
+
+  std::int64_t used() const { return used_; }
+
+ private:
+  std::uintptr_t base_ = 0;
+  std::int64_t used_ = 0;
+};
+
+}  // namespace spikeserve::engine

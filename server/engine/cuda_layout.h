@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/cuda/activity.h"
+#include "kernels/cuda/fold.h"
+#include "kernels/cuda/scan.h"
+#include "server/engine/cuda_arena.h"
+#include "server/engine/cuda_planner.h"
+#include "server/engine/cuda_run.h"
+
+// Where everything of a run lies in device memory. With a counting arena: how much that is.
+namespace spikeserve::engine {
+
+struct CudaTermBuffers {
+  float* scale = nullptr;          // [size]
+  float* readout_scale = nullptr;  // [size], of folded layers
+  float* offset = nullptr;         // [size], or null
+  float* filter = nullptr;         // [samples][size], where filtered
+  float* held = nullptr;           // [samples][size]: sums of an input that is held
+};
+
+struct CudaLayerBuffers {
+  float* bias = nullptr;                                  // [size]
+  float* initial_voltage = nullptr;                       // [size], of spiking neurons
+  float* state[cuda::kNeuronState] = {nullptr, nullptr};  // [samples][size]
+  std::int64_t* neuron_spikes = nullptr;                  // [samples][size], with statistics
+  cuda::ActivitySum* activity = nullptr;                  // [samples], with statistics
+  std::vector<CudaTermBuffers> terms;
+};
+
+struct CudaPopulationBuffers {
+  void* counts = nullptr;         // [group][chunk][stride], float16 or int32: room for both
+  float* values = nullptr;        // rates: [group][chunk][size]; inputs: [samples][chunk or 1][size]
+  std::uint8_t* bytes = nullptr;  // uint8 inputs: [samples][chunk or 1][size]
+  std::int64_t stride = 0;
+  std::int32_t* largest = nullptr;  // [samples]: of the counts of a chunk, where wide
+};
+
+struct CudaProbeBuffers {
+  float* filter = nullptr;             // [samples][size], where filtered
+  float* last = nullptr;               // [samples][size]
+  double* sum = nullptr;               // [samples][size]
+  float* trajectory = nullptr;         // [samples][chunk][size]
+  float* answer = nullptr;             // [samples][size], of folded probes
+  std::vector<cuda::FoldState> folds;  // [term], of folded probes
+};
+
+struct CudaBuffers {
+  std::vector<CudaLayerBuffers> layers;
+  std::vector<CudaPopulationBuffers> populations;
+  std::vector<CudaProbeBuffers> probes;  // [probe of the spec]
+  std::int64_t* clock = nullptr;
+  std::int64_t* sample_spikes = nullptr;  // [samples]
+  std::int32_t* failed = nullptr;         // [samples]
+  std::int32_t* exceeded = nullptr;
+  // What a chunk changes, in one piece, and a copy of it from before the chunk.
+  std::byte* state = nullptr;
+  std::byte* snapshot = nullptr;
+  std::int64_t state_bytes = 0;
+  std::byte* scratch = nullptr;
+};
+
+// Buffers of one layer while it runs on `rows` rows.
+struct CudaLayerScratch {
+  void* cells = nullptr;          // gathered cells of one term
+  cuda::Half* columns = nullptr;  // of one convolution
+  std::vector<float*> sums;       // [kScanTerms]
+  float* base = nullptr;          // what earlier terms gave
+  float* values = nullptr;        // of a linear layer
+  float* voltages = nullptr;
+};
+
+// Cuts the arena into the buffers of a run, without scratch.
+CudaBuffers LayOutBuffers(const CudaRun& run, const CudaLaunchPlan& launch, CudaArena& arena);
+
+// Cuts the scratch of a layer in its chunk, or in the readout where `reading`.
+CudaLayerScratch LayOutScratch(const CudaRun& run, std::size_t layer, std::int64_t rows, bool reading,
+                               CudaArena& arena);
+// The most that any layer needs.
+std::int64_t ScratchBytes(const CudaRun& run, std::int64_t rows);
+
+// Bytes of LayOutBuffers and scratch.
+std::int64_t WorkspaceBytes(const CudaRun& run, const CudaLaunchPlan& launch);
+
+CudaDemand DemandOf(const CudaRun& run);
+
+// Whether a term's product runs on the spikes of a chunk, by digits.
+bool UsesDigits(const CudaRun& run, std::size_t layer, std::size_t term);
+// Whether its cells already are the columns of its product.
+bool CellsAreColumns(const CudaTerm& term);
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,109 @@
+#include "server/engine/cuda_network.h"
+
+#include <atomic>
+
+#include "server/engine/cuda_simulation.h"
+#include "server/engine/sample_simulation.h"
+
+namespace spikeserve::engine {
+namespace {
+
+std::string NextKey() {
+  static std::atomic<std::uint64_t> next = 0;
+  return std::to_string(next++) + ":";
+}
+
+// Scales, biases and voltages on the host while a run is prepared.
+std::int64_t ConstantBytes(const Plan& plan) {
+  std::int64_t bytes = 0;
+  for (const Layer& layer : plan.layers) {
+    bytes += layer.size * (8 + 12 * static_cast<std::int64_t>(layer.terms.size()));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+CudaNetwork::CudaNetwork(cuda::Device& device, CudaWorkspacePool& pool, std::unique_ptr<const Plan> plan)
+    : device_(device), pool_(pool), plan_(std::move(plan)), weights_(device, *plan_), key_(NextKey()) {
+  for (const ProbePlan& probe : plan_->probes) {
+    probe_sizes_.push_back(probe.size);
+  }
+}
+
+CudaNetwork::~CudaNetwork() { pool_.Drop(key_); }
+
+std::int64_t CudaNetwork::bytes() const { return weights_.bytes() + plan_->bytes + plan_->network->bytes(); }
+
+bool CudaNetwork::HasProducts(const CudaRun& run) const {
+  for (std::size_t l = 0; l < plan_->layers.size(); ++l) {
+    for (std::size_t t = 0; t < plan_->layers[l].terms.size(); ++t) {
+      if (UsesDigits(run, l, t)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+Result<CudaLaunchPlan> CudaNetwork::PlanLaunch(const CudaRun& run, std::int64_t samples) const {
+  CudaDemand demand = DemandOf(run);
+  demand.fixed_bytes += weights_.bytes() + (HasProducts(run) ? device_.limits().product_workspace_bytes : 0);
+  return PlanCudaLaunch(demand, samples, device_.limits());
+}
+
+std::int64_t CudaNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const {
+  const CudaRun run(*plan_, weights_, spec);
+  const auto layers = static_cast<std::int64_t>(plan_->spiking.size());
+  const std::int64_t readings = ReadingBytes(spec, probe_sizes_, layers, samples);
+  const Result<CudaLaunchPlan> launch = PlanLaunch(run, samples);
+  if (!launch.ok()) {
+    return device_.limits().memory_bytes + readings;  // NewSimulation says why it does not fit
+  }
+  return WorkspaceBytes(run, launch.value()) + StagingBytes(run, launch.value()) +
+         (HasProducts(run) ? device_.limits().product_workspace_bytes : 0) + ConstantBytes(*plan_) + readings;
+}
+
+// Idle workspaces make room where the memory is short.
+std::unique_ptr<CudaWorkspace> CudaNetwork::MakeWorkspace(const SimulationSpec& spec,
+                                                          const CudaLaunchPlan& launch) const {
+  try {
+    return std::make_unique<CudaWorkspace>(device_, *plan_, weights_, spec, launch);
+  } catch (const cuda::DeviceError& error) {
+    if (error.failure() != cuda::Failure::kOutOfMemory) {
+      throw;
+    }
+  }
+  pool_.Drop("");
+  return std::make_unique<CudaWorkspace>(device_, *plan_, weights_, spec, launch);
+}
+
+Result<std::unique_ptr<Simulation>> CudaNetwork::NewSimulation(const SimulationSpec& spec,
+                                                               std::span<const SampleInputs> samples) const {
+  const auto inputs = static_cast<std::int64_t>(plan_->network->inputs().size());
+  Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(plan_->probes.size()), samples);
+  if (!status.ok()) {
+    return status;
+  }
+  const auto count = static_cast<std::int64_t>(samples.size());
+  const std::string key = key_ + std::to_string(BatchBucket(count)) + ":" + SpecKey(spec);
+  try {
+    std::unique_ptr<CudaWorkspace> workspace = pool_.Take(key);
+    if (workspace == nullptr) {
+      const Result<CudaLaunchPlan> launch = PlanLaunch(CudaRun(*plan_, weights_, spec), count);
+      if (!launch.ok()) {
+        return launch.status();
+      }
+      workspace = MakeWorkspace(spec, launch.value());
+    }
+    const auto give_back = [this, key](std::unique_ptr<CudaWorkspace> used) {
+      pool_.Give(key, std::move(used));
+    };
+    return std::unique_ptr<Simulation>(
+        std::make_unique<CudaSimulation>(std::move(workspace), samples, give_back));
+  } catch (const cuda::DeviceError& error) {
+    return StatusOf(error);
+  }
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/engine/cuda_workspace.h"
+#include "server/engine/simulation.h"
+
+namespace spikeserve::engine {
+
+// A network on a GPU in exact mode. Immutable, hence thread-safe.
+class CudaNetwork final : public ResidentNetwork {
+ public:
+  // Uploads the weights. Throws cuda::DeviceError. `device` and `pool` outlive the network; `plan` has passed
+  // CheckCudaSupport.
+  CudaNetwork(cuda::Device& device, CudaWorkspacePool& pool, std::unique_ptr<const Plan> plan);
+  ~CudaNetwork() override;
+
+  std::int64_t bytes() const override;
+  std::int64_t EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const override;
+  const std::vector<SpikingLayer>& spiking_layers() const override { return plan_->spiking; }
+  Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
+                                                    std::span<const SampleInputs> samples) const override;
+  // Bytes of the weights on the device alone.
+  std::int64_t device_bytes() const { return weights_.bytes(); }
+
+ private:
+  Result<CudaLaunchPlan> PlanLaunch(const CudaRun& run, std::int64_t samples) const;
+  bool HasProducts(const CudaRun& run) const;
+  std::unique_ptr<CudaWorkspace> MakeWorkspace(const SimulationSpec& spec,
+                                               const CudaLaunchPlan& launch) const;
+
+  cuda::Device& device_;
+  CudaWorkspacePool& pool_;
+  const std::unique_ptr<const Plan> plan_;
+  const CudaWeights weights_;
+  const std::string key_;  // of this network's workspaces
+  std::vector<std::int64_t> probe_sizes_;
+};
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,56 @@
+#include "server/engine/cuda_planner.h"
+
+#include <algorithm>
+#include <bit>
+#include <string>
+
+namespace spikeserve::engine {
+namespace {
+
+// Spikes that one layer writes are read by the next while they are still in the L2.
+constexpr std::int64_t kL2Share = 4;  // keeps 3/4 of it
+constexpr std::int64_t kUnknownL2 = std::int64_t{4} << 20;
+constexpr std::int64_t kMostChunkSteps = 1024;
+// Buffers that hold a chunk of the whole batch.
+constexpr std::int64_t kBatchChunkBytes = std::int64_t{256} << 20;
+// cuBLAS counts rows, and a grid its blocks, in 31 bits.
+constexpr std::int64_t kMostLines = std::int64_t{1} << 30;
+
+std::int64_t Divide(std::int64_t a, std::int64_t b) { return b == 0 ? kMostLines : a / b; }
+
+}  // namespace
+
+std::int64_t BatchBucket(std::int64_t samples) {
+  if (samples <= 4) {
+    return std::max<std::int64_t>(1, samples);
+  }
+  const auto below = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(samples - 1)));
+  const std::int64_t unit = std::max<std::int64_t>(1, below / 4);
+  return (samples + unit - 1) / unit * unit;
+}
+
+Result<CudaLaunchPlan> PlanCudaLaunch(const CudaDemand& demand, std::int64_t samples,
+                                      const cuda::DeviceLimits& limits) {
+  CudaLaunchPlan plan;
+  plan.samples = BatchBucket(samples);
+  const std::int64_t fixed = demand.fixed_bytes + plan.samples * demand.sample_bytes;
+  const std::int64_t least = fixed + demand.row_bytes + plan.samples * demand.batch_step_bytes;
+  if (least > limits.memory_bytes || demand.lines_per_row > kMostLines) {
+    return ResourceExhausted("a batch of " + std::to_string(samples) + " samples needs at least " +
+                             std::to_string(least) + " bytes on the GPU, which has " +
+                             std::to_string(limits.memory_bytes) + "; send fewer samples at once");
+  }
+  const std::int64_t spare = (limits.memory_bytes - fixed) / 2;
+  const std::int64_t batch_chunk = std::max<std::int64_t>(
+      1, Divide(std::min(kBatchChunkBytes, spare), plan.samples * demand.batch_step_bytes));
+  const std::int64_t l2 = limits.l2_bytes > 0 ? limits.l2_bytes : kUnknownL2;
+  std::int64_t rows = std::max(Divide(l2 - l2 / kL2Share, demand.hot_row_bytes), limits.least_rows);
+  rows = std::min(
+      {rows, Divide(spare, demand.row_bytes), kMostLines / std::max<std::int64_t>(1, demand.lines_per_row)});
+  rows = std::max<std::int64_t>(1, rows);
+  plan.chunk = std::min({demand.steps, kMostChunkSteps, batch_chunk, rows});
+  plan.group = std::min(plan.samples, rows / plan.chunk);
+  return plan;
+}
+
+}  // namespace spikeserve::engine

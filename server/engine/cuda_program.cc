@@ -1,0 +1,154 @@
+#include "server/engine/cuda_program.h"
+
+#include <algorithm>
+
+#include "server/engine/cuda_products.h"
+#include "server/engine/cuda_program_parts.h"
+
+namespace spikeserve::engine {
+namespace {
+
+using cuda::CellType;
+
+void ConvertInputs(const CudaScene& scene, bool held, std::int64_t steps, cuda::Program& program) {
+  const std::vector<OperationDefinition>& operations = scene.run.plan->network->definition().operations;
+  for (std::size_t i = 0; i < scene.run.populations.size(); ++i) {
+    const CudaPopulation& use = scene.run.populations[i];
+    if (!use.bytes || !use.as_values || use.held != held) {
+      continue;
+    }
+    const Population& population = scene.run.plan->populations[i];
+    const auto& input = std::get<InputOperation>(operations[Index(population.operation)].kind);
+    program.emplace_back(cuda::ConvertBytes{
+        scene.launch.samples * population.size * (held ? 1 : steps), scene.buffers.populations[i].bytes,
+        static_cast<float>(input.uint8_scale.value_or(1)), static_cast<float>(input.uint8_offset.value_or(0)),
+        scene.buffers.populations[i].values});
+  }
+}
+
+void AppendHeld(const CudaScene& scene, std::size_t l, std::size_t t, cuda::Program& program) {
+  const Layer& layer = scene.run.plan->layers[l];
+  const std::int64_t input = layer.terms[t].population;
+  const CudaTerm& term = scene.run.weights->term(l, t);
+  CudaArena arena(scene.buffers.scratch);
+  const std::int64_t block = scene.launch.rows();
+  const CudaLayerScratch scratch = LayOutScratch(scene.run, l, block, false, arena);
+  for (std::int64_t first = 0; first < scene.launch.samples; first += block) {
+    CudaProductRequest request;
+    request.rows = std::min(block, scene.launch.samples - first);
+    request.source = InputCells(scene, input, first, 1, false);
+    request.wide = static_cast<double>(kLargestByte * term.gather_most) * term.max_row_sum >= kNarrowBound;
+    request.cells = scratch.cells;
+    request.sums = scene.buffers.layers[l].terms[t].held + first * layer.size;
+    AppendProduct(term, request, program);
+  }
+}
+
+// The answer of a folded probe for `count` samples from `first` on.
+void AppendAnswer(const CudaScene& scene, std::size_t p, std::int64_t counted, float bias_factor,
+                  std::int64_t first, std::int64_t count, cuda::Program& program) {
+  const std::size_t l = Index(scene.run.probe(p).layer);
+  const Layer& layer = scene.run.plan->layers[l];
+  CudaArena arena(scene.buffers.scratch);
+  const CudaLayerScratch scratch = LayOutScratch(scene.run, l, scene.launch.rows(), true, arena);
+  cuda::Scan empty;
+  empty.samples = count;
+  empty.steps = 1;
+  empty.size = layer.size;
+  ScanChain chain(empty, scratch.base, program);
+  for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+    const CudaTerm& term = scene.run.weights->term(l, t);
+    const Population& source = scene.run.population(layer.terms[t].population);
+    float* const sums = scratch.sums[chain.NextSlot()];
+    program.emplace_back(cuda::FoldRead{count, source.size,
+                                        From(scene.buffers.probes[p].folds[t], first, source.size), counted,
+                                        scratch.values});
+    CudaProductRequest request;
+    request.rows = count;
+    request.source = {scratch.values, CellType::kFloat, source.size};
+    request.as_floats = source.spiking;
+    request.cells = scratch.cells;
+    request.sums = sums;
+    AppendProduct(term, request, program);
+    cuda::ScanTerm& to = chain.Add();
+    to.held = true;
+    to.scale = scene.buffers.layers[l].terms[t].readout_scale;
+    SetSums(term, false, sums, to);
+  }
+  cuda::Scan& scan = chain.last();
+  scan.kind = cuda::ScanKind::kLinear;
+  scan.bias = scene.buffers.layers[l].bias;
+  scan.bias_factor = bias_factor;
+  scan.values = scene.buffers.probes[p].answer + first * layer.size;
+  program.emplace_back(scan);
+}
+
+}  // namespace
+
+cuda::Program InitialProgram(const CudaScene& scene) {
+  cuda::Program program;
+  program.emplace_back(cuda::FillZero{scene.buffers.state, Index(scene.buffers.state_bytes)});
+  for (std::size_t i = 0; i < scene.run.populations.size(); ++i) {
+    const CudaPopulationBuffers& buffers = scene.buffers.populations[i];
+    if (buffers.counts != nullptr && buffers.stride != scene.run.plan->populations[i].size) {
+      program.emplace_back(cuda::FillZero{buffers.counts, Index(scene.launch.rows() * buffers.stride * 4)});
+    }
+  }
+  for (std::size_t l = 0; l < scene.buffers.layers.size(); ++l) {
+    const CudaLayerBuffers& buffers = scene.buffers.layers[l];
+    if (buffers.state[0] != nullptr) {
+      program.emplace_back(cuda::Broadcast{scene.launch.samples, scene.run.plan->layers[l].size,
+                                           buffers.initial_voltage, buffers.state[0]});
+    }
+  }
+  ConvertInputs(scene, true, 1, program);
+  for (std::size_t l = 0; l < scene.buffers.layers.size(); ++l) {
+    for (std::size_t t = 0; t < scene.buffers.layers[l].terms.size(); ++t) {
+      if (scene.buffers.layers[l].terms[t].held != nullptr) {
+        AppendHeld(scene, l, t, program);
+      }
+    }
+  }
+  return program;
+}
+
+cuda::Program ChunkProgram(const CudaScene& scene, std::int64_t steps, bool wide) {
+  cuda::Program program;
+  program.emplace_back(cuda::FillZero{scene.buffers.exceeded, sizeof(std::int32_t)});
+  for (const CudaPopulationBuffers& buffers : scene.buffers.populations) {
+    if (wide && buffers.largest != nullptr) {
+      program.emplace_back(
+          cuda::FillZero{buffers.largest, Index(scene.launch.samples) * sizeof(std::int32_t)});
+    }
+  }
+  ConvertInputs(scene, false, steps, program);
+  for (std::int64_t first = 0; first < scene.launch.samples; first += scene.launch.group) {
+    const std::int64_t count = std::min(scene.launch.group, scene.launch.samples - first);
+    AppendGroup(scene, steps, wide, first, count, program);
+  }
+  program.emplace_back(cuda::AdvanceClock{scene.buffers.clock, steps});
+  return program;
+}
+
+cuda::Program ReadingProgram(const CudaScene& scene, std::int64_t counted,
+                             const std::vector<float>& bias_factors) {
+  cuda::Program program;
+  const std::int64_t block = scene.launch.rows();
+  for (std::size_t p = 0; p < scene.run.folded.size(); ++p) {
+    for (std::int64_t first = 0; scene.run.folded[p] && first < scene.launch.samples; first += block) {
+      AppendAnswer(scene, p, counted, bias_factors[p], first, std::min(block, scene.launch.samples - first),
+                   program);
+    }
+  }
+  for (std::size_t l = 0; l < scene.buffers.layers.size(); ++l) {
+    const CudaLayerBuffers& buffers = scene.buffers.layers[l];
+    if (buffers.activity != nullptr) {
+      const Layer& layer = scene.run.plan->layers[l];
+      program.emplace_back(cuda::Activity{scene.launch.samples, layer.size, buffers.neuron_spikes,
+                                          scene.run.weights->fan_out(layer.population), buffers.activity});
+    }
+  }
+  return program;
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,134 @@
+#include "server/engine/cuda_run.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "kernels/cuda/cells.h"
+
+namespace spikeserve::engine {
+namespace {
+
+constexpr std::int32_t kLargestCount = (1 << 24) - 1;  // of any neuron and step
+
+template <typename T>
+void Append(std::string& key, T value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  key.append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+}  // namespace
+
+CudaRun::CudaRun(const Plan& of_plan, const CudaWeights& of_weights, const SimulationSpec& of_spec)
+    : plan(&of_plan),
+      weights(&of_weights),
+      spec(of_spec),
+      stepped(of_plan.layers.size()),
+      populations(of_plan.populations.size()) {
+  for (std::size_t l = 0; l < stepped.size(); ++l) {
+    stepped[l] = plan->layers[l].kind == LayerKind::kNeuron;
+  }
+  for (std::size_t p = 0; p < spec.probes.size(); ++p) {
+    folded.push_back(probe(p).quantity == ProbeQuantity::kOutput &&
+                     probed_layer(p).kind == LayerKind::kLinear);
+    if (IsStepped(p)) {
+      stepped[Index(probe(p).layer)] = true;
+    }
+  }
+  MarkInputs();
+  MarkFolds();
+  MarkReaders();
+}
+
+void CudaRun::MarkInputs() {
+  for (std::size_t i = 0; i < populations.size(); ++i) {
+    populations[i].count_limit = kLargestCount;
+    if (plan->populations[i].layer < 0) {
+      populations[i].stored = true;
+      populations[i].held = !spec.inputs[i].per_step;
+      populations[i].bytes = spec.inputs[i].type == DataType::kUint8;
+    }
+  }
+}
+
+// The first fold of a spiking population is fused into its scan, others read its counts.
+void CudaRun::MarkFolds() {
+  for (std::size_t p = 0; p < folded.size(); ++p) {
+    const std::vector<Term>& terms = probed_layer(p).terms;
+    for (std::size_t t = 0; folded[p] && t < terms.size(); ++t) {
+      CudaPopulation& source = populations[Index(terms[t].population)];
+      source.as_values = true;
+      if (population(terms[t].population).spiking && source.fused_probe < 0) {
+        source.fused_probe = static_cast<std::int64_t>(p);
+        source.fused_term = t;
+      } else {
+        source.stored = true;
+      }
+    }
+  }
+}
+
+void CudaRun::MarkReaders() {
+  for (std::size_t p = 0; p < spec.probes.size(); ++p) {
+    const std::int64_t probed = probed_layer(p).population;
+    if (IsStepped(p) && probed >= 0 && probe(p).quantity != ProbeQuantity::kVoltage) {
+      populations[Index(probed)].stored = true;
+    }
+  }
+  for (std::size_t l = 0; l < stepped.size(); ++l) {
+    for (std::size_t t = 0; stepped[l] && t < plan->layers[l].terms.size(); ++t) {
+      const std::int64_t source = plan->layers[l].terms[t].population;
+      const CudaTerm& term = weights->term(l, t);
+      populations[Index(source)].stored = true;
+      if (population(source).spiking) {
+        const std::int32_t limit = term.digits != nullptr ? term.digit_limit : term.fail_above;
+        populations[Index(source)].count_limit = std::min(populations[Index(source)].count_limit, limit);
+      }
+    }
+  }
+  for (std::size_t i = 0; i < populations.size(); ++i) {
+    if (plan->populations[i].spiking && populations[i].stored) {
+      populations[i].count_limit = std::min(populations[i].count_limit, cuda::kLargestHalfCount);
+    }
+  }
+}
+
+bool CudaRun::IsProbed(std::size_t layer, bool voltage) const {
+  for (std::size_t p = 0; p < spec.probes.size(); ++p) {
+    if (Index(probe(p).layer) == layer && IsStepped(p) &&
+        (probe(p).quantity == ProbeQuantity::kVoltage) == voltage) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string SpecKey(const SimulationSpec& spec) {
+  std::string key;
+  const RunSettings& settings = spec.settings;
+  Append(key, settings.dt_s);
+  Append(key, settings.steps);
+  Append(key, settings.readout.kind);
+  Append(key, settings.readout.skip_steps);
+  Append(key, settings.seed.has_value());
+  Append(key, settings.seed.value_or(0));
+  Append(key, settings.initial_voltage.has_value());
+  const InitialVoltage voltage = settings.initial_voltage.value_or(ZeroVoltage{});
+  Append(key, voltage.index());
+  if (const auto* constant = std::get_if<ConstantVoltage>(&voltage)) {
+    Append(key, constant->value);
+  } else if (const auto* uniform = std::get_if<UniformVoltage>(&voltage)) {
+    Append(key, uniform->seed);
+  }
+  for (const InputFormat& input : spec.inputs) {
+    Append(key, input.type);
+    Append(key, input.per_step);
+  }
+  for (const std::int64_t probe : spec.probes) {
+    Append(key, probe);
+  }
+  Append(key, spec.trajectories);
+  Append(key, spec.statistics);
+  return key;
+}
+
+}  // namespace spikeserve::engine

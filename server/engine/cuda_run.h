@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "server/engine/cuda_weights.h"
+#include "server/engine/index.h"
+#include "server/engine/plan.h"
+
+namespace spikeserve::engine {
+
+// How what a population emits is used in one run.
+struct CudaPopulation {
+  bool stored = false;           // a product, fold or probe reads it from memory
+  bool as_values = false;        // of a uint8 input: read as floats too
+  bool held = false;             // an input that does not vary in time
+  bool bytes = false;            // a uint8 input
+  std::int32_t count_limit = 0;  // of a spiking one: larger counts need the wide program
+  // The fold that its scan does on the way: probe of the spec and term. -1: none.
+  std::int64_t fused_probe = -1;
+  std::size_t fused_term = 0;
+};
+
+// What a network and a specification decide before there is a device: which layers are stepped, which
+// readouts are rewritten, who reads what. Immutable after construction.
+struct CudaRun {
+  // `plan` and `weights` outlive the run.
+  CudaRun(const Plan& plan, const CudaWeights& weights, const SimulationSpec& spec);
+
+  const ProbePlan& probe(std::size_t index) const { return plan->probes[Index(spec.probes[index])]; }
+  const Layer& probed_layer(std::size_t index) const { return plan->layers[Index(probe(index).layer)]; }
+  const Population& population(std::int64_t index) const { return plan->populations[Index(index)]; }
+  // Whether a probe reads every step of the layer, and its voltage then.
+  bool IsProbed(std::size_t layer, bool voltage) const;
+  // Whether the probe is stepped, not only folded.
+  bool IsStepped(std::size_t probe_index) const { return !folded[probe_index] || spec.trajectories; }
+
+  const Plan* plan;
+  const CudaWeights* weights;
+  const SimulationSpec spec;
+  std::vector<bool> folded;   // [probe of the spec]
+  std::vector<bool> stepped;  // [layer]
+  std::vector<CudaPopulation> populations;
+
+ private:
+  void MarkInputs();
+  void MarkReaders();
+  void MarkFolds();
+};
+
+// Equal for specifications that run the same way on the same number of samples, whatever the inputs hold.
+std::string SpecKey(const SimulationSpec& spec);
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "kernels/cuda/scan.h"
+#include "server/base/status.h"
+#include "server/engine/plan.h"
+
+// The one place that says which networks the CUDA backend runs.
+namespace spikeserve::engine {
+
+// UNIMPLEMENTED, naming the layer and what it has, where the plan needs something that no kernel does.
+Status CheckCudaSupport(const Plan& plan);
+
+// What the kernels call the layer's kind. For plans that passed CheckCudaSupport.
+cuda::ScanKind CudaKindOf(const Layer& layer);
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,102 @@
+#include "server/engine/cuda_workspace.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace spikeserve::engine {
+
+CudaWorkspace::CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaWeights& weights,
+                             const SimulationSpec& spec, const CudaLaunchPlan& launch)
+    : run_(plan, weights, spec),
+      launch_(launch),
+      memory_(device, Index(WorkspaceBytes(run_, launch_))),
+      pinned_(device, Index(StagingBytes(run_, launch_)), true),
+      constants_(MakeConstants(plan, spec)),
+      queue_(device.NewQueue()) {
+  CudaArena arena(memory_.data());
+  buffers_ = LayOutBuffers(run_, launch_, arena);
+  buffers_.scratch = memory_.data() + arena.used();
+  CudaArena pinned(pinned_.data());
+  staging_ = LayOutStaging(run_, launch_, pinned);
+  UploadConstants();
+  initial_.program = InitialProgram(scene());
+}
+
+// Through the pinned memory of a moment: constants go up once and may be larger than the staging.
+void CudaWorkspace::UploadConstants() {
+  std::vector<std::pair<float*, const std::vector<float>*>> uploads;
+  for (std::size_t l = 0; l < constants_.size(); ++l) {
+    const CudaLayerBuffers& layer = buffers_.layers[l];
+    uploads.emplace_back(layer.bias, &constants_[l].bias);
+    uploads.emplace_back(layer.initial_voltage, &constants_[l].voltage);
+    for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+      const TermConstants& term = constants_[l].terms[t];
+      uploads.emplace_back(layer.terms[t].scale, &term.scale);
+      uploads.emplace_back(layer.terms[t].readout_scale, &term.readout_scale);
+      uploads.emplace_back(layer.terms[t].offset, &term.offset);
+    }
+  }
+  for (const auto& [to, values] : uploads) {
+    if (to != nullptr) {
+      queue_->Upload(to, values->data(), values->size() * sizeof(float));
+    }
+  }
+  queue_->Wait();
+}
+
+void CudaWorkspace::RunInitial() { RunPrepared(initial_); }
+
+void CudaWorkspace::RunChunk(std::int64_t steps, bool wide) {
+  Prepared& prepared = chunks_[{steps, wide}];
+  if (prepared.program.empty()) {
+    prepared.program = ChunkProgram(scene(), steps, wide);
+  }
+  RunPrepared(prepared);
+}
+
+void CudaWorkspace::RunPrepared(Prepared& prepared) {
+  if (prepared.has_run && prepared.recording == nullptr) {
+    prepared.recording = queue_->Record(prepared.program);
+  }
+  if (prepared.recording != nullptr) {
+    queue_->Replay(*prepared.recording);
+  } else {
+    queue_->Run(prepared.program);
+  }
+  prepared.has_run = true;
+}
+
+std::unique_ptr<CudaWorkspace> CudaWorkspacePool::Take(const std::string& key) {
+  const std::lock_guard lock(mu_);
+  const auto found =
+      std::find_if(idle_.begin(), idle_.end(), [&](const Idle& idle) { return idle.key == key; });
+  if (found == idle_.end()) {
+    return nullptr;
+  }
+  std::unique_ptr<CudaWorkspace> workspace = std::move(found->workspace);
+  idle_.erase(found);
+  return workspace;
+}
+
+void CudaWorkspacePool::Give(const std::string& key, std::unique_ptr<CudaWorkspace> workspace) {
+  std::list<Idle> surplus;  // freed without the lock
+  const std::lock_guard lock(mu_);
+  idle_.push_front({key, std::move(workspace)});
+  if (idle_.size() > kMostIdle) {
+    surplus.splice(surplus.begin(), idle_, std::prev(idle_.end()));
+  }
+}
+
+void CudaWorkspacePool::Drop(const std::string& prefix) {
+  std::list<Idle> dropped;
+  const std::lock_guard lock(mu_);
+  for (auto it = idle_.begin(); it != idle_.end();) {
+    const auto next = std::next(it);
+    if (it->key.starts_with(prefix)) {
+      dropped.splice(dropped.end(), idle_, it);
+    }
+    it = next;
+  }
+}
+
+}  // namespace spikeserve::engine

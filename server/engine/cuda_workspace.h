@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/cuda/runtime/device.h"
+#include "server/engine/cuda_program.h"
+#include "server/engine/cuda_staging.h"
+
+namespace spikeserve::engine {
+
+// Everything one batch needs on a device: memory, constants, a queue and the programs. Used again by later
+// batches of the same specification and size. One thread at a time.
+class CudaWorkspace {
+ public:
+  // Throws cuda::DeviceError. All arguments but `spec` and `launch` outlive the workspace.
+  CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaWeights& weights,
+                const SimulationSpec& spec, const CudaLaunchPlan& launch);
+
+  const CudaRun& run() const { return run_; }
+  const CudaLaunchPlan& launch() const { return launch_; }
+  const CudaBuffers& buffers() const { return buffers_; }
+  CudaStaging& staging() { return staging_; }
+  cuda::Queue& queue() { return *queue_; }
+  CudaScene scene() const { return {run_, launch_, buffers_, constants_}; }
+  // Bytes on the device, those of cuBLAS left out.
+  std::int64_t bytes() const { return static_cast<std::int64_t>(memory_.bytes()); }
+
+  void RunInitial();
+  void RunChunk(std::int64_t steps, bool wide);
+
+ private:
+  // A program that is launched call by call the first time, and as one graph from the second time on.
+  struct Prepared {
+    cuda::Program program;
+    std::unique_ptr<cuda::Recording> recording;
+    bool has_run = false;
+  };
+
+  void UploadConstants();
+  void RunPrepared(Prepared& prepared);
+
+  const CudaRun run_;
+  const CudaLaunchPlan launch_;
+  cuda::Memory memory_;
+  CudaBuffers buffers_;
+  cuda::Memory pinned_;
+  CudaStaging staging_;
+  std::vector<LayerConstants> constants_;
+  std::unique_ptr<cuda::Queue> queue_;
+  Prepared initial_;
+  std::map<std::pair<std::int64_t, bool>, Prepared> chunks_;  // behind the queue, which made their recordings
+};
+
+// Workspaces that no batch uses at the moment. Thread-safe.
+class CudaWorkspacePool {
+ public:
+  // One that fits, or null.
+  std::unique_ptr<CudaWorkspace> Take(const std::string& key);
+  void Give(const std::string& key, std::unique_ptr<CudaWorkspace> workspace);
+  // Frees those whose key starts with `prefix`; all for "".
+  void Drop(const std::string& prefix);
+
+ private:
+  static constexpr std::size_t kMostIdle = 16;
+
+  struct Idle {
+    std::string key;
+    std::unique_ptr<CudaWorkspace> workspace;
+  };
+  std::mutex mu_;
+  std::list<Idle> idle_;  // the one used last in front
+};
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,122 @@
+#include "tests/support/fake_backend.h"
+
+#include <cstring>
+#include <utility>
+
+namespace spikeserve::testing {
+namespace {
+
+class FakeSimulation final : public engine::Simulation {
+ public:
+  FakeSimulation(std::shared_ptr<FakeScript> script, engine::SimulationSpec spec,
+                 std::vector<std::int64_t> sizes, std::size_t layers,
+                 std::span<const engine::SampleInputs> samples)
+      : script_(std::move(script)),
+        spec_(std::move(spec)),
+        sizes_(std::move(sizes)),
+        layers_(layers),
+        samples_(samples.begin(), samples.end()) {
+    script_->AddBatch(static_cast<std::int64_t>(samples_.size()));
+    ++script_->simulations;
+  }
+  ~FakeSimulation() override { --script_->simulations; }
+
+  Status Advance(std::int64_t steps) override {
+    if (script_->on_advance) {
+      if (Status status = script_->on_advance(steps_done_); !status.ok()) return status;
+    }
+    steps_done_ += steps;
+    script_->steps += steps;
+    return {};
+  }
+
+  Result<engine::Reading> Read() override {
+    engine::Reading reading;
+    reading.steps_done = steps_done_;
+    for (const std::int64_t size : sizes_) reading.probes.push_back(ReadProbe(size));
+    for (std::size_t i = 0; i < samples_.size(); ++i) {
+      if (spec_.statistics)
+        reading.statistics.emplace_back(layers_, engine::LayerActivity{steps_done_, 1, 0, 2});
+      reading.spikes.push_back(steps_done_ * static_cast<std::int64_t>(layers_));
+      reading.sample_status.push_back(script_->sample_status ? script_->sample_status(i) : Status());
+    }
+    return reading;
+  }
+
+ private:
+  engine::ProbeReading ReadProbe(std::int64_t size) const {
+    engine::ProbeReading probe;
+    probe.size = size;
+    for (const engine::SampleInputs& sample : samples_) {
+      float first = 0;
+      std::memcpy(&first, sample.data.front(), sizeof first);
+      for (std::int64_t i = 0; i < size; ++i) probe.values.push_back(first);
+      for (std::int64_t t = 0; spec_.trajectories && t < steps_done_ * size; ++t) {
+        probe.trajectory.push_back(first + static_cast<double>(t / size));
+      }
+    }
+    return probe;
+  }
+
+  const std::shared_ptr<FakeScript> script_;
+  const engine::SimulationSpec spec_;
+  const std::vector<std::int64_t> sizes_;
+  const std::size_t layers_;
+  const std::vector<engine::SampleInputs> samples_;
+  std::int64_t steps_done_ = 0;
+};
+
+class FakeResident final : public engine::ResidentNetwork {
+ public:
+  FakeResident(std::shared_ptr<FakeScript> script, std::shared_ptr<const engine::Network> network)
+      : script_(std::move(script)), network_(std::move(network)) {
+    ++script_->networks;
+    for (std::size_t i = 0; i < network_->definition().operations.size(); ++i) {
+      const engine::OperationDefinition& operation = network_->definition().operations[i];
+      if (!std::holds_alternative<engine::NeuronOperation>(operation.kind)) continue;
+      layers_.push_back({operation.name, network_->size(static_cast<std::int64_t>(i))});
+    }
+  }
+  ~FakeResident() override { --script_->networks; }
+
+  std::int64_t bytes() const override { return script_->network_bytes; }
+  std::int64_t EstimateRunBytes(const engine::SimulationSpec&, std::int64_t samples) const override {
+    return samples * script_->run_bytes_per_sample;
+  }
+  const std::vector<engine::SpikingLayer>& spiking_layers() const override { return layers_; }
+  Result<std::unique_ptr<engine::Simulation>> NewSimulation(
+      const engine::SimulationSpec& spec, std::span<const engine::SampleInputs> samples) const override {
+    std::vector<std::int64_t> sizes;
+    for (const std::int64_t probe : spec.probes)
+      sizes.push_back(network_->size(network_->probe_target(probe)));
+    return std::unique_ptr<engine::Simulation>(
+        new FakeSimulation(script_, spec, std::move(sizes), layers_.size(), samples));
+  }
+
+ private:
+  const std::shared_ptr<FakeScript> script_;
+  const std::shared_ptr<const engine::Network> network_;
+  std::vector<engine::SpikingLayer> layers_;
+};
+
+}  // namespace
+
+void FakeScript::AddBatch(std::int64_t samples) {
+  const std::lock_guard lock(mu_);
+  batches_.push_back(samples);
+}
+
+std::vector<std::int64_t> FakeScript::batches() const {
+  const std::lock_guard lock(mu_);
+  return batches_;
+}
+
+Result<std::unique_ptr<engine::ResidentNetwork>> FakeBackend::Load(
+    std::shared_ptr<const engine::Network> network, engine::Mode) const {
+  if (script_->on_load) {
+    if (Status status = script_->on_load(); !status.ok()) return status;
+  }
+  return std::unique_ptr<engine::ResidentNetwork>(new FakeResident(script_, std::move(network)));
+}
+
+}  // namespace spikeserve::testing

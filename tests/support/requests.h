@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "server/serving/request.h"
+
+namespace spikeserve::testing {
+
+// Keeps what it is told. Thread-safe.
+class RecordingSink final : public serving::ResultSink {
+ public:
+  void OnProgress(engine::Reading reading) noexcept override {
+    const std::lock_guard lock(mu_);
+    progress_.push_back(std::move(reading));
+  }
+  void OnDone(const Status& status, serving::RunOutcome outcome) noexcept override {
+    if (before_done) before_done();
+    const std::lock_guard lock(mu_);
+    ++answers_;
+    status_ = status;
+    outcome_ = std::move(outcome);
+  }
+
+  // Called first in OnDone; set before use.
+  std::function<void()> before_done;
+
+  int answers() const {
+    const std::lock_guard lock(mu_);
+    return answers_;
+  }
+  // OK too where there is no answer.
+  Status status() const {
+    const std::lock_guard lock(mu_);
+    return status_;
+  }
+  const serving::RunOutcome& outcome() const { return outcome_; }
+  const std::vector<engine::Reading>& progress() const { return progress_; }
+
+ private:
+  mutable std::mutex mu_;
+  int answers_ = 0;
+  Status status_;
+  serving::RunOutcome outcome_;
+  std::vector<engine::Reading> progress_;
+};
+
+// A request for samples of SmallMlp, each with this first value; the sink outlives it.
+inline serving::Request MakeRequest(const serving::NetworkHandle& network,
+                                    const std::vector<float>& first_values, serving::ResultSink& sink) {
+  serving::Request request;
+  request.network = network;
+  request.spec.settings.steps = 10;
+  request.spec.inputs = {{engine::DataType::kFloat32, false}};
+  request.spec.probes = {0};
+  auto data = std::make_shared<std::vector<float>>();
+  for (const float value : first_values) data->insert(data->end(), {value, 0.0F});
+  for (std::size_t i = 0; i < first_values.size(); ++i) {
+    request.samples.push_back({{reinterpret_cast<const std::byte*>(data->data() + 2 * i)}});
+  }
+  request.input_bytes = std::move(data);
+  request.sink = &sink;
+  return request;
+}
+
+}  // namespace spikeserve::testing
