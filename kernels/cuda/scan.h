@@ -150,11 +150,12 @@ struct CountTally {
 // The count of a step, 0 where it is out of range.
 SPIKESERVE_HOST_DEVICE std::int32_t Tally(const Scan& scan, float spikes, CountTally& tally) {
   const float limit = scan.exceeded != nullptr ? static_cast<float>(scan.count_limit) : kMaxSpikesPerStep - 1;
-  const bool in_range = spikes <= limit;  // false for what is not a number
+  const bool in_range = fabsf(spikes) <= limit;  // false for what is not a number
   tally.in_range = tally.in_range && in_range;
   const auto count = static_cast<std::int32_t>(in_range ? spikes : 0.0F);
   tally.spikes += count;
-  tally.largest = count > tally.largest ? count : tally.largest;
+  const std::int32_t magnitude = count < 0 ? -count : count;
+  tally.largest = magnitude > tally.largest ? magnitude : tally.largest;
   return count;
 }
 

@@ -12,6 +12,7 @@ Status StatusOf(const cuda::DeviceError& error) {
     case cuda::Failure::kOutOfMemory:
       return ResourceExhausted(what + "; unload networks or send smaller batches");
     case cuda::Failure::kUnavailable: return FailedPrecondition(what);
+    case cuda::Failure::kRefused: return Internal(what);
     case cuda::Failure::kLost: break;
   }
   return Unavailable(what + "; the server must be restarted before it uses the GPU again");

@@ -20,12 +20,12 @@ using engine::Mode;
 
 const std::filesystem::path kFolder = SPIKESERVE_TEST_DATA "/conformance";
 
-constexpr double kReferenceTolerance = 1e-9;   // of the probe's largest value
-constexpr double kMeanTolerance = 1e-3;        // of the probe's largest mean
+constexpr double kReferenceTolerance = 1e-9;  // of the probe's largest value
+constexpr double kMeanTolerance = 1e-3;       // of the probe's largest mean
 constexpr double kVoltageTolerance = 1e-4;
-constexpr double kCreepTolerance = 1e-3;       // of voltages that crept over the threshold
-constexpr double kCreep = 1e-4;                // rise in the step before a spike that is creeping
-constexpr double kEqualCounts = 0.999;         // share of neurons and steps with the expected count
+constexpr double kCreepTolerance = 1e-3;  // of voltages that crept over the threshold
+constexpr double kCreep = 1e-4;           // rise in the step before a spike that is creeping
+constexpr double kEqualCounts = 0.999;    // share of neurons and steps with the expected count
 
 double Largest(const std::vector<double>& values) {
   double largest = 0;
@@ -79,9 +79,11 @@ std::vector<double> Cumulative(std::vector<double> counts, const NumpyArray& lik
   return counts;
 }
 
-const engine::ProbeReading& Find(const GoldenCase& golden, const engine::Reading& reading, const std::string& name) {
+const engine::ProbeReading& Find(const GoldenCase& golden, const engine::Reading& reading,
+                                 const std::string& name) {
   const auto& probes = golden.definition.probes;
-  const auto found = std::find_if(probes.begin(), probes.end(), [&](const auto& probe) { return probe.name == name; });
+  const auto found =
+      std::find_if(probes.begin(), probes.end(), [&](const auto& probe) { return probe.name == name; });
   return reading.probes.at(static_cast<std::size_t>(found - probes.begin()));
 }
 
@@ -165,8 +167,8 @@ void ExpectCounts(const GoldenCase& golden, const GoldenProbe& probe, const Coun
   }
 }
 
-// A voltage that creeps over the threshold turns its last bits into the time of the crossing, and with it into
-// the refractory time: float32 cannot do better. Tolerance of each neuron, [sample, neuron].
+// A voltage that creeps over the threshold turns its last bits into the time of the crossing, and with it
+// into the refractory time: float32 cannot do better. Tolerance of each neuron, [sample, neuron].
 std::vector<double> VoltageTolerances(const GoldenProbe& probe, const Counts& counts) {
   const auto size = static_cast<std::size_t>(probe.expected.shape[2]);
   const std::size_t sample = static_cast<std::size_t>(probe.expected.shape[1]) * size;

@@ -145,10 +145,11 @@ class CaseBuilder {
     for (std::size_t axis = 0; axis < 2; ++axis) {
       const std::int64_t stride = conv.stride[axis];
       const bool same = transform.at("padding") == "same";
-      const std::int64_t extent = same ? (shape[axis] + stride - 1) / stride
-                                       : (shape[axis] - kernel.shape[axis]) / stride + 1;
+      const std::int64_t extent =
+          same ? (shape[axis] + stride - 1) / stride : (shape[axis] - kernel.shape[axis]) / stride + 1;
       const std::int64_t pad =
-          std::max<std::int64_t>((extent - 1) * stride + kernel.shape[axis] - shape[axis], 0) * (same ? 1 : 0);
+          std::max<std::int64_t>((extent - 1) * stride + kernel.shape[axis] - shape[axis], 0) *
+          (same ? 1 : 0);
       conv.pad_before.push_back(pad / 2);
       conv.pad_after.push_back(pad - pad / 2);
       outputs *= extent;

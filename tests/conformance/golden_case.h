@@ -18,21 +18,21 @@ namespace spikeserve::testing {
 struct GoldenProbe {
   std::string name;
   bool voltage = false;
-  NumpyArray expected;                    // [sample, step, size]
-  std::optional<std::string> counts_of;   // the layer, where spikes are told apart
-  double spike_height = 1;                // amplitude/dt of that layer
+  NumpyArray expected;                   // [sample, step, size]
+  std::optional<std::string> counts_of;  // the layer, where spikes are told apart
+  double spike_height = 1;               // amplitude/dt of that layer
 };
 
 struct GoldenCase {
   std::string name;
-  bool means_only = false;      // judged by rule "means"
+  bool means_only = false;  // judged by rule "means"
   bool threshold_ties = false;
   double dt = 0;
   std::int64_t steps = 0;
-  NumpyArray input;             // [sample, size] or [sample, step, size]
+  NumpyArray input;  // [sample, size] or [sample, step, size]
   std::vector<GoldenProbe> probes;
   engine::NetworkDefinition definition;
-  std::string missing;          // what the engine lacks for the case; empty: nothing
+  std::string missing;  // what the engine lacks for the case; empty: nothing
 };
 
 // Names of all cases in the folder.

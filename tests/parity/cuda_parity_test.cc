@@ -9,6 +9,7 @@
 
 #include "tests/support/cuda_backends.h"
 #include "tests/support/random.h"
+#include "tests/support/random_cnn.h"
 #include "tests/support/random_network.h"
 #include "tests/support/reading_bytes.h"
 #include "tests/support/run.h"
@@ -20,13 +21,16 @@ using engine::Mode;
 using engine::Reading;
 
 constexpr int kNetworks = 60;
+constexpr int kImageNetworks = 12;  // behind the others
 constexpr std::int64_t kSamples = 7;
 
 enum class Place { kHost, kGpu };
 
 class CudaParity : public ::testing::TestWithParam<std::tuple<Place, int>> {
  protected:
-  CudaParity() : network_(MakeRandomNetwork(Seed())), samples_(RandomSamples(network_, kSamples, Seed())) {}
+  CudaParity()
+      : network_(Number() <= kNetworks ? MakeRandomNetwork(Seed()) : MakeRandomCnn(Seed() - kNetworks)),
+        samples_(RandomSamples(network_, kSamples, Seed())) {}
 
   void SetUp() override {
     std::string why_not;
@@ -40,7 +44,8 @@ class CudaParity : public ::testing::TestWithParam<std::tuple<Place, int>> {
     }
   }
 
-  std::uint64_t Seed() const { return static_cast<std::uint64_t>(std::get<1>(GetParam())); }
+  static int Number() { return std::get<1>(GetParam()); }
+  static std::uint64_t Seed() { return static_cast<std::uint64_t>(Number()); }
 
   std::vector<std::int64_t> RandomChunks(std::uint64_t salt) const {
     Random random(Seed() + salt);
@@ -115,12 +120,12 @@ std::string NameOf(const ::testing::TestParamInfo<std::tuple<Place, int>>& info)
 
 INSTANTIATE_TEST_SUITE_P(HostLoops, CudaParity,
                          ::testing::Combine(::testing::Values(Place::kHost),
-                                            ::testing::Range(1, kNetworks + 1)),
+                                            ::testing::Range(1, kNetworks + kImageNetworks + 1)),
                          NameOf);
 #ifdef SPIKESERVE_CUDA  // skipped, with the reason, where there is no GPU
 INSTANTIATE_TEST_SUITE_P(Gpu, CudaParity,
                          ::testing::Combine(::testing::Values(Place::kGpu),
-                                            ::testing::Range(1, kNetworks + 1)),
+                                            ::testing::Range(1, kNetworks + kImageNetworks + 1)),
                          NameOf);
 #endif
 

@@ -1,7 +1,11 @@
 #include "tests/support/run.h"
 
+#include <cstdlib>
 #include <stdexcept>
+#include <string>
 #include <utility>
+
+#include "tests/support/cuda_backends.h"
 
 namespace spikeserve::testing {
 namespace {
@@ -18,19 +22,29 @@ T Checked(Result<T> result) {
   return std::move(result).value();
 }
 
+std::unique_ptr<engine::Backend> MakeTestBackend(std::int64_t threads, engine::CpuPath path) {
+  const char* const named = std::getenv("SPIKESERVE_TEST_BACKEND");
+  const std::string kind = named != nullptr ? named : "cpu";
+  if (kind == "cuda-host") {
+    return MakeHostTwin();
+  }
+  return Checked(engine::MakeBackend({.kind = kind, .threads = threads, .cpu_path = path}));
+}
+
 }  // namespace
 
-Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_t threads, engine::CpuPath path) {
+Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_t threads,
+            engine::CpuPath path) {
   auto network =
       std::make_shared<engine::Network>(Checked(engine::Network::Create(std::move(definition), {})));
   Loaded loaded;
-  loaded.backend = Checked(engine::MakeBackend({.kind = "cpu", .threads = threads, .cpu_path = path}));
+  loaded.backend = MakeTestBackend(threads, path);
   loaded.network = Checked(loaded.backend->Load(std::move(network), mode));
   return loaded;
 }
 
-engine::Reading Simulate(const Loaded& loaded, const engine::SimulationSpec& spec, const std::vector<Sample>& samples,
-                    const std::vector<std::int64_t>& chunks) {
+engine::Reading Simulate(const Loaded& loaded, const engine::SimulationSpec& spec,
+                         const std::vector<Sample>& samples, const std::vector<std::int64_t>& chunks) {
   std::vector<engine::SampleInputs> inputs(samples.size());
   for (std::size_t i = 0; i < samples.size(); ++i) {
     for (const std::vector<std::byte>& input : samples[i].inputs) {

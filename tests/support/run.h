@@ -34,12 +34,13 @@ struct Loaded {
   std::unique_ptr<engine::ResidentNetwork> network;
 };
 
+// On the CPU, or where $SPIKESERVE_TEST_BACKEND says: cuda, or cuda-host for the CUDA backend on host loops.
 // Throws std::runtime_error with the engine's message where it refuses.
 Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_t threads = 1,
             engine::CpuPath path = engine::CpuPath::kAuto);
 
 // All samples in one simulation, advanced by `chunks` in turn; empty: by all steps at once.
-engine::Reading Simulate(const Loaded& loaded, const engine::SimulationSpec& spec, const std::vector<Sample>& samples,
-                    const std::vector<std::int64_t>& chunks = {});
+engine::Reading Simulate(const Loaded& loaded, const engine::SimulationSpec& spec,
+                         const std::vector<Sample>& samples, const std::vector<std::int64_t>& chunks = {});
 
 }  // namespace spikeserve::testing

@@ -2,10 +2,15 @@
 
 #include <cuda_runtime_api.h>
 
+#include <string>
+
 // Every call of the CUDA runtime goes through here.
 namespace spikeserve::cuda {
 
 // Throws DeviceError, saying what was tried and what CUDA answered.
 void CheckCuda(cudaError_t result, const char* what);
+
+// The first error after which this process cannot use its GPU any more; empty while there was none.
+std::string LostReason();
 
 }  // namespace spikeserve::cuda

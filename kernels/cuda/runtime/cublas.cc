@@ -62,7 +62,8 @@ void Check(cublasStatus_t status, const char* what) {
     throw DeviceError(Failure::kOutOfMemory, std::string("cuBLAS ") + what + ": out of memory");
   }
   if (status != CUBLAS_STATUS_SUCCESS) {
-    throw DeviceError(Failure::kLost, std::string("cuBLAS ") + what + ": status " + std::to_string(status));
+    throw DeviceError(Failure::kRefused,
+                      std::string("cuBLAS ") + what + ": status " + std::to_string(status));
   }
 }
 

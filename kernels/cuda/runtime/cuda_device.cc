@@ -57,12 +57,15 @@ class CudaDevice final : public Device {
   void FreePinned(void* memory) noexcept override { (void)cudaFreeHost(memory); }
   std::unique_ptr<Queue> NewQueue() override { return MakeCudaQueue(*this, index_); }
 
-  std::string broken() const override {
-    const cudaError_t last = cudaPeekAtLastError();
-    return last == cudaSuccess || last == cudaErrorMemoryAllocation
-               ? std::string()
-               : std::string(cudaGetErrorName(last)) + ": " + cudaGetErrorString(last);
+  std::int64_t free_bytes() const override {
+    Select();
+    std::size_t free = 0;
+    std::size_t total = 0;
+    CheckCuda(cudaMemGetInfo(&free, &total), "read free memory");
+    return static_cast<std::int64_t>(free);
   }
+
+  std::string broken() const override { return LostReason(); }
 
  private:
   void Select() const { CheckCuda(cudaSetDevice(index_), "select device"); }
@@ -87,29 +90,6 @@ class CudaDevice final : public Device {
 };
 
 }  // namespace
-
-void CheckCuda(cudaError_t result, const char* what) {
-  if (result == cudaSuccess) {
-    return;
-  }
-  const std::string message =
-      std::string(what) + ": " + cudaGetErrorName(result) + " (" + cudaGetErrorString(result) + ")";
-  switch (result) {
-    case cudaErrorMemoryAllocation:
-      (void)cudaGetLastError();  // not sticky
-      throw DeviceError(Failure::kOutOfMemory, message);
-    case cudaErrorNoDevice:
-    case cudaErrorInsufficientDriver:
-    case cudaErrorInvalidDevice:
-    case cudaErrorNoKernelImageForDevice:
-    case cudaErrorUnsupportedPtxVersion:
-    case cudaErrorSystemDriverMismatch:
-    case cudaErrorCompatNotSupportedOnDevice:
-    case cudaErrorInitializationError:
-    case cudaErrorDevicesUnavailable: throw DeviceError(Failure::kUnavailable, message);
-    default: throw DeviceError(Failure::kLost, message);
-  }
-}
 
 int CudaDeviceCount() {
   int count = 0;

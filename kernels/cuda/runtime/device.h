@@ -15,6 +15,7 @@ namespace spikeserve::cuda {
 enum class Failure {
   kOutOfMemory,  // what was there before is untouched
   kUnavailable,  // no device, no driver or no cuBLAS
+  kRefused,      // a call was not possible; the device works on
   kLost,         // the device is in an error from which only a new process recovers
 };
 
@@ -33,7 +34,8 @@ struct DeviceLimits {
   std::int64_t memory_bytes = 0;
   std::int64_t l2_bytes = 0;
   std::int64_t product_workspace_bytes = 0;  // per queue, where a program has a DigitProduct
-  std::int64_t least_rows = 128;  // fewer leave a product without work for all processors, whatever the L2 says
+  std::int64_t least_rows =
+      128;  // fewer leave a product without work for all processors, whatever the L2 says
 };
 
 // A program made ready for replay. Belongs to the queue that recorded it.
@@ -68,6 +70,8 @@ class Device {
   virtual void Free(void* memory) noexcept = 0;
   virtual void FreePinned(void* memory) noexcept = 0;
   virtual std::unique_ptr<Queue> NewQueue() = 0;
+  // Device memory that nobody holds.
+  virtual std::int64_t free_bytes() const = 0;
   // Empty while the device works; else what broke it, for good.
   virtual std::string broken() const = 0;
 };

@@ -25,6 +25,7 @@ class HostDevice final : public Device {
   void Free(void* memory) noexcept override;
   void FreePinned(void* memory) noexcept override;
   std::unique_ptr<Queue> NewQueue() override;
+  std::int64_t free_bytes() const override { return limits_.memory_bytes - used_; }
   std::string broken() const override { return {}; }
 
   // Bytes allocated and not freed, device memory alone.

@@ -1,0 +1,151 @@
+#include "tests/bench/gpu/cases.h"
+
+#include <cmath>
+#include <functional>
+
+#include "server/engine/index.h"
+#include "tests/support/definitions.h"
+#include "tests/support/random.h"
+
+namespace spikeserve::bench {
+namespace {
+
+using engine::Shape;
+
+// A chain of layers under construction.
+class Chain {
+ public:
+  explicit Chain(Shape input) : shape_(std::move(input)), random_(7) {
+    definition_.format_version = 1;
+    Append("input", engine::InputOperation{shape_, {}, {}}, false);
+  }
+
+  Chain& Conv(std::int64_t channels) {
+    const std::int64_t fan_in = 9 * shape_.back();
+    const std::string weight = Tensor({channels, shape_.back(), 3, 3}, fan_in);
+    Append("conv", engine::ConvOperation{weight, "", {1, 1}, {1, 1}, {1, 1}, {1, 1}, 1}, spiking_);
+    shape_.back() = channels;
+    return Neurons();
+  }
+  Chain& Pool() {
+    Append("pool", engine::PoolOperation{engine::PoolKind::kAverage, {2, 2}, {2, 2}, {0, 0}, {0, 0}, false},
+           spiking_);
+    spiking_ = false;
+    shape_[0] /= 2;
+    shape_[1] /= 2;
+    return *this;
+  }
+  Chain& Flatten() {
+    shape_ = {engine::ElementCount(shape_)};
+    Append("flatten", engine::ReshapeOperation{shape_}, spiking_);
+    spiking_ = false;
+    return *this;
+  }
+  Chain& Dense(std::int64_t out, bool neurons = true) {
+    Append("dense", engine::AffineOperation{Tensor({out, shape_.back()}, shape_.back()), ""}, spiking_);
+    shape_ = {out};
+    return neurons ? Neurons() : *this;
+  }
+
+  engine::NetworkDefinition Finish() {
+    definition_.probes = {{"output", last_, engine::ProbeQuantity::kOutput, {}}};
+    return std::move(definition_);
+  }
+
+ private:
+  Chain& Neurons() {
+    spiking_ = false;
+    Append(
+        "neurons",
+        engine::NeuronOperation{engine::SpikingRectifiedLinear{0.01}, 100.0, {}, engine::UniformVoltage{1}},
+        false);
+    spiking_ = true;
+    return *this;
+  }
+
+  void Append(const std::string& kind, engine::OperationKind operation, bool filtered) {
+    const std::string name = kind + std::to_string(definition_.operations.size());
+    definition_.operations.push_back({name, std::move(operation)});
+    if (!last_.empty()) {
+      const engine::Synapse synapse = filtered ? engine::Synapse{engine::Lowpass{0.005}} : engine::Synapse{};
+      definition_.connections.push_back({last_, name, synapse});
+    }
+    last_ = name;
+  }
+
+  // As He et al. draw them.
+  std::string Tensor(const Shape& shape, std::int64_t fan_in) {
+    const std::string id = "w" + std::to_string(definition_.tensors.size());
+    const double limit = std::sqrt(6.0 / static_cast<double>(fan_in));
+    definition_.tensors.push_back(
+        testing::Tensor(id, shape, random_.Floats(engine::ElementCount(shape), -limit, limit)));
+    return id;
+  }
+
+  Shape shape_;
+  testing::Random random_;
+  engine::NetworkDefinition definition_;
+  std::string last_;
+  bool spiking_ = false;
+};
+
+engine::NetworkDefinition Mlp() { return Chain({784}).Dense(128).Dense(10, false).Finish(); }
+
+engine::NetworkDefinition Deep() {
+  return Chain({784}).Dense(4096).Dense(4096).Dense(4096).Dense(4096).Dense(10, false).Finish();
+}
+
+engine::NetworkDefinition FashionCnn() {
+  return Chain({28, 28, 1}).Conv(32).Pool().Conv(64).Pool().Flatten().Dense(128).Dense(10, false).Finish();
+}
+
+engine::NetworkDefinition Vgg16() {
+  Chain chain({32, 32, 3});
+  chain.Conv(64).Conv(64).Pool().Conv(128).Conv(128).Pool().Conv(256).Conv(256).Conv(256).Pool();
+  chain.Conv(512).Conv(512).Conv(512).Pool().Conv(512).Conv(512).Conv(512).Pool();
+  return chain.Flatten().Dense(512).Dense(10, false).Finish();
+}
+
+}  // namespace
+
+std::vector<Case> MakeCases(const std::string& filter) {
+  struct Entry {
+    std::string name;
+    std::function<engine::NetworkDefinition()> make;
+    std::int64_t steps;
+    std::vector<std::int64_t> batches;
+  };
+  const std::vector<Entry> entries = {{"mlp_784_128_10", Mlp, 100, {1, 32, 256, 4096}},
+                                      {"fashion_cnn", FashionCnn, 60, {1, 32, 256}},
+                                      {"mlp_4096x4", Deep, 100, {1, 32, 256}},
+                                      {"vgg16_cifar", Vgg16, 100, {1, 32}}};
+  std::vector<Case> cases;
+  for (const Entry& entry : entries) {
+    if (entry.name.find(filter) != std::string::npos) {
+      cases.push_back({entry.name, entry.make(), entry.steps, entry.batches});
+    }
+  }
+  return cases;
+}
+
+Work CountWork(const engine::Plan& plan, std::int64_t steps) {
+  Work work;
+  for (const engine::Layer& layer : plan.layers) {
+    const bool neurons = layer.kind == engine::LayerKind::kNeuron;
+    work.neuron_steps += neurons ? static_cast<double>(layer.size * steps) : 0;
+    for (const engine::Term& term : layer.terms) {
+      const kernels::ConvGeometry& g = term.product.conv;
+      const bool conv = term.product.kind == kernels::ProductKind::kConv;
+      const double fan_in = static_cast<double>(
+          conv ? g.kernel_height * g.kernel_width * g.in_channels / g.groups : term.product.in);
+      const double macs = fan_in * static_cast<double>(layer.size);
+      const bool held = plan.populations[engine::Index(term.population)].layer < 0;
+      (held || !neurons ? work.held_macs : work.macs) +=
+          held || !neurons ? macs : macs * static_cast<double>(steps);
+      work.weights += static_cast<double>(std::max(term.product.integers.size(), term.product.floats.size()));
+    }
+  }
+  return work;
+}
+
+}  // namespace spikeserve::bench

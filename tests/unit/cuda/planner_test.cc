@@ -1,0 +1,125 @@
+// How batches are cut into launches.
+
+#include <gtest/gtest.h>
+
+#include "server/engine/cuda_planner.h"
+
+namespace spikeserve::engine {
+namespace {
+
+constexpr std::int64_t kMega = std::int64_t{1} << 20;
+
+cuda::DeviceLimits Hopper() {
+  cuda::DeviceLimits limits;
+  limits.memory_bytes = std::int64_t{80} << 30;
+  limits.l2_bytes = 50 * kMega;
+  return limits;
+}
+
+// A convolutional network in the range of a VGG at 32x32.
+CudaDemand Convolutional() {
+  CudaDemand demand;
+  demand.steps = 100;
+  demand.row_bytes = 4 * kMega;
+  demand.hot_row_bytes = 2 * kMega;
+  demand.sample_bytes = 6 * kMega;
+  demand.fixed_bytes = 200 * kMega;
+  demand.lines_per_row = 1024;
+  return demand;
+}
+
+TEST(BatchBucket, WastesAtMostAQuarter) {
+  std::int64_t last = 0;
+  for (std::int64_t samples = 1; samples <= 10000; ++samples) {
+    const std::int64_t bucket = BatchBucket(samples);
+    ASSERT_GE(bucket, samples);
+    ASSERT_LE(4 * (bucket - samples), bucket) << samples;
+    ASSERT_GE(bucket, last);
+    ASSERT_EQ(BatchBucket(bucket), bucket);
+    last = bucket;
+  }
+  EXPECT_EQ(BatchBucket(0), 1);
+  EXPECT_EQ(BatchBucket(4096), 4096);
+}
+
+TEST(PlanCudaLaunch, RunsASmallNetworkInOnePiece) {
+  CudaDemand demand;
+  demand.steps = 100;
+  demand.sample_bytes = 8192;
+  const CudaLaunchPlan plan = PlanCudaLaunch(demand, 4096, Hopper()).value();
+  EXPECT_EQ(plan, (CudaLaunchPlan{4096, 4096, 100}));
+}
+
+TEST(PlanCudaLaunch, KeepsGroupsInTheL2) {
+  CudaDemand demand = Convolutional();
+  demand.hot_row_bytes = kMega / 16;
+  const CudaLaunchPlan plan = PlanCudaLaunch(demand, 256, Hopper()).value();
+  EXPECT_EQ(plan.chunk, 100);
+  EXPECT_EQ(plan.group, 6);
+  EXPECT_LE(plan.rows() * demand.hot_row_bytes, Hopper().l2_bytes);
+}
+
+TEST(PlanCudaLaunch, LeavesProductsEnoughRows) {
+  const CudaLaunchPlan plan = PlanCudaLaunch(Convolutional(), 256, Hopper()).value();
+  EXPECT_EQ(plan, (CudaLaunchPlan{256, 1, 100}));
+}
+
+TEST(PlanCudaLaunch, CutsLongRunsIntoChunks) {
+  CudaDemand demand;
+  demand.steps = 100000;
+  demand.row_bytes = 1000;
+  demand.hot_row_bytes = 1000;
+  const CudaLaunchPlan plan = PlanCudaLaunch(demand, 3, Hopper()).value();
+  EXPECT_EQ(plan.chunk, 1024);
+  EXPECT_EQ(plan.group, 3);
+}
+
+TEST(PlanCudaLaunch, BoundsWhatAChunkOfTheBatchTakes) {
+  CudaDemand demand;
+  demand.steps = 1000;
+  demand.batch_step_bytes = 4 * 784;  // an input that varies
+  const CudaLaunchPlan plan = PlanCudaLaunch(demand, 4096, Hopper()).value();
+  EXPECT_EQ(plan.chunk, 20);
+  EXPECT_LE(plan.chunk * plan.samples * demand.batch_step_bytes, 256 * kMega);
+}
+
+TEST(PlanCudaLaunch, FitsWhatMemoryThereIs) {
+  CudaDemand demand = Convolutional();
+  cuda::DeviceLimits limits = Hopper();
+  for (limits.memory_bytes = 300 * kMega; limits.memory_bytes < (std::int64_t{8} << 30);
+       limits.memory_bytes *= 2) {
+    const Result<CudaLaunchPlan> plan = PlanCudaLaunch(demand, 8, limits);
+    ASSERT_TRUE(plan.ok());
+    EXPECT_LE(demand.fixed_bytes + 8 * demand.sample_bytes + plan.value().rows() * demand.row_bytes,
+              limits.memory_bytes);
+  }
+}
+
+TEST(PlanCudaLaunch, RefusesWhatDoesNotFitAndSaysWhatWould) {
+  cuda::DeviceLimits limits = Hopper();
+  limits.memory_bytes = 1000 * kMega;
+  const Result<CudaLaunchPlan> plan = PlanCudaLaunch(Convolutional(), 256, limits);
+  EXPECT_EQ(plan.status().code(), StatusCode::kResourceExhausted);
+  EXPECT_NE(plan.status().message().find("256 samples"), std::string::npos);
+  EXPECT_NE(plan.status().message().find(std::to_string(limits.memory_bytes)), std::string::npos);
+}
+
+TEST(PlanCudaLaunch, KeepsLinesWithin31Bits) {
+  CudaDemand demand;
+  demand.steps = 1000;
+  demand.lines_per_row = std::int64_t{1} << 22;
+  const CudaLaunchPlan plan = PlanCudaLaunch(demand, 4096, Hopper()).value();
+  EXPECT_LE(plan.rows() * demand.lines_per_row, std::int64_t{1} << 30);
+  EXPECT_GE(plan.rows(), 1);
+}
+
+TEST(PlanCudaLaunch, WorksWithoutKnowingTheL2) {
+  cuda::DeviceLimits limits = Hopper();
+  limits.l2_bytes = 0;
+  const CudaLaunchPlan plan = PlanCudaLaunch(Convolutional(), 2, limits).value();
+  EXPECT_GE(plan.group, 1);
+  EXPECT_GE(plan.chunk, 1);
+}
+
+}  // namespace
+}  // namespace spikeserve::engine
