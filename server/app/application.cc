@@ -103,7 +103,8 @@ void Application::Drain(std::chrono::seconds patience) {
 
 Status Application::StartMetrics(const std::string& address) {
   if (address.empty() || address == "none") return {};
-  auto server = serving::MetricsServer::Start(address, metrics_, [this] { return health_.server_ready(); });
+  auto server = serving::MetricsServer::Start(
+      address, metrics_, [this] { return health_.server_ready() && backend_->Health().ok(); });
   if (!server.ok()) return server.status();
   metrics_server_ = std::move(server).value();
   metrics_address_ = WithPort(address, metrics_server_->port());

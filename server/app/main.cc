@@ -41,8 +41,10 @@ void SilenceGrpc() {
   gpr_set_log_function([](gpr_log_func_args*) {});
 }
 
-void LogConfig(const rpc::EventLog& log, const Invocation& invocation, const engine::Backend& backend) {
+void LogConfig(const rpc::EventLog& log, const Invocation& invocation, const engine::Backend& backend,
+               const std::string& no_gpu_because) {
   log.Info("starting", {{"version", std::string(kVersion)}, {"backend", backend.name()}});
+  if (!no_gpu_because.empty()) log.Info("no_gpu", {{"message", no_gpu_because}});
   for (const auto& [flag, value] : invocation.effective)
     log.Info("config", {{"flag", flag}, {"value", value}});
   const Config& config = invocation.config;
@@ -66,9 +68,10 @@ int Serve(const Invocation& invocation) {
   SilenceGrpc();
   const Config& config = invocation.config;
   const rpc::EventLog log(config.log_format, spdlog::level::from_str(config.log_level));
-  auto backend = engine::MakeBackend(config.backend);
+  std::string no_gpu_because;
+  auto backend = engine::MakeBackend(config.backend, &no_gpu_because);
   if (!backend.ok()) return Fail(backend.status());
-  LogConfig(log, invocation, *backend.value());
+  LogConfig(log, invocation, *backend.value(), no_gpu_because);
   auto application = Application::Start(config, std::move(backend).value(), log);
   if (!application.ok()) return Fail(application.status());
   log.Info("listening", {{"address", application.value()->address()},

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <atomic>
-
 #include "server/rpc/service_context.h"
+#include "server/rpc/upload_table.h"
 #include "spikeserve/v1/network.grpc.pb.h"
 
 namespace spikeserve::rpc {
@@ -10,7 +9,10 @@ namespace spikeserve::rpc {
 // Loads, shows and unloads networks. Thread-safe.
 class NetworkService final : public v1::NetworkService::CallbackService {
  public:
-  explicit NetworkService(const ServiceContext& context) : context_(context) {}
+  explicit NetworkService(const ServiceContext& context)
+      : context_(context),
+        uploads_(context.limits.max_uploads, std::chrono::seconds(context.limits.upload_idle_seconds),
+                 context.clock) {}
 
   grpc::ServerReadReactor<v1::LoadNetworkRequest>* LoadNetwork(grpc::CallbackServerContext* call,
                                                                v1::LoadNetworkResponse* response) override;
@@ -30,7 +32,7 @@ class NetworkService final : public v1::NetworkService::CallbackService {
   Status List(const grpc::CallbackServerContext& call, v1::ListNetworksResponse& response) const;
 
   const ServiceContext& context_;
-  std::atomic<std::int64_t> uploads_ = 0;
+  UploadTable uploads_;
 };
 
 }  // namespace spikeserve::rpc

@@ -97,8 +97,7 @@ Status CheckClassification(const v1::SimulateRequest& request, const ResponsePla
       Join("top_k: got ", request.top_k(), ", allowed 0..", outputs, ", the outputs of the network"));
 }
 
-// Cannot overflow: NetworkLimits bound the elements of a probe to 2^24 by default and Limits the rest, but
-// flags may say otherwise, hence saturating.
+// In floating point and saturating: flags may allow what overflows integers.
 std::int64_t ResponseBytes(const ResponsePlan& plan) {
   const engine::Network& network = *plan.network->network;
   const double element = plan.network->mode == engine::Mode::kReference ? 8 : 4;

@@ -14,12 +14,11 @@ namespace spikeserve::rpc {
 using engine::Join;
 
 grpc::ServerReadReactor<v1::LoadNetworkRequest>* UploadCall::Start(const ServiceContext& context,
-                                                                   std::atomic<std::int64_t>& uploads,
+                                                                   UploadTable& uploads,
                                                                    grpc::CallbackServerContext& call,
                                                                    v1::LoadNetworkResponse& response) {
   auto* self = new UploadCall(context, uploads, call, response);
-  const std::int64_t before = uploads++;
-  const Status status = Guarded([&] { return self->Admit(before); });
+  const Status status = Guarded([&] { return self->Admit(); });
   if (status.ok()) {
     self->StartRead(&self->message_);
   } else {
@@ -28,11 +27,9 @@ grpc::ServerReadReactor<v1::LoadNetworkRequest>* UploadCall::Start(const Service
   return self;  // gone only after gRPC has taken it
 }
 
-Status UploadCall::Admit(std::int64_t uploads_before) const {
+Status UploadCall::Admit() {
   if (Status status = context_.authorizer.Check(call_, Scope::kAdmin); !status.ok()) return status;
-  if (uploads_before < context_.limits.max_uploads) return {};
-  return ResourceExhausted(Join("uploads: ", uploads_before, " are under way, allowed ",
-                                context_.limits.max_uploads, " at the same time (--max-uploads); try again"));
+  return uploads_.Add(call_);
 }
 
 void UploadCall::OnReadDone(bool ok) {
@@ -47,6 +44,7 @@ void UploadCall::OnReadDone(bool ok) {
 }
 
 Status UploadCall::Take() {
+  uploads_.Touch(call_);
   if (message_.has_header()) return TakeHeader(message_.header());
   if (message_.part_case() == v1::LoadNetworkRequest::kChunk) return TakeChunk(*message_.mutable_chunk());
   return InvalidArgument("part: got none, wanted header first, then chunk");
@@ -88,7 +86,10 @@ Status UploadCall::TakeEnd() {
   if (call_.IsCancelled()) return {StatusCode::kCancelled, "cancelled by the client during the upload"};
   if (!claim_) return InvalidArgument("header: got none, wanted one as the first message");
   const auto have = static_cast<std::int64_t>(upload_.bytes.size());
-  if (have == header_.total_bytes()) return {};
+  if (have == header_.total_bytes()) {
+    uploads_.Complete(call_);
+    return {};
+  }
   return InvalidArgument(Join("chunk: got ", have, " bytes in all, wanted the ", header_.total_bytes(),
                               " that total_bytes announced"));
 }

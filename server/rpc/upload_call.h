@@ -3,11 +3,11 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
-#include <atomic>
 #include <optional>
 #include <stop_token>
 
 #include "server/rpc/call_record.h"
+#include "server/rpc/upload_table.h"
 #include "server/serving/memory_budget.h"
 #include "server/serving/network_loader.h"
 #include "server/serving/network_registry.h"
@@ -19,27 +19,27 @@ namespace spikeserve::rpc {
 // task thread load them. Deletes itself when it is over. gRPC calls one at a time, except OnCancel.
 class UploadCall final : public grpc::ServerReadReactor<v1::LoadNetworkRequest> {
  public:
-  // Begins the call. `uploads` counts those under way and outlives the call, as `response` does.
+  // Begins the call. `uploads` and `response` outlive it.
   static grpc::ServerReadReactor<v1::LoadNetworkRequest>* Start(const ServiceContext& context,
-                                                                std::atomic<std::int64_t>& uploads,
+                                                                UploadTable& uploads,
                                                                 grpc::CallbackServerContext& call,
                                                                 v1::LoadNetworkResponse& response);
-  ~UploadCall() override { --uploads_; }
+  ~UploadCall() override { uploads_.Remove(call_); }
 
   void OnReadDone(bool ok) override;
   void OnCancel() override { stop_.request_stop(); }
   void OnDone() override { delete this; }
 
  private:
-  UploadCall(const ServiceContext& context, std::atomic<std::int64_t>& uploads,
-             grpc::CallbackServerContext& call, v1::LoadNetworkResponse& response)
+  UploadCall(const ServiceContext& context, UploadTable& uploads, grpc::CallbackServerContext& call,
+             v1::LoadNetworkResponse& response)
       : context_(context),
         uploads_(uploads),
         call_(call),
         response_(response),
         record_(context, "LoadNetwork") {}
 
-  Status Admit(std::int64_t uploads_before) const;
+  Status Admit();
   Status Take();
   Status TakeHeader(const v1::LoadNetworkHeader& header);
   Status TakeChunk(std::string& chunk);
@@ -48,7 +48,7 @@ class UploadCall final : public grpc::ServerReadReactor<v1::LoadNetworkRequest> 
   void FinishWith(const Status& status);
 
   const ServiceContext& context_;
-  std::atomic<std::int64_t>& uploads_;
+  UploadTable& uploads_;
   grpc::CallbackServerContext& call_;
   v1::LoadNetworkResponse& response_;
   CallRecord record_;

@@ -1,8 +1,16 @@
 #include "server/serving/metrics_server.h"
 
 #include <CivetServer.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -45,6 +53,20 @@ class TextHandler final : public CivetHandler {
   const std::function<Page()> make_;
 };
 
+// CivetWeb looks for its end only between two waits of seconds for a connection, which a connection ends.
+constexpr std::chrono::milliseconds kKnockInterval{10};
+
+void Knock(int port) {
+  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (descriptor < 0) return;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  static_cast<void>(connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+  close(descriptor);
+}
+
 }  // namespace
 
 struct MetricsServer::Parts {
@@ -63,13 +85,26 @@ struct MetricsServer::Parts {
     server.addHandler("/healthz$", health);
     server.addHandler("/readyz$", readiness);
   }
-  ~Parts() { server.close(); }  // before the handlers go
+  ~Parts();  // stops the server before the handlers go
 
   CivetServer server;
   TextHandler metrics;
   TextHandler health;
   TextHandler readiness;
 };
+
+MetricsServer::Parts::~Parts() {
+  const std::vector<int> ports = server.getListeningPorts();
+  std::atomic<bool> closed = false;
+  const std::jthread knocker([&] {
+    while (!closed && !ports.empty()) {
+      Knock(ports.front());
+      std::this_thread::sleep_for(kKnockInterval);
+    }
+  });
+  server.close();
+  closed = true;
+}
 
 Result<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& address, Metrics& metrics,
                                                             std::function<bool()> ready) {

@@ -1,0 +1,153 @@
+// Between wire and engine: networks there and back, classification, structure checks, the log's lines.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spdlog/sinks/ringbuffer_sink.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "server/rpc/classification.h"
+#include "server/rpc/decode_network.h"
+#include "server/rpc/event_log.h"
+#include "server/rpc/status.h"
+#include "server/rpc/wire.h"
+#include "tests/support/encode_network.h"
+#include "tests/support/random_network.h"
+
+namespace spikeserve::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(DecodeNetwork, RandomNetworksComeBackAsTheyWere) {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const engine::NetworkDefinition definition = MakeRandomNetwork(seed).definition;
+    const v1::NetworkDefinition message = EncodeNetwork(definition);
+    const auto decoded = rpc::DecodeNetwork(message.SerializeAsString(), 1 << 20);
+    ASSERT_TRUE(decoded.ok()) << seed;
+    EXPECT_TRUE(decoded.value().violations.empty()) << seed;
+    EXPECT_EQ(EncodeNetwork(decoded.value().definition).SerializeAsString(), message.SerializeAsString())
+        << seed;
+  }
+}
+
+// What random networks do not use.
+TEST(DecodeNetwork, EveryKindOfOperationComesBack) {
+  engine::NetworkDefinition definition;
+  definition.format_version = 1;
+  const engine::NeuronOperation lif{engine::Lif{0.01, 0.001, -1.5, 2}, 2.5, std::string("bias"),
+                                    engine::TensorVoltage{"v0"}};
+  const engine::NeuronOperation uniform{engine::SpikingRectifiedLinear{3}, {}, {}, engine::UniformVoltage{9}};
+  const engine::NeuronOperation zero{engine::IntegrateAndFire{3}, {}, {}, engine::ZeroVoltage{}};
+  const engine::NeuronOperation rate{engine::RectifiedLinear{0.5}, {}, {}, engine::ConstantVoltage{0.5}};
+  definition.operations = {
+      {"input", engine::InputOperation{{4, 4, 1}, 0.5, -1.0}},
+      {"conv", engine::ConvOperation{"w", "b", {1, 2}, {3, 4}, {5, 6}, {7, 8}, 9}},
+      {"pool", engine::PoolOperation{engine::PoolKind::kAverage, {2}, {3}, {4}, {5}, true}},
+      {"scale", engine::ScaleShiftOperation{"s", "t", -1}},
+      {"sum", engine::WeightedSumOperation{{1, -0.5}}},
+      {"concat", engine::ConcatOperation{-1}},
+      {"reshape", engine::ReshapeOperation{{2, 8}}},
+      {"permute", engine::PermuteOperation{{1, 0}}},
+      {"pad", engine::PadOperation{{1, -1}, {0, 2}}},
+      {"lif", lif},
+      {"uniform", uniform},
+      {"zero", zero},
+      {"rate", rate},
+      {"softmax", engine::ActivationOperation{engine::Softmax{}}},
+      {"leaky", engine::ActivationOperation{engine::LeakyRelu{0.25}}}};
+  definition.defaults = {0.002, 7, {engine::ReadoutKind::kLast, 3}};
+  const v1::NetworkDefinition message = EncodeNetwork(definition);
+  const auto decoded = rpc::DecodeNetwork(message.SerializeAsString(), 1 << 20);
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_TRUE(decoded.value().violations.empty());
+  EXPECT_EQ(EncodeNetwork(decoded.value().definition).DebugString(), message.DebugString());
+  const auto& neuron = std::get<engine::NeuronOperation>(decoded.value().definition.operations[9].kind);
+  EXPECT_EQ(std::get<engine::Lif>(neuron.model).min_voltage, -1.5);
+  EXPECT_EQ(std::get<double>(neuron.gain), 2.5);
+}
+
+TEST(Wire, CountsWhatLiesOutsideOfBulkData) {
+  constexpr std::array<int, 2> kPath{5, 4};
+  v1::NetworkDefinition message;
+  message.add_tensors()->set_data(std::string(1000, 'x'));
+  message.add_tensors()->set_id("four");
+  const std::string bytes = message.SerializeAsString();
+  const std::int64_t structure = static_cast<std::int64_t>(bytes.size()) - 1000;
+  EXPECT_TRUE(rpc::CheckStructure(bytes, kPath, structure).ok());
+  EXPECT_EQ(rpc::CheckStructure(bytes, kPath, structure - 1).code(), StatusCode::kResourceExhausted);
+}
+
+TEST(Wire, TruncatedBytesAreNoMessage) {
+  constexpr std::array<int, 2> kPath{5, 4};
+  v1::NetworkDefinition message;
+  message.add_tensors()->set_data("some data");
+  message.add_operations()->set_name("name");
+  const std::string bytes = message.SerializeAsString();
+  for (std::size_t size = 1; size < bytes.size(); ++size) {
+    const Status status = rpc::CheckStructure(std::string_view(bytes).substr(0, size), kPath, 1000);
+    if (!v1::NetworkDefinition().ParseFromString(bytes.substr(0, size))) {
+      EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << size;
+    }
+  }
+}
+
+TEST(Classify, TiesGoToTheLowerIndex) {
+  const std::vector<double> outputs = {1, 3, 3, 0, 0, 0};
+  const v1::Classification classes = rpc::Classify(outputs, 3, {.top_k = 3}, v1::DATA_TYPE_FLOAT32);
+  EXPECT_THAT(classes.classes(), ElementsAre(1, 0));
+  EXPECT_THAT(classes.margins(), ElementsAre(0, 0));
+  EXPECT_THAT(classes.top_k(0).classes(), ElementsAre(1, 2, 0));
+  EXPECT_THAT(classes.top_k(0).values(), ElementsAre(3, 3, 1));
+  EXPECT_THAT(classes.top_k(1).classes(), ElementsAre(0, 1, 2));
+  EXPECT_FALSE(classes.has_scores());
+}
+
+TEST(Classify, OneOutputHasAnInfiniteMargin) {
+  const std::vector<double> outputs = {-4};
+  const v1::Classification classes = rpc::Classify(outputs, 1, {}, v1::DATA_TYPE_FLOAT32);
+  EXPECT_THAT(classes.classes(), ElementsAre(0));
+  EXPECT_EQ(classes.margins(0), std::numeric_limits<double>::infinity());
+}
+
+TEST(Classify, SoftmaxStaysFiniteForLargeOutputs) {
+  const std::vector<double> outputs = {1e30, 1e30, -1e30};
+  const v1::Classification classes = rpc::Classify(outputs, 3, {.scores = true}, v1::DATA_TYPE_FLOAT64);
+  std::array<double, 3> scores{};
+  ASSERT_EQ(classes.scores().data().size(), sizeof scores);
+  std::memcpy(scores.data(), classes.scores().data().data(), sizeof scores);
+  EXPECT_THAT(scores, ElementsAre(0.5, 0.5, 0));
+  EXPECT_THAT(classes.scores().shape(), ElementsAre(1, 3));
+}
+
+TEST(ToGrpc, CutsAtALineWhatTrailersCannotHold) {
+  std::string message;
+  for (int i = 0; i < 1000; ++i) message += "line " + std::to_string(i) + "\n";
+  const std::string cut = rpc::ToGrpc(InvalidArgument(message)).error_message();
+  EXPECT_LT(cut.size(), 6000U);
+  EXPECT_THAT(cut, ::testing::EndsWith("\n- and more, too long to be sent"));
+  EXPECT_EQ(rpc::ToGrpc(InvalidArgument("short")).error_message(), "short");
+}
+
+TEST(EventLog, LinesAreWholeWhateverIsInThem) {
+  const auto sink = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(4);
+  const rpc::EventLog json(rpc::LogFormat::kJson, sink);
+  json.Info("request",
+            {{"name", std::string("a\"b\\\n{}%v")}, {"count", std::int64_t{3}}, {"s", 0.5}, {"ok", true}});
+  const auto text_sink = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(4);
+  const rpc::EventLog text(rpc::LogFormat::kText, text_sink);
+  text.Warn("request", {{"name", std::string("a\nb")}});
+  ASSERT_EQ(sink->last_formatted().size(), 1U);
+  ASSERT_EQ(text_sink->last_formatted().size(), 1U);
+  EXPECT_THAT(
+      sink->last_formatted()[0],
+      HasSubstr(
+          R"("level":"info","event":"request","name":"a\"b\\\u000a{}%v","count":3,"s":0.5,"ok":true})"));
+  EXPECT_THAT(text_sink->last_formatted()[0], HasSubstr(R"( warning request name="a\u000ab")"));
+}
+
+}  // namespace
+}  // namespace spikeserve::testing

@@ -1,0 +1,186 @@
+// The server as a whole: listing and unloading, restart, health, reflection, the address, many clients at
+// once.
+
+#include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "server/app/healthcheck.h"
+#include "tests/rpc/raw_call.h"
+#include "tests/rpc/server_test.h"
+#include "tests/support/eventually.h"
+
+namespace spikeserve::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::chrono::seconds kTimeout{20};
+
+class LifecycleTest : public ServerTest {
+ protected:
+  grpc::Status Get(const std::string& name, std::int64_t version, v1::GetNetworkResponse* response) {
+    grpc::ClientContext call;
+    v1::GetNetworkRequest request;
+    request.set_name(name);
+    request.set_version(version);
+    return networks_->GetNetwork(&call, request, response);
+  }
+  std::vector<std::string> List() {
+    grpc::ClientContext call;
+    v1::ListNetworksResponse response;
+    EXPECT_TRUE(networks_->ListNetworks(&call, {}, &response).ok());
+    std::vector<std::string> names;
+    for (const v1::NetworkInfo& info : response.networks())
+      names.push_back(info.name() + ":" + std::to_string(info.version()));
+    return names;
+  }
+  // HealthCheckResponse of a service: \x08\x01 is SERVING, \x08\x02 NOT_SERVING.
+  std::string Health(const std::string& service) {
+    const std::string request =
+        service.empty() ? "" : "\x0a" + std::string(1, static_cast<char>(service.size())) + service;
+    return RawCall(channel_, "/grpc.health.v1.Health/Check", request);
+  }
+};
+
+TEST_F(LifecycleTest, ListsGetsAndUnloads) {
+  Start();
+  for (const char* name : {"b", "a", "a"}) ASSERT_TRUE(Load(name).ok());
+  EXPECT_THAT(List(), ::testing::ElementsAre("a:1", "a:2", "b:1"));
+  v1::GetNetworkResponse response;
+  ASSERT_TRUE(Get("a", 0, &response).ok());
+  EXPECT_EQ(response.network().version(), 2);
+  EXPECT_EQ(Get("a", 3, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(Get("", 0, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_TRUE(Unload("a", 2).ok());
+  EXPECT_TRUE(Unload("b").ok());
+  EXPECT_EQ(Unload("b").error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(Unload("b", -1).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(List(), ::testing::ElementsAre("a:1"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "networks/a/2"));
+  EXPECT_TRUE(Idle(script_->network_bytes));
+}
+
+TEST_F(LifecycleTest, NetworksComeBackAfterARestartAndDamagedOnesAreSkipped) {
+  Start();
+  ASSERT_TRUE(Load("net").ok());
+  ASSERT_TRUE(Load("net").ok());
+  ASSERT_TRUE(Load("other").ok());
+  Stop();
+  const auto damaged = folder_.path() / "networks/net/2/network.spk";
+  std::string bytes = ReadFile(damaged);
+  bytes[100] ^= 1;
+  WriteFile(damaged, bytes);
+  Start();
+  EXPECT_THAT(List(), ::testing::ElementsAre("net:1", "other:1"));
+  EXPECT_TRUE(Simulate(Request("net", {1})).ok());
+  EXPECT_EQ(ReadFile(damaged), bytes);
+  EXPECT_THAT(Log(), HasSubstr(R"("event":"network_skipped","network":"net","version":2)"));
+  EXPECT_THAT(Log(), HasSubstr("SHA-256 of the payload"));
+  v1::LoadNetworkResponse response;
+  ASSERT_TRUE(Load("net", SmallMlp(), &response).ok());
+  EXPECT_EQ(response.network().version(), 3);  // never that of the damaged one
+}
+
+TEST_F(LifecycleTest, HealthCoversTheServerAndEachNetwork) {
+  Start();
+  EXPECT_EQ(Health(""), "\x08\x01");
+  EXPECT_EQ(Health("net"), "error 5");
+  ASSERT_TRUE(Load("net").ok());
+  EXPECT_EQ(Health("net"), "\x08\x01");
+  ASSERT_TRUE(Unload("net").ok());
+  EXPECT_EQ(Health("net"), "\x08\x02");
+  EXPECT_TRUE(app::CheckHealth(server().address(), {}, kTimeout).ok());
+  const std::string address = server().address();
+  Stop();
+  EXPECT_FALSE(app::CheckHealth(address, {}, kTimeout).ok());
+}
+
+TEST_F(LifecycleTest, ReflectionListsTheServices) {
+  Start();
+  // ServerReflectionRequest{list_services: ""} of grpc.reflection.v1alpha.
+  const std::string answer = RawStream(
+      channel_, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", std::string("\x3a\0", 2));
+  EXPECT_THAT(answer, HasSubstr("spikeserve.v1.NetworkService"));
+  EXPECT_THAT(answer, HasSubstr("spikeserve.v1.SimulationService"));
+  EXPECT_THAT(answer, HasSubstr("grpc.health.v1.Health"));
+}
+
+TEST_F(LifecycleTest, PicksAPortAndRefusesOneInUse) {
+  config_.listen = "127.0.0.1:0";
+  Start();
+  EXPECT_THAT(server().address(), ::testing::MatchesRegex("127\\.0\\.0\\.1:[1-9][0-9]*"));
+  ASSERT_TRUE(Load("net").ok());
+  app::Config second = config_;
+  second.listen = server().address();
+  second.network_repository.clear();
+  const rpc::EventLog log(rpc::LogFormat::kText, spdlog::level::off);
+  const auto refused = app::Application::Start(second, std::make_unique<FakeBackend>(script_), log);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.status().message(), HasSubstr("cannot listen on " + second.listen + " (--listen)"));
+}
+
+TEST_F(LifecycleTest, WithoutARepositoryNothingIsStored) {
+  config_.network_repository.clear();
+  Start();
+  ASSERT_TRUE(Load("net").ok());
+  EXPECT_TRUE(Unload("net").ok());
+  ASSERT_TRUE(Load("net").ok());
+  Stop();
+  Start();
+  EXPECT_TRUE(List().empty());
+}
+
+TEST_F(LifecycleTest, ManyClientsLoadUnloadAndSimulateAtOnce) {
+  constexpr int kRounds = 25;
+  config_.workers = 2;
+  Start();
+  ASSERT_TRUE(Load("stable").ok());
+  std::vector<std::jthread> clients;
+  for (int t = 0; t < 2; ++t) {
+    clients.emplace_back([this] {
+      for (int i = 0; i < kRounds; ++i) {
+        EXPECT_TRUE(Load("net").ok());
+        static_cast<void>(Unload("net"));
+      }
+    });
+    clients.emplace_back([this] {
+      for (int i = 0; i < 4 * kRounds; ++i) {
+        const auto code = Simulate(Request("net", {1})).error_code();
+        EXPECT_TRUE(code == grpc::StatusCode::OK || code == grpc::StatusCode::NOT_FOUND ||
+                    code == grpc::StatusCode::UNAVAILABLE)
+            << code;
+      }
+    });
+    clients.emplace_back([this] {
+      for (int i = 0; i < 4 * kRounds; ++i) EXPECT_TRUE(Simulate(Request("stable", {1})).ok());
+    });
+    clients.emplace_back([this] {
+      for (int i = 0; i < 2 * kRounds; ++i) {
+        grpc::ClientContext call;
+        v1::SimulateStreamRequest request;
+        *request.mutable_request() = Request("stable", {1});
+        request.set_report_every(1);
+        const auto reader = simulations_->SimulateStream(&call, request);
+        v1::SimulateStreamResponse response;
+        static_cast<void>(reader->Read(&response));
+        call.TryCancel();
+        while (reader->Read(&response)) {
+        }
+        static_cast<void>(reader->Finish());
+      }
+    });
+  }
+  clients.clear();
+  static_cast<void>(Unload("net"));
+  EXPECT_TRUE(Unload("stable").ok());
+  EXPECT_TRUE(Idle(0));
+  EXPECT_EQ(script_->networks, 0);
+}
+
+}  // namespace
+}  // namespace spikeserve::testing
