@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cpu/population.h"
+#include "server/engine/activity.h"
 #include "server/engine/fast_layer.h"
 #include "server/engine/held_currents.h"
 
@@ -10,18 +11,6 @@ namespace spikeserve::engine {
 namespace {
 
 constexpr std::int64_t kLargestByte = 255;
-
-// What every neuron of a layer did, from its spike counts.
-LayerActivity Summarise(const std::vector<std::int64_t>& spikes, const std::vector<std::int64_t>& fan_out) {
-  LayerActivity activity;
-  for (std::size_t j = 0; j < spikes.size(); ++j) {
-    activity.spikes += spikes[j];
-    activity.busiest_neuron_spikes = std::max(activity.busiest_neuron_spikes, spikes[j]);
-    activity.silent_neurons += spikes[j] == 0 ? 1 : 0;
-    activity.synaptic_operations += spikes[j] * fan_out[j];
-  }
-  return activity;
-}
 
 }  // namespace
 
@@ -89,7 +78,8 @@ void ExactSample::LoadInput(const ExactRun& run, std::int64_t input, std::int64_
                             ExactScratch& scratch) const {
   const Population& population = run.population(input);
   const InputFormat& format = run.spec.inputs[Index(input)];
-  const OperationDefinition& operation = run.plan->network->definition().operations[Index(population.operation)];
+  const OperationDefinition& operation =
+      run.plan->network->definition().operations[Index(population.operation)];
   const auto& definition = std::get<InputOperation>(operation.kind);
   for (std::int64_t step = 0; step < (format.per_step ? steps : 1); ++step) {
     const std::int64_t first = format.per_step ? (done_ + step) * population.size : 0;
@@ -108,15 +98,20 @@ bool ExactSample::RunFast(const ExactRun& run, std::size_t layer, std::int64_t s
       return false;  // the plain loops come to the same end and say so
     }
   }
-  return RunFastLayer(run, layer, steps, layers_[layer], readout_.FusedFold(run, plan.population), scratch, spikes_);
+  return RunFastLayer(run, layer, steps, layers_[layer], readout_.FusedFold(run, plan.population), scratch,
+                      spikes_);
 }
 
-void ExactSample::RunPlain(const ExactRun& run, std::size_t layer, std::int64_t steps, ExactScratch& scratch) {
+void ExactSample::RunPlain(const ExactRun& run, std::size_t layer, std::int64_t steps,
+                           ExactScratch& scratch) {
   const Layer& plan = run.plan->layers[layer];
   const bool neurons = plan.kind == LayerKind::kNeuron;
   const bool spiking = neurons && run.population(plan.population).spiking;
-  LayerView view{.layer = layer, .total = std::span(scratch.total).first(Index(plan.size)), .voltage = {},
-                 .counts = {}, .values = {}};
+  LayerView view{.layer = layer,
+                 .total = std::span(scratch.total).first(Index(plan.size)),
+                 .voltage = {},
+                 .counts = {},
+                 .values = {}};
   for (std::int64_t step = 0; step < steps; ++step) {
     if (!SumCurrents(run, layer, step, scratch) || (neurons && !StepNeurons(run, layer, step, scratch))) {
       Fail(run, layer);
@@ -133,7 +128,8 @@ void ExactSample::RunPlain(const ExactRun& run, std::size_t layer, std::int64_t 
 }
 
 // Leaves what all terms of the layer contribute at this step in scratch.total.
-bool ExactSample::SumCurrents(const ExactRun& run, std::size_t layer, std::int64_t step, ExactScratch& scratch) {
+bool ExactSample::SumCurrents(const ExactRun& run, std::size_t layer, std::int64_t step,
+                              ExactScratch& scratch) {
   const std::size_t size = Index(run.plan->layers[layer].size);
   const std::span<float> total = std::span(scratch.total).first(size);
   const std::span<float> current = std::span(scratch.current).first(size);
@@ -152,7 +148,8 @@ bool ExactSample::SumCurrents(const ExactRun& run, std::size_t layer, std::int64
   return true;
 }
 
-// Leaves what the term contributes before its filter in scratch.current. False where a sum might not be exact.
+// Leaves what the term contributes before its filter in scratch.current. False where a sum might not be
+// exact.
 bool ExactSample::TermCurrent(const ExactRun& run, std::size_t layer, std::size_t index, std::int64_t step,
                               ExactScratch& scratch) {
   const Term& term = run.plan->layers[layer].terms[index];
@@ -196,13 +193,15 @@ bool ExactSample::SourceCurrent(const ExactRun& run, const Term& term, const Ter
 }
 
 // False where a spike count left its range.
-bool ExactSample::StepNeurons(const ExactRun& run, std::size_t layer, std::int64_t step, ExactScratch& scratch) {
+bool ExactSample::StepNeurons(const ExactRun& run, std::size_t layer, std::int64_t step,
+                              ExactScratch& scratch) {
   const Layer& plan = run.plan->layers[layer];
   const LayerConstants& constants = run.constants[layer];
   LayerState& state = layers_[layer];
   const std::span<const float> sum = std::span(scratch.total).first(Index(plan.size));
   if (std::holds_alternative<RectifiedLinear>(plan.model)) {
-    kernels::StepRectifiedLinear(sum, constants.bias, constants.amplitude, scratch.Values(plan.population, step));
+    kernels::StepRectifiedLinear(sum, constants.bias, constants.amplitude,
+                                 scratch.Values(plan.population, step));
     return true;
   }
   const std::span<std::int32_t> counts = scratch.WriteCounts(plan.population, step);
@@ -216,7 +215,8 @@ bool ExactSample::StepNeurons(const ExactRun& run, std::size_t layer, std::int64
   }
   scratch.Largest(plan.population, step) = result.largest;
   spikes_ += result.spikes;
-  std::transform(state.spikes.begin(), state.spikes.end(), counts.begin(), state.spikes.begin(), std::plus<>());
+  std::transform(state.spikes.begin(), state.spikes.end(), counts.begin(), state.spikes.begin(),
+                 std::plus<>());
   return result.in_range;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "server/engine/activity.h"
 #include "server/engine/index.h"
 #include "server/engine/initial_voltage.h"
 #include "server/engine/plan.h"
@@ -24,7 +25,8 @@ double ReadValue(const std::byte* data, std::int64_t index) {
 
 double ReadInput(const InputOperation& input, DataType type, const std::byte* data, std::int64_t index) {
   if (type == DataType::kUint8) {
-    return input.uint8_scale.value_or(1) * ReadValue<std::uint8_t>(data, index) + input.uint8_offset.value_or(0);
+    return input.uint8_scale.value_or(1) * ReadValue<std::uint8_t>(data, index) +
+           input.uint8_offset.value_or(0);
   }
   return type == DataType::kFloat64 ? ReadValue<double>(data, index) : ReadValue<float>(data, index);
 }
@@ -44,7 +46,8 @@ const ProbeDefinition& ProbeOf(const ReferenceRun& run, std::size_t index) {
 }  // namespace
 
 ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& operators,
-                              const std::vector<std::vector<std::int64_t>>& fan_out, const SimulationSpec& spec) {
+                              const std::vector<std::vector<std::int64_t>>& fan_out,
+                              const SimulationSpec& spec) {
   ReferenceRun run{&network, &operators, &fan_out, spec, {}, {}, {}, 1};
   const std::size_t operations = network.definition().operations.size();
   run.voltage.resize(operations);
@@ -80,7 +83,7 @@ ReferenceSample::ReferenceSample(const ReferenceRun& run, SampleInputs inputs)
     : inputs_(std::move(inputs)), voltage_(run.voltage), filters_(run.voltage.size()) {
   for (std::size_t i = 0; i < voltage_.size(); ++i) {
     refractory_.emplace_back(voltage_[i].size(), 0.0);
-    neuron_spikes_.emplace_back(voltage_[i].size(), 0.0);
+    neuron_spikes_.emplace_back(voltage_[i].size(), 0);
     const std::size_t size = Index(run.network->size(static_cast<std::int64_t>(i)));
     for (const Incoming& incoming : run.network->incoming(static_cast<std::int64_t>(i))) {
       filters_[i].emplace_back(SynapseOf(run, incoming) ? size : 0, 0.0);
@@ -169,7 +172,8 @@ void ReferenceSample::SumInputs(const ReferenceRun& run, std::int64_t operation,
   }
 }
 
-void ReferenceSample::StepNeurons(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch) {
+void ReferenceSample::StepNeurons(const ReferenceRun& run, std::int64_t operation,
+                                  ReferenceScratch& scratch) {
   const std::size_t op = Index(operation);
   const NeuronModel& model = std::get<NeuronOperation>(KindOf(run, operation)).model;
   const double dt_s = run.spec.settings.dt_s;
@@ -177,24 +181,34 @@ void ReferenceSample::StepNeurons(const ReferenceRun& run, std::int64_t operatio
   std::vector<double>& values = scratch.values[op];
   for (std::size_t j = 0; j < values.size(); ++j) {
     ReferenceNeuron neuron{voltage_[op][j], refractory_[op][j]};
-    const double emitted =
-        StepReference(model, run.bias[op][j] + run.gain[op][j] * values[j], dt_s, neuron);
+    const double emitted = StepReference(model, run.bias[op][j] + run.gain[op][j] * values[j], dt_s, neuron);
     voltage_[op][j] = neuron.voltage;
     refractory_[op][j] = neuron.refractory;
     values[j] = emitted * unit;
     scratch.counts[op][j] = emitted;
     if (IsSpiking(model)) {
-      neuron_spikes_[op][j] += emitted;
-      spikes_ += emitted;
+      Count(run, operation, j, emitted);
     }
   }
 }
 
-void ReferenceSample::Read(const ReferenceRun&, std::size_t index, ReferenceScratch&, std::span<double> out) const {
-  probes_[index].Read(out);
+void ReferenceSample::Count(const ReferenceRun& run, std::int64_t operation, std::size_t neuron,
+                            double emitted) {
+  if (!(std::abs(emitted) <= kMaxCount)) {  // true for what is not a number
+    status_ = OutOfRange("layer '" + run.network->definition().operations[Index(operation)].name +
+                         "': a neuron's spikes of one step cannot be counted (2^53 at most); lower the "
+                         "inputs, gains or dt");
+    return;
+  }
+  const auto count = static_cast<std::int64_t>(emitted);
+  spikes_ = SaturatingAdd(spikes_, count);
+  neuron_spikes_[Index(operation)][neuron] = SaturatingAdd(neuron_spikes_[Index(operation)][neuron], count);
 }
 
-std::int64_t ReferenceSample::spikes() const { return static_cast<std::int64_t>(std::min(spikes_, kMaxCount)); }
+void ReferenceSample::Read(const ReferenceRun&, std::size_t index, ReferenceScratch&,
+                           std::span<double> out) const {
+  probes_[index].Read(out);
+}
 
 std::vector<LayerActivity> ReferenceSample::Activity(const ReferenceRun& run) const {
   std::vector<LayerActivity> activity;
@@ -203,15 +217,7 @@ std::vector<LayerActivity> ReferenceSample::Activity(const ReferenceRun& run) co
     if (neuron == nullptr || !IsSpiking(neuron->model)) {
       continue;
     }
-    LayerActivity& layer = activity.emplace_back();
-    const std::vector<double>& spikes = neuron_spikes_[Index(operation)];
-    for (std::size_t j = 0; j < spikes.size(); ++j) {
-      const auto count = static_cast<std::int64_t>(std::min(spikes[j], kMaxCount));
-      layer.spikes += count;
-      layer.busiest_neuron_spikes = std::max(layer.busiest_neuron_spikes, count);
-      layer.silent_neurons += count == 0 ? 1 : 0;
-      layer.synaptic_operations += count * (*run.fan_out)[Index(operation)][j];
-    }
+    activity.push_back(Summarise(neuron_spikes_[Index(operation)], (*run.fan_out)[Index(operation)]));
   }
   return activity;
 }

@@ -23,7 +23,8 @@ struct ReferenceRun {
 };
 
 ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& operators,
-                              const std::vector<std::vector<std::int64_t>>& fan_out, const SimulationSpec& spec);
+                              const std::vector<std::vector<std::int64_t>>& fan_out,
+                              const SimulationSpec& spec);
 
 // Buffers of one thread.
 struct ReferenceScratch {
@@ -41,23 +42,27 @@ class ReferenceSample {
 
   static void Prepare(const ReferenceRun&, std::span<ReferenceSample>, ReferenceScratch&) {}
   void Advance(const ReferenceRun& run, std::int64_t steps, ReferenceScratch& scratch);
-  void Read(const ReferenceRun& run, std::size_t index, ReferenceScratch& scratch, std::span<double> out) const;
+  void Read(const ReferenceRun& run, std::size_t index, ReferenceScratch& scratch,
+            std::span<double> out) const;
   const std::vector<double>& trajectory(std::size_t index) const { return probes_[index].trajectory(); }
   std::vector<LayerActivity> Activity(const ReferenceRun& run) const;
-  std::int64_t spikes() const;
-  Status status() const { return {}; }
+  std::int64_t spikes() const { return spikes_; }
+  const Status& status() const { return status_; }
 
  private:
   void Step(const ReferenceRun& run, ReferenceScratch& scratch);
   void LoadInput(const ReferenceRun& run, std::size_t input, std::span<double> values) const;
   void SumInputs(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
   void StepNeurons(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
+  void Count(const ReferenceRun& run, std::int64_t operation, std::size_t neuron, double emitted);
 
   SampleInputs inputs_;
   std::int64_t done_ = 0;
-  double spikes_ = 0;
-  std::vector<std::vector<double>> voltage_, refractory_, neuron_spikes_;  // [operation][neuron]
-  std::vector<std::vector<std::vector<double>>> filters_;                  // [operation][slot][element]
+  std::int64_t spikes_ = 0;
+  Status status_;
+  std::vector<std::vector<double>> voltage_, refractory_;  // [operation][neuron]
+  std::vector<std::vector<std::int64_t>> neuron_spikes_;   // [operation][neuron]
+  std::vector<std::vector<std::vector<double>>> filters_;  // [operation][slot][element]
   std::vector<ProbeState> probes_;
 };
 

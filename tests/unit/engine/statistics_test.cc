@@ -1,13 +1,16 @@
 // LayerActivity against counting by hand.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "server/engine/activity.h"
 #include "tests/support/definitions.h"
 #include "tests/support/random_network.h"
 #include "tests/support/run.h"
@@ -64,14 +67,16 @@ std::int64_t SynapticOperations(NetworkDefinition network, const std::vector<dou
   spec.probes = {0};
   spec.statistics = true;
   return testing::Simulate(testing::Load(std::move(network), mode), spec, {Sample{{Bytes(input)}}})
-      .statistics[0][0].synaptic_operations;
+      .statistics[0][0]
+      .synaptic_operations;
 }
 
 NetworkDefinition Spiking(Shape shape) {
   return testing::SingleOperation(NeuronOperation{IntegrateAndFire{}, {}, {}, {}}, std::move(shape));
 }
 
-void Append(NetworkDefinition& network, const std::string& name, OperationKind kind, const std::string& source) {
+void Append(NetworkDefinition& network, const std::string& name, OperationKind kind,
+            const std::string& source) {
   network.operations.push_back({name, std::move(kind)});
   network.connections.push_back({source, name, {}});
 }
@@ -95,7 +100,8 @@ TEST_P(Statistics, ASpikeReachesTheWindowsOverIt) {
   for (const std::int64_t stride : {1, 2}) {
     for (const std::int64_t pad : {0, 1}) {
       NetworkDefinition network = Spiking({4, 4, 1});
-      Append(network, "conv", ConvOperation{"w", "", {stride, stride}, {1, 1}, {pad, pad}, {pad, pad}, 1}, "op");
+      Append(network, "conv", ConvOperation{"w", "", {stride, stride}, {1, 1}, {pad, pad}, {pad, pad}, 1},
+             "op");
       Append(network, "next", NeuronOperation{IntegrateAndFire{}, {}, {}, {}}, "conv");
       network.tensors = {testing::Tensor("w", {3, 1, 3, 3}, std::vector<float>(27, 0.5F))};
       const std::int64_t extent = (4 + 2 * pad - 3) / stride + 1;
@@ -116,6 +122,34 @@ TEST_P(Statistics, ASpikeReachesTheWindowsOverIt) {
 
 TEST_P(Statistics, ALayerThatNobodyReadsReachesNothing) {
   EXPECT_EQ(SynapticOperations(Spiking({2}), {64, 64}, GetParam()), 0);
+}
+
+// What a client sends decides how large the counts get: they say so and never wrap.
+TEST_P(Statistics, CountsBeyondTheirRangeAreRefused) {
+  for (const double input : {1e35, 1e300, std::nan("")}) {
+    SimulationSpec spec;
+    spec.settings.steps = 3;
+    spec.settings.dt_s = 1;
+    spec.inputs = {{DataType::kFloat64, false}};
+    spec.statistics = true;
+    const Reading reading = testing::Simulate(testing::Load(Spiking({2}), GetParam()), spec,
+                                              {Sample{{Bytes(std::vector<double>{input, 1})}}});
+    EXPECT_EQ(reading.sample_status[0].code(), StatusCode::kOutOfRange) << input;
+    EXPECT_THAT(reading.sample_status[0].message(), ::testing::HasSubstr("'op'")) << input;
+  }
+}
+
+TEST(Activity, SumsSaturate) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  const std::vector<std::int64_t> spikes = {kMost, 7, 0};
+  const std::vector<std::int64_t> fan_out = {3, 2, 5};
+  const LayerActivity activity = Summarise(spikes, fan_out);
+  EXPECT_EQ(activity.spikes, kMost);
+  EXPECT_EQ(activity.synaptic_operations, kMost);
+  EXPECT_EQ(activity.busiest_neuron_spikes, kMost);
+  EXPECT_EQ(activity.silent_neurons, 1);
+  EXPECT_EQ(SaturatingMultiply(kMost / 2, 2), kMost - 1);
+  EXPECT_EQ(SaturatingAdd(kMost - 1, 1), kMost);
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, Statistics, ::testing::Values(Mode::kReference, Mode::kExact),
