@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/event_layer.cc"
@@ -23,6 +24,7 @@ constexpr int kLanes = static_cast<int>(hn::MaxLanes(FloatTag()));
 constexpr std::int64_t kBlockWidth = kLanes == 16 ? kMaxEventBlockWidth : 64;
 constexpr int kUnitVectors = static_cast<int>(kLaneUnit) / kLanes;
 constexpr float kMostPerByte = 255.0F;
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 std::int64_t BlockWidth() { return kBlockWidth; }
 
@@ -90,10 +92,10 @@ struct Locals {
 template <bool kSigned>
 HWY_INLINE Float StepNeuron(Float current, Float& voltage) {
   const FloatTag d;
-  const Float charge = kSigned ? current : hn::IfThenElse(hn::Gt(current, hn::Zero(d)), current, hn::Zero(d));
+  const Float charge = kSigned ? current : hn::IfThenZeroElse(hn::Le(current, hn::Zero(d)), current);
   voltage = hn::Add(voltage, charge);
   const Float whole = hn::Floor(voltage);
-  const Float spikes = kSigned ? hn::IfThenElse(hn::Gt(whole, hn::Zero(d)), whole, hn::Zero(d)) : whole;
+  const Float spikes = kSigned ? hn::IfThenZeroElse(hn::Le(whole, hn::Zero(d)), whole) : whole;
   voltage = hn::Sub(voltage, spikes);
   return spikes;
 }
@@ -132,8 +134,8 @@ HWY_INLINE void StoreCounts(Float spikes, std::uint8_t* out, std::int64_t room) 
 }
 
 template <int kVectors>
-HWY_INLINE void AddTerm(const EventTerm& term, std::int64_t step, Padded& scale, Padded& filter, Padded& constant,
-                        Float (&total)[kVectors]) {
+HWY_INLINE void AddTerm(const EventTerm& term, std::int64_t step, Padded& scale, Padded& filter,
+                        Padded& constant, Float (&total)[kVectors]) {
   const FloatTag d;
   Int sums[kVectors];
   if (term.constant == nullptr) {
@@ -204,7 +206,8 @@ void StoreLocals(const EventBlock& block, const Locals& locals) {
 // A start below 0 makes a SpikingRectifiedLinear neuron emit a negative count, which is no byte.
 bool StartsBelowZero(const EventBlock& block) {
   return block.neuron == EventNeuron::kSpikingRectifiedLinear &&
-         std::any_of(block.voltage, block.voltage + block.width, [](float voltage) { return voltage < 0.0F; });
+         std::any_of(block.voltage, block.voltage + block.width,
+                     [](float voltage) { return voltage < 0.0F; });
 }
 
 void CountSpikes(const EventBlock& block, const Padded& emitted) {
@@ -238,7 +241,7 @@ HWY_NOINLINE EventResult RunBlock(const EventBlock& block) {
       const Float current = hn::Add(total[i], hn::Load(d, locals.bias.values + at));
       const Float spikes = StepNeuron<kSigned>(current, voltage[i]);
       emitted[i] = hn::Add(emitted[i], spikes);
-      largest = hn::Max(largest, spikes);
+      largest = hn::Max(spikes, largest);
       if (block.counts != nullptr) {
         StoreCounts(spikes, block.counts + step * block.stride + at, block.width - at);
       }
@@ -247,12 +250,14 @@ HWY_NOINLINE EventResult RunBlock(const EventBlock& block) {
       }
     }
   }
-  // A count that is infinite or not a number stays so to the end and is not below either.
   if (!hn::AllTrue(d, hn::Le(largest, hn::Set(d, kMostPerByte)))) {
     return {0, false};
   }
   Padded counted;
   for (int i = 0; i < kVectors; ++i) {
+    if (!hn::AllTrue(d, hn::Eq(voltage[i], voltage[i]))) {
+      return {0, false};  // once not a number, a voltage stays so
+    }
     hn::Store(voltage[i], d, locals.voltage.values + i * kLanes);
     hn::Store(emitted[i], d, counted.values + i * kLanes);
   }
@@ -275,9 +280,10 @@ HWY_INLINE Float ConstantCharge(const EventBlock& block, const Locals& locals, F
       total = hn::Add(total, hn::Load(d, locals.constant[t].values + at));
     }
     const Float current = hn::Add(total, hn::Load(d, locals.bias.values + at));
-    charge[i] = kSigned ? current : hn::IfThenElse(hn::Gt(current, hn::Zero(d)), current, hn::Zero(d));
+    charge[i] = kSigned ? current : hn::IfThenZeroElse(hn::Le(current, hn::Zero(d)), current);
     const Float voltage = hn::Max(one, hn::Load(d, locals.voltage.values + at));
-    most = hn::Max(most, hn::Add(hn::Add(voltage, charge[i]), one));
+    const Float bound = hn::Add(hn::Add(voltage, charge[i]), one);
+    most = hn::Max(most, hn::IfThenElse(hn::Eq(bound, bound), bound, hn::Set(d, kInfinity)));
   }
   return most;
 }
@@ -326,8 +332,8 @@ HWY_NOINLINE EventResult RunConstantBlock(const EventBlock& block) {
 bool IsConstant(const EventBlock& block) {
   const bool plain_fold = block.fold == nullptr || (!block.fold->synapse && !block.fold->probe_synapse);
   return plain_fold && std::all_of(block.terms.begin(), block.terms.end(), [](const EventTerm& term) {
-    return term.constant != nullptr && !term.filtered;
-  });
+           return term.constant != nullptr && !term.filtered;
+         });
 }
 
 template <int kVectors, bool kSigned>

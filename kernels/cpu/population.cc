@@ -9,17 +9,19 @@ namespace {
 
 // Runs step(j), which returns a spike count as float, over n neurons.
 template <typename Step>
-inline __attribute__((always_inline)) StepResult ForEachNeuron(std::size_t n, std::int32_t* counts, Step step) {
+inline __attribute__((always_inline)) StepResult ForEachNeuron(std::size_t n, std::int32_t* counts,
+                                                               Step step) {
   std::int32_t largest = 0;
   std::int32_t out_of_range = 0;
   std::int64_t total = 0;
   for (std::size_t j = 0; j < n; ++j) {
     const float spikes = step(j);
-    const bool in_range = spikes < kMaxSpikesPerStep;
+    const bool in_range = __builtin_fabsf(spikes) < kMaxSpikesPerStep;  // false for what is not a number
     out_of_range |= in_range ? 0 : 1;
     const auto count = static_cast<std::int32_t>(in_range ? spikes : 0.0F);
     counts[j] = count;
-    largest = count > largest ? count : largest;
+    const std::int32_t magnitude = count < 0 ? -count : count;
+    largest = magnitude > largest ? magnitude : largest;
     total += count;
   }
   return {largest, total, out_of_range == 0};
@@ -27,24 +29,27 @@ inline __attribute__((always_inline)) StepResult ForEachNeuron(std::size_t n, st
 
 SPIKESERVE_CPU_CLONES StepResult SpikingRectifiedLinear(std::size_t n, const float* sum, const float* bias,
                                                         float* voltage, std::int32_t* counts) {
-  return ForEachNeuron(n, counts, [&](std::size_t j) __attribute__((always_inline)) {
-    return math::StepSpikingRectifiedLinear(sum[j] + bias[j], voltage[j]);
-  });
+  return ForEachNeuron(
+      n, counts, [&](std::size_t j) __attribute__((always_inline)) {
+        return math::StepSpikingRectifiedLinear(sum[j] + bias[j], voltage[j]);
+      });
 }
 
 SPIKESERVE_CPU_CLONES StepResult IntegrateAndFire(std::size_t n, const float* sum, const float* bias,
                                                   float* voltage, std::int32_t* counts) {
-  return ForEachNeuron(n, counts, [&](std::size_t j) __attribute__((always_inline)) {
-    return math::StepIntegrateAndFire(sum[j] + bias[j], voltage[j]);
-  });
+  return ForEachNeuron(
+      n, counts, [&](std::size_t j) __attribute__((always_inline)) {
+        return math::StepIntegrateAndFire(sum[j] + bias[j], voltage[j]);
+      });
 }
 
 SPIKESERVE_CPU_CLONES StepResult Lif(std::size_t n, const float* sum, const float* bias,
                                      const math::LifConstants& lif, float* voltage, float* refractory,
                                      std::int32_t* counts) {
-  return ForEachNeuron(n, counts, [&](std::size_t j) __attribute__((always_inline)) {
-    return math::StepLif(sum[j] + bias[j], lif, voltage[j], refractory[j]);
-  });
+  return ForEachNeuron(
+      n, counts, [&](std::size_t j) __attribute__((always_inline)) {
+        return math::StepLif(sum[j] + bias[j], lif, voltage[j], refractory[j]);
+      });
 }
 
 SPIKESERVE_CPU_CLONES void Filter(std::size_t n, const float* __restrict currents, float decay,
@@ -99,7 +104,8 @@ void Scale(std::span<const float> sums, std::span<const float> scale, std::span<
   ScaleSums(sums.size(), sums.data(), scale.data(), currents.data());
 }
 
-void AddFiltered(std::span<const float> currents, float decay, std::span<float> filter, std::span<float> sum) {
+void AddFiltered(std::span<const float> currents, float decay, std::span<float> filter,
+                 std::span<float> sum) {
   Filter(sum.size(), currents.data(), decay, filter.data(), sum.data());
 }
 

@@ -8,14 +8,15 @@
 // Element-wise steps over the neurons of one layer of one sample. All spans have the layer's length.
 namespace spikeserve::kernels {
 
-// Spike counts are kept below this, where float32 still counts exactly.
+// Magnitudes of spike counts are kept below this, where float32 still counts exactly. Counts below zero come
+// from start voltages below zero.
 constexpr float kMaxSpikesPerStep = 16777216.0F;
 
 // What a step of a spiking layer did.
 struct StepResult {
-  std::int32_t largest = 0;  // spike count of the busiest neuron
+  std::int32_t largest = 0;  // magnitude of the largest spike count
   std::int64_t spikes = 0;   // of all neurons
-  bool in_range = true;      // false: a count was not below kMaxSpikesPerStep, or not a number
+  bool in_range = true;  // false: a count's magnitude was not below kMaxSpikesPerStep, or it was not a number
 };
 
 // The current is sum[j] + bias[j]; for the first two in units of voltage per step (J*dt).

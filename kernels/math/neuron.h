@@ -6,13 +6,13 @@
 #include "kernels/math/elementary.h"
 
 // One step of each neuron type, in float32, built without contraction. Definitions: Nengo's neuron types
-// (Bekolay et al., "Nengo: a Python tool for building large-scale functional brain models", 2014), restated in
-// docs/semantics.md.
+// (Bekolay et al., "Nengo: a Python tool for building large-scale functional brain models", 2014), restated
+// in docs/semantics.md. A current that is not a number makes voltage and count not numbers.
 namespace spikeserve::math {
 
 // v += max(c, 0); n = floor(v); v -= n, with c = J*dt. Returns n, which may exceed 1.
 SPIKESERVE_HOST_DEVICE float StepSpikingRectifiedLinear(float c, float& v) {
-  v = v + (c > 0.0F ? c : 0.0F);
+  v = v + (c <= 0.0F ? 0.0F : c);
   const float n = floorf(v);
   v = v - n;
   return n;
@@ -22,7 +22,7 @@ SPIKESERVE_HOST_DEVICE float StepSpikingRectifiedLinear(float c, float& v) {
 SPIKESERVE_HOST_DEVICE float StepIntegrateAndFire(float c, float& v) {
   v = v + c;
   const float whole = floorf(v);
-  const float n = whole > 0.0F ? whole : 0.0F;
+  const float n = whole <= 0.0F ? 0.0F : whole;
   v = v - n;
   return n;
 }
@@ -38,8 +38,7 @@ struct LifConstants {
 // v relaxes to J during the part of the step that is not refractory. A spike (v > 1) resets v to 0 and
 // starts a refractory time that is shortened by the time since the crossing. Returns 0 or 1.
 // `refractory` counts the steps that remain.
-SPIKESERVE_HOST_DEVICE float StepLif(float current, const LifConstants& lif, float& v,
-                                     float& refractory) {
+SPIKESERVE_HOST_DEVICE float StepLif(float current, const LifConstants& lif, float& v, float& refractory) {
   const float open = 1.0F - refractory;
   const float active = open < 0.0F ? 0.0F : (open > 1.0F ? 1.0F : open);
   v = fmaf(v - current, Expm1(-active * lif.dt_over_tau_rc), v);
@@ -58,7 +57,7 @@ SPIKESERVE_HOST_DEVICE float StepLif(float current, const LifConstants& lif, flo
 
 // A*max(J, 0).
 SPIKESERVE_HOST_DEVICE float RectifiedLinearRate(float current, float amplitude) {
-  return amplitude * (current > 0.0F ? current : 0.0F);
+  return amplitude * (current <= 0.0F ? 0.0F : current);
 }
 
 }  // namespace spikeserve::math

@@ -63,7 +63,7 @@ TEST(Population, IsItsNeuronsOneByOne) {
 
 TEST(Population, TellsOfCountsBeyondFloat32) {
   for (const float current : {kMaxSpikesPerStep, 3e38F, kInf, kNan}) {
-    EXPECT_FALSE(Neurons({1, current}).Rectified().in_range && !std::isnan(current)) << current;
+    EXPECT_FALSE(Neurons({1, current}).Rectified().in_range) << current;
     EXPECT_FALSE(Neurons({1, current}).Signed().in_range) << current;
   }
   EXPECT_TRUE(Neurons({1, kMaxSpikesPerStep - 2}).Rectified().in_range);

@@ -33,8 +33,10 @@ Product Conv(const ConvGeometry& geometry, Random& random) {
   product.conv = geometry;
   product.in = geometry.in_height * geometry.in_width * geometry.in_channels;
   product.out = geometry.out_height * geometry.out_width * geometry.out_channels;
-  FillWeights(product, geometry.kernel_height * geometry.kernel_width * geometry.in_channels / geometry.groups *
-                           geometry.out_channels, random);
+  FillWeights(product,
+              geometry.kernel_height * geometry.kernel_width * geometry.in_channels / geometry.groups *
+                  geometry.out_channels,
+              random);
   return product;
 }
 
@@ -55,14 +57,19 @@ std::int64_t WeightAt(const Product& product, std::int64_t k, std::int64_t j) {
   const ConvGeometry& g = product.conv;
   const std::int64_t channel = k % g.in_channels;
   const std::int64_t o = j % g.out_channels;
-  const std::int64_t y = k / g.in_channels / g.in_width - (j / g.out_channels / g.out_width * g.stride_y - g.pad_top);
-  const std::int64_t x = k / g.in_channels % g.in_width - (j / g.out_channels % g.out_width * g.stride_x - g.pad_left);
+  const std::int64_t y =
+      k / g.in_channels / g.in_width - (j / g.out_channels / g.out_width * g.stride_y - g.pad_top);
+  const std::int64_t x =
+      k / g.in_channels % g.in_width - (j / g.out_channels % g.out_width * g.stride_x - g.pad_left);
   const std::int64_t per_group = g.in_channels / g.groups;
-  if (y < 0 || x < 0 || y % g.dilation_y != 0 || x % g.dilation_x != 0 || y / g.dilation_y >= g.kernel_height ||
-      x / g.dilation_x >= g.kernel_width || channel / per_group != o / (g.out_channels / g.groups)) {
+  if (y < 0 || x < 0 || y % g.dilation_y != 0 || x % g.dilation_x != 0 ||
+      y / g.dilation_y >= g.kernel_height || x / g.dilation_x >= g.kernel_width ||
+      channel / per_group != o / (g.out_channels / g.groups)) {
     return -1;
   }
-  return ((y / g.dilation_y * g.kernel_width + x / g.dilation_x) * per_group + channel % per_group) * g.out_channels + o;
+  return ((y / g.dilation_y * g.kernel_width + x / g.dilation_x) * per_group + channel % per_group) *
+             g.out_channels +
+         o;
 }
 
 // Row by row, over cells in ascending order.
@@ -93,7 +100,8 @@ void ExpectSums(const Product& product, Random& random) {
             })));
   std::vector<std::int32_t> narrow(static_cast<std::size_t>(product.out));
   Accumulate(product, few, narrow);
-  EXPECT_EQ(narrow, (ByDefinition<std::int32_t>(product, [&](std::int32_t& sum, std::size_t at, std::size_t k) {
+  EXPECT_EQ(narrow,
+            (ByDefinition<std::int32_t>(product, [&](std::int32_t& sum, std::size_t at, std::size_t k) {
               sum += product.integers[at] * few[k];
             })));
   const std::vector<float> cells = random.Floats(product.in, -1, 1);
