@@ -64,7 +64,7 @@ def test_killed_while_uploading(server: spikeserve.LocalServer, repository: Path
         files, memory = servers.files_in(repository), servers.memory_used(server)
         for _ in range(3):
             kill_when_ready(UPLOAD, server.address)
-        servers.eventually(lambda: servers.memory_used(server) == memory, "the memory is free again")
+        servers.eventually(lambda: servers.memory_used(server) <= memory, "the memory is free again")
         assert [info.name for info in client.list()] == ["other"]
         assert servers.files_in(repository) == files
         assert client.load("half", servers.small_network()) == 1
@@ -76,7 +76,7 @@ def test_killed_while_streaming(server: spikeserve.LocalServer, repository: Path
         client.simulate("long", servers.samples(64, 256), steps=1)
         files, memory = servers.files_in(repository), servers.memory_used(server)
         kill_when_ready(STREAM, server.address)
-        servers.eventually(lambda: servers.memory_used(server) == memory, "the memory is free again")
+        servers.eventually(lambda: servers.memory_used(server) <= memory, "the memory is free again")
         servers.eventually(
             lambda: servers.metrics(server)["spikeserve_queue_samples"] == 0, "nothing waits any more"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,23 +17,27 @@ WIDTH = 256
 
 
 def test_a_full_queue_refuses_and_recovers(start_server: ServerMaker) -> None:
-    server = start_server(max_queue=8, max_batch=1, threads=1)
+    server = start_server(max_queue=8, max_batch=1, threads=1, workers=1, max_steps=100_000_000)
     with spikeserve.Client(server.address, timeout=120) as client:
         client.load("busy", servers.small_network(WIDTH))
+        refusals: queue.Queue[str] = queue.Queue()
 
-        def call(index: int) -> str:
+        def call(index: int) -> bool:
             try:
-                client.simulate("busy", servers.samples(2, WIDTH, index), steps=2000)
+                client.simulate("busy", servers.samples(1, WIDTH, index), steps=10)
             except spikeserve.ResourceExhaustedError as error:
-                return error.message
-            return ""
+                refusals.put(error.message)
+                return False
+            return True
 
+        endless = client.stream("busy", servers.samples(1, WIDTH), steps=100_000_000, report_every=1000)
+        next(endless)  # the only worker has taken it
         with ThreadPoolExecutor(24) as pool:
-            answers = list(pool.map(call, range(24)))
-        refused = [answer for answer in answers if answer]
-        assert refused
-        assert all("queue" in answer for answer in refused)
-        assert "" in answers
+            answers = [pool.submit(call, index) for index in range(24)]
+            refused = [refusals.get(timeout=60) for _ in range(16)]
+            endless.close()
+        assert sum(answer.result() for answer in answers) == 8
+        assert all("queue" in message for message in refused)
         assert client.simulate("busy", servers.samples(1, WIDTH), steps=1).samples == 1
         count = servers.counter(
             servers.metrics(server), "spikeserve_requests_total", code="RESOURCE_EXHAUSTED"
@@ -48,7 +53,7 @@ def test_a_deadline_ends_a_run(start_server: ServerMaker) -> None:
         memory = servers.memory_used(server)
         with pytest.raises(spikeserve.DeadlineExceededError):
             client.simulate("long", servers.samples(512, WIDTH), steps=10_000, timeout=0.2)
-        servers.eventually(lambda: servers.memory_used(server) == memory, "the run's memory is free")
+        servers.eventually(lambda: servers.memory_used(server) <= memory, "the run's memory is free")
         assert client.simulate("long", servers.samples(1, WIDTH), steps=1, timeout=20).samples == 1
 
 
