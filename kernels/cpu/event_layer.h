@@ -6,9 +6,9 @@
 #include "kernels/cpu/event_list.h"
 #include "kernels/cpu/packed_weights.h"
 
-// A layer over many steps, driven by spikes: integer rows of weights are added for the spikes of each step, and
-// filter, membrane and emission follow while sums and state are in registers. Every number is that of product.h,
-// population.h and fold.h, operation by operation, so that both give the same bits.
+// A layer over many steps, driven by spikes: integer rows of weights are added for the spikes of each step,
+// and filter, membrane and emission follow while sums and state are in registers. Every number is that of
+// product.h, population.h and fold.h, operation by operation, so that both give the same bits.
 namespace spikeserve::kernels {
 
 // Outputs of a block of PackedWeights<std::int32_t>. The vector length of this machine decides.
@@ -25,11 +25,11 @@ struct EventTerm {
   const float* constant = nullptr;        // [width]; null: the next fields say what
   const std::int32_t* weights = nullptr;  // [row][padded width]
   std::span<const CellRange> ranges;
-  const EventList* events = nullptr;      // of the source, at least `steps` steps
-  const float* scale = nullptr;           // [width]
-  bool filtered = false;                  // behind the weights, with one step of delay
+  const EventList* events = nullptr;  // of the source, at least `steps` steps
+  const float* scale = nullptr;       // [width]
+  bool filtered = false;              // behind the weights, with one step of delay
   float decay = 0;
-  float* filter = nullptr;                // [width], state
+  float* filter = nullptr;  // [width], state
 };
 
 // State of the two filters of a weighted mean of the spikes (fold.h).
@@ -46,13 +46,13 @@ enum class EventNeuron { kSpikingRectifiedLinear, kIntegrateAndFire };
 // A block of neurons over `steps` steps.
 struct EventBlock {
   std::int64_t steps = 0;
-  std::int64_t width = 0;          // neurons, at most EventBlockWidth()
+  std::int64_t width = 0;  // neurons, at most EventBlockWidth()
   EventNeuron neuron = EventNeuron::kIntegrateAndFire;
   std::span<const EventTerm> terms;  // at most kMaxEventTerms
-  const float* bias = nullptr;     // [width]
-  float* voltage = nullptr;        // [width], state
-  std::int64_t* spikes = nullptr;  // [width]: increased by what each neuron emitted
-  std::uint8_t* counts = nullptr;  // [steps][stride], or null where nobody reads them
+  const float* bias = nullptr;       // [width]
+  float* voltage = nullptr;          // [width], state
+  std::int64_t* spikes = nullptr;    // [width]: increased by what each neuron emitted
+  std::uint8_t* counts = nullptr;    // [steps][stride], or null where nobody reads them
   std::int64_t stride = 0;
   const EventFold* fold = nullptr;
 };

@@ -39,8 +39,8 @@ HWY_INLINE std::uint64_t Bits(hn::Mask<ByteTag> mask) {
   return bits;
 }
 
-// Writes the positions of the set bits, eight at a time whether there are as many or not: the branch that a loop
-// to the last bit would miss costs more.
+// Writes the positions of the set bits, eight at a time whether there are as many or not: the branch that a
+// loop to the last bit would miss costs more.
 HWY_INLINE std::int32_t* WriteCells(std::uint64_t bits, std::int32_t cell, std::int32_t* out) {
   const int count = std::popcount(bits);
   for (int written = 0; written < count; written += 8) {
@@ -53,8 +53,8 @@ HWY_INLINE std::int32_t* WriteCells(std::uint64_t bits, std::int32_t cell, std::
 }
 
 // Appends the cells of one unit; `to` and `repeated` have room for them and eight more.
-HWY_INLINE void FindCells(const std::uint8_t* counts, std::int32_t first, std::int32_t count, std::int32_t*& active,
-                          std::int32_t*& repeated) {
+HWY_INLINE void FindCells(const std::uint8_t* counts, std::int32_t first, std::int32_t count,
+                          std::int32_t*& active, std::int32_t*& repeated) {
   const ByteTag d;
   for (std::int32_t done = 0; done < count; done += kLanes) {
     const auto bytes = hn::LoadU(d, counts + first + done);
@@ -80,8 +80,8 @@ void FindStep(const StepLists& lists) {
     lists.active_start[u] = static_cast<std::int32_t>(active - lists.active);
     lists.repeated_start[u] = static_cast<std::int32_t>(repeated - lists.repeated);
     if (u < lists.units) {
-      FindCells(lists.counts, static_cast<std::int32_t>(u * lists.unit), static_cast<std::int32_t>(lists.unit),
-                active, repeated);
+      FindCells(lists.counts, static_cast<std::int32_t>(u * lists.unit),
+                static_cast<std::int32_t>(lists.unit), active, repeated);
     }
   }
   *lists.active_end = static_cast<std::size_t>(active - lists.active);

@@ -6,13 +6,13 @@
 
 namespace spikeserve::kernels {
 
-// The spikes of a population over some steps as lists of cells, for loops that go from spike to spike. Cells come
-// in units that always meet the weights together, such as the channels of a pixel. Reused from chunk to chunk; one
-// thread at a time builds it, any number read it.
+// The spikes of a population over some steps as lists of cells, for loops that go from spike to spike. Cells
+// come in units that always meet the weights together, such as the channels of a pixel. Reused from chunk to
+// chunk; one thread at a time builds it, any number read it.
 class EventList {
  public:
-  // From counts [steps][stride], of which `cells` per step are used, with kCountPadding readable behind; `unit`
-  // divides `cells`.
+  // From counts [steps][stride], of which `cells` per step are used, with kCountPadding readable behind;
+  // `unit` divides `cells`.
   void Build(const std::uint8_t* counts, std::int64_t stride, std::int64_t steps, std::int64_t cells,
              std::int64_t unit);
 
@@ -31,8 +31,9 @@ class EventList {
   std::int64_t active() const { return static_cast<std::int64_t>(active_end_); }
 
  private:
-  static std::span<const std::int32_t> Between(const std::vector<std::int32_t>& cells, const std::int32_t* start,
-                                               std::int64_t first, std::int64_t end) {
+  static std::span<const std::int32_t> Between(const std::vector<std::int32_t>& cells,
+                                               const std::int32_t* start, std::int64_t first,
+                                               std::int64_t end) {
     return {cells.data() + start[first], static_cast<std::size_t>(start[end] - start[first])};
   }
 

@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-// The readout rewrite: filters and means are linear, so they are taken of the source layer's spikes, one value
-// per source element, and the weights are applied once per answer instead of once per step.
+// The readout rewrite: filters and means are linear, so they are taken of the source layer's spikes, one
+// value per source element, and the weights are applied once per answer instead of once per step.
 namespace spikeserve::kernels {
 
 // The filters between a source and an answer; a filter that is absent passes its input on at once.
@@ -51,11 +51,11 @@ class Fold {
   double Sum(std::size_t j) const;
 
   FoldFilters filters_;
-  std::vector<double> total_;     // N
-  std::vector<double> start_;     // sum of h at MarkStart
-  std::vector<float> filtered_;   // f
-  std::vector<float> probed_;     // p
-  std::vector<float> last_;       // h
+  std::vector<double> total_;    // N
+  std::vector<double> start_;    // sum of h at MarkStart
+  std::vector<float> filtered_;  // f
+  std::vector<float> probed_;    // p
+  std::vector<float> last_;      // h
 };
 
 }  // namespace spikeserve::kernels

@@ -16,11 +16,12 @@ using Tag = hn::CappedTag<T, 64 / sizeof(T)>;
 template <typename T>
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(Tag<T>()));
 
-// Sums of a block for all samples of a group stay in registers: 32 of 512 bits hold 24 sums, 16 of 256 bits 12.
+// Sums of a block for all samples of a group stay in registers: 32 of 512 bits hold 24 sums, 16 of 256
+// bits 12.
 template <typename T>
 constexpr int kVectors = sizeof(T) * kLanes<T> == 64 ? 4 : 2;
 template <typename T>
-constexpr std::int64_t kBlockWidth = kVectors<T> * kLanes<T> > kLaneUnit ? kVectors<T> * kLanes<T> : kLaneUnit;
+constexpr std::int64_t kBlockWidth = kVectors<T>* kLanes<T> > kLaneUnit ? kVectors<T>* kLanes<T> : kLaneUnit;
 
 std::int64_t FloatBlockWidth() { return kBlockWidth<float>; }
 std::int64_t DoubleBlockWidth() { return kBlockWidth<double>; }

@@ -5,9 +5,9 @@
 
 #include "kernels/cpu/packed_weights.h"
 
-// Products of several samples with the same weights at once, so that each weight is read once per group of samples.
-// For every output, sum = fma(weight, cell, sum) over its cells in ascending order from 0: the canonical order of
-// product.h, which vectors over outputs and samples leave as it is.
+// Products of several samples with the same weights at once, so that each weight is read once per group of
+// samples. For every output, sum = fma(weight, cell, sum) over its cells in ascending order from 0: the
+// canonical order of product.h, which vectors over outputs and samples leave as it is.
 namespace spikeserve::kernels {
 
 // Samples that one pass over the weights serves.
@@ -20,11 +20,11 @@ std::int64_t DoubleProductBlockWidth();
 // One output pixel's block of channels for up to kProductGroup samples.
 template <typename T>
 struct GroupBlock {
-  const T* weights = nullptr;          // [row][padded width]
+  const T* weights = nullptr;  // [row][padded width]
   std::int64_t width = 0;
   std::span<const CellRange> ranges;
-  std::span<const T* const> cells;     // [sample]
-  std::span<T* const> sums;            // [sample]: [width]
+  std::span<const T* const> cells;  // [sample]
+  std::span<T* const> sums;         // [sample]: [width]
 };
 
 // T float: real values. T double: integers below 2^53 throughout, hence exact.

@@ -29,14 +29,16 @@ class PackedWeights {
   PackedWeights() = default;
   // `weights` is [rows][channels]; `block_width` a multiple of kLaneUnit.
   template <typename From>
-  PackedWeights(std::span<const From> weights, std::int64_t rows, std::int64_t channels, std::int64_t block_width)
+  PackedWeights(std::span<const From> weights, std::int64_t rows, std::int64_t channels,
+                std::int64_t block_width)
       : rows_(rows), channels_(channels), block_width_(block_width) {
     values_.assign(static_cast<std::size_t>(rows * Padded(channels)), T{0});
     for (std::int64_t b = 0; b < blocks(); ++b) {
       T* to = values_.data() + b * block_width_ * rows_;
       for (std::int64_t row = 0; row < rows; ++row) {
         const auto from = weights.begin() + row * channels + b * block_width_;
-        std::transform(from, from + width(b), to + row * padded_width(b), [](From w) { return static_cast<T>(w); });
+        std::transform(from, from + width(b), to + row * padded_width(b),
+                       [](From w) { return static_cast<T>(w); });
       }
     }
   }
@@ -46,7 +48,9 @@ class PackedWeights {
   std::int64_t blocks() const { return (channels_ + block_width_ - 1) / block_width_; }
   std::int64_t first_channel(std::int64_t block) const { return block * block_width_; }
   // Channels of a block: real ones, and with padding.
-  std::int64_t width(std::int64_t block) const { return std::min(block_width_, channels_ - block * block_width_); }
+  std::int64_t width(std::int64_t block) const {
+    return std::min(block_width_, channels_ - block * block_width_);
+  }
   std::int64_t padded_width(std::int64_t block) const { return Padded(width(block)); }
   // [row][padded width]; all blocks before are full.
   const T* block(std::int64_t block) const { return values_.data() + block * block_width_ * rows_; }

@@ -8,8 +8,8 @@
 
 namespace spikeserve::kernels {
 
-// A gather whose cells come in runs: cell first + i is the sum of the source elements base + i of the run's bases,
-// for i in [0, length). Pooling over channels-last maps has one run per window.
+// A gather whose cells come in runs: cell first + i is the sum of the source elements base + i of the run's
+// bases, for i in [0, length). Pooling over channels-last maps has one run per window.
 class CellRuns {
  public:
   CellRuns() = default;

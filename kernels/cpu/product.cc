@@ -29,7 +29,8 @@ std::int64_t Reaches(std::int64_t in, std::int64_t pad, std::int64_t kernel, std
 // Calls visit(weight offset, first row, rows) for every block of weights behind a nonzero cell, in
 // ascending order of cells.
 template <typename Cell, typename Visit>
-inline __attribute__((always_inline)) void ForEachBlock(const Product& product, const Cell* cells, Visit visit) {
+inline __attribute__((always_inline)) void ForEachBlock(const Product& product, const Cell* cells,
+                                                        Visit visit) {
   if (product.kind == ProductKind::kDense) {
     for (std::int64_t k = 0; k < product.in; ++k) {
       if (cells[k] != Cell{0}) {
@@ -73,8 +74,8 @@ inline __attribute__((always_inline)) void ForEachBlock(const Product& product, 
 }
 
 template <typename Sum>
-inline __attribute__((always_inline)) void AccumulateIntegers(const Product& product, const std::int32_t* cells,
-                                                              Sum* sums) {
+inline __attribute__((always_inline)) void AccumulateIntegers(const Product& product,
+                                                              const std::int32_t* cells, Sum* sums) {
   const std::int32_t* weights = product.integers.data();
   if (product.kind == ProductKind::kSparse) {
     for (std::int64_t k = 0; k < product.in; ++k) {
@@ -88,15 +89,16 @@ inline __attribute__((always_inline)) void AccumulateIntegers(const Product& pro
     }
     return;
   }
-  ForEachBlock(product, cells,
-               [&](std::int64_t weight, std::int64_t first, std::int64_t rows, std::int32_t count)
-                   __attribute__((always_inline)) {
-                     const std::int32_t* __restrict w = weights + weight;
-                     Sum* __restrict s = sums + first;
-                     for (std::int64_t j = 0; j < rows; ++j) {
-                       s[j] += static_cast<Sum>(w[j]) * count;
-                     }
-                   });
+  ForEachBlock(
+      product, cells,
+      [&](std::int64_t weight, std::int64_t first, std::int64_t rows, std::int32_t count)
+          __attribute__((always_inline)) {
+            const std::int32_t* __restrict w = weights + weight;
+            Sum* __restrict s = sums + first;
+            for (std::int64_t j = 0; j < rows; ++j) {
+              s[j] += static_cast<Sum>(w[j]) * count;
+            }
+          });
 }
 
 SPIKESERVE_CPU_CLONES void AccumulateNarrow(const Product& product, const std::int32_t* cells,
@@ -122,15 +124,16 @@ SPIKESERVE_CPU_CLONES void AccumulateFloats(const Product& product, const float*
     return;
   }
   // A zero cell would add +0 or -0 to a sum that is never -0: leaving it out changes no bit.
-  ForEachBlock(product, cells,
-               [&](std::int64_t weight, std::int64_t first, std::int64_t rows, float value)
-                   __attribute__((always_inline)) {
-                     const float* __restrict w = weights + weight;
-                     float* __restrict s = sums + first;
-                     for (std::int64_t j = 0; j < rows; ++j) {
-                       s[j] = __builtin_fmaf(w[j], value, s[j]);
-                     }
-                   });
+  ForEachBlock(
+      product, cells,
+      [&](std::int64_t weight, std::int64_t first, std::int64_t rows, float value)
+          __attribute__((always_inline)) {
+            const float* __restrict w = weights + weight;
+            float* __restrict s = sums + first;
+            for (std::int64_t j = 0; j < rows; ++j) {
+              s[j] = __builtin_fmaf(w[j], value, s[j]);
+            }
+          });
 }
 
 template <typename T>

@@ -44,9 +44,9 @@ struct Product {
   std::vector<float> floats;
   // Per row [out], for conv per channel [out_channels]. A true weight is integer * integer_unit * row_scale
   // and float * row_scale.
-  std::vector<double> integer_unit;    // powers of two, so that dyadic weights stay exact
+  std::vector<double> integer_unit;  // powers of two, so that dyadic weights stay exact
   std::vector<double> row_scale;
-  double max_row_sum = 0;              // max over rows of sum |integer|
+  double max_row_sum = 0;  // max over rows of sum |integer|
 
   std::int64_t bytes() const;
 };

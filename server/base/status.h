@@ -46,29 +46,23 @@ inline Status InvalidArgument(std::string message) {
   return {StatusCode::kInvalidArgument, std::move(message)};
 }
 inline Status NotFound(std::string message) { return {StatusCode::kNotFound, std::move(message)}; }
-inline Status AlreadyExists(std::string message) {
-  return {StatusCode::kAlreadyExists, std::move(message)};
-}
+inline Status AlreadyExists(std::string message) { return {StatusCode::kAlreadyExists, std::move(message)}; }
 inline Status ResourceExhausted(std::string message) {
   return {StatusCode::kResourceExhausted, std::move(message)};
 }
 inline Status FailedPrecondition(std::string message) {
   return {StatusCode::kFailedPrecondition, std::move(message)};
 }
-inline Status OutOfRange(std::string message) {
-  return {StatusCode::kOutOfRange, std::move(message)};
-}
+inline Status OutOfRange(std::string message) { return {StatusCode::kOutOfRange, std::move(message)}; }
 inline Status Internal(std::string message) { return {StatusCode::kInternal, std::move(message)}; }
-inline Status Unavailable(std::string message) {
-  return {StatusCode::kUnavailable, std::move(message)};
-}
+inline Status Unavailable(std::string message) { return {StatusCode::kUnavailable, std::move(message)}; }
 
 // A value, or the Status that says why there is none. value() requires ok().
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}              // NOLINT: implicit by design
-  Result(Status status) : status_(std::move(status)) {}      // NOLINT: implicit by design
+  Result(T value) : value_(std::move(value)) {}          // NOLINT: implicit by design
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT: implicit by design
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }

@@ -192,7 +192,8 @@ class Compiler {
     for (std::size_t i = 0; i < network_.definition().probes.size(); ++i) {
       const ProbeDefinition& probe = network_.definition().probes[i];
       const std::int64_t target = network_.probe_target(static_cast<std::int64_t>(i));
-      plan_.probes.push_back({probe.quantity, layer_of_[Index(target)], network_.size(target), probe.synapse});
+      plan_.probes.push_back(
+          {probe.quantity, layer_of_[Index(target)], network_.size(target), probe.synapse});
     }
   }
 

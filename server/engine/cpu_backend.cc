@@ -13,10 +13,12 @@ Result<std::int64_t> CpuBackend::EstimateBytes(const Network& network, Mode mode
   if (!plan.ok()) {
     return plan.status();
   }
-  return plan.value() + (mode == Mode::kReference ? ReferenceNetwork::EstimateBytes(network) : network.bytes());
+  return plan.value() +
+         (mode == Mode::kReference ? ReferenceNetwork::EstimateBytes(network) : network.bytes());
 }
 
-Result<std::unique_ptr<ResidentNetwork>> CpuBackend::Load(std::shared_ptr<const Network> network, Mode mode) const {
+Result<std::unique_ptr<ResidentNetwork>> CpuBackend::Load(std::shared_ptr<const Network> network,
+                                                          Mode mode) const {
   Result<Plan> plan = Compile(std::move(network));
   if (!plan.ok()) {
     return plan.status();
@@ -24,7 +26,8 @@ Result<std::unique_ptr<ResidentNetwork>> CpuBackend::Load(std::shared_ptr<const 
   if (mode == Mode::kReference) {
     return std::unique_ptr<ResidentNetwork>(std::make_unique<ReferenceNetwork>(plan.value(), pool_));
   }
-  return std::unique_ptr<ResidentNetwork>(std::make_unique<ExactNetwork>(std::move(plan).value(), path_, pool_));
+  return std::unique_ptr<ResidentNetwork>(
+      std::make_unique<ExactNetwork>(std::move(plan).value(), path_, pool_));
 }
 
 }  // namespace spikeserve::engine

@@ -28,9 +28,11 @@ class Estimator {
       return kBytesPerEntry * PeakEntries(path.source, path.chain.begin(), path.chain.end());
     }
     // Where the first part turns out not to be a plain gather, the whole chain is composed after all.
-    const bool uniform = std::all_of(path.chain.begin(), split, [this](const Link& link) { return IsUniform(link); });
+    const bool uniform =
+        std::all_of(path.chain.begin(), split, [this](const Link& link) { return IsUniform(link); });
     const auto end = uniform ? split : path.chain.end();
-    return kBytesPerWeight * Weights(*split) + kBytesPerEntry * PeakEntries(path.source, path.chain.begin(), end);
+    return kBytesPerWeight * Weights(*split) +
+           kBytesPerEntry * PeakEntries(path.source, path.chain.begin(), end);
   }
 
  private:
@@ -63,8 +65,9 @@ class Estimator {
   bool IsUniform(const Link& link) const {
     if (const auto* pool = std::get_if<PoolOperation>(&KindOf(link))) {
       const auto is_zero = [](std::int64_t pad) { return pad == 0; };
-      return pool->count_include_pad || (std::all_of(pool->pad_before.begin(), pool->pad_before.end(), is_zero) &&
-                                         std::all_of(pool->pad_after.begin(), pool->pad_after.end(), is_zero));
+      return pool->count_include_pad ||
+             (std::all_of(pool->pad_before.begin(), pool->pad_before.end(), is_zero) &&
+              std::all_of(pool->pad_after.begin(), pool->pad_after.end(), is_zero));
     }
     const auto* scaling = std::get_if<ScaleShiftOperation>(&KindOf(link));
     return scaling == nullptr || ScaleCount(*scaling) == 1;

@@ -9,12 +9,12 @@
 namespace spikeserve::engine {
 namespace {
 
-constexpr double kNarrowBound = 2147483647.0;          // of an int32
-constexpr double kWideBound = 4611686018427387904.0;   // 2^62: room for the rounding of the bound itself
+constexpr double kNarrowBound = 2147483647.0;         // of an int32
+constexpr double kWideBound = 4611686018427387904.0;  // 2^62: room for the rounding of the bound itself
 
 template <typename Sum>
-void SumAndScale(const kernels::Product& product, std::span<const float> scale, std::span<const std::int32_t> cells,
-                 std::vector<Sum>& buffer, std::span<float> current) {
+void SumAndScale(const kernels::Product& product, std::span<const float> scale,
+                 std::span<const std::int32_t> cells, std::vector<Sum>& buffer, std::span<float> current) {
   const std::span<Sum> sums = std::span(buffer).first(Index(product.out));
   kernels::Accumulate(product, cells, sums);
   kernels::Scale(sums, scale, current);
@@ -65,8 +65,9 @@ bool IntegerCurrent(const kernels::Product& product, std::span<const float> scal
   return true;
 }
 
-void FloatCurrent(const kernels::Product& product, std::span<const float> weights, std::span<const float> scale,
-                  std::span<const float> values, CurrentScratch& scratch, std::span<float> current) {
+void FloatCurrent(const kernels::Product& product, std::span<const float> weights,
+                  std::span<const float> scale, std::span<const float> values, CurrentScratch& scratch,
+                  std::span<float> current) {
   const std::span<const float> cells = Cells(product, values, scratch.float_cells);
   const std::span<float> sums = std::span(scratch.sums).first(Index(product.out));
   kernels::Accumulate(product, weights, cells, sums);

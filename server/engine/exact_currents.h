@@ -26,7 +26,8 @@ bool IntegerCurrent(const kernels::Product& product, std::span<const float> scal
 
 // current[row] = (sum of weights times values, by fma in ascending order of source elements) * scale[row].
 // `weights` in the layout of the product.
-void FloatCurrent(const kernels::Product& product, std::span<const float> weights, std::span<const float> scale,
-                  std::span<const float> values, CurrentScratch& scratch, std::span<float> current);
+void FloatCurrent(const kernels::Product& product, std::span<const float> weights,
+                  std::span<const float> scale, std::span<const float> values, CurrentScratch& scratch,
+                  std::span<float> current);
 
 }  // namespace spikeserve::engine

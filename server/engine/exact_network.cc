@@ -9,8 +9,11 @@ namespace spikeserve::engine {
 using ExactSimulation = SampleSimulation<ExactRun, ExactSample, ExactScratch>;
 
 ExactNetwork::ExactNetwork(Plan plan, CpuPath path, ThreadPool& pool)
-    : plan_(std::move(plan)), readout_weights_(MakeReadoutWeights(plan_)),
-      fast_(path == CpuPath::kPlain ? FastPlan{} : MakeFastPlan(plan_)), plain_(path == CpuPath::kPlain), pool_(pool) {
+    : plan_(std::move(plan)),
+      readout_weights_(MakeReadoutWeights(plan_)),
+      fast_(path == CpuPath::kPlain ? FastPlan{} : MakeFastPlan(plan_)),
+      plain_(path == CpuPath::kPlain),
+      pool_(pool) {
   for (const ProbePlan& probe : plan_.probes) {
     probe_sizes_.push_back(probe.size);
   }
@@ -39,8 +42,8 @@ Result<std::unique_ptr<Simulation>> ExactNetwork::NewSimulation(const Simulation
   if (!status.ok()) {
     return status;
   }
-  return std::unique_ptr<Simulation>(
-      std::make_unique<ExactSimulation>(MakeExactRun(plan_, readout_weights_, plain_ ? nullptr : &fast_, spec), samples, pool_));
+  return std::unique_ptr<Simulation>(std::make_unique<ExactSimulation>(
+      MakeExactRun(plan_, readout_weights_, plain_ ? nullptr : &fast_, spec), samples, pool_));
 }
 
 }  // namespace spikeserve::engine

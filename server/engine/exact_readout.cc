@@ -37,7 +37,8 @@ void LayerOutput(const ExactRun& run, const LayerView& view, std::span<float> ou
   } else if (layer.kind == LayerKind::kNeuron) {
     std::copy(view.values.begin(), view.values.end(), output.begin());
   } else {
-    std::transform(view.total.begin(), view.total.end(), constants.bias.begin(), output.begin(), std::plus<>());
+    std::transform(view.total.begin(), view.total.end(), constants.bias.begin(), output.begin(),
+                   std::plus<>());
   }
   if (layer.kind == LayerKind::kActivation) {
     const OperationDefinition& operation = run.plan->network->definition().operations[Index(layer.operation)];
@@ -93,7 +94,8 @@ kernels::Fold* ExactReadout::FusedFold(const ExactRun& run, std::int64_t populat
   return fused.probe < 0 ? nullptr : &folds_[Index(fused.probe)][fused.term];
 }
 
-void ExactReadout::StepFolds(const ExactRun& run, std::int64_t done, std::int64_t steps, ExactScratch& scratch) {
+void ExactReadout::StepFolds(const ExactRun& run, std::int64_t done, std::int64_t steps,
+                             ExactScratch& scratch) {
   for (std::size_t p = 0; p < folds_.size(); ++p) {
     for (std::size_t t = 0; t < folds_[p].size(); ++t) {
       StepFold(run, p, t, steps, scratch);
@@ -139,8 +141,8 @@ void ExactReadout::Read(const ExactRun& run, std::size_t index, std::int64_t don
 }
 
 // The mean over `counted` steps, or the last value where that is 0.
-void ExactReadout::ReadFolds(const ExactRun& run, std::size_t index, std::int64_t counted, ExactScratch& scratch,
-                             std::span<double> out) const {
+void ExactReadout::ReadFolds(const ExactRun& run, std::size_t index, std::int64_t counted,
+                             ExactScratch& scratch, std::span<double> out) const {
   const auto read = [counted](const kernels::Fold& fold, std::span<float> values) {
     counted > 0 ? fold.Mean(counted, values) : fold.Last(values);
   };

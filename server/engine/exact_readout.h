@@ -13,10 +13,10 @@ namespace spikeserve::engine {
 // What a layer holds after a step, for its probes.
 struct LayerView {
   std::size_t layer = 0;
-  std::span<const float> total;            // summed currents, without bias; of linear layers and activations
-  std::span<const float> voltage;          // of spiking neurons
-  std::span<const std::int32_t> counts;    // of spiking neurons
-  std::span<const float> values;           // of rate neurons
+  std::span<const float> total;          // summed currents, without bias; of linear layers and activations
+  std::span<const float> voltage;        // of spiking neurons
+  std::span<const std::int32_t> counts;  // of spiking neurons
+  std::span<const float> values;         // of rate neurons
 };
 
 // The probes of one sample of an exact run. One thread at a time.
@@ -26,8 +26,8 @@ class ExactReadout {
 
   // Hands a layer's step to the probes that want every step. Called for stepped layers.
   void StepLayer(const ExactRun& run, const LayerView& view, std::span<float> buffer);
-  // Hands the chunk to the probes that the rewrite reads; `done` steps lay before it. A chunk does not reach over
-  // the end of the skipped steps.
+  // Hands the chunk to the probes that the rewrite reads; `done` steps lay before it. A chunk does not reach
+  // over the end of the skipped steps.
   void StepFolds(const ExactRun& run, std::int64_t done, std::int64_t steps, ExactScratch& scratch);
 
   // The fold of the one readout term that reads a population, if there is just one; else null.
@@ -43,8 +43,9 @@ class ExactReadout {
   void ReadFolds(const ExactRun& run, std::size_t index, std::int64_t counted, ExactScratch& scratch,
                  std::span<double> out) const;
 
-  std::vector<ProbeState> probes_;                 // [probe of the spec]
-  std::vector<std::vector<kernels::Fold>> folds_;  // [probe of the spec][term], then one for the bias; or none
+  std::vector<ProbeState> probes_;  // [probe of the spec]
+  std::vector<std::vector<kernels::Fold>>
+      folds_;  // [probe of the spec][term], then one for the bias; or none
 };
 
 }  // namespace spikeserve::engine

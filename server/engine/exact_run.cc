@@ -12,7 +12,8 @@ constexpr std::int64_t kChunkBytes = std::int64_t{1} << 20;
 constexpr std::int64_t kMaxChunkSteps = 64;
 
 bool IsFolded(const Plan& plan, const ProbePlan& probe) {
-  return probe.quantity == ProbeQuantity::kOutput && plan.layers[Index(probe.layer)].kind == LayerKind::kLinear;
+  return probe.quantity == ProbeQuantity::kOutput &&
+         plan.layers[Index(probe.layer)].kind == LayerKind::kLinear;
 }
 
 std::int64_t ChunkSteps(const Plan& plan) {
@@ -63,7 +64,8 @@ std::int64_t SampleBytes(const Plan& plan, const SimulationSpec& spec) {
   return bytes;
 }
 
-// Who reads what each population emits. A fold that is one population's only one can be fused into its kernel.
+// Who reads what each population emits. A fold that is one population's only one can be fused into its
+// kernel.
 void FindReaders(const Plan& plan, ExactRun& run) {
   run.read.resize(plan.populations.size());
   run.loads.resize(plan.populations.size());

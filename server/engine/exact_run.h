@@ -21,19 +21,19 @@ struct ExactRun {
   const ReadoutWeights* readout_weights = nullptr;
   SimulationSpec spec;
   std::vector<LayerConstants> constants;
-  std::vector<bool> folded;   // [probe of the spec]: its readout is taken by the rewrite of kernels/cpu/fold.h
-  std::vector<bool> stepped;  // [layer]: its value is needed at every step
+  std::vector<bool> folded;  // [probe of the spec]: its readout is taken by the rewrite of kernels/cpu/fold.h
+  std::vector<bool> stepped;       // [layer]: its value is needed at every step
   const FastPlan* fast = nullptr;  // null: the plain loops only
   std::vector<bool> observed;      // [layer]: a probe wants to see every step
   struct Fused {
     std::int64_t probe = -1;  // of the spec
     std::size_t term = 0;
   };
-  std::vector<Fused> fused;        // [population]: the one readout term that the fast kernels take along
-  std::vector<bool> read;          // [population]: something else reads what it emits
-  std::vector<bool> loads;         // [population]: an input whose values are read other than by Prepare
-  std::int64_t chunk = 1;          // steps per pass over the layers
-  std::int64_t group = 1;          // samples whose inputs meet the weights together
+  std::vector<Fused> fused;  // [population]: the one readout term that the fast kernels take along
+  std::vector<bool> read;    // [population]: something else reads what it emits
+  std::vector<bool> loads;   // [population]: an input whose values are read other than by Prepare
+  std::int64_t chunk = 1;    // steps per pass over the layers
+  std::int64_t group = 1;    // samples whose inputs meet the weights together
 
   const Population& population(std::int64_t index) const { return plan->populations[Index(index)]; }
   const ProbePlan& probe(std::size_t index) const { return plan->probes[Index(spec.probes[index])]; }
@@ -60,6 +60,7 @@ ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const Fas
                       const SimulationSpec& spec);
 
 // Upper bound of the bytes of a run of `samples` samples on `threads` threads, readings left out.
-std::int64_t ExactRunBytes(const Plan& plan, const SimulationSpec& spec, std::int64_t samples, std::int64_t threads);
+std::int64_t ExactRunBytes(const Plan& plan, const SimulationSpec& spec, std::int64_t samples,
+                           std::int64_t threads);
 
 }  // namespace spikeserve::engine

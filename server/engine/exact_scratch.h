@@ -17,14 +17,15 @@ class ExactScratch {
  public:
   explicit ExactScratch(const ExactRun& run);
 
-  // Spike counts of a spiking population at a step of the chunk, to be read; the view lasts until the next call.
+  // Spike counts of a spiking population at a step of the chunk, to be read; the view lasts until the next
+  // call.
   std::span<const std::int32_t> Counts(std::int64_t population, std::int64_t step);
   // The same, to be written by the plain loops, with the largest count of the step.
   std::span<std::int32_t> WriteCounts(std::int64_t population, std::int64_t step);
   std::int32_t& Largest(std::int64_t population, std::int64_t step);
 
-  // Spike counts of the chunk as bytes, [steps][size] with kCountPadding readable behind; null where one does not
-  // fit a byte. For the fast kernels, which write them too.
+  // Spike counts of the chunk as bytes, [steps][size] with kCountPadding readable behind; null where one does
+  // not fit a byte. For the fast kernels, which write them too.
   const std::uint8_t* ByteCounts(std::int64_t population, std::int64_t steps);
   std::uint8_t* WriteByteCounts(std::int64_t population);
   // Says what the fast kernel did: no count is above `largest`, and the readout's fold has them or not.
@@ -37,7 +38,7 @@ class ExactScratch {
   std::span<float> Values(std::int64_t population, std::int64_t step);
 
   CurrentScratch currents;
-  std::vector<std::int32_t> bytes;         // one step of a uint8 input
+  std::vector<std::int32_t> bytes;            // one step of a uint8 input
   std::vector<float> current, total, output;  // of one layer
   FastScratch fast;
   ThreadPool* pool = nullptr;  // threads that are free to share the work of one sample; null: none

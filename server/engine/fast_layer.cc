@@ -23,9 +23,15 @@ constexpr double kWorkPerPart = 2.5e5;  // neuron-steps and rows added: some 20 
 // One run of one layer over one chunk.
 class FastLayerRun {
  public:
-  FastLayerRun(const ExactRun& run, std::size_t layer, std::int64_t steps, LayerState& state, ExactScratch& scratch)
-      : run_(run), plan_(run.plan->layers[layer]), constants_(run.constants[layer]), fast_((*run.fast)[layer]),
-        steps_(steps), state_(state), scratch_(scratch) {}
+  FastLayerRun(const ExactRun& run, std::size_t layer, std::int64_t steps, LayerState& state,
+               ExactScratch& scratch)
+      : run_(run),
+        plan_(run.plan->layers[layer]),
+        constants_(run.constants[layer]),
+        fast_((*run.fast)[layer]),
+        steps_(steps),
+        state_(state),
+        scratch_(scratch) {}
 
   bool Run(kernels::Fold* fold, std::int64_t& spikes) {
     if (!SetTerms()) {
@@ -43,7 +49,8 @@ class FastLayerRun {
     }
     const std::vector<std::int64_t>& emitted = scratch_.fast.spikes;
     spikes += std::accumulate(emitted.begin(), emitted.end(), std::int64_t{0});
-    std::transform(state_.spikes.begin(), state_.spikes.end(), emitted.begin(), state_.spikes.begin(), std::plus<>());
+    std::transform(state_.spikes.begin(), state_.spikes.end(), emitted.begin(), state_.spikes.begin(),
+                   std::plus<>());
     if (fold != nullptr) {
       fold->AddTotals(emitted);
     }
@@ -128,8 +135,8 @@ class FastLayerRun {
 
   void SetFold(const kernels::Fold::Filters& state) {
     const kernels::FoldFilters& f = state.filters;
-    fold_ = {f.synapse,      f.probe_synapse, f.synapse_decay, f.synapse_gain, f.probe_decay,
-             f.probe_gain,   state.filtered,  state.probed,    state.last};
+    fold_ = {f.synapse,    f.probe_synapse, f.synapse_decay, f.synapse_gain, f.probe_decay,
+             f.probe_gain, state.filtered,  state.probed,    state.last};
   }
 
   // All blocks of neurons: output pixels, and within them blocks of channels.
@@ -153,9 +160,7 @@ class FastLayerRun {
     return std::all_of(done.begin(), done.begin() + parts, [](bool one) { return one; });
   }
 
-  std::int64_t BlocksPerPixel() const {
-    return (channels_ + width_ - 1) / width_;
-  }
+  std::int64_t BlocksPerPixel() const { return (channels_ + width_ - 1) / width_; }
 
   // In how many parts threads should share the blocks: waking a thread must be worth it.
   std::int64_t PartsOf(std::int64_t blocks) const {
@@ -215,8 +220,9 @@ class FastLayerRun {
     kernels::EventBlock job;
     job.steps = steps_;
     job.width = std::min(width_, channels_ - block * width_);
-    job.neuron = std::holds_alternative<IntegrateAndFire>(plan_.model) ? kernels::EventNeuron::kIntegrateAndFire
-                                                                       : kernels::EventNeuron::kSpikingRectifiedLinear;
+    job.neuron = std::holds_alternative<IntegrateAndFire>(plan_.model)
+                     ? kernels::EventNeuron::kIntegrateAndFire
+                     : kernels::EventNeuron::kSpikingRectifiedLinear;
     job.terms = std::span(terms).first(plan_.terms.size());
     job.bias = constants_.bias.data() + first;
     job.voltage = state_.voltage.data() + first;
@@ -240,7 +246,7 @@ class FastLayerRun {
   const std::int64_t steps_;
   LayerState& state_;
   ExactScratch& scratch_;
-  kernels::EventFold fold_;  // of the whole layer; last is null where there is none
+  kernels::EventFold fold_;         // of the whole layer; last is null where there is none
   std::uint8_t* counts_ = nullptr;  // what the layer emits, where something reads it
   std::int64_t pixels_ = 1;
   std::int64_t channels_ = 0;

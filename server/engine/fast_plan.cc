@@ -57,12 +57,14 @@ FastTerm MakeTerm(const Plan& plan, const Term& term) {
   fast.kind = product.kind;
   fast.conv = product.conv;
   fast.cells = product.in;
-  const auto rows = static_cast<std::int64_t>(std::max(product.integers.size(), product.floats.size())) / channels;
+  const auto rows =
+      static_cast<std::int64_t>(std::max(product.integers.size(), product.floats.size())) / channels;
   if (!product.gather.start.empty()) {
     fast.runs = kernels::CellRuns(product.gather);
   }
   if (population.spiking) {
-    fast.events = {std::span<const std::int32_t>(product.integers), rows, channels, kernels::EventBlockWidth()};
+    fast.events = {std::span<const std::int32_t>(product.integers), rows, channels,
+                   kernels::EventBlockWidth()};
     return fast;
   }
   fast.floats = {std::span<const float>(product.floats), rows, channels, kernels::FloatProductBlockWidth()};
@@ -111,7 +113,9 @@ void FastTerm::Window(std::int64_t pixel, std::vector<CellRange>& ranges) const 
   }
 }
 
-std::int64_t FastTerm::bytes() const { return runs.bytes() + events.bytes() + floats.bytes() + integers.bytes(); }
+std::int64_t FastTerm::bytes() const {
+  return runs.bytes() + events.bytes() + floats.bytes() + integers.bytes();
+}
 
 FastPlan MakeFastPlan(const Plan& plan) {
   FastPlan fast(plan.layers.size());

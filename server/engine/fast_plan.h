@@ -9,8 +9,8 @@
 
 namespace spikeserve::engine {
 
-// A dense or convolutional product as the fast kernels want it: output pixels of so many channels, each with the
-// ranges of cells under its window, and the weights packed in blocks of output channels. Immutable.
+// A dense or convolutional product as the fast kernels want it: output pixels of so many channels, each with
+// the ranges of cells under its window, and the weights packed in blocks of output channels. Immutable.
 struct FastTerm {
   std::int64_t pixels = 0;
   std::int64_t channels = 0;
@@ -27,15 +27,16 @@ struct FastTerm {
   std::int64_t unit() const { return kind == kernels::ProductKind::kDense ? cells : conv.in_channels; }
   // Weights behind one output, windows over the edge left out.
   std::int64_t fan_in() const {
-    return kind == kernels::ProductKind::kDense ? cells : conv.kernel_height * conv.kernel_width * conv.in_channels;
+    return kind == kernels::ProductKind::kDense ? cells
+                                                : conv.kernel_height * conv.kernel_width * conv.in_channels;
   }
   // Replaces `ranges` by those under the window of an output pixel, in ascending order.
   void Window(std::int64_t pixel, std::vector<kernels::CellRange>& ranges) const;
   std::int64_t bytes() const;
 };
 
-// Which layers the fast kernels can run, and their weights. A layer without is run by the plain loops, with the
-// same result. Immutable, hence thread-safe.
+// Which layers the fast kernels can run, and their weights. A layer without is run by the plain loops, with
+// the same result. Immutable, hence thread-safe.
 struct FastLayer {
   bool usable = false;
   std::vector<FastTerm> terms;  // empty ones where the plain loops supply the current

@@ -34,9 +34,14 @@ struct Buffers {
 template <typename T>
 class HeldProduct {
  public:
-  HeldProduct(const ExactRun& run, std::size_t layer, std::size_t term, Buffers<T> buffers, ExactScratch& scratch)
-      : run_(run), layer_(run.plan->layers[layer]), term_(layer_.terms[term]),
-        constants_(run.constants[layer].terms[term]), fast_((*run.fast)[layer].terms[term]), buffers_(buffers),
+  HeldProduct(const ExactRun& run, std::size_t layer, std::size_t term, Buffers<T> buffers,
+              ExactScratch& scratch)
+      : run_(run),
+        layer_(run.plan->layers[layer]),
+        term_(layer_.terms[term]),
+        constants_(run.constants[layer].terms[term]),
+        fast_((*run.fast)[layer].terms[term]),
+        buffers_(buffers),
         scratch_(scratch) {
     buffers_.cells.resize(Index(kernels::kProductGroup * term_.product.in));
     buffers_.sums.resize(Index(kernels::kProductGroup * layer_.size));
@@ -63,7 +68,8 @@ class HeldProduct {
     } else {
       const Population& population = run_.population(term_.population);
       const auto& kind = run_.plan->network->definition().operations[Index(population.operation)].kind;
-      ReadInput(std::get<InputOperation>(kind), run_.spec.inputs[Index(term_.population)].type, data, 0, values);
+      ReadInput(std::get<InputOperation>(kind), run_.spec.inputs[Index(term_.population)].type, data, 0,
+                values);
     }
   }
 
@@ -84,7 +90,8 @@ class HeldProduct {
     }
   }
 
-  // All output pixels, and within them blocks of channels. A lone sample's are shared by the threads that are free.
+  // All output pixels, and within them blocks of channels. A lone sample's are shared by the threads that are
+  // free.
   void RunPixels(std::size_t samples) {
     const std::int64_t blocks = fast_.pixels * buffers_.weights.blocks();
     const double work = static_cast<double>(layer_.size * fast_.fan_in()) * static_cast<double>(samples);
@@ -104,7 +111,8 @@ class HeldProduct {
     }
   }
 
-  void RunBlock(std::int64_t pixel, std::int64_t block, std::size_t samples, std::vector<kernels::CellRange>& window) {
+  void RunBlock(std::int64_t pixel, std::int64_t block, std::size_t samples,
+                std::vector<kernels::CellRange>& window) {
     fast_.Window(pixel, window);
     const T* cells[kernels::kProductGroup];
     T* sums[kernels::kProductGroup];
@@ -112,8 +120,8 @@ class HeldProduct {
       cells[s] = Cells(s);
       sums[s] = Sums(s) + pixel * fast_.channels + buffers_.weights.first_channel(block);
     }
-    kernels::GroupProduct(kernels::GroupBlock<T>{buffers_.weights.block(block), buffers_.weights.width(block), window,
-                                                 std::span<const T* const>(cells, samples),
+    kernels::GroupProduct(kernels::GroupBlock<T>{buffers_.weights.block(block), buffers_.weights.width(block),
+                                                 window, std::span<const T* const>(cells, samples),
                                                  std::span<T* const>(sums, samples)});
   }
 
@@ -163,13 +171,21 @@ void ReadInput(const InputOperation& input, DataType type, const std::byte* data
   }
 }
 
-void ComputeHeldCurrents(const ExactRun& run, std::size_t layer, std::size_t term, std::span<const HeldSample> samples,
-                         ExactScratch& scratch) {
+void ComputeHeldCurrents(const ExactRun& run, std::size_t layer, std::size_t term,
+                         std::span<const HeldSample> samples, ExactScratch& scratch) {
   const FastTerm& fast = (*run.fast)[layer].terms[term];
   if (run.IsBytes(run.plan->layers[layer].terms[term].population)) {
-    RunAll<double>({run, layer, term, {scratch.fast.source_integers, scratch.fast.held_integers, scratch.fast.integer_sums, fast.integers}, scratch}, samples);
+    RunAll<double>(
+        {run,
+         layer,
+         term,
+         {scratch.fast.source_integers, scratch.fast.held_integers, scratch.fast.integer_sums, fast.integers},
+         scratch},
+        samples);
   } else {
-    RunAll<float>({run, layer, term, {scratch.fast.source, scratch.fast.held, scratch.fast.sums, fast.floats}, scratch}, samples);
+    RunAll<float>(
+        {run, layer, term, {scratch.fast.source, scratch.fast.held, scratch.fast.sums, fast.floats}, scratch},
+        samples);
   }
 }
 

@@ -15,11 +15,11 @@ struct HeldSample {
   std::vector<float>* current = nullptr;
 };
 
-// Computes the current that held inputs cause through term `term` of a layer, for all samples at once, so that the
-// weights are read once per kProductGroup samples: the same bits as sample by sample. The term must be one that the
-// fast plan has packed.
-void ComputeHeldCurrents(const ExactRun& run, std::size_t layer, std::size_t term, std::span<const HeldSample> samples,
-                         ExactScratch& scratch);
+// Computes the current that held inputs cause through term `term` of a layer, for all samples at once, so
+// that the weights are read once per kProductGroup samples: the same bits as sample by sample. The term must
+// be one that the fast plan has packed.
+void ComputeHeldCurrents(const ExactRun& run, std::size_t layer, std::size_t term,
+                         std::span<const HeldSample> samples, ExactScratch& scratch);
 
 // Values of an input from number `first` on, as float32.
 void ReadInput(const InputOperation& input, DataType type, const std::byte* data, std::int64_t first,

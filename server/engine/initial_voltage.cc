@@ -18,8 +18,9 @@ std::vector<double> Uniform(std::uint64_t seed, std::int64_t operation, std::int
 
 }  // namespace
 
-std::vector<double> InitialVoltages(const Network& network, const InitialVoltage& policy, std::int64_t operation,
-                                    std::int64_t size, std::optional<std::uint64_t> seed) {
+std::vector<double> InitialVoltages(const Network& network, const InitialVoltage& policy,
+                                    std::int64_t operation, std::int64_t size,
+                                    std::optional<std::uint64_t> seed) {
   if (const auto* uniform = std::get_if<UniformVoltage>(&policy)) {
     return Uniform(seed.value_or(uniform->seed), operation, size);
   }

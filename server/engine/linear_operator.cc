@@ -61,7 +61,8 @@ void LinearOperator::Set(const PoolOperation& pool) {
   SetWindow(pool.window, pool.stride, std::vector<std::int64_t>(pool.window.size(), 1), pool.pad_before);
 }
 
-void LinearOperator::SetWindow(const std::vector<std::int64_t>& kernel, const std::vector<std::int64_t>& stride,
+void LinearOperator::SetWindow(const std::vector<std::int64_t>& kernel,
+                               const std::vector<std::int64_t>& stride,
                                const std::vector<std::int64_t>& dilation,
                                const std::vector<std::int64_t>& before) {
   const std::size_t first = 2 - kernel.size();  // one spatial axis: the height is 1

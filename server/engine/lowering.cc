@@ -84,9 +84,7 @@ class WeightWriter {
     largest_[Index(row)] = std::max(largest_[Index(row)], std::abs(weight));
   }
 
-  void Fix() {
-    std::transform(largest_.begin(), largest_.end(), product_.integer_unit.begin(), IntegerUnit);
-  }
+  void Fix() { std::transform(largest_.begin(), largest_.end(), product_.integer_unit.begin(), IntegerUnit); }
 
   void Write(std::int64_t row, std::size_t entry, double weight) {
     if (forms_.integers) {
@@ -99,9 +97,7 @@ class WeightWriter {
     }
   }
 
-  void Finish() {
-    product_.max_row_sum = sums_.empty() ? 0 : *std::max_element(sums_.begin(), sums_.end());
-  }
+  void Finish() { product_.max_row_sum = sums_.empty() ? 0 : *std::max_element(sums_.begin(), sums_.end()); }
 
  private:
   Product& product_;
@@ -229,7 +225,8 @@ std::optional<std::vector<double>> RowScale(const Network& network, const std::v
     if (std::holds_alternative<ReshapeOperation>(kind)) {
       continue;
     }
-    if (!std::holds_alternative<ScaleShiftOperation>(kind) && !std::holds_alternative<WeightedSumOperation>(kind)) {
+    if (!std::holds_alternative<ScaleShiftOperation>(kind) &&
+        !std::holds_alternative<WeightedSumOperation>(kind)) {
       return std::nullopt;
     }
     const LinearOperator op(network, chain[i]);

@@ -29,8 +29,9 @@ std::int64_t Network::size(std::int64_t index) const { return ElementCount(shape
 
 std::int64_t Network::bytes() const {
   constexpr std::int64_t kPerObject = 512;  // an operation with its shapes, or a connection with its names
-  auto bytes = kPerObject * static_cast<std::int64_t>(definition_.operations.size() + definition_.connections.size() +
-                                                      definition_.probes.size() + definition_.tensors.size());
+  auto bytes =
+      kPerObject * static_cast<std::int64_t>(definition_.operations.size() + definition_.connections.size() +
+                                             definition_.probes.size() + definition_.tensors.size());
   for (const TensorDefinition& tensor : definition_.tensors) {
     bytes += static_cast<std::int64_t>(tensor.data.size());
   }
@@ -68,8 +69,7 @@ std::vector<double> Network::Values(const std::string& id) const {
   return values;
 }
 
-std::vector<double> Network::Expand(const Parameter& parameter, std::int64_t index,
-                                    double absent) const {
+std::vector<double> Network::Expand(const Parameter& parameter, std::int64_t index, double absent) const {
   const auto count = static_cast<std::size_t>(size(index));
   if (const double* scalar = std::get_if<double>(&parameter)) {
     return std::vector<double>(count, *scalar);

@@ -16,10 +16,10 @@ struct NetworkLimits {
   std::int64_t max_connections = 4096;
   std::int64_t max_probes = 256;
   std::int64_t max_dimension = 65536;
-  std::int64_t max_elements = std::int64_t{1} << 24;     // of one operation's output
-  std::int64_t max_neurons = std::int64_t{1} << 26;      // of the network
-  std::int64_t max_parameters = std::int64_t{1} << 28;   // of the network
-  std::int64_t max_synapses = std::int64_t{1} << 32;     // of one operation: outputs times fan-in
+  std::int64_t max_elements = std::int64_t{1} << 24;    // of one operation's output
+  std::int64_t max_neurons = std::int64_t{1} << 26;     // of the network
+  std::int64_t max_parameters = std::int64_t{1} << 28;  // of the network
+  std::int64_t max_synapses = std::int64_t{1} << 32;    // of one operation: outputs times fan-in
 };
 
 // Where an operation gets an input from.

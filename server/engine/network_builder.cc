@@ -18,11 +18,10 @@ constexpr double kMaxTau = 1e6;
 
 bool IsName(const std::string& name) {
   constexpr std::string_view kOther = "._/:-";
-  return !name.empty() && name.size() <= kMaxNameLength &&
-         std::all_of(name.begin(), name.end(), [&](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                  kOther.find(c) != std::string_view::npos;
-         });
+  return !name.empty() && name.size() <= kMaxNameLength && std::all_of(name.begin(), name.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           kOther.find(c) != std::string_view::npos;
+  });
 }
 
 // A name as it may stand in a message: what a client sent, cut short and without control characters.
@@ -295,8 +294,8 @@ class NetworkBuilder final : public TensorTable {
     }
     std::int64_t synapses = 0;
     if (fan_in < 0 || __builtin_mul_overflow(fan_in, count, &synapses) || synapses > limits_.max_synapses) {
-      violations_.AddLimit("operation ", Quote(operation.name), ": ", count, " outputs with a fan-in of ", fan_in,
-                           " pass the limit of ", limits_.max_synapses, " synapses");
+      violations_.AddLimit("operation ", Quote(operation.name), ": ", count, " outputs with a fan-in of ",
+                           fan_in, " pass the limit of ", limits_.max_synapses, " synapses");
       return false;
     }
     return true;
@@ -342,8 +341,8 @@ class NetworkBuilder final : public TensorTable {
       violations_.Add("defaults: dt is ", defaults.dt, " s, wanted > 0, or 0 for 0.001");
     }
     if (defaults.steps < 0 || defaults.readout.skip_steps < 0) {
-      violations_.Add("defaults: steps is ", defaults.steps, " and skip_steps ",
-                      defaults.readout.skip_steps, ", wanted >= 0");
+      violations_.Add("defaults: steps is ", defaults.steps, " and skip_steps ", defaults.readout.skip_steps,
+                      ", wanted >= 0");
     }
   }
 
@@ -351,8 +350,9 @@ class NetworkBuilder final : public TensorTable {
   void CheckSinks() {
     for (const ConnectionDefinition& connection : Definition().connections) {
       if (std::holds_alternative<ActivationOperation>(KindOf(operation_index_.at(connection.source)))) {
-        violations_.Add("operation ", Quote(connection.source), ": is an Activation and may only be probed, but ",
-                        Quote(connection.target), " reads it");
+        violations_.Add("operation ", Quote(connection.source),
+                        ": is an Activation and may only be probed, but ", Quote(connection.target),
+                        " reads it");
       }
     }
   }

@@ -101,8 +101,8 @@ struct Lif {
 struct RectifiedLinear {
   double amplitude = 1;
 };
-using NeuronModel = std::variant<std::monostate, SpikingRectifiedLinear, IntegrateAndFire, Lif,
-                                 RectifiedLinear>;
+using NeuronModel =
+    std::variant<std::monostate, SpikingRectifiedLinear, IntegrateAndFire, Lif, RectifiedLinear>;
 
 struct NeuronOperation {
   NeuronModel model;

@@ -14,7 +14,8 @@ constexpr std::size_t kMaxLinks = std::size_t{1} << 20;  // of all paths togethe
 // One search. One thread, one use.
 class PathFinder {
  public:
-  explicit PathFinder(const Network& network) : network_(network), paths_(network.definition().operations.size()) {}
+  explicit PathFinder(const Network& network)
+      : network_(network), paths_(network.definition().operations.size()) {}
 
   Result<Paths> Run() {
     for (const std::int64_t operation : network_.order()) {
@@ -53,7 +54,8 @@ class PathFinder {
           return ResourceExhausted("operation '" + network_.definition().operations[Index(operation)].name +
                                    "' is reached by more than " + std::to_string(kMaxPaths) +
                                    " linear paths, or all paths together have more than " +
-                                   std::to_string(kMaxLinks) + " operations; put a Neuron between the branches");
+                                   std::to_string(kMaxLinks) +
+                                   " operations; put a Neuron between the branches");
         }
       }
     }

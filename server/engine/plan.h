@@ -58,12 +58,12 @@ struct ProbePlan {
 // of any backend. Immutable, hence thread-safe.
 struct Plan {
   std::shared_ptr<const Network> network;
-  std::vector<Population> populations;   // the Inputs first, in Network::inputs() order
-  std::vector<Layer> layers;             // sources before targets
-  std::vector<ProbePlan> probes;         // one per probe of the definition
-  std::vector<SpikingLayer> spiking;     // names and sizes, for statistics
-  std::vector<std::int64_t> spiking_layers;                // indices in layers
-  std::vector<std::vector<std::int64_t>> fan_out;          // [population][element], spiking ones only
+  std::vector<Population> populations;             // the Inputs first, in Network::inputs() order
+  std::vector<Layer> layers;                       // sources before targets
+  std::vector<ProbePlan> probes;                   // one per probe of the definition
+  std::vector<SpikingLayer> spiking;               // names and sizes, for statistics
+  std::vector<std::int64_t> spiking_layers;        // indices in layers
+  std::vector<std::vector<std::int64_t>> fan_out;  // [population][element], spiking ones only
   std::int64_t bytes = 0;
 };
 
@@ -73,11 +73,12 @@ constexpr std::int64_t kMaxComposedWeights = std::int64_t{1} << 26;
 // RESOURCE_EXHAUSTED where linear operations do not compose within kMaxComposedWeights.
 Result<Plan> Compile(std::shared_ptr<const Network> network);
 
-// Upper bound of the bytes of the plan and of building it, from shapes alone. Fails as Compile does where paths
-// multiply.
+// Upper bound of the bytes of the plan and of building it, from shapes alone. Fails as Compile does where
+// paths multiply.
 Result<std::int64_t> EstimatePlanBytes(const Network& network);
 
 // The softmax or other function of an Activation on one sample's values, in place.
-void ApplyActivation(const ActivationOperation& activation, std::int64_t row_length, std::vector<double>& values);
+void ApplyActivation(const ActivationOperation& activation, std::int64_t row_length,
+                     std::vector<double>& values);
 
 }  // namespace spikeserve::engine

@@ -15,7 +15,7 @@ class ProbeState {
     Readout readout;
     std::int64_t trajectory_steps = 0;  // how many values to keep; 0: none
     bool filtered = false;
-    double decay = 0;                   // of the probe's synapse
+    double decay = 0;  // of the probe's synapse
   };
 
   ProbeState() = default;

@@ -61,8 +61,8 @@ std::int64_t ReferenceNetwork::EstimateRunBytes(const SimulationSpec& spec, std:
          ReadingBytes(spec, probe_sizes_, static_cast<std::int64_t>(spiking_.size()), samples);
 }
 
-Result<std::unique_ptr<Simulation>> ReferenceNetwork::NewSimulation(const SimulationSpec& spec,
-                                                                    std::span<const SampleInputs> samples) const {
+Result<std::unique_ptr<Simulation>> ReferenceNetwork::NewSimulation(
+    const SimulationSpec& spec, std::span<const SampleInputs> samples) const {
   const auto inputs = static_cast<std::int64_t>(network_->inputs().size());
   Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(probe_sizes_.size()), samples);
   if (!status.ok()) {

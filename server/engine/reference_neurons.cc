@@ -8,7 +8,9 @@ namespace {
 
 double Step(const std::monostate&, double, double, ReferenceNeuron&) { return 0; }
 
-double Step(const RectifiedLinear&, double current, double, ReferenceNeuron&) { return std::max(current, 0.0); }
+double Step(const RectifiedLinear&, double current, double, ReferenceNeuron&) {
+  return std::max(current, 0.0);
+}
 
 double Step(const SpikingRectifiedLinear&, double current, double dt_s, ReferenceNeuron& neuron) {
   neuron.voltage += std::max(current, 0.0) * dt_s;

@@ -61,7 +61,8 @@ TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, c
     const double row = unfiltered * filter_gain;
     const double unit = integers ? term.product.integer_unit[j % rows] : 1.0;
     constants.scale.push_back(static_cast<float>(row * unit * byte_scale));
-    constants.readout_scale.push_back(static_cast<float>(population.spiking ? unfiltered * unit : unfiltered));
+    constants.readout_scale.push_back(
+        static_cast<float>(population.spiking ? unfiltered * unit : unfiltered));
     if (!totals.empty()) {
       constants.offset.push_back(static_cast<float>(row * byte_offset * totals[j]));
     }

@@ -11,20 +11,20 @@ namespace spikeserve::engine {
 // What a term multiplies and adds at one dt.
 struct TermConstants {
   bool filtered = false;
-  float decay = 0;             // a = exp(-dt/tau)
-  std::vector<float> scale;    // per row: turns sums into currents, with gain, dt, amplitude and (1-a)
+  float decay = 0;                   // a = exp(-dt/tau)
+  std::vector<float> scale;          // per row: turns sums into currents, with gain, dt, amplitude and (1-a)
   std::vector<float> readout_scale;  // the same for filtered source values, as the readout rewrite sums them
-  std::vector<float> offset;   // per row: what uint8_offset adds; empty: nothing
+  std::vector<float> offset;         // per row: what uint8_offset adds; empty: nothing
 };
 
 // What a layer needs at one dt, as float32. Immutable.
 struct LayerConstants {
   std::vector<TermConstants> terms;
-  std::vector<float> bias;      // with gain and dt
-  std::vector<float> voltage;   // at step 0
+  std::vector<float> bias;     // with gain and dt
+  std::vector<float> voltage;  // at step 0
   math::LifConstants lif{};
-  float amplitude = 1;          // of a rate neuron
-  float spike_height = 0;       // amplitude / dt
+  float amplitude = 1;     // of a rate neuron
+  float spike_height = 0;  // amplitude / dt
 };
 
 // exp(-dt/tau), 0 for tau 0.

@@ -74,8 +74,8 @@ class SampleSimulation final : public Simulation {
     return *scratch;
   }
 
-  // Groups as large as the run likes them, but no thread without work. Where there are fewer samples than threads,
-  // one after the other, and the threads share the work inside a sample.
+  // Groups as large as the run likes them, but no thread without work. Where there are fewer samples than
+  // threads, one after the other, and the threads share the work inside a sample.
   template <typename Body>
   void ForEachGroup(Body body) {
     const auto samples = static_cast<std::int64_t>(samples_.size());
@@ -108,12 +108,15 @@ class SampleSimulation final : public Simulation {
     reading.sample_status[i] = sample.status();
     for (std::size_t p = 0; p < reading.probes.size(); ++p) {
       ProbeReading& probe = reading.probes[p];
-      const std::span<double> values = std::span(probe.values).subspan(i * Index(probe.size), Index(probe.size));
+      const std::span<double> values =
+          std::span(probe.values).subspan(i * Index(probe.size), Index(probe.size));
       sample.Read(run_, p, scratch, values);
-      const bool finite = std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
+      const bool finite =
+          std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
       if (!finite && sample.status().ok()) {
-        reading.sample_status[i] = OutOfRange("probe " + std::to_string(run_.spec.probes[p]) +
-                                              ": an output is infinite or not a number; lower the inputs or gains");
+        reading.sample_status[i] =
+            OutOfRange("probe " + std::to_string(run_.spec.probes[p]) +
+                       ": an output is infinite or not a number; lower the inputs or gains");
       }
       if (run_.spec.trajectories && sample.status().ok()) {
         std::copy(sample.trajectory(p).begin(), sample.trajectory(p).end(),
@@ -132,7 +135,8 @@ class SampleSimulation final : public Simulation {
   std::int64_t done_ = 0;
 };
 
-// What a run with this spec needs to be checked for before a simulation is made: numbers of inputs, steps, probes.
+// What a run with this spec needs to be checked for before a simulation is made: numbers of inputs, steps,
+// probes.
 Status CheckSpec(const SimulationSpec& spec, std::int64_t inputs, std::int64_t probes,
                  std::span<const SampleInputs> samples);
 

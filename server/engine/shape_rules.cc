@@ -26,7 +26,8 @@ class Rules {
     if (input.shape.empty() || input.shape.size() > 4) {
       return Fail("shape has rank ", input.shape.size(), ", allowed 1..4");
     }
-    const bool scale_ok = !input.uint8_scale || (std::isfinite(*input.uint8_scale) && *input.uint8_scale != 0);
+    const bool scale_ok =
+        !input.uint8_scale || (std::isfinite(*input.uint8_scale) && *input.uint8_scale != 0);
     const bool offset_ok = !input.uint8_offset || (std::isfinite(*input.uint8_offset) && input.uint8_scale);
     if (!scale_ok || !offset_ok) {
       return Fail("uint8_scale must be finite and not 0, uint8_offset finite and only beside it");
@@ -61,8 +62,8 @@ class Rules {
     const std::int64_t in = In().back();
     if (conv.groups < 1 || in % conv.groups != 0 || out % conv.groups != 0 ||
         weight->shape[1] != in / conv.groups) {
-      return Fail("groups is ", conv.groups, " with ", in, " input and ", out,
-                  " output channels and weight ", ToString(weight->shape),
+      return Fail("groups is ", conv.groups, " with ", in, " input and ", out, " output channels and weight ",
+                  ToString(weight->shape),
                   "; groups must divide both and the weight's second axis be in/groups");
     }
     const Ints kernel(weight->shape.begin() + 2, weight->shape.end());
@@ -85,7 +86,8 @@ class Rules {
     if (rank < 1 || rank > 2) {
       return Fail("input is ", ToString(In()), ", wanted 1 or 2 spatial axes and channels");
     }
-    std::optional<Shape> shape = Slide({pool.window, pool.stride, Ints(rank, 1), pool.pad_before, pool.pad_after});
+    std::optional<Shape> shape =
+        Slide({pool.window, pool.stride, Ints(rank, 1), pool.pad_before, pool.pad_after});
     if (shape) {
       shape->push_back(In().back());
     }
@@ -151,8 +153,7 @@ class Rules {
       return std::nullopt;
     }
     if (reshape.shape.empty() || ElementCount(reshape.shape) != ElementCount(In())) {
-      return Fail("reshapes ", ToString(In()), " to ", ToString(reshape.shape),
-                  ", wanted as many elements");
+      return Fail("reshapes ", ToString(In()), " to ", ToString(reshape.shape), ", wanted as many elements");
     }
     return reshape.shape;
   }
@@ -258,7 +259,8 @@ class Rules {
   // Output extents of a window that slides over the spatial axes of the input.
   std::optional<Shape> Slide(const Window& window) {
     const std::size_t rank = In().size() - 1;
-    for (const Ints* field : {&window.size, &window.stride, &window.dilation, &window.before, &window.after}) {
+    for (const Ints* field :
+         {&window.size, &window.stride, &window.dilation, &window.before, &window.after}) {
       if (field->size() != rank) {
         return Fail("has a window, stride, dilation or padding for ", field->size(), " axes, wanted ", rank);
       }
@@ -270,14 +272,13 @@ class Rules {
         return Fail("window, stride and dilation of axis ", i, " must be 1..", kMaxPad);
       }
       const std::int64_t extent = (window.size[i] - 1) * window.dilation[i] + 1;
-      if (window.before[i] < 0 || window.after[i] < 0 || window.before[i] >= extent || window.after[i] >= extent) {
-        return Fail("padding of axis ", i, " is ", window.before[i], " and ", window.after[i],
-                    ", wanted 0..", extent - 1);
+      if (window.before[i] < 0 || window.after[i] < 0 || window.before[i] >= extent ||
+          window.after[i] >= extent) {
+        return Fail("padding of axis ", i, " is ", window.before[i], " and ", window.after[i], ", wanted 0..",
+                    extent - 1);
       }
       const std::int64_t room = In()[i] + window.before[i] + window.after[i] - extent;
-      if (room < 0) {
-        return Fail("window of extent ", extent, " does not fit axis ", i, " of ", In()[i]);
-      }
+      if (room < 0) return Fail("window of extent ", extent, " does not fit axis ", i, " of ", In()[i]);
       shape.push_back(room / window.stride[i] + 1);
     }
     return shape;
@@ -326,7 +327,8 @@ class Rules {
     }
     const std::int64_t count = ElementCount(In());
     if (tensor->shape != In() && tensor->shape != Shape{count} && tensor->shape != alternative) {
-      Fail(field, " is ", ToString(tensor->shape), ", wanted ", ToString(In()), " or ", ToString(alternative));
+      Fail(field, " is ", ToString(tensor->shape), ", wanted ", ToString(In()), " or ",
+           ToString(alternative));
       return false;
     }
     return true;
@@ -345,8 +347,8 @@ class Rules {
       const bool valid = std::isfinite(lif->tau_rc) && lif->tau_rc > 0 && std::isfinite(lif->tau_ref) &&
                          lif->tau_ref >= 0 && lif->min_voltage <= 0;
       if (!valid) {
-        Fail("LIF has tau_rc ", lif->tau_rc, ", tau_ref ", lif->tau_ref, ", min_voltage ",
-             lif->min_voltage, "; wanted tau_rc > 0, tau_ref >= 0, min_voltage <= 0");
+        Fail("LIF has tau_rc ", lif->tau_rc, ", tau_ref ", lif->tau_ref, ", min_voltage ", lif->min_voltage,
+             "; wanted tau_rc > 0, tau_ref >= 0, min_voltage <= 0");
       }
       return Amplitude(lif->amplitude) && valid;
     }

@@ -33,8 +33,8 @@ struct InputFormat {
 // Everything that all samples of one simulation share.
 struct SimulationSpec {
   RunSettings settings;
-  std::vector<InputFormat> inputs;    // one per Input operation, in Network::inputs() order
-  std::vector<std::int64_t> probes;   // indices of the definition's probes to read
+  std::vector<InputFormat> inputs;   // one per Input operation, in Network::inputs() order
+  std::vector<std::int64_t> probes;  // indices of the definition's probes to read
   bool trajectories = false;
   bool statistics = false;
 };
@@ -65,7 +65,7 @@ struct Reading {
   std::int64_t steps_done = 0;
   std::vector<ProbeReading> probes;                    // in SimulationSpec::probes order
   std::vector<std::vector<LayerActivity>> statistics;  // [sample][spiking layer], where asked for
-  std::vector<std::int64_t> spikes;   // [sample]: of all spiking layers, up to steps_done
+  std::vector<std::int64_t> spikes;                    // [sample]: of all spiking layers, up to steps_done
   std::vector<Status> sample_status;  // OUT_OF_RANGE where a sample's numbers left their range
 };
 
@@ -96,8 +96,8 @@ class ResidentNetwork {
   // The layers of Reading::statistics, in order.
   virtual const std::vector<SpikingLayer>& spiking_layers() const = 0;
   // State for these samples, at step 0. The network must outlive the simulation.
-  virtual Result<std::unique_ptr<Simulation>> NewSimulation(
-      const SimulationSpec& spec, std::span<const SampleInputs> samples) const = 0;
+  virtual Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
+                                                            std::span<const SampleInputs> samples) const = 0;
 };
 
 }  // namespace spikeserve::engine

@@ -9,7 +9,8 @@
 
 namespace spikeserve::engine {
 
-// A fixed set of threads for loops over samples. Thread-safe; loops run one at a time, in the order they came.
+// A fixed set of threads for loops over samples. Thread-safe; loops run one at a time, in the order they
+// came.
 class ThreadPool {
  public:
   // `threads` >= 1 counts the caller of For as one.

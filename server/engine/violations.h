@@ -42,8 +42,7 @@ class Violations {
     if (count_ > messages_.size()) {
       text += Join("\n- and ", count_ - messages_.size(), " more");
     }
-    return {invalid_ ? StatusCode::kInvalidArgument : StatusCode::kResourceExhausted,
-            std::move(text)};
+    return {invalid_ ? StatusCode::kInvalidArgument : StatusCode::kResourceExhausted, std::move(text)};
   }
 
  private:

@@ -47,9 +47,10 @@ FuzzServer::FuzzServer()
                .budget = budget_,
                .backend = *backend_,
                .repository = nullptr,
-               .parse = [this](std::string_view bytes) {
-                 return rpc::DecodeNetwork(bytes, limits_.max_structure_bytes);
-               },
+               .parse =
+                   [this](std::string_view bytes) {
+                     return rpc::DecodeNetwork(bytes, limits_.max_structure_bytes);
+                   },
                .limits = limits_.network,
                .max_upload_bytes = limits_.max_upload_bytes,
                .max_structure_bytes = limits_.max_structure_bytes}) {

@@ -9,7 +9,8 @@
 #include "server/serving/network_loader.h"
 #include "server/serving/network_registry.h"
 
-// What the fuzz targets share: a server's parts without its wire, with limits so small that no input takes long.
+// What the fuzz targets share: a server's parts without its wire, with limits so small that no input takes
+// long.
 namespace spikeserve::fuzz {
 
 // Ends the process, which is how a target tells of a broken promise.

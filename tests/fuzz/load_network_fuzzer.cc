@@ -1,5 +1,5 @@
-// The bytes of an upload, through everything that a load does: parsing, every check, compiling, loading, a run.
-// Whatever comes of it, it is an answer, and once the network is unloaded no memory is held for it.
+// The bytes of an upload, through everything that a load does: parsing, every check, compiling, loading, a
+// run. Whatever comes of it, it is an answer, and once the network is unloaded no memory is held for it.
 
 #include <cstddef>
 #include <cstdint>
@@ -46,7 +46,8 @@ void RunOnce(FuzzServer& server, const serving::NetworkEntry& entry) {
   }
   auto simulation = entry.resident->NewSimulation(spec, samples);
   Require(simulation.ok(), "a loaded network can be run");
-  Require(simulation.value()->Advance(2).ok() && simulation.value()->Advance(3).ok(), "a run reaches its end");
+  Require(simulation.value()->Advance(2).ok() && simulation.value()->Advance(3).ok(),
+          "a run reaches its end");
   const auto reading = simulation.value()->Read();
   Require(reading.ok() && reading.value().steps_done == 5, "a run can be read");
 }

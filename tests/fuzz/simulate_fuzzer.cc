@@ -1,5 +1,5 @@
-// The bytes of a SimulateRequest against a small resident network, through everything that a call does between the
-// wire and the wire: parsing, every check, the run, the answer.
+// The bytes of a SimulateRequest against a small resident network, through everything that a call does
+// between the wire and the wire: parsing, every check, the run, the answer.
 
 #include <array>
 #include <cstddef>
@@ -27,16 +27,18 @@ engine::NetworkDefinition Definition() {
   using namespace engine;
   NetworkDefinition network;
   network.format_version = 1;
-  network.operations = {{"image", InputOperation{{2, 3, 2}, 1.0 / 255, -0.5}},
-                        {"extra", InputOperation{{4}, {}, {}}},
-                        {"first", NeuronOperation{SpikingRectifiedLinear{0.01}, 500.0, {}, UniformVoltage{1}}},
-                        {"flat", ReshapeOperation{{12}}},
-                        {"join", ConcatOperation{0}},
-                        {"second", NeuronOperation{Lif{}, 3.0, {}, {}}},
-                        {"class", AffineOperation{"w", ""}},
-                        {"softmax", ActivationOperation{Softmax{}}}};
-  network.connections = {{"image", "first", {}},  {"first", "flat", Lowpass{0.005}}, {"flat", "join", {}},
-                         {"extra", "join", {}},   {"join", "second", {}},            {"second", "class", {}},
+  network.operations = {
+      {"image", InputOperation{{2, 3, 2}, 1.0 / 255, -0.5}},
+      {"extra", InputOperation{{4}, {}, {}}},
+      {"first", NeuronOperation{SpikingRectifiedLinear{0.01}, 500.0, {}, UniformVoltage{1}}},
+      {"flat", ReshapeOperation{{12}}},
+      {"join", ConcatOperation{0}},
+      {"second", NeuronOperation{Lif{}, 3.0, {}, {}}},
+      {"class", AffineOperation{"w", ""}},
+      {"softmax", ActivationOperation{Softmax{}}}};
+  network.connections = {{"image", "first", {}},  {"first", "flat", Lowpass{0.005}},
+                         {"flat", "join", {}},    {"extra", "join", {}},
+                         {"join", "second", {}},  {"second", "class", {}},
                          {"class", "softmax", {}}};
   network.probes = {{"class", "class", ProbeQuantity::kOutput, Lowpass{0.01}},
                     {"spikes", "first", ProbeQuantity::kSpikes, {}},
@@ -87,8 +89,9 @@ void RunAndAnswer(FuzzServer& server, const rpc::SimulatePlan& plan) {
   }
   outcome.reading = simulation.value()->Read().value();
   const v1::SimulateResponse response = rpc::EncodeResponse(plan.response, outcome, 0.5);
-  Require(static_cast<std::int64_t>(response.ByteSizeLong()) <= plan.response.response_bytes + kResponseOverhead,
-          "a response is no larger than announced");
+  Require(
+      static_cast<std::int64_t>(response.ByteSizeLong()) <= plan.response.response_bytes + kResponseOverhead,
+      "a response is no larger than announced");
 }
 
 void Simulate(FuzzServer& server, std::string_view bytes) {

@@ -71,10 +71,32 @@ TEST(RandomNetworks, HaveEveryPart) {
   for (std::size_t kind = 1; kind < std::variant_size_v<engine::OperationKind>; ++kind) {
     EXPECT_GE(tally["kind " + std::to_string(kind)], 5) << kind;
   }
-  for (const char* part : {"model 1", "model 2", "model 3", "model 4", "voltage 0", "voltage 1", "voltage 2",
-                           "voltage 3", "conv axes 1", "conv axes 2", "groups", "stride", "dilation", "padding",
-                           "synapse", "quantity 1", "quantity 2", "quantity 3", "filtered probe", "type 1", "type 2",
-                           "type 3", "per step", "silent layer", "several spikes per step", "synaptic operations"}) {
+  for (const char* part : {"model 1",
+                           "model 2",
+                           "model 3",
+                           "model 4",
+                           "voltage 0",
+                           "voltage 1",
+                           "voltage 2",
+                           "voltage 3",
+                           "conv axes 1",
+                           "conv axes 2",
+                           "groups",
+                           "stride",
+                           "dilation",
+                           "padding",
+                           "synapse",
+                           "quantity 1",
+                           "quantity 2",
+                           "quantity 3",
+                           "filtered probe",
+                           "type 1",
+                           "type 2",
+                           "type 3",
+                           "per step",
+                           "silent layer",
+                           "several spikes per step",
+                           "synaptic operations"}) {
     EXPECT_GE(tally[part], 5) << part;
   }
   EXPECT_GE(tally["busy layer"], 60);

@@ -21,7 +21,7 @@ using engine::ProbeQuantity;
 using engine::Reading;
 
 constexpr int kNetworks = 60;
-constexpr double kFloatRounding = 4e-6;    // of the largest value of the trajectory
+constexpr double kFloatRounding = 4e-6;  // of the largest value of the trajectory
 constexpr double kDoubleRounding = 1e-13;
 
 std::vector<std::int64_t> RandomChunks(Random& random, std::int64_t steps) {
@@ -49,8 +49,9 @@ class Parity : public ::testing::TestWithParam<int> {
     const Reading reading = Simulate(loaded, network_.spec, batch, chunks);
     ASSERT_EQ(reading.steps_done, network_.spec.settings.steps);
     for (std::size_t i = 0; i < members.size(); ++i) {
-      EXPECT_TRUE(ReadingBytes(reading, i) == alone[members[i]]) << "sample " << members[i] << " at " << i << " of "
-                                                            << members.size() << " in " << chunks.size() << " chunks";
+      EXPECT_TRUE(ReadingBytes(reading, i) == alone[members[i]])
+          << "sample " << members[i] << " at " << i << " of " << members.size() << " in " << chunks.size()
+          << " chunks";
     }
   }
 
@@ -147,8 +148,9 @@ TEST_P(Parity, AskingForTheTrajectoryChangesNoByte) {
   }
 }
 
-// The readout is the mean of the trajectory after skip_steps, or its last step. In exact mode a linear readout may
-// come from spike counts in one product at the end, which rounds float32 sums in another order than step by step.
+// The readout is the mean of the trajectory after skip_steps, or its last step. In exact mode a linear
+// readout may come from spike counts in one product at the end, which rounds float32 sums in another order
+// than step by step.
 TEST_P(Parity, ReadoutIsThatOfTheTrajectory) {
   network_.spec.trajectories = true;
   for (const Mode mode : {Mode::kExact, Mode::kReference}) {

@@ -19,10 +19,12 @@ engine::TensorDefinition TensorOf(std::string id, engine::Shape shape, const std
   return tensor;
 }
 
-inline engine::TensorDefinition Tensor(std::string id, engine::Shape shape, const std::vector<float>& values) {
+inline engine::TensorDefinition Tensor(std::string id, engine::Shape shape,
+                                       const std::vector<float>& values) {
   return TensorOf(std::move(id), std::move(shape), values, engine::DataType::kFloat32);
 }
-inline engine::TensorDefinition Tensor64(std::string id, engine::Shape shape, const std::vector<double>& values) {
+inline engine::TensorDefinition Tensor64(std::string id, engine::Shape shape,
+                                         const std::vector<double>& values) {
   return TensorOf(std::move(id), std::move(shape), values, engine::DataType::kFloat64);
 }
 

@@ -89,7 +89,8 @@ std::map<std::string, NumpyArray> ReadMembers(std::string_view zip) {
     const std::size_t local = Read<std::uint32_t>(zip, entry + 42);
     const std::size_t data =
         local + 30 + Read<std::uint16_t>(zip, local + 26) + Read<std::uint16_t>(zip, local + 28);
-    arrays[name.substr(0, name.size() - 4)] = ReadArray(Part(zip, data, Read<std::uint32_t>(zip, entry + 20)));
+    arrays[name.substr(0, name.size() - 4)] =
+        ReadArray(Part(zip, data, Read<std::uint32_t>(zip, entry + 20)));
     entry += 46 + name_length + Read<std::uint16_t>(zip, entry + 30) + Read<std::uint16_t>(zip, entry + 32);
   }
   return arrays;

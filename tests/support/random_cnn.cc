@@ -84,9 +84,10 @@ class CnnBuilder {
       return;
     }
     const std::int64_t out = random_.Pick<std::int64_t>({1, 6, 16, 17, 32, 64, 65, 130});
-    const std::string weight = Weights({out, shape_[2], kernel, kernel}, 1.0 / static_cast<double>(kernel * 2));
-    Add(engine::ConvOperation{weight, Weights({out}, 0.3), {stride, stride}, {dilation, dilation}, {pad, pad},
-                              {pad, pad}, 1});
+    const std::string weight =
+        Weights({out, shape_[2], kernel, kernel}, 1.0 / static_cast<double>(kernel * 2));
+    Add(engine::ConvOperation{
+        weight, Weights({out}, 0.3), {stride, stride}, {dilation, dilation}, {pad, pad}, {pad, pad}, 1});
     for (int axis : {0, 1}) {
       std::int64_t& size = shape_[static_cast<std::size_t>(axis)];
       size = (size + 2 * pad - extent) / stride + 1;
@@ -114,7 +115,8 @@ class CnnBuilder {
     const std::string dense = last_;
     const std::string source = Before();
     const std::string name = "branch" + std::to_string(network_.definition.operations.size());
-    const std::string weight = Weights({shape_.back(), neurons_size_}, 1.0 / static_cast<double>(1 + neurons_size_));
+    const std::string weight =
+        Weights({shape_.back(), neurons_size_}, 1.0 / static_cast<double>(1 + neurons_size_));
     network_.definition.operations.push_back({name, engine::AffineOperation{weight, ""}});
     network_.definition.connections.push_back({source, name, {}});
     network_.definition.operations.push_back({name + ".sum", engine::WeightedSumOperation{{1.0, -0.5}}});
@@ -128,9 +130,11 @@ class CnnBuilder {
   void Neurons() {
     const double scale = random_.Pick<double>({20, 60, 200});
     if (random_.Chance(0.5)) {
-      Add(engine::NeuronOperation{engine::IntegrateAndFire{1 / scale}, scale, {}, engine::ConstantVoltage{0.5}});
+      Add(engine::NeuronOperation{
+          engine::IntegrateAndFire{1 / scale}, scale, {}, engine::ConstantVoltage{0.5}});
     } else {
-      Add(engine::NeuronOperation{engine::SpikingRectifiedLinear{1 / scale}, scale, {}, engine::UniformVoltage{7}});
+      Add(engine::NeuronOperation{
+          engine::SpikingRectifiedLinear{1 / scale}, scale, {}, engine::UniformVoltage{7}});
     }
     neurons_ = last_;
     neurons_shape_ = shape_;

@@ -6,9 +6,9 @@
 
 namespace spikeserve::testing {
 
-// A converted network as users have them: an image through convolutions, pooling and dense layers of integrating
-// neurons to one linear output. Channel counts lie around the widths of vectors and blocks; some have synapses, a
-// branch that is added, a filtered probe, uint8 inputs.
+// A converted network as users have them: an image through convolutions, pooling and dense layers of
+// integrating neurons to one linear output. Channel counts lie around the widths of vectors and blocks; some
+// have synapses, a branch that is added, a filtered probe, uint8 inputs.
 RandomNetwork MakeRandomCnn(std::uint64_t seed);
 
 }  // namespace spikeserve::testing

@@ -17,21 +17,14 @@ using Ints = std::vector<std::int64_t>;
 Signal RandomLinear::Add(const Signal& source, const std::vector<Signal>& signals) {
   const bool spatial = source.shape.size() == 2 || source.shape.size() == 3;
   switch (random_.Below(8)) {
-    case 0:
-      return Affine(source, random_.Between(2, 6));
+    case 0: return Affine(source, random_.Between(2, 6));
     case 1:
-    case 2:
-      return spatial ? Conv(source) : Affine(source, random_.Between(4, 12));
-    case 3:
-      return spatial ? Pool(source) : Pad(source);
-    case 4:
-      return ScaleShift(source);
-    case 5:
-      return Join(source, signals);
-    case 6:
-      return Permute(source);
-    default:
-      return Pad(source);
+    case 2: return spatial ? Conv(source) : Affine(source, random_.Between(4, 12));
+    case 3: return spatial ? Pool(source) : Pad(source);
+    case 4: return ScaleShift(source);
+    case 5: return Join(source, signals);
+    case 6: return Permute(source);
+    default: return Pad(source);
   }
 }
 
@@ -87,8 +80,8 @@ Signal RandomLinear::Pool(const Signal& source) {
   engine::Shape shape;
   for (std::size_t axis = 0; axis + 1 < source.shape.size(); ++axis) {
     pool.window.push_back(random_.Between(1, 3));
-    shape.push_back(SlideAxis(source.shape[axis], pool.window.back(), 1, pool.stride, pool.pad_before,
-                              pool.pad_after));
+    shape.push_back(
+        SlideAxis(source.shape[axis], pool.window.back(), 1, pool.stride, pool.pad_before, pool.pad_after));
   }
   shape.push_back(source.shape.back());
   return Operation(pool, shape, {source});
@@ -96,7 +89,8 @@ Signal RandomLinear::Pool(const Signal& source) {
 
 Signal RandomLinear::ScaleShift(const Signal& source) {
   const std::int64_t axis = random_.Below(static_cast<std::int64_t>(source.shape.size()));
-  const std::vector<engine::Shape> shapes = {{1}, {source.shape[static_cast<std::size_t>(axis)]}, source.shape};
+  const std::vector<engine::Shape> shapes = {
+      {1}, {source.shape[static_cast<std::size_t>(axis)]}, source.shape};
   engine::ScaleShiftOperation operation{"", "", axis};
   if (random_.Chance(0.7)) {
     operation.scale = Tensor(random_.Pick(shapes), 1.5);
@@ -156,7 +150,8 @@ Signal RandomLinear::Pad(const Signal& source) {
   return Operation(operation, shape, {source});
 }
 
-Signal RandomLinear::Operation(engine::OperationKind kind, engine::Shape shape, const std::vector<Signal>& sources) {
+Signal RandomLinear::Operation(engine::OperationKind kind, engine::Shape shape,
+                               const std::vector<Signal>& sources) {
   Signal signal{"op" + std::to_string(definition_.operations.size()), std::move(shape), false, 1};
   definition_.operations.push_back({signal.name, std::move(kind)});
   for (const Signal& source : sources) {

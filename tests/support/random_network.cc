@@ -32,9 +32,10 @@ class Grower {
 
  private:
   void AddInput() {
-    const std::vector<engine::Shape> shapes = {{random_.Between(3, 12)},
-                                               {random_.Between(4, 9), random_.Between(1, 4)},
-                                               {random_.Between(3, 6), random_.Between(3, 6), random_.Between(1, 3)}};
+    const std::vector<engine::Shape> shapes = {
+        {random_.Between(3, 12)},
+        {random_.Between(4, 9), random_.Between(1, 4)},
+        {random_.Between(3, 6), random_.Between(3, 6), random_.Between(1, 3)}};
     engine::InputOperation input{random_.Pick(shapes), {}, {}};
     engine::InputFormat format{engine::DataType::kFloat32, random_.Chance(0.4)};
     if (random_.Chance(0.4)) {
@@ -71,19 +72,15 @@ class Grower {
     double level = current * std::abs(amplitude);
     switch (random_.Below(5)) {
       case 0:
-        neurons.model = engine::Lif{random_.Uniform(0.005, 0.05), random_.Chance(0.2) ? 0 : random_.Uniform(0, 0.004),
-                                    random_.Chance(0.5) ? 0.0 : -random_.Uniform(0, 2), amplitude};
+        neurons.model =
+            engine::Lif{random_.Uniform(0.005, 0.05), random_.Chance(0.2) ? 0 : random_.Uniform(0, 0.004),
+                        random_.Chance(0.5) ? 0.0 : -random_.Uniform(0, 2), amplitude};
         current = random_.Uniform(1, 10);
         level = 100 * std::abs(amplitude);
         break;
-      case 1:
-        neurons.model = engine::RectifiedLinear{amplitude};
-        break;
-      case 2:
-        neurons.model = engine::IntegrateAndFire{amplitude};
-        break;
-      default:
-        neurons.model = engine::SpikingRectifiedLinear{amplitude};
+      case 1: neurons.model = engine::RectifiedLinear{amplitude}; break;
+      case 2: neurons.model = engine::IntegrateAndFire{amplitude}; break;
+      default: neurons.model = engine::SpikingRectifiedLinear{amplitude};
     }
     ChooseParameters(source, current, neurons);
     Signal signal = linear_.Operation(neurons, source.shape, {source});

@@ -22,8 +22,8 @@ std::string ReadingBytes(const engine::Reading& reading, std::size_t sample) {
   }
   if (!reading.statistics.empty()) {
     for (const engine::LayerActivity& activity : reading.statistics.at(sample)) {
-      for (const std::int64_t value : {activity.spikes, activity.busiest_neuron_spikes, activity.silent_neurons,
-                                       activity.synaptic_operations}) {
+      for (const std::int64_t value : {activity.spikes, activity.busiest_neuron_spikes,
+                                       activity.silent_neurons, activity.synaptic_operations}) {
         Append(bytes, &value, 1);
       }
     }

@@ -1,5 +1,5 @@
-// Time steps of neurons, synapses and probes against values worked out by hand or computed from the definitions in
-// float64, in both modes.
+// Time steps of neurons, synapses and probes against values worked out by hand or computed from the
+// definitions in float64, in both modes.
 
 #include <gtest/gtest.h>
 
@@ -80,7 +80,8 @@ TEST_P(Dynamics, SpikeCountsOfConstantCurrentsAreFloors) {
     const std::vector<double> counts = Column(reading.probes[0], j);
     for (std::size_t n = 1; n <= counts.size(); ++n) {
       spikes += counts[n - 1];
-      ASSERT_EQ(spikes, std::floor(0.375 + static_cast<double>(n) * currents[j] * kDyadicDt)) << j << " step " << n;
+      ASSERT_EQ(spikes, std::floor(0.375 + static_cast<double>(n) * currents[j] * kDyadicDt))
+          << j << " step " << n;
     }
   }
 }
@@ -91,7 +92,8 @@ TEST_P(Dynamics, IntegrateAndFireRemembersNegativeCurrents) {
   for (int n = 0; n < 200; ++n) {
     input.push_back(((n * 37) % 64 - 24) * 128.0);
   }
-  const Reading reading = Trajectories(Neurons(IntegrateAndFire{}, ZeroVoltage{}, 1), input, 200, kDyadicDt, true);
+  const Reading reading =
+      Trajectories(Neurons(IntegrateAndFire{}, ZeroVoltage{}, 1), input, 200, kDyadicDt, true);
   double v = 0;
   for (std::size_t n = 0; n < input.size(); ++n) {
     v += input[n] * kDyadicDt;
@@ -116,7 +118,8 @@ TEST_P(Dynamics, LifCountsAndFirstSpikes) {
     for (std::size_t n = 1; n <= column.size(); ++n) {
       spikes += column[n - 1];
       first_spike = first_spike == 0 && spikes > 0 ? n : first_spike;
-      ASSERT_NEAR(spikes, rate * 0.001 * static_cast<double>(n), 1.0) << "current " << currents[j] << " step " << n;
+      ASSERT_NEAR(spikes, rate * 0.001 * static_cast<double>(n), 1.0)
+          << "current " << currents[j] << " step " << n;
     }
     EXPECT_EQ(spikes, counts[j]);
     EXPECT_EQ(first_spike, first[j]);
@@ -131,8 +134,10 @@ TEST_P(Dynamics, LifWithoutRefractoryPeriodSpikesEveryStep) {
 TEST_P(Dynamics, LifVoltageStopsAtItsFloor) {
   const double floors[] = {0, -1, -std::numeric_limits<double>::infinity()};
   for (const double floor : floors) {
-    const Reading reading = Trajectories(Neurons(Lif{.min_voltage = floor}, ZeroVoltage{}, 1), {-20}, 200, 0.001);
-    const double lowest = *std::min_element(reading.probes[1].trajectory.begin(), reading.probes[1].trajectory.end());
+    const Reading reading =
+        Trajectories(Neurons(Lif{.min_voltage = floor}, ZeroVoltage{}, 1), {-20}, 200, 0.001);
+    const double lowest =
+        *std::min_element(reading.probes[1].trajectory.begin(), reading.probes[1].trajectory.end());
     EXPECT_NEAR(lowest, std::max(floor, -20.0), 1e-2);
   }
 }
@@ -223,14 +228,16 @@ TEST_P(Dynamics, OnlySynapsesDelay) {
     for (int layer = 0; layer < 10; ++layer) {
       const std::string name = "n" + std::to_string(layer);
       network.operations.push_back({name, NeuronOperation{SpikingRectifiedLinear{}, {}, {}, {}}});
-      network.connections.push_back({source, name, delayed && layer > 0 ? Synapse(Lowpass{0}) : std::nullopt});
+      network.connections.push_back(
+          {source, name, delayed && layer > 0 ? Synapse(Lowpass{0}) : std::nullopt});
       network.probes.push_back({name, name, ProbeQuantity::kSpikes, {}});
       source = name;
     }
     const Reading reading = Trajectories(network, {1024}, 12, kDyadicDt);
     for (std::size_t layer = 0; layer < 10; ++layer) {
       for (std::size_t n = 0; n < 12; ++n) {
-        EXPECT_EQ(reading.probes[layer].trajectory[n], n >= layer || !delayed ? 1 : 0) << layer << " step " << n;
+        EXPECT_EQ(reading.probes[layer].trajectory[n], n >= layer || !delayed ? 1 : 0)
+            << layer << " step " << n;
       }
     }
   }

@@ -43,87 +43,130 @@ TEST_P(GraphRefused, SaysWhatWhichGotWanted) {
 INSTANTIATE_TEST_SUITE_P(
     Tensors, GraphRefused,
     ::testing::Values(
-        Row{"FormatVersion", [](auto& n) { n.format_version = 2; }, "format_version is 2, this server reads 1"},
+        Row{"FormatVersion", [](auto& n) { n.format_version = 2; },
+            "format_version is 2, this server reads 1"},
         Row{"IdEmpty", [](auto& n) { n.tensors[1].id = ""; }, "tensor 1: id '' is not a name or not unique"},
         Row{"IdCharacters", [](auto& n) { n.tensors[1].id = "b\n0"; }, "tensor 1: id 'b?0' is not a name"},
-        Row{"IdTwice", [](auto& n) { n.tensors[1].id = "w0"; }, "tensor 1: id 'w0' is not a name or not unique"},
+        Row{"IdTwice", [](auto& n) { n.tensors[1].id = "w0"; },
+            "tensor 1: id 'w0' is not a name or not unique"},
         Row{"RankZero", [](auto& n) { n.tensors[1].shape = {}; }, "'b0': shape must have rank 1..5"},
-        Row{"RankSix", [](auto& n) { n.tensors[1].shape = {1, 1, 1, 1, 1, 3}; }, "'b0': shape must have rank 1..5"},
+        Row{"RankSix", [](auto& n) { n.tensors[1].shape = {1, 1, 1, 1, 1, 3}; },
+            "'b0': shape must have rank 1..5"},
         Row{"DimensionZero", [](auto& n) { n.tensors[1].shape = {0}; }, "'b0': shape must have rank 1..5"},
-        Row{"DimensionNegative", [](auto& n) { n.tensors[1].shape = {-1, -3}; }, "'b0': shape must have rank 1..5"},
-        Row{"DimensionsOverflow", [](auto& n) { n.tensors[1].shape = Shape(5, 1 << 20); }, "'b0': shape must have"},
+        Row{"DimensionNegative",
+            [](auto& n) {
+              n.tensors[1].shape = {-1, -3};
+            },
+            "'b0': shape must have rank 1..5"},
+        Row{"DimensionsOverflow", [](auto& n) { n.tensors[1].shape = Shape(5, 1 << 20); },
+            "'b0': shape must have"},
         Row{"TypeUnset", [](auto& n) { n.tensors[1].type = DataType::kUnspecified; },
             "'b0': data_type must be FLOAT32 or FLOAT64"},
-        Row{"TypeBytes", [](auto& n) { n.tensors[1].type = DataType::kUint8; }, "'b0': data_type must be FLOAT32"},
+        Row{"TypeBytes", [](auto& n) { n.tensors[1].type = DataType::kUint8; },
+            "'b0': data_type must be FLOAT32"},
         Row{"TooManyBytes", [](auto& n) { n.tensors[1].data += "abcd"; },
             "'b0': has 16 bytes, wanted 4 for each of 3 values of shape 3"},
-        Row{"HalfAValue", [](auto& n) { n.tensors[1].data += "ab"; }, "'b0': has 14 bytes, wanted 4 for each of 3"},
-        Row{"HugeShape", [](auto& n) { n.tensors[1].shape = {1LL << 40}; }, "has 12 bytes, wanted 4 for each of 1099"},
-        Row{"WrongWidth", [](auto& n) { n.tensors[1].type = DataType::kFloat64; }, "has 12 bytes, wanted 8 for each"},
-        Row{"Nan", [](auto& n) { n.tensors[1] = testing::Tensor("b0", {3}, {0, 0, static_cast<float>(kNan)}); },
+        Row{"HalfAValue", [](auto& n) { n.tensors[1].data += "ab"; },
+            "'b0': has 14 bytes, wanted 4 for each of 3"},
+        Row{"HugeShape", [](auto& n) { n.tensors[1].shape = {1LL << 40}; },
+            "has 12 bytes, wanted 4 for each of 1099"},
+        Row{"WrongWidth", [](auto& n) { n.tensors[1].type = DataType::kFloat64; },
+            "has 12 bytes, wanted 8 for each"},
+        Row{"Nan",
+            [](auto& n) {
+              n.tensors[1] = testing::Tensor("b0", {3}, {0, 0, static_cast<float>(kNan)});
+            },
             "'b0': has values that are NaN or infinite"},
-        Row{"Infinite64", [](auto& n) { n.tensors[1] = testing::Tensor64("b0", {3}, {0, -kInf, 0}); },
+        Row{"Infinite64",
+            [](auto& n) {
+              n.tensors[1] = testing::Tensor64("b0", {3}, {0, -kInf, 0});
+            },
             "'b0': has values that are NaN or infinite"}),
     RowName);
 
 INSTANTIATE_TEST_SUITE_P(
     Graph, GraphRefused,
     ::testing::Values(
-        Row{"NameEmpty", [](auto& n) { n.operations[1].name = ""; }, "operation 1: name '' must be 1..128 of"},
+        Row{"NameEmpty", [](auto& n) { n.operations[1].name = ""; },
+            "operation 1: name '' must be 1..128 of"},
         Row{"NameSpace", [](auto& n) { n.operations[1].name = "a b"; }, "operation 1: name 'a b' must be"},
-        Row{"NameLong", [](auto& n) { n.operations[1].name = std::string(129, 'x'); }, "xxx...' must be 1..128 of"},
-        Row{"NameTwice", [](auto& n) { n.operations[1].name = "input"; }, "operation 1: name 'input' must be"},
-        Row{"NoInput", [](auto& n) { n.operations[0].kind = AffineOperation{"w0", ""}; }, "has no Input operation"},
+        Row{"NameLong", [](auto& n) { n.operations[1].name = std::string(129, 'x'); },
+            "xxx...' must be 1..128 of"},
+        Row{"NameTwice", [](auto& n) { n.operations[1].name = "input"; },
+            "operation 1: name 'input' must be"},
+        Row{"NoInput",
+            [](auto& n) {
+              n.operations[0].kind = AffineOperation{"w0", ""};
+            },
+            "has no Input operation"},
         Row{"Empty", [](auto& n) { n = {1, {}, {}, {}, {}, {}}; }, "has no Input operation"},
-        Row{"Source", [](auto& n) { n.connections[1].source = "x"; }, "connection 1: source names operation 'x', which"},
-        Row{"Target", [](auto& n) { n.connections[1].target = "x"; }, "connection 1: target names operation 'x', which"},
-        Row{"SelfLoop", [](auto& n) { n.connections.push_back({"spikes", "spikes", Lowpass{0.01}}); },
+        Row{"Source", [](auto& n) { n.connections[1].source = "x"; },
+            "connection 1: source names operation 'x', which"},
+        Row{"Target", [](auto& n) { n.connections[1].target = "x"; },
+            "connection 1: target names operation 'x', which"},
+        Row{"SelfLoop",
+            [](auto& n) {
+              n.connections.push_back({"spikes", "spikes", Lowpass{0.01}});
+            },
             "operation 'spikes': lies on or behind a cycle"},
-        Row{"TauNegative", [](auto& n) { n.connections[2].synapse = Lowpass{-1}; }, "connection 2: lowpass tau is -1 s"},
-        Row{"TauNan", [](auto& n) { n.connections[2].synapse = Lowpass{kNan}; }, "connection 2: lowpass tau is nan s"},
-        Row{"TauHuge", [](auto& n) { n.connections[2].synapse = Lowpass{kInf}; }, "tau is inf s, wanted 0..1e+06"},
+        Row{"TauNegative", [](auto& n) { n.connections[2].synapse = Lowpass{-1}; },
+            "connection 2: lowpass tau is -1 s"},
+        Row{"TauNan", [](auto& n) { n.connections[2].synapse = Lowpass{kNan}; },
+            "connection 2: lowpass tau is nan s"},
+        Row{"TauHuge", [](auto& n) { n.connections[2].synapse = Lowpass{kInf}; },
+            "tau is inf s, wanted 0..1e+06"},
         Row{"SynapseBehindAffine", [](auto& n) { n.connections[1].synapse = Lowpass{0.01}; },
             "connection 1: has a synapse, but its source 'dense' is neither an Input nor a Neuron"},
-        Row{"ActivationRead", [](auto& n) {
+        Row{"ActivationRead",
+            [](auto& n) {
               n.operations.push_back({"softmax", ActivationOperation{Softmax{}}});
               n.operations.push_back({"after", WeightedSumOperation{{1}}});
               n.connections.push_back({"output", "softmax", {}});
               n.connections.push_back({"softmax", "after", {}});
-            }, "operation 'softmax': is an Activation and may only be probed, but 'after' reads it"}),
+            },
+            "operation 'softmax': is an Activation and may only be probed, but 'after' reads it"}),
     RowName);
 
 INSTANTIATE_TEST_SUITE_P(
     Probes, GraphRefused,
     ::testing::Values(
         Row{"None", [](auto& n) { n.probes.clear(); }, "the network has no probe"},
-        Row{"Name", [](auto& n) { n.probes[0].name = "a b"; }, "probe 0: name 'a b' is not a name or not unique"},
-        Row{"NameTwice", [](auto& n) { n.probes.push_back(n.probes[0]); }, "probe 1: name 'output' is not a name"},
-        Row{"Target", [](auto& n) { n.probes[0].target = "x"; }, "probe 0: target names operation 'x', which"},
+        Row{"Name", [](auto& n) { n.probes[0].name = "a b"; },
+            "probe 0: name 'a b' is not a name or not unique"},
+        Row{"NameTwice", [](auto& n) { n.probes.push_back(n.probes[0]); },
+            "probe 1: name 'output' is not a name"},
+        Row{"Target", [](auto& n) { n.probes[0].target = "x"; },
+            "probe 0: target names operation 'x', which"},
         Row{"QuantityUnset", [](auto& n) { n.probes[0].quantity = ProbeQuantity::kUnspecified; },
             "probe 'output': quantity is not set or unknown"},
-        Row{"Tau", [](auto& n) { n.probes[0].synapse = Lowpass{-0.5}; }, "probe 'output': lowpass tau is -0.5 s"},
+        Row{"Tau", [](auto& n) { n.probes[0].synapse = Lowpass{-0.5}; },
+            "probe 'output': lowpass tau is -0.5 s"},
         Row{"SpikesOfAffine", [](auto& n) { n.probes[0].quantity = ProbeQuantity::kSpikes; },
             "probe 'output': reads spikes or voltage of 'output', which is not a spiking Neuron"},
-        Row{"VoltageOfRateNeuron", [](auto& n) {
+        Row{"VoltageOfRateNeuron",
+            [](auto& n) {
               n.operations[2].kind = NeuronOperation{RectifiedLinear{}, {}, {}, {}};
               n.probes[0] = {"v", "spikes", ProbeQuantity::kVoltage, {}};
-            }, "probe 'v': reads spikes or voltage of 'spikes', which is not a spiking Neuron"}),
+            },
+            "probe 'v': reads spikes or voltage of 'spikes', which is not a spiking Neuron"}),
     RowName);
 
 INSTANTIATE_TEST_SUITE_P(
     Defaults, GraphRefused,
-    ::testing::Values(
-        Row{"DtNegative", [](auto& n) { n.defaults.dt = -0.001; }, "defaults: dt is -0.001 s, wanted > 0"},
-        Row{"DtNan", [](auto& n) { n.defaults.dt = kNan; }, "defaults: dt is nan s"},
-        Row{"DtInfinite", [](auto& n) { n.defaults.dt = kInf; }, "defaults: dt is inf s"},
-        Row{"Steps", [](auto& n) { n.defaults.steps = -1; }, "defaults: steps is -1 and skip_steps 0, wanted >= 0"},
-        Row{"SkipSteps", [](auto& n) { n.defaults.readout.skip_steps = -3; }, "steps is 0 and skip_steps -3"}),
+    ::testing::Values(Row{"DtNegative", [](auto& n) { n.defaults.dt = -0.001; },
+                          "defaults: dt is -0.001 s, wanted > 0"},
+                      Row{"DtNan", [](auto& n) { n.defaults.dt = kNan; }, "defaults: dt is nan s"},
+                      Row{"DtInfinite", [](auto& n) { n.defaults.dt = kInf; }, "defaults: dt is inf s"},
+                      Row{"Steps", [](auto& n) { n.defaults.steps = -1; },
+                          "defaults: steps is -1 and skip_steps 0, wanted >= 0"},
+                      Row{"SkipSteps", [](auto& n) { n.defaults.readout.skip_steps = -3; },
+                          "steps is 0 and skip_steps -3"}),
     RowName);
 
 // A limit that testing::SmallMlp() or a variant of it passes by one.
 struct Limit {
   const char* name;
-  std::int64_t NetworkLimits::* limit;
+  std::int64_t NetworkLimits::*limit;
   std::int64_t allowed;  // one less is refused
   const char* message;
 };
@@ -149,11 +192,14 @@ INSTANTIATE_TEST_SUITE_P(
         Limit{"Operations", &NetworkLimits::max_operations, 4, "operations: got 4, this server allows 3"},
         Limit{"Connections", &NetworkLimits::max_connections, 3, "connections: got 3, this server allows 2"},
         Limit{"Probes", &NetworkLimits::max_probes, 1, "probes: got 1, this server allows 0"},
-        Limit{"Dimension", &NetworkLimits::max_dimension, 3, "'dense': output shape 3 has a dimension above 2"},
-        Limit{"Elements", &NetworkLimits::max_elements, 3, "'dense': output shape 3 has more than 2 elements"},
+        Limit{"Dimension", &NetworkLimits::max_dimension, 3,
+              "'dense': output shape 3 has a dimension above 2"},
+        Limit{"Elements", &NetworkLimits::max_elements, 3,
+              "'dense': output shape 3 has more than 2 elements"},
         Limit{"Neurons", &NetworkLimits::max_neurons, 3, "neurons: got 3, this server allows 2"},
         Limit{"Parameters", &NetworkLimits::max_parameters, 12, "parameters: got 12, this server allows 11"},
-        Limit{"Synapses", &NetworkLimits::max_synapses, 6, "'dense': 3 outputs with a fan-in of 2 pass the limit of 5"}),
+        Limit{"Synapses", &NetworkLimits::max_synapses, 6,
+              "'dense': 3 outputs with a fan-in of 2 pass the limit of 5"}),
     [](const auto& row) { return std::string(row.param.name); });
 
 TEST(NetworkLimits, TensorsAreCountedByOperations) {
@@ -173,15 +219,18 @@ TEST(NetworkLimits, PoolAndConvWorkIsBounded) {
   limits.max_synapses = 100;
   PoolOperation pool{PoolKind::kAverage, {5, 5}, {1, 1}, {4, 4}, {4, 4}, true};
   NetworkDefinition network = testing::SingleOperation(pool, {1, 1, 1});
-  EXPECT_THAT(Network::Create(network, limits).status().message(), HasSubstr("25 outputs with a fan-in of 25 pass"));
+  EXPECT_THAT(Network::Create(network, limits).status().message(),
+              HasSubstr("25 outputs with a fan-in of 25 pass"));
   network.operations[1].kind = ConvOperation{"w", "", {1, 1}, {1, 1}, {4, 4}, {4, 4}, 1};
   network.tensors = {testing::Tensor("w", {1, 1, 5, 5}, std::vector<float>(25, 1))};
-  EXPECT_THAT(Network::Create(network, limits).status().message(), HasSubstr("25 outputs with a fan-in of 25 pass"));
+  EXPECT_THAT(Network::Create(network, limits).status().message(),
+              HasSubstr("25 outputs with a fan-in of 25 pass"));
 }
 
 // A reshape cannot grow, but pads and concatenations can: their output is bounded before anything is built.
 TEST(NetworkLimits, OutputsThatOverflowAreRefused) {
-  NetworkDefinition network = testing::SingleOperation(PadOperation{Shape(4, 60000), Shape(4, 0)}, {1, 1, 1, 1});
+  NetworkDefinition network =
+      testing::SingleOperation(PadOperation{Shape(4, 60000), Shape(4, 0)}, {1, 1, 1, 1});
   const Status status = Network::Create(network, {}).status();
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
   EXPECT_THAT(status.message(), HasSubstr("60001x60001x60001x60001 has more than 16777216 elements"));

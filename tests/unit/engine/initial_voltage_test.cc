@@ -16,7 +16,8 @@ using testing::Bytes;
 using testing::Sample;
 
 Network Neurons(InitialVoltage voltage, std::int64_t size) {
-  NetworkDefinition network = testing::SingleOperation(NeuronOperation{IntegrateAndFire{}, {}, {}, voltage}, {size});
+  NetworkDefinition network =
+      testing::SingleOperation(NeuronOperation{IntegrateAndFire{}, {}, {}, voltage}, {size});
   network.probes = {{"voltage", "op", ProbeQuantity::kVoltage, {}}};
   std::vector<float> values(static_cast<std::size_t>(size));
   std::iota(values.begin(), values.end(), -1.0F);
@@ -69,7 +70,9 @@ std::vector<double> Started(InitialVoltage stored, const RunSettings& settings, 
   spec.inputs = {{DataType::kFloat32, false}};
   spec.probes = {0};
   const Sample silent{{Bytes(std::vector<float>(3, 0))}};
-  return testing::Simulate(testing::Load(network.definition(), mode), spec, {silent, silent}).probes[0].values;
+  return testing::Simulate(testing::Load(network.definition(), mode), spec, {silent, silent})
+      .probes[0]
+      .values;
 }
 
 TEST(InitialVoltage, EverySampleStartsAsTheNetworkAndTheRunSay) {

@@ -33,7 +33,8 @@ Network ConvNetwork() {
                         {"scale", ScaleShiftOperation{"s", "", -1}}};
   network.connections = {{"in", "pool", {}}, {"pool", "conv", {}}, {"conv", "scale", {}}};
   network.probes = {{"p", "scale", ProbeQuantity::kOutput, {}}};
-  network.tensors = {testing::Tensor("w", {4, 1, 3, 3}, Random(36, 1)), testing::Tensor("b", {4}, Random(4, 2)),
+  network.tensors = {testing::Tensor("w", {4, 1, 3, 3}, Random(36, 1)),
+                     testing::Tensor("b", {4}, Random(4, 2)),
                      testing::Tensor("s", {4}, {1, 2, -0.5F, 0.25F})};
   Result<Network> created = Network::Create(network, {});
   EXPECT_TRUE(created.ok()) << created.status().message();
@@ -59,7 +60,8 @@ std::vector<double> Apply(const kernels::Product& product, const std::vector<flo
 }
 
 // The same by the rows of each operation, one after the other.
-std::vector<double> ByRows(const Network& network, const std::vector<Link>& chain, const std::vector<float>& in) {
+std::vector<double> ByRows(const Network& network, const std::vector<Link>& chain,
+                           const std::vector<float>& in) {
   std::vector<double> values(in.begin(), in.end());
   std::vector<Entry> entries;
   for (const Link& link : chain) {
@@ -97,7 +99,8 @@ TEST(LowerChain, PoolConvScaleBecomesOneConvolution) {
 
 TEST(LowerChain, TooManyComposedWeightsAreRefused) {
   NetworkDefinition definition = ConvNetwork().definition();
-  definition.operations.push_back({"again", PoolOperation{PoolKind::kAverage, {1, 2}, {1, 1}, {0, 0}, {0, 0}, false}});
+  definition.operations.push_back(
+      {"again", PoolOperation{PoolKind::kAverage, {1, 2}, {1, 1}, {0, 0}, {0, 0}, false}});
   definition.connections.push_back({"conv", "again", {}});
   const Result<Network> network = Network::Create(definition, {});
   ASSERT_TRUE(network.ok()) << network.status().message();

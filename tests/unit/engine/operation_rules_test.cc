@@ -66,7 +66,8 @@ ConvOperation Conv(Ints stride, Ints dilation, Ints before, Ints after, std::int
   return {"4x1x3x3", "", std::move(stride), std::move(dilation), std::move(before), std::move(after), groups};
 }
 PoolOperation Pool(Ints window, Ints stride, Ints before, Ints after) {
-  return {PoolKind::kAverage, std::move(window), std::move(stride), std::move(before), std::move(after), false};
+  return {PoolKind::kAverage, std::move(window), std::move(stride),
+          std::move(before),  std::move(after),  false};
 }
 NeuronOperation Neuron(NeuronModel model, Parameter gain = {}, Parameter bias = {},
                        std::optional<InitialVoltage> voltage = {}) {
@@ -79,8 +80,14 @@ INSTANTIATE_TEST_SUITE_P(
     Linear, Refused,
     ::testing::Values(
         Row{"KindUnset", {2}, std::monostate{}, "'op': has no kind set"},
-        Row{"InputWithConnection", {2}, InputOperation{{2}, {}, {}}, "is an Input and takes no connections, got 1"},
-        Row{"AffineWeightUnknown", {3}, AffineOperation{"none", ""}, "weight names tensor 'none', which the network"},
+        Row{"InputWithConnection",
+            {2},
+            InputOperation{{2}, {}, {}},
+            "is an Input and takes no connections, got 1"},
+        Row{"AffineWeightUnknown",
+            {3},
+            AffineOperation{"none", ""},
+            "weight names tensor 'none', which the network"},
         Row{"AffineWeightUnset", {3}, AffineOperation{"", ""}, "weight names tensor ''"},
         Row{"AffineWeightRank", {3}, AffineOperation{"three", ""}, "weight is 3, wanted [out, 3]"},
         Row{"AffineWeightLength", {2}, AffineOperation{"2x3", ""}, "weight is 2x3, wanted [out, 2]"},
@@ -89,24 +96,33 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"ConvRank", {2}, Conv({1, 1}, {1, 1}, {0, 0}, {0, 0}), "input is 2 and weight 4x1x3x3, wanted"},
         Row{"ConvSpatialAxes", {5, 5, 5, 2}, Conv({1, 1}, {1, 1}, {0, 0}, {0, 0}), "1 or 2 spatial axes"},
         Row{"ConvWeightRank", {5, 2}, Conv({1}, {1}, {0}, {0}), "and weight 4x1x3x3, wanted"},
-        Row{"ConvGroupsUnset", kImage, Conv({1, 1}, {1, 1}, {0, 0}, {0, 0}, 0), "groups is 0 with 2 input and 4"},
-        Row{"ConvGroupsDoNotDivide", kImage, Conv({1, 1}, {1, 1}, {0, 0}, {0, 0}, 3), "groups is 3 with 2 input"},
-        Row{"ConvGroupsAgainstWeight", kImage, Conv({1, 1}, {1, 1}, {0, 0}, {0, 0}, 1), "second axis be in/groups"},
+        Row{"ConvGroupsUnset", kImage, Conv({1, 1}, {1, 1}, {0, 0}, {0, 0}, 0),
+            "groups is 0 with 2 input and 4"},
+        Row{"ConvGroupsDoNotDivide", kImage, Conv({1, 1}, {1, 1}, {0, 0}, {0, 0}, 3),
+            "groups is 3 with 2 input"},
+        Row{"ConvGroupsAgainstWeight", kImage, Conv({1, 1}, {1, 1}, {0, 0}, {0, 0}, 1),
+            "second axis be in/groups"},
         Row{"ConvStrideAxes", kImage, Conv({1}, {1, 1}, {0, 0}, {0, 0}), "for 1 axes, wanted 2"},
         Row{"ConvDilationAxes", kImage, Conv({1, 1}, {1, 1, 1}, {0, 0}, {0, 0}), "for 3 axes, wanted 2"},
         Row{"ConvPadAxes", kImage, Conv({1, 1}, {1, 1}, {}, {0, 0}), "for 0 axes, wanted 2"},
         Row{"ConvStrideZero", kImage, Conv({1, 0}, {1, 1}, {0, 0}, {0, 0}), "of axis 1 must be 1..65536"},
-        Row{"ConvDilationHuge", kImage, Conv({1, 1}, {65537, 1}, {0, 0}, {0, 0}), "of axis 0 must be 1..65536"},
-        Row{"ConvPadNegative", kImage, Conv({1, 1}, {1, 1}, {-1, 0}, {0, 0}), "axis 0 is -1 and 0, wanted 0..2"},
-        Row{"ConvPadBeyondWindow", kImage, Conv({1, 1}, {1, 1}, {0, 0}, {0, 3}), "axis 1 is 0 and 3, wanted 0..2"},
-        Row{"ConvDoesNotFit", kImage, Conv({1, 1}, {1, 3}, {0, 0}, {0, 0}), "extent 7 does not fit axis 1 of 5"},
-        Row{"ConvBias", kImage, ConvOperation{"4x1x3x3", "two", {1, 1}, {1, 1}, {0, 0}, {0, 0}, 2}, "bias is 2, wanted 4"},
+        Row{"ConvDilationHuge", kImage, Conv({1, 1}, {65537, 1}, {0, 0}, {0, 0}),
+            "of axis 0 must be 1..65536"},
+        Row{"ConvPadNegative", kImage, Conv({1, 1}, {1, 1}, {-1, 0}, {0, 0}),
+            "axis 0 is -1 and 0, wanted 0..2"},
+        Row{"ConvPadBeyondWindow", kImage, Conv({1, 1}, {1, 1}, {0, 0}, {0, 3}),
+            "axis 1 is 0 and 3, wanted 0..2"},
+        Row{"ConvDoesNotFit", kImage, Conv({1, 1}, {1, 3}, {0, 0}, {0, 0}),
+            "extent 7 does not fit axis 1 of 5"},
+        Row{"ConvBias", kImage, ConvOperation{"4x1x3x3", "two", {1, 1}, {1, 1}, {0, 0}, {0, 0}, 2},
+            "bias is 2, wanted 4"},
         Row{"PoolKind", kImage, PoolOperation{PoolKind::kUnspecified, {2, 2}, {2, 2}, {0, 0}, {0, 0}, false},
             "pool kind is not set or unknown, allowed AVERAGE"},
         Row{"PoolRank", {5}, Pool({2}, {2}, {0}, {0}), "input is 5, wanted 1 or 2 spatial axes"},
         Row{"PoolWindowAxes", kImage, Pool({2}, {2, 2}, {0, 0}, {0, 0}), "for 1 axes, wanted 2"},
         Row{"PoolWindowZero", kImage, Pool({2, 0}, {2, 2}, {0, 0}, {0, 0}), "of axis 1 must be 1..65536"},
-        Row{"PoolDoesNotFit", kImage, Pool({6, 2}, {2, 2}, {0, 0}, {0, 0}), "extent 6 does not fit axis 0 of 5"}),
+        Row{"PoolDoesNotFit", kImage, Pool({6, 2}, {2, 2}, {0, 0}, {0, 0}),
+            "extent 6 does not fit axis 0 of 5"}),
     RowName);
 
 INSTANTIATE_TEST_SUITE_P(
@@ -116,7 +132,10 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"ScaleShiftAxisHigh", {2, 3}, ScaleShiftOperation{"three", "", 2}, "axis is 2, wanted -2..1"},
         Row{"ScaleShiftAxisLow", {2, 3}, ScaleShiftOperation{"three", "", -3}, "axis is -3, wanted -2..1"},
         Row{"ScaleUnknown", {2}, ScaleShiftOperation{"none", "", 0}, "scale names tensor 'none'"},
-        Row{"ScaleLength", {2, 3}, ScaleShiftOperation{"two", "", -1}, "scale is 2, wanted 1, the length of the axis"},
+        Row{"ScaleLength",
+            {2, 3},
+            ScaleShiftOperation{"two", "", -1},
+            "scale is 2, wanted 1, the length of the axis"},
         Row{"ShiftLength", {2, 3}, ScaleShiftOperation{"", "three", 0}, "shift is 3, wanted 1, the length"},
         Row{"SumCoefficients", {2}, WeightedSumOperation{{1, 2}}, "has 1 connections and 2 coefficients"},
         Row{"SumNoCoefficients", {2}, WeightedSumOperation{{}}, "has 1 connections and 0 coefficients"},
@@ -133,18 +152,27 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"PadCropsAll", {2, 3}, PadOperation{{0, -3}, {0, 3}}, "pads axis 1 of 3 by -3 and 3"},
         Row{"PadCropsBothEnds", {2, 3}, PadOperation{{0, -2}, {0, -1}}, "which leaves nothing"},
         Row{"PadHuge", {2, 3}, PadOperation{{0, 65537}, {0, 0}}, "pads axis 1 of 3 by 65537 and 0"},
-        Row{"PadSmallest", {2}, PadOperation{{std::numeric_limits<std::int64_t>::min()}, {0}}, "is out of range"}),
+        Row{"PadSmallest",
+            {2},
+            PadOperation{{std::numeric_limits<std::int64_t>::min()}, {0}},
+            "is out of range"}),
     RowName);
 
 INSTANTIATE_TEST_SUITE_P(
     Neurons, Refused,
     ::testing::Values(
         Row{"ModelUnset", {2}, Neuron({}), "has no neuron model set"},
-        Row{"AmplitudeZero", {2}, Neuron(SpikingRectifiedLinear{0}), "amplitude is 0, wanted finite and not 0"},
+        Row{"AmplitudeZero",
+            {2},
+            Neuron(SpikingRectifiedLinear{0}),
+            "amplitude is 0, wanted finite and not 0"},
         Row{"AmplitudeNan", {2}, Neuron(IntegrateAndFire{kNan}), "amplitude is nan"},
         Row{"AmplitudeInfinite", {2}, Neuron(RectifiedLinear{kInf}), "amplitude is inf"},
         Row{"LifAmplitude", {2}, Neuron(Lif{.amplitude = 0}), "amplitude is 0"},
-        Row{"LifTauRc", {2}, Neuron(Lif{.tau_rc = 0}), "tau_rc 0, tau_ref 0.002, min_voltage 0; wanted tau_rc > 0"},
+        Row{"LifTauRc",
+            {2},
+            Neuron(Lif{.tau_rc = 0}),
+            "tau_rc 0, tau_ref 0.002, min_voltage 0; wanted tau_rc > 0"},
         Row{"LifTauRcNan", {2}, Neuron(Lif{.tau_rc = kNan}), "tau_rc nan"},
         Row{"LifTauRef", {2}, Neuron(Lif{.tau_ref = -1}), "tau_ref -1"},
         Row{"LifTauRefInfinite", {2}, Neuron(Lif{.tau_ref = kInf}), "tau_ref inf"},
@@ -155,34 +183,47 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"GainUnknown", {2}, Neuron(IntegrateAndFire{}, "none"), "gain names tensor 'none'"},
         Row{"GainShape", {2}, Neuron(IntegrateAndFire{}, "three"), "gain is 3, wanted 2 or 2"},
         Row{"BiasShape", {3, 2}, Neuron(IntegrateAndFire{}, {}, "three"), "bias is 3, wanted 3x2 or 2"},
-        Row{"VoltageOfRateNeuron", {2}, Neuron(RectifiedLinear{}, {}, {}, ZeroVoltage{}),
+        Row{"VoltageOfRateNeuron",
+            {2},
+            Neuron(RectifiedLinear{}, {}, {}, ZeroVoltage{}),
             "initial_voltage is set on a rate neuron"},
-        Row{"VoltageNan", {2}, Neuron(IntegrateAndFire{}, {}, {}, ConstantVoltage{kNan}), "initial_voltage is nan"},
-        Row{"VoltageHuge", {2}, Neuron(IntegrateAndFire{}, {}, {}, ConstantVoltage{-2e6}), "wanted -1e6..1e6"},
+        Row{"VoltageNan",
+            {2},
+            Neuron(IntegrateAndFire{}, {}, {}, ConstantVoltage{kNan}),
+            "initial_voltage is nan"},
+        Row{"VoltageHuge",
+            {2},
+            Neuron(IntegrateAndFire{}, {}, {}, ConstantVoltage{-2e6}),
+            "wanted -1e6..1e6"},
         Row{"VoltageAboveLifThreshold", {2}, Neuron(Lif{}, {}, {}, ConstantVoltage{1.5}), "and <= 1 for LIF"},
-        Row{"VoltageUnknown", {2}, Neuron(Lif{}, {}, {}, TensorVoltage{"none"}), "initial_voltage names tensor 'none'"},
-        Row{"VoltagePerChannel", {3, 2}, Neuron(Lif{}, {}, {}, TensorVoltage{"two"}), "initial_voltage is 2, wanted 3x2"},
+        Row{"VoltageUnknown",
+            {2},
+            Neuron(Lif{}, {}, {}, TensorVoltage{"none"}),
+            "initial_voltage names tensor 'none'"},
+        Row{"VoltagePerChannel",
+            {3, 2},
+            Neuron(Lif{}, {}, {}, TensorVoltage{"two"}),
+            "initial_voltage is 2, wanted 3x2"},
         Row{"ActivationUnset", {2}, ActivationOperation{}, "has no activation kind set"},
         Row{"SlopeNan", {2}, ActivationOperation{LeakyRelu{kNan}}, "negative_slope is not finite"}),
     RowName);
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, Accepted,
-    ::testing::Values(
-        Row{"Affine", {3}, AffineOperation{"2x3", "two"}, "2"},
-        Row{"AffineOnLastAxis", {5, 4, 3}, AffineOperation{"2x3", ""}, "5x4x2"},
-        Row{"Conv", kImage, Conv({2, 1}, {1, 2}, {1, 0}, {1, 4}), "3x5x4"},
-        Row{"Conv1d", {7, 2}, ConvOperation{"4x1x3", "", {2}, {2}, {1}, {2}, 2}, "3x4"},
-        Row{"Pool", kImage, Pool({2, 3}, {2, 1}, {0, 2}, {1, 0}), "3x5x2"},
-        Row{"ScaleFull", {2, 3}, ScaleShiftOperation{"2x3", "one", 0}, "2x3"},
-        Row{"ScaleAxis", {2, 3}, ScaleShiftOperation{"two", "", -2}, "2x3"},
-        Row{"Sum", {2, 3}, WeightedSumOperation{{-0.5}}, "2x3"},
-        Row{"Reshape", {2, 3}, ReshapeOperation{{3, 1, 2}}, "3x1x2"},
-        Row{"Permute", {2, 3, 4}, PermuteOperation{{2, 0, 1}}, "4x2x3"},
-        Row{"PadAndCrop", {2, 3}, PadOperation{{1, -1}, {2, -1}}, "5x1"},
-        Row{"NeuronPerChannel", {3, 2}, Neuron(Lif{.min_voltage = -kInf}, "two", "two"), "3x2"},
-        Row{"LifAtThreshold", {2}, Neuron(Lif{}, {}, {}, ConstantVoltage{1}), "2"},
-        Row{"Softmax", {2}, ActivationOperation{Softmax{}}, "2"}),
+    ::testing::Values(Row{"Affine", {3}, AffineOperation{"2x3", "two"}, "2"},
+                      Row{"AffineOnLastAxis", {5, 4, 3}, AffineOperation{"2x3", ""}, "5x4x2"},
+                      Row{"Conv", kImage, Conv({2, 1}, {1, 2}, {1, 0}, {1, 4}), "3x5x4"},
+                      Row{"Conv1d", {7, 2}, ConvOperation{"4x1x3", "", {2}, {2}, {1}, {2}, 2}, "3x4"},
+                      Row{"Pool", kImage, Pool({2, 3}, {2, 1}, {0, 2}, {1, 0}), "3x5x2"},
+                      Row{"ScaleFull", {2, 3}, ScaleShiftOperation{"2x3", "one", 0}, "2x3"},
+                      Row{"ScaleAxis", {2, 3}, ScaleShiftOperation{"two", "", -2}, "2x3"},
+                      Row{"Sum", {2, 3}, WeightedSumOperation{{-0.5}}, "2x3"},
+                      Row{"Reshape", {2, 3}, ReshapeOperation{{3, 1, 2}}, "3x1x2"},
+                      Row{"Permute", {2, 3, 4}, PermuteOperation{{2, 0, 1}}, "4x2x3"},
+                      Row{"PadAndCrop", {2, 3}, PadOperation{{1, -1}, {2, -1}}, "5x1"},
+                      Row{"NeuronPerChannel", {3, 2}, Neuron(Lif{.min_voltage = -kInf}, "two", "two"), "3x2"},
+                      Row{"LifAtThreshold", {2}, Neuron(Lif{}, {}, {}, ConstantVoltage{1}), "2"},
+                      Row{"Softmax", {2}, ActivationOperation{Softmax{}}, "2"}),
     RowName);
 
 TEST(OperationRules, InputShapeAndByteScaleAreChecked) {
@@ -204,9 +245,10 @@ TEST(OperationRules, InputShapeAndByteScaleAreChecked) {
 
 // Two connections where one is wanted, none where some are.
 TEST(OperationRules, ConnectionsAreCounted) {
-  const OperationKind kinds[] = {AffineOperation{"2x3", ""}, ReshapeOperation{{3}}, Neuron(Lif{}),
-                                 PadOperation{{0}, {0}},     PermuteOperation{{0}}, ActivationOperation{Softmax{}},
-                                 Pool({1}, {1}, {0}, {0}),   Conv({}, {}, {}, {}),  ScaleShiftOperation{"one", "", 0}};
+  const OperationKind kinds[] = {
+      AffineOperation{"2x3", ""}, ReshapeOperation{{3}}, Neuron(Lif{}),
+      PadOperation{{0}, {0}},     PermuteOperation{{0}}, ActivationOperation{Softmax{}},
+      Pool({1}, {1}, {0}, {0}),   Conv({}, {}, {}, {}),  ScaleShiftOperation{"one", "", 0}};
   for (const OperationKind& kind : kinds) {
     NetworkDefinition network = With({"", {3}, kind, ""});
     network.connections.push_back(network.connections[0]);
@@ -214,7 +256,8 @@ TEST(OperationRules, ConnectionsAreCounted) {
     network.connections.clear();
     EXPECT_THAT(Network::Create(network, {}).status().message(), HasSubstr("has 0 connections, wanted 1"));
   }
-  for (const OperationKind& kind : {OperationKind(WeightedSumOperation{}), OperationKind(ConcatOperation{0})}) {
+  for (const OperationKind& kind :
+       {OperationKind(WeightedSumOperation{}), OperationKind(ConcatOperation{0})}) {
     NetworkDefinition network = With({"", {3}, kind, ""});
     network.connections.clear();
     EXPECT_THAT(Network::Create(network, {}).status().message(), HasSubstr("connections"));
@@ -225,9 +268,11 @@ TEST(OperationRules, JoinedShapesHaveToAgree) {
   NetworkDefinition network = testing::SingleOperation(WeightedSumOperation{{1, 1}}, {2, 3});
   network.operations.push_back({"other", InputOperation{{3, 2}, {}, {}}});
   network.connections.push_back({"other", "op", {}});
-  EXPECT_THAT(Network::Create(network, {}).status().message(), HasSubstr("adds 2x3 and 3x2, wanted equal shapes"));
+  EXPECT_THAT(Network::Create(network, {}).status().message(),
+              HasSubstr("adds 2x3 and 3x2, wanted equal shapes"));
   network.operations[1].kind = ConcatOperation{0};
-  EXPECT_THAT(Network::Create(network, {}).status().message(), HasSubstr("joins shapes that differ beside axis 0"));
+  EXPECT_THAT(Network::Create(network, {}).status().message(),
+              HasSubstr("joins shapes that differ beside axis 0"));
   network.operations[2].kind = InputOperation{{4, 3}, {}, {}};
   const Result<Network> joined = Network::Create(network, {});
   ASSERT_TRUE(joined.ok()) << joined.status().message();

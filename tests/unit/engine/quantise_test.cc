@@ -42,7 +42,8 @@ TEST(Quantise, CompiledRowsKeepTwentyOneBits) {
     const double magnitude = std::pow(10.0, static_cast<double>(i / 25) - 20);
     weights[i] = i / 25 == 7 ? 0.0F : static_cast<float>(random.Uniform(-magnitude, magnitude));
   }
-  NetworkDefinition definition = testing::SingleOperation(NeuronOperation{IntegrateAndFire{}, {}, {}, {}}, {25});
+  NetworkDefinition definition =
+      testing::SingleOperation(NeuronOperation{IntegrateAndFire{}, {}, {}, {}}, {25});
   definition.operations.push_back({"out", AffineOperation{"w", ""}});
   definition.connections.push_back({"op", "out", {}});
   definition.probes[0].target = "out";
@@ -53,9 +54,10 @@ TEST(Quantise, CompiledRowsKeepTwentyOneBits) {
   ASSERT_EQ(product.kind, kernels::ProductKind::kDense);
   double longest = 0;
   for (std::size_t row = 0; row < 40; ++row) {
-    const double largest = std::abs(*std::max_element(
-        weights.begin() + static_cast<std::ptrdiff_t>(row * 25), weights.begin() + static_cast<std::ptrdiff_t>(row * 25 + 25),
-        [](float a, float b) { return std::abs(a) < std::abs(b); }));
+    const double largest =
+        std::abs(*std::max_element(weights.begin() + static_cast<std::ptrdiff_t>(row * 25),
+                                   weights.begin() + static_cast<std::ptrdiff_t>(row * 25 + 25),
+                                   [](float a, float b) { return std::abs(a) < std::abs(b); }));
     double sum = 0;
     for (std::size_t k = 0; k < 25; ++k) {
       const std::int64_t integer = product.integers[k * 40 + row];

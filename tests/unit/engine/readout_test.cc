@@ -12,8 +12,8 @@
 namespace spikeserve::engine {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::Bytes;
+using ::testing::HasSubstr;
 using testing::Loaded;
 using testing::Sample;
 
@@ -32,7 +32,8 @@ class ReadoutOf : public ::testing::TestWithParam<Mode> {
 
   std::vector<double> Read(const NetworkDefinition& network, const SimulationSpec& spec, double input) const {
     return testing::Simulate(testing::Load(network, GetParam()), spec, {Sample{{Bytes(std::vector{input})}}})
-        .probes[0].values;
+        .probes[0]
+        .values;
   }
 };
 
@@ -50,12 +51,14 @@ TEST_P(ReadoutOf, FilteredConstantHasItsClosedForm) {
     const double mean = 2 * (1 - (std::pow(a, skip) - std::pow(a, 30)) / (1 - a) / counted);
     EXPECT_NEAR(Read(Filtered(0.008), Spec(ReadoutKind::kMean, 30, skip), 2)[0], mean, tolerance()) << skip;
   }
-  EXPECT_NEAR(Read(Filtered(0.008), Spec(ReadoutKind::kLast, 30, 0), 2)[0], 2 * (1 - std::pow(a, 29)), tolerance());
+  EXPECT_NEAR(Read(Filtered(0.008), Spec(ReadoutKind::kLast, 30, 0), 2)[0], 2 * (1 - std::pow(a, 29)),
+              tolerance());
 }
 
 // A neuron that spikes at every fourth step, weighted: 3 * 1/dt in those steps, plus a bias.
 NetworkDefinition EveryFourthStep() {
-  NetworkDefinition network = testing::SingleOperation(NeuronOperation{SpikingRectifiedLinear{}, {}, {}, {}}, {1});
+  NetworkDefinition network =
+      testing::SingleOperation(NeuronOperation{SpikingRectifiedLinear{}, {}, {}, {}}, {1});
   network.operations.push_back({"out", AffineOperation{"w", "b"}});
   network.connections.push_back({"op", "out", {}});
   network.probes[0].target = "out";
@@ -132,9 +135,11 @@ TEST_P(ReadoutOf, RefusesRunsOutsideTheRules) {
     return status.message();
   };
   EXPECT_THAT(refusal(Spec(ReadoutKind::kMean, 0, 0), sample), HasSubstr("steps: got 0"));
-  EXPECT_THAT(refusal(Spec(ReadoutKind::kMean, 10, 10), sample), HasSubstr("skip_steps: got 10, wanted 0..9"));
+  EXPECT_THAT(refusal(Spec(ReadoutKind::kMean, 10, 10), sample),
+              HasSubstr("skip_steps: got 10, wanted 0..9"));
   EXPECT_THAT(refusal(Spec(ReadoutKind::kMean, 10, -1), sample), HasSubstr("skip_steps: got -1"));
-  EXPECT_THAT(refusal(Spec(ReadoutKind::kMean, 10, 0), {}), HasSubstr("inputs: wanted one for each of the 1"));
+  EXPECT_THAT(refusal(Spec(ReadoutKind::kMean, 10, 0), {}),
+              HasSubstr("inputs: wanted one for each of the 1"));
   SimulationSpec spec = Spec(ReadoutKind::kMean, 10, 0);
   spec.probes = {1};
   EXPECT_THAT(refusal(spec, sample), HasSubstr("probe index: got 1, the network has 1"));
@@ -166,10 +171,11 @@ TEST_P(ReadoutOf, NumbersOutOfRangeStayWithTheirSample) {
   SimulationSpec spec = Spec(ReadoutKind::kMean, 16, 0);
   spec.settings.dt_s = 1.0 / 1024;
   const Reading alone = testing::Simulate(loaded, spec, {sample(256)});
-  const Reading reading = testing::Simulate(loaded, spec, {sample(1e308), sample(256), sample(-1e308), sample(1e30)});
+  const Reading reading =
+      testing::Simulate(loaded, spec, {sample(1e308), sample(256), sample(-1e308), sample(1e30)});
   EXPECT_EQ(reading.sample_status[0].code(), StatusCode::kOutOfRange);
   EXPECT_TRUE(reading.sample_status[2].ok()) << reading.sample_status[2].message();  // only ever silent
-  if (GetParam() == Mode::kExact) {  // float32 counts to 2^24
+  if (GetParam() == Mode::kExact) {                                                  // float32 counts to 2^24
     EXPECT_THAT(reading.sample_status[0].message(), HasSubstr("layer 'op'"));
     EXPECT_EQ(reading.sample_status[3].code(), StatusCode::kOutOfRange);
   }
