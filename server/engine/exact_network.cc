@@ -39,6 +39,9 @@ Result<std::unique_ptr<Simulation>> ExactNetwork::NewSimulation(const Simulation
                                                                 std::span<const SampleInputs> samples) const {
   const auto inputs = static_cast<std::int64_t>(plan_.network->inputs().size());
   Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(plan_.probes.size()), samples);
+  if (status.ok()) {
+    status = CheckTaps(*plan_.network, spec.settings.dt_s);
+  }
   if (!status.ok()) {
     return status;
   }

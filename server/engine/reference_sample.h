@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "server/engine/probe_state.h"
+#include "server/engine/reference_filter.h"
 #include "server/engine/reference_network.h"
+#include "server/engine/reference_neurons.h"
 
 namespace spikeserve::engine {
 
@@ -60,9 +62,10 @@ class ReferenceSample {
   std::int64_t done_ = 0;
   std::int64_t spikes_ = 0;
   Status status_;
-  std::vector<std::vector<double>> voltage_, refractory_;  // [operation][neuron]
-  std::vector<std::vector<std::int64_t>> neuron_spikes_;   // [operation][neuron]
-  std::vector<std::vector<std::vector<double>>> filters_;  // [operation][slot][element]
+  std::vector<std::vector<ReferenceNeuron>> neurons_;     // [operation][neuron]
+  std::vector<std::vector<std::int64_t>> neuron_spikes_;  // [operation][neuron]
+  std::vector<std::vector<ReferenceFilter>> filters_;     // [operation][slot]
+  std::vector<ReferenceFilter> probe_filters_;
   std::vector<ProbeState> probes_;
 };
 
