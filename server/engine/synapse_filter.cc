@@ -120,9 +120,7 @@ kernels::FilterConstants MakeKind(const Lowpass& lowpass, double dt_s) {
 
 kernels::FilterConstants MakeKind(const Alpha& alpha, double dt_s) {
   const AlphaWeights w = WeightsOf(alpha, dt_s);
-  return {kernels::AlphaFilter{static_cast<float>(w.decay), static_cast<float>(w.gain),
-                               static_cast<float>(w.state_weight), static_cast<float>(w.input_weight)},
-          0};
+  return {kernels::AlphaFilter{w.decay, w.gain, w.state_weight, w.input_weight}, 0};
 }
 
 kernels::FilterConstants MakeKind(const LinearFilter& filter, double dt_s) {
