@@ -9,6 +9,7 @@
 #include "server/engine/neuron_models.h"
 #include "server/engine/neuron_rules.h"
 #include "server/engine/shape_rules.h"
+#include "server/engine/synapse_filter.h"
 #include "server/engine/synapse_rules.h"
 #include "server/engine/violations.h"
 
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::size_t kMaxNameLength = 128;
 constexpr std::size_t kMaxTensorRank = 5;
+constexpr std::size_t kMaxRank = 8;  // of what an operation gives
 
 bool IsName(const std::string& name) {
   constexpr std::string_view kOther = "._/:-";
@@ -269,6 +271,11 @@ class NetworkBuilder final : public TensorTable {
   }
 
   bool CheckSize(const OperationDefinition& operation, const Shape& shape) {
+    if (shape.size() > kMaxRank) {
+      violations_.AddLimit("operation ", Quote(operation.name), ": output shape has ", shape.size(),
+                           " dimensions, allowed are ", kMaxRank);
+      return false;
+    }
     for (const std::int64_t dimension : shape) {
       if (dimension < 1) {
         violations_.Add("operation ", Quote(operation.name), ": output shape ", ToString(shape),
@@ -293,7 +300,7 @@ class NetworkBuilder final : public TensorTable {
     return CheckSynapses(operation, count);
   }
 
-  // Bounds the work of a pass over the operation, which grows with neither its weights nor its output alone.
+  // Bounds the work of a pass over the network, which grows with neither its weights nor its outputs alone.
   bool CheckSynapses(const OperationDefinition& operation, std::int64_t count) {
     std::int64_t fan_in = 1;
     if (const auto* pool = std::get_if<PoolOperation>(&operation.kind)) {
@@ -304,12 +311,18 @@ class NetworkBuilder final : public TensorTable {
     } else if (const auto* affine = std::get_if<AffineOperation>(&operation.kind)) {
       fan_in = network_.tensor(affine->weight).shape[1];
     }
+    if (fan_in >= 0) {
+      fan_in += TapsInto(Definition(), network_.incoming(operation_index_.at(operation.name)));
+    }
     std::int64_t synapses = 0;
-    if (fan_in < 0 || __builtin_mul_overflow(fan_in, count, &synapses) || synapses > limits_.max_synapses) {
+    if (fan_in < 0 || __builtin_mul_overflow(fan_in, count, &synapses) ||
+        synapses > limits_.max_synapses - network_.synapses_) {
       violations_.AddLimit("operation ", Quote(operation.name), ": ", count, " outputs with a fan-in of ",
-                           fan_in, " pass the limit of ", limits_.max_synapses, " synapses");
+                           fan_in, " bring the network above the limit of ", limits_.max_synapses,
+                           " synapses");
       return false;
     }
+    network_.synapses_ += synapses;
     return true;
   }
 
