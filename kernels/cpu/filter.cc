@@ -18,14 +18,14 @@ SPIKESERVE_CPU_CLONES void RunLowpass(std::size_t n, const LowpassFilter& filter
   }
 }
 
-SPIKESERVE_CPU_CLONES void RunAlpha(std::size_t n, const AlphaFilter& filter, float* __restrict shown,
-                                    float* __restrict state, float* __restrict values) {
+SPIKESERVE_CPU_CLONES void RunAlpha(std::size_t n, const AlphaFilter& filter, double* __restrict inner,
+                                    double* __restrict outer, float* __restrict values) {
   for (std::size_t j = 0; j < n; ++j) {
-    const float u = values[j];
-    values[j] = shown[j];
-    const float in = __builtin_fmaf(filter.state_weight, state[j], filter.input_weight * u);
-    shown[j] = __builtin_fmaf(filter.decay, shown[j], in);
-    state[j] = __builtin_fmaf(filter.decay, state[j], filter.gain * u);
+    const auto u = static_cast<double>(values[j]);
+    values[j] = static_cast<float>(outer[j]);
+    const double in = __builtin_fma(filter.state_weight, inner[j], filter.input_weight * u);
+    outer[j] = __builtin_fma(filter.decay, outer[j], in);
+    inner[j] = __builtin_fma(filter.decay, inner[j], filter.gain * u);
   }
 }
 
@@ -62,7 +62,7 @@ SPIKESERVE_CPU_CLONES void RunStates(std::size_t n, const StateFilter& filter, d
 
 std::int64_t KindBytes(const PassFilter&) { return 0; }
 std::int64_t KindBytes(const LowpassFilter&) { return 4; }
-std::int64_t KindBytes(const AlphaFilter&) { return 8; }
+std::int64_t KindBytes(const AlphaFilter&) { return 16; }
 std::int64_t KindBytes(const FiniteFilter& filter) {
   return 4 * static_cast<std::int64_t>(filter.weights.size());
 }
@@ -81,8 +81,11 @@ FilterBank::FilterBank(const FilterConstants& constants, std::int64_t size) : co
     inputs_.assign(n * finite->weights.size(), 0.0F);
     return;
   }
+  if (std::holds_alternative<AlphaFilter>(constants.kind)) {
+    states_.assign(2 * n, 0.0);
+    return;
+  }
   shown_.assign(std::holds_alternative<PassFilter>(constants.kind) ? 0 : n, 0.0F);
-  inputs_.assign(std::holds_alternative<AlphaFilter>(constants.kind) ? n : 0, 0.0F);
   if (const auto* states = std::get_if<StateFilter>(&constants.kind)) {
     states_.assign(n * static_cast<std::size_t>(states->order), 0.0);
   }
@@ -106,7 +109,7 @@ void FilterBank::Run(const LowpassFilter& filter, std::span<float> values) {
 }
 
 void FilterBank::Run(const AlphaFilter& filter, std::span<float> values) {
-  RunAlpha(values.size(), filter, shown_.data(), inputs_.data(), values.data());
+  RunAlpha(values.size(), filter, states_.data(), states_.data() + values.size(), values.data());
 }
 
 // The newest input lies in the row before input_row_, and the oldest, which this step's replaces, in it.

@@ -17,12 +17,12 @@ struct LowpassFilter {
   float gain = 1;
 };
 // 1/(tau s + 1)^2 under zero-order hold: y = a y + state_weight s + input_weight u with the old s; then
-// s = a s + gain u.
+// s = a s + gain u. In double: over hundreds of steps float32 would lose a millionth.
 struct AlphaFilter {
-  float decay = 0;
-  float gain = 1;
-  float state_weight = 0;
-  float input_weight = 1;
+  double decay = 0;
+  double gain = 1;
+  double state_weight = 0;
+  double input_weight = 1;
 };
 // y = sum of weights[i] u[n-i].
 struct FiniteFilter {
@@ -67,8 +67,8 @@ class FilterBank {
   const FilterConstants* constants_ = nullptr;
   std::vector<float> delayed_;  // [delay][size], a ring
   std::vector<float> shown_;    // [size]: y
-  std::vector<float> inputs_;   // AlphaFilter: s; FiniteFilter: [taps][size], a ring
-  std::vector<double> states_;  // [order][size]
+  std::vector<float> inputs_;   // FiniteFilter: [taps][size], a ring
+  std::vector<double> states_;  // StateFilter: [order][size]; AlphaFilter: s, then y
   std::size_t delay_row_ = 0, input_row_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "server/engine/neuron_models.h"
 #include "server/engine/neuron_rules.h"
 #include "server/engine/shape_rules.h"
+#include "server/engine/synapse_filter.h"
 #include "server/engine/synapse_rules.h"
 #include "server/engine/violations.h"
 
@@ -309,6 +310,9 @@ class NetworkBuilder final : public TensorTable {
       fan_in = ElementCount({shape.begin() + 1, shape.end()});
     } else if (const auto* affine = std::get_if<AffineOperation>(&operation.kind)) {
       fan_in = network_.tensor(affine->weight).shape[1];
+    }
+    if (fan_in >= 0) {
+      fan_in += TapsInto(Definition(), network_.incoming(operation_index_.at(operation.name)));
     }
     std::int64_t synapses = 0;
     if (fan_in < 0 || __builtin_mul_overflow(fan_in, count, &synapses) ||

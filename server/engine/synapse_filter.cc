@@ -4,6 +4,9 @@
 #include <cmath>
 #include <string>
 
+#include "server/engine/index.h"
+#include "server/engine/simulation.h"
+
 namespace spikeserve::engine {
 namespace {
 
@@ -120,9 +123,7 @@ kernels::FilterConstants MakeKind(const Lowpass& lowpass, double dt_s) {
 
 kernels::FilterConstants MakeKind(const Alpha& alpha, double dt_s) {
   const AlphaWeights w = WeightsOf(alpha, dt_s);
-  return {kernels::AlphaFilter{static_cast<float>(w.decay), static_cast<float>(w.gain),
-                               static_cast<float>(w.state_weight), static_cast<float>(w.input_weight)},
-          0};
+  return {kernels::AlphaFilter{w.decay, w.gain, w.state_weight, w.input_weight}, 0};
 }
 
 kernels::FilterConstants MakeKind(const LinearFilter& filter, double dt_s) {
@@ -163,6 +164,17 @@ bool IsSimple(const Synapse& synapse, std::int64_t delay_steps) {
 std::int64_t TriangleTaps(const Triangle& triangle, double dt_s) {
   const double steps = std::nearbyint(triangle.t / dt_s);
   return steps < static_cast<double>(kMaxTaps) ? static_cast<std::int64_t>(steps) + 1 : kMaxTaps + 1;
+}
+
+std::int64_t TapsInto(const NetworkDefinition& definition, const std::vector<Incoming>& incoming) {
+  const double dt_s = definition.defaults.dt > 0 ? definition.defaults.dt : RunSettings{}.dt_s;
+  std::int64_t taps = 0;
+  for (const Incoming& one : incoming) {
+    const Synapse& synapse = definition.connections[Index(one.connection)].synapse;
+    const auto* triangle = synapse ? std::get_if<Triangle>(&*synapse) : nullptr;
+    taps += triangle != nullptr ? TriangleTaps(*triangle, dt_s) : 0;
+  }
+  return taps;
 }
 
 AlphaWeights WeightsOf(const Alpha& alpha, double dt_s) {

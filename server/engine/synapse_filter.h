@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "kernels/cpu/filter.h"
 #include "server/base/status.h"
@@ -20,6 +21,9 @@ bool IsSimple(const Synapse& synapse, std::int64_t delay_steps);
 
 // Number of weights of a Triangle, round(t/dt) + 1; at most kMaxTaps + 1.
 std::int64_t TriangleTaps(const Triangle& triangle, double dt_s);
+
+// Weights of the Triangles on these connections at the definition's own dt: what they add to a step's work.
+std::int64_t TapsInto(const NetworkDefinition& definition, const std::vector<Incoming>& incoming);
 
 // Constants of an Alpha in double: y = a y + state_weight s + input_weight u; s = a s + (1-a) u.
 struct AlphaWeights {

@@ -12,11 +12,13 @@ struct RandomRate {
   double level = 1;
 };
 
-RandomRate MakeRandomRate(Random& random) {
+constexpr std::int64_t kRates = 7;
+
+RandomRate MakeRandomRate(Random& random, std::int64_t kind) {
   const double tau_rc = random.Uniform(0.005, 0.05);
   const double tau_ref = random.Uniform(0, 0.004);
   const double bound = random.Uniform(0.0005, 0.01);
-  switch (random.Below(7)) {
+  switch (kind) {
     case 0: return {engine::RectifiedLinear{0.5}, 1000, 500};
     case 1: return {engine::LeakyRectifiedLinear{0.2, 0.5}, 1000, 500};
     case 2: return {engine::Sigmoid{bound}, 3, 0.5 / bound};
@@ -33,7 +35,8 @@ RandomModel MakeRandomModel(Random& random) {
   const double amplitude = random.Pick(std::vector<double>{1, 0.01, 0.5, -0.25});
   const double size = std::abs(amplitude);
   const double tau_rc = random.Uniform(0.005, 0.05);
-  switch (random.Below(9)) {
+  const std::int64_t kind = random.Below(7 + kRates);
+  switch (kind) {
     case 0: return {engine::IntegrateAndFire{amplitude, -random.Uniform(0, 2)}, 1000, 1000 * size};
     case 1:
       return {engine::AdaptiveLif{tau_rc, 0.002, -random.Uniform(0, 1), amplitude, 0.1, 0.02 / amplitude}, 5,
@@ -42,14 +45,14 @@ RandomModel MakeRandomModel(Random& random) {
     case 3: return {engine::SpikingLeakyRectifiedLinear{0.3, amplitude}, 1000, 1000 * size};
     default: break;
   }
-  const RandomRate rate = MakeRandomRate(random);
-  switch (random.Below(5)) {
-    case 0: return {engine::RegularSpiking{rate.model, amplitude}, rate.current, rate.level * size};
-    case 1: return {engine::StochasticSpiking{rate.model, amplitude}, rate.current, rate.level * size};
-    case 2: return {engine::PoissonSpiking{rate.model, amplitude}, rate.current, rate.level * size};
+  const RandomRate rate = MakeRandomRate(random, kind < 7 ? random.Below(kRates) : kind - 7);
+  switch (kind) {
+    case 4: return {engine::RegularSpiking{rate.model, amplitude}, rate.current, rate.level * size};
+    case 5: return {engine::StochasticSpiking{rate.model, amplitude}, rate.current, rate.level * size};
+    case 6: return {engine::PoissonSpiking{rate.model, amplitude}, rate.current, rate.level * size};
     default: break;
   }
-  return {std::visit([](const auto& kind) { return engine::NeuronModel{kind}; }, rate.model), rate.current,
+  return {std::visit([](const auto& model) { return engine::NeuronModel{model}; }, rate.model), rate.current,
           rate.level};
 }
 

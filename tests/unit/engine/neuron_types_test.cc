@@ -27,6 +27,7 @@ class NeuronTypes : public ::testing::TestWithParam<Mode> {
     std::optional<InitialVoltage> voltage = ZeroVoltage{};
     std::optional<std::uint64_t> seed = std::nullopt;
     bool statistics = false;
+    double dt_s = 0.001;
   };
 
   // Output of every step, and spikes and voltage where the model has them.
@@ -42,6 +43,7 @@ class NeuronTypes : public ::testing::TestWithParam<Mode> {
     SimulationSpec spec;
     spec.settings.steps = run.steps;
     spec.settings.seed = run.seed;
+    spec.settings.dt_s = run.dt_s;
     spec.inputs = {{DataType::kFloat64, static_cast<std::int64_t>(run.input.size()) > run.size}};
     spec.trajectories = true;
     spec.statistics = run.statistics;
@@ -81,6 +83,22 @@ TEST_P(NeuronTypes, LifRatesAndCountsOfManyNeurons) {
         ASSERT_NEAR(counts[j], rate, std::max(1.0, 0.02 * rate)) << currents[j];
       }
     }
+  }
+}
+
+// A tenth of the step changes the rates by a few Hz.
+TEST_P(NeuronTypes, RatesHardlyDependOnTheStep) {
+  const std::vector<double> currents = {0.5, 1.1, 2, 5, 12};
+  for (const NeuronModel& model : {NeuronModel(Lif{}), NeuronModel(AdaptiveLif{.tau_n = 0.1, .inc_n = 0.02}),
+                                   NeuronModel(RegularSpiking{LifRate{}, 1})}) {
+    const Reading coarse = Simulate({.model = model, .input = currents, .size = 5, .steps = 1000});
+    const Reading fine =
+        Simulate({.model = model, .input = currents, .size = 5, .steps = 10000, .dt_s = 0.0001});
+    double squares = 0;
+    for (std::size_t j = 0; j < 5; ++j) {
+      squares += std::pow(coarse.probes[0].values[j] - fine.probes[0].values[j], 2);
+    }
+    EXPECT_LT(std::sqrt(squares / 5), 10) << model.index();
   }
 }
 
