@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "server/engine/cuda_simulation.h"
+#include "server/engine/cuda_support.h"
 #include "server/engine/sample_simulation.h"
 
 namespace spikeserve::engine {
@@ -80,6 +81,9 @@ std::unique_ptr<CudaWorkspace> CudaNetwork::MakeWorkspace(const SimulationSpec& 
 
 Result<std::unique_ptr<Simulation>> CudaNetwork::NewSimulation(const SimulationSpec& spec,
                                                                std::span<const SampleInputs> samples) const {
+  if (Status supported = CheckCudaSupport(spec); !supported.ok()) {
+    return supported;
+  }
   const auto inputs = static_cast<std::int64_t>(plan_->network->inputs().size());
   Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(plan_->probes.size()), samples);
   if (!status.ok()) {

@@ -141,7 +141,8 @@ struct ConnectionDefinition {
   Synapse synapse;
 };
 
-enum class ProbeQuantity { kUnspecified, kOutput, kSpikes, kVoltage };
+// kCurrent is for the probes of a request only.
+enum class ProbeQuantity { kUnspecified, kOutput, kSpikes, kVoltage, kCurrent };
 struct ProbeDefinition {
   std::string name;
   std::string target;
@@ -149,7 +150,7 @@ struct ProbeDefinition {
   Synapse synapse;
 };
 
-enum class ReadoutKind { kUnspecified, kMean, kLast };
+enum class ReadoutKind { kUnspecified, kMean, kLast, kCorrectedMean };
 struct Readout {
   ReadoutKind kind = ReadoutKind::kMean;
   std::int64_t skip_steps = 0;

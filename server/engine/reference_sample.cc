@@ -46,9 +46,12 @@ const ProbeDefinition& ProbeOf(const ReferenceRun& run, std::size_t index) {
 }  // namespace
 
 ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& operators,
-                              const std::vector<std::vector<std::int64_t>>& fan_out,
+                              const std::vector<std::vector<std::int64_t>>& fan_out, const FilterPaths& paths,
                               const SimulationSpec& spec) {
-  ReferenceRun run{&network, &operators, &fan_out, spec, {}, {}, {}, 1};
+  ReferenceRun run{&network, &operators, &fan_out, spec, {}, {}, {}, 1, {}};
+  if (spec.settings.readout.kind == ReadoutKind::kCorrectedMean) {
+    run.correction = ReadoutCorrection(paths, spec);
+  }
   const std::size_t operations = network.definition().operations.size();
   run.voltage.resize(operations);
   run.gain.resize(operations);
@@ -65,6 +68,12 @@ ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& 
     run.gain[i] = network.Expand(neuron->gain, index, 1);
     run.bias[i] = network.Expand(neuron->bias, index, 0);
   }
+  return run;
+}
+
+ReferenceRun ReferenceRun::WithInputs(const std::vector<InputFormat>& inputs) const {
+  ReferenceRun run = *this;
+  run.spec.inputs = inputs;
   return run;
 }
 
@@ -93,9 +102,24 @@ ReferenceSample::ReferenceSample(const ReferenceRun& run, SampleInputs inputs)
   for (std::size_t p = 0; p < run.spec.probes.size(); ++p) {
     const Synapse& synapse = ProbeOf(run, p).synapse;
     probes_.emplace_back(
-        ProbeState::Options{settings.readout, run.spec.trajectories ? settings.steps : 0, synapse.has_value(),
-                            synapse ? DecayOf(*synapse, settings.dt_s) : 0.0},
+        ProbeState::Options{settings.readout, run.spec.trajectories, run.spec.session ? 0 : settings.steps,
+                            synapse.has_value(), synapse ? DecayOf(*synapse, settings.dt_s) : 0.0},
         run.ProbeSize(run.spec.probes[p]));
+  }
+  for (std::size_t i = 0; i < run.spec.request_probes.size(); ++i) {
+    const RequestProbe& probe = run.spec.request_probes[i];
+    recorders_.emplace_back(probe.recording, RecorderFilter(probe, settings.dt_s), run.RecordSize(i));
+  }
+}
+
+void ReferenceSample::Feed(SampleInputs inputs) {
+  inputs_ = std::move(inputs);
+  fed_at_ = done_;
+  for (ProbeState& probe : probes_) {
+    probe.ForgetTrajectory();
+  }
+  for (ProbeRecorder& recorder : recorders_) {
+    recorder.Forget();
   }
 }
 
@@ -116,6 +140,7 @@ void ReferenceSample::Step(const ReferenceRun& run, ReferenceScratch& scratch) {
       continue;
     }
     SumInputs(run, operation, scratch);
+    RecordCurrents(run, operation, scratch);
     if (std::holds_alternative<NeuronOperation>(kind)) {
       StepNeurons(run, operation, scratch);
     } else if (const auto* activation = std::get_if<ActivationOperation>(&kind)) {
@@ -130,15 +155,52 @@ void ReferenceSample::Step(const ReferenceRun& run, ReferenceScratch& scratch) {
                                                                               : scratch.values[target];
     probes_[p].Step(std::span<const double>(values));
   }
+  RecordOutputs(run, scratch);
+}
+
+// Called between the sums of an operation and the step of its neurons.
+void ReferenceSample::RecordCurrents(const ReferenceRun& run, std::int64_t operation,
+                                     ReferenceScratch& scratch) {
+  for (std::size_t i = 0; i < recorders_.size(); ++i) {
+    const RequestProbe& probe = run.spec.request_probes[i];
+    if (probe.operation != operation || probe.quantity != ProbeQuantity::kCurrent) {
+      continue;
+    }
+    std::vector<double> current = scratch.values[Index(operation)];
+    for (std::size_t j = 0; j < current.size(); ++j) {
+      current[j] = run.bias[Index(operation)][j] + run.gain[Index(operation)][j] * current[j];
+    }
+    recorders_[i].Step(std::span<const double>(current));
+  }
+}
+
+void ReferenceSample::RecordOutputs(const ReferenceRun& run, const ReferenceScratch& scratch) {
+  for (std::size_t i = 0; i < recorders_.size(); ++i) {
+    const RequestProbe& probe = run.spec.request_probes[i];
+    const std::size_t target = Index(probe.operation);
+    switch (probe.quantity) {
+      case ProbeQuantity::kCurrent: continue;  // recorded before the step
+      case ProbeQuantity::kSpikes: recorders_[i].Step(std::span<const double>(scratch.counts[target])); break;
+      case ProbeQuantity::kVoltage: recorders_[i].Step(std::span<const double>(voltage_[target])); break;
+      case ProbeQuantity::kOutput:
+      case ProbeQuantity::kUnspecified:
+        recorders_[i].Step(std::span<const double>(scratch.values[target]));
+        break;
+    }
+  }
 }
 
 void ReferenceSample::LoadInput(const ReferenceRun& run, std::size_t input, std::span<double> values) const {
   const InputFormat& format = run.spec.inputs[input];
   const auto& definition = std::get<InputOperation>(KindOf(run, run.network->inputs()[input]));
   const auto size = static_cast<std::int64_t>(values.size());
-  const std::int64_t first = format.per_step ? done_ * size : 0;
+  const std::int64_t first = format.per_step ? (done_ - fed_at_) * size : 0;
   for (std::int64_t j = 0; j < size; ++j) {
     values[Index(j)] = ReadInput(definition, format.type, inputs_.data[input], first + j);
+  }
+  if (format.encoding) {
+    const auto key = KeyOf(run.spec.settings, inputs_, static_cast<std::int64_t>(input));
+    Encode(*format.encoding, run.spec.settings.dt_s, key, done_ + 1, values);
   }
 }
 

@@ -33,7 +33,7 @@ std::vector<double> RowTotals(const kernels::Product& product, std::int64_t sour
 TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, const SimulationSpec& spec) {
   const double dt = spec.settings.dt_s;
   const Population& population = plan.populations[Index(term.population)];
-  const bool bytes = population.layer < 0 && spec.inputs[Index(term.population)].type == DataType::kUint8;
+  const bool bytes = population.layer < 0 && HasByteValues(spec.inputs[Index(term.population)]);
   TermConstants constants;
   double factor = CurrentUnit(layer, dt);
   if (population.spiking) {
@@ -77,6 +77,7 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
     constants.terms.push_back(MakeTerm(plan, layer, term, spec));
   }
   const double unit = CurrentUnit(layer, dt);
+  constants.current_unit = static_cast<float>(unit);
   for (std::size_t j = 0; j < Index(layer.size); ++j) {
     const double gain = layer.gain.empty() ? 1.0 : layer.gain[j];
     const double bias = layer.bias.empty() ? 0.0 : layer.bias[j];
@@ -106,6 +107,11 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
 
 double DecayOf(const Lowpass& lowpass, double dt_s) {
   return lowpass.tau > 0 ? std::exp(-dt_s / lowpass.tau) : 0.0;
+}
+
+ProbeRecorder::Filter RecorderFilter(const RequestProbe& probe, double dt_s) {
+  return {probe.filter_tau_s.has_value(),
+          probe.filter_tau_s ? DecayOf(Lowpass{*probe.filter_tau_s}, dt_s) : 0.0};
 }
 
 std::vector<LayerConstants> MakeConstants(const Plan& plan, const SimulationSpec& spec) {

@@ -25,10 +25,14 @@ struct LayerConstants {
   math::LifConstants lif{};
   float amplitude = 1;     // of a rate neuron
   float spike_height = 0;  // amplitude / dt
+  float current_unit = 1;  // what J is multiplied by in scale and bias
 };
 
 // exp(-dt/tau), 0 for tau 0.
 double DecayOf(const Lowpass& lowpass, double dt_s);
+
+// The filter of a request probe.
+ProbeRecorder::Filter RecorderFilter(const RequestProbe& probe, double dt_s);
 
 // Constants of every layer of the plan for this run.
 std::vector<LayerConstants> MakeConstants(const Plan& plan, const SimulationSpec& spec);

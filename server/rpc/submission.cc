@@ -4,8 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "server/serving/names.h"
-
 namespace spikeserve::rpc {
 namespace {
 
@@ -20,16 +18,6 @@ Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, con
   const auto now = std::chrono::system_clock::now();
   if (deadline > now + kFarthestDeadline) return Clock::TimePoint::max();
   return clock.Now() + (deadline - now);
-}
-
-Status CheckTarget(const v1::SimulateRequest& request) {
-  if (!serving::IsValidName(request.network())) {
-    return InvalidArgument("network: got " + serving::Quote(request.network()) + ", allowed " +
-                           std::string(serving::kNameRule));
-  }
-  if (request.version() >= 0) return {};
-  return InvalidArgument("version: got " + std::to_string(request.version()) +
-                         ", allowed 1 and above, or 0 for the highest that is ready");
 }
 
 }  // namespace

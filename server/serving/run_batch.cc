@@ -85,7 +85,7 @@ Status Run::Start() {
 
 Status Run::AdvanceToEnd() {
   const std::int64_t steps = spec_.settings.steps;
-  while (steps_done_ < steps && !AllAnswered()) {
+  while (steps_done_ < steps && !AllAnswered() && !simulation_->finished()) {
     std::int64_t chunk = std::min(context_.max_chunk_steps, steps - steps_done_);
     if (report_every_ > 0) chunk = std::min(chunk, report_every_ - steps_done_ % report_every_);
     if (Status status = simulation_->Advance(chunk); !status.ok()) return status;

@@ -1,9 +1,12 @@
 """Trained Keras networks as spiking networks on a spikeserve server."""
 
+from spikeserve import encodings
 from spikeserve._client_async import AsyncClient
 from spikeserve._requests import RunOptions
+from spikeserve.calibration import ExitCalibration, calibrate_early_exit
 from spikeserve.client import Client
 from spikeserve.convert import ConversionError, ConversionWarning, convert
+from spikeserve.energy import Device, EnergyEstimate, estimate_energy
 from spikeserve.errors import (
     AbortedError,
     AlreadyExistsError,
@@ -24,6 +27,7 @@ from spikeserve.errors import (
 )
 from spikeserve.local_server import LocalServer, ServerStartError, serve
 from spikeserve.network import Network, NetworkFileError, load_network
+from spikeserve.recording import EarlyExit, Record
 from spikeserve.results import (
     InputInfo,
     LayerInfo,
@@ -37,6 +41,7 @@ from spikeserve.results import (
     Timing,
     TopK,
 )
+from spikeserve.session import Session, SessionProgress
 
 __all__ = [
     "AbortedError",
@@ -48,6 +53,10 @@ __all__ = [
     "ConversionWarning",
     "DataLossError",
     "DeadlineExceededError",
+    "Device",
+    "EarlyExit",
+    "EnergyEstimate",
+    "ExitCalibration",
     "FailedPreconditionError",
     "InputInfo",
     "InternalError",
@@ -64,9 +73,12 @@ __all__ = [
     "ProbeInfo",
     "ProbeValues",
     "Progress",
+    "Record",
     "ResourceExhaustedError",
     "RunOptions",
     "ServerStartError",
+    "Session",
+    "SessionProgress",
     "Settings",
     "SimulationResult",
     "SpikeserveError",
@@ -75,7 +87,10 @@ __all__ = [
     "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",
+    "calibrate_early_exit",
     "convert",
+    "encodings",
+    "estimate_energy",
     "load_network",
     "serve",
 ]

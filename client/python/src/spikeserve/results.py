@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikeserve.v1 import network_pb2 as network_pb
+from spikeserve.v1 import simulation_pb2 as pb
 
 Values = npt.NDArray[np.floating]
 
@@ -67,8 +68,9 @@ class Settings:
     seed: int  # 0 unless the call set one
     mode: str  # "exact" or "reference"
     backend: str
-    readout: str  # "mean" or "last"
+    readout: str  # "mean", "last" or "corrected_mean"
     skip_steps: int
+    message: pb.EffectiveSettings | None = field(default=None, repr=False, compare=False)  # everything else
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class SimulationResult:
     stats: tuple[LayerStatistics, ...]  # per spiking layer, where statistics were asked for
     timing: Timing
     settings: Settings
+    steps_used: npt.NDArray[np.int64] | None = None  # [batch], with early_exit
+    records: dict[str, Values] = field(default_factory=dict)  # of `record`, by name
 
     @property
     def samples(self) -> int:
