@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve import _arrays
+from spikeserve import _arrays, encodings
 from spikeserve.errors import InternalError
 from spikeserve.recording import records
 from spikeserve.results import (
@@ -163,6 +163,7 @@ def statistics(item: pb.LayerStatistics) -> LayerStatistics:
 def settings(message: pb.EffectiveSettings) -> Settings:
     """What was in force for a run."""
     readout = _word(network_pb.ReadoutKind.Name(message.readout.kind), "READOUT_KIND_")
+    chosen = message.early_exit
     return Settings(
         network=message.network,
         version=message.version,
@@ -173,5 +174,8 @@ def settings(message: pb.EffectiveSettings) -> Settings:
         backend=message.backend,
         readout=readout,
         skip_steps=message.readout.skip_steps,
-        message=message,
+        encodings={item.input: encodings.text(item) for item in message.encodings},
+        early_exit=(chosen.margin, chosen.min_steps, chosen.check_every)
+        if message.HasField("early_exit")
+        else None,
     )

@@ -112,11 +112,10 @@ def parse(text: str) -> Encoding | None:
     return KINDS[kind](**values)
 
 
-def describe(message: pb.Encoding) -> Encoding | None:
-    """The encoding of a message of the server; None for a kind that this client does not know."""
+def text(message: pb.Encoding) -> str:
+    """The encoding of a message of the server as `parse` reads it; "unknown" for kinds unknown here."""
     kind = message.WhichOneof("kind")
     if kind is None:
-        return None
+        return "unknown"
     body = getattr(message, kind)
-    cls = KINDS[kind]
-    return cls(**{field.name: getattr(body, field.name) for field in fields(cls)})
+    return f"{kind}:" + ",".join(f"{f.name}={getattr(body, f.name):g}" for f in fields(KINDS[kind]))

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from spikeserve.v1 import network_pb2 as network_pb
-from spikeserve.v1 import simulation_pb2 as pb
 
 Values = npt.NDArray[np.floating]
 
@@ -70,7 +69,8 @@ class Settings:
     backend: str
     readout: str  # "mean", "last" or "corrected_mean"
     skip_steps: int
-    message: pb.EffectiveSettings | None = field(default=None, repr=False, compare=False)  # everything else
+    encodings: dict[str, str] = field(default_factory=dict)  # by input, as "poisson:max_rate_hz=1000"
+    early_exit: tuple[float, int, int] | None = None  # margin, min_steps, check_every
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,8 @@ def _as_json(result: SimulationResult, energy: EnergyEstimate | None) -> dict[st
         "seed": settings.seed,
         "readout": settings.readout,
         "skip_steps": settings.skip_steps,
+        "encodings": settings.encodings,
+        "early_exit": settings.early_exit,
         "classes": result.classes.tolist(),
         "margins": [margin if math.isfinite(margin) else None for margin in result.margins.tolist()],
         "steps_used": None if result.steps_used is None else result.steps_used.tolist(),
@@ -177,6 +179,8 @@ def _print(result: SimulationResult, energy: EnergyEstimate | None, npz: str | N
         f"{settings.network} version {settings.version} ({settings.mode}, {settings.backend}), "
         f"readout {settings.readout}, seed {settings.seed}"
     )
+    for name, encoding in settings.encodings.items():
+        click.echo(f"input {name}: {encoding}")
     if result.steps_used is not None:
         click.echo(f"mean steps used       {result.steps_used.mean():.1f}")
     rows: list[tuple[object, ...]] = [
