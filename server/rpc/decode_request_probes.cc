@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string_view>
 
 #include "server/engine/reference_neurons.h"
 #include "server/engine/violations.h"
@@ -15,6 +16,7 @@ using engine::Join;
 
 constexpr int kMaxProbes = 64;
 constexpr double kMaxTau = 1e6;
+constexpr std::size_t kMaxName = 140;  // of an operation, a dot and a quantity
 
 const engine::OperationKind& KindOf(const engine::Network& network, std::int64_t operation) {
   return network.definition().operations[static_cast<std::size_t>(operation)].kind;
@@ -127,6 +129,14 @@ Result<engine::RequestProbe> DecodeProbe(const v1::RequestProbe& message, const 
   return probe;
 }
 
+bool IsProbeName(const std::string& name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("._/:-").find(c) != std::string_view::npos;
+  };
+  return !name.empty() && name.size() <= kMaxName && std::all_of(name.begin(), name.end(), allowed);
+}
+
 std::string NameOf(const v1::RequestProbe& probe) {
   if (!probe.name().empty()) return probe.name();
   std::string quantity = v1::ProbeQuantity_Name(probe.quantity()).substr(sizeof("PROBE_QUANTITY_") - 1);
@@ -148,6 +158,10 @@ Result<RequestProbes> DecodeRequestProbes(const google::protobuf::RepeatedPtrFie
     const auto probe = DecodeProbe(probes[i], network, steps, where);
     if (!probe.ok()) return probe.status();
     const std::string name = NameOf(probes[i]);
+    if (!IsProbeName(name)) {
+      return InvalidArgument(
+          Join(where, "name: got ", serving::Quote(name), ", allowed [A-Za-z0-9._/:-]{1,", kMaxName, "}"));
+    }
     if (std::find(decoded.names.begin(), decoded.names.end(), name) != decoded.names.end()) {
       return InvalidArgument(Join(where, "name: ", serving::Quote(name), " is given twice"));
     }

@@ -18,6 +18,7 @@ using engine::Join;
 // Room in a response for everything of one sample that is not a tensor: class, margin, tags.
 constexpr std::int64_t kBytesPerSample = 64;
 constexpr std::int64_t kBytesPerTopK = 32;
+constexpr double kBytesPerRecord = 512;  // its name and shape
 
 const std::vector<engine::ProbeDefinition>& Probes(const engine::Network& network) {
   return network.definition().probes;
@@ -150,15 +151,17 @@ std::int64_t ResponseBytes(const ResponsePlan& plan, std::int64_t steps) {
   double bytes = kBytesPerSample + kBytesPerTopK * static_cast<double>(plan.classification.top_k);
   for (const std::int64_t probe : plan.spec.probes)
     bytes += per_value * static_cast<double>(ProbeSize(network, probe));
+  double fixed = 0;
   for (const engine::RequestProbe& probe : plan.spec.request_probes) {
     const std::int64_t rows = probe.recording.Rows(probe.recording.Kept(0, steps));
     bytes += element * static_cast<double>(rows) * static_cast<double>(network.size(probe.operation));
+    fixed += kBytesPerRecord;
   }
   if (plan.classification.scores) {
     bytes += element * static_cast<double>(
                            ProbeSize(network, plan.spec.probes[static_cast<std::size_t>(plan.class_probe)]));
   }
-  bytes *= static_cast<double>(plan.samples);
+  bytes = bytes * static_cast<double>(plan.samples) + fixed;
   return bytes < 9e18 ? static_cast<std::int64_t>(bytes) : std::int64_t{9'000'000'000'000'000'000};
 }
 

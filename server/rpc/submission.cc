@@ -11,8 +11,9 @@ namespace {
 constexpr std::chrono::hours kFarthestDeadline{24 * 365};
 // The message as received and as parsed.
 constexpr std::int64_t kMessageCopies = 2;
-// The response as built and as serialized.
+// The response as built and as serialized; sparse counts take up to three times their array while built.
 constexpr std::int64_t kResponseCopies = 2;
+constexpr std::int64_t kSparseCopies = 4;
 
 Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, const Clock& clock) {
   const auto now = std::chrono::system_clock::now();
@@ -59,7 +60,8 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
 }
 
 Status Submission::ReserveResponse() {
-  auto reservation = context_.budget.Reserve(kResponseCopies * plan_.response_bytes, "the response");
+  const std::int64_t copies = plan_.spec.request_probes.empty() ? kResponseCopies : kSparseCopies;
+  auto reservation = context_.budget.Reserve(copies * plan_.response_bytes, "the response");
   if (!reservation.ok()) return reservation.status();
   response_reservation_ = std::move(reservation).value();
   return {};

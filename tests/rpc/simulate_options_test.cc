@@ -207,7 +207,7 @@ TEST_F(SimulateOptionsTest, RequestProbesRecordDenseAndSparse) {
 }
 
 TEST_F(SimulateOptionsTest, RefusesRequestProbesThatDoNotFit) {
-  config_.limits.max_response_bytes = 2000;
+  config_.limits.max_response_bytes = 4000;
   StartWithNetwork();
   const auto probe = [](v1::SimulateRequest& r) -> v1::RequestProbe& {
     v1::RequestProbe& added = *r.add_request_probes();
@@ -228,6 +228,8 @@ TEST_F(SimulateOptionsTest, RefusesRequestProbesThatDoNotFit) {
   ExpectRefused([&](auto& r) { probe(r).set_every(-1); }, "every: got -1");
   ExpectRefused([&](auto& r) { probe(r).set_filter_tau(-1); }, "filter_tau: got -1 s");
   ExpectRefused([&](auto& r) { probe(r), probe(r); }, "\"spikes.spikes\" is given twice");
+  ExpectRefused([&](auto& r) { probe(r).set_name("a b"); }, "request_probes[0].name: got \"a b\", allowed");
+  ExpectRefused([&](auto& r) { probe(r).set_name(std::string(141, 'x')); }, "request_probes[0].name");
   ExpectRefused(
       [&](auto& r) {
         r.set_steps(1000);
