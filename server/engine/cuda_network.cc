@@ -54,6 +54,9 @@ Result<CudaLaunchPlan> CudaNetwork::PlanLaunch(const CudaRun& run, std::int64_t 
 }
 
 std::int64_t CudaNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const {
+  if (!CheckCudaSupport(spec).ok()) {
+    return 0;  // NewSimulation refuses it
+  }
   const CudaRun run(*plan_, weights_, spec);
   const auto layers = static_cast<std::int64_t>(plan_->spiking.size());
   const std::int64_t readings = ReadingBytes(spec, probe_sizes_, layers, samples);

@@ -19,8 +19,8 @@ constexpr std::int64_t kMessageCopies = 2;
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* SessionCall::Start(
     const ServiceContext& context, SessionTable& sessions, grpc::CallbackServerContext& call) {
-  auto* self = new SessionCall(context, sessions);
-  const Status status = Guarded([&] { return self->Admit(call); });
+  auto* self = new SessionCall(context, sessions, call);
+  const Status status = Guarded([&] { return self->Admit(); });
   if (status.ok()) {
     self->Read();
   } else {
@@ -29,8 +29,8 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* SessionCall::Start(
   return self;  // gone only after gRPC has taken it
 }
 
-Status SessionCall::Admit(const grpc::CallbackServerContext& call) {
-  if (Status status = context_.authorizer.Check(call, Scope::kUse); !status.ok()) return status;
+Status SessionCall::Admit() {
+  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) return status;
   return sessions_.Add(*this);
 }
 
@@ -52,11 +52,19 @@ void SessionCall::Read() {
 void SessionCall::End(const Status& status) {
   {
     const std::lock_guard lock(mu_);
-    if (state_ == State::kWorking) end_ = status;
+    if (state_ == State::kWorking || state_ == State::kWriting) end_ = status;
     if (state_ != State::kWaiting) return;
     state_ = State::kEnded;
   }
   FinishWith(status);
+}
+
+void SessionCall::Expire(const Status& status) {
+  {
+    const std::lock_guard lock(mu_);
+    if (state_ == State::kWriting) return call_.TryCancel();  // OnWriteDone comes to the end
+  }
+  End(status);
 }
 
 void SessionCall::OnReadDone(bool ok) {
@@ -147,11 +155,18 @@ Status SessionCall::Answer(const v1::SessionResponse& response) {
   auto bytes = Serialize(response);
   if (!bytes.ok()) return bytes.status();
   write_ = std::move(bytes).value();
+  sessions_.Wait(*this);
+  const std::lock_guard lock(mu_);
+  state_ = State::kWriting;
   StartWrite(&write_);
   return {};
 }
 
 void SessionCall::OnWriteDone(bool ok) {
+  {
+    const std::lock_guard lock(mu_);
+    state_ = State::kWorking;
+  }
   write_.Clear();
   if (ok) return Read();
   FinishWith({StatusCode::kCancelled, "the client is gone"});

@@ -29,14 +29,15 @@ class SessionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void OnCancel() override { stop_.request_stop(); }
   void OnDone() override;
   void End(const Status& status) override;
+  void Expire(const Status& status) override;
 
  private:
-  enum class State { kWorking, kWaiting, kEnded };
+  enum class State { kWorking, kWriting, kWaiting, kEnded };
 
-  SessionCall(const ServiceContext& context, SessionTable& sessions)
-      : context_(context), sessions_(sessions), record_(context, "Session"), run_(context) {}
+  SessionCall(const ServiceContext& context, SessionTable& sessions, grpc::CallbackServerContext& call)
+      : context_(context), sessions_(sessions), call_(call), record_(context, "Session"), run_(context) {}
 
-  Status Admit(const grpc::CallbackServerContext& call);
+  Status Admit();
   Status Take();
   Status Dispatch();
   void Read();
@@ -47,6 +48,7 @@ class SessionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 
   const ServiceContext& context_;
   SessionTable& sessions_;
+  grpc::CallbackServerContext& call_;
   CallRecord record_;
   SessionRun run_;
   std::stop_source stop_;

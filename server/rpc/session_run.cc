@@ -60,7 +60,7 @@ Status SessionRun::CheckPiece(const v1::SessionAdvance& message, DecodedInputs& 
                                 plan_.samples, " of the session"));
   }
   engine::RunSettings settings = plan_.spec.settings;
-  settings.steps = message.steps();
+  settings.steps = 0;  // no default for windows: they run on over the messages
   return DecodeEncodings(message.encodings(), network, settings, inputs);
 }
 
@@ -115,8 +115,11 @@ Status SessionRun::Reset(const v1::SessionReset& message) {
     samples.resize(static_cast<std::size_t>(plan_.samples));
     std::iota(samples.begin(), samples.end(), 0);
   }
-  spikes_ = 0;
-  return simulation_->Reset(samples);
+  if (Status status = simulation_->Reset(samples); !status.ok()) return status;
+  const Result<engine::Reading> reading = simulation_->Read();
+  if (!reading.ok()) return reading.status();
+  spikes_ = serving::CountSpikes(reading.value());
+  return {};
 }
 
 }  // namespace spikeserve::rpc

@@ -49,9 +49,9 @@ void SessionTable::EndIdle() {
   const Clock::TimePoint oldest = clock_.Now() - patience_;
   for (const auto& [session, since] : waiting_since_) {
     if (since >= oldest) continue;
-    session->End({StatusCode::kDeadlineExceeded, "the session was silent for longer than " +
-                                                     std::to_string(patience_.count()) +
-                                                     " s (--session-idle-seconds)"});
+    session->Expire({StatusCode::kDeadlineExceeded, "the session was silent for longer than " +
+                                                        std::to_string(patience_.count()) +
+                                                        " s (--session-idle-seconds)"});
   }
 }
 

@@ -17,9 +17,11 @@ namespace spikeserve::rpc {
 class EndableSession {
  public:
   virtual ~EndableSession() = default;
-  // Ends it with this status: at once if it waits for its client, else after the message it works on. Returns
-  // at once; does not come back to the table.
+  // Ends it with this status: at once if it waits for a message, else after the one under way. Returns at
+  // once; does not come back to the table.
   virtual void End(const Status& status) = 0;
+  // The same for a client that is silent: does not wait for an answer to be read either.
+  virtual void Expire(const Status& status) = 0;
 };
 
 // The sessions under way: not too many, and none that holds its memory without sending. Has the thread that
@@ -37,7 +39,7 @@ class SessionTable {
   Status Add(EndableSession& session);
   // The session waits for its client from now on.
   void Wait(EndableSession& session);
-  // The session works on a message: it may take as long as it takes.
+  // The session computes: it may take as long as it takes.
   void Work(EndableSession& session);
   // Does nothing where Add refused. Afterwards the session may go.
   void Remove(EndableSession& session);

@@ -127,6 +127,15 @@ TEST_F(SessionTest, RefusalsNameTheField) {
   refused(
       [&](Talk& talk) {
         v1::SessionRequest request;
+        request.mutable_advance()->set_steps(3);
+        *request.mutable_advance()->add_inputs() = input;
+        request.mutable_advance()->add_encodings()->mutable_latency();
+        talk.Open(1), talk.Ask(request);
+      },
+      "encodings[0].latency.window_steps: got 0");
+  refused(
+      [&](Talk& talk) {
+        v1::SessionRequest request;
         request.mutable_open()->mutable_settings()->set_network("other");
         request.mutable_open()->set_batch(1);
         talk.Ask(request);
