@@ -47,26 +47,29 @@ class SimulateOptionsTest : public ServerTest {
 
 TEST_F(SimulateOptionsTest, EncodedSamplesAreTheSameInAnyRequest) {
   StartWithNetwork();
-  v1::SimulateRequest request = Request("net", {1, 0.5F, 0.25F});
-  request.add_encodings()->mutable_poisson();
-  request.set_seed(3);
-  request.set_steps(50);
+  const auto encoded = [](const std::vector<float>& values, std::int64_t first_sample) {
+    v1::SimulateRequest request = Request("net", values);
+    request.add_encodings()->mutable_poisson();
+    request.set_seed(3);
+    request.set_steps(50);
+    request.set_first_sample(first_sample);
+    v1::RequestProbe& voltage = *request.add_request_probes();
+    voltage.set_target("spikes");
+    voltage.set_quantity(v1::PROBE_QUANTITY_VOLTAGE);
+    voltage.set_reduction(v1::REDUCTION_LAST);
+    return request;
+  };
   v1::SimulateResponse all;
-  ASSERT_TRUE(Simulate(request, &all).ok());
+  ASSERT_TRUE(Simulate(encoded({1, 0.5F, 0.25F}, 0), &all).ok());
   EXPECT_EQ(all.settings().encodings(0).input(), "input");
   EXPECT_EQ(all.settings().encodings(0).poisson().max_rate_hz(), 1000);
-  v1::SimulateRequest last = Request("net", {0.25F});
-  last.add_encodings()->mutable_poisson();
-  last.set_seed(3);
-  last.set_steps(50);
-  last.set_first_sample(2);
+  const std::string& bytes = all.records(0).values().data();
+  const std::string last = bytes.substr(bytes.size() / 3 * 2);
   v1::SimulateResponse alone;
-  ASSERT_TRUE(Simulate(last, &alone).ok());
-  const std::string& bytes = all.probes(0).outputs().data();
-  EXPECT_EQ(alone.probes(0).outputs().data(), bytes.substr(bytes.size() / 3 * 2));
-  last.set_first_sample(0);
-  ASSERT_TRUE(Simulate(last, &alone).ok());
-  EXPECT_NE(alone.probes(0).outputs().data(), bytes.substr(bytes.size() / 3 * 2));
+  ASSERT_TRUE(Simulate(encoded({0.25F}, 2), &alone).ok());
+  EXPECT_EQ(alone.records(0).values().data(), last);
+  ASSERT_TRUE(Simulate(encoded({0.25F}, 0), &alone).ok());
+  EXPECT_NE(alone.records(0).values().data(), last);
 }
 
 TEST_F(SimulateOptionsTest, EncodingDefaultsDependOnTheRun) {

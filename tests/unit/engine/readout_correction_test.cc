@@ -86,10 +86,10 @@ TEST_P(CorrectedMean, FollowsThePathThroughSpikingLayers) {
   network.connections.push_back({"op", "second", Lowpass{0.005}});
   network.connections.push_back({"second", "out", Lowpass{0.005}});
   network.probes[0] = {"output", "out", ProbeQuantity::kOutput, Lowpass{0.01}};
-  network.tensors = {testing::Tensor("w", {1, 1}, {0.01F}), testing::Tensor("b", {1}, {2})};
-  const double raw = Read(network, ReadoutKind::kMean, 100, 0, 900)[0];
+  network.tensors = {testing::Tensor("w", {1, 1}, {0.001F}), testing::Tensor("b", {1}, {2})};
+  const double raw = Read(network, ReadoutKind::kMean, 100, 0, 9000)[0];
   EXPECT_NEAR(raw, 9 * 0.785 + 2 * 0.895, 0.03);
-  EXPECT_NEAR(Read(network, ReadoutKind::kCorrectedMean, 100, 0, 900)[0], 11, 0.04);
+  EXPECT_NEAR(Read(network, ReadoutKind::kCorrectedMean, 100, 0, 9000)[0], 11, 0.04);
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, CorrectedMean, ::testing::Values(Mode::kExact, Mode::kReference));
