@@ -5,6 +5,8 @@
 namespace spikeserve::engine {
 namespace {
 
+constexpr std::int64_t kSynapsesPerChunk = 4'000'000'000;
+
 Status CheckEncodings(const std::vector<InputFormat>& inputs, double dt_s) {
   for (const InputFormat& format : inputs) {
     if (!format.encoding) {
@@ -48,6 +50,10 @@ Status CheckEarlyExit(const SimulationSpec& spec) {
 }
 
 }  // namespace
+
+std::int64_t ChunkSteps(std::int64_t synapses) {
+  return std::clamp<std::int64_t>(kSynapsesPerChunk / std::max<std::int64_t>(synapses, 1), 1, kMaxChunkSteps);
+}
 
 Status CheckSpec(const SimulationSpec& spec, std::int64_t inputs, std::int64_t probes,
                  std::span<const SampleInputs> samples) {

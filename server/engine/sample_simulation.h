@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <memory>
@@ -53,7 +54,7 @@ class SampleSimulation final : public Simulation {
     }
   }
 
-  Status Advance(std::int64_t steps) override {
+  Status Advance(std::int64_t steps, const StopCheck& stopped) override {
     const std::int64_t left = run_.spec.settings.steps - done_;
     if (steps < 1 || steps > left) {
       return InvalidArgument("steps: got " + std::to_string(steps) + ", " + std::to_string(left) + " remain");
@@ -62,11 +63,16 @@ class SampleSimulation final : public Simulation {
       return {StatusCode::kFailedPrecondition, "a sample was reset and has no inputs yet"};
     }
     const bool prepare = std::exchange(prepare_, false);
+    std::atomic<bool> ended = false;
     ForEachGroup([&](std::span<Sample> group, Scratch& scratch) {
-      if (prepare) {
+      if (prepare && !ended) {
         Sample::Prepare(run_, group, scratch);
       }
       for (Sample& sample : group) {
+        if (ended || (stopped && stopped())) {
+          ended = true;
+          return;
+        }
         if (run_.spec.early_exit) {
           AdvanceUntilClear(sample, done_ + steps, scratch);
         } else {
@@ -74,6 +80,9 @@ class SampleSimulation final : public Simulation {
         }
       }
     });
+    if (ended) {
+      return {StatusCode::kCancelled, "stopped between two samples"};
+    }
     done_ += steps;
     return {};
   }

@@ -107,7 +107,7 @@ void SessionCall::Post() {
 void SessionCall::Chunk() {
   const Status status = Guarded([this]() -> Status {
     if (stop_.stop_requested()) return {StatusCode::kCancelled, "cancelled by the client"};
-    return run_.running() ? run_.RunChunk() : Dispatch();
+    return run_.running() ? run_.RunChunk([this] { return stop_.stop_requested(); }) : Dispatch();
   });
   if (!status.ok()) return FinishWith(status);
   if (run_.running()) {

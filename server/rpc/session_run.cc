@@ -8,7 +8,6 @@
 #include "server/engine/violations.h"
 #include "server/rpc/decode_encodings.h"
 #include "server/rpc/encode_response.h"
-#include "server/serving/run_batch.h"
 #include "server/serving/slice_reading.h"
 
 namespace spikeserve::rpc {
@@ -82,10 +81,10 @@ Status SessionRun::Begin(const v1::SessionAdvance& message) {
   return {};
 }
 
-Status SessionRun::RunChunk() {
-  const std::int64_t steps = std::min(left_, serving::kMaxChunkSteps);
+Status SessionRun::RunChunk(const std::function<bool()>& stopped) {
+  const std::int64_t steps = std::min(left_, plan_.network->resident->chunk_steps());
   const auto start = context_.clock.Now();
-  Status status = simulation_->Advance(steps);
+  Status status = simulation_->Advance(steps, stopped);
   compute_s_ += std::chrono::duration<double>(context_.clock.Now() - start).count();
   left_ -= steps;
   return status;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -20,8 +21,9 @@ class SessionRun {
   Status Open(const v1::SessionOpen& open);
   // Checks a message and takes its inputs; `message` lives until the steps are done.
   Status Begin(const v1::SessionAdvance& message);
-  // Runs the next chunk of steps of the message.
-  Status RunChunk();
+  // Runs the next chunk of steps of the message. CANCELLED where `stopped` says so between two samples, after
+  // which only the end is left.
+  Status RunChunk(const std::function<bool()>& stopped);
   // Whether steps of the message remain.
   bool running() const { return left_ > 0; }
   // The answer to the message.
