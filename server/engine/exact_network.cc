@@ -46,6 +46,9 @@ Result<std::unique_ptr<Simulation>> ExactNetwork::NewSimulation(const Simulation
                                " is neither a Neuron nor read by a probe of the network");
     }
   }
+  if (status.ok()) {
+    status = CheckTaps(*plan_.network, spec.settings.dt_s);
+  }
   if (!status.ok()) {
     return status;
   }

@@ -53,11 +53,16 @@ ExactReadout::ExactReadout(const ExactRun& run) : folds_(run.folded.size()) {
   const RunSettings& settings = run.spec.settings;
   for (std::size_t p = 0; p < run.folded.size(); ++p) {
     const ProbePlan& probe = run.probe(p);
+    const bool simple = IsSimple(probe.synapse, probe.delay_steps);
     const double decay = probe.synapse ? DecayOf(*probe.synapse, settings.dt_s) : 0.0;
+    filters_.emplace_back();
+    if (!simple) {
+      filters_.back() = kernels::FilterBank(run.probe_filters[p], probe.size);
+    }
     const bool wanted = !run.folded[p] || run.spec.trajectories;
     const std::int64_t reserve = run.spec.session ? 0 : settings.steps;
     probes_.emplace_back(ProbeState::Options{settings.readout, run.spec.trajectories, reserve,
-                                             probe.synapse.has_value(), decay},
+                                             simple && probe.synapse.has_value(), decay},
                          wanted ? probe.size : 0);
     if (!run.folded[p]) {
       continue;
@@ -112,13 +117,14 @@ void ExactReadout::StepLayer(const ExactRun& run, const LayerView& view, std::sp
     }
     const std::span<float> output = buffer.first(Index(probe.size));
     if (probe.quantity == ProbeQuantity::kVoltage) {
-      probes_[p].Step(view.voltage);
-      continue;
-    }
-    if (probe.quantity == ProbeQuantity::kSpikes) {
+      std::copy(view.voltage.begin(), view.voltage.end(), output.begin());
+    } else if (probe.quantity == ProbeQuantity::kSpikes) {
       std::copy(view.counts.begin(), view.counts.end(), output.begin());
     } else {
       LayerOutput(run, view, output);
+    }
+    if (!IsSimple(probe.synapse, probe.delay_steps)) {
+      filters_[p].Step(output);
     }
     probes_[p].Step(std::span<const float>(output));
   }

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/cpu/filter.h"
 #include "kernels/cpu/fold.h"
 #include "server/engine/exact_scratch.h"
 #include "server/engine/probe_recorder.h"
@@ -48,8 +49,9 @@ class ExactReadout {
   void ReadFolds(const ExactRun& run, std::size_t index, std::int64_t counted, ExactScratch& scratch,
                  std::span<double> out) const;
 
-  std::vector<ProbeState> probes_;        // [probe of the spec]
-  std::vector<ProbeRecorder> recorders_;  // [request probe]
+  std::vector<ProbeState> probes_;            // [probe of the spec]
+  std::vector<kernels::FilterBank> filters_;  // [probe of the spec]: of those that are not simple
+  std::vector<ProbeRecorder> recorders_;      // [request probe]
   std::vector<std::vector<kernels::Fold>>
       folds_;  // [probe of the spec][term], then one for the bias; or none
 };

@@ -22,6 +22,7 @@ struct ExactRun {
   const ReadoutWeights* readout_weights = nullptr;
   SimulationSpec spec;
   std::vector<LayerConstants> constants;
+  std::vector<kernels::FilterConstants> probe_filters;  // [probe of the spec]: of those that are not simple
   std::vector<bool> folded;  // [probe of the spec]: its readout is taken by the rewrite of kernels/cpu/fold.h
   std::vector<bool> stepped;       // [layer]: its value is needed at every step
   const FastPlan* fast = nullptr;  // null: the plain loops only
@@ -48,6 +49,10 @@ struct ExactRun {
   bool IsPrepared(std::size_t layer, std::size_t term) const {
     return fast != nullptr && (*fast)[layer].usable && !(*fast)[layer].terms[term].empty() &&
            IsHeld(plan->layers[layer].terms[term].population);
+  }
+  bool IsSpiking(std::size_t layer) const {
+    const Layer& plan_layer = plan->layers[layer];
+    return plan_layer.kind == LayerKind::kNeuron && population(plan_layer.population).spiking;
   }
   bool IsRead(std::int64_t population) const { return read[Index(population)]; }
   // A uint8 input that is not encoded: its values are integers.

@@ -48,6 +48,7 @@ class ExactSample {
   bool SourceCurrent(const ExactRun& run, const Term& term, const TermConstants& constants, std::int64_t step,
                      ExactScratch& scratch, std::span<float> current) const;
   bool StepNeurons(const ExactRun& run, std::size_t layer, std::int64_t step, ExactScratch& scratch);
+  void CountMagnitudes(std::span<const std::int32_t> counts, LayerState& state);
   void Fail(const ExactRun& run, std::size_t layer);
 
   SampleInputs inputs_;

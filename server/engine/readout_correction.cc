@@ -4,30 +4,16 @@
 #include <utility>
 
 #include "server/engine/index.h"
-#include "server/engine/run_constants.h"
+#include "server/engine/reference_filter.h"
 
 namespace spikeserve::engine {
 namespace {
 
-// One filter on one signal; passes the signal on where there is none.
-class Filter {
- public:
-  Filter(const Synapse& synapse, double dt_s)
-      : on_(synapse.has_value()), decay_(synapse ? DecayOf(*synapse, dt_s) : 0) {}
-
-  double Step(double value) {
-    if (!on_) {
-      return value;
-    }
-    const double shown = std::exchange(state_, decay_ * state_ + (1 - decay_) * value);
-    return shown;
-  }
-
- private:
-  bool on_;
-  double decay_;
-  double state_ = 0;
-};
+// What a filter shows of one signal at its next step.
+double Step(ReferenceFilter& filter, double value) {
+  filter.Step(std::span(&value, 1));
+  return value;
+}
 
 }  // namespace
 
@@ -36,13 +22,14 @@ FilterPaths FindFilterPaths(const Plan& plan) {
   for (const Layer& layer : plan.layers) {
     paths.layers.emplace_back();
     for (const Term& term : layer.terms) {
-      paths.layers.back().push_back({plan.populations[Index(term.population)].layer, term.synapse});
+      paths.layers.back().push_back(
+          {plan.populations[Index(term.population)].layer, term.synapse, term.delay_steps});
     }
   }
   for (const ProbePlan& probe : plan.probes) {
     const Layer& layer = plan.layers[Index(probe.layer)];
     const bool corrected = probe.quantity != ProbeQuantity::kVoltage && layer.kind != LayerKind::kActivation;
-    paths.probes.push_back({probe.layer, probe.synapse, corrected,
+    paths.probes.push_back({probe.layer, probe.synapse, probe.delay_steps, corrected,
                             layer.kind == LayerKind::kLinear ? layer.constant : std::vector<double>()});
   }
   return paths;
@@ -64,15 +51,17 @@ ReadoutCorrection::ReadoutCorrection(const FilterPaths& paths, const SimulationS
 // filtered terms show, and a neuron's rate follows its current.
 void ReadoutCorrection::Run(const FilterPaths& paths, const SimulationSpec& spec) {
   const double dt_s = spec.settings.dt_s;
-  std::vector<std::vector<Filter>> filters(paths.layers.size());
+  std::vector<std::vector<ReferenceFilter>> filters(paths.layers.size());
   for (std::size_t l = 0; l < paths.layers.size(); ++l) {
     for (const FilterPaths::Term& term : paths.layers[l]) {
-      filters[l].emplace_back(term.synapse, dt_s);
+      filters[l].emplace_back(term.synapse, term.delay_steps, dt_s, 1);
     }
   }
-  std::vector<std::pair<Filter, Filter>> shown;  // [probe of the spec]: what is driven, what is constant
+  std::vector<std::pair<ReferenceFilter, ReferenceFilter>>
+      shown;  // [probe of the spec]: what is driven, what is constant
   for (const std::int64_t index : spec.probes) {
-    const Filter filter(paths.probes[Index(index)].synapse, dt_s);
+    const FilterPaths::Probe& probe = paths.probes[Index(index)];
+    const ReferenceFilter filter(probe.synapse, probe.delay_steps, dt_s, 1);
     shown.emplace_back(filter, filter);
   }
   std::vector<double> response(paths.layers.size());
@@ -81,7 +70,7 @@ void ReadoutCorrection::Run(const FilterPaths& paths, const SimulationSpec& spec
       double sum = 0;
       for (std::size_t t = 0; t < filters[l].size(); ++t) {
         const std::int64_t source = paths.layers[l][t].source;
-        sum += filters[l][t].Step(source < 0 ? 1 : response[Index(source)]);
+        sum += Step(filters[l][t], source < 0 ? 1 : response[Index(source)]);
       }
       response[l] = filters[l].empty() ? 1 : sum / static_cast<double>(filters[l].size());
     }
@@ -91,8 +80,8 @@ void ReadoutCorrection::Run(const FilterPaths& paths, const SimulationSpec& spec
       const auto add = [&](double value, std::vector<double>& sums) {
         sums.push_back((sums.empty() ? 0 : sums.back()) + counted * value);
       };
-      add(shown[p].first.Step(response[layer]), probes_[p].driven);
-      add(shown[p].second.Step(1), probes_[p].constant);
+      add(Step(shown[p].first, response[layer]), probes_[p].driven);
+      add(Step(shown[p].second, 1), probes_[p].constant);
     }
   }
 }

@@ -13,10 +13,12 @@ struct FilterPaths {
   struct Term {
     std::int64_t source = -1;  // in layers; -1 for an Input
     Synapse synapse;
+    std::int64_t delay_steps = 0;
   };
   struct Probe {
     std::int64_t layer = 0;
     Synapse synapse;
+    std::int64_t delay_steps = 0;
     bool corrected = false;    // false: a voltage or an Activation, whose mean is left as it is
     std::vector<double> bias;  // what the probe shows without any input; empty: zeros
   };

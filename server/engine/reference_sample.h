@@ -8,7 +8,9 @@
 #include "server/engine/probe_recorder.h"
 #include "server/engine/probe_state.h"
 #include "server/engine/readout_correction.h"
+#include "server/engine/reference_filter.h"
 #include "server/engine/reference_network.h"
+#include "server/engine/reference_neurons.h"
 
 namespace spikeserve::engine {
 
@@ -75,9 +77,10 @@ class ReferenceSample {
   std::int64_t fed_at_ = 0;  // steps done when the inputs began
   std::int64_t spikes_ = 0;
   Status status_;
-  std::vector<std::vector<double>> voltage_, refractory_;  // [operation][neuron]
-  std::vector<std::vector<std::int64_t>> neuron_spikes_;   // [operation][neuron]
-  std::vector<std::vector<std::vector<double>>> filters_;  // [operation][slot][element]
+  std::vector<std::vector<ReferenceNeuron>> neurons_;     // [operation][neuron]
+  std::vector<std::vector<std::int64_t>> neuron_spikes_;  // [operation][neuron]
+  std::vector<std::vector<ReferenceFilter>> filters_;     // [operation][slot]
+  std::vector<ReferenceFilter> probe_filters_;
   std::vector<ProbeState> probes_;
   std::vector<ProbeRecorder> recorders_;  // [request probe]
 };

@@ -21,7 +21,7 @@ struct RunSettings {
   double dt_s = 0.001;
   std::int64_t steps = 100;
   Readout readout;
-  std::optional<std::uint64_t> seed;              // replaces the seed of Uniform initial voltages
+  std::optional<std::uint64_t> seed;  // replaces the seed of Uniform initial voltages; of random neurons
   std::optional<InitialVoltage> initial_voltage;  // replaces every layer's own; never TensorVoltage
 };
 
@@ -80,7 +80,7 @@ struct SimulationSpec {
 // until the Simulation is gone.
 struct SampleInputs {
   std::vector<const std::byte*> data;
-  std::int64_t index = 0;  // of the sample in its request: part of the key of its random numbers
+  std::int64_t index = 0;  // place of the sample in its request: random numbers depend on it
 };
 
 inline EncodingKey KeyOf(const RunSettings& settings, const SampleInputs& sample, std::int64_t input) {

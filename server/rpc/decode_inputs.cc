@@ -163,6 +163,12 @@ void AddSamples(const v1::Array& array, const CheckedArray& checked, std::size_t
   }
 }
 
+std::vector<engine::SampleInputs> EmptySamples(std::size_t batch, std::size_t inputs) {
+  std::vector<engine::SampleInputs> samples(batch, {std::vector<const std::byte*>(inputs), 0});
+  for (std::size_t i = 0; i < batch; ++i) samples[i].index = static_cast<std::int64_t>(i);
+  return samples;
+}
+
 }  // namespace
 
 Result<DecodedInputs> DecodeInputs(const google::protobuf::RepeatedPtrField<v1::Array>& arrays,
@@ -184,7 +190,7 @@ Result<DecodedInputs> DecodeInputs(const google::protobuf::RepeatedPtrField<v1::
     const auto checked = CheckArray(arrays[i], network, input.value(), steps, limits);
     if (!checked.ok()) return checked.status();
     const auto batch = static_cast<std::size_t>(checked.value().batch);
-    if (i == 0) inputs.samples.assign(batch, {std::vector<const std::byte*>(wanted), 0});
+    if (i == 0) inputs.samples = EmptySamples(batch, wanted);
     if (batch != inputs.samples.size()) {
       return InvalidArgument(Join(where, ": shape: got a batch of ", batch, ", wanted ",
                                   inputs.samples.size(), " as in the other inputs"));

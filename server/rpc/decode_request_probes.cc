@@ -5,7 +5,7 @@
 #include <limits>
 #include <string_view>
 
-#include "server/engine/reference_neurons.h"
+#include "server/engine/neuron_models.h"
 #include "server/engine/violations.h"
 #include "server/serving/names.h"
 
@@ -50,6 +50,7 @@ Result<engine::ProbeQuantity> DecodeQuantity(const v1::RequestProbe& probe, cons
   using engine::ProbeQuantity;
   const auto* neuron = std::get_if<engine::NeuronOperation>(&kind);
   const bool spiking = neuron != nullptr && engine::IsSpiking(neuron->model);
+  const bool voltage = neuron != nullptr && engine::HasVoltage(neuron->model);
   switch (probe.quantity()) {
     case v1::PROBE_QUANTITY_OUTPUT: return ProbeQuantity::kOutput;
     case v1::PROBE_QUANTITY_CURRENT:
@@ -59,14 +60,14 @@ Result<engine::ProbeQuantity> DecodeQuantity(const v1::RequestProbe& probe, cons
       if (spiking) return ProbeQuantity::kSpikes;
       break;
     case v1::PROBE_QUANTITY_VOLTAGE:
-      if (spiking) return ProbeQuantity::kVoltage;
+      if (voltage) return ProbeQuantity::kVoltage;
       break;
     default: break;
   }
-  return InvalidArgument(Join(where, "quantity: got ", v1::ProbeQuantity_Name(probe.quantity()), " (",
-                              static_cast<int>(probe.quantity()), "), allowed for ",
-                              serving::Quote(probe.target()), ": OUTPUT",
-                              neuron != nullptr ? ", CURRENT" : "", spiking ? ", SPIKES, VOLTAGE" : ""));
+  return InvalidArgument(
+      Join(where, "quantity: got ", v1::ProbeQuantity_Name(probe.quantity()), " (",
+           static_cast<int>(probe.quantity()), "), allowed for ", serving::Quote(probe.target()), ": OUTPUT",
+           neuron != nullptr ? ", CURRENT" : "", spiking ? ", SPIKES" : "", voltage ? ", VOLTAGE" : ""));
 }
 
 Result<engine::Reduction> DecodeReduction(v1::Reduction reduction, const std::string& where) {

@@ -6,7 +6,6 @@ import click
 from google.protobuf import json_format
 
 from spikeserve.cli.common import echo_json, json_option
-from spikeserve.cli.settings_text import setting_lines
 from spikeserve.network import load_network
 
 
@@ -14,7 +13,7 @@ from spikeserve.network import load_network
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @json_option
 def inspect_command(file: str, as_json: bool) -> None:
-    """Show what is in a network FILE (.spk): operations, every setting in force, where it came from.
+    """Show what is in a network FILE (.spk): operations, neurons, filters, defaults, where it came from.
 
     \b
     Examples:
@@ -30,7 +29,7 @@ def inspect_command(file: str, as_json: bool) -> None:
         echo_json(json_format.MessageToDict(definition, preserving_proto_field_name=True))
         return
     click.echo(network.summary())
-    for line in setting_lines(network.definition):
+    for line in network.settings():
         click.echo(line)
     source = network.definition.provenance
     if source.source_format:
