@@ -10,6 +10,7 @@
 #include "server/engine/neuron_constants.h"
 #include "server/engine/neuron_models.h"
 #include "server/engine/plan.h"
+#include "server/engine/run_constants.h"
 
 namespace spikeserve::engine {
 namespace {
