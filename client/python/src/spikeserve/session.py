@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class Session:
         self._info = info
         self._requests: queue.SimpleQueue[pb.SessionRequest | None] = queue.SimpleQueue()
         self._call = call(iter(self._requests.get, None))
+        self._answered = False  # the last request
         try:
             opened = self._ask(pb.SessionRequest(open=opening), "opened").opened
         except BaseException:
@@ -98,7 +100,10 @@ class Session:
     def close(self) -> None:
         """Ends the session and frees its state on the server; no effect after the first time."""
         self._requests.put(None)
-        self._call.cancel()
+        if self._answered:
+            with contextlib.suppress(grpc.RpcError):  # it may be over already
+                next(self._call, None)
+        self._call.cancel()  # no effect after the end
 
     def __enter__(self) -> Session:
         return self
@@ -108,6 +113,7 @@ class Session:
 
     def _ask(self, request: pb.SessionRequest, wanted: str) -> pb.SessionResponse:
         self._requests.put(request)
+        self._answered = False
         try:
             response: pb.SessionResponse = next(self._call)
         except grpc.RpcError as error:
@@ -116,6 +122,7 @@ class Session:
             raise InternalError("the server ended the session without an answer") from None
         if response.WhichOneof("message") != wanted:
             raise InternalError(f"the server answered with {response.WhichOneof('message')}, wanted {wanted}")
+        self._answered = True
         return response
 
 
