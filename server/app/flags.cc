@@ -99,6 +99,9 @@ void AddRequestLimits(CLI::App& app, Config& config) {
   flags.Number("--max-uploads", limits.max_uploads, 1, 1'024, "networks uploaded at the same time");
   flags.Number("--upload-idle-seconds", limits.upload_idle_seconds, 1, 86'400,
                "time between two chunks after which an upload is cancelled");
+  flags.Number("--max-sessions", limits.max_sessions, 1, 65'536, "sessions at the same time");
+  flags.Number("--session-idle-seconds", limits.session_idle_seconds, 1, 86'400,
+               "time without a message after which a session ends");
   flags.Number("--max-steps", limits.max_steps, 1, 1'000'000'000, "time steps of one request");
   flags.Number("--max-samples", limits.max_samples, 1, 16'777'216, "samples of one request");
   flags.Number("--max-streams", config.max_streams, 1, kMaxInt, "calls at the same time on one connection");
