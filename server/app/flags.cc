@@ -83,7 +83,8 @@ void AddCompute(CLI::App& app, Config& config, std::int64_t& delay_us) {
                "time that a request waits for others to join it");
   flags.Number("--max-queue", config.batching.max_queue, 1, kMaxInt, "samples that may wait for a worker");
   flags.Size("--memory-budget-mb", config.memory_budget_bytes, kMega, 0, kMaxInt,
-             "memory for networks, uploads, requests and runs; 0: three quarters of the machine's");
+             "memory for networks, uploads, requests and runs; 0: three quarters of the machine's, or of the "
+             "GPU's if it has less");
 }
 
 void AddRequestLimits(CLI::App& app, Config& config) {

@@ -23,6 +23,10 @@ class Backend {
   // Compiles the network and puts it on the device. `network` is kept alive by the result.
   virtual Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network,
                                                         Mode mode) const = 0;
+  // The device as its maker calls it; empty for the machine's own processor.
+  virtual std::string device_name() const { return {}; }
+  // Memory of the device; 0: it is the machine's own.
+  virtual std::int64_t memory_bytes() const { return 0; }
   // OK while the device works; else what broke it for good.
   virtual Status Health() const { return {}; }
 };

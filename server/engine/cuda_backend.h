@@ -20,8 +20,8 @@ class CudaBackend final : public Backend {
   Result<std::int64_t> EstimateBytes(const Network& network, Mode mode) const override;
   Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network,
                                                 Mode mode) const override;
-  // The GPU as its maker calls it.
-  std::string device_name() const { return device_->name(); }
+  std::string device_name() const override { return device_->name(); }
+  std::int64_t memory_bytes() const override { return device_->limits().memory_bytes; }
   // OK while the GPU works; else what broke it. No network on it answers any more then.
   Status Health() const override;
 

@@ -47,6 +47,10 @@ void CudaWorkspace::UploadConstants() {
 void CudaWorkspace::RunInitial() { RunPrepared(initial_); }
 
 void CudaWorkspace::RunChunk(std::int64_t steps, bool wide) {
+  if (chunks_.size() >= kMostChunks && !chunks_.contains({steps, wide})) {
+    queue_->Wait();
+    chunks_.clear();
+  }
   Prepared& prepared = chunks_[{steps, wide}];
   if (prepared.program.empty()) {
     prepared.program = ChunkProgram(scene(), steps, wide);

@@ -43,6 +43,9 @@ class CudaWorkspace {
     bool has_run = false;
   };
 
+  // Clients choose how long chunks are: of so many lengths the graphs are kept.
+  static constexpr std::size_t kMostChunks = 32;
+
   void UploadConstants();
   void RunPrepared(Prepared& prepared);
 
