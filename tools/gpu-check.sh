@@ -139,7 +139,8 @@ do_device() {
     note device "$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1)"
     return 0
   fi
-  note device "no GPU that works: $(grep -A1 -E 'Skipped|error' <<<"$text" | tail -n 1)"
+  text=$(grep -A1 ': Skipped' <<<"$text" | tail -n 1)
+  note device "no GPU that works: ${text:-see device.log}"
   return 1
 }
 
