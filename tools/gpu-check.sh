@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Proves the CUDA backend on a machine with a GPU, without network, in under 8 minutes: GPU unit tests, bytes equal to
 # the CPU's, conformance, compute-sanitizer, leaks, the server, the benchmark. Ends with a table and report.json.
+# The part peers, which is not among these, times step loops of PyTorch on the same networks: give it by name.
 #   tools/gpu-check.sh [--programs FOLDER] [--out FOLDER] [--minutes N] [--fresh] [PART ...]
 # Programs come from FOLDER or build/gpu-pack (made elsewhere by tools/gpu-pack.sh); where there is neither, they are
 # built here, for which the machine needs nvcc 13, CMake 3.31, Highway, GoogleTest and nlohmann-json.
@@ -19,7 +20,7 @@ while [ $# -gt 0 ]; do
     --fresh) fresh=yes ;;
     --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"; exit 0 ;;
     -*) echo "gpu-check: unknown option $1" >&2; exit 2 ;;
-    *) [[ " ${all_parts[*]} " == *" $1 "* ]] || { echo "gpu-check: no part '$1'; parts: ${all_parts[*]}" >&2; exit 2; }
+    *) [[ " ${all_parts[*]} peers " == *" $1 "* ]] || { echo "gpu-check: no part '$1'; parts: ${all_parts[*]} peers" >&2; exit 2; }
       parts+=("$1") ;;
   esac
   shift
@@ -214,6 +215,11 @@ do_bench() {
   note bench "$(grep -c '"case"' "$out/bench.json") rows in bench.json"
 }
 
+do_peers() {
+  limited python3 tests/bench/gpu/pytorch_peers.py --json "$out/peers.json" || return
+  note peers "$(grep -c '"case"' "$out/peers.json") rows in peers.json"
+}
+
 # ---- All of it.
 
 wanted() { [[ " ${parts[*]} " == *" $1 "* ]]; }
@@ -243,6 +249,7 @@ run_all() {
   wanted leaks && run_part leaks 60
   wanted server && run_part server 30
   wanted bench && run_part bench 180
+  wanted peers && run_part peers 480
 }
 
 skip_rest() {
@@ -259,14 +266,17 @@ write_report() {
   {
     printf '{"date": "%s", "commit": "%s", "device": "%s",\n "parts": [' "$(date -u +%FT%TZ)" \
       "$(git rev-parse --short HEAD 2>/dev/null)" "$(escape "$(field device 3)")"
-    for part in "${all_parts[@]}"; do
+    for part in "${all_parts[@]}" peers; do
       [ -f "$out/$part.result" ] || continue
       printf '%s\n  {"part": "%s", "status": "%s", "seconds": %s, "note": "%s"}' "$comma" "$part" \
         "$(field "$part" 1)" "$(field "$part" 2)" "$(escape "$(field "$part" 3)")"
       comma=","
     done
-    printf '],\n "bench": '
-    if [ "$(field bench 1)" = ok ]; then cat "$out/bench.json"; else printf 'null'; fi
+    printf ']'
+    for part in bench peers; do
+      printf ',\n "%s": ' $part
+      if [ "$(field $part 1)" = ok ]; then cat "$out/$part.json"; else printf 'null'; fi
+    done
     printf '}\n'
   } >"$out/report.json"
 }
@@ -275,7 +285,7 @@ find_programs
 run_all
 echo
 status=0
-for part in "${all_parts[@]}"; do
+for part in "${all_parts[@]}" peers; do
   wanted "$part" || [ "$part" = device ] || continue
   [ -f "$out/$part.result" ] || continue
   say "$part"

@@ -66,7 +66,7 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
       context_{registry_, loader_, batcher_, budget_,     tasks_,
                metrics_,  clock_,  log_,     authorizer_, config.limits} {
   metrics_.SetGaugeSource([this] { return ReadGauges(); });
-  for (std::int64_t i = 0; i < config.workers; ++i) {
+  for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(
         batcher_, serving::RunContext{budget_, clock_, serving::kMaxChunkSteps,
                                       [this](const serving::RunRecord& record) {

@@ -24,7 +24,7 @@ std::int64_t ConstantBytes(const Plan& plan) {
 
 }  // namespace
 
-CudaNetwork::CudaNetwork(cuda::Device& device, CudaWorkspacePool& pool, std::unique_ptr<const Plan> plan)
+CudaNetwork::CudaNetwork(cuda::Device& device, CudaWorkspacePool& pool, std::shared_ptr<const Plan> plan)
     : device_(device), pool_(pool), plan_(std::move(plan)), weights_(device, *plan_), key_(NextKey()) {
   for (const ProbePlan& probe : plan_->probes) {
     probe_sizes_.push_back(probe.size);
