@@ -61,6 +61,7 @@ std::int64_t CudaNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int6
     return device_.limits().memory_bytes + readings;  // NewSimulation says why it does not fit
   }
   return WorkspaceBytes(run, launch.value()) + StagingBytes(run, launch.value()) +
+         CudaWorkspace::ProgramBytes(run, launch.value()) +
          (HasProducts(run) ? device_.limits().product_workspace_bytes : 0) + ConstantBytes(*plan_) + readings;
 }
 

@@ -57,64 +57,67 @@ std::int64_t Lines(const Work&) {
 // A network on a device of the host, which holds the weights so that programs can point to them.
 class PlannedNetwork {
  public:
-  PlannedNetwork(engine::NetworkDefinition definition, engine::SimulationSpec spec)
+  explicit PlannedNetwork(engine::NetworkDefinition definition)
       : network_(
             std::make_shared<engine::Network>(engine::Network::Create(std::move(definition), {}).value())),
         plan_(engine::Compile(network_).value()),
         device_(LimitsOf(kCards[1])),
-        weights_(device_, plan_),
-        run_(plan_, weights_, spec) {}
+        weights_(device_, plan_) {}
 
-  void ExpectPlans(const std::vector<std::int64_t>& batches) const {
+  void ExpectPlans(const engine::SimulationSpec& spec, const std::vector<std::int64_t>& batches) const {
+    const CudaRun run(plan_, weights_, spec);
     for (const Card& card : kCards) {
       for (const std::int64_t batch : batches) {
         SCOPED_TRACE(::testing::Message() << batch << " samples on " << card.name);
-        ExpectPlan(batch, LimitsOf(card));
+        ExpectPlan(run, batch, LimitsOf(card));
       }
     }
   }
 
  private:
-  void ExpectPlan(std::int64_t batch, const cuda::DeviceLimits& limits) const {
-    engine::CudaDemand demand = engine::DemandOf(run_);
+  void ExpectPlan(const CudaRun& run, std::int64_t batch, const cuda::DeviceLimits& limits) const {
+    engine::CudaDemand demand = engine::DemandOf(run);
     demand.fixed_bytes += weights_.bytes() + limits.product_workspace_bytes;
     const Result<CudaLaunchPlan> planned = engine::PlanCudaLaunch(demand, batch, limits);
     if (!planned.ok()) {
       EXPECT_EQ(planned.status().code(), StatusCode::kResourceExhausted);
-      EXPECT_GT(BytesOf({engine::BatchBucket(batch), 1, 1}, limits), limits.memory_bytes)
+      EXPECT_GT(BytesOf(run, {engine::BatchBucket(batch), 1, 1}, limits), limits.memory_bytes)
           << "refused though it fits";
       return;
     }
     const CudaLaunchPlan& launch = planned.value();
     EXPECT_GE(launch.samples, batch);
     EXPECT_TRUE(launch.group >= 1 && launch.group <= launch.samples) << launch.group;
-    EXPECT_TRUE(launch.chunk >= 1 && launch.chunk <= run_.spec.settings.steps) << launch.chunk;
-    EXPECT_LE(BytesOf(launch, limits), limits.memory_bytes);
-    ExpectWithinGrids(launch);
+    EXPECT_TRUE(launch.chunk >= 1 && launch.chunk <= run.spec.settings.steps) << launch.chunk;
+    EXPECT_LE(BytesOf(run, launch, limits), limits.memory_bytes);
+    ExpectWithinGrids(run, launch);
   }
 
   // All that a batch takes on the device.
-  std::int64_t BytesOf(const CudaLaunchPlan& launch, const cuda::DeviceLimits& limits) const {
-    return engine::WorkspaceBytes(run_, launch) + weights_.bytes() + limits.product_workspace_bytes;
+  std::int64_t BytesOf(const CudaRun& run, const CudaLaunchPlan& launch,
+                       const cuda::DeviceLimits& limits) const {
+    return engine::WorkspaceBytes(run, launch) + weights_.bytes() + limits.product_workspace_bytes;
   }
 
   // Lays out buffers without memory: programs only point to them.
-  void ExpectWithinGrids(const CudaLaunchPlan& launch) const {
+  void ExpectWithinGrids(const CudaRun& run, const CudaLaunchPlan& launch) const {
     engine::CudaArena arena;
-    const engine::CudaBuffers buffers = engine::LayOutBuffers(run_, launch, arena);
-    const std::vector<engine::LayerConstants> constants = engine::MakeConstants(plan_, run_.spec);
-    const engine::CudaScene scene{run_, launch, buffers, constants};
-    const std::vector<float> factors(run_.spec.probes.size(), 1.0F);
-    std::vector<cuda::Program> programs = {engine::InitialProgram(scene),
-                                           engine::ReadingProgram(scene, 1, factors)};
+    const engine::CudaBuffers buffers = engine::LayOutBuffers(run, launch, arena);
+    const std::vector<engine::LayerConstants> constants = engine::MakeConstants(plan_, run.spec);
+    const engine::CudaScene scene{run, launch, buffers, constants};
+    const std::vector<float> factors(run.spec.probes.size(), 1.0F);
+    ExpectWithinGrids(engine::InitialProgram(scene));
+    ExpectWithinGrids(engine::ReadingProgram(scene, 1, factors));
     for (const bool wide : {false, true}) {
-      programs.push_back(engine::ChunkProgram(scene, launch.chunk, wide));
-      programs.push_back(engine::ChunkProgram(scene, 1, wide));
+      const cuda::Program program = engine::ChunkProgram(scene, launch.chunk, wide);
+      ExpectWithinGrids(program);
+      EXPECT_LE(static_cast<std::int64_t>(program.size()), engine::MostCalls(run, launch));
     }
-    for (const cuda::Program& program : programs) {
-      for (const cuda::Call& call : program) {
-        ASSERT_LE(std::visit([](const auto& work) { return Lines(work); }, call), kMost31);
-      }
+  }
+
+  static void ExpectWithinGrids(const cuda::Program& program) {
+    for (const cuda::Call& call : program) {
+      ASSERT_LE(std::visit([](const auto& work) { return Lines(work); }, call), kMost31);
     }
   }
 
@@ -122,7 +125,6 @@ class PlannedNetwork {
   const engine::Plan plan_;
   cuda::HostDevice device_;
   const engine::CudaWeights weights_;
-  const CudaRun run_;
 };
 
 engine::SimulationSpec SpecOf(const bench::Case& one, bool per_step) {
@@ -141,9 +143,9 @@ class BenchPlans : public ::testing::TestWithParam<std::string> {};
 TEST_P(BenchPlans, FitEveryCard) {
   const std::vector<bench::Case> cases = bench::MakeCases(GetParam());
   ASSERT_EQ(cases.size(), 1U);
+  const PlannedNetwork planned(cases[0].definition);
   for (const bool per_step : {false, true}) {
-    const PlannedNetwork planned(cases[0].definition, SpecOf(cases[0], per_step));
-    planned.ExpectPlans({1, 3, 32, 100, 256, 4096, 65536});
+    planned.ExpectPlans(SpecOf(cases[0], per_step), {1, 3, 32, 100, 256, 4096});
   }
 }
 
@@ -160,8 +162,7 @@ TEST(LaunchPlans, OfTheParityTableFitEveryCard) {
     RandomNetwork network = seed <= kNetworks ? MakeRandomNetwork(seed) : MakeRandomCnn(seed - kNetworks);
     network.spec.trajectories = seed % 2 == 0;
     network.spec.statistics = seed % 3 == 0;
-    const PlannedNetwork planned(std::move(network.definition), network.spec);
-    planned.ExpectPlans({1, 7, 4096});
+    PlannedNetwork(std::move(network.definition)).ExpectPlans(network.spec, {1, 7, 4096});
   }
 }
 
