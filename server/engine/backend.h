@@ -21,8 +21,8 @@ class Backend {
   // Upper bound of ResidentNetwork::bytes(), known before anything is allocated.
   virtual Result<std::int64_t> EstimateBytes(const Network& network, Mode mode) const = 0;
   // Compiles the network and puts it on the device. `network` is kept alive by the result.
-  virtual Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network,
-                                                        Mode mode) const = 0;
+  virtual Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network, Mode mode,
+                                                        const StopCheck& stopped = {}) const = 0;
   // The device as its maker calls it; empty for the machine's own processor.
   virtual std::string device_name() const { return {}; }
   // Devices that batches are spread over.

@@ -20,8 +20,8 @@ class CudaBackend final : public Backend {
 
   std::string name() const override { return "cuda"; }
   Result<std::int64_t> EstimateBytes(const Network& network, Mode mode) const override;
-  Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network,
-                                                Mode mode) const override;
+  Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network, Mode mode,
+                                                const StopCheck& stopped) const override;
   // All of them.
   std::string device_name() const override;
   std::int64_t device_count() const override { return static_cast<std::int64_t>(cards_.size()); }
@@ -36,7 +36,9 @@ class CudaBackend final : public Backend {
     CudaWorkspacePool pool;  // behind the device, whose memory it holds
   };
 
-  Result<std::unique_ptr<ResidentNetwork>> LoadExact(std::shared_ptr<const Network> network) const;
+  Result<std::unique_ptr<ResidentNetwork>> LoadExact(std::shared_ptr<const Network> network,
+                                                     const StopCheck& stopped) const;
+
   std::unique_ptr<ResidentNetwork> PutOnAll(std::shared_ptr<const Plan> plan) const;
 
   std::vector<std::unique_ptr<Card>> cards_;

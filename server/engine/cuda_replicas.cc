@@ -27,7 +27,9 @@ class PlacedSimulation final : public Simulation {
   PlacedSimulation(std::unique_ptr<Simulation> simulation, Place place)
       : place_(std::move(place)), simulation_(std::move(simulation)) {}
 
-  Status Advance(std::int64_t steps) override { return simulation_->Advance(steps); }
+  Status Advance(std::int64_t steps, const StopCheck& stopped) override {
+    return simulation_->Advance(steps, stopped);
+  }
   Result<Reading> Read() override { return simulation_->Read(); }
 
  private:
