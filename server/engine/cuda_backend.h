@@ -38,7 +38,6 @@ class CudaBackend final : public Backend {
 
   Result<std::unique_ptr<ResidentNetwork>> LoadExact(std::shared_ptr<const Network> network,
                                                      const StopCheck& stopped) const;
-
   std::unique_ptr<ResidentNetwork> PutOnAll(std::shared_ptr<const Plan> plan) const;
 
   std::vector<std::unique_ptr<Card>> cards_;

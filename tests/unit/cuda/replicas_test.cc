@@ -110,7 +110,8 @@ TEST(ReplicasOutOfMemory, LeaveNothingBehind) {
   limits.memory_bytes = 64;
   devices.push_back(std::make_unique<cuda::HostDevice>(limits));
   const auto& roomy = static_cast<const cuda::HostDevice&>(*devices.front());
-  const engine::CudaBackend backend(std::move(devices), MakeCpu());
+  const auto owned = std::make_unique<engine::CudaBackend>(std::move(devices), MakeCpu());
+  const engine::Backend& backend = *owned;
   auto network = engine::Network::Create(MakeRandomNetwork(4).definition, {});
   const auto loaded =
       backend.Load(std::make_shared<engine::Network>(std::move(network).value()), Mode::kExact);
