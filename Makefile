@@ -41,10 +41,7 @@ venv:
 	@tools/python-env.sh
 
 build:
-	cmake --preset release
-	cmake --build --preset release
+	@tools/build.sh
 
-# Without GoogleTest and the like, unless `make test` has configured them already.
 server:
-	test -f build/release/build.ninja || cmake --preset release -DSPIKESERVE_TESTS=OFF
-	cmake --build --preset release --target spikeserve-server
+	@tools/build.sh server

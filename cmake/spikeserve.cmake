@@ -6,10 +6,8 @@ function(spikeserve_configure target)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Werror)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    target_compile_options(${target} PRIVATE -Wno-restrict)  # false alarms on std::string, GCC bug 105651
-    if(SPIKESERVE_SANITIZE)
-      target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)  # false alarms on std::regex
-    endif()
+    # False alarms on std::string (GCC bug 105651), and on std::variant and std::regex.
+    target_compile_options(${target} PRIVATE -Wno-restrict -Wno-maybe-uninitialized)
   endif()
   if(ARG_EXACT)
     target_compile_options(${target} PRIVATE -ffp-contract=off)

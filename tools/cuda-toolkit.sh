@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a CUDA 13 toolkit from the Python wheels of its maker: no root, no driver, no GPU needed. About 1.5 GB.
+# Makes a CUDA 13 toolkit from the Python wheels of its maker: no root, no driver, no GPU needed. About 1.2 GB.
 #   tools/cuda-toolkit.sh [FOLDER]     default build/cuda-toolkit; quick when it is there already
 # Then, with CMake >= 3.31 (FOLDER/bin/cmake is one):
 #   FOLDER/bin/cmake --preset cuda && FOLDER/bin/cmake --build --preset cuda
@@ -21,7 +21,13 @@ fi
 
 echo "cuda-toolkit: fetching the CUDA 13.0 wheels and CMake into $folder"
 rm -rf "$wheels" "$folder/bin" "$folder/complete"
-python3 -m pip install --quiet --disable-pip-version-check --no-compile --target "$wheels" \
+python=python3
+if ! python3 -m pip --version >/dev/null 2>&1; then
+  python3 -m venv "$folder/venv"
+  python=$folder/venv/bin/python
+fi
+"$python" -m pip install --quiet --disable-pip-version-check --no-compile --retries 2 --timeout 30 \
+  --root-user-action ignore --target "$wheels" \
   'cuda-toolkit[nvcc,cudart,cublas,cccl,crt,nvvm]==13.0.*' 'cmake>=3.31,<5'
 
 # The wheels lack what nvcc and the linker look for: a lib64 folder, and libX.so beside libX.so.13.

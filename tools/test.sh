@@ -3,6 +3,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p build
+. tools/cuda-env.sh
 export SPIKESERVE_SERVER_BINARY=$PWD/build/release/server/app/spikeserve-server
 failed=()
 
@@ -15,13 +16,27 @@ check() {
 }
 
 check lint tools/lint.sh python
-check ctest ctest --preset release --parallel "$(nproc)"
+check ctest "$ctest" --preset release --parallel "$(nproc)"
 check pytest .venv/bin/python -m pytest -c client/python/pyproject.toml client/python/tests tests/e2e
+
+# How many tests ran on a GPU; where there is none, why.
+gpu_summary() {
+  if [ "$cuda" = OFF ]; then
+    echo "gpu: kernels not built: $cuda_note"
+    return
+  fi
+  local why
+  why=$(build/release/tests/unit/cuda/cuda_tests --gtest_filter='On/Device.AlignsMemory/Gpu' |
+    sed -n 's/^\(look for GPUs: \)/: \1/p' | head -n 1)
+  echo "gpu: kernels built with $cuda_note; $(grep -cE '/Gpu[0-9]* .* Passed ' build/ctest.log) GPU tests passed," \
+    "$(grep -cE '/Gpu[0-9]* .*\*\*\*Skipped' build/ctest.log) skipped$why"
+}
 
 summary() {
   tail -n 1 build/lint.log
   echo "ctest: $(grep -E 'tests passed' build/ctest.log || echo 'did not finish')"
   echo "pytest: $(tail -n 1 build/pytest.log | sed 's/^=* *//; s/ *=*$//')"
+  gpu_summary
 }
 echo
 summary | tee build/summary.txt

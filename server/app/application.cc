@@ -1,5 +1,6 @@
 #include "server/app/application.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/app/credentials.h"
@@ -10,8 +11,12 @@
 namespace spikeserve::app {
 namespace {
 
-std::int64_t BudgetBytes(const Config& config) {
-  return config.memory_budget_bytes > 0 ? config.memory_budget_bytes : MachineMemoryBytes() / 4 * 3;
+// Most of what a network or a run takes lies on the device and on the host, at different times.
+std::int64_t BudgetBytes(const Config& config, const engine::Backend& backend) {
+  if (config.memory_budget_bytes > 0) return config.memory_budget_bytes;
+  const std::int64_t device = backend.memory_bytes();
+  const std::int64_t machine = MachineMemoryBytes();
+  return (device > 0 ? std::min(device, machine) : machine) / 4 * 3;
 }
 
 serving::LoaderContext MakeLoaderContext(serving::NetworkRegistry& registry, serving::MemoryBudget& budget,
@@ -51,7 +56,7 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
     : config_(config),
       log_(log),
       backend_(std::move(backend)),
-      budget_(BudgetBytes(config)),
+      budget_(BudgetBytes(config, *backend_)),
       metrics_(kVersion, backend_->name()),
       authorizer_(tokens),
       repository_(std::move(repository)),
@@ -61,11 +66,13 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
       context_{registry_, loader_, batcher_, budget_,     tasks_,
                metrics_,  clock_,  log_,     authorizer_, config.limits} {
   metrics_.SetGaugeSource([this] { return ReadGauges(); });
-  for (std::int64_t i = 0; i < config.workers; ++i) {
+  for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(
-        batcher_,
-        serving::RunContext{budget_, clock_, engine::kMaxChunkSteps,
-                            [this](const serving::RunRecord& record) { metrics_.CountRun(record); }}));
+        batcher_, serving::RunContext{budget_, clock_, engine::kMaxChunkSteps,
+                                      [this](const serving::RunRecord& record) {
+                                        metrics_.CountRun(record);
+                                        CheckDevice();
+                                      }}));
   }
 }
 
@@ -83,6 +90,7 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
   if (Status status = self->StartMetrics(config.metrics_listen); !status.ok()) return status;
   self->LoadStored();
   self->health_.SetServer(true);
+  self->CheckDevice();
   auto server = rpc::RpcServer::Start(
       self->context_, self->health_,
       {config.listen, std::move(credentials).value(), config.max_streams, config.max_transport_bytes});
@@ -103,8 +111,10 @@ void Application::Drain(std::chrono::seconds patience) {
 
 Status Application::StartMetrics(const std::string& address) {
   if (address.empty() || address == "none") return {};
-  auto server = serving::MetricsServer::Start(
-      address, metrics_, [this] { return health_.server_ready() && backend_->Health().ok(); });
+  auto server = serving::MetricsServer::Start(address, metrics_, [this] {
+    CheckDevice();
+    return health_.server_ready();
+  });
   if (!server.ok()) return server.status();
   metrics_server_ = std::move(server).value();
   metrics_address_ = WithPort(address, metrics_server_->port());
@@ -123,6 +133,13 @@ void Application::LoadStored() {
           {{"network", stored.name}, {"version", stored.version}, {"message", handle.status().message()}});
     }
   }
+}
+
+void Application::CheckDevice() {
+  const Status health = backend_->Health();
+  if (health.ok() || device_lost_.exchange(true)) return;
+  log_.Error("device_lost", {{"message", health.message()}});
+  health_.SetServer(false);
 }
 
 serving::Gauges Application::ReadGauges() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -56,6 +57,8 @@ class Application {
 
   Status StartMetrics(const std::string& address);
   void LoadStored();
+  // Takes the server out of service, for good, once the device is broken.
+  void CheckDevice();
   serving::Gauges ReadGauges() const;
 
   // In the order in which they need one another; destroyed the other way round.
@@ -73,6 +76,7 @@ class Application {
   serving::Batcher batcher_;
   serving::TaskThread tasks_;
   const rpc::ServiceContext context_;
+  std::atomic<bool> device_lost_ = false;
   std::vector<std::unique_ptr<serving::Worker>> workers_;
   std::string metrics_address_;
   std::unique_ptr<serving::MetricsServer> metrics_server_;

@@ -78,13 +78,15 @@ void AddCompute(CLI::App& app, Config& config, std::int64_t& delay_us) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   flags.Number("--threads", config.backend.threads, 0, 4'096,
                "CPU threads that compute one batch; 0: one per core");
-  flags.Number("--workers", config.workers, 1, 256, "batches run at the same time");
+  flags.Number("--workers", config.workers, 1, 256,
+               "batches run at the same time, on each GPU where there are several");
   flags.Number("--max-batch", config.batching.max_batch, 1, kMaxInt, "samples that requests are merged to");
   flags.Number("--max-batch-delay-us", delay_us, 0, 60'000'000,
                "time that a request waits for others to join it");
   flags.Number("--max-queue", config.batching.max_queue, 1, kMaxInt, "samples that may wait for a worker");
   flags.Size("--memory-budget-mb", config.memory_budget_bytes, kMega, 0, kMaxInt,
-             "memory for networks, uploads, requests and runs; 0: three quarters of the machine's");
+             "memory for networks, uploads, requests and runs; 0: three quarters of the machine's, or of the "
+             "GPU's if it has less");
 }
 
 void AddRequestLimits(CLI::App& app, Config& config) {

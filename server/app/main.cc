@@ -44,6 +44,9 @@ void SilenceGrpc() {
 void LogConfig(const rpc::EventLog& log, const Invocation& invocation, const engine::Backend& backend,
                const std::string& no_gpu_because) {
   log.Info("starting", {{"version", std::string(kVersion)}, {"backend", backend.name()}});
+  if (const std::string device = backend.device_name(); !device.empty()) {
+    log.Info("gpu", {{"device", device}, {"memory_bytes", backend.memory_bytes()}});
+  }
   if (!no_gpu_because.empty()) log.Info("no_gpu", {{"message", no_gpu_because}});
   for (const auto& [flag, value] : invocation.effective)
     log.Info("config", {{"flag", flag}, {"value", value}});

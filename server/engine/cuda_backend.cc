@@ -1,8 +1,10 @@
 #include "server/engine/cuda_backend.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/engine/cuda_network.h"
+#include "server/engine/cuda_replicas.h"
 #include "server/engine/cuda_simulation.h"
 #include "server/engine/cuda_support.h"
 #include "server/engine/paths.h"
@@ -41,8 +43,29 @@ double PaddingBytes(const Network& network) {
 
 }  // namespace
 
-CudaBackend::CudaBackend(std::unique_ptr<cuda::Device> device, std::unique_ptr<Backend> cpu)
-    : device_(std::move(device)), cpu_(std::move(cpu)) {}
+CudaBackend::CudaBackend(std::vector<std::unique_ptr<cuda::Device>> devices, std::unique_ptr<Backend> cpu)
+    : cpu_(std::move(cpu)) {
+  for (std::unique_ptr<cuda::Device>& device : devices) {
+    cards_.push_back(std::make_unique<Card>());
+    cards_.back()->device = std::move(device);
+  }
+}
+
+std::string CudaBackend::device_name() const {
+  std::string names;
+  for (const std::unique_ptr<Card>& card : cards_) {
+    names += (names.empty() ? "" : ", ") + card->device->name();
+  }
+  return names;
+}
+
+std::int64_t CudaBackend::memory_bytes() const {
+  std::int64_t bytes = 0;
+  for (const std::unique_ptr<Card>& card : cards_) {
+    bytes += card->device->limits().memory_bytes;
+  }
+  return bytes;
+}
 
 // The plan's estimate counts at least as many bytes per weight, entry and element as go to the device.
 Result<std::int64_t> CudaBackend::EstimateBytes(const Network& network, Mode mode) const {
@@ -54,9 +77,10 @@ Result<std::int64_t> CudaBackend::EstimateBytes(const Network& network, Mode mod
     return plan.status();
   }
   constexpr double kMost = 4611686018427387904.0;  // 2^62
-  const double bytes = 2 * static_cast<double>(plan.value()) + static_cast<double>(network.bytes()) +
-                       PaddingBytes(network) +
-                       static_cast<double>(network.definition().operations.size()) * 4096;
+  const double on_device = static_cast<double>(plan.value()) + PaddingBytes(network) +
+                           static_cast<double>(network.definition().operations.size()) * 4096;
+  const double bytes = static_cast<double>(plan.value()) + static_cast<double>(network.bytes()) +
+                       on_device * static_cast<double>(cards_.size());
   return static_cast<std::int64_t>(std::min(bytes, kMost));
 }
 
@@ -75,28 +99,66 @@ Result<std::unique_ptr<ResidentNetwork>> CudaBackend::LoadExact(std::shared_ptr<
   if (Status status = CheckCudaSupport(compiled.value()); !status.ok()) {
     return status;
   }
-  auto plan = std::make_unique<const Plan>(std::move(compiled).value());
+  auto plan = std::make_shared<const Plan>(std::move(compiled).value());
   try {
-    if (CudaWeights::CountBytes(*plan) > device_->limits().memory_bytes / 2) {
-      pool_.Drop("");
-    }
-    return std::unique_ptr<ResidentNetwork>(std::make_unique<CudaNetwork>(*device_, pool_, std::move(plan)));
+    return PutOnAll(std::move(plan));
   } catch (const cuda::DeviceError& error) {
-    pool_.Drop("");  // a second attempt finds the memory of idle workspaces free
+    for (const std::unique_ptr<Card>& card : cards_) {
+      card->pool.Drop("");  // a second attempt finds the memory of idle workspaces free
+    }
     return StatusOf(error);
   }
 }
 
-Status CudaBackend::Health() const {
-  const std::string broken = device_->broken();
-  return broken.empty() ? Status()
-                        : Unavailable("GPU " + device_->name() + ": " + broken + "; restart the server");
+std::unique_ptr<ResidentNetwork> CudaBackend::PutOnAll(std::shared_ptr<const Plan> plan) const {
+  std::vector<std::unique_ptr<CudaNetwork>> networks;
+  for (const std::unique_ptr<Card>& card : cards_) {
+    if (CudaWeights::CountBytes(*plan) > card->device->limits().memory_bytes / 2) {
+      card->pool.Drop("");
+    }
+    networks.push_back(std::make_unique<CudaNetwork>(*card->device, card->pool, plan));
+  }
+  if (networks.size() == 1) {
+    return std::move(networks.front());
+  }
+  return std::make_unique<CudaReplicas>(std::move(networks));
 }
+
+Status CudaBackend::Health() const {
+  for (const std::unique_ptr<Card>& card : cards_) {
+    if (const std::string broken = card->device->broken(); !broken.empty()) {
+      return Unavailable("GPU " + card->device->name() + ": " + broken + "; restart the server");
+    }
+  }
+  return {};
+}
+
+#ifdef SPIKESERVE_CUDA
+namespace {
+
+// Those that work. Throws what the last says where there is none.
+std::vector<std::unique_ptr<cuda::Device>> MakeDevices() {
+  std::vector<std::unique_ptr<cuda::Device>> devices;
+  const int count = std::max(1, cuda::CudaDeviceCount());
+  for (int index = 0; index < count; ++index) {
+    try {
+      devices.push_back(cuda::MakeCudaDevice(index));
+    } catch (const cuda::DeviceError&) {
+      if (index + 1 == count && devices.empty()) {
+        throw;
+      }
+    }
+  }
+  return devices;
+}
+
+}  // namespace
+#endif
 
 Result<std::unique_ptr<Backend>> MakeCudaBackend(std::unique_ptr<Backend> cpu) {
 #ifdef SPIKESERVE_CUDA
   try {
-    return std::unique_ptr<Backend>(std::make_unique<CudaBackend>(cuda::MakeCudaDevice(0), std::move(cpu)));
+    return std::unique_ptr<Backend>(std::make_unique<CudaBackend>(MakeDevices(), std::move(cpu)));
   } catch (const cuda::DeviceError& error) {
     return FailedPrecondition(std::string("backend cuda: no GPU can be used (") + error.what() +
                               "); use cpu or auto");

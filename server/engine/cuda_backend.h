@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kernels/cuda/runtime/device.h"
 #include "server/engine/backend.h"
@@ -9,32 +10,42 @@
 
 namespace spikeserve::engine {
 
-// A GPU as a device. Exact mode runs on it; reference mode, the oracle, on the CPU. Networks that no kernel
-// exists for are refused (cuda_support.h). Thread-safe; outlives its networks.
+// GPUs as one device: a network lies on each of them. Exact mode runs there; reference mode, the oracle, on
+// the CPU. Networks that no kernel exists for are refused (cuda_support.h). Thread-safe; outlives its
+// networks.
 class CudaBackend final : public Backend {
  public:
-  // `cpu` runs reference mode.
-  CudaBackend(std::unique_ptr<cuda::Device> device, std::unique_ptr<Backend> cpu);
+  // At least one device. `cpu` runs reference mode.
+  CudaBackend(std::vector<std::unique_ptr<cuda::Device>> devices, std::unique_ptr<Backend> cpu);
 
   std::string name() const override { return "cuda"; }
   Result<std::int64_t> EstimateBytes(const Network& network, Mode mode) const override;
   Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network, Mode mode,
                                                 const StopCheck& stopped) const override;
-  // The GPU as its maker calls it.
-  std::string device_name() const { return device_->name(); }
+  // All of them.
+  std::string device_name() const override;
+  std::int64_t device_count() const override { return static_cast<std::int64_t>(cards_.size()); }
+  // Of all of them.
+  std::int64_t memory_bytes() const override;
   // OK while the GPU works; else what broke it. No network on it answers any more then.
   Status Health() const override;
 
  private:
+  struct Card {
+    std::unique_ptr<cuda::Device> device;
+    CudaWorkspacePool pool;  // behind the device, whose memory it holds
+  };
+
   Result<std::unique_ptr<ResidentNetwork>> LoadExact(std::shared_ptr<const Network> network,
                                                      const StopCheck& stopped) const;
+  std::unique_ptr<ResidentNetwork> PutOnAll(std::shared_ptr<const Plan> plan) const;
 
-  const std::unique_ptr<cuda::Device> device_;
-  mutable CudaWorkspacePool pool_;  // behind the device, whose memory it holds
+  std::vector<std::unique_ptr<Card>> cards_;
   const std::unique_ptr<const Backend> cpu_;
 };
 
-// FAILED_PRECONDITION, in one line, where this build or this machine has no GPU that works.
+// All GPUs of this machine that work. FAILED_PRECONDITION, in one line, where this build or this machine has
+// none.
 Result<std::unique_ptr<Backend>> MakeCudaBackend(std::unique_ptr<Backend> cpu);
 
 }  // namespace spikeserve::engine

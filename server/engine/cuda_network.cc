@@ -25,7 +25,7 @@ std::int64_t ConstantBytes(const Plan& plan) {
 
 }  // namespace
 
-CudaNetwork::CudaNetwork(cuda::Device& device, CudaWorkspacePool& pool, std::unique_ptr<const Plan> plan)
+CudaNetwork::CudaNetwork(cuda::Device& device, CudaWorkspacePool& pool, std::shared_ptr<const Plan> plan)
     : device_(device), pool_(pool), plan_(std::move(plan)), weights_(device, *plan_), key_(NextKey()) {
   for (const ProbePlan& probe : plan_->probes) {
     probe_sizes_.push_back(probe.size);
@@ -65,6 +65,7 @@ std::int64_t CudaNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int6
     return device_.limits().memory_bytes + readings;  // NewSimulation says why it does not fit
   }
   return WorkspaceBytes(run, launch.value()) + StagingBytes(run, launch.value()) +
+         CudaWorkspace::ProgramBytes(run, launch.value()) +
          (HasProducts(run) ? device_.limits().product_workspace_bytes : 0) + ConstantBytes(*plan_) + readings;
 }
 

@@ -14,7 +14,7 @@ class CudaNetwork final : public ResidentNetwork {
  public:
   // Uploads the weights. Throws cuda::DeviceError. `device` and `pool` outlive the network; `plan` has passed
   // CheckCudaSupport.
-  CudaNetwork(cuda::Device& device, CudaWorkspacePool& pool, std::unique_ptr<const Plan> plan);
+  CudaNetwork(cuda::Device& device, CudaWorkspacePool& pool, std::shared_ptr<const Plan> plan);
   ~CudaNetwork() override;
 
   std::int64_t bytes() const override;
@@ -33,7 +33,7 @@ class CudaNetwork final : public ResidentNetwork {
 
   cuda::Device& device_;
   CudaWorkspacePool& pool_;
-  const std::unique_ptr<const Plan> plan_;
+  const std::shared_ptr<const Plan> plan_;
   const CudaWeights weights_;
   const std::string key_;  // of this network's workspaces
   std::vector<std::int64_t> probe_sizes_;

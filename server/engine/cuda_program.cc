@@ -112,8 +112,23 @@ cuda::Program InitialProgram(const CudaScene& scene) {
   return program;
 }
 
+std::int64_t MostCalls(const CudaRun& run, const CudaLaunchPlan& launch) {
+  constexpr std::int64_t kProductCalls = 3;  // gather, im2col, product
+  std::int64_t of_group = 0;
+  for (const Layer& layer : run.plan->layers) {
+    const auto terms = static_cast<std::int64_t>(layer.terms.size());
+    of_group += terms * kProductCalls + terms / cuda::kScanTerms + 2;  // scans, activation
+  }
+  for (std::size_t p = 0; p < run.spec.probes.size(); ++p) {
+    of_group += 1 + static_cast<std::int64_t>(run.probed_layer(p).terms.size());
+  }
+  const std::int64_t groups = (launch.samples + launch.group - 1) / launch.group;
+  return groups * of_group + 2 + 2 * static_cast<std::int64_t>(run.populations.size());
+}
+
 cuda::Program ChunkProgram(const CudaScene& scene, std::int64_t steps, bool wide) {
   cuda::Program program;
+  program.reserve(Index(MostCalls(scene.run, scene.launch)));
   program.emplace_back(cuda::FillZero{scene.buffers.exceeded, sizeof(std::int32_t)});
   for (const CudaPopulationBuffers& buffers : scene.buffers.populations) {
     if (wide && buffers.largest != nullptr) {

@@ -25,6 +25,9 @@ cuda::Program InitialProgram(const CudaScene& scene);
 // allow.
 cuda::Program ChunkProgram(const CudaScene& scene, std::int64_t steps, bool wide);
 
+// At least as many as the calls of ChunkProgram.
+std::int64_t MostCalls(const CudaRun& run, const CudaLaunchPlan& launch);
+
 // The answers of folded probes over `counted` steps (0: the last step), and activity sums, into their
 // buffers. `bias_factors`: of each probe of the spec, what its constants are multiplied by.
 cuda::Program ReadingProgram(const CudaScene& scene, std::int64_t counted,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -12,7 +13,8 @@ namespace spikeserve::engine {
 struct CudaStaging {
   static constexpr std::size_t kSlots = 2;  // one is filled while the device still reads the other
 
-  std::vector<std::byte*> inputs[kSlots];  // [input]: [samples][chunk or 1][size], as float32 or uint8
+  std::array<std::vector<std::byte*>, kSlots>
+      inputs;  // [slot][input]: [samples][chunk or 1][size], as float32 or uint8
   std::int32_t* exceeded = nullptr;
   std::int32_t* failed = nullptr;            // [samples]
   std::int64_t* sample_spikes = nullptr;     // [samples]

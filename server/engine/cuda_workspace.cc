@@ -46,16 +46,35 @@ void CudaWorkspace::UploadConstants() {
 
 void CudaWorkspace::RunInitial() { RunPrepared(initial_); }
 
+std::int64_t CudaWorkspace::ProgramBytes(const CudaRun& run, const CudaLaunchPlan& launch) {
+  const std::int64_t calls = MostCalls(run, launch);
+  const std::int64_t kept =
+      std::min<std::int64_t>(kMostCalls, static_cast<std::int64_t>(kMostChunks) * calls);
+  return (kept + calls) * static_cast<std::int64_t>(sizeof(cuda::Call));
+}
+
 void CudaWorkspace::RunChunk(std::int64_t steps, bool wide) {
-  Prepared& prepared = chunks_[{steps, wide}];
-  if (prepared.program.empty()) {
-    prepared.program = ChunkProgram(scene(), steps, wide);
+  if (!chunks_.contains({steps, wide})) {
+    cuda::Program program = ChunkProgram(scene(), steps, wide);
+    MakeRoom(program.size());
+    calls_ += program.size();
+    chunks_[{steps, wide}].program = std::move(program);
   }
-  RunPrepared(prepared);
+  RunPrepared(chunks_.at({steps, wide}));
+}
+
+// Clients choose how long chunks are: only so many programs and graphs are kept.
+void CudaWorkspace::MakeRoom(std::size_t calls) {
+  if (calls_ + calls > kMostCalls || chunks_.size() >= kMostChunks) {
+    queue_->Wait();
+    chunks_.clear();
+    calls_ = 0;
+  }
 }
 
 void CudaWorkspace::RunPrepared(Prepared& prepared) {
-  if (prepared.has_run && prepared.recording == nullptr) {
+  const bool worth_it = prepared.has_run && prepared.program.size() <= kMostRecorded;
+  if (worth_it && prepared.recording == nullptr) {
     prepared.recording = queue_->Record(prepared.program);
   }
   if (prepared.recording != nullptr) {

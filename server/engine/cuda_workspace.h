@@ -29,6 +29,8 @@ class CudaWorkspace {
   CudaStaging& staging() { return staging_; }
   cuda::Queue& queue() { return *queue_; }
   CudaScene scene() const { return {run_, launch_, buffers_, constants_}; }
+  // On the host, for the programs.
+  static std::int64_t ProgramBytes(const CudaRun& run, const CudaLaunchPlan& launch);
   // Bytes on the device, those of cuBLAS left out.
   std::int64_t bytes() const { return static_cast<std::int64_t>(memory_.bytes()); }
 
@@ -36,14 +38,20 @@ class CudaWorkspace {
   void RunChunk(std::int64_t steps, bool wide);
 
  private:
-  // A program that is launched call by call the first time, and as one graph from the second time on.
+  // A program that is launched call by call the first time, and as one graph from the second time on if it is
+  // short enough for that.
   struct Prepared {
     cuda::Program program;
     std::unique_ptr<cuda::Recording> recording;
     bool has_run = false;
   };
 
+  static constexpr std::size_t kMostChunks = 32;       // programs that are kept
+  static constexpr std::size_t kMostCalls = 16384;     // of all of them, unless one alone has more
+  static constexpr std::size_t kMostRecorded = 32768;  // longer programs take a graph longer than they save
+
   void UploadConstants();
+  void MakeRoom(std::size_t calls);
   void RunPrepared(Prepared& prepared);
 
   const CudaRun run_;
@@ -55,6 +63,7 @@ class CudaWorkspace {
   std::vector<LayerConstants> constants_;
   std::unique_ptr<cuda::Queue> queue_;
   Prepared initial_;
+  std::size_t calls_ = 0;                                     // of chunks_
   std::map<std::pair<std::int64_t, bool>, Prepared> chunks_;  // behind the queue, which made their recordings
 };
 

@@ -5,6 +5,7 @@
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <future>
 #include <thread>
@@ -122,6 +123,27 @@ TEST_F(LifecycleTest, PicksAPortAndRefusesOneInUse) {
   const auto refused = app::Application::Start(second, std::make_unique<FakeBackend>(script_), log);
   ASSERT_FALSE(refused.ok());
   EXPECT_THAT(refused.status().message(), HasSubstr("cannot listen on " + second.listen + " (--listen)"));
+}
+
+TEST_F(LifecycleTest, ADeviceThatBreaksTakesTheServerOutOfService) {
+  constexpr const char* kReason = "GPU: cudaErrorIllegalAddress";
+  std::atomic<bool> broken = false;
+  script_->on_advance = [&](std::int64_t) { return broken ? Unavailable(kReason) : Status(); };
+  script_->health = [&] { return broken ? Unavailable(kReason) : Status(); };
+  Start();
+  ASSERT_TRUE(Load("net").ok());
+  ASSERT_TRUE(Simulate(Request("net", {1})).ok());
+  EXPECT_EQ(Health(""), "\x08\x01");
+  broken = true;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Simulate(Request("net", {1})).error_code(), grpc::StatusCode::UNAVAILABLE);
+  }
+  EXPECT_TRUE(Eventually([&] { return Health("") == "\x08\x02"; }));
+  const std::string log = Log();
+  const std::size_t said = log.find("device_lost");
+  ASSERT_NE(said, std::string::npos) << log;
+  EXPECT_NE(log.find(kReason, said), std::string::npos);
+  EXPECT_EQ(log.find("device_lost", said + 1), std::string::npos);  // once
 }
 
 TEST_F(LifecycleTest, WithoutARepositoryNothingIsStored) {

@@ -27,8 +27,15 @@ inline cuda::DeviceLimits SmallLimits() {
   return limits;
 }
 
+inline std::vector<std::unique_ptr<cuda::Device>> OneDevice(std::unique_ptr<cuda::Device> device) {
+  std::vector<std::unique_ptr<cuda::Device>> devices;
+  devices.push_back(std::move(device));
+  return devices;
+}
+
 inline std::unique_ptr<engine::Backend> MakeHostTwin(const cuda::DeviceLimits& limits = SmallLimits()) {
-  return std::make_unique<engine::CudaBackend>(std::make_unique<cuda::HostDevice>(limits), MakeCpu());
+  return std::make_unique<engine::CudaBackend>(OneDevice(std::make_unique<cuda::HostDevice>(limits)),
+                                               MakeCpu());
 }
 
 // Null, and why, where this machine has no GPU that works.

@@ -17,6 +17,7 @@ namespace spikeserve::testing {
 struct FakeScript {
   std::function<Status(std::int64_t steps_done)> on_advance;  // before each chunk; may throw or wait
   std::function<Status()> on_load;
+  std::function<Status()> health;
   std::function<Status(std::size_t sample)> sample_status;
   std::int64_t network_bytes = 1000;
   std::int64_t run_bytes_per_sample = 100;
@@ -46,6 +47,7 @@ class FakeBackend final : public engine::Backend {
   Result<std::unique_ptr<engine::ResidentNetwork>> Load(std::shared_ptr<const engine::Network> network,
                                                         engine::Mode mode,
                                                         const engine::StopCheck& stopped = {}) const override;
+  Status Health() const override { return script_->health ? script_->health() : Status(); }
 
  private:
   const std::shared_ptr<FakeScript> script_;

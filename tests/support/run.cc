@@ -11,6 +11,9 @@ namespace spikeserve::testing {
 namespace {
 
 void Check(const Status& status) {
+  if (status.code() == StatusCode::kUnimplemented) {
+    throw Unimplemented(status.message());
+  }
   if (!status.ok()) {
     throw std::runtime_error("the engine refuses: " + status.message());
   }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <vector>
 
 #include "server/engine/backend.h"
@@ -37,8 +38,14 @@ struct Loaded {
   std::unique_ptr<engine::ResidentNetwork> network;
 };
 
+// Thrown where a backend has no kernels for a network.
+class Unimplemented : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 // On the CPU, or where $SPIKESERVE_TEST_BACKEND says: cuda, or cuda-host for the CUDA backend on host loops.
-// Throws std::runtime_error with the engine's message where it refuses.
+// Throws Unimplemented or another std::runtime_error, with the engine's message, where it refuses.
 Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_t threads = 1,
             engine::CpuPath path = engine::CpuPath::kAuto);
 

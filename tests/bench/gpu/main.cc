@@ -134,7 +134,7 @@ class CaseRun {
   }
 
   bool IsCorrect() {
-    const auto cpu = testing::MakeCpu();
+    const auto cpu = engine::MakeBackend({.kind = "cpu"}).value();  // all cores
     const auto on_cpu = testing::LoadOn(*cpu, case_.definition, engine::Mode::kExact);
     const std::vector<engine::SampleInputs> inputs = Inputs(kGateSamples);
     const engine::Reading wanted = ReadingOf(*on_cpu, inputs);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -175,11 +176,29 @@ TEST(CudaBackend, AddsMoreTermsThanAScanTakes) {
   ExpectSame(network, spec, samples, {13, 27});
 }
 
+// More lengths of chunks than programs are kept for.
+TEST(CudaBackend, RunsChunksOfManyLengths) {
+  std::vector<std::int64_t> chunks;
+  for (std::int64_t steps = 1; steps <= 40; ++steps) {
+    chunks.push_back(steps);
+  }
+  chunks.insert(chunks.end(), {40, 1, 39, 2});
+  const std::int64_t total = std::accumulate(chunks.begin(), chunks.end(), std::int64_t{0});
+  cuda::DeviceLimits limits = SmallLimits();
+  limits.l2_bytes = 1 << 20;  // chunks are not cut further
+  const std::vector<Sample> samples = {Rising(total, 600, 4e3F), Rising(total, 30, 900)};
+  const engine::NetworkDefinition definition = DeepMlp(kWeights, 0.005);
+  const Reading wanted = Simulate(On(MakeCpu(engine::CpuPath::kPlain), definition), Spec(total), samples);
+  const Reading got = Simulate(On(MakeHostTwin(limits), definition), Spec(total), samples, chunks);
+  EXPECT_TRUE(ReadingBytes(got, 0) == ReadingBytes(wanted, 0));
+  EXPECT_TRUE(ReadingBytes(got, 1) == ReadingBytes(wanted, 1));
+}
+
 // What a network takes is what it says, and loading and unloading leaves nothing behind.
 TEST(CudaBackend, AccountsForEveryByteAndLeaksNone) {
   auto owned = std::make_unique<cuda::HostDevice>(SmallLimits());
   const cuda::HostDevice& device = *owned;
-  const engine::CudaBackend backend(std::move(owned), MakeCpu());
+  const engine::CudaBackend backend(OneDevice(std::move(owned)), MakeCpu());
   for (int cycle = 0; cycle < 200; ++cycle) {
     const RandomNetwork random = MakeRandomNetwork(static_cast<std::uint64_t>(cycle % 20 + 1));
     Loaded loaded{nullptr, LoadOn(backend, random.definition, Mode::kExact)};

@@ -1,0 +1,163 @@
+"""The logic of tools/gpu-check.sh, with programs that only say what the real ones would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TESTS = """#!/bin/bash
+echo "$(basename $0) $*" >>"{calls}"
+filter=${{*##*--gtest_filter=}}
+if [ "$(cat {state}/no-gpu 2>/dev/null)" ]; then
+  echo "cuda_devices.h:52: Skipped"
+  echo "look for GPUs: none"
+  echo "[  SKIPPED ] On/Device/Gpu (0 ms)"
+  echo "[  PASSED  ] 0 tests."
+  exit 0
+fi
+if [ -e "{state}/skip-$(basename $0)" ]; then echo "[  SKIPPED ] Gpu/One/Gpu1 (0 ms)"; fi
+if [ -e "{state}/hang-$(basename $0)" ]; then sleep 100; fi
+if [ -e "{state}/fail-$(basename $0)" ]; then echo "[  FAILED  ] Gpu/One/Gpu1"; exit 1; fi
+count=7
+[ "$filter" != 'On/Device.ReplaysWhatItRecorded/Gpu' ] || count=1
+echo "[  PASSED  ] $count tests."
+"""
+BENCH = """#!/bin/bash
+echo "gpu_bench $*" >>"{calls}"
+echo '{{"rows": [{{"case": "a"}}, {{"case": "b"}}]}}' >"$2"
+"""
+SERVER = """#!/bin/bash
+echo "server $*" >>"{calls}"
+[ "$1" != --healthcheck ] || exit 0
+trap 'exit 0' TERM
+echo "listening on 127.0.0.1:1"
+for _ in $(seq 300); do sleep 0.1; done
+"""
+SANITIZER = """#!/bin/bash
+echo "sanitizer $*" >>"{calls}"
+while [ "${{1#--}}" != "$1" ]; do shift 2; done
+exec "$@"
+"""
+PARTS = [
+    "build", "device", "unit", "parity", "conformance", "memcheck", "racecheck", "synccheck", "initcheck",
+    "leaks", "server", "bench",
+]  # fmt: skip
+
+
+class Machine:
+    """A pretended machine: programs, a sanitizer on the PATH, switches that make programs fail."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.calls_file = folder / "calls"
+        self.programs = folder / "programs"
+        for path in (self.programs / "bin", self.programs / "lib", folder / "state", folder / "path"):
+            path.mkdir(parents=True)
+        for name in ("cuda_tests", "cuda_parity_tests", "conformance_tests"):
+            self._write(self.programs / "bin" / name, TESTS)
+        self._write(self.programs / "bin" / "gpu_bench", BENCH)
+        self._write(self.programs / "bin" / "spikeserve-server", SERVER)
+        self._write(folder / "path" / "compute-sanitizer", SANITIZER)
+
+    def _write(self, path: Path, text: str) -> None:
+        path.write_text(text.format(calls=self.calls_file, state=self.folder / "state"))
+        path.chmod(0o755)
+
+    def switch(self, name: str, on: bool = True) -> None:
+        path = self.folder / "state" / name
+        if on:
+            path.write_text("on")
+        else:
+            path.unlink()
+
+    def check(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """The exit status, and the report."""
+        out = self.folder / "out"
+        environment = {**os.environ, "PATH": f"{self.folder / 'path'}:{os.environ['PATH']}"}
+        ended = subprocess.run(
+            [ROOT / "tools/gpu-check.sh", "--programs", self.programs, "--out", out, *arguments],
+            env=environment, timeout=120, check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        report = json.loads((out / "report.json").read_text()) if (out / "report.json").exists() else {}
+        return ended.returncode, report
+
+    def calls(self) -> list[str]:
+        """What was started since the last call."""
+        lines = self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
+        self.calls_file.unlink(missing_ok=True)
+        return lines
+
+
+def states(report: dict[str, Any]) -> dict[str, str]:
+    return {part["part"]: part["status"] for part in report["parts"]}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_all_parts_ok_and_none_runs_twice(machine: Machine) -> None:
+    status, report = machine.check()
+    assert states(report) == dict.fromkeys(PARTS, "ok")
+    assert status == 0
+    assert len(report["bench"]["rows"]) == 2
+    assert sum("--tool racecheck" in call for call in machine.calls()) == 2
+    status, report = machine.check()
+    assert (status, states(report)) == (0, dict.fromkeys(PARTS, "ok"))
+    assert all("ReplaysWhatItRecorded" in call for call in machine.calls())  # the device is looked at again
+    machine.check("--fresh", "parity")
+    assert any(call.startswith("cuda_parity_tests") for call in machine.calls())
+
+
+def test_other_programs_are_checked_anew(machine: Machine) -> None:
+    machine.check("unit")
+    machine.calls()
+    with (machine.programs / "bin" / "cuda_tests").open("a") as program:
+        program.write("# another build\n")
+    machine.check("unit")
+    assert any("NetworksComeAndGo" in call for call in machine.calls())
+
+
+def test_a_skipped_test_did_not_run(machine: Machine) -> None:
+    machine.switch("skip-cuda_parity_tests")
+    status, report = machine.check("parity", "leaks")
+    assert status == 1
+    assert states(report) == {"device": "ok", "parity": "failed", "leaks": "ok"}
+    machine.switch("skip-cuda_parity_tests", False)
+    status, report = machine.check("parity", "leaks")
+    assert status == 0
+
+
+def test_a_failed_part_does_not_stop_the_others(machine: Machine) -> None:
+    machine.switch("fail-conformance_tests")
+    status, report = machine.check("conformance", "bench")
+    assert status == 1
+    assert states(report) == {"device": "ok", "conformance": "failed", "bench": "ok"}
+
+
+def test_what_has_no_time_left_is_not_run(machine: Machine) -> None:
+    status, report = machine.check("--minutes", "0", "unit")
+    assert status == 1
+    assert states(report)["unit"] == "not run"
+
+
+def test_without_a_gpu_it_says_so(machine: Machine) -> None:
+    machine.switch("no-gpu")
+    status, report = machine.check()
+    assert status == 1
+    assert states(report) == dict.fromkeys(PARTS, "not run") | {"build": "ok", "device": "failed"}
+    assert "look for GPUs: none" in report["device"]
+    assert report["bench"] is None
+
+
+def test_wrong_arguments(machine: Machine) -> None:
+    assert machine.check("no-such-part")[0] == 2
+    assert machine.check("--no-such-option")[0] == 2

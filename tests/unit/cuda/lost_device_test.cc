@@ -1,0 +1,148 @@
+// What becomes of batches, networks and readiness when a device fails.
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/support/cuda_backends.h"
+#include "tests/support/random_network.h"
+#include "tests/support/reading_bytes.h"
+#include "tests/support/run.h"
+
+namespace spikeserve::testing {
+namespace {
+
+using engine::Mode;
+
+// What the device of a test does next; none: it works.
+struct Fault {
+  std::optional<cuda::Failure> run, pinned;
+  std::string lost;  // once set, stays
+};
+
+// The queue of a host device, which fails when it is told to.
+class FaultyQueue final : public cuda::Queue {
+ public:
+  FaultyQueue(std::unique_ptr<cuda::Queue> queue, Fault& fault) : queue_(std::move(queue)), fault_(fault) {}
+
+  void Run(const cuda::Program& program) override {
+    Check();
+    queue_->Run(program);
+  }
+  std::unique_ptr<cuda::Recording> Record(const cuda::Program& program) override {
+    return queue_->Record(program);
+  }
+  void Replay(cuda::Recording& recording) override {
+    Check();
+    queue_->Replay(recording);
+  }
+  void Upload(void* to, const void* from, std::size_t bytes) override { queue_->Upload(to, from, bytes); }
+  void Download(void* to, const void* from, std::size_t bytes) override { queue_->Download(to, from, bytes); }
+  void Wait() override { queue_->Wait(); }
+
+ private:
+  void Check() const {
+    if (fault_.run) {
+      fault_.lost = *fault_.run == cuda::Failure::kLost ? "an illegal address" : fault_.lost;
+      throw cuda::DeviceError(*fault_.run, "launch: failed");
+    }
+  }
+
+  const std::unique_ptr<cuda::Queue> queue_;
+  Fault& fault_;
+};
+
+class FaultyDevice final : public cuda::Device {
+ public:
+  explicit FaultyDevice(Fault& fault) : host_(SmallLimits()), fault_(fault) {}
+
+  std::string name() const override { return "Faulty"; }
+  const cuda::DeviceLimits& limits() const override { return host_.limits(); }
+  void* Allocate(std::size_t bytes) override { return host_.Allocate(bytes); }
+  void* AllocatePinned(std::size_t bytes) override {
+    if (fault_.pinned) {
+      throw cuda::DeviceError(*fault_.pinned, "allocate pinned memory: failed");
+    }
+    return host_.AllocatePinned(bytes);
+  }
+  void Free(void* memory) noexcept override { host_.Free(memory); }
+  void FreePinned(void* memory) noexcept override { host_.FreePinned(memory); }
+  std::unique_ptr<cuda::Queue> NewQueue() override {
+    return std::make_unique<FaultyQueue>(host_.NewQueue(), fault_);
+  }
+  std::int64_t free_bytes() const override { return host_.free_bytes(); }
+  std::string broken() const override { return fault_.lost; }
+
+ private:
+  cuda::HostDevice host_;
+  Fault& fault_;
+};
+
+class LostDevice : public ::testing::Test {
+ protected:
+  LostDevice() : random_(MakeRandomNetwork(4)), samples_(RandomSamples(random_, 2, 1)) {
+    loaded_.backend =
+        std::make_unique<engine::CudaBackend>(OneDevice(std::make_unique<FaultyDevice>(fault_)), MakeCpu());
+    loaded_.network = LoadOn(*loaded_.backend, random_.definition, Mode::kExact);
+  }
+
+  Result<std::unique_ptr<engine::Simulation>> Start() {
+    return loaded_.network->NewSimulation(random_.spec, InputsOf(samples_));
+  }
+  // Of a batch from its start to its end.
+  Status RunBatch() {
+    auto simulation = Start();
+    return simulation.ok() ? simulation.value()->Advance(random_.spec.settings.steps) : simulation.status();
+  }
+
+  Fault fault_;
+  const RandomNetwork random_;
+  const std::vector<Sample> samples_;
+  Loaded loaded_;
+};
+
+TEST_F(LostDevice, EndsTheRunningBatchAndTheHealthForGood) {
+  EXPECT_TRUE(loaded_.backend->Health().ok());
+  auto simulation = Start().value();
+  ASSERT_TRUE(simulation->Advance(1).ok());
+  fault_.run = cuda::Failure::kLost;
+  const Status lost = simulation->Advance(1);
+  EXPECT_EQ(lost.code(), StatusCode::kUnavailable);
+  EXPECT_NE(lost.message().find("launch: failed"), std::string::npos) << lost.message();
+  EXPECT_NE(lost.message().find("restarted"), std::string::npos) << lost.message();
+  EXPECT_EQ(simulation->Read().status().code(), StatusCode::kUnavailable);
+  const Status health = loaded_.backend->Health();
+  EXPECT_EQ(health.code(), StatusCode::kUnavailable);
+  EXPECT_NE(health.message().find("Faulty: an illegal address"), std::string::npos) << health.message();
+  EXPECT_EQ(RunBatch().code(), StatusCode::kUnavailable);
+}
+
+TEST_F(LostDevice, ARefusedCallFailsOneBatchAlone) {
+  fault_.run = cuda::Failure::kRefused;
+  EXPECT_EQ(RunBatch().code(), StatusCode::kInternal);
+  fault_.run.reset();
+  EXPECT_TRUE(loaded_.backend->Health().ok());
+  EXPECT_TRUE(RunBatch().ok());
+}
+
+TEST_F(LostDevice, NoPinnedMemoryIsResourceExhaustedAndHarmsNothing) {
+  fault_.pinned = cuda::Failure::kOutOfMemory;
+  EXPECT_EQ(RunBatch().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(
+      loaded_.backend
+          ->Load(std::make_shared<engine::Network>(engine::Network::Create(random_.definition, {}).value()),
+                 Mode::kExact)
+          .status()
+          .code(),
+      StatusCode::kResourceExhausted);
+  fault_.pinned.reset();
+  EXPECT_TRUE(loaded_.backend->Health().ok());
+  EXPECT_TRUE(RunBatch().ok());
+}
+
+}  // namespace
+}  // namespace spikeserve::testing
