@@ -159,8 +159,31 @@ ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const Fas
       run.observed[Index(probe.layer)] = true;
     }
   }
+  for (const RequestProbe& probe : spec.request_probes) {
+    run.record_layers.push_back(LayerOf(plan, probe.operation));
+    run.stepped[Index(run.record_layers.back())] = true;
+    run.observed[Index(run.record_layers.back())] = true;
+  }
+  if (spec.settings.readout.kind == ReadoutKind::kCorrectedMean) {
+    run.correction = ReadoutCorrection(FindFilterPaths(plan), spec);
+  }
   FindReaders(plan, run);
   return run;
+}
+
+ExactRun ExactRun::WithInputs(const std::vector<InputFormat>& inputs) const {
+  SimulationSpec changed = spec;
+  changed.inputs = inputs;
+  return MakeExactRun(*plan, *readout_weights, fast, changed);
+}
+
+std::int64_t LayerOf(const Plan& plan, std::int64_t operation) {
+  for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+    if (plan.layers[l].operation == operation) {
+      return static_cast<std::int64_t>(l);
+    }
+  }
+  return -1;
 }
 
 std::int64_t ExactRunBytes(const Plan& plan, const SimulationSpec& spec, std::int64_t samples,

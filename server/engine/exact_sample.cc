@@ -55,6 +55,17 @@ void ExactSample::Prepare(const ExactRun& run, std::span<ExactSample> group, Exa
   }
 }
 
+void ExactSample::Feed(SampleInputs inputs) {
+  inputs_ = std::move(inputs);
+  fed_at_ = done_;
+  for (LayerState& layer : layers_) {
+    for (std::vector<float>& constant : layer.constant) {
+      constant.clear();
+    }
+  }
+  readout_.Forget();
+}
+
 void ExactSample::Advance(const ExactRun& run, std::int64_t steps, ExactScratch& scratch) {
   while (steps > 0 && status_.ok()) {
     const std::int64_t skipped = run.spec.settings.readout.skip_steps - done_;
@@ -89,9 +100,14 @@ void ExactSample::LoadInput(const ExactRun& run, std::int64_t input, std::int64_
   const OperationDefinition& operation =
       run.plan->network->definition().operations[Index(population.operation)];
   const auto& definition = std::get<InputOperation>(operation.kind);
-  for (std::int64_t step = 0; step < (format.per_step ? steps : 1); ++step) {
-    const std::int64_t first = format.per_step ? (done_ + step) * population.size : 0;
-    ReadInput(definition, format.type, inputs_.data[Index(input)], first, scratch.Values(input, step));
+  for (std::int64_t step = 0; step < (run.IsHeld(input) ? 1 : steps); ++step) {
+    const std::int64_t first = format.per_step ? (done_ - fed_at_ + step) * population.size : 0;
+    const std::span<float> values = scratch.Values(input, step);
+    ReadInput(definition, format.type, inputs_.data[Index(input)], first, values);
+    if (format.encoding) {
+      Encode(*format.encoding, run.spec.settings.dt_s, KeyOf(run.spec.settings, inputs_, input),
+             done_ + step + 1, values);
+    }
   }
 }
 
@@ -193,7 +209,7 @@ bool ExactSample::SourceCurrent(const ExactRun& run, const Term& term, const Ter
   }
   if (run.IsBytes(source)) {
     const std::byte* data = inputs_.data[Index(source)];
-    data += run.IsHeld(source) ? 0 : (done_ + step) * population.size;
+    data += run.IsHeld(source) ? 0 : (done_ - fed_at_ + step) * population.size;
     const std::span<std::int32_t> bytes = std::span(scratch.bytes).first(Index(population.size));
     std::transform(data, data + population.size, bytes.begin(), std::to_integer<std::int32_t>);
     return IntegerCurrent(term.product, constants.scale, bytes, kLargestByte, scratch.currents, current);

@@ -204,7 +204,8 @@ struct ConnectionDefinition {
   std::int64_t delay_steps = 0;
 };
 
-enum class ProbeQuantity { kUnspecified, kOutput, kSpikes, kVoltage };
+// kCurrent is for the probes of a request only.
+enum class ProbeQuantity { kUnspecified, kOutput, kSpikes, kVoltage, kCurrent };
 struct ProbeDefinition {
   std::string name;
   std::string target;
@@ -213,7 +214,7 @@ struct ProbeDefinition {
   std::int64_t delay_steps = 0;
 };
 
-enum class ReadoutKind { kUnspecified, kMean, kLast };
+enum class ReadoutKind { kUnspecified, kMean, kLast, kCorrectedMean };
 struct Readout {
   ReadoutKind kind = ReadoutKind::kMean;
   std::int64_t skip_steps = 0;

@@ -48,7 +48,7 @@ std::int64_t FilterBytes(const Network& network, const SimulationSpec& spec) {
 }  // namespace
 
 ReferenceNetwork::ReferenceNetwork(const Plan& plan, ThreadPool& pool)
-    : network_(plan.network), spiking_(plan.spiking), pool_(pool) {
+    : network_(plan.network), spiking_(plan.spiking), paths_(FindFilterPaths(plan)), pool_(pool) {
   const std::vector<OperationDefinition>& operations = network_->definition().operations;
   operators_.resize(operations.size());
   fan_out_.resize(operations.size());
@@ -79,7 +79,8 @@ std::int64_t ReferenceNetwork::EstimateRunBytes(const SimulationSpec& spec, std:
   }
   const std::int64_t threads = std::min(samples, pool_.threads());
   return 24 * network_->neurons() + threads * 24 * elements + samples * per_sample +
-         ReadingBytes(spec, probe_sizes_, static_cast<std::int64_t>(spiking_.size()), samples);
+         ReadingBytes(spec, probe_sizes_, static_cast<std::int64_t>(spiking_.size()), samples) +
+         RecordBytes(*network_, spec, samples);
 }
 
 Result<std::unique_ptr<Simulation>> ReferenceNetwork::NewSimulation(
@@ -93,7 +94,7 @@ Result<std::unique_ptr<Simulation>> ReferenceNetwork::NewSimulation(
     return status;
   }
   return std::unique_ptr<Simulation>(std::make_unique<ReferenceSimulation>(
-      MakeReferenceRun(*network_, operators_, fan_out_, spec), samples, pool_));
+      MakeReferenceRun(*network_, operators_, fan_out_, paths_, spec), samples, pool_));
 }
 
 }  // namespace spikeserve::engine

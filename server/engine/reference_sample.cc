@@ -10,6 +10,7 @@
 #include "server/engine/neuron_constants.h"
 #include "server/engine/neuron_models.h"
 #include "server/engine/plan.h"
+#include "server/engine/run_constants.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -46,9 +47,12 @@ const ProbeDefinition& ProbeOf(const ReferenceRun& run, std::size_t index) {
 }  // namespace
 
 ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& operators,
-                              const std::vector<std::vector<std::int64_t>>& fan_out,
+                              const std::vector<std::vector<std::int64_t>>& fan_out, const FilterPaths& paths,
                               const SimulationSpec& spec) {
-  ReferenceRun run{&network, &operators, &fan_out, spec, {}, {}, {}, 1};
+  ReferenceRun run{&network, &operators, &fan_out, spec, {}, {}, {}, 1, {}};
+  if (spec.settings.readout.kind == ReadoutKind::kCorrectedMean) {
+    run.correction = ReadoutCorrection(paths, spec);
+  }
   const std::size_t operations = network.definition().operations.size();
   run.voltage.resize(operations);
   run.gain.resize(operations);
@@ -65,6 +69,12 @@ ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& 
     run.gain[i] = network.Expand(neuron->gain, index, 1);
     run.bias[i] = network.Expand(neuron->bias, index, 0);
   }
+  return run;
+}
+
+ReferenceRun ReferenceRun::WithInputs(const std::vector<InputFormat>& inputs) const {
+  ReferenceRun run = *this;
+  run.spec.inputs = inputs;
   return run;
 }
 
@@ -98,8 +108,24 @@ ReferenceSample::ReferenceSample(const ReferenceRun& run, SampleInputs inputs)
     const ProbeDefinition& probe = ProbeOf(run, p);
     const std::int64_t size = run.ProbeSize(run.spec.probes[p]);
     probe_filters_.emplace_back(probe.synapse, probe.delay_steps, dt_s, size);
-    probes_.emplace_back(
-        ProbeState::Options{settings.readout, run.spec.trajectories ? settings.steps : 0, false, 0}, size);
+    probes_.emplace_back(ProbeState::Options{settings.readout, run.spec.trajectories,
+                                             run.spec.session ? 0 : settings.steps, false, 0},
+                         size);
+  }
+  for (std::size_t i = 0; i < run.spec.request_probes.size(); ++i) {
+    const RequestProbe& probe = run.spec.request_probes[i];
+    recorders_.emplace_back(probe.recording, RecorderFilter(probe, settings.dt_s), run.RecordSize(i));
+  }
+}
+
+void ReferenceSample::Feed(SampleInputs inputs) {
+  inputs_ = std::move(inputs);
+  fed_at_ = done_;
+  for (ProbeState& probe : probes_) {
+    probe.ForgetTrajectory();
+  }
+  for (ProbeRecorder& recorder : recorders_) {
+    recorder.Forget();
   }
 }
 
@@ -120,6 +146,7 @@ void ReferenceSample::Step(const ReferenceRun& run, ReferenceScratch& scratch) {
       continue;
     }
     SumInputs(run, operation, scratch);
+    RecordCurrents(run, operation, scratch);
     if (std::holds_alternative<NeuronOperation>(kind)) {
       StepNeurons(run, operation, scratch);
     } else if (const auto* activation = std::get_if<ActivationOperation>(&kind)) {
@@ -138,15 +165,59 @@ void ReferenceSample::Step(const ReferenceRun& run, ReferenceScratch& scratch) {
     probe_filters_[p].Step(values);
     probes_[p].Step(std::span<const double>(values));
   }
+  RecordOutputs(run, scratch);
+}
+
+// Called between the sums of an operation and the step of its neurons.
+void ReferenceSample::RecordCurrents(const ReferenceRun& run, std::int64_t operation,
+                                     ReferenceScratch& scratch) {
+  for (std::size_t i = 0; i < recorders_.size(); ++i) {
+    const RequestProbe& probe = run.spec.request_probes[i];
+    if (probe.operation != operation || probe.quantity != ProbeQuantity::kCurrent) {
+      continue;
+    }
+    std::vector<double> current = scratch.values[Index(operation)];
+    for (std::size_t j = 0; j < current.size(); ++j) {
+      current[j] = run.bias[Index(operation)][j] + run.gain[Index(operation)][j] * current[j];
+    }
+    recorders_[i].Step(std::span<const double>(current));
+  }
+}
+
+void ReferenceSample::RecordOutputs(const ReferenceRun& run, const ReferenceScratch& scratch) {
+  for (std::size_t i = 0; i < recorders_.size(); ++i) {
+    const RequestProbe& probe = run.spec.request_probes[i];
+    const std::size_t target = Index(probe.operation);
+    switch (probe.quantity) {
+      case ProbeQuantity::kCurrent: continue;  // recorded before the step
+      case ProbeQuantity::kSpikes: recorders_[i].Step(std::span<const double>(scratch.counts[target])); break;
+      case ProbeQuantity::kVoltage: {
+        std::vector<double> voltage;
+        for (const ReferenceNeuron& neuron : neurons_[target]) {
+          voltage.push_back(neuron.voltage);
+        }
+        recorders_[i].Step(std::span<const double>(voltage));
+        break;
+      }
+      case ProbeQuantity::kOutput:
+      case ProbeQuantity::kUnspecified:
+        recorders_[i].Step(std::span<const double>(scratch.values[target]));
+        break;
+    }
+  }
 }
 
 void ReferenceSample::LoadInput(const ReferenceRun& run, std::size_t input, std::span<double> values) const {
   const InputFormat& format = run.spec.inputs[input];
   const auto& definition = std::get<InputOperation>(KindOf(run, run.network->inputs()[input]));
   const auto size = static_cast<std::int64_t>(values.size());
-  const std::int64_t first = format.per_step ? done_ * size : 0;
+  const std::int64_t first = format.per_step ? (done_ - fed_at_) * size : 0;
   for (std::int64_t j = 0; j < size; ++j) {
     values[Index(j)] = ReadInput(definition, format.type, inputs_.data[input], first + j);
+  }
+  if (format.encoding) {
+    const auto key = KeyOf(run.spec.settings, inputs_, static_cast<std::int64_t>(input));
+    Encode(*format.encoding, run.spec.settings.dt_s, key, done_ + 1, values);
   }
 }
 

@@ -25,7 +25,7 @@ std::vector<double> RowTotals(const kernels::Product& product, std::int64_t sour
 TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, const SimulationSpec& spec) {
   const double dt = spec.settings.dt_s;
   const Population& population = plan.populations[Index(term.population)];
-  const bool bytes = population.layer < 0 && spec.inputs[Index(term.population)].type == DataType::kUint8;
+  const bool bytes = population.layer < 0 && HasByteValues(spec.inputs[Index(term.population)]);
   TermConstants constants;
   double factor = CurrentUnit(layer.model, dt);
   if (population.spiking) {
@@ -72,6 +72,7 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
     constants.terms.push_back(MakeTerm(plan, layer, term, spec));
   }
   const double unit = CurrentUnit(layer.model, dt);
+  constants.current_unit = static_cast<float>(unit);
   for (std::size_t j = 0; j < Index(layer.size); ++j) {
     const double gain = layer.gain.empty() ? 1.0 : layer.gain[j];
     const double bias = layer.bias.empty() ? 0.0 : layer.bias[j];
@@ -103,6 +104,11 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
 }
 
 }  // namespace
+
+ProbeRecorder::Filter RecorderFilter(const RequestProbe& probe, double dt_s) {
+  return {probe.filter_tau_s.has_value(),
+          probe.filter_tau_s ? DecayOf(Lowpass{*probe.filter_tau_s}, dt_s) : 0.0};
+}
 
 std::vector<LayerConstants> MakeConstants(const Plan& plan, const SimulationSpec& spec) {
   std::vector<LayerConstants> constants;

@@ -31,7 +31,11 @@ struct LayerConstants {
   math::LifConstants lif{};  // of a Lif layer, as the CUDA kernels take them
   float amplitude = 1;       // of a RectifiedLinear layer, likewise
   float spike_height = 0;    // amplitude / dt
+  float current_unit = 1;    // what J is multiplied by in scale and bias
 };
+
+// The filter of a request probe.
+ProbeRecorder::Filter RecorderFilter(const RequestProbe& probe, double dt_s);
 
 // Constants of every layer of the plan for this run.
 std::vector<LayerConstants> MakeConstants(const Plan& plan, const SimulationSpec& spec);

@@ -4,8 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "server/serving/names.h"
-
 namespace spikeserve::rpc {
 namespace {
 
@@ -13,23 +11,14 @@ namespace {
 constexpr std::chrono::hours kFarthestDeadline{24 * 365};
 // The message as received and as parsed.
 constexpr std::int64_t kMessageCopies = 2;
-// The response as built and as serialized.
+// The response as built and as serialized; sparse counts take up to three times their array while built.
 constexpr std::int64_t kResponseCopies = 2;
+constexpr std::int64_t kSparseCopies = 4;
 
 Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, const Clock& clock) {
   const auto now = std::chrono::system_clock::now();
   if (deadline > now + kFarthestDeadline) return Clock::TimePoint::max();
   return clock.Now() + (deadline - now);
-}
-
-Status CheckTarget(const v1::SimulateRequest& request) {
-  if (!serving::IsValidName(request.network())) {
-    return InvalidArgument("network: got " + serving::Quote(request.network()) + ", allowed " +
-                           std::string(serving::kNameRule));
-  }
-  if (request.version() >= 0) return {};
-  return InvalidArgument("version: got " + std::to_string(request.version()) +
-                         ", allowed 1 and above, or 0 for the highest that is ready");
 }
 
 }  // namespace
@@ -71,7 +60,8 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
 }
 
 Status Submission::ReserveResponse() {
-  auto reservation = context_.budget.Reserve(kResponseCopies * plan_.response_bytes, "the response");
+  const std::int64_t copies = plan_.spec.request_probes.empty() ? kResponseCopies : kSparseCopies;
+  auto reservation = context_.budget.Reserve(copies * plan_.response_bytes, "the response");
   if (!reservation.ok()) return reservation.status();
   response_reservation_ = std::move(reservation).value();
   return {};

@@ -1,7 +1,9 @@
 """Trained Keras networks as spiking networks on a spikeserve server."""
 
+from spikeserve import encodings
 from spikeserve._client_async import AsyncClient
 from spikeserve._requests import RunOptions
+from spikeserve.calibration import ExitCalibration, calibrate_early_exit
 from spikeserve.client import Client
 from spikeserve.convert import (
     LIF,
@@ -28,6 +30,7 @@ from spikeserve.convert import (
     Triangle,
     convert,
 )
+from spikeserve.energy import Device, EnergyEstimate, estimate_energy
 from spikeserve.errors import (
     AbortedError,
     AlreadyExistsError,
@@ -48,6 +51,7 @@ from spikeserve.errors import (
 )
 from spikeserve.local_server import LocalServer, ServerStartError, serve
 from spikeserve.network import Network, NetworkFileError, load_network
+from spikeserve.recording import EarlyExit, Record
 from spikeserve.results import (
     InputInfo,
     LayerInfo,
@@ -61,6 +65,7 @@ from spikeserve.results import (
     Timing,
     TopK,
 )
+from spikeserve.session import Session, SessionProgress
 
 __all__ = [
     "LIF",
@@ -76,6 +81,10 @@ __all__ = [
     "ConversionWarning",
     "DataLossError",
     "DeadlineExceededError",
+    "Device",
+    "EarlyExit",
+    "EnergyEstimate",
+    "ExitCalibration",
     "FailedPreconditionError",
     "InputInfo",
     "IntegrateAndFire",
@@ -99,11 +108,14 @@ __all__ = [
     "ProbeInfo",
     "ProbeValues",
     "Progress",
+    "Record",
     "RectifiedLinear",
     "RegularSpiking",
     "ResourceExhaustedError",
     "RunOptions",
     "ServerStartError",
+    "Session",
+    "SessionProgress",
     "Settings",
     "Sigmoid",
     "SimulationResult",
@@ -119,7 +131,10 @@ __all__ = [
     "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",
+    "calibrate_early_exit",
     "convert",
+    "encodings",
+    "estimate_energy",
     "load_network",
     "serve",
 ]

@@ -36,6 +36,8 @@ def settings_lines(definition: pb.NetworkDefinition) -> list[str]:
         lines.append(f"probe {probe.name}: {quantity} of {probe.target}, {_filter_text(probe)}")
     readout = definition.defaults.readout
     kind = "last step" if readout.kind == pb.READOUT_KIND_LAST else f"mean after {readout.skip_steps} steps"
+    if readout.kind == pb.READOUT_KIND_CORRECTED_MEAN:
+        kind = f"start-up-corrected {kind}"
     return [*lines, f"readout: {kind}"]
 
 
