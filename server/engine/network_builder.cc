@@ -177,7 +177,8 @@ class NetworkBuilder final : public TensorTable {
         continue;
       }
       network_.incoming_[static_cast<std::size_t>(target)].push_back({source, static_cast<std::int64_t>(i)});
-      CheckSynapse(connection.synapse, connection.delay_steps, Join("connection ", i), violations_);
+      CheckSynapse(connection.synapse, connection.delay_steps, DefaultDt(Definition()),
+                   Join("connection ", i), violations_);
       if ((connection.synapse || connection.delay_steps != 0) && !IsPopulation(source)) {
         violations_.Add("connection ", i, ": has a synapse or a delay, but its source ",
                         Quote(connection.source), " is neither an Input nor a Neuron");
@@ -214,7 +215,8 @@ class NetworkBuilder final : public TensorTable {
 
   void CheckProbeFilters() {
     for (const ProbeDefinition& probe : Definition().probes) {
-      CheckSynapse(probe.synapse, probe.delay_steps, "probe " + Quote(probe.name), violations_);
+      CheckSynapse(probe.synapse, probe.delay_steps, DefaultDt(Definition()), "probe " + Quote(probe.name),
+                   violations_);
     }
   }
 

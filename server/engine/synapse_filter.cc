@@ -166,8 +166,12 @@ std::int64_t TriangleTaps(const Triangle& triangle, double dt_s) {
   return steps < static_cast<double>(kMaxTaps) ? static_cast<std::int64_t>(steps) + 1 : kMaxTaps + 1;
 }
 
+double DefaultDt(const NetworkDefinition& definition) {
+  return definition.defaults.dt > 0 ? definition.defaults.dt : RunSettings{}.dt_s;
+}
+
 std::int64_t TapsInto(const NetworkDefinition& definition, const std::vector<Incoming>& incoming) {
-  const double dt_s = definition.defaults.dt > 0 ? definition.defaults.dt : RunSettings{}.dt_s;
+  const double dt_s = DefaultDt(definition);
   std::int64_t taps = 0;
   for (const Incoming& one : incoming) {
     const Synapse& synapse = definition.connections[Index(one.connection)].synapse;

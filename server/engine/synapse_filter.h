@@ -22,6 +22,9 @@ bool IsSimple(const Synapse& synapse, std::int64_t delay_steps);
 // Number of weights of a Triangle, round(t/dt) + 1; at most kMaxTaps + 1.
 std::int64_t TriangleTaps(const Triangle& triangle, double dt_s);
 
+// The dt of a run that asks for none, in seconds.
+double DefaultDt(const NetworkDefinition& definition);
+
 // Weights of the Triangles on these connections at the definition's own dt: what they add to a step's work.
 std::int64_t TapsInto(const NetworkDefinition& definition, const std::vector<Incoming>& incoming);
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/cpu/filter.h"
+#include "server/engine/synapse_filter.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -14,11 +15,18 @@ constexpr double kMaxCoefficient = 1e100;
 // The rules of each kind. One use.
 struct Rules {
   const std::string& where;
+  const double dt_s;
   Violations& violations;
 
   void operator()(const Lowpass& lowpass) const { Time("lowpass tau", lowpass.tau); }
   void operator()(const Alpha& alpha) const { Time("alpha tau", alpha.tau); }
-  void operator()(const Triangle& triangle) const { Time("triangle t", triangle.t); }
+  void operator()(const Triangle& triangle) const {
+    Time("triangle t", triangle.t);
+    if (triangle.t <= kMaxTau && TriangleTaps(triangle, dt_s) > kMaxTaps) {
+      violations.Add(where, ": triangle t is ", triangle.t, " s, more than the ", kMaxTaps, " steps of ",
+                     dt_s, " s that it may last");
+    }
+  }
 
   void operator()(const LinearFilter& filter) const {
     constexpr std::size_t kMost = kernels::kMaxFilterOrder + 1;
@@ -98,10 +106,10 @@ bool IsStable(const std::vector<double>& polynomial, bool discrete) {
   return discrete ? IsSchur(polynomial) : IsHurwitz(polynomial);
 }
 
-void CheckSynapse(const Synapse& synapse, std::int64_t delay_steps, const std::string& where,
+void CheckSynapse(const Synapse& synapse, std::int64_t delay_steps, double dt_s, const std::string& where,
                   Violations& violations) {
   if (synapse) {
-    std::visit(Rules{where, violations}, *synapse);
+    std::visit(Rules{where, dt_s, violations}, *synapse);
   }
   if (delay_steps < 0 || delay_steps > kMaxDelaySteps) {
     violations.Add(where, ": delay_steps is ", delay_steps, ", wanted 0..", kMaxDelaySteps);

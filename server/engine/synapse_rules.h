@@ -10,8 +10,9 @@ namespace spikeserve::engine {
 
 constexpr std::int64_t kMaxDelaySteps = 4096;
 
-// Reports every way in which a synapse or a delay breaks its rules; `where` names what it belongs to.
-void CheckSynapse(const Synapse& synapse, std::int64_t delay_steps, const std::string& where,
+// Reports every way in which a synapse or a delay breaks its rules at the network's own dt; `where` names
+// what it belongs to.
+void CheckSynapse(const Synapse& synapse, std::int64_t delay_steps, double dt_s, const std::string& where,
                   Violations& violations);
 
 // All poles of 1/polynomial (highest power first, first coefficient not 0) lie left of 0 in s, or inside the

@@ -188,6 +188,9 @@ TEST_P(Synapses, BiasesAreNeitherFilteredNorDelayed) {
 TEST_P(Synapses, TooLongTrianglesAreRefusedForTheRun) {
   NetworkDefinition network = SingleOperation(WeightedSumOperation{{1}}, {1});
   network.connections[0].synapse = Triangle{10};
+  EXPECT_THAT(Network::Create(network, {}).status().message(),
+              HasSubstr("connection 0: triangle t is 10 s, more than the 4096 steps of 0.001 s"));
+  network.defaults.dt = 0.01;  // the run has another
   try {
     Run(network, {1});
     FAIL();
