@@ -338,7 +338,7 @@ TEST_P(Probes, GatherWhatProbeStateGathers) {
     const std::vector<double> sums = Get(probe.sum, kNeurons);
     const std::vector<float> trajectory = Get(probe.trajectory, kEmissions);
     for (std::size_t sample = 0; sample < kSamples; ++sample) {
-      engine::ProbeState wanted({{engine::ReadoutKind::kMean, 5}, kSteps, filtered, 0.9}, kSize);
+      engine::ProbeState wanted({{engine::ReadoutKind::kMean, 5}, true, kSteps, filtered, 0.9}, kSize);
       for (std::size_t step = 0; step < kSteps; ++step) {
         wanted.Step(std::span<const float>(values).subspan((sample * kSteps + step) * kSize, kSize));
       }
