@@ -7,6 +7,9 @@ function(spikeserve_configure target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Werror)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(${target} PRIVATE -Wno-restrict)  # false alarms on std::string, GCC bug 105651
+    if(SPIKESERVE_SANITIZE)
+      target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)  # false alarms on std::regex
+    endif()
   endif()
   if(ARG_EXACT)
     target_compile_options(${target} PRIVATE -ffp-contract=off)

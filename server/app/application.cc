@@ -64,7 +64,7 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
   for (std::int64_t i = 0; i < config.workers; ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(
         batcher_,
-        serving::RunContext{budget_, clock_, serving::kMaxChunkSteps,
+        serving::RunContext{budget_, clock_, engine::kMaxChunkSteps,
                             [this](const serving::RunRecord& record) { metrics_.CountRun(record); }}));
   }
 }

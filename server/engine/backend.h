@@ -21,8 +21,8 @@ class Backend {
   // Upper bound of ResidentNetwork::bytes(), known before anything is allocated.
   virtual Result<std::int64_t> EstimateBytes(const Network& network, Mode mode) const = 0;
   // Compiles the network and puts it on the device. `network` is kept alive by the result.
-  virtual Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network,
-                                                        Mode mode) const = 0;
+  virtual Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network, Mode mode,
+                                                        const StopCheck& stopped = {}) const = 0;
   // OK while the device works; else what broke it for good.
   virtual Status Health() const { return {}; }
 };

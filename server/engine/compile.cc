@@ -15,7 +15,8 @@ namespace {
 // One compilation. One thread, one use.
 class Compiler {
  public:
-  explicit Compiler(std::shared_ptr<const Network> network) : network_(*network) {
+  Compiler(std::shared_ptr<const Network> network, const StopCheck& stopped)
+      : network_(*network), stopped_(stopped) {
     plan_.network = std::move(network);
     const std::size_t operations = network_.definition().operations.size();
     constants_.resize(operations);
@@ -39,6 +40,9 @@ class Compiler {
       if (Status status = Visit(operation); !status.ok()) {
         return status;
       }
+      if (Stopped()) {
+        return Status(StatusCode::kCancelled, "stopped while the network was compiled");
+      }
     }
     AddProbes();
     CountFanOut();
@@ -55,6 +59,8 @@ class Compiler {
   }
 
  private:
+  bool Stopped() const { return stopped_ && stopped_(); }
+
   const OperationKind& KindOf(std::int64_t operation) const {
     return network_.definition().operations[Index(operation)].kind;
   }
@@ -117,7 +123,7 @@ class Compiler {
     const LinearOperator op(network_, link);
     const bool zero = std::all_of(in.begin(), in.end(), [](double value) { return value == 0; });
     std::vector<Entry> entries;
-    for (std::int64_t row = 0; row < op.rows(); ++row) {
+    for (std::int64_t row = 0; row < op.rows() && !Stopped(); ++row) {
       double sum = op.Constant(row);
       if (!zero) {
         op.Row(row, entries);
@@ -213,6 +219,7 @@ class Compiler {
   }
 
   const Network& network_;
+  const StopCheck& stopped_;
   Plan plan_;
   Paths paths_;
   std::vector<std::vector<double>> constants_;  // [operation]
@@ -222,7 +229,9 @@ class Compiler {
 
 }  // namespace
 
-Result<Plan> Compile(std::shared_ptr<const Network> network) { return Compiler(std::move(network)).Run(); }
+Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped) {
+  return Compiler(std::move(network), stopped).Run();
+}
 
 void ApplyActivation(const ActivationOperation& activation, std::int64_t row_length,
                      std::vector<double>& values) {

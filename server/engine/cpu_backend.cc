@@ -17,9 +17,9 @@ Result<std::int64_t> CpuBackend::EstimateBytes(const Network& network, Mode mode
          (mode == Mode::kReference ? ReferenceNetwork::EstimateBytes(network) : network.bytes());
 }
 
-Result<std::unique_ptr<ResidentNetwork>> CpuBackend::Load(std::shared_ptr<const Network> network,
-                                                          Mode mode) const {
-  Result<Plan> plan = Compile(std::move(network));
+Result<std::unique_ptr<ResidentNetwork>> CpuBackend::Load(std::shared_ptr<const Network> network, Mode mode,
+                                                          const StopCheck& stopped) const {
+  Result<Plan> plan = Compile(std::move(network), stopped);
   if (!plan.ok()) {
     return plan.status();
   }

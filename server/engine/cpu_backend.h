@@ -13,8 +13,8 @@ class CpuBackend final : public Backend {
 
   std::string name() const override { return "cpu"; }
   Result<std::int64_t> EstimateBytes(const Network& network, Mode mode) const override;
-  Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network,
-                                                Mode mode) const override;
+  Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network, Mode mode,
+                                                const StopCheck& stopped) const override;
 
  private:
   const CpuPath path_;

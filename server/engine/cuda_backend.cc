@@ -60,14 +60,15 @@ Result<std::int64_t> CudaBackend::EstimateBytes(const Network& network, Mode mod
   return static_cast<std::int64_t>(std::min(bytes, kMost));
 }
 
-Result<std::unique_ptr<ResidentNetwork>> CudaBackend::Load(std::shared_ptr<const Network> network,
-                                                           Mode mode) const {
-  return mode == Mode::kReference ? cpu_->Load(std::move(network), mode) : LoadExact(std::move(network));
+Result<std::unique_ptr<ResidentNetwork>> CudaBackend::Load(std::shared_ptr<const Network> network, Mode mode,
+                                                           const StopCheck& stopped) const {
+  return mode == Mode::kReference ? cpu_->Load(std::move(network), mode, stopped)
+                                  : LoadExact(std::move(network), stopped);
 }
 
-Result<std::unique_ptr<ResidentNetwork>> CudaBackend::LoadExact(
-    std::shared_ptr<const Network> network) const {
-  Result<Plan> compiled = Compile(std::move(network));
+Result<std::unique_ptr<ResidentNetwork>> CudaBackend::LoadExact(std::shared_ptr<const Network> network,
+                                                                const StopCheck& stopped) const {
+  Result<Plan> compiled = Compile(std::move(network), stopped);
   if (!compiled.ok()) {
     return compiled.status();
   }

@@ -18,15 +18,16 @@ class CudaBackend final : public Backend {
 
   std::string name() const override { return "cuda"; }
   Result<std::int64_t> EstimateBytes(const Network& network, Mode mode) const override;
-  Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network,
-                                                Mode mode) const override;
+  Result<std::unique_ptr<ResidentNetwork>> Load(std::shared_ptr<const Network> network, Mode mode,
+                                                const StopCheck& stopped) const override;
   // The GPU as its maker calls it.
   std::string device_name() const { return device_->name(); }
   // OK while the GPU works; else what broke it. No network on it answers any more then.
   Status Health() const override;
 
  private:
-  Result<std::unique_ptr<ResidentNetwork>> LoadExact(std::shared_ptr<const Network> network) const;
+  Result<std::unique_ptr<ResidentNetwork>> LoadExact(std::shared_ptr<const Network> network,
+                                                     const StopCheck& stopped) const;
 
   const std::unique_ptr<cuda::Device> device_;
   mutable CudaWorkspacePool pool_;  // behind the device, whose memory it holds

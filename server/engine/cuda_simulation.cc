@@ -81,13 +81,16 @@ void CudaSimulation::UploadPacked(std::int64_t steps, std::size_t slot) {
   }
 }
 
-Status CudaSimulation::Advance(std::int64_t steps) {
+Status CudaSimulation::Advance(std::int64_t steps, const StopCheck& stopped) {
   const std::int64_t left = run_.spec.settings.steps - done_;
   if (steps < 1 || steps > left) {
     return InvalidArgument("steps: got " + std::to_string(steps) + ", " + std::to_string(left) + " remain");
   }
   try {
     while (status_.ok() && steps > 0) {
+      if (stopped && stopped()) {
+        return {StatusCode::kCancelled, "stopped between two chunks"};
+      }
       const std::int64_t now = std::min(steps, workspace_->launch().chunk);
       steps -= now;
       AdvanceChunk(now, std::min(steps, workspace_->launch().chunk));

@@ -24,7 +24,7 @@ class CudaSimulation final : public Simulation {
                  Return give_back);
   ~CudaSimulation() override;
 
-  Status Advance(std::int64_t steps) override;
+  Status Advance(std::int64_t steps, const StopCheck& stopped) override;
   Result<Reading> Read() override;
 
  private:

@@ -63,6 +63,8 @@ class Network {
 
   std::int64_t neurons() const { return neurons_; }
   std::int64_t parameters() const { return parameters_; }
+  // What a step without any shortcut takes: products with a weight, and elements that are passed on.
+  std::int64_t synapses() const { return synapses_; }
   // What the definition takes in memory, about.
   std::int64_t bytes() const;
 
@@ -79,6 +81,7 @@ class Network {
   std::unordered_map<std::string, std::size_t> tensor_index_;
   std::int64_t neurons_ = 0;
   std::int64_t parameters_ = 0;
+  std::int64_t synapses_ = 0;
 };
 
 // Product of the dimensions; -1 on overflow or a negative dimension.

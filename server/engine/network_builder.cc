@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxNameLength = 128;
 constexpr std::size_t kMaxTensorRank = 5;
+constexpr std::size_t kMaxRank = 8;  // of what an operation gives
 constexpr double kMaxTau = 1e6;
 
 bool IsName(const std::string& name) {
@@ -257,6 +258,11 @@ class NetworkBuilder final : public TensorTable {
   }
 
   bool CheckSize(const OperationDefinition& operation, const Shape& shape) {
+    if (shape.size() > kMaxRank) {
+      violations_.AddLimit("operation ", Quote(operation.name), ": output shape has ", shape.size(),
+                           " dimensions, allowed are ", kMaxRank);
+      return false;
+    }
     for (const std::int64_t dimension : shape) {
       if (dimension < 1) {
         violations_.Add("operation ", Quote(operation.name), ": output shape ", ToString(shape),
@@ -281,7 +287,7 @@ class NetworkBuilder final : public TensorTable {
     return CheckSynapses(operation, count);
   }
 
-  // Bounds the work of a pass over the operation, which grows with neither its weights nor its output alone.
+  // Bounds the work of a pass over the network, which grows with neither its weights nor its outputs alone.
   bool CheckSynapses(const OperationDefinition& operation, std::int64_t count) {
     std::int64_t fan_in = 1;
     if (const auto* pool = std::get_if<PoolOperation>(&operation.kind)) {
@@ -293,11 +299,14 @@ class NetworkBuilder final : public TensorTable {
       fan_in = network_.tensor(affine->weight).shape[1];
     }
     std::int64_t synapses = 0;
-    if (fan_in < 0 || __builtin_mul_overflow(fan_in, count, &synapses) || synapses > limits_.max_synapses) {
+    if (fan_in < 0 || __builtin_mul_overflow(fan_in, count, &synapses) ||
+        synapses > limits_.max_synapses - network_.synapses_) {
       violations_.AddLimit("operation ", Quote(operation.name), ": ", count, " outputs with a fan-in of ",
-                           fan_in, " pass the limit of ", limits_.max_synapses, " synapses");
+                           fan_in, " bring the network above the limit of ", limits_.max_synapses,
+                           " synapses");
       return false;
     }
+    network_.synapses_ += synapses;
     return true;
   }
 

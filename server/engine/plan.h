@@ -71,7 +71,7 @@ struct Plan {
 constexpr std::int64_t kMaxComposedWeights = std::int64_t{1} << 26;
 
 // RESOURCE_EXHAUSTED where linear operations do not compose within kMaxComposedWeights.
-Result<Plan> Compile(std::shared_ptr<const Network> network);
+Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped = {});
 
 // Upper bound of the bytes of the plan and of building it, from shapes alone. Fails as Compile does where
 // paths multiply.

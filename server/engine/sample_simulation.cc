@@ -1,6 +1,15 @@
 #include "server/engine/sample_simulation.h"
 
 namespace spikeserve::engine {
+namespace {
+
+constexpr std::int64_t kSynapsesPerChunk = 4'000'000'000;
+
+}  // namespace
+
+std::int64_t ChunkSteps(std::int64_t synapses) {
+  return std::clamp<std::int64_t>(kSynapsesPerChunk / std::max<std::int64_t>(synapses, 1), 1, kMaxChunkSteps);
+}
 
 Status CheckSpec(const SimulationSpec& spec, std::int64_t inputs, std::int64_t probes,
                  std::span<const SampleInputs> samples) {

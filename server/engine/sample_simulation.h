@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <memory>
@@ -29,19 +30,27 @@ class SampleSimulation final : public Simulation {
     }
   }
 
-  Status Advance(std::int64_t steps) override {
+  Status Advance(std::int64_t steps, const StopCheck& stopped) override {
     const std::int64_t left = run_.spec.settings.steps - done_;
     if (steps < 1 || steps > left) {
       return InvalidArgument("steps: got " + std::to_string(steps) + ", " + std::to_string(left) + " remain");
     }
+    std::atomic<bool> ended = false;
     ForEachGroup([&](std::span<Sample> group, Scratch& scratch) {
-      if (done_ == 0) {
+      if (done_ == 0 && !ended) {
         Sample::Prepare(run_, group, scratch);
       }
       for (Sample& sample : group) {
+        if (ended || (stopped && stopped())) {
+          ended = true;
+          return;
+        }
         sample.Advance(run_, steps, scratch);
       }
     });
+    if (ended) {
+      return {StatusCode::kCancelled, "stopped between two samples"};
+    }
     done_ += steps;
     return {};
   }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -69,12 +70,16 @@ struct Reading {
   std::vector<Status> sample_status;  // OUT_OF_RANGE where a sample's numbers left their range
 };
 
+// Asked now and then by long work, from any of its threads; true ends the work early, with CANCELLED.
+using StopCheck = std::function<bool()>;
+
 // All mutable state of a batch of samples. One thread at a time.
 class Simulation {
  public:
   virtual ~Simulation() = default;
-  // Runs `steps` further steps (>= 1, no more than remain).
-  virtual Status Advance(std::int64_t steps) = 0;
+  // Runs `steps` further steps (>= 1, no more than remain). A simulation that was stopped is of no further
+  // use.
+  virtual Status Advance(std::int64_t steps, const StopCheck& stopped = {}) = 0;
   // The readout so far.
   virtual Result<Reading> Read() = 0;
 };
@@ -84,6 +89,11 @@ struct SpikingLayer {
   std::string name;
   std::int64_t neurons = 0;
 };
+
+inline constexpr std::int64_t kMaxChunkSteps = 128;
+
+// Steps that keep one sample's share of an Advance to a second or so, whatever the network.
+std::int64_t ChunkSteps(std::int64_t synapses);
 
 // A network on a device. Immutable and thread-safe.
 class ResidentNetwork {
@@ -95,6 +105,8 @@ class ResidentNetwork {
   virtual std::int64_t EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const = 0;
   // The layers of Reading::statistics, in order.
   virtual const std::vector<SpikingLayer>& spiking_layers() const = 0;
+  // Steps of an Advance after which another request may have its turn.
+  virtual std::int64_t chunk_steps() const { return kMaxChunkSteps; }
   // State for these samples, at step 0. The network must outlive the simulation.
   virtual Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
                                                             std::span<const SampleInputs> samples) const = 0;

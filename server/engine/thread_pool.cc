@@ -1,8 +1,5 @@
 #include "server/engine/thread_pool.h"
 
-#include <exception>
-#include <utility>
-
 namespace spikeserve::engine {
 
 ThreadPool::ThreadPool(std::int64_t threads) {
@@ -16,58 +13,62 @@ ThreadPool::~ThreadPool() {
     const std::lock_guard lock(mu_);
     stopping_ = true;
   }
-  changed_.notify_all();
+  work_.notify_all();
   for (std::thread& worker : workers_) {
     worker.join();
   }
 }
 
 void ThreadPool::For(std::int64_t count, const std::function<void(std::int64_t, std::int64_t)>& body) {
-  const std::lock_guard one_loop(loop_mu_);
+  Loop loop{&body, count};
   std::unique_lock lock(mu_);
-  body_ = &body;
-  next_ = 0;
-  count_ = count;
-  changed_.notify_all();
-  Drain(lock, 0);
-  changed_.wait(lock, [this] { return running_ == 0; });
-  body_ = nullptr;
-  if (failure_) {
-    std::rethrow_exception(std::exchange(failure_, nullptr));
+  if (count > 1) {
+    loops_.push_back(&loop);
+    work_.notify_all();
+  }
+  while (loop.next < loop.count) {
+    RunNext(loop, 0, lock);
+  }
+  done_.wait(lock, [&loop] { return loop.running == 0; });
+  if (loop.failure) {
+    std::rethrow_exception(loop.failure);
   }
 }
 
 void ThreadPool::Work(std::int64_t thread) {
   std::unique_lock lock(mu_);
   while (true) {
-    changed_.wait(lock, [this] { return stopping_ || (body_ != nullptr && next_ < count_); });
+    work_.wait(lock, [this] { return stopping_ || !loops_.empty(); });
     if (stopping_) {
       return;
     }
-    Drain(lock, thread);
-    changed_.notify_all();
+    Loop& loop = *loops_.front();
+    loops_.splice(loops_.end(), loops_, loops_.begin());
+    RunNext(loop, thread, lock);
   }
 }
 
-// Takes indices until none are left.
-void ThreadPool::Drain(std::unique_lock<std::mutex>& lock, std::int64_t thread) {
-  while (body_ != nullptr && next_ < count_) {
-    const std::int64_t index = next_++;
-    ++running_;
-    const auto* body = body_;
-    lock.unlock();
-    std::exception_ptr failure;
-    try {
-      (*body)(index, thread);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    lock.lock();
-    --running_;
-    if (failure) {
-      failure_ = failure;
-      next_ = count_;
-    }
+void ThreadPool::RunNext(Loop& loop, std::int64_t thread, std::unique_lock<std::mutex>& lock) {
+  const std::int64_t index = loop.next++;
+  if (loop.next == loop.count) {
+    loops_.remove(&loop);
+  }
+  ++loop.running;
+  lock.unlock();
+  std::exception_ptr failure;
+  try {
+    (*loop.body)(index, thread);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  lock.lock();
+  if (failure) {
+    loop.failure = failure;
+    loop.next = loop.count;
+    loops_.remove(&loop);
+  }
+  if (--loop.running == 0 && loop.next == loop.count) {
+    done_.notify_all();
   }
 }
 

@@ -2,15 +2,18 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <list>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 namespace spikeserve::engine {
 
-// A fixed set of threads for loops over samples. Thread-safe; loops run one at a time, in the order they
-// came.
+// A fixed set of threads that help with loops over samples. Thread-safe. Loops of several callers run at the
+// same time: each caller works at its own, so that a short one does not wait for a long one, and the threads
+// of the pool take an index of one loop after the other.
 class ThreadPool {
  public:
   // `threads` >= 1 counts the caller of For as one.
@@ -21,23 +24,27 @@ class ThreadPool {
 
   std::int64_t threads() const { return static_cast<std::int64_t>(workers_.size()) + 1; }
 
-  // Calls body(index, thread) for every index in [0, count), thread in [0, threads()), and waits for all.
-  // Rethrows the first exception of a body.
+  // Calls body(index, thread) for every index in [0, count), thread in [0, threads()), no two of the loop
+  // with the same thread at the same time, and waits for all. Rethrows an exception of a body, after which no
+  // further index is begun.
   void For(std::int64_t count, const std::function<void(std::int64_t, std::int64_t)>& body);
 
  private:
-  void Work(std::int64_t thread);
-  void Drain(std::unique_lock<std::mutex>& lock, std::int64_t thread);
+  struct Loop {
+    const std::function<void(std::int64_t, std::int64_t)>* body;
+    std::int64_t count;
+    std::int64_t next = 0;
+    std::int64_t running = 0;
+    std::exception_ptr failure = nullptr;
+  };
 
-  std::mutex loop_mu_;  // held by the one loop that runs
+  void Work(std::int64_t thread);
+  // Runs the next index of a loop that has one left. The lock is not held meanwhile.
+  void RunNext(Loop& loop, std::int64_t thread, std::unique_lock<std::mutex>& lock);
 
   std::mutex mu_;  // guards all below
-  std::condition_variable changed_;
-  const std::function<void(std::int64_t, std::int64_t)>* body_ = nullptr;
-  std::int64_t next_ = 0;
-  std::int64_t count_ = 0;
-  std::int64_t running_ = 0;
-  std::exception_ptr failure_;
+  std::condition_variable work_, done_;
+  std::list<Loop*> loops_;  // with indices left, the one whose turn it is first
   bool stopping_ = false;
 
   std::vector<std::thread> workers_;

@@ -89,7 +89,9 @@ Result<NetworkHandle> NetworkLoader::Load(NetworkRegistry::Claim claim, const Up
 }
 
 Result<NetworkHandle> NetworkLoader::LoadChecked(NetworkRegistry::Claim claim, const Upload& upload) const {
-  auto entry = MakeResident(upload.bytes, upload.mode);
+  const auto stopped = [&upload] { return upload.cancelled.stop_requested(); };
+  if (stopped()) return Status(StatusCode::kCancelled, "cancelled before the network was loaded");
+  auto entry = MakeResident(upload.bytes, upload.mode, stopped);
   if (!entry.ok()) return entry.status();
   entry.value()->name = claim.name();
   entry.value()->version = claim.version();
@@ -119,7 +121,7 @@ Result<NetworkHandle> NetworkLoader::LoadStored(const StoredVersion& stored) con
     if (!reservation.ok()) return reservation.status();
     auto file = context_.repository->Read(stored.name, stored.version, context_.max_upload_bytes);
     if (!file.ok()) return file.status();
-    auto entry = MakeResident(file.value().payload, file.value().mode);
+    auto entry = MakeResident(file.value().payload, file.value().mode, {});
     if (!entry.ok()) return entry.status();
     entry.value()->name = stored.name;
     entry.value()->version = stored.version;
@@ -158,8 +160,8 @@ Result<engine::Network> NetworkLoader::Parse(std::string_view bytes, NetworkMeta
   return InvalidArgument(Describe(violations) + (network.ok() ? "" : "\n" + network.status().message()));
 }
 
-Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_view bytes,
-                                                                  engine::Mode mode) const {
+Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_view bytes, engine::Mode mode,
+                                                                  const engine::StopCheck& stopped) const {
   auto entry = std::make_unique<NetworkEntry>();
   auto network = Parse(bytes, entry->metadata);
   if (!network.ok()) return network.status();
@@ -173,15 +175,15 @@ Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_vi
   auto reservation = context_.budget.Reserve(estimate.value(), "the network");
   if (!reservation.ok()) return reservation.status();
   entry->reservation = std::move(reservation).value();
-  auto resident = context_.backend.Load(entry->network, mode);
+  auto resident = context_.backend.Load(entry->network, mode, stopped);
   if (!resident.ok()) return resident.status();
   entry->resident = std::move(resident).value();
   entry->reservation.ShrinkTo(entry->resident->bytes());
-  if (Status warm = WarmUp(*entry); !warm.ok()) return warm;
+  if (Status warm = WarmUp(*entry, stopped); !warm.ok()) return warm;
   return entry;
 }
 
-Status NetworkLoader::WarmUp(const NetworkEntry& entry) const {
+Status NetworkLoader::WarmUp(const NetworkEntry& entry, const engine::StopCheck& stopped) const {
   const engine::SimulationSpec spec = WarmUpSpec(*entry.network);
   const auto reservation =
       context_.budget.Reserve(entry.resident->EstimateRunBytes(spec, 1), "the warm-up run");
@@ -195,7 +197,7 @@ Status NetworkLoader::WarmUp(const NetworkEntry& entry) const {
   const std::vector<engine::SampleInputs> samples{{std::vector<const std::byte*>(spec.inputs.size(), data)}};
   auto simulation = entry.resident->NewSimulation(spec, samples);
   if (!simulation.ok()) return simulation.status();
-  if (Status status = simulation.value()->Advance(kWarmUpSteps); !status.ok()) return status;
+  if (Status status = simulation.value()->Advance(kWarmUpSteps, stopped); !status.ok()) return status;
   return simulation.value()->Read().status();
 }
 

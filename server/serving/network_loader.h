@@ -62,8 +62,9 @@ class NetworkLoader {
   Result<NetworkHandle> LoadChecked(NetworkRegistry::Claim claim, const Upload& upload) const;
   Status Store(const NetworkRegistry::Claim& claim, const Upload& upload, std::string_view sha256) const;
   Result<engine::Network> Parse(std::string_view bytes, NetworkMetadata& metadata) const;
-  Result<std::unique_ptr<NetworkEntry>> MakeResident(std::string_view bytes, engine::Mode mode) const;
-  Status WarmUp(const NetworkEntry& entry) const;
+  Result<std::unique_ptr<NetworkEntry>> MakeResident(std::string_view bytes, engine::Mode mode,
+                                                     const engine::StopCheck& stopped) const;
+  Status WarmUp(const NetworkEntry& entry, const engine::StopCheck& stopped) const;
 
   const LoaderContext context_;
 };

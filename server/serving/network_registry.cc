@@ -134,7 +134,8 @@ Result<NetworkListing> NetworkRegistry::Find(const std::string& name, std::int64
 
 std::vector<NetworkListing> NetworkRegistry::List() const {
   std::vector<NetworkListing> all;
-  for (const auto& [name, versions] : *Snapshot()) {
+  const std::shared_ptr<const Map> map = Snapshot();  // outlives the loop, which a temporary does not
+  for (const auto& [name, versions] : *map) {
     for (const auto& [version, slot] : versions) {
       all.push_back({name, version, slot.state, slot.last.lock()});
     }

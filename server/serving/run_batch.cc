@@ -30,6 +30,7 @@ class Run {
         sample_count_(sample_count),
         spec_(batch.front().spec),
         report_every_(batch.front().report_every),
+        chunk_steps_(batch.front().network->resident->chunk_steps()),
         started_(context.clock.Now()) {
     for (const Request& request : batch_) {
       counts_.push_back(request.sample_count());
@@ -45,6 +46,15 @@ class Run {
     return std::all_of(batch_.begin(), batch_.end(), [](const Request& r) { return r.sink == nullptr; });
   }
 
+  // Whether nobody waits any more. Thread-safe while no request is answered.
+  bool Unwanted() const {
+    if (stop_.stop_requested()) return true;
+    const Clock::TimePoint now = context_.clock.Now();
+    return std::none_of(batch_.begin(), batch_.end(), [now](const Request& request) {
+      return request.sink != nullptr && StillWanted(request, now).ok();
+    });
+  }
+
   Status Start();
   Status AdvanceToEnd();
   Status Report();
@@ -58,6 +68,7 @@ class Run {
   const std::int64_t sample_count_;
   const engine::SimulationSpec spec_;
   const std::int64_t report_every_;
+  const std::int64_t chunk_steps_;
   const Clock::TimePoint started_;
   Clock::TimePoint oldest_ = Clock::TimePoint::max();
   std::vector<std::int64_t> counts_;  // samples by request
@@ -86,9 +97,11 @@ Status Run::Start() {
 Status Run::AdvanceToEnd() {
   const std::int64_t steps = spec_.settings.steps;
   while (steps_done_ < steps && !AllAnswered()) {
-    std::int64_t chunk = std::min(context_.max_chunk_steps, steps - steps_done_);
+    std::int64_t chunk = std::min({context_.max_chunk_steps, chunk_steps_, steps - steps_done_});
     if (report_every_ > 0) chunk = std::min(chunk, report_every_ - steps_done_ % report_every_);
-    if (Status status = simulation_->Advance(chunk); !status.ok()) return status;
+    const Status advanced = simulation_->Advance(chunk, [this] { return Unwanted(); });
+    if (advanced.code() == StatusCode::kCancelled) return DropUnwanted();
+    if (!advanced.ok()) return advanced;
     steps_done_ += chunk;
     if (Status status = DropUnwanted(); !status.ok()) return status;
     if (steps_done_ == steps || report_every_ == 0 || steps_done_ % report_every_ != 0) continue;

@@ -20,14 +20,11 @@ struct RunRecord {
   double compute_s = 0;
 };
 
-// Steps between two looks at cancellations and deadlines.
-inline constexpr std::int64_t kMaxChunkSteps = 128;
-
 // What a run needs from around it. All of it outlives the run.
 struct RunContext {
   MemoryBudget& budget;
   const Clock& clock;
-  std::int64_t max_chunk_steps = kMaxChunkSteps;
+  std::int64_t max_chunk_steps = engine::kMaxChunkSteps;  // at most, between two looks at who still waits
   std::function<void(const RunRecord&)> on_run;
 };
 

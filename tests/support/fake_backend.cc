@@ -21,10 +21,11 @@ class FakeSimulation final : public engine::Simulation {
   }
   ~FakeSimulation() override { --script_->simulations; }
 
-  Status Advance(std::int64_t steps) override {
+  Status Advance(std::int64_t steps, const engine::StopCheck& stopped) override {
     if (script_->on_advance) {
       if (Status status = script_->on_advance(steps_done_); !status.ok()) return status;
     }
+    if (stopped && stopped()) return {StatusCode::kCancelled, "stopped"};
     steps_done_ += steps;
     script_->steps += steps;
     return {};
@@ -112,7 +113,7 @@ std::vector<std::int64_t> FakeScript::batches() const {
 }
 
 Result<std::unique_ptr<engine::ResidentNetwork>> FakeBackend::Load(
-    std::shared_ptr<const engine::Network> network, engine::Mode) const {
+    std::shared_ptr<const engine::Network> network, engine::Mode, const engine::StopCheck&) const {
   if (script_->on_load) {
     if (Status status = script_->on_load(); !status.ok()) return status;
   }

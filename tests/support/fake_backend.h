@@ -44,7 +44,8 @@ class FakeBackend final : public engine::Backend {
     return script_->network_bytes;
   }
   Result<std::unique_ptr<engine::ResidentNetwork>> Load(std::shared_ptr<const engine::Network> network,
-                                                        engine::Mode mode) const override;
+                                                        engine::Mode mode,
+                                                        const engine::StopCheck& stopped = {}) const override;
 
  private:
   const std::shared_ptr<FakeScript> script_;

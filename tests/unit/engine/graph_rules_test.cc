@@ -198,8 +198,8 @@ INSTANTIATE_TEST_SUITE_P(
               "'dense': output shape 3 has more than 2 elements"},
         Limit{"Neurons", &NetworkLimits::max_neurons, 3, "neurons: got 3, this server allows 2"},
         Limit{"Parameters", &NetworkLimits::max_parameters, 12, "parameters: got 12, this server allows 11"},
-        Limit{"Synapses", &NetworkLimits::max_synapses, 6,
-              "'dense': 3 outputs with a fan-in of 2 pass the limit of 5"}),
+        Limit{"Synapses", &NetworkLimits::max_synapses, 14,
+              "'output': 1 outputs with a fan-in of 3 bring the network above the limit of 13"}),
     [](const auto& row) { return std::string(row.param.name); });
 
 TEST(NetworkLimits, TensorsAreCountedByOperations) {
@@ -220,11 +220,32 @@ TEST(NetworkLimits, PoolAndConvWorkIsBounded) {
   PoolOperation pool{PoolKind::kAverage, {5, 5}, {1, 1}, {4, 4}, {4, 4}, true};
   NetworkDefinition network = testing::SingleOperation(pool, {1, 1, 1});
   EXPECT_THAT(Network::Create(network, limits).status().message(),
-              HasSubstr("25 outputs with a fan-in of 25 pass"));
+              HasSubstr("25 outputs with a fan-in of 25 bring"));
   network.operations[1].kind = ConvOperation{"w", "", {1, 1}, {1, 1}, {4, 4}, {4, 4}, 1};
   network.tensors = {testing::Tensor("w", {1, 1, 5, 5}, std::vector<float>(25, 1))};
   EXPECT_THAT(Network::Create(network, limits).status().message(),
-              HasSubstr("25 outputs with a fan-in of 25 pass"));
+              HasSubstr("25 outputs with a fan-in of 25 bring"));
+}
+
+// Of all operations together, also those that nothing reads.
+TEST(NetworkLimits, WorkOfManyOperationsIsBounded) {
+  NetworkDefinition network = testing::SmallMlp();
+  network.operations.push_back({"more", AffineOperation{"w0", ""}});
+  network.connections.push_back({"input", "more", {}});
+  NetworkLimits limits;
+  limits.max_synapses = 14 + 3 * 2;
+  EXPECT_TRUE(Network::Create(network, limits).ok());
+  EXPECT_EQ(Network::Create(network, limits).value().synapses(), 20);
+  --limits.max_synapses;
+  EXPECT_EQ(Network::Create(network, limits).status().code(), StatusCode::kResourceExhausted);
+}
+
+TEST(NetworkLimits, DimensionsAreFew) {
+  NetworkDefinition network = testing::SingleOperation(ReshapeOperation{Shape(8, 1)}, {1});
+  EXPECT_TRUE(Network::Create(network, {}).ok());
+  network.operations[1].kind = ReshapeOperation{Shape(2'000'000, 1)};
+  EXPECT_THAT(Network::Create(network, {}).status().message(),
+              HasSubstr("'op': output shape has 2000000 dimensions, allowed are 8"));
 }
 
 // A reshape cannot grow, but pads and concatenations can: their output is bounded before anything is built.

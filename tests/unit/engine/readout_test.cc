@@ -163,6 +163,18 @@ TEST_P(ReadoutOf, RefusesMoreStepsThanRemain) {
   EXPECT_THAT(simulation.value()->Advance(1).message(), HasSubstr("0 remain"));
 }
 
+TEST_P(ReadoutOf, StopsBetweenSamples) {
+  const Loaded loaded = testing::Load(EveryFourthStep(), GetParam());
+  const std::vector<std::byte> input = Bytes(std::vector{256.0});
+  const std::vector<SampleInputs> samples(20, SampleInputs{{input.data()}});
+  auto simulation = loaded.network->NewSimulation(Spec(ReadoutKind::kMean, 10, 0), samples);
+  ASSERT_TRUE(simulation.ok());
+  int asked = 0;
+  const auto stopped = [&asked] { return ++asked > 3; };
+  EXPECT_EQ(simulation.value()->Advance(7, stopped).code(), StatusCode::kCancelled);
+  EXPECT_EQ(asked, 4);
+}
+
 // What a sample cannot compute is told for that sample alone.
 TEST_P(ReadoutOf, NumbersOutOfRangeStayWithTheirSample) {
   NetworkDefinition network = EveryFourthStep();

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <stdexcept>
+#include <thread>
+#include <vector>
 
 namespace spikeserve::engine {
 namespace {
@@ -17,6 +20,28 @@ TEST(ThreadPool, VisitsEveryIndexOnce) {
     });
     EXPECT_EQ(visits, std::vector<int>(101, 1));
   }
+}
+
+// A loop that another caller has begun does not hold up this one, whichever threads it has taken.
+TEST(ThreadPool, LoopsOfSeveralCallersRunAtTheSameTime) {
+  ThreadPool pool(2);
+  std::atomic<bool> short_one_done = false;
+  std::atomic<int> begun = 0;
+  std::jthread other([&] {
+    pool.For(2, [&](std::int64_t, std::int64_t) {
+      ++begun;
+      short_one_done.wait(false);
+    });
+  });
+  while (begun < 2) std::this_thread::yield();
+  int visits = 0;
+  pool.For(5, [&](std::int64_t, std::int64_t thread) {
+    EXPECT_EQ(thread, 0);
+    ++visits;
+  });
+  EXPECT_EQ(visits, 5);
+  short_one_done = true;
+  short_one_done.notify_all();
 }
 
 TEST(ThreadPool, RethrowsAndGoesOn) {

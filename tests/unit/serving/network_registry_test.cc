@@ -170,7 +170,7 @@ TEST_F(NetworkRegistryTest, GivesTheReservationBackWithTheNetwork) {
 }
 
 TEST_F(NetworkRegistryTest, LoadsGetsAndUnloadsAtTheSameTime) {
-  constexpr int kRounds = 200;
+  constexpr int kRounds = 2000;
   {
     std::vector<std::jthread> threads;
     for (int t = 0; t < 2; ++t) {
