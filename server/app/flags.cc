@@ -97,7 +97,9 @@ void AddRequestLimits(CLI::App& app, Config& config) {
              "size of a message or network without its tensor data");
   flags.Number("--max-uploads", limits.max_uploads, 1, 1'024, "networks uploaded at the same time");
   flags.Number("--upload-idle-seconds", limits.upload_idle_seconds, 1, 86'400,
-               "time between two chunks after which an upload is cancelled");
+               "time after which an upload that sends nothing, or less than 64 KiB/s, is cancelled");
+  flags.Number("--write-idle-seconds", limits.write_idle_seconds, 1, 86'400,
+               "time after which an answer that its client does not read is cancelled");
   flags.Number("--max-steps", limits.max_steps, 1, 1'000'000'000, "time steps of one request");
   flags.Number("--max-samples", limits.max_samples, 1, 16'777'216, "samples of one request");
   flags.Number("--max-streams", config.max_streams, 1, kMaxInt, "calls at the same time on one connection");

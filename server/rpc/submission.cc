@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "server/rpc/parsed_size.h"
 #include "server/serving/names.h"
 
 namespace spikeserve::rpc {
@@ -11,8 +12,6 @@ namespace {
 
 // A deadline further away is none; keeps time-point arithmetic away from its limits.
 constexpr std::chrono::hours kFarthestDeadline{24 * 365};
-// The message as received and as parsed.
-constexpr std::int64_t kMessageCopies = 2;
 // The response as built and as serialized.
 constexpr std::int64_t kResponseCopies = 2;
 
@@ -34,15 +33,19 @@ Status CheckTarget(const v1::SimulateRequest& request) {
 
 }  // namespace
 
-Status Submission::Receive(const grpc::ByteBuffer& bytes, BulkPath bulk,
-                           google::protobuf::MessageLite& message) {
-  const auto size = static_cast<std::int64_t>(bytes.Length());
-  auto reservation = context_.budget.Reserve(kMessageCopies * size, "the request");
-  if (!reservation.ok()) return reservation.status();
-  message_reservation_ = std::move(reservation).value();
+Status Submission::Receive(const grpc::ByteBuffer& bytes, BulkPath bulk, google::protobuf::Message& message) {
   if (Status status = CheckStructure(bytes, bulk, context_.limits.max_structure_bytes); !status.ok())
     return status;
-  return Parse(bytes, message);
+  const auto size = static_cast<std::int64_t>(bytes.Length());
+  const auto parsed = ParsedBytes(bytes, *message.GetDescriptor());
+  if (!parsed.ok()) return parsed.status();
+  auto reservation = context_.budget.Reserve(size + parsed.value(), "the request");
+  if (!reservation.ok()) return reservation.status();
+  message_reservation_ = std::move(reservation).value();
+  if (Status status = Parse(bytes, message); !status.ok()) return status;
+  message.DiscardUnknownFields();
+  message_reservation_.ShrinkTo(size + static_cast<std::int64_t>(message.SpaceUsedLong()));
+  return {};
 }
 
 Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, std::int64_t report_every,
@@ -54,12 +57,12 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
   record_.version = network.value()->version;
   auto plan = PlanSimulation(*request, std::move(network).value(), context_.limits);
   if (!plan.ok()) return plan.status();
-  plan_ = std::move(plan.value().response);
-  record_.samples = plan_.samples;
+  plan_ = std::make_shared<const ResponsePlan>(std::move(plan.value().response));
+  record_.samples = plan_->samples;
   if (Status status = ReserveResponse(); !status.ok()) return status;
   serving::Request queued;
-  queued.network = plan_.network;
-  queued.spec = plan_.spec;
+  queued.network = plan_->network;
+  queued.spec = plan_->spec;
   queued.report_every = report_every;
   queued.samples = std::move(plan.value().samples);
   queued.input_bytes = std::move(request);
@@ -71,10 +74,15 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
 }
 
 Status Submission::ReserveResponse() {
-  auto reservation = context_.budget.Reserve(kResponseCopies * plan_.response_bytes, "the response");
+  auto reservation = context_.budget.Reserve(kResponseCopies * plan_->response_bytes, "the response");
   if (!reservation.ok()) return reservation.status();
   response_reservation_ = std::move(reservation).value();
   return {};
+}
+
+void Submission::Release(std::int64_t answer_bytes) {
+  plan_.reset();
+  response_reservation_.ShrinkTo(answer_bytes);
 }
 
 void Submission::Cancel() {

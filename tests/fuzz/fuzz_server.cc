@@ -49,11 +49,10 @@ FuzzServer::FuzzServer()
                .repository = nullptr,
                .parse =
                    [this](std::string_view bytes) {
-                     return rpc::DecodeNetwork(bytes, limits_.max_structure_bytes);
+                     return rpc::DecodeNetwork(bytes, limits_, budget_);
                    },
                .limits = limits_.network,
-               .max_upload_bytes = limits_.max_upload_bytes,
-               .max_structure_bytes = limits_.max_structure_bytes}) {
+               .max_upload_bytes = limits_.max_upload_bytes}) {
   google::protobuf::SetLogHandler(nullptr);  // it tells of every damaged message
 }
 
