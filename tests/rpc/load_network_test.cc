@@ -293,7 +293,7 @@ TEST_F(LoadNetworkTest, AnUploadThatStopsSendingIsCancelled) {
 }
 
 TEST_F(LoadNetworkTest, AnUploadThatSendsNextToNothingIsCancelled) {
-  config_.limits.upload_idle_seconds = 1;
+  config_.limits.upload_idle_seconds = 3;
   Start();
   grpc::ClientContext call;
   v1::LoadNetworkResponse response;
@@ -308,7 +308,7 @@ TEST_F(LoadNetworkTest, AnUploadThatSendsNextToNothingIsCancelled) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   const grpc::Status status = writer->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
-  EXPECT_THAT(status.error_message(), HasSubstr("bytes, wanted 65536 a second after the first 1 s"));
+  EXPECT_THAT(status.error_message(), HasSubstr("bytes, wanted 65536 a second after the first 3 s"));
   EXPECT_TRUE(Idle(0));
 }
 

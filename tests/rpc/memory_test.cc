@@ -66,9 +66,14 @@ TEST_F(MemoryTest, FieldsThatNobodyKnowsAreNotKept) {
   ASSERT_TRUE(Simulate(request).ok());
   const std::int64_t plain = used;
   auto* unknown = request.GetReflection()->MutableUnknownFields(&request);
-  for (int i = 0; i < 10'000; ++i) unknown->AddLengthDelimited(100, "");
+  for (int i = 0; i < 4000; ++i) unknown->AddLengthDelimited(100, "");
   ASSERT_TRUE(Simulate(request).ok());
-  EXPECT_LE(used, plain + 10'000 * 3);  // their bytes as received
+  EXPECT_LE(used, plain + 4000 * 3);  // their bytes as received
+  for (int i = 0; i < 4000; ++i) unknown->AddLengthDelimited(100, "");
+  const grpc::Status status = Simulate(request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(status.error_message(),
+            "the message holds 24000 bytes of fields that this server does not know, allowed 16384");
 }
 
 TEST_F(MemoryTest, CountsListsBeforeTheyAreParsed) {
