@@ -27,6 +27,21 @@ SPIKESERVE_HOST_DEVICE float StepIntegrateAndFire(float c, float& v) {
   return n;
 }
 
+// The same with a lower bound of the voltage, <= 0.
+SPIKESERVE_HOST_DEVICE float StepBoundedIntegrateAndFire(float c, float min_voltage, float& v) {
+  const float n = StepIntegrateAndFire(c, v);
+  v = v < min_voltage ? min_voltage : v;
+  return n;
+}
+
+// v += c above 0, k*c below; n = trunc(v), which may be negative; v -= n, with c = J*dt.
+SPIKESERVE_HOST_DEVICE float StepSpikingLeakyRectifiedLinear(float c, float negative_slope, float& v) {
+  v = v + (c <= 0.0F ? negative_slope * c : c);
+  const float n = v < 0.0F ? ceilf(v) : floorf(v);
+  v = v - n;
+  return n;
+}
+
 // Constants of a LIF population at one dt. Times are in steps, so that dt drops out.
 struct LifConstants {
   float dt_over_tau_rc;
@@ -53,6 +68,50 @@ SPIKESERVE_HOST_DEVICE float StepLif(float current, const LifConstants& lif, flo
   refractory = remaining > 0.0F ? remaining : 0.0F;
   v = v > lif.min_voltage ? v : lif.min_voltage;
   return 0.0F;
+}
+
+// Constants of an AdaptiveLif population.
+struct AdaptiveLifConstants {
+  LifConstants lif;
+  float dt_over_tau_n;
+  float spike_increment;  // inc_n * amplitude / dt
+};
+
+// LIF of J - a; the adaptation a then follows the output.
+SPIKESERVE_HOST_DEVICE float StepAdaptiveLif(float current, const AdaptiveLifConstants& c, float& v,
+                                             float& refractory, float& adaptation) {
+  const float n = StepLif(current - adaptation, c.lif, v, refractory);
+  adaptation = fmaf(c.dt_over_tau_n, fmaf(c.spike_increment, n, -adaptation), adaptation);
+  return n;
+}
+
+// Constants of an Izhikevich population: v and u in mV, time in ms.
+struct IzhikevichConstants {
+  float dt_ms;
+  float recovery_dt_ms;  // tau_recovery * dt_ms
+  float coupling;
+  float reset_voltage;
+  float reset_recovery;
+};
+
+// v' = 0.04 v^2 + 5 v + 140 - u + max(J, -30); at v >= 30 a spike. Then u' = tau_recovery (coupling v - u).
+SPIKESERVE_HOST_DEVICE float StepIzhikevich(float current, const IzhikevichConstants& c, float& v, float& u) {
+  const float j = current < -30.0F ? -30.0F : current;
+  const float slope = fmaf(fmaf(0.04F, v, 5.0F), v, 140.0F - u + j);
+  v = fmaf(slope, c.dt_ms, v);
+  const bool spike = v >= 30.0F;
+  v = spike ? c.reset_voltage : v;
+  u = fmaf(c.recovery_dt_ms, fmaf(c.coupling, v, -u), u);
+  u = spike ? u + c.reset_recovery : u;
+  return spike ? 1.0F : v - v;  // not a number where the voltage is none
+}
+
+// v += R*dt; n = floor(v), which may be negative; v -= n.
+SPIKESERVE_HOST_DEVICE float StepRegularSpiking(float rate, float dt_s, float& v) {
+  v = fmaf(rate, dt_s, v);
+  const float n = floorf(v);
+  v = v - n;
+  return n;
 }
 
 // A*max(J, 0).

@@ -76,7 +76,8 @@ void AddCompute(CLI::App& app, Config& config, std::int64_t& delay_us) {
   FlagSet flags(app, "Computing");
   flags.Text("--backend", config.backend.kind, "auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
-  flags.Number("--threads", config.backend.threads, 0, 4'096, "CPU threads of the engine; 0: one per core");
+  flags.Number("--threads", config.backend.threads, 0, 4'096,
+               "CPU threads that compute one batch; 0: one per core");
   flags.Number("--workers", config.workers, 1, 256, "batches run at the same time");
   flags.Number("--max-batch", config.batching.max_batch, 1, kMaxInt, "samples that requests are merged to");
   flags.Number("--max-batch-delay-us", delay_us, 0, 60'000'000,
@@ -100,6 +101,9 @@ void AddRequestLimits(CLI::App& app, Config& config) {
                "time after which an upload that sends nothing, or less than 64 KiB/s, is cancelled");
   flags.Number("--write-idle-seconds", limits.write_idle_seconds, 1, 86'400,
                "time after which an answer that its client does not read is cancelled");
+  flags.Number("--max-sessions", limits.max_sessions, 1, 65'536, "sessions at the same time");
+  flags.Number("--session-idle-seconds", limits.session_idle_seconds, 1, 86'400,
+               "time without a message after which a session ends");
   flags.Number("--max-steps", limits.max_steps, 1, 1'000'000'000, "time steps of one request");
   flags.Number("--max-samples", limits.max_samples, 1, 16'777'216, "samples of one request");
   flags.Number("--max-streams", config.max_streams, 1, kMaxInt, "calls at the same time on one connection");
@@ -117,7 +121,8 @@ void AddNetworkLimits(CLI::App& app, engine::NetworkLimits& limits) {
   flags.Number("--max-elements", limits.max_elements, 1, kMaxInt, "elements of one operation's output");
   flags.Number("--max-neurons", limits.max_neurons, 1, kHigh, "neurons");
   flags.Number("--max-parameters", limits.max_parameters, 1, kHigh, "weights and other parameters");
-  flags.Number("--max-synapses", limits.max_synapses, 1, kHigh, "outputs times inputs of one operation");
+  flags.Number("--max-synapses", limits.max_synapses, 1, kHigh,
+               "work of a step: outputs times inputs of all operations");
 }
 
 void AddSecurity(CLI::App& app, Config& config) {

@@ -6,6 +6,7 @@
 
 #include "server/engine/index.h"
 #include "server/engine/lowering.h"
+#include "server/engine/neuron_models.h"
 #include "server/engine/paths.h"
 #include "server/engine/plan.h"
 
@@ -145,8 +146,8 @@ class Compiler {
     layer.initial_voltage = neuron.initial_voltage.value_or(ZeroVoltage{});
     Population population{.operation = operation, .size = network_.size(operation)};
     population.layer = static_cast<std::int64_t>(plan_.layers.size());
-    population.spiking = !std::holds_alternative<RectifiedLinear>(neuron.model);
-    population.amplitude = population.spiking ? AmplitudeOf(neuron.model) : 1.0;
+    population.spiking = IsSpiking(neuron.model);
+    population.amplitude = SpikeAmplitude(neuron.model);
     if (Status status = AddLayer(operation, std::move(layer)); !status.ok()) {
       return status;
     }
@@ -156,16 +157,6 @@ class Compiler {
       plan_.spiking.push_back({network_.definition().operations[Index(operation)].name, population.size});
     }
     return {};
-  }
-
-  static double AmplitudeOf(const NeuronModel& model) {
-    if (const auto* neuron = std::get_if<SpikingRectifiedLinear>(&model)) {
-      return neuron->amplitude;
-    }
-    if (const auto* neuron = std::get_if<IntegrateAndFire>(&model)) {
-      return neuron->amplitude;
-    }
-    return std::get<Lif>(model).amplitude;
   }
 
   // Lowers the paths to the operation into the terms of the layer.
@@ -186,7 +177,7 @@ class Compiler {
       if (!product.ok()) {
         return product.status();
       }
-      layer.terms.push_back({source, path.synapse, std::move(product).value()});
+      layer.terms.push_back({source, path.synapse, std::move(product).value(), path.delay_steps});
     }
     layer.constant = constants_[Index(operation)];
     layer_of_[Index(operation)] = static_cast<std::int64_t>(plan_.layers.size());
@@ -198,8 +189,8 @@ class Compiler {
     for (std::size_t i = 0; i < network_.definition().probes.size(); ++i) {
       const ProbeDefinition& probe = network_.definition().probes[i];
       const std::int64_t target = network_.probe_target(static_cast<std::int64_t>(i));
-      plan_.probes.push_back(
-          {probe.quantity, layer_of_[Index(target)], network_.size(target), probe.synapse});
+      plan_.probes.push_back({probe.quantity, layer_of_[Index(target)], network_.size(target), probe.synapse,
+                              probe.delay_steps});
     }
   }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "server/engine/cuda_simulation.h"
+#include "server/engine/cuda_support.h"
 #include "server/engine/sample_simulation.h"
 
 namespace spikeserve::engine {
@@ -53,6 +54,9 @@ Result<CudaLaunchPlan> CudaNetwork::PlanLaunch(const CudaRun& run, std::int64_t 
 }
 
 std::int64_t CudaNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const {
+  if (!CheckCudaSupport(spec).ok()) {
+    return 0;  // NewSimulation refuses it
+  }
   const CudaRun run(*plan_, weights_, spec);
   const auto layers = static_cast<std::int64_t>(plan_->spiking.size());
   const std::int64_t readings = ReadingBytes(spec, probe_sizes_, layers, samples);
@@ -80,6 +84,9 @@ std::unique_ptr<CudaWorkspace> CudaNetwork::MakeWorkspace(const SimulationSpec& 
 
 Result<std::unique_ptr<Simulation>> CudaNetwork::NewSimulation(const SimulationSpec& spec,
                                                                std::span<const SampleInputs> samples) const {
+  if (Status supported = CheckCudaSupport(spec); !supported.ok()) {
+    return supported;
+  }
   const auto inputs = static_cast<std::int64_t>(plan_->network->inputs().size());
   Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(plan_->probes.size()), samples);
   if (!status.ok()) {

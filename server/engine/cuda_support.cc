@@ -2,9 +2,10 @@
 
 #include <optional>
 #include <string>
-#include <type_traits>
 
 #include "server/engine/index.h"
+#include "server/engine/neuron_models.h"
+#include "server/engine/synapse_filter.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -16,7 +17,7 @@ std::optional<ScanKind> KindOf(const NeuronModel& model) {
   if (std::holds_alternative<SpikingRectifiedLinear>(model)) {
     return ScanKind::kSpikingRectifiedLinear;
   }
-  if (std::holds_alternative<IntegrateAndFire>(model)) {
+  if (std::holds_alternative<IntegrateAndFire>(model) && IsPlainIntegrator(model)) {
     return ScanKind::kIntegrateAndFire;
   }
   if (std::holds_alternative<Lif>(model)) {
@@ -33,13 +34,8 @@ bool IsSupported(const ActivationOperation& activation) {
          std::holds_alternative<LeakyRelu>(activation.kind);
 }
 
-// A new kind of synapse must get its kernel before this compiles again.
-static_assert(std::is_same_v<Synapse, std::optional<Lowpass>>);
-
-Status Refusal(const Plan& plan, const Layer& layer, const std::string& what) {
-  return {StatusCode::kUnimplemented, "layer '" +
-                                          plan.network->definition().operations[Index(layer.operation)].name +
-                                          "': the CUDA backend has no kernel for its " + what +
+Status Refusal(const std::string& where, const std::string& what) {
+  return {StatusCode::kUnimplemented, where + ": the CUDA backend has no kernel for its " + what +
                                           "; serve this network with --backend cpu"};
 }
 
@@ -47,13 +43,49 @@ Status Refusal(const Plan& plan, const Layer& layer, const std::string& what) {
 
 Status CheckCudaSupport(const Plan& plan) {
   for (const Layer& layer : plan.layers) {
+    const OperationDefinition& operation = plan.network->definition().operations[Index(layer.operation)];
+    const std::string where = "layer '" + operation.name + "'";
     if (layer.kind == LayerKind::kNeuron && !KindOf(layer.model)) {
-      return Refusal(plan, layer, "neuron type");
+      return Refusal(where, "neuron type");
     }
-    const OperationKind& kind = plan.network->definition().operations[Index(layer.operation)].kind;
-    if (layer.kind == LayerKind::kActivation && !IsSupported(std::get<ActivationOperation>(kind))) {
-      return Refusal(plan, layer, "activation");
+    if (layer.kind == LayerKind::kActivation && !IsSupported(std::get<ActivationOperation>(operation.kind))) {
+      return Refusal(where, "activation");
     }
+    for (const Term& term : layer.terms) {
+      if (!IsSimple(term.synapse, term.delay_steps)) {
+        return Refusal(where, "synapse or delay");
+      }
+    }
+  }
+  for (std::size_t i = 0; i < plan.probes.size(); ++i) {
+    if (!IsSimple(plan.probes[i].synapse, plan.probes[i].delay_steps)) {
+      return Refusal("probe '" + plan.network->definition().probes[i].name + "'", "synapse or delay");
+    }
+  }
+  return {};
+}
+
+Status CheckCudaSupport(const SimulationSpec& spec) {
+  const auto refuse = [](const std::string& what) {
+    return Status(StatusCode::kUnimplemented,
+                  what + ": the CUDA backend does not do this; serve the network with --backend cpu");
+  };
+  for (const InputFormat& format : spec.inputs) {
+    if (format.encoding) {
+      return refuse("encodings");
+    }
+  }
+  if (spec.early_exit) {
+    return refuse("early_exit");
+  }
+  if (!spec.request_probes.empty()) {
+    return refuse("request_probes");
+  }
+  if (spec.session) {
+    return refuse("sessions");
+  }
+  if (spec.settings.readout.kind == ReadoutKind::kCorrectedMean) {
+    return refuse("readout.kind READOUT_KIND_CORRECTED_MEAN");
   }
   return {};
 }

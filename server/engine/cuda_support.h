@@ -10,6 +10,9 @@ namespace spikeserve::engine {
 // UNIMPLEMENTED, naming the layer and what it has, where the plan needs something that no kernel does.
 Status CheckCudaSupport(const Plan& plan);
 
+// UNIMPLEMENTED, naming the field, where the run needs something that no kernel does.
+Status CheckCudaSupport(const SimulationSpec& spec);
+
 // What the kernels call the layer's kind. For plans that passed CheckCudaSupport.
 cuda::ScanKind CudaKindOf(const Layer& layer);
 

@@ -32,13 +32,23 @@ std::int64_t ExactNetwork::bytes() const {
 std::int64_t ExactNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const {
   const std::int64_t threads = std::min(samples, pool_.threads());
   const auto layers = static_cast<std::int64_t>(plan_.spiking.size());
-  return ExactRunBytes(plan_, spec, samples, threads) + ReadingBytes(spec, probe_sizes_, layers, samples);
+  return ExactRunBytes(plan_, spec, samples, threads) + ReadingBytes(spec, probe_sizes_, layers, samples) +
+         RecordBytes(*plan_.network, spec, samples);
 }
 
 Result<std::unique_ptr<Simulation>> ExactNetwork::NewSimulation(const SimulationSpec& spec,
                                                                 std::span<const SampleInputs> samples) const {
   const auto inputs = static_cast<std::int64_t>(plan_.network->inputs().size());
   Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(plan_.probes.size()), samples);
+  for (const RequestProbe& probe : spec.request_probes) {
+    if (status.ok() && LayerOf(plan_, probe.operation) < 0) {
+      status = InvalidArgument("request probe: operation " + std::to_string(probe.operation) +
+                               " is neither a Neuron nor read by a probe of the network");
+    }
+  }
+  if (status.ok()) {
+    status = CheckTaps(*plan_.network, spec.settings.dt_s);
+  }
   if (!status.ok()) {
     return status;
   }

@@ -53,10 +53,16 @@ ExactReadout::ExactReadout(const ExactRun& run) : folds_(run.folded.size()) {
   const RunSettings& settings = run.spec.settings;
   for (std::size_t p = 0; p < run.folded.size(); ++p) {
     const ProbePlan& probe = run.probe(p);
+    const bool simple = IsSimple(probe.synapse, probe.delay_steps);
     const double decay = probe.synapse ? DecayOf(*probe.synapse, settings.dt_s) : 0.0;
+    filters_.emplace_back();
+    if (!simple) {
+      filters_.back() = kernels::FilterBank(run.probe_filters[p], probe.size);
+    }
     const bool wanted = !run.folded[p] || run.spec.trajectories;
-    probes_.emplace_back(ProbeState::Options{settings.readout, run.spec.trajectories ? settings.steps : 0,
-                                             probe.synapse.has_value(), decay},
+    const std::int64_t reserve = run.spec.session ? 0 : settings.steps;
+    probes_.emplace_back(ProbeState::Options{settings.readout, run.spec.trajectories, reserve,
+                                             simple && probe.synapse.has_value(), decay},
                          wanted ? probe.size : 0);
     if (!run.folded[p]) {
       continue;
@@ -66,6 +72,40 @@ ExactReadout::ExactReadout(const ExactRun& run) : folds_(run.folded.size()) {
                              run.population(term.population).size);
     }
     folds_[p].emplace_back(Filters(std::nullopt, probe.synapse, settings.dt_s), 1);
+  }
+  for (std::size_t i = 0; i < run.spec.request_probes.size(); ++i) {
+    const RequestProbe& probe = run.spec.request_probes[i];
+    recorders_.emplace_back(probe.recording, RecorderFilter(probe, settings.dt_s), run.RecordSize(i));
+  }
+}
+
+void ExactReadout::Forget() {
+  for (ProbeState& probe : probes_) {
+    probe.ForgetTrajectory();
+  }
+  for (ProbeRecorder& recorder : recorders_) {
+    recorder.Forget();
+  }
+}
+
+void ExactReadout::StepRecorders(const ExactRun& run, const LayerView& view, std::span<float> buffer) {
+  const LayerConstants& constants = run.constants[view.layer];
+  for (std::size_t i = 0; i < recorders_.size(); ++i) {
+    if (Index(run.record_layers[i]) != view.layer) {
+      continue;
+    }
+    const std::span<float> values = buffer.first(Index(run.RecordSize(i)));
+    switch (run.spec.request_probes[i].quantity) {
+      case ProbeQuantity::kVoltage: recorders_[i].Step(view.voltage); continue;
+      case ProbeQuantity::kSpikes: std::copy(view.counts.begin(), view.counts.end(), values.begin()); break;
+      case ProbeQuantity::kCurrent:
+        std::transform(view.total.begin(), view.total.end(), constants.bias.begin(), values.begin(),
+                       [&](float sum, float bias) { return (sum + bias) / constants.current_unit; });
+        break;
+      case ProbeQuantity::kOutput:
+      case ProbeQuantity::kUnspecified: LayerOutput(run, view, values); break;
+    }
+    recorders_[i].Step(std::span<const float>(values));
   }
 }
 
@@ -77,16 +117,18 @@ void ExactReadout::StepLayer(const ExactRun& run, const LayerView& view, std::sp
     }
     const std::span<float> output = buffer.first(Index(probe.size));
     if (probe.quantity == ProbeQuantity::kVoltage) {
-      probes_[p].Step(view.voltage);
-      continue;
-    }
-    if (probe.quantity == ProbeQuantity::kSpikes) {
+      std::copy(view.voltage.begin(), view.voltage.end(), output.begin());
+    } else if (probe.quantity == ProbeQuantity::kSpikes) {
       std::copy(view.counts.begin(), view.counts.end(), output.begin());
     } else {
       LayerOutput(run, view, output);
     }
+    if (!IsSimple(probe.synapse, probe.delay_steps)) {
+      filters_[p].Step(output);
+    }
     probes_[p].Step(std::span<const float>(output));
   }
+  StepRecorders(run, view, buffer);
 }
 
 kernels::Fold* ExactReadout::FusedFold(const ExactRun& run, std::int64_t population) {

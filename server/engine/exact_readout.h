@@ -4,8 +4,10 @@
 #include <span>
 #include <vector>
 
+#include "kernels/cpu/filter.h"
 #include "kernels/cpu/fold.h"
 #include "server/engine/exact_scratch.h"
+#include "server/engine/probe_recorder.h"
 #include "server/engine/probe_state.h"
 
 namespace spikeserve::engine {
@@ -13,7 +15,7 @@ namespace spikeserve::engine {
 // What a layer holds after a step, for its probes.
 struct LayerView {
   std::size_t layer = 0;
-  std::span<const float> total;          // summed currents, without bias; of linear layers and activations
+  std::span<const float> total;          // summed currents, without bias
   std::span<const float> voltage;        // of spiking neurons
   std::span<const std::int32_t> counts;  // of spiking neurons
   std::span<const float> values;         // of rate neurons
@@ -37,13 +39,19 @@ class ExactReadout {
   void Read(const ExactRun& run, std::size_t index, std::int64_t done, ExactScratch& scratch,
             std::span<double> out) const;
   const std::vector<double>& trajectory(std::size_t index) const { return probes_[index].trajectory(); }
+  std::vector<double> Record(std::size_t index) const { return recorders_[index].Rows(); }
+  // Begins trajectories and records anew.
+  void Forget();
 
  private:
+  void StepRecorders(const ExactRun& run, const LayerView& view, std::span<float> buffer);
   void StepFold(const ExactRun& run, std::size_t p, std::size_t t, std::int64_t steps, ExactScratch& scratch);
   void ReadFolds(const ExactRun& run, std::size_t index, std::int64_t counted, ExactScratch& scratch,
                  std::span<double> out) const;
 
-  std::vector<ProbeState> probes_;  // [probe of the spec]
+  std::vector<ProbeState> probes_;            // [probe of the spec]
+  std::vector<kernels::FilterBank> filters_;  // [probe of the spec]: of those that are not simple
+  std::vector<ProbeRecorder> recorders_;      // [request probe]
   std::vector<std::vector<kernels::Fold>>
       folds_;  // [probe of the spec][term], then one for the bias; or none
 };

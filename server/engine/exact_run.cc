@@ -12,8 +12,11 @@ constexpr std::int64_t kChunkBytes = std::int64_t{1} << 20;
 constexpr std::int64_t kMaxChunkSteps = 64;
 
 bool IsFolded(const Plan& plan, const ProbePlan& probe) {
-  return probe.quantity == ProbeQuantity::kOutput &&
-         plan.layers[Index(probe.layer)].kind == LayerKind::kLinear;
+  const Layer& layer = plan.layers[Index(probe.layer)];
+  return probe.quantity == ProbeQuantity::kOutput && layer.kind == LayerKind::kLinear &&
+         IsSimple(probe.synapse, probe.delay_steps) &&
+         std::all_of(layer.terms.begin(), layer.terms.end(),
+                     [](const Term& term) { return IsSimple(term.synapse, term.delay_steps); });
 }
 
 std::int64_t ChunkSteps(const Plan& plan) {
@@ -48,15 +51,27 @@ std::int64_t ScratchBytes(const Plan& plan) {
   return bytes + 48 * widest;  // CurrentScratch and the buffers of ExactScratch
 }
 
+// Per element.
+std::int64_t GeneralFilterBytes(const Synapse& synapse, std::int64_t delay_steps,
+                                const SimulationSpec& spec) {
+  return IsSimple(synapse, delay_steps)
+             ? 0
+             : kernels::FilterBytes(MakeFilter(synapse, delay_steps, spec.settings.dt_s));
+}
+
 std::int64_t SampleBytes(const Plan& plan, const SimulationSpec& spec) {
   constexpr std::int64_t kPerVector = 64;  // the object and what its allocation adds
   std::int64_t bytes = 1024;
   for (const Layer& layer : plan.layers) {
-    bytes += (layer.size * 8 + 2 * kPerVector) * (2 + static_cast<std::int64_t>(layer.terms.size()));
+    bytes += (layer.size * 8 + 3 * kPerVector) * (3 + static_cast<std::int64_t>(layer.terms.size()));
+    for (const Term& term : layer.terms) {
+      bytes += layer.size * GeneralFilterBytes(term.synapse, term.delay_steps, spec);
+    }
   }
   for (const std::int64_t index : spec.probes) {
     const ProbePlan& probe = plan.probes[Index(index)];
-    bytes += 24 * probe.size + 8 * kPerVector;
+    bytes += 24 * probe.size + 8 * kPerVector +
+             probe.size * GeneralFilterBytes(probe.synapse, probe.delay_steps, spec);
     for (const Term& term : plan.layers[Index(probe.layer)].terms) {
       bytes += 28 * plan.populations[Index(term.population)].size + 8 * kPerVector;
     }
@@ -135,13 +150,40 @@ ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const Fas
   for (const std::int64_t index : spec.probes) {
     const ProbePlan& probe = plan.probes[Index(index)];
     run.folded.push_back(IsFolded(plan, probe));
+    run.probe_filters.emplace_back();
+    if (!IsSimple(probe.synapse, probe.delay_steps)) {
+      run.probe_filters.back() = MakeFilter(probe.synapse, probe.delay_steps, spec.settings.dt_s);
+    }
     if (!run.folded.back() || spec.trajectories) {
       run.stepped[Index(probe.layer)] = true;
       run.observed[Index(probe.layer)] = true;
     }
   }
+  for (const RequestProbe& probe : spec.request_probes) {
+    run.record_layers.push_back(LayerOf(plan, probe.operation));
+    run.stepped[Index(run.record_layers.back())] = true;
+    run.observed[Index(run.record_layers.back())] = true;
+  }
+  if (spec.settings.readout.kind == ReadoutKind::kCorrectedMean) {
+    run.correction = ReadoutCorrection(FindFilterPaths(plan), spec);
+  }
   FindReaders(plan, run);
   return run;
+}
+
+ExactRun ExactRun::WithInputs(const std::vector<InputFormat>& inputs) const {
+  SimulationSpec changed = spec;
+  changed.inputs = inputs;
+  return MakeExactRun(*plan, *readout_weights, fast, changed);
+}
+
+std::int64_t LayerOf(const Plan& plan, std::int64_t operation) {
+  for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+    if (plan.layers[l].operation == operation) {
+      return static_cast<std::int64_t>(l);
+    }
+  }
+  return -1;
 }
 
 std::int64_t ExactRunBytes(const Plan& plan, const SimulationSpec& spec, std::int64_t samples,

@@ -1,6 +1,7 @@
 #include "server/engine/exact_sample.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "kernels/cpu/population.h"
 #include "server/engine/activity.h"
@@ -20,12 +21,19 @@ ExactSample::ExactSample(const ExactRun& run, SampleInputs inputs)
     const Layer& layer = run.plan->layers[l];
     LayerState& state = layers_[l];
     state.voltage = run.constants[l].voltage;
-    state.refractory.assign(std::holds_alternative<Lif>(layer.model) ? Index(layer.size) : 0, 0.0F);
-    state.spikes.assign(run.spec.statistics ? state.voltage.size() : 0, 0);
+    const NeuronConstants& neurons = run.constants[l].neurons;
+    state.second.assign(neurons.has_second ? Index(layer.size) : 0, 0.0F);
+    state.third.assign(neurons.has_third ? Index(layer.size) : 0, 0.0F);
+    const bool counted = run.spec.statistics && run.IsSpiking(l);
+    state.spikes.assign(counted ? Index(layer.size) : 0, 0);
     state.filters.resize(layer.terms.size());
+    state.banks.resize(layer.terms.size());
     state.constant.resize(layer.terms.size());
     for (std::size_t t = 0; run.stepped[l] && t < layer.terms.size(); ++t) {
       state.filters[t].assign(run.constants[l].terms[t].filtered ? Index(layer.size) : 0, 0.0F);
+      if (run.constants[l].terms[t].general) {
+        state.banks[t] = kernels::FilterBank(run.constants[l].terms[t].filter, layer.size);
+      }
     }
   }
 }
@@ -45,6 +53,17 @@ void ExactSample::Prepare(const ExactRun& run, std::span<ExactSample> group, Exa
       ComputeHeldCurrents(run, l, t, held, scratch);
     }
   }
+}
+
+void ExactSample::Feed(SampleInputs inputs) {
+  inputs_ = std::move(inputs);
+  fed_at_ = done_;
+  for (LayerState& layer : layers_) {
+    for (std::vector<float>& constant : layer.constant) {
+      constant.clear();
+    }
+  }
+  readout_.Forget();
 }
 
 void ExactSample::Advance(const ExactRun& run, std::int64_t steps, ExactScratch& scratch) {
@@ -81,9 +100,14 @@ void ExactSample::LoadInput(const ExactRun& run, std::int64_t input, std::int64_
   const OperationDefinition& operation =
       run.plan->network->definition().operations[Index(population.operation)];
   const auto& definition = std::get<InputOperation>(operation.kind);
-  for (std::int64_t step = 0; step < (format.per_step ? steps : 1); ++step) {
-    const std::int64_t first = format.per_step ? (done_ + step) * population.size : 0;
-    ReadInput(definition, format.type, inputs_.data[Index(input)], first, scratch.Values(input, step));
+  for (std::int64_t step = 0; step < (run.IsHeld(input) ? 1 : steps); ++step) {
+    const std::int64_t first = format.per_step ? (done_ - fed_at_ + step) * population.size : 0;
+    const std::span<float> values = scratch.Values(input, step);
+    ReadInput(definition, format.type, inputs_.data[Index(input)], first, values);
+    if (format.encoding) {
+      Encode(*format.encoding, run.spec.settings.dt_s, KeyOf(run.spec.settings, inputs_, input),
+             done_ + step + 1, values);
+    }
   }
 }
 
@@ -141,9 +165,12 @@ bool ExactSample::SumCurrents(const ExactRun& run, std::size_t layer, std::int64
     const TermConstants& constants = run.constants[layer].terms[t];
     if (constants.filtered) {
       kernels::AddFiltered(current, constants.decay, layers_[layer].filters[t], total);
-    } else {
-      kernels::Add(current, total);
+      continue;
     }
+    if (constants.general) {
+      layers_[layer].banks[t].Step(current);
+    }
+    kernels::Add(current, total);
   }
   return true;
 }
@@ -182,7 +209,7 @@ bool ExactSample::SourceCurrent(const ExactRun& run, const Term& term, const Ter
   }
   if (run.IsBytes(source)) {
     const std::byte* data = inputs_.data[Index(source)];
-    data += run.IsHeld(source) ? 0 : (done_ + step) * population.size;
+    data += run.IsHeld(source) ? 0 : (done_ - fed_at_ + step) * population.size;
     const std::span<std::int32_t> bytes = std::span(scratch.bytes).first(Index(population.size));
     std::transform(data, data + population.size, bytes.begin(), std::to_integer<std::int32_t>);
     return IntegerCurrent(term.product, constants.scale, bytes, kLargestByte, scratch.currents, current);
@@ -199,25 +226,43 @@ bool ExactSample::StepNeurons(const ExactRun& run, std::size_t layer, std::int64
   const LayerConstants& constants = run.constants[layer];
   LayerState& state = layers_[layer];
   const std::span<const float> sum = std::span(scratch.total).first(Index(plan.size));
-  if (std::holds_alternative<RectifiedLinear>(plan.model)) {
-    kernels::StepRectifiedLinear(sum, constants.bias, constants.amplitude,
-                                 scratch.Values(plan.population, step));
+  const NeuronConstants& neurons = constants.neurons;
+  if (!run.IsSpiking(layer)) {
+    kernels::StepRates(*neurons.rate, sum, constants.bias, state.third,
+                       scratch.Values(plan.population, step));
     return true;
   }
   const std::span<std::int32_t> counts = scratch.WriteCounts(plan.population, step);
   kernels::StepResult result;
-  if (std::holds_alternative<IntegrateAndFire>(plan.model)) {
-    result = kernels::StepIntegrateAndFire(sum, constants.bias, state.voltage, counts);
-  } else if (std::holds_alternative<SpikingRectifiedLinear>(plan.model)) {
-    result = kernels::StepSpikingRectifiedLinear(sum, constants.bias, state.voltage, counts);
+  if (neurons.rule) {
+    const std::span<float> rates = std::span(scratch.output).first(sum.size());
+    kernels::StepRates(*neurons.rate, sum, constants.bias, state.third, rates);
+    const kernels::StepDraws draws = DrawsOf(run.spec, inputs_.index, plan.operation, done_ + step);
+    result = kernels::StepSpikingRule(*neurons.rule, rates, neurons.dt_s, state.voltage, draws, counts);
   } else {
-    result = kernels::StepLif(sum, constants.bias, constants.lif, state.voltage, state.refractory, counts);
+    result = kernels::StepNeurons(neurons.current, sum, constants.bias,
+                                  {state.voltage, state.second, state.third}, counts);
   }
   scratch.Largest(plan.population, step) = result.largest;
-  spikes_ += result.spikes;
-  std::transform(state.spikes.begin(), state.spikes.end(), counts.begin(), state.spikes.begin(),
-                 std::plus<>());
+  if (neurons.is_signed) {
+    CountMagnitudes(counts, state);
+  } else {
+    spikes_ += result.spikes;
+    std::transform(state.spikes.begin(), state.spikes.end(), counts.begin(), state.spikes.begin(),
+                   std::plus<>());
+  }
   return result.in_range;
+}
+
+// A negative spike is a spike.
+void ExactSample::CountMagnitudes(std::span<const std::int32_t> counts, LayerState& state) {
+  for (std::size_t j = 0; j < counts.size(); ++j) {
+    const std::int64_t magnitude = std::abs(static_cast<std::int64_t>(counts[j]));
+    spikes_ += magnitude;
+    if (!state.spikes.empty()) {
+      state.spikes[j] += magnitude;
+    }
+  }
 }
 
 std::vector<LayerActivity> ExactSample::Activity(const ExactRun& run) const {

@@ -18,7 +18,7 @@ class ExactSample {
   ExactSample(const ExactRun& run, SampleInputs inputs);
 
   // Computes what the held inputs of the samples cause in the layers that the fast kernels run, all together.
-  // Called once, before the first Advance.
+  // Called before the first Advance with these inputs.
   static void Prepare(const ExactRun& run, std::span<ExactSample> group, ExactScratch& scratch);
   // Runs the next `steps`; does nothing once a number has left its range.
   void Advance(const ExactRun& run, std::int64_t steps, ExactScratch& scratch);
@@ -28,6 +28,11 @@ class ExactSample {
   }
   const std::vector<double>& trajectory(std::size_t index) const { return readout_.trajectory(index); }
   // Of every spiking layer; needs SimulationSpec::statistics.
+  // [rows, size] of request probe `index`.
+  std::vector<double> Record(std::size_t index) const { return readout_.Record(index); }
+  // Of a session: goes on with other inputs; trajectories and records begin anew.
+  void Feed(SampleInputs inputs);
+  std::int64_t steps_done() const { return done_; }
   std::vector<LayerActivity> Activity(const ExactRun& run) const;
   std::int64_t spikes() const { return spikes_; }
   const Status& status() const { return status_; }
@@ -43,10 +48,12 @@ class ExactSample {
   bool SourceCurrent(const ExactRun& run, const Term& term, const TermConstants& constants, std::int64_t step,
                      ExactScratch& scratch, std::span<float> current) const;
   bool StepNeurons(const ExactRun& run, std::size_t layer, std::int64_t step, ExactScratch& scratch);
+  void CountMagnitudes(std::span<const std::int32_t> counts, LayerState& state);
   void Fail(const ExactRun& run, std::size_t layer);
 
   SampleInputs inputs_;
   std::int64_t done_ = 0;
+  std::int64_t fed_at_ = 0;  // steps done when the inputs began
   std::int64_t spikes_ = 0;
   std::vector<LayerState> layers_;
   ExactReadout readout_;

@@ -5,6 +5,8 @@
 #include "kernels/cpu/event_layer.h"
 #include "kernels/cpu/group_product.h"
 #include "server/engine/index.h"
+#include "server/engine/neuron_models.h"
+#include "server/engine/synapse_filter.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -77,8 +79,9 @@ FastTerm MakeTerm(const Plan& plan, const Term& term) {
 
 bool HasFastNeurons(const Layer& layer) {
   return layer.kind == LayerKind::kNeuron && layer.terms.size() <= kernels::kMaxEventTerms &&
-         (std::holds_alternative<SpikingRectifiedLinear>(layer.model) ||
-          std::holds_alternative<IntegrateAndFire>(layer.model));
+         IsPlainIntegrator(layer.model) &&
+         std::all_of(layer.terms.begin(), layer.terms.end(),
+                     [](const Term& term) { return IsSimple(term.synapse, term.delay_steps); });
 }
 
 // All terms must cut the layer's neurons into the same pixels and channels; a term of an input fits any.

@@ -6,7 +6,11 @@
 #include <string_view>
 
 #include "server/engine/network.h"
+#include "server/engine/neuron_models.h"
+#include "server/engine/neuron_rules.h"
 #include "server/engine/shape_rules.h"
+#include "server/engine/synapse_filter.h"
+#include "server/engine/synapse_rules.h"
 #include "server/engine/violations.h"
 
 namespace spikeserve::engine {
@@ -15,7 +19,6 @@ namespace {
 constexpr std::size_t kMaxNameLength = 128;
 constexpr std::size_t kMaxTensorRank = 5;
 constexpr std::size_t kMaxRank = 8;  // of what an operation gives
-constexpr double kMaxTau = 1e6;
 
 bool IsName(const std::string& name) {
   constexpr std::string_view kOther = "._/:-";
@@ -61,7 +64,9 @@ class NetworkBuilder final : public TensorTable {
     if (violations_.empty()) {
       CheckTensors();
       CheckNames();
+      CheckNeurons();
       Connect();
+      CheckProbeFilters();
     }
     if (violations_.empty()) {
       Sort();
@@ -172,10 +177,10 @@ class NetworkBuilder final : public TensorTable {
         continue;
       }
       network_.incoming_[static_cast<std::size_t>(target)].push_back({source, static_cast<std::int64_t>(i)});
-      CheckSynapse(connection.synapse, Join("connection ", i));
-      if (connection.synapse && !IsPopulation(source)) {
-        violations_.Add("connection ", i, ": has a synapse, but its source ", Quote(connection.source),
-                        " is neither an Input nor a Neuron");
+      CheckSynapse(connection.synapse, connection.delay_steps, Join("connection ", i), violations_);
+      if ((connection.synapse || connection.delay_steps != 0) && !IsPopulation(source)) {
+        violations_.Add("connection ", i, ": has a synapse or a delay, but its source ",
+                        Quote(connection.source), " is neither an Input nor a Neuron");
       }
     }
   }
@@ -199,9 +204,17 @@ class NetworkBuilder final : public TensorTable {
     return Definition().operations[static_cast<std::size_t>(index)].kind;
   }
 
-  void CheckSynapse(const Synapse& synapse, const std::string& where) {
-    if (synapse && !(synapse->tau >= 0 && synapse->tau <= kMaxTau)) {
-      violations_.Add(where, ": lowpass tau is ", synapse->tau, " s, wanted 0..", kMaxTau);
+  void CheckNeurons() {
+    for (const OperationDefinition& operation : Definition().operations) {
+      if (const auto* neuron = std::get_if<NeuronOperation>(&operation.kind)) {
+        CheckNeuron(*neuron, "operation " + Quote(operation.name), violations_);
+      }
+    }
+  }
+
+  void CheckProbeFilters() {
+    for (const ProbeDefinition& probe : Definition().probes) {
+      CheckSynapse(probe.synapse, probe.delay_steps, "probe " + Quote(probe.name), violations_);
     }
   }
 
@@ -298,6 +311,9 @@ class NetworkBuilder final : public TensorTable {
     } else if (const auto* affine = std::get_if<AffineOperation>(&operation.kind)) {
       fan_in = network_.tensor(affine->weight).shape[1];
     }
+    if (fan_in >= 0) {
+      fan_in += TapsInto(Definition(), network_.incoming(operation_index_.at(operation.name)));
+    }
     std::int64_t synapses = 0;
     if (fan_in < 0 || __builtin_mul_overflow(fan_in, count, &synapses) ||
         synapses > limits_.max_synapses - network_.synapses_) {
@@ -320,7 +336,6 @@ class NetworkBuilder final : public TensorTable {
       if (!IsName(probe.name) || !names.emplace(probe.name, i).second) {
         violations_.Add("probe ", i, ": name ", Quote(probe.name), " is not a name or not unique");
       }
-      CheckSynapse(probe.synapse, "probe " + Quote(probe.name));
       const std::int64_t target = Lookup(probe.target, "probe", i, "target");
       network_.probe_targets_.push_back(target);
       if (target >= 0) {
@@ -338,9 +353,12 @@ class NetworkBuilder final : public TensorTable {
       return;
     }
     const auto* neuron = std::get_if<NeuronOperation>(&KindOf(target));
-    if (neuron == nullptr || std::holds_alternative<RectifiedLinear>(neuron->model)) {
+    if (neuron == nullptr || !IsSpiking(neuron->model)) {
       violations_.Add("probe ", Quote(probe.name), ": reads spikes or voltage of ", Quote(probe.target),
                       ", which is not a spiking Neuron");
+    } else if (probe.quantity == ProbeQuantity::kVoltage && !HasVoltage(neuron->model)) {
+      violations_.Add("probe ", Quote(probe.name), ": reads the voltage of ", Quote(probe.target),
+                      ", whose neuron model has none");
     }
   }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <variant>
@@ -8,8 +9,8 @@
 
 namespace spikeserve::engine {
 
-// A network as received: plain structs, unchecked. Fields mean what proto/spikeserve/v1/network.proto
-// says; all shapes leave out the batch.
+// A network as received: plain structs, unchecked. Fields mean what
+// proto/spikeserve/v1/{network,neuron}.proto say; all shapes leave out the batch.
 
 enum class DataType { kUnspecified, kFloat32, kFloat64, kUint8 };
 
@@ -89,20 +90,70 @@ struct TensorVoltage {
 };
 using InitialVoltage = std::variant<ZeroVoltage, ConstantVoltage, UniformVoltage, TensorVoltage>;
 
+// Spiking models.
 struct SpikingRectifiedLinear {
   double amplitude = 1;
 };
 struct IntegrateAndFire {
   double amplitude = 1;
+  double min_voltage = -std::numeric_limits<double>::infinity();
 };
 struct Lif {
   double tau_rc = 0.02, tau_ref = 0.002, min_voltage = 0, amplitude = 1;
 };
+struct AdaptiveLif {
+  double tau_rc = 0.02, tau_ref = 0.002, min_voltage = 0, amplitude = 1, tau_n = 1, inc_n = 0.01;
+};
+struct Izhikevich {
+  double tau_recovery = 0.02, coupling = 0.2, reset_voltage = -65, reset_recovery = 8, amplitude = 1;
+};
+struct SpikingLeakyRectifiedLinear {
+  double negative_slope = 0.3, amplitude = 1;
+};
+
+// Rate models.
 struct RectifiedLinear {
   double amplitude = 1;
 };
+struct LeakyRectifiedLinear {
+  double negative_slope = 0.3, amplitude = 1;
+};
+struct Sigmoid {
+  double tau_ref = 0.0025;
+};
+struct Tanh {
+  double tau_ref = 0.0025;
+};
+struct LifRate {
+  double tau_rc = 0.02, tau_ref = 0.002, amplitude = 1;
+};
+struct SoftLifRate {
+  double tau_rc = 0.02, tau_ref = 0.002, amplitude = 1, sigma = 1;
+};
+struct AdaptiveLifRate {
+  double tau_rc = 0.02, tau_ref = 0.002, amplitude = 1, tau_n = 1, inc_n = 0.01;
+};
+using RateModel = std::variant<std::monostate, RectifiedLinear, LeakyRectifiedLinear, Sigmoid, Tanh, LifRate,
+                               SoftLifRate, AdaptiveLifRate>;
+
+// Models that turn the output of a rate model into spikes.
+struct RegularSpiking {
+  RateModel base;
+  double amplitude = 1;
+};
+struct StochasticSpiking {
+  RateModel base;
+  double amplitude = 1;
+};
+struct PoissonSpiking {
+  RateModel base;
+  double amplitude = 1;
+};
+
 using NeuronModel =
-    std::variant<std::monostate, SpikingRectifiedLinear, IntegrateAndFire, Lif, RectifiedLinear>;
+    std::variant<std::monostate, SpikingRectifiedLinear, IntegrateAndFire, Lif, RectifiedLinear, AdaptiveLif,
+                 Izhikevich, SpikingLeakyRectifiedLinear, LeakyRectifiedLinear, Sigmoid, Tanh, LifRate,
+                 SoftLifRate, AdaptiveLifRate, RegularSpiking, StochasticSpiking, PoissonSpiking>;
 
 struct NeuronOperation {
   NeuronModel model;
@@ -129,27 +180,41 @@ struct OperationDefinition {
   OperationKind kind;
 };
 
-// tau in seconds; absent: no filter and no delay.
+// Times in seconds.
 struct Lowpass {
   double tau = 0;
 };
-using Synapse = std::optional<Lowpass>;
+struct Alpha {
+  double tau = 0;
+};
+struct LinearFilter {
+  std::vector<double> num, den;  // highest power first
+  bool discrete = false;
+};
+struct Triangle {
+  double t = 0;
+};
+using SynapseKind = std::variant<Lowpass, Alpha, LinearFilter, Triangle>;
+using Synapse = std::optional<SynapseKind>;  // absent: no filter and no delay
 
 struct ConnectionDefinition {
   std::string source;
   std::string target;
   Synapse synapse;
+  std::int64_t delay_steps = 0;
 };
 
-enum class ProbeQuantity { kUnspecified, kOutput, kSpikes, kVoltage };
+// kCurrent is for the probes of a request only.
+enum class ProbeQuantity { kUnspecified, kOutput, kSpikes, kVoltage, kCurrent };
 struct ProbeDefinition {
   std::string name;
   std::string target;
   ProbeQuantity quantity = ProbeQuantity::kUnspecified;
   Synapse synapse;
+  std::int64_t delay_steps = 0;
 };
 
-enum class ReadoutKind { kUnspecified, kMean, kLast };
+enum class ReadoutKind { kUnspecified, kMean, kLast, kCorrectedMean };
 struct Readout {
   ReadoutKind kind = ReadoutKind::kMean;
   std::int64_t skip_steps = 0;

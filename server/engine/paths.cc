@@ -20,7 +20,7 @@ class PathFinder {
   Result<Paths> Run() {
     for (const std::int64_t operation : network_.order()) {
       if (std::holds_alternative<InputOperation>(KindOf(operation))) {
-        paths_[Index(operation)] = {{operation, std::nullopt, {}}};
+        paths_[Index(operation)] = {{operation, std::nullopt, 0, {}}};
       } else if (Status status = Collect(operation); !status.ok()) {
         return status;
       }
@@ -40,11 +40,14 @@ class PathFinder {
     const std::vector<Incoming>& incoming = network_.incoming(operation);
     for (std::size_t slot = 0; slot < incoming.size(); ++slot) {
       const std::int64_t source = incoming[slot].source;
-      const Synapse& synapse = network_.definition().connections[Index(incoming[slot].connection)].synapse;
-      const std::vector<Path> own{{source, std::nullopt, {}}};
+      const ConnectionDefinition& connection =
+          network_.definition().connections[Index(incoming[slot].connection)];
+      const std::vector<Path> own{{source, std::nullopt, 0, {}}};
       for (const Path& earlier : IsPopulation(KindOf(source)) ? own : paths_[Index(source)]) {
         Path path = earlier;
-        path.synapse = synapse ? synapse : path.synapse;  // a synapse's source is a population: no other yet
+        // The source of a synapse or a delay is a population: the path has none yet.
+        path.synapse = connection.synapse ? connection.synapse : path.synapse;
+        path.delay_steps += connection.delay_steps;
         if (linear) {
           path.chain.push_back({operation, slot});
         }

@@ -13,6 +13,7 @@ namespace spikeserve::engine {
 struct Path {
   std::int64_t source = 0;  // an Input or Neuron operation
   Synapse synapse;
+  std::int64_t delay_steps = 0;
   std::vector<Link> chain;  // source first; ends with the operation itself where that is linear
 };
 

@@ -27,6 +27,7 @@ struct Term {
   std::int64_t population = 0;
   Synapse synapse;
   kernels::Product product;
+  std::int64_t delay_steps = 0;  // before the filter
 };
 
 enum class LayerKind { kNeuron, kLinear, kActivation };
@@ -52,6 +53,7 @@ struct ProbePlan {
   std::int64_t layer = 0;  // in Plan::layers
   std::int64_t size = 0;
   Synapse synapse;
+  std::int64_t delay_steps = 0;
 };
 
 // A compiled network: layers in order of computation, linear chains merged, weights quantised. Free of dt and

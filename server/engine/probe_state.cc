@@ -11,7 +11,7 @@ ProbeState::ProbeState(const Options& options, std::int64_t size) : options_(opt
   sum_.assign(Index(size), 0.0);
   last_.assign(Index(size), 0.0);
   filter_.assign(options.filtered ? Index(size) : 0, 0.0);
-  trajectory_.reserve(Index(options.trajectory_steps * size));
+  trajectory_.reserve(options.trajectory ? Index(options.reserve_steps * size) : 0);
 }
 
 template <typename Real>
@@ -29,7 +29,7 @@ void ProbeState::Step(std::span<const Real> values) {
     if (steps_ > options_.readout.skip_steps) {
       sum_[j] += value;
     }
-    if (options_.trajectory_steps > 0) {
+    if (options_.trajectory) {
       trajectory_.push_back(value);
     }
   }

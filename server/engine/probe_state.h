@@ -13,7 +13,8 @@ class ProbeState {
  public:
   struct Options {
     Readout readout;
-    std::int64_t trajectory_steps = 0;  // how many values to keep; 0: none
+    bool trajectory = false;
+    std::int64_t reserve_steps = 0;  // how many values the trajectory will have, where known
     bool filtered = false;
     double decay = 0;  // of the probe's synapse
   };
@@ -29,6 +30,7 @@ class ProbeState {
   void Read(std::span<double> out) const;
   // [steps so far, size], where kept.
   const std::vector<double>& trajectory() const { return trajectory_; }
+  void ForgetTrajectory() { trajectory_.clear(); }
 
  private:
   Options options_;

@@ -5,6 +5,7 @@
 #include "server/engine/index.h"
 #include "server/engine/reference_sample.h"
 #include "server/engine/sample_simulation.h"
+#include "server/engine/synapse_filter.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -24,10 +25,30 @@ std::int64_t AllElements(const Network& network) {
   return elements;
 }
 
+// Of one sample: what ReferenceFilter keeps in float64.
+std::int64_t FilterBytes(const Network& network, const SimulationSpec& spec) {
+  const auto bytes = [&](const Synapse& synapse, std::int64_t delay_steps) {
+    return 128 + 2 * kernels::FilterBytes(MakeFilter(synapse, delay_steps, spec.settings.dt_s)) +
+           64 * delay_steps;
+  };
+  std::int64_t total = 0;
+  for (const std::int64_t operation : network.order()) {
+    for (const Incoming& incoming : network.incoming(operation)) {
+      const auto& connection = network.definition().connections[Index(incoming.connection)];
+      total += network.size(operation) * bytes(connection.synapse, connection.delay_steps);
+    }
+  }
+  for (const std::int64_t index : spec.probes) {
+    const ProbeDefinition& probe = network.definition().probes[Index(index)];
+    total += network.size(network.probe_target(index)) * bytes(probe.synapse, probe.delay_steps);
+  }
+  return total;
+}
+
 }  // namespace
 
 ReferenceNetwork::ReferenceNetwork(const Plan& plan, ThreadPool& pool)
-    : network_(plan.network), spiking_(plan.spiking), pool_(pool) {
+    : network_(plan.network), spiking_(plan.spiking), paths_(FindFilterPaths(plan)), pool_(pool) {
   const std::vector<OperationDefinition>& operations = network_->definition().operations;
   operators_.resize(operations.size());
   fan_out_.resize(operations.size());
@@ -52,24 +73,28 @@ std::int64_t ReferenceNetwork::EstimateBytes(const Network& network) {
 
 std::int64_t ReferenceNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const {
   const std::int64_t elements = AllElements(*network_);
-  std::int64_t per_sample = 2048 + 8 * elements + 24 * network_->neurons();
+  std::int64_t per_sample = 2048 + 16 * elements + 32 * network_->neurons() + FilterBytes(*network_, spec);
   for (const std::int64_t probe : spec.probes) {
     per_sample += 32 * probe_sizes_[Index(probe)] + 256;
   }
   const std::int64_t threads = std::min(samples, pool_.threads());
   return 24 * network_->neurons() + threads * 24 * elements + samples * per_sample +
-         ReadingBytes(spec, probe_sizes_, static_cast<std::int64_t>(spiking_.size()), samples);
+         ReadingBytes(spec, probe_sizes_, static_cast<std::int64_t>(spiking_.size()), samples) +
+         RecordBytes(*network_, spec, samples);
 }
 
 Result<std::unique_ptr<Simulation>> ReferenceNetwork::NewSimulation(
     const SimulationSpec& spec, std::span<const SampleInputs> samples) const {
   const auto inputs = static_cast<std::int64_t>(network_->inputs().size());
   Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(probe_sizes_.size()), samples);
+  if (status.ok()) {
+    status = CheckTaps(*network_, spec.settings.dt_s);
+  }
   if (!status.ok()) {
     return status;
   }
   return std::unique_ptr<Simulation>(std::make_unique<ReferenceSimulation>(
-      MakeReferenceRun(*network_, operators_, fan_out_, spec), samples, pool_));
+      MakeReferenceRun(*network_, operators_, fan_out_, paths_, spec), samples, pool_));
 }
 
 }  // namespace spikeserve::engine

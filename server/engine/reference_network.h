@@ -5,6 +5,7 @@
 
 #include "server/engine/linear_operator.h"
 #include "server/engine/plan.h"
+#include "server/engine/readout_correction.h"
 #include "server/engine/simulation.h"
 #include "server/engine/thread_pool.h"
 
@@ -37,6 +38,7 @@ class ReferenceNetwork final : public ResidentNetwork {
   std::vector<SpikingLayer> spiking_;
   std::vector<std::vector<std::int64_t>> fan_out_;  // [operation][neuron], of spiking Neurons
   std::vector<std::int64_t> probe_sizes_;
+  const FilterPaths paths_;
   ThreadPool& pool_;
 };
 

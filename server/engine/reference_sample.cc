@@ -7,8 +7,9 @@
 #include "server/engine/activity.h"
 #include "server/engine/index.h"
 #include "server/engine/initial_voltage.h"
+#include "server/engine/neuron_constants.h"
+#include "server/engine/neuron_models.h"
 #include "server/engine/plan.h"
-#include "server/engine/reference_neurons.h"
 #include "server/engine/run_constants.h"
 
 namespace spikeserve::engine {
@@ -35,8 +36,8 @@ const OperationKind& KindOf(const ReferenceRun& run, std::int64_t operation) {
   return run.network->definition().operations[Index(operation)].kind;
 }
 
-const Synapse& SynapseOf(const ReferenceRun& run, const Incoming& incoming) {
-  return run.network->definition().connections[Index(incoming.connection)].synapse;
+const ConnectionDefinition& ConnectionOf(const ReferenceRun& run, const Incoming& incoming) {
+  return run.network->definition().connections[Index(incoming.connection)];
 }
 
 const ProbeDefinition& ProbeOf(const ReferenceRun& run, std::size_t index) {
@@ -46,9 +47,12 @@ const ProbeDefinition& ProbeOf(const ReferenceRun& run, std::size_t index) {
 }  // namespace
 
 ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& operators,
-                              const std::vector<std::vector<std::int64_t>>& fan_out,
+                              const std::vector<std::vector<std::int64_t>>& fan_out, const FilterPaths& paths,
                               const SimulationSpec& spec) {
-  ReferenceRun run{&network, &operators, &fan_out, spec, {}, {}, {}, 1};
+  ReferenceRun run{&network, &operators, &fan_out, spec, {}, {}, {}, 1, {}};
+  if (spec.settings.readout.kind == ReadoutKind::kCorrectedMean) {
+    run.correction = ReadoutCorrection(paths, spec);
+  }
   const std::size_t operations = network.definition().operations.size();
   run.voltage.resize(operations);
   run.gain.resize(operations);
@@ -68,6 +72,12 @@ ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& 
   return run;
 }
 
+ReferenceRun ReferenceRun::WithInputs(const std::vector<InputFormat>& inputs) const {
+  ReferenceRun run = *this;
+  run.spec.inputs = inputs;
+  return run;
+}
+
 ReferenceScratch::ReferenceScratch(const ReferenceRun& run) {
   std::size_t widest = 1;
   for (std::size_t i = 0; i < run.operators->size(); ++i) {
@@ -80,22 +90,42 @@ ReferenceScratch::ReferenceScratch(const ReferenceRun& run) {
 }
 
 ReferenceSample::ReferenceSample(const ReferenceRun& run, SampleInputs inputs)
-    : inputs_(std::move(inputs)), voltage_(run.voltage), filters_(run.voltage.size()) {
-  for (std::size_t i = 0; i < voltage_.size(); ++i) {
-    refractory_.emplace_back(voltage_[i].size(), 0.0);
-    neuron_spikes_.emplace_back(voltage_[i].size(), 0);
-    const std::size_t size = Index(run.network->size(static_cast<std::int64_t>(i)));
+    : inputs_(std::move(inputs)), neurons_(run.voltage.size()), filters_(run.voltage.size()) {
+  const double dt_s = run.spec.settings.dt_s;
+  for (std::size_t i = 0; i < neurons_.size(); ++i) {
+    for (const double voltage : run.voltage[i]) {
+      neurons_[i].push_back({.voltage = voltage});
+    }
+    neuron_spikes_.emplace_back(neurons_[i].size(), 0);
+    const std::int64_t size = run.network->size(static_cast<std::int64_t>(i));
     for (const Incoming& incoming : run.network->incoming(static_cast<std::int64_t>(i))) {
-      filters_[i].emplace_back(SynapseOf(run, incoming) ? size : 0, 0.0);
+      const ConnectionDefinition& connection = ConnectionOf(run, incoming);
+      filters_[i].emplace_back(connection.synapse, connection.delay_steps, dt_s, size);
     }
   }
   const RunSettings& settings = run.spec.settings;
   for (std::size_t p = 0; p < run.spec.probes.size(); ++p) {
-    const Synapse& synapse = ProbeOf(run, p).synapse;
-    probes_.emplace_back(
-        ProbeState::Options{settings.readout, run.spec.trajectories ? settings.steps : 0, synapse.has_value(),
-                            synapse ? DecayOf(*synapse, settings.dt_s) : 0.0},
-        run.ProbeSize(run.spec.probes[p]));
+    const ProbeDefinition& probe = ProbeOf(run, p);
+    const std::int64_t size = run.ProbeSize(run.spec.probes[p]);
+    probe_filters_.emplace_back(probe.synapse, probe.delay_steps, dt_s, size);
+    probes_.emplace_back(ProbeState::Options{settings.readout, run.spec.trajectories,
+                                             run.spec.session ? 0 : settings.steps, false, 0},
+                         size);
+  }
+  for (std::size_t i = 0; i < run.spec.request_probes.size(); ++i) {
+    const RequestProbe& probe = run.spec.request_probes[i];
+    recorders_.emplace_back(probe.recording, RecorderFilter(probe, settings.dt_s), run.RecordSize(i));
+  }
+}
+
+void ReferenceSample::Feed(SampleInputs inputs) {
+  inputs_ = std::move(inputs);
+  fed_at_ = done_;
+  for (ProbeState& probe : probes_) {
+    probe.ForgetTrajectory();
+  }
+  for (ProbeRecorder& recorder : recorders_) {
+    recorder.Forget();
   }
 }
 
@@ -116,6 +146,7 @@ void ReferenceSample::Step(const ReferenceRun& run, ReferenceScratch& scratch) {
       continue;
     }
     SumInputs(run, operation, scratch);
+    RecordCurrents(run, operation, scratch);
     if (std::holds_alternative<NeuronOperation>(kind)) {
       StepNeurons(run, operation, scratch);
     } else if (const auto* activation = std::get_if<ActivationOperation>(&kind)) {
@@ -125,10 +156,54 @@ void ReferenceSample::Step(const ReferenceRun& run, ReferenceScratch& scratch) {
   for (std::size_t p = 0; p < probes_.size(); ++p) {
     const std::size_t target = Index(run.network->probe_target(run.spec.probes[p]));
     const ProbeQuantity quantity = ProbeOf(run, p).quantity;
-    const std::vector<double>& values = quantity == ProbeQuantity::kSpikes    ? scratch.counts[target]
-                                        : quantity == ProbeQuantity::kVoltage ? voltage_[target]
-                                                                              : scratch.values[target];
+    std::vector<double> values =
+        quantity == ProbeQuantity::kSpikes ? scratch.counts[target] : scratch.values[target];
+    if (quantity == ProbeQuantity::kVoltage) {
+      std::transform(neurons_[target].begin(), neurons_[target].end(), values.begin(),
+                     [](const ReferenceNeuron& neuron) { return neuron.voltage; });
+    }
+    probe_filters_[p].Step(values);
     probes_[p].Step(std::span<const double>(values));
+  }
+  RecordOutputs(run, scratch);
+}
+
+// Called between the sums of an operation and the step of its neurons.
+void ReferenceSample::RecordCurrents(const ReferenceRun& run, std::int64_t operation,
+                                     ReferenceScratch& scratch) {
+  for (std::size_t i = 0; i < recorders_.size(); ++i) {
+    const RequestProbe& probe = run.spec.request_probes[i];
+    if (probe.operation != operation || probe.quantity != ProbeQuantity::kCurrent) {
+      continue;
+    }
+    std::vector<double> current = scratch.values[Index(operation)];
+    for (std::size_t j = 0; j < current.size(); ++j) {
+      current[j] = run.bias[Index(operation)][j] + run.gain[Index(operation)][j] * current[j];
+    }
+    recorders_[i].Step(std::span<const double>(current));
+  }
+}
+
+void ReferenceSample::RecordOutputs(const ReferenceRun& run, const ReferenceScratch& scratch) {
+  for (std::size_t i = 0; i < recorders_.size(); ++i) {
+    const RequestProbe& probe = run.spec.request_probes[i];
+    const std::size_t target = Index(probe.operation);
+    switch (probe.quantity) {
+      case ProbeQuantity::kCurrent: continue;  // recorded before the step
+      case ProbeQuantity::kSpikes: recorders_[i].Step(std::span<const double>(scratch.counts[target])); break;
+      case ProbeQuantity::kVoltage: {
+        std::vector<double> voltage;
+        for (const ReferenceNeuron& neuron : neurons_[target]) {
+          voltage.push_back(neuron.voltage);
+        }
+        recorders_[i].Step(std::span<const double>(voltage));
+        break;
+      }
+      case ProbeQuantity::kOutput:
+      case ProbeQuantity::kUnspecified:
+        recorders_[i].Step(std::span<const double>(scratch.values[target]));
+        break;
+    }
   }
 }
 
@@ -136,9 +211,13 @@ void ReferenceSample::LoadInput(const ReferenceRun& run, std::size_t input, std:
   const InputFormat& format = run.spec.inputs[input];
   const auto& definition = std::get<InputOperation>(KindOf(run, run.network->inputs()[input]));
   const auto size = static_cast<std::int64_t>(values.size());
-  const std::int64_t first = format.per_step ? done_ * size : 0;
+  const std::int64_t first = format.per_step ? (done_ - fed_at_) * size : 0;
   for (std::int64_t j = 0; j < size; ++j) {
     values[Index(j)] = ReadInput(definition, format.type, inputs_.data[input], first + j);
+  }
+  if (format.encoding) {
+    const auto key = KeyOf(run.spec.settings, inputs_, static_cast<std::int64_t>(input));
+    Encode(*format.encoding, run.spec.settings.dt_s, key, done_ + 1, values);
   }
 }
 
@@ -157,14 +236,9 @@ void ReferenceSample::SumInputs(const ReferenceRun& run, std::int64_t operation,
     } else {
       operators[slot]->AddProduct(source, product);
     }
-    std::vector<double>& filter = filters_[Index(operation)][slot];
-    const Synapse& synapse = SynapseOf(run, incoming[slot]);
-    const double decay = synapse ? DecayOf(*synapse, run.spec.settings.dt_s) : 0.0;
+    filters_[Index(operation)][slot].Step(product);
     for (std::size_t j = 0; j < sum.size(); ++j) {
-      sum[j] += synapse ? filter[j] : product[j];
-      if (synapse) {
-        filter[j] = decay * filter[j] + (1 - decay) * product[j];
-      }
+      sum[j] += product[j];
       if (!operators.empty()) {
         sum[j] += operators[slot]->Constant(static_cast<std::int64_t>(j));
       }
@@ -178,16 +252,17 @@ void ReferenceSample::StepNeurons(const ReferenceRun& run, std::int64_t operatio
   const NeuronModel& model = std::get<NeuronOperation>(KindOf(run, operation)).model;
   const double dt_s = run.spec.settings.dt_s;
   const double unit = OutputUnit(model, dt_s);
+  const bool spiking = IsSpiking(model);
+  ReferenceStep step{.dt_s = dt_s, .draws = DrawsOf(run.spec, inputs_.index, operation, done_)};
   std::vector<double>& values = scratch.values[op];
   for (std::size_t j = 0; j < values.size(); ++j) {
-    ReferenceNeuron neuron{voltage_[op][j], refractory_[op][j]};
-    const double emitted = StepReference(model, run.bias[op][j] + run.gain[op][j] * values[j], dt_s, neuron);
-    voltage_[op][j] = neuron.voltage;
-    refractory_[op][j] = neuron.refractory;
+    step.current = run.bias[op][j] + run.gain[op][j] * values[j];
+    step.neuron = static_cast<std::uint32_t>(j);
+    const double emitted = StepReference(model, step, neurons_[op][j]);
     values[j] = emitted * unit;
     scratch.counts[op][j] = emitted;
-    if (IsSpiking(model)) {
-      Count(run, operation, j, emitted);
+    if (spiking) {
+      Count(run, operation, j, IsSigned(model) ? std::abs(emitted) : emitted);
     }
   }
 }

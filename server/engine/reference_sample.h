@@ -5,8 +5,12 @@
 #include <span>
 #include <vector>
 
+#include "server/engine/probe_recorder.h"
 #include "server/engine/probe_state.h"
+#include "server/engine/readout_correction.h"
+#include "server/engine/reference_filter.h"
 #include "server/engine/reference_network.h"
+#include "server/engine/reference_neurons.h"
 
 namespace spikeserve::engine {
 
@@ -19,11 +23,18 @@ struct ReferenceRun {
   std::vector<std::vector<double>> voltage, gain, bias;  // [operation][neuron]
   std::int64_t group = 1;
 
+  ReadoutCorrection correction;
+
+  // The same run with inputs of other formats.
+  ReferenceRun WithInputs(const std::vector<InputFormat>& inputs) const;
+  std::int64_t RecordSize(std::size_t index) const {
+    return network->size(spec.request_probes[index].operation);
+  }
   std::int64_t ProbeSize(std::int64_t probe) const { return network->size(network->probe_target(probe)); }
 };
 
 ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& operators,
-                              const std::vector<std::vector<std::int64_t>>& fan_out,
+                              const std::vector<std::vector<std::int64_t>>& fan_out, const FilterPaths& paths,
                               const SimulationSpec& spec);
 
 // Buffers of one thread.
@@ -45,6 +56,9 @@ class ReferenceSample {
   void Read(const ReferenceRun& run, std::size_t index, ReferenceScratch& scratch,
             std::span<double> out) const;
   const std::vector<double>& trajectory(std::size_t index) const { return probes_[index].trajectory(); }
+  std::vector<double> Record(std::size_t index) const { return recorders_[index].Rows(); }
+  void Feed(SampleInputs inputs);
+  std::int64_t steps_done() const { return done_; }
   std::vector<LayerActivity> Activity(const ReferenceRun& run) const;
   std::int64_t spikes() const { return spikes_; }
   const Status& status() const { return status_; }
@@ -52,18 +66,23 @@ class ReferenceSample {
  private:
   void Step(const ReferenceRun& run, ReferenceScratch& scratch);
   void LoadInput(const ReferenceRun& run, std::size_t input, std::span<double> values) const;
+  void RecordCurrents(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
+  void RecordOutputs(const ReferenceRun& run, const ReferenceScratch& scratch);
   void SumInputs(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
   void StepNeurons(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
   void Count(const ReferenceRun& run, std::int64_t operation, std::size_t neuron, double emitted);
 
   SampleInputs inputs_;
   std::int64_t done_ = 0;
+  std::int64_t fed_at_ = 0;  // steps done when the inputs began
   std::int64_t spikes_ = 0;
   Status status_;
-  std::vector<std::vector<double>> voltage_, refractory_;  // [operation][neuron]
-  std::vector<std::vector<std::int64_t>> neuron_spikes_;   // [operation][neuron]
-  std::vector<std::vector<std::vector<double>>> filters_;  // [operation][slot][element]
+  std::vector<std::vector<ReferenceNeuron>> neurons_;     // [operation][neuron]
+  std::vector<std::vector<std::int64_t>> neuron_spikes_;  // [operation][neuron]
+  std::vector<std::vector<ReferenceFilter>> filters_;     // [operation][slot]
+  std::vector<ReferenceFilter> probe_filters_;
   std::vector<ProbeState> probes_;
+  std::vector<ProbeRecorder> recorders_;  // [request probe]
 };
 
 }  // namespace spikeserve::engine

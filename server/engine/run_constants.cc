@@ -1,19 +1,11 @@
 #include "server/engine/run_constants.h"
 
-#include <cmath>
-
 #include "server/engine/index.h"
 #include "server/engine/initial_voltage.h"
+#include "server/engine/neuron_models.h"
 
 namespace spikeserve::engine {
 namespace {
-
-// SpikingRectifiedLinear and IntegrateAndFire integrate J*dt; the other layers use J itself.
-double CurrentUnit(const Layer& layer, double dt_s) {
-  const bool integrates = std::holds_alternative<SpikingRectifiedLinear>(layer.model) ||
-                          std::holds_alternative<IntegrateAndFire>(layer.model);
-  return integrates ? dt_s : 1.0;
-}
 
 const InputOperation* InputOf(const Plan& plan, const Population& population) {
   return std::get_if<InputOperation>(
@@ -33,14 +25,17 @@ std::vector<double> RowTotals(const kernels::Product& product, std::int64_t sour
 TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, const SimulationSpec& spec) {
   const double dt = spec.settings.dt_s;
   const Population& population = plan.populations[Index(term.population)];
-  const bool bytes = population.layer < 0 && spec.inputs[Index(term.population)].type == DataType::kUint8;
+  const bool bytes = population.layer < 0 && HasByteValues(spec.inputs[Index(term.population)]);
   TermConstants constants;
-  double factor = CurrentUnit(layer, dt);
+  double factor = CurrentUnit(layer.model, dt);
   if (population.spiking) {
     factor *= population.amplitude / dt;
   }
   double filter_gain = 1;
-  if (term.synapse) {
+  if (!IsSimple(term.synapse, term.delay_steps)) {
+    constants.general = true;
+    constants.filter = MakeFilter(term.synapse, term.delay_steps, dt);
+  } else if (term.synapse) {
     const double decay = DecayOf(*term.synapse, dt);
     constants.filtered = true;
     constants.decay = static_cast<float>(decay);
@@ -76,7 +71,8 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
   for (const Term& term : layer.terms) {
     constants.terms.push_back(MakeTerm(plan, layer, term, spec));
   }
-  const double unit = CurrentUnit(layer, dt);
+  const double unit = CurrentUnit(layer.model, dt);
+  constants.current_unit = static_cast<float>(unit);
   for (std::size_t j = 0; j < Index(layer.size); ++j) {
     const double gain = layer.gain.empty() ? 1.0 : layer.gain[j];
     const double bias = layer.bias.empty() ? 0.0 : layer.bias[j];
@@ -85,27 +81,33 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
   if (layer.kind != LayerKind::kNeuron) {
     return constants;
   }
+  constants.neurons = MakeNeuronConstants(layer.model, dt);
   if (const auto* rate = std::get_if<RectifiedLinear>(&layer.model)) {
     constants.amplitude = static_cast<float>(rate->amplitude);
+  }
+  if (!IsSpiking(layer.model)) {
     return constants;
   }
   const double amplitude = plan.populations[Index(layer.population)].amplitude;
   constants.spike_height = static_cast<float>(amplitude / dt);
+  if (!HasVoltage(layer.model)) {
+    return constants;
+  }
   const std::vector<double> voltages =
       InitialVoltages(*plan.network, spec.settings.initial_voltage.value_or(layer.initial_voltage),
                       layer.operation, layer.size, spec.settings.seed);
   constants.voltage.assign(voltages.begin(), voltages.end());
-  if (const auto* lif = std::get_if<Lif>(&layer.model)) {
-    constants.lif = {static_cast<float>(dt / lif->tau_rc), static_cast<float>(lif->tau_rc / dt),
-                     static_cast<float>(lif->tau_ref / dt), static_cast<float>(lif->min_voltage)};
+  if (const auto* lif = std::get_if<math::LifConstants>(&constants.neurons.current)) {
+    constants.lif = *lif;
   }
   return constants;
 }
 
 }  // namespace
 
-double DecayOf(const Lowpass& lowpass, double dt_s) {
-  return lowpass.tau > 0 ? std::exp(-dt_s / lowpass.tau) : 0.0;
+ProbeRecorder::Filter RecorderFilter(const RequestProbe& probe, double dt_s) {
+  return {probe.filter_tau_s.has_value(),
+          probe.filter_tau_s ? DecayOf(Lowpass{*probe.filter_tau_s}, dt_s) : 0.0};
 }
 
 std::vector<LayerConstants> MakeConstants(const Plan& plan, const SimulationSpec& spec) {

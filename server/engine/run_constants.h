@@ -3,14 +3,19 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/cpu/filter.h"
 #include "kernels/math/neuron.h"
+#include "server/engine/neuron_constants.h"
 #include "server/engine/plan.h"
+#include "server/engine/synapse_filter.h"
 
 namespace spikeserve::engine {
 
 // What a term multiplies and adds at one dt.
 struct TermConstants {
-  bool filtered = false;
+  bool filtered = false;  // by a plain low-pass
+  bool general = false;   // by `filter` instead, which scale knows nothing of
+  kernels::FilterConstants filter;
   float decay = 0;                   // a = exp(-dt/tau)
   std::vector<float> scale;          // per row: turns sums into currents, with gain, dt, amplitude and (1-a)
   std::vector<float> readout_scale;  // the same for filtered source values, as the readout rewrite sums them
@@ -22,13 +27,15 @@ struct LayerConstants {
   std::vector<TermConstants> terms;
   std::vector<float> bias;     // with gain and dt
   std::vector<float> voltage;  // at step 0
-  math::LifConstants lif{};
-  float amplitude = 1;     // of a rate neuron
-  float spike_height = 0;  // amplitude / dt
+  NeuronConstants neurons;
+  math::LifConstants lif{};  // of a Lif layer, as the CUDA kernels take them
+  float amplitude = 1;       // of a RectifiedLinear layer, likewise
+  float spike_height = 0;    // amplitude / dt
+  float current_unit = 1;    // what J is multiplied by in scale and bias
 };
 
-// exp(-dt/tau), 0 for tau 0.
-double DecayOf(const Lowpass& lowpass, double dt_s);
+// The filter of a request probe.
+ProbeRecorder::Filter RecorderFilter(const RequestProbe& probe, double dt_s);
 
 // Constants of every layer of the plan for this run.
 std::vector<LayerConstants> MakeConstants(const Plan& plan, const SimulationSpec& spec);

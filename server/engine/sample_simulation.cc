@@ -1,9 +1,53 @@
 #include "server/engine/sample_simulation.h"
 
+#include <limits>
+
 namespace spikeserve::engine {
 namespace {
 
 constexpr std::int64_t kSynapsesPerChunk = 4'000'000'000;
+
+Status CheckEncodings(const std::vector<InputFormat>& inputs, double dt_s) {
+  for (const InputFormat& format : inputs) {
+    if (!format.encoding) {
+      continue;
+    }
+    if (format.per_step) {
+      return InvalidArgument("encoding: wanted an input that is constant over the run");
+    }
+    if (const auto problem = EncodingProblem(*format.encoding, dt_s)) {
+      return InvalidArgument("encoding: " + *problem);
+    }
+  }
+  return {};
+}
+
+Status CheckRecordings(const SimulationSpec& spec) {
+  for (const RequestProbe& probe : spec.request_probes) {
+    const Recording& recording = probe.recording;
+    if (recording.every < 1 || recording.first_step < 1 || recording.last_step < recording.first_step) {
+      return InvalidArgument("request probe: got steps " + std::to_string(recording.first_step) + ".." +
+                             std::to_string(recording.last_step) + ", every " +
+                             std::to_string(recording.every) + "; wanted a range from 1 on, every >= 1");
+    }
+  }
+  return {};
+}
+
+Status CheckEarlyExit(const SimulationSpec& spec) {
+  if (!spec.early_exit) {
+    return {};
+  }
+  const EarlyExit& exit = *spec.early_exit;
+  if (exit.probe < 0 || exit.probe >= static_cast<std::int64_t>(spec.probes.size()) || exit.min_steps < 1 ||
+      exit.check_every < 1 || std::isnan(exit.margin)) {
+    return InvalidArgument("early exit: wanted one of the probes, min_steps and check_every >= 1, a margin");
+  }
+  if (spec.trajectories || spec.session || !spec.request_probes.empty()) {
+    return InvalidArgument("early exit: not with trajectories, request probes or sessions");
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -31,20 +75,52 @@ Status CheckSpec(const SimulationSpec& spec, std::int64_t inputs, std::int64_t p
     return InvalidArgument("inputs: wanted one for each of the " + std::to_string(inputs) +
                            " Input operations of the network");
   }
+  if (Status status = CheckEncodings(spec.inputs, settings.dt_s); !status.ok()) {
+    return status;
+  }
+  if (Status status = CheckRecordings(spec); !status.ok()) {
+    return status;
+  }
   for (const std::int64_t probe : spec.probes) {
     if (probe < 0 || probe >= probes) {
       return InvalidArgument("probe index: got " + std::to_string(probe) + ", the network has " +
                              std::to_string(probes));
     }
   }
-  return {};
+  return CheckEarlyExit(spec);
+}
+
+Status CheckFeed(const SimulationSpec& spec, const std::vector<InputFormat>& inputs,
+                 std::span<const SampleInputs> samples, std::size_t count) {
+  if (!spec.session) {
+    return {StatusCode::kFailedPrecondition,
+            "this simulation is no session: its inputs are those it was made with"};
+  }
+  const auto all_given = [&](const SampleInputs& sample) { return sample.data.size() == spec.inputs.size(); };
+  if (inputs.size() != spec.inputs.size() || samples.size() != count ||
+      !std::all_of(samples.begin(), samples.end(), all_given)) {
+    return InvalidArgument("inputs: wanted " + std::to_string(spec.inputs.size()) + " for each of the " +
+                           std::to_string(count) + " samples of the session");
+  }
+  return CheckEncodings(inputs, spec.settings.dt_s);
+}
+
+double Margin(std::span<const double> values) {
+  double best = -std::numeric_limits<double>::infinity();
+  double second = best;
+  for (const double value : values) {
+    second = std::max(second, std::min(best, value));
+    best = std::max(best, value);
+  }
+  return best - second;
 }
 
 std::int64_t ReadingBytes(const SimulationSpec& spec, const std::vector<std::int64_t>& probe_sizes,
                           std::int64_t spiking_layers, std::int64_t samples) {
   std::int64_t values = 0;
   for (const std::int64_t probe : spec.probes) {
-    values += probe_sizes[Index(probe)] * (spec.trajectories ? 1 + spec.settings.steps : 1);
+    // A session's trajectories are reserved for with every piece of it.
+    values += probe_sizes[Index(probe)] * (spec.trajectories && !spec.session ? 1 + spec.settings.steps : 1);
   }
   // In the sample, in the batch's reading, in the request's slice, and as bytes of the response.
   constexpr std::int64_t kBytesPerValue = 8 + 8 + 8 + 8;
@@ -52,6 +128,16 @@ std::int64_t ReadingBytes(const SimulationSpec& spec, const std::vector<std::int
   const std::int64_t statistics =
       spec.statistics ? spiking_layers * 2 * static_cast<std::int64_t>(sizeof(LayerActivity)) : 0;
   return samples * (values * kBytesPerValue + statistics + kBytesPerSample);
+}
+
+std::int64_t RecordBytes(const Network& network, const SimulationSpec& spec, std::int64_t samples) {
+  constexpr std::int64_t kBytesPerValue = 2 * 8 + 8 + 8 + 8;  // kept while it grows, then as in ReadingBytes
+  std::int64_t values = 0;
+  for (const RequestProbe& probe : spec.request_probes) {
+    const std::int64_t kept = spec.session ? 0 : probe.recording.Kept(0, spec.settings.steps);
+    values += network.size(probe.operation) * (2 + probe.recording.Rows(kept));
+  }
+  return samples * values * kBytesPerValue;
 }
 
 }  // namespace spikeserve::engine

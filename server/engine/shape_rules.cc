@@ -199,8 +199,8 @@ class Rules {
     if (!OneInput()) {
       return std::nullopt;
     }
-    const bool valid = CheckModel(neuron) & CheckParameter(neuron.gain, "gain") &
-                       CheckParameter(neuron.bias, "bias") & CheckVoltage(neuron);
+    const bool valid =
+        CheckParameter(neuron.gain, "gain") & CheckParameter(neuron.bias, "bias") & CheckVoltage(neuron);
     return valid ? std::optional(In()) : std::nullopt;
   }
 
@@ -309,12 +309,6 @@ class Rules {
   }
 
   bool CheckParameter(const Parameter& parameter, const char* field) {
-    if (const double* scalar = std::get_if<double>(&parameter)) {
-      if (!std::isfinite(*scalar)) {
-        Fail(field, " is not finite");
-        return false;
-      }
-    }
     const std::string* id = std::get_if<std::string>(&parameter);
     return id == nullptr || PerNeuron(*id, field, Shape{In().back()});
   }
@@ -334,58 +328,11 @@ class Rules {
     return true;
   }
 
-  bool Amplitude(double amplitude) {
-    if (!std::isfinite(amplitude) || amplitude == 0) {
-      Fail("amplitude is ", amplitude, ", wanted finite and not 0");
-      return false;
-    }
-    return true;
-  }
-
-  bool CheckModel(const NeuronOperation& neuron) {
-    if (const auto* lif = std::get_if<Lif>(&neuron.model)) {
-      const bool valid = std::isfinite(lif->tau_rc) && lif->tau_rc > 0 && std::isfinite(lif->tau_ref) &&
-                         lif->tau_ref >= 0 && lif->min_voltage <= 0;
-      if (!valid) {
-        Fail("LIF has tau_rc ", lif->tau_rc, ", tau_ref ", lif->tau_ref, ", min_voltage ", lif->min_voltage,
-             "; wanted tau_rc > 0, tau_ref >= 0, min_voltage <= 0");
-      }
-      return Amplitude(lif->amplitude) && valid;
-    }
-    if (const auto* spiking = std::get_if<SpikingRectifiedLinear>(&neuron.model)) {
-      return Amplitude(spiking->amplitude);
-    }
-    if (const auto* signed_if = std::get_if<IntegrateAndFire>(&neuron.model)) {
-      return Amplitude(signed_if->amplitude);
-    }
-    if (const auto* rate = std::get_if<RectifiedLinear>(&neuron.model)) {
-      return Amplitude(rate->amplitude);
-    }
-    Fail("has no neuron model set");
-    return false;
-  }
-
   bool CheckVoltage(const NeuronOperation& neuron) {
-    if (!neuron.initial_voltage) {
-      return true;
-    }
-    if (std::holds_alternative<RectifiedLinear>(neuron.model)) {
-      Fail("initial_voltage is set on a rate neuron, which has no voltage");
-      return false;
-    }
-    if (const auto* constant = std::get_if<ConstantVoltage>(&*neuron.initial_voltage)) {
-      // Beyond the threshold the refractory formula of LIF has no value.
-      const bool above = std::holds_alternative<Lif>(neuron.model) && constant->value > 1;
-      if (!std::isfinite(constant->value) || std::abs(constant->value) > kMaxVoltage || above) {
-        Fail("initial_voltage is ", constant->value, ", wanted -1e6..1e6, and <= 1 for LIF");
-        return false;
-      }
-    }
-    const auto* tensor = std::get_if<TensorVoltage>(&*neuron.initial_voltage);
+    const auto* tensor =
+        neuron.initial_voltage ? std::get_if<TensorVoltage>(&*neuron.initial_voltage) : nullptr;
     return tensor == nullptr || PerNeuron(tensor->tensor, "initial_voltage", In());
   }
-
-  static constexpr double kMaxVoltage = 1e6;
 
   const ShapeContext& context_;
 };

@@ -163,34 +163,40 @@ void AddSamples(const v1::Array& array, const CheckedArray& checked, std::size_t
   }
 }
 
+std::vector<engine::SampleInputs> EmptySamples(std::size_t batch, std::size_t inputs) {
+  std::vector<engine::SampleInputs> samples(batch, {std::vector<const std::byte*>(inputs), 0});
+  for (std::size_t i = 0; i < batch; ++i) samples[i].index = static_cast<std::int64_t>(i);
+  return samples;
+}
+
 }  // namespace
 
-Result<DecodedInputs> DecodeInputs(const v1::SimulateRequest& request, const engine::Network& network,
-                                   engine::Mode mode, std::int64_t steps, const Limits& limits) {
+Result<DecodedInputs> DecodeInputs(const google::protobuf::RepeatedPtrField<v1::Array>& arrays,
+                                   const engine::Network& network, engine::Mode mode, std::int64_t steps,
+                                   const Limits& limits) {
   const std::size_t wanted = network.inputs().size();
-  if (static_cast<std::size_t>(request.inputs_size()) != wanted) {
-    return InvalidArgument(Join("inputs: got ", request.inputs_size(), " arrays, wanted ", wanted,
+  if (static_cast<std::size_t>(arrays.size()) != wanted) {
+    return InvalidArgument(Join("inputs: got ", arrays.size(), " arrays, wanted ", wanted,
                                 ", one for each of ", InputNames(network)));
   }
   DecodedInputs inputs{std::vector<engine::InputFormat>(wanted), {}};
   std::vector<bool> seen(wanted);
-  for (int i = 0; i < request.inputs_size(); ++i) {
-    const auto input = FindInput(request.inputs(i), i, network);
+  for (int i = 0; i < arrays.size(); ++i) {
+    const auto input = FindInput(arrays[i], i, network);
     if (!input.ok()) return input.status();
     const std::string where = Where(network, input.value());
     if (seen[input.value()]) return InvalidArgument(Join("inputs[", i, "]: ", where, " is given twice"));
     seen[input.value()] = true;
-    const auto checked = CheckArray(request.inputs(i), network, input.value(), steps, limits);
+    const auto checked = CheckArray(arrays[i], network, input.value(), steps, limits);
     if (!checked.ok()) return checked.status();
     const auto batch = static_cast<std::size_t>(checked.value().batch);
-    if (i == 0) inputs.samples.assign(batch, {std::vector<const std::byte*>(wanted)});
+    if (i == 0) inputs.samples = EmptySamples(batch, wanted);
     if (batch != inputs.samples.size()) {
       return InvalidArgument(Join(where, ": shape: got a batch of ", batch, ", wanted ",
                                   inputs.samples.size(), " as in the other inputs"));
     }
-    if (Status status = CheckValues(request.inputs(i), checked.value(), mode, where); !status.ok())
-      return status;
-    AddSamples(request.inputs(i), checked.value(), input.value(), inputs);
+    if (Status status = CheckValues(arrays[i], checked.value(), mode, where); !status.ok()) return status;
+    AddSamples(arrays[i], checked.value(), input.value(), inputs);
   }
   return inputs;
 }

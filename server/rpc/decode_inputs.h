@@ -18,8 +18,9 @@ struct DecodedInputs {
   std::vector<engine::SampleInputs> samples;
 };
 
-// Checks names, shapes, sizes, types and every value of `request.inputs` for a run of `steps` steps.
-Result<DecodedInputs> DecodeInputs(const v1::SimulateRequest& request, const engine::Network& network,
-                                   engine::Mode mode, std::int64_t steps, const Limits& limits);
+// Checks names, shapes, sizes, types and every value of `arrays` for a run of `steps` steps.
+Result<DecodedInputs> DecodeInputs(const google::protobuf::RepeatedPtrField<v1::Array>& arrays,
+                                   const engine::Network& network, engine::Mode mode, std::int64_t steps,
+                                   const Limits& limits);
 
 }  // namespace spikeserve::rpc

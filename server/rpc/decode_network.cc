@@ -35,7 +35,8 @@ engine::TensorDefinition DecodeTensor(v1::Tensor& tensor, Problems& problems) {
 }
 
 engine::ConnectionDefinition DecodeConnection(const v1::Connection& connection, Problems& problems) {
-  engine::ConnectionDefinition decoded{connection.source(), connection.target(), {}};
+  engine::ConnectionDefinition decoded{
+      connection.source(), connection.target(), {}, connection.delay_steps()};
   if (connection.has_synapse()) {
     const std::string where =
         "connection " + serving::Quote(connection.source()) + " to " + serving::Quote(connection.target());
@@ -45,7 +46,8 @@ engine::ConnectionDefinition DecodeConnection(const v1::Connection& connection, 
 }
 
 engine::ProbeDefinition DecodeProbe(const v1::Probe& probe, Problems& problems) {
-  engine::ProbeDefinition decoded{probe.name(), probe.target(), Decode(probe.quantity()), {}};
+  engine::ProbeDefinition decoded{
+      probe.name(), probe.target(), Decode(probe.quantity()), {}, probe.delay_steps()};
   if (probe.has_synapse()) {
     decoded.synapse = DecodeSynapse(probe.synapse(), "probe " + serving::Quote(probe.name()), problems);
   }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "server/rpc/decode_model.h"
 #include "server/rpc/enums.h"
 #include "server/serving/names.h"
 
@@ -33,22 +34,6 @@ engine::ConvOperation DecodeConv(const v1::ConvOperation& conv) {
 engine::PoolOperation DecodePool(const v1::PoolOperation& pool) {
   return {Decode(pool.kind()),     List(pool.window()),    List(pool.stride()),
           List(pool.pad_before()), List(pool.pad_after()), pool.count_include_pad()};
-}
-
-engine::NeuronModel DecodeModel(const v1::NeuronOperation& neuron) {
-  switch (neuron.model_case()) {
-    case v1::NeuronOperation::kSpikingRectifiedLinear:
-      return engine::SpikingRectifiedLinear{neuron.spiking_rectified_linear().amplitude()};
-    case v1::NeuronOperation::kIntegrateAndFire:
-      return engine::IntegrateAndFire{neuron.integrate_and_fire().amplitude()};
-    case v1::NeuronOperation::kLif:
-      return engine::Lif{neuron.lif().tau_rc(), neuron.lif().tau_ref(), neuron.lif().min_voltage(),
-                         neuron.lif().amplitude()};
-    case v1::NeuronOperation::kRectifiedLinear:
-      return engine::RectifiedLinear{neuron.rectified_linear().amplitude()};
-    case v1::NeuronOperation::MODEL_NOT_SET: break;
-  }
-  return {};
 }
 
 engine::Parameter DecodeParameter(const v1::Parameter& parameter, const std::string& where,
@@ -119,8 +104,21 @@ engine::OperationDefinition DecodeOperation(v1::Operation& operation, Problems& 
 }
 
 engine::Synapse DecodeSynapse(const v1::Synapse& synapse, const std::string& where, Problems& problems) {
-  if (synapse.has_lowpass()) return engine::Lowpass{synapse.lowpass().tau()};
-  problems.push_back(where + ": synapse is present, but of no kind that this server knows; allowed: lowpass");
+  switch (synapse.kind_case()) {
+    case v1::Synapse::kLowpass: return engine::Lowpass{synapse.lowpass().tau()};
+    case v1::Synapse::kAlpha: return engine::Alpha{synapse.alpha().tau()};
+    case v1::Synapse::kLinearFilter: {
+      const v1::LinearFilter& filter = synapse.linear_filter();
+      return engine::LinearFilter{{filter.num().begin(), filter.num().end()},
+                                  {filter.den().begin(), filter.den().end()},
+                                  filter.discrete()};
+    }
+    case v1::Synapse::kTriangle: return engine::Triangle{synapse.triangle().t()};
+    case v1::Synapse::KIND_NOT_SET: break;
+  }
+  problems.push_back(where +
+                     ": synapse is present, but of no kind that this server knows; allowed: lowpass, alpha, "
+                     "linear_filter, triangle");
   return {};
 }
 

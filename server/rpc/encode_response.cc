@@ -6,6 +6,9 @@
 #include <vector>
 
 #include "server/rpc/classification.h"
+#include "server/rpc/decode_encodings.h"
+#include "server/rpc/decode_request_probes.h"
+#include "server/rpc/encode_records.h"
 #include "server/rpc/enums.h"
 #include "server/rpc/run_settings.h"
 
@@ -34,13 +37,13 @@ enum class Trajectories { kNo, kYes };
 
 template <typename Message>
 void AddProbes(const ResponsePlan& plan, const engine::Reading& reading, Trajectories trajectories,
-               Message& message) {
+               std::int64_t steps, Message& message) {
   for (std::size_t i = 0; i < reading.probes.size(); ++i) {
     v1::ProbeResult& result = *message.add_probes();
     result.set_name(Definition(plan, i).name);
     SetArray(plan, i, reading.probes[i].values, std::nullopt, *result.mutable_outputs());
     if (trajectories == Trajectories::kYes) {
-      SetArray(plan, i, reading.probes[i].trajectory, reading.steps_done, *result.mutable_trajectory());
+      SetArray(plan, i, reading.probes[i].trajectory, steps, *result.mutable_trajectory());
     }
   }
   if (plan.class_probe < 0) return;
@@ -52,25 +55,48 @@ void AddProbes(const ResponsePlan& plan, const engine::Reading& reading, Traject
 // Sums of one layer over the samples.
 v1::LayerStatistics Summarize(const ResponsePlan& plan, const engine::Reading& reading, std::size_t layer) {
   const engine::SpikingLayer& info = plan.network->resident->spiking_layers()[layer];
-  std::int64_t busiest = 0;
+  double busiest_hz = 0;
+  double duration_s = 0;  // of all samples
   std::int64_t silent = 0;
   v1::LayerStatistics statistics;
-  for (const std::vector<engine::LayerActivity>& sample : reading.statistics) {
-    const engine::LayerActivity& activity = sample[layer];
+  for (std::size_t sample = 0; sample < reading.statistics.size(); ++sample) {
+    const engine::LayerActivity& activity = reading.statistics[sample][layer];
+    const std::int64_t steps = reading.steps_used.empty() ? reading.steps_done : reading.steps_used[sample];
+    const double sample_s = static_cast<double>(steps) * plan.spec.settings.dt_s;
+    duration_s += sample_s;
     statistics.set_spikes(statistics.spikes() + activity.spikes);
     statistics.set_synaptic_operations(statistics.synaptic_operations() + activity.synaptic_operations);
-    busiest = std::max(busiest, activity.busiest_neuron_spikes);
+    if (steps > 0) {
+      busiest_hz = std::max(busiest_hz, static_cast<double>(activity.busiest_neuron_spikes) / sample_s);
+    }
     silent += activity.silent_neurons;
   }
-  const double duration_s = static_cast<double>(plan.spec.settings.steps) * plan.spec.settings.dt_s;
   const double neurons = static_cast<double>(info.neurons) * static_cast<double>(plan.samples);
   statistics.set_layer(info.name);
   statistics.set_neurons(info.neurons);
-  statistics.set_mean_rate_hz(static_cast<double>(statistics.spikes()) / (neurons * duration_s));
-  statistics.set_max_rate_hz(static_cast<double>(busiest) / duration_s);
+  if (duration_s > 0) {
+    statistics.set_mean_rate_hz(static_cast<double>(statistics.spikes()) /
+                                (static_cast<double>(info.neurons) * duration_s));
+  }
+  statistics.set_max_rate_hz(busiest_hz);
   statistics.set_silent_fraction(static_cast<double>(silent) / neurons);
   return statistics;
 }
+
+Trajectories Wanted(const ResponsePlan& plan) {
+  return plan.spec.trajectories ? Trajectories::kYes : Trajectories::kNo;
+}
+
+template <typename Message>
+void AddStatistics(const ResponsePlan& plan, const engine::Reading& reading, Message& message) {
+  if (!plan.spec.statistics) return;
+  const std::size_t layers = plan.network->resident->spiking_layers().size();
+  for (std::size_t layer = 0; layer < layers; ++layer) {
+    *message.add_statistics() = Summarize(plan, reading, layer);
+  }
+}
+
+}  // namespace
 
 void SetSettings(const ResponsePlan& plan, v1::EffectiveSettings& settings) {
   settings.set_network(plan.network->name);
@@ -78,33 +104,41 @@ void SetSettings(const ResponsePlan& plan, v1::EffectiveSettings& settings) {
   settings.set_mode(Encode(plan.network->mode));
   settings.set_backend(plan.network->backend);
   EncodeSettings(plan.spec.settings, settings);
+  if (plan.spec.early_exit) EncodeEarlyExit(*plan.spec.early_exit, *settings.mutable_early_exit());
+  EncodeEncodings(*plan.network->network, plan.spec.inputs, *settings.mutable_encodings());
 }
-
-}  // namespace
 
 v1::SimulateResponse EncodeResponse(const ResponsePlan& plan, const serving::RunOutcome& outcome,
                                     double total_s) {
   v1::SimulateResponse response;
-  AddProbes(plan, outcome.reading, plan.spec.trajectories ? Trajectories::kYes : Trajectories::kNo, response);
-  if (plan.spec.statistics) {
-    const std::size_t layers = plan.network->resident->spiking_layers().size();
-    for (std::size_t layer = 0; layer < layers; ++layer) {
-      *response.add_statistics() = Summarize(plan, outcome.reading, layer);
-    }
-  }
+  AddProbes(plan, outcome.reading, Wanted(plan), outcome.reading.steps_done, response);
+  AddStatistics(plan, outcome.reading, response);
   v1::Timing& timing = *response.mutable_timing();
   timing.set_queue_s(outcome.queue_s);
   timing.set_compute_s(outcome.compute_s);
   timing.set_total_s(total_s);
   timing.set_batch_size(outcome.batch_size);
   SetSettings(plan, *response.mutable_settings());
+  response.mutable_steps_used()->Assign(outcome.reading.steps_used.begin(), outcome.reading.steps_used.end());
+  EncodeRecords(plan, outcome.reading, *response.mutable_records());
   return response;
 }
 
 v1::Progress EncodeProgress(const ResponsePlan& plan, const engine::Reading& reading) {
   v1::Progress progress;
   progress.set_steps_done(reading.steps_done);
-  AddProbes(plan, reading, Trajectories::kNo, progress);
+  AddProbes(plan, reading, Trajectories::kNo, 0, progress);
+  return progress;
+}
+
+v1::SessionProgress EncodeSessionProgress(const ResponsePlan& plan, const engine::Reading& reading,
+                                          std::int64_t steps) {
+  v1::SessionProgress progress;
+  progress.set_steps_done(reading.steps_done);
+  progress.mutable_sample_steps()->Assign(reading.steps_used.begin(), reading.steps_used.end());
+  AddProbes(plan, reading, Wanted(plan), steps, progress);
+  AddStatistics(plan, reading, progress);
+  EncodeRecords(plan, reading, *progress.mutable_records());
   return progress;
 }
 

@@ -10,6 +10,13 @@ namespace spikeserve::rpc {
 v1::SimulateResponse EncodeResponse(const ResponsePlan& plan, const serving::RunOutcome& outcome,
                                     double total_s);
 
+// The answer to a session's message of `steps` steps; `compute_s` is left to the caller.
+v1::SessionProgress EncodeSessionProgress(const ResponsePlan& plan, const engine::Reading& reading,
+                                          std::int64_t steps);
+
+// What is in force for a run.
+void SetSettings(const ResponsePlan& plan, v1::EffectiveSettings& settings);
+
 // The answer so far, without trajectories.
 v1::Progress EncodeProgress(const ResponsePlan& plan, const engine::Reading& reading);
 

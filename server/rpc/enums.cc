@@ -28,6 +28,7 @@ engine::ReadoutKind Decode(v1::ReadoutKind kind) {
   switch (kind) {
     case v1::READOUT_KIND_MEAN: return engine::ReadoutKind::kMean;
     case v1::READOUT_KIND_LAST: return engine::ReadoutKind::kLast;
+    case v1::READOUT_KIND_CORRECTED_MEAN: return engine::ReadoutKind::kCorrectedMean;
     default: return engine::ReadoutKind::kUnspecified;
   }
 }
@@ -47,6 +48,7 @@ v1::ProbeQuantity Encode(engine::ProbeQuantity quantity) {
     case engine::ProbeQuantity::kOutput: return v1::PROBE_QUANTITY_OUTPUT;
     case engine::ProbeQuantity::kSpikes: return v1::PROBE_QUANTITY_SPIKES;
     case engine::ProbeQuantity::kVoltage: return v1::PROBE_QUANTITY_VOLTAGE;
+    case engine::ProbeQuantity::kCurrent: return v1::PROBE_QUANTITY_CURRENT;
     case engine::ProbeQuantity::kUnspecified: break;
   }
   return v1::PROBE_QUANTITY_UNSPECIFIED;
@@ -56,6 +58,7 @@ v1::ReadoutKind Encode(engine::ReadoutKind kind) {
   switch (kind) {
     case engine::ReadoutKind::kMean: return v1::READOUT_KIND_MEAN;
     case engine::ReadoutKind::kLast: return v1::READOUT_KIND_LAST;
+    case engine::ReadoutKind::kCorrectedMean: return v1::READOUT_KIND_CORRECTED_MEAN;
     case engine::ReadoutKind::kUnspecified: break;
   }
   return v1::READOUT_KIND_UNSPECIFIED;

@@ -19,7 +19,18 @@ std::string ModelName(const engine::NeuronModel& model) {
                  [](const engine::SpikingRectifiedLinear&) { return "spiking_rectified_linear"; },
                  [](const engine::IntegrateAndFire&) { return "integrate_and_fire"; },
                  [](const engine::Lif&) { return "lif"; },
-                 [](const engine::RectifiedLinear&) { return "rectified_linear"; }},
+                 [](const engine::RectifiedLinear&) { return "rectified_linear"; },
+                 [](const engine::AdaptiveLif&) { return "adaptive_lif"; },
+                 [](const engine::Izhikevich&) { return "izhikevich"; },
+                 [](const engine::SpikingLeakyRectifiedLinear&) { return "spiking_leaky_rectified_linear"; },
+                 [](const engine::LeakyRectifiedLinear&) { return "leaky_rectified_linear"; },
+                 [](const engine::Sigmoid&) { return "sigmoid"; }, [](const engine::Tanh&) { return "tanh"; },
+                 [](const engine::LifRate&) { return "lif_rate"; },
+                 [](const engine::SoftLifRate&) { return "soft_lif_rate"; },
+                 [](const engine::AdaptiveLifRate&) { return "adaptive_lif_rate"; },
+                 [](const engine::RegularSpiking&) { return "regular_spiking"; },
+                 [](const engine::StochasticSpiking&) { return "stochastic_spiking"; },
+                 [](const engine::PoissonSpiking&) { return "poisson_spiking"; }},
       model);
 }
 

@@ -68,6 +68,7 @@ RpcServer::~RpcServer() { Shutdown(std::chrono::system_clock::now()); }
 void RpcServer::Shutdown(std::chrono::system_clock::time_point deadline) {
   if (server_ == nullptr) return;
   health_.Detach();
+  simulations_.Drain();
   server_->Shutdown(deadline);
   server_.reset();
 }

@@ -45,8 +45,9 @@ Result<engine::Readout> DecodeReadout(const v1::SimulateRequest& request, const 
   engine::Readout readout = stored.readout;
   if (own) readout = {Decode(request.readout().kind()), request.readout().skip_steps()};
   if (readout.kind == engine::ReadoutKind::kUnspecified) {
-    return InvalidArgument(Join("readout.kind: got ", request.readout().kind(),
-                                ", allowed READOUT_KIND_MEAN, READOUT_KIND_LAST"));
+    return InvalidArgument(
+        Join("readout.kind: got ", request.readout().kind(),
+             ", allowed READOUT_KIND_MEAN, READOUT_KIND_LAST, READOUT_KIND_CORRECTED_MEAN"));
   }
   if (readout.skip_steps >= 0 && readout.skip_steps < steps) return readout;
   return InvalidArgument(Join("readout.skip_steps: got ", readout.skip_steps, Origin(own), ", allowed 0..",

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "server/base/status.h"
 #include "server/engine/simulation.h"
@@ -17,6 +19,8 @@ struct ResponsePlan {
   serving::NetworkHandle network;
   engine::SimulationSpec spec;
   std::int64_t samples = 0;
+  std::int64_t first_sample = 0;          // number of the first
+  std::vector<std::string> record_names;  // of spec.request_probes
   int class_probe = -1;  // index in spec.probes of the first OUTPUT probe; -1 where there is none
   ClassificationOptions classification;
   std::int64_t response_bytes = 0;  // upper bound of the tensors of the response
@@ -32,6 +36,18 @@ struct SimulatePlan {
 // what is allowed.
 Result<SimulatePlan> PlanSimulation(const v1::SimulateRequest& request, serving::NetworkHandle network,
                                     const Limits& limits);
+
+// Checks the name and version of a request.
+Status CheckTarget(const v1::SimulateRequest& request);
+
+// Checks the first message of a session. Its spec has inputs of no format yet, and no end.
+Result<ResponsePlan> PlanSession(const v1::SessionOpen& open, serving::NetworkHandle network,
+                                 const Limits& limits);
+
+// Upper bound of the tensors of a response over `steps` steps, in bytes.
+std::int64_t ResponseBytes(const ResponsePlan& plan, std::int64_t steps);
+// RESOURCE_EXHAUSTED where that is above the limit.
+Status CheckResponseSize(const ResponsePlan& plan, std::int64_t steps, const Limits& limits);
 
 // The element type of the tensors of a response.
 v1::DataType ResponseType(engine::Mode mode);

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "server/rpc/service_context.h"
+#include "server/rpc/session_call.h"
+#include "server/rpc/session_table.h"
 #include "server/rpc/simulate_call.h"
 #include "server/rpc/stream_call.h"
 #include "spikeserve/v1/simulation.grpc.pb.h"
@@ -10,9 +12,13 @@ namespace spikeserve::rpc {
 // Runs networks. Takes messages as bytes, so that they are checked before they are parsed. Thread-safe.
 class SimulationService final
     : public v1::SimulationService::WithRawCallbackMethod_Simulate<
-          v1::SimulationService::WithRawCallbackMethod_SimulateStream<v1::SimulationService::Service>> {
+          v1::SimulationService::WithRawCallbackMethod_SimulateStream<
+              v1::SimulationService::WithRawCallbackMethod_Session<v1::SimulationService::Service>>> {
  public:
-  explicit SimulationService(const ServiceContext& context) : context_(context) {}
+  explicit SimulationService(const ServiceContext& context)
+      : context_(context),
+        sessions_(context.limits.max_sessions, std::chrono::seconds(context.limits.session_idle_seconds),
+                  context.clock) {}
 
   grpc::ServerUnaryReactor* Simulate(grpc::CallbackServerContext* call, const grpc::ByteBuffer* request,
                                      grpc::ByteBuffer* response) override {
@@ -23,8 +29,16 @@ class SimulationService final
     return StreamCall::Start(context_, *call, *request);
   }
 
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Session(
+      grpc::CallbackServerContext* call) override {
+    return SessionCall::Start(context_, sessions_, *call);
+  }
+  // Ends the sessions, each after the message it works on.
+  void Drain() { sessions_.Drain(); }
+
  private:
   const ServiceContext& context_;
+  SessionTable sessions_;
 };
 
 }  // namespace spikeserve::rpc

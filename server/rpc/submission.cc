@@ -4,16 +4,16 @@
 #include <string>
 #include <utility>
 
-#include "server/rpc/parsed_size.h"
-#include "server/serving/names.h"
+#include "server/rpc/receive.h"
 
 namespace spikeserve::rpc {
 namespace {
 
 // A deadline further away is none; keeps time-point arithmetic away from its limits.
 constexpr std::chrono::hours kFarthestDeadline{24 * 365};
-// The response as built and as serialized.
+// The response as built and as serialized; sparse counts take up to three times their array while built.
 constexpr std::int64_t kResponseCopies = 2;
+constexpr std::int64_t kSparseCopies = 4;
 
 Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, const Clock& clock) {
   const auto now = std::chrono::system_clock::now();
@@ -21,30 +21,12 @@ Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, con
   return clock.Now() + (deadline - now);
 }
 
-Status CheckTarget(const v1::SimulateRequest& request) {
-  if (!serving::IsValidName(request.network())) {
-    return InvalidArgument("network: got " + serving::Quote(request.network()) + ", allowed " +
-                           std::string(serving::kNameRule));
-  }
-  if (request.version() >= 0) return {};
-  return InvalidArgument("version: got " + std::to_string(request.version()) +
-                         ", allowed 1 and above, or 0 for the highest that is ready");
-}
-
 }  // namespace
 
 Status Submission::Receive(const grpc::ByteBuffer& bytes, BulkPath bulk, google::protobuf::Message& message) {
-  if (Status status = CheckStructure(bytes, bulk, context_.limits.max_structure_bytes); !status.ok())
-    return status;
-  const auto size = static_cast<std::int64_t>(bytes.Length());
-  const auto parsed = ParsedBytes(bytes, *message.GetDescriptor());
-  if (!parsed.ok()) return parsed.status();
-  auto reservation = context_.budget.Reserve(size + parsed.value(), "the request");
+  auto reservation = rpc::Receive(context_, bytes, bulk, "the request", message);
   if (!reservation.ok()) return reservation.status();
   message_reservation_ = std::move(reservation).value();
-  if (Status status = Parse(bytes, message); !status.ok()) return status;
-  message.DiscardUnknownFields();
-  message_reservation_.ShrinkTo(size + static_cast<std::int64_t>(message.SpaceUsedLong()));
   return {};
 }
 
@@ -74,7 +56,8 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
 }
 
 Status Submission::ReserveResponse() {
-  auto reservation = context_.budget.Reserve(kResponseCopies * plan_->response_bytes, "the response");
+  const std::int64_t copies = plan_->spec.request_probes.empty() ? kResponseCopies : kSparseCopies;
+  auto reservation = context_.budget.Reserve(copies * plan_->response_bytes, "the response");
   if (!reservation.ok()) return reservation.status();
   response_reservation_ = std::move(reservation).value();
   return {};

@@ -40,7 +40,8 @@ bool CanShareBatch(const Request& a, const Request& b) {
   return a.network == b.network && a.report_every == b.report_every &&
          SameSettings(a.spec.settings, b.spec.settings) && a.spec.inputs == b.spec.inputs &&
          a.spec.probes == b.spec.probes && a.spec.trajectories == b.spec.trajectories &&
-         a.spec.statistics == b.spec.statistics;
+         a.spec.statistics == b.spec.statistics && a.spec.early_exit == b.spec.early_exit &&
+         a.spec.request_probes == b.spec.request_probes;
 }
 
 Status StillWanted(const Request& request, Clock::TimePoint now) {

@@ -96,7 +96,7 @@ Status Run::Start() {
 
 Status Run::AdvanceToEnd() {
   const std::int64_t steps = spec_.settings.steps;
-  while (steps_done_ < steps && !AllAnswered()) {
+  while (steps_done_ < steps && !AllAnswered() && !simulation_->finished()) {
     std::int64_t chunk = std::min({context_.max_chunk_steps, chunk_steps_, steps - steps_done_});
     if (report_every_ > 0) chunk = std::min(chunk, report_every_ - steps_done_ % report_every_);
     const Status advanced = simulation_->Advance(chunk, [this] { return Unwanted(); });

@@ -23,6 +23,7 @@ engine::Reading SliceReadout(const engine::Reading& reading, std::int64_t first,
     part.probes.push_back({probe.size, Slice(probe.values, first, count, probe.size), {}});
   }
   part.sample_status = Slice(reading.sample_status, first, count, 1);
+  part.steps_used = Slice(reading.steps_used, first, count, 1);
   return part;
 }
 
@@ -31,6 +32,10 @@ engine::Reading SliceReading(const engine::Reading& reading, std::int64_t first,
   for (std::size_t i = 0; i < part.probes.size(); ++i) {
     const engine::ProbeReading& probe = reading.probes[i];
     part.probes[i].trajectory = Slice(probe.trajectory, first, count, probe.size * reading.steps_done);
+  }
+  for (const engine::ProbeRecord& record : reading.records) {
+    part.records.push_back(
+        {record.size, record.rows, Slice(record.values, first, count, record.rows * record.size)});
   }
   part.statistics = Slice(reading.statistics, first, count, 1);
   part.spikes = Slice(reading.spikes, first, count, 1);

@@ -1,7 +1,7 @@
 #include "tests/conformance/golden_neurons.h"
 
-#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -10,32 +10,78 @@ namespace {
 
 using nlohmann::json;
 
-// Nengo's defaults where a case names no value.
-engine::NeuronModel Model(const json& neuron) {
-  const std::map<std::string, std::set<std::string>> known = {
-      {"SpikingRectifiedLinear", {"amplitude"}},
-      {"RectifiedLinear", {"amplitude"}},
-      {"LIF", {"tau_rc", "tau_ref", "min_voltage", "amplitude"}},
-  };
-  const std::string type = neuron.at("type");
-  const auto found = known.find(type);
-  if (found == known.end()) {
-    throw Missing("the engine has no neuron type " + type);
+// Reads the parameters of one neuron type, with Nengo's defaults where a case names none; what was not asked
+// for is missing in the engine.
+class Reader {
+ public:
+  explicit Reader(const json& neuron) : neuron_(neuron), type_(neuron.at("type")) {}
+
+  const std::string& type() const { return type_; }
+  double Take(const char* name, double absent) {
+    known_.insert(name);
+    return neuron_.value(name, absent);
   }
-  for (const auto& [key, value] : neuron.items()) {
-    if (key != "type" && !found->second.contains(key)) {
-      throw Missing("the engine's " + type + " has no parameter " + key);
+  Reader Base() {
+    known_.insert("base");
+    return Reader(neuron_.at("base"));
+  }
+  void CheckAllTaken() const {
+    for (const auto& [key, value] : neuron_.items()) {
+      if (key != "type" && !known_.contains(key)) {
+        throw Missing("the engine's " + type_ + " has no parameter " + key);
+      }
     }
   }
-  const double amplitude = neuron.value("amplitude", 1.0);
-  if (type == "LIF") {
-    return engine::Lif{neuron.value("tau_rc", 0.02), neuron.value("tau_ref", 0.002),
-                       neuron.value("min_voltage", 0.0), amplitude};
+
+ private:
+  const json& neuron_;
+  const std::string type_;
+  std::set<std::string> known_;
+};
+
+std::optional<engine::RateModel> TakeRate(Reader& r) {
+  if (r.type() == "RectifiedLinear") return engine::RectifiedLinear{r.Take("amplitude", 1)};
+  if (r.type() == "Sigmoid") return engine::Sigmoid{r.Take("tau_ref", 0.0025)};
+  if (r.type() == "Tanh") return engine::Tanh{r.Take("tau_ref", 0.0025)};
+  if (r.type() == "LIFRate") {
+    return engine::LifRate{r.Take("tau_rc", 0.02), r.Take("tau_ref", 0.002), r.Take("amplitude", 1)};
   }
-  if (type == "RectifiedLinear") {
-    return engine::RectifiedLinear{amplitude};
+  return std::nullopt;
+}
+
+engine::NeuronModel TakeModel(Reader& r) {
+  if (const auto rate = TakeRate(r)) {
+    return std::visit([](const auto& kind) { return engine::NeuronModel{kind}; }, *rate);
   }
-  return engine::SpikingRectifiedLinear{amplitude};
+  if (r.type() == "SpikingRectifiedLinear") return engine::SpikingRectifiedLinear{r.Take("amplitude", 1)};
+  if (r.type() == "LIF") {
+    return engine::Lif{r.Take("tau_rc", 0.02), r.Take("tau_ref", 0.002), r.Take("min_voltage", 0),
+                       r.Take("amplitude", 1)};
+  }
+  if (r.type() == "AdaptiveLIF") {
+    return engine::AdaptiveLif{r.Take("tau_rc", 0.02), r.Take("tau_ref", 0.002), r.Take("min_voltage", 0),
+                               r.Take("amplitude", 1), r.Take("tau_n", 1),       r.Take("inc_n", 0.01)};
+  }
+  if (r.type() == "Izhikevich") {
+    return engine::Izhikevich{r.Take("tau_recovery", 0.02), r.Take("coupling", 0.2),
+                              r.Take("reset_voltage", -65), r.Take("reset_recovery", 8), 1};
+  }
+  if (r.type() == "RegularSpiking") {
+    Reader base = r.Base();
+    if (const auto rate = TakeRate(base)) {
+      base.CheckAllTaken();
+      return engine::RegularSpiking{*rate, r.Take("amplitude", 1)};
+    }
+    throw Missing("the engine has no rate type " + base.type());
+  }
+  throw Missing("the engine has no neuron type " + r.type());
+}
+
+engine::NeuronModel Model(const json& neuron) {
+  Reader reader(neuron);
+  engine::NeuronModel model = TakeModel(reader);
+  reader.CheckAllTaken();
+  return model;
 }
 
 engine::Parameter ParameterOf(const json& value) {
@@ -65,10 +111,14 @@ engine::Synapse GoldenSynapse(const json& synapse) {
   if (synapse.is_null()) {
     return std::nullopt;
   }
-  if (!synapse.contains("lowpass")) {
-    throw Missing("the engine has no synapse " + synapse.dump());
+  if (synapse.contains("lowpass")) return engine::Lowpass{synapse.at("lowpass")};
+  if (synapse.contains("alpha")) return engine::Alpha{synapse.at("alpha")};
+  if (synapse.contains("triangle")) return engine::Triangle{synapse.at("triangle")};
+  if (synapse.contains("linear")) {
+    const json& linear = synapse.at("linear");
+    return engine::LinearFilter{linear.at("num"), linear.at("den"), !linear.value("analog", true)};
   }
-  return engine::Lowpass{synapse.at("lowpass")};
+  throw Missing("the engine has no synapse " + synapse.dump());
 }
 
 }  // namespace spikeserve::testing

@@ -21,7 +21,7 @@ Case = dict[str, Any]
 def threshold_ties(case: Case, arrays: Arrays) -> bool:
     """Whether a voltage meets the threshold exactly, so that the last bit decides in which step it spikes."""
     types = {layer.get("neuron", {}).get("type") for layer in case["layers"]}
-    if "SpikingRectifiedLinear" not in types or "expected:voltage" not in arrays:
+    if not types & {"SpikingRectifiedLinear", "RegularSpiking"} or "expected:voltage" not in arrays:
         return False
     spiking = arrays["expected:out"].any(axis=1)
     voltage = arrays["expected:voltage"]

@@ -15,6 +15,8 @@ namespace {
 // Every probe with all that can be asked of a run.
 engine::SimulationSpec SpecFor(const engine::Network& network) {
   engine::SimulationSpec spec;
+  const double dt_s = network.definition().defaults.dt;
+  spec.settings.dt_s = dt_s > 0 ? dt_s : spec.settings.dt_s;
   spec.settings.steps = 5;
   spec.settings.readout.skip_steps = 2;
   spec.trajectories = true;

@@ -102,6 +102,32 @@ TEST(RandomNetworks, HaveEveryPart) {
   EXPECT_GE(tally["busy layer"], 60);
 }
 
+TEST(RandomNetworks, RichOnesHaveEveryModelAndSynapse) {
+  Tally tally;
+  for (std::uint64_t seed = 61; seed <= 140; ++seed) {
+    const RandomNetwork network = MakeRichNetwork(seed);
+    CountParts(network, tally);
+    for (const engine::ConnectionDefinition& connection : network.definition.connections) {
+      if (connection.synapse) {
+        ++tally["synapse " + std::to_string(connection.synapse->index())];
+      }
+      tally["delay"] += connection.delay_steps > 0 ? 1 : 0;
+    }
+    for (const engine::ProbeDefinition& probe : network.definition.probes) {
+      tally["delayed probe"] += probe.delay_steps > 0 ? 1 : 0;
+    }
+  }
+  constexpr std::size_t kFirst = 5;  // behind the models of plain networks
+  for (std::size_t model = kFirst; model < std::variant_size_v<engine::NeuronModel>; ++model) {
+    EXPECT_GE(tally["model " + std::to_string(model)], 1) << model;
+  }
+  for (std::size_t kind = 0; kind < std::variant_size_v<engine::SynapseKind>; ++kind) {
+    EXPECT_GE(tally["synapse " + std::to_string(kind)], 5) << kind;
+  }
+  EXPECT_GE(tally["delay"], 5);
+  EXPECT_GE(tally["delayed probe"], 5);
+}
+
 TEST(RandomNetworks, AreTheSameForTheSameSeed) {
   const RandomNetwork first = MakeRandomNetwork(5);
   const RandomNetwork second = MakeRandomNetwork(5);

@@ -67,6 +67,8 @@ class Paths : public ::testing::TestWithParam<int> {
 
 TEST_P(Paths, AllProbes) { ExpectSameBytes(MakeRandomNetwork(Seed()), Seed()); }
 
+TEST_P(Paths, EveryNeuronAndSynapse) { ExpectSameBytes(MakeRichNetwork(Seed()), Seed()); }
+
 TEST_P(Paths, OutputsOnly) {
   RandomNetwork network = MakeRandomNetwork(Seed());
   KeepFoldedProbes(network);

@@ -26,7 +26,7 @@ using ::testing::HasSubstr;
 
 TEST(DecodeNetwork, RandomNetworksComeBackAsTheyWere) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
-    const engine::NetworkDefinition definition = MakeRandomNetwork(seed).definition;
+    const engine::NetworkDefinition definition = MakeRichNetwork(seed).definition;
     const v1::NetworkDefinition message = EncodeNetwork(definition);
     serving::MemoryBudget budget(1 << 20);
     const auto decoded = rpc::DecodeNetwork(message.SerializeAsString(), {}, budget);

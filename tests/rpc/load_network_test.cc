@@ -196,6 +196,35 @@ TEST_F(LoadNetworkTest, ReportsWhatADefinitionCannotHold) {
       "class_labels: got 2, wanted 1");
 }
 
+TEST_F(LoadNetworkTest, ReportsNeuronsSynapsesAndDelaysThatCannotBe) {
+  Start();
+  using Network = v1::NetworkDefinition;
+  const auto neuron = [](Network& n) { return n.mutable_operations(2)->mutable_neuron(); };
+  ExpectNetworkRefused([&](Network& n) { neuron(n)->mutable_regular_spiking()->set_amplitude(1); },
+                       "operation 'spikes': base has no rate model set");
+  ExpectNetworkRefused([&](Network& n) { neuron(n)->mutable_adaptive_lif()->set_tau_rc(-1); },
+                       "operation 'spikes': tau_rc is -1");
+  ExpectNetworkRefused([&](Network& n) { neuron(n)->mutable_adaptive_lif()->set_tau_rc(-1); },
+                       "operation 'spikes': tau_n is 0");  // in the same answer
+  ExpectNetworkRefused([&](Network& n) { neuron(n)->mutable_integrate_and_fire()->set_min_voltage(1); },
+                       "operation 'spikes': min_voltage is 1");
+  ExpectNetworkRefused(
+      [](Network& n) {
+        auto* filter = n.mutable_connections(2)->mutable_synapse()->mutable_linear_filter();
+        filter->add_num(1);
+        filter->add_den(1);
+        filter->add_den(-1);
+      },
+      "connection 2: linear_filter is unstable");
+  ExpectNetworkRefused([](Network& n) { n.mutable_connections(2)->set_delay_steps(-1); },
+                       "connection 2: delay_steps is -1, wanted 0..4096");
+  ExpectNetworkRefused([](Network& n) { n.mutable_probes(0)->set_delay_steps(5000); },
+                       "probe 'output': delay_steps is 5000");
+  ExpectNetworkRefused(
+      [](Network& n) { n.mutable_probes(0)->mutable_synapse()->mutable_triangle()->set_t(9); },
+      "probe 'output': triangle t is 9");
+}
+
 TEST_F(LoadNetworkTest, ReportsUnknownEnumValuesAndEmptyKinds) {
   Start();
   using Network = v1::NetworkDefinition;

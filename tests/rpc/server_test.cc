@@ -24,7 +24,7 @@ ServerTest::~ServerTest() { Stop(); }
 void ServerTest::Start() {
   lines_ = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(1000);
   log_.emplace(rpc::LogFormat::kJson, lines_);
-  auto server = app::Application::Start(config_, std::make_unique<FakeBackend>(script_), *log_);
+  auto server = app::Application::Start(config_, MakeDevice(), *log_);
   if (!server.ok()) throw std::runtime_error(server.status().message());
   server_ = std::move(server).value();
   channel_ = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());

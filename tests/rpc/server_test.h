@@ -24,6 +24,8 @@ class ServerTest : public ::testing::Test {
   ServerTest();
   ~ServerTest() override;
 
+  // The device that Start serves with.
+  virtual std::unique_ptr<engine::Backend> MakeDevice() { return std::make_unique<FakeBackend>(script_); }
   // Starts with config_; Stop first to start again on the same folder.
   void Start();
   void Stop();

@@ -1,5 +1,6 @@
 #include "tests/support/encode_network.h"
 
+#include <cmath>
 #include <variant>
 #include <vector>
 
@@ -76,6 +77,40 @@ struct OperationEncoder {
   }
 };
 
+// Rate models, which a NeuronOperation and a RateModel hold in fields of the same names.
+template <typename Message>
+struct RateEncoder {
+  Message& out;
+
+  void operator()(const std::monostate&) const {}
+  void operator()(const engine::RectifiedLinear& in) const {
+    out.mutable_rectified_linear()->set_amplitude(in.amplitude);
+  }
+  void operator()(const engine::LeakyRectifiedLinear& in) const {
+    out.mutable_leaky_rectified_linear()->set_negative_slope(in.negative_slope);
+    out.mutable_leaky_rectified_linear()->set_amplitude(in.amplitude);
+  }
+  void operator()(const engine::Sigmoid& in) const { out.mutable_sigmoid()->set_tau_ref(in.tau_ref); }
+  void operator()(const engine::Tanh& in) const { out.mutable_tanh()->set_tau_ref(in.tau_ref); }
+  void operator()(const engine::LifRate& in) const { Lif(in, *out.mutable_lif_rate()); }
+  void operator()(const engine::SoftLifRate& in) const {
+    Lif(in, *out.mutable_soft_lif_rate());
+    out.mutable_soft_lif_rate()->set_sigma(in.sigma);
+  }
+  void operator()(const engine::AdaptiveLifRate& in) const {
+    Lif(in, *out.mutable_adaptive_lif_rate());
+    out.mutable_adaptive_lif_rate()->set_tau_n(in.tau_n);
+    out.mutable_adaptive_lif_rate()->set_inc_n(in.inc_n);
+  }
+
+  template <typename In, typename Out>
+  static void Lif(const In& in, Out& message) {
+    message.set_tau_rc(in.tau_rc);
+    message.set_tau_ref(in.tau_ref);
+    message.set_amplitude(in.amplitude);
+  }
+};
+
 struct ModelEncoder {
   v1::NeuronOperation& out;
 
@@ -85,6 +120,7 @@ struct ModelEncoder {
   }
   void operator()(const engine::IntegrateAndFire& in) const {
     out.mutable_integrate_and_fire()->set_amplitude(in.amplitude);
+    if (!std::isinf(in.min_voltage)) out.mutable_integrate_and_fire()->set_min_voltage(in.min_voltage);
   }
   void operator()(const engine::Lif& in) const {
     out.mutable_lif()->set_tau_rc(in.tau_rc);
@@ -92,10 +128,52 @@ struct ModelEncoder {
     out.mutable_lif()->set_min_voltage(in.min_voltage);
     out.mutable_lif()->set_amplitude(in.amplitude);
   }
-  void operator()(const engine::RectifiedLinear& in) const {
-    out.mutable_rectified_linear()->set_amplitude(in.amplitude);
+  void operator()(const engine::AdaptiveLif& in) const {
+    auto& message = *out.mutable_adaptive_lif();
+    message.set_tau_rc(in.tau_rc);
+    message.set_tau_ref(in.tau_ref);
+    message.set_min_voltage(in.min_voltage);
+    message.set_amplitude(in.amplitude);
+    message.set_tau_n(in.tau_n);
+    message.set_inc_n(in.inc_n);
+  }
+  void operator()(const engine::Izhikevich& in) const {
+    auto& message = *out.mutable_izhikevich();
+    message.set_tau_recovery(in.tau_recovery);
+    message.set_coupling(in.coupling);
+    message.set_reset_voltage(in.reset_voltage);
+    message.set_reset_recovery(in.reset_recovery);
+    message.set_amplitude(in.amplitude);
+  }
+  void operator()(const engine::SpikingLeakyRectifiedLinear& in) const {
+    out.mutable_spiking_leaky_rectified_linear()->set_negative_slope(in.negative_slope);
+    out.mutable_spiking_leaky_rectified_linear()->set_amplitude(in.amplitude);
+  }
+  void operator()(const engine::RegularSpiking& in) const { Base(in, *out.mutable_regular_spiking()); }
+  void operator()(const engine::StochasticSpiking& in) const { Base(in, *out.mutable_stochastic_spiking()); }
+  void operator()(const engine::PoissonSpiking& in) const { Base(in, *out.mutable_poisson_spiking()); }
+  template <typename Rate>
+  void operator()(const Rate& in) const {
+    RateEncoder<v1::NeuronOperation>{out}(in);
+  }
+
+  template <typename In, typename Out>
+  static void Base(const In& in, Out& message) {
+    message.set_amplitude(in.amplitude);
+    std::visit(RateEncoder<v1::RateModel>{*message.mutable_base()}, in.base);
   }
 };
+
+void EncodeSynapse(const engine::Synapse& in, v1::Synapse& out) {
+  if (const auto* lowpass = std::get_if<engine::Lowpass>(&*in)) out.mutable_lowpass()->set_tau(lowpass->tau);
+  if (const auto* alpha = std::get_if<engine::Alpha>(&*in)) out.mutable_alpha()->set_tau(alpha->tau);
+  if (const auto* triangle = std::get_if<engine::Triangle>(&*in)) out.mutable_triangle()->set_t(triangle->t);
+  if (const auto* filter = std::get_if<engine::LinearFilter>(&*in)) {
+    Fill(filter->num, out.mutable_linear_filter()->mutable_num());
+    Fill(filter->den, out.mutable_linear_filter()->mutable_den());
+    out.mutable_linear_filter()->set_discrete(filter->discrete);
+  }
+}
 
 void EncodeParameter(const engine::Parameter& in, v1::Parameter& out) {
   if (const auto* scalar = std::get_if<double>(&in)) out.set_scalar(*scalar);
@@ -139,14 +217,16 @@ v1::NetworkDefinition EncodeNetwork(const engine::NetworkDefinition& definition)
     v1::Connection& out = *message.add_connections();
     out.set_source(connection.source);
     out.set_target(connection.target);
-    if (connection.synapse) out.mutable_synapse()->mutable_lowpass()->set_tau(connection.synapse->tau);
+    if (connection.synapse) EncodeSynapse(connection.synapse, *out.mutable_synapse());
+    out.set_delay_steps(connection.delay_steps);
   }
   for (const auto& probe : definition.probes) {
     v1::Probe& out = *message.add_probes();
     out.set_name(probe.name);
     out.set_target(probe.target);
     out.set_quantity(rpc::Encode(probe.quantity));
-    if (probe.synapse) out.mutable_synapse()->mutable_lowpass()->set_tau(probe.synapse->tau);
+    if (probe.synapse) EncodeSynapse(probe.synapse, *out.mutable_synapse());
+    out.set_delay_steps(probe.delay_steps);
   }
   for (const auto& tensor : definition.tensors) EncodeTensor(tensor, *message.add_tensors());
   message.mutable_defaults()->set_dt(definition.defaults.dt);

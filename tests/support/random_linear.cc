@@ -6,6 +6,7 @@
 
 #include "server/engine/network.h"
 #include "tests/support/definitions.h"
+#include "tests/support/random_neurons.h"
 
 namespace spikeserve::testing {
 namespace {
@@ -158,8 +159,14 @@ Signal RandomLinear::Operation(engine::OperationKind kind, engine::Shape shape,
     engine::Synapse synapse;
     if (source.population && random_.Chance(0.4)) {
       synapse = engine::Lowpass{random_.Chance(0.2) ? 0.0 : random_.Uniform(0.0005, 0.02)};
+      if (rich_ && random_.Chance(0.7)) {
+        synapse = RandomSynapse(random_);
+      }
     }
     definition_.connections.push_back({source.name, signal.name, synapse});
+    if (rich_ && source.population && random_.Chance(0.2)) {
+      definition_.connections.back().delay_steps = random_.Between(1, 9);
+    }
     signal.level = source.level;
   }
   return signal;

@@ -20,8 +20,9 @@ struct Signal {
 // One thread.
 class RandomLinear {
  public:
-  RandomLinear(Random& random, engine::NetworkDefinition& definition)
-      : random_(random), definition_(definition) {}
+  // `rich`: synapses of every kind and delays, else low-passes alone.
+  RandomLinear(Random& random, engine::NetworkDefinition& definition, bool rich)
+      : random_(random), definition_(definition), rich_(rich) {}
 
   // One operation on `source`, or on it and another of the signals where it joins.
   Signal Add(const Signal& source, const std::vector<Signal>& signals);
@@ -45,6 +46,7 @@ class RandomLinear {
 
   Random& random_;
   engine::NetworkDefinition& definition_;
+  const bool rich_;
 };
 
 }  // namespace spikeserve::testing

@@ -3,8 +3,10 @@
 #include <utility>
 
 #include "server/engine/network.h"
+#include "server/engine/neuron_models.h"
 #include "tests/support/random.h"
 #include "tests/support/random_linear.h"
+#include "tests/support/random_neurons.h"
 
 namespace spikeserve::testing {
 namespace {
@@ -14,7 +16,8 @@ constexpr std::int64_t kMostElements = 400;  // of one operation, so that a netw
 // Grows one network. One thread, one use.
 class Grower {
  public:
-  explicit Grower(std::uint64_t seed) : random_(seed), linear_(random_, network_.definition) {}
+  Grower(std::uint64_t seed, bool rich)
+      : random_(seed), linear_(random_, network_.definition, rich), rich_(rich) {}
 
   RandomNetwork Grow() {
     network_.definition.format_version = 1;
@@ -82,12 +85,18 @@ class Grower {
       case 2: neurons.model = engine::IntegrateAndFire{amplitude}; break;
       default: neurons.model = engine::SpikingRectifiedLinear{amplitude};
     }
+    if (rich_ && random_.Chance(0.8)) {
+      RandomModel drawn = MakeRandomModel(random_);
+      neurons.model = std::move(drawn.model);
+      current = drawn.current;
+      level = drawn.level;
+    }
     ChooseParameters(source, current, neurons);
     Signal signal = linear_.Operation(neurons, source.shape, {source});
     signal.population = true;
     signal.level = level;
     signals_.push_back(signal);
-    neurons_.push_back({signal, std::holds_alternative<engine::RectifiedLinear>(neurons.model)});
+    neurons_.push_back({signal, engine::IsSpiking(neurons.model), engine::HasVoltage(neurons.model)});
   }
 
   void ChooseParameters(const Signal& source, double current, engine::NeuronOperation& neurons) {
@@ -100,7 +109,7 @@ class Grower {
       neurons.bias = random_.Chance(0.5) ? engine::Parameter(linear_.Tensor(source.shape, 0.5 * current))
                                          : engine::Parameter(random_.Uniform(-0.2, 0.5) * current);
     }
-    if (std::holds_alternative<engine::RectifiedLinear>(neurons.model) || random_.Chance(0.2)) {
+    if (!engine::HasVoltage(neurons.model) || random_.Chance(0.2)) {
       return;
     }
     const std::vector<engine::InitialVoltage> voltages = {
@@ -126,25 +135,38 @@ class Grower {
   void AddProbes() {
     for (std::size_t i = 0; i < neurons_.size(); ++i) {
       const std::string layer = std::to_string(i);
-      const auto& [signal, rate] = neurons_[i];
+      const auto& [signal, spiking, voltage] = neurons_[i];
       AddProbe("neurons" + layer, signal, engine::ProbeQuantity::kOutput);
-      if (!rate) {
+      if (spiking) {
         AddProbe("spikes" + layer, signal, engine::ProbeQuantity::kSpikes);
+        Unfilter(network_.definition.probes.back());
+      }
+      if (voltage) {
         AddProbe("voltage" + layer, signal, engine::ProbeQuantity::kVoltage);
-        network_.definition.probes.back().synapse.reset();
-        network_.definition.probes[network_.definition.probes.size() - 2].synapse.reset();
+        Unfilter(network_.definition.probes.back());
       }
     }
     AddProbe("any", random_.Pick(signals_), engine::ProbeQuantity::kOutput);
+  }
+
+  static void Unfilter(engine::ProbeDefinition& probe) {
+    probe.synapse.reset();
+    probe.delay_steps = 0;
   }
 
   void AddProbe(const std::string& name, const Signal& target, engine::ProbeQuantity quantity) {
     engine::Synapse synapse;
     if (random_.Chance(0.4)) {
       synapse = engine::Lowpass{random_.Uniform(0, 0.02)};
+      if (rich_ && random_.Chance(0.7)) {
+        synapse = RandomSynapse(random_);
+      }
     }
     network_.spec.probes.push_back(static_cast<std::int64_t>(network_.definition.probes.size()));
     network_.definition.probes.push_back({name, target.name, quantity, synapse});
+    if (rich_ && random_.Chance(0.2)) {
+      network_.definition.probes.back().delay_steps = random_.Between(1, 9);
+    }
   }
 
   void ChooseRun() {
@@ -161,12 +183,14 @@ class Grower {
 
   struct NeuronSignal {
     Signal signal;
-    bool rate = false;
+    bool spiking = false;
+    bool voltage = false;
   };
 
   Random random_;
   RandomNetwork network_;
   RandomLinear linear_;
+  const bool rich_;
   std::vector<Signal> signals_;
   std::vector<NeuronSignal> neurons_;
   Signal output_;
@@ -189,12 +213,15 @@ std::vector<std::byte> RandomInput(Random& random, engine::DataType type, std::i
 
 }  // namespace
 
-RandomNetwork MakeRandomNetwork(std::uint64_t seed) { return Grower(seed).Grow(); }
+RandomNetwork MakeRandomNetwork(std::uint64_t seed) { return Grower(seed, false).Grow(); }
+
+RandomNetwork MakeRichNetwork(std::uint64_t seed) { return Grower(seed, true).Grow(); }
 
 std::vector<Sample> RandomSamples(const RandomNetwork& network, std::int64_t count, std::uint64_t seed) {
   Random random(seed);
   std::vector<Sample> samples(static_cast<std::size_t>(count));
   for (Sample& sample : samples) {
+    sample.index = &sample - samples.data();
     std::size_t input = 0;
     for (const engine::OperationDefinition& operation : network.definition.operations) {
       if (const auto* kind = std::get_if<engine::InputOperation>(&operation.kind)) {

@@ -17,7 +17,11 @@ struct RandomNetwork {
 
 // The network of this seed: one or two inputs (float32, float64 or uint8, held or per step), a few stages of
 // linear operations and neurons with branches, synapses on some connections, probes of every kind.
+// Only what every backend has.
 RandomNetwork MakeRandomNetwork(std::uint64_t seed);
+
+// The same with neuron models and synapses of every kind, and delays.
+RandomNetwork MakeRichNetwork(std::uint64_t seed);
 
 // Samples that fit it.
 std::vector<Sample> RandomSamples(const RandomNetwork& network, std::int64_t count, std::uint64_t seed);

@@ -47,6 +47,7 @@ engine::Reading Simulate(const Loaded& loaded, const engine::SimulationSpec& spe
                          const std::vector<Sample>& samples, const std::vector<std::int64_t>& chunks) {
   std::vector<engine::SampleInputs> inputs(samples.size());
   for (std::size_t i = 0; i < samples.size(); ++i) {
+    inputs[i].index = samples[i].index.value_or(static_cast<std::int64_t>(i));
     for (const std::vector<std::byte>& input : samples[i].inputs) {
       inputs[i].data.push_back(input.data());
     }

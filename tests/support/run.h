@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -12,9 +13,11 @@
 // Loads and runs networks in tests, failing the test where the engine refuses.
 namespace spikeserve::testing {
 
-// The bytes of one sample, one vector per Input operation.
+// The bytes of one sample, one vector per Input operation, and its place in its request; absent: in the
+// batch.
 struct Sample {
   std::vector<std::vector<std::byte>> inputs;
+  std::optional<std::int64_t> index = std::nullopt;
 };
 
 // Values as the bytes of an input of their type.

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+import spikeserve
 from spikeserve import Network
+from spikeserve.convert.neurons import NeuronModel, set_model
+from spikeserve.convert.synapses import set_synapse
 from spikeserve.v1 import network_pb2 as pb
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "conformance"
@@ -19,11 +22,17 @@ FOLDER = Path(__file__).resolve().parent.parent / "data" / "conformance"
 Values = npt.NDArray[np.float64]
 Json = dict[str, Any]
 
-# Parameters of the neuron types that the server has; a case with another type or parameter is not for it.
-_NEURONS = {
-    "SpikingRectifiedLinear": {"amplitude"},
-    "RectifiedLinear": {"amplitude"},
-    "LIF": {"tau_rc", "tau_ref", "min_voltage", "amplitude"},
+# The client's classes by the names of the cases; parameters a case does not name have Nengo's defaults.
+_NEURONS: dict[str, type[Any]] = {
+    "SpikingRectifiedLinear": spikeserve.SpikingRectifiedLinear,
+    "RectifiedLinear": spikeserve.RectifiedLinear,
+    "Sigmoid": spikeserve.Sigmoid,
+    "Tanh": spikeserve.Tanh,
+    "LIF": spikeserve.LIF,
+    "LIFRate": spikeserve.LIFRate,
+    "AdaptiveLIF": spikeserve.AdaptiveLIF,
+    "Izhikevich": spikeserve.Izhikevich,
+    "RegularSpiking": spikeserve.RegularSpiking,
 }
 
 
@@ -120,7 +129,7 @@ class _Builder:
         self._connect(source, name, synapse)
 
     def _neurons(self, neuron: pb.NeuronOperation, layer: Json) -> None:
-        _set_model(neuron, layer["neuron"])
+        set_model(neuron, _model(layer["neuron"]))
         for parameter, value in ((neuron.gain, layer["gain"]), (neuron.bias, layer["bias"])):
             if isinstance(value, str):
                 parameter.tensor = self._tensor(value)
@@ -206,28 +215,30 @@ class _Builder:
         return name
 
 
-def _set_model(neuron: pb.NeuronOperation, model: Json) -> None:
-    """Nengo's defaults where the case names no value."""
-    known = _NEURONS.get(model["type"])
-    if known is None:
-        raise MissingPartError(f"the server has no neuron type {model['type']}")
-    if unknown := model.keys() - known - {"type"}:
-        raise MissingPartError(f"the server's {model['type']} has no parameter {', '.join(sorted(unknown))}")
-    amplitude = model.get("amplitude", 1.0)
-    if model["type"] == "SpikingRectifiedLinear":
-        neuron.spiking_rectified_linear.amplitude = amplitude
-    elif model["type"] == "RectifiedLinear":
-        neuron.rectified_linear.amplitude = amplitude
-    else:
-        neuron.lif.tau_rc = model.get("tau_rc", 0.02)
-        neuron.lif.tau_ref = model.get("tau_ref", 0.002)
-        neuron.lif.min_voltage = model.get("min_voltage", 0.0)
-        neuron.lif.amplitude = amplitude
+def _model(case: Json) -> NeuronModel:
+    cls = _NEURONS.get(case["type"])
+    if cls is None:
+        raise MissingPartError(f"the server has no neuron type {case['type']}")
+    given = {name: value for name, value in case.items() if name != "type"}
+    if "base" in given:
+        given["base"] = _model(given["base"])
+    if unknown := given.keys() - {field.name for field in fields(cls)}:
+        raise MissingPartError(f"the server's {case['type']} has no parameter {', '.join(sorted(unknown))}")
+    return cls(**given)  # type: ignore[no-any-return]
 
 
-def _set_synapse(holder: pb.Connection | pb.Probe, synapse: Json | None) -> None:
-    if synapse is None:
+def _set_synapse(holder: pb.Connection | pb.Probe, case: Json | None) -> None:
+    if case is None:
         return
-    if "lowpass" not in synapse:
-        raise MissingPartError(f"the server has no synapse {json.dumps(synapse)}")
-    holder.synapse.lowpass.tau = synapse["lowpass"]
+    ((kind, value),) = case.items()
+    makers: dict[str, Any] = {
+        "lowpass": spikeserve.Lowpass,
+        "alpha": spikeserve.Alpha,
+        "triangle": spikeserve.Triangle,
+    }
+    if kind == "linear":
+        set_synapse(holder, spikeserve.LinearFilter(**value))
+    elif kind in makers:
+        set_synapse(holder, makers[kind](value))
+    else:
+        raise MissingPartError(f"the server has no synapse {json.dumps(case)}")

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -287,6 +288,63 @@ TEST(LargestExactCount, IsTheLastThatSumsExactly) {
       EXPECT_TRUE(largest == (1 << 24) - 1 || !engine::SumsAreExact(largest + 1, most, row_sum));
     }
   }
+}
+
+// What a run may ask of the CPU alone is refused by name before anything runs.
+TEST(CudaBackend, NamesWhatOfARunItDoesNotDo) {
+  const auto backend = MakeHostTwin();
+  const auto network =
+      std::make_shared<engine::Network>(engine::Network::Create(DeepMlp(kWeights, 0.005), {}).value());
+  const auto resident = backend->Load(network, Mode::kExact);
+  ASSERT_TRUE(resident.ok());
+  const std::vector<float> values(20, 1.0F);
+  const std::vector<engine::SampleInputs> samples{{{reinterpret_cast<const std::byte*>(values.data())}}};
+  const auto refusal = [&](auto change) {
+    engine::SimulationSpec spec = Spec(10);
+    change(spec);
+    const Status status = resident.value()->NewSimulation(spec, samples).status();
+    EXPECT_TRUE(status.ok() || status.code() == StatusCode::kUnimplemented);
+    return status.message().substr(0, status.message().find(':'));
+  };
+  EXPECT_EQ(refusal([](auto&) {}), "");
+  EXPECT_EQ(refusal([](auto& spec) { spec.inputs[0].encoding = engine::Encoding{}; }), "encodings");
+  EXPECT_EQ(refusal([](auto& spec) { spec.early_exit = engine::EarlyExit{}; }), "early_exit");
+  EXPECT_EQ(refusal([](auto& spec) { spec.request_probes.resize(1); }), "request_probes");
+  EXPECT_EQ(refusal([](auto& spec) { spec.session = true; }), "sessions");
+  EXPECT_EQ(refusal([](auto& spec) { spec.settings.readout.kind = engine::ReadoutKind::kCorrectedMean; }),
+            "readout.kind READOUT_KIND_CORRECTED_MEAN");
+}
+
+// What no kernel does yet is refused by name when a network is loaded; the CPU has it.
+TEST(CudaBackend, NamesTheNeuronOrSynapseThatItHasNoKernelFor) {
+  const auto refusal = [](const engine::NetworkDefinition& definition) {
+    try {
+      LoadOn(*MakeHostTwin(), definition, Mode::kExact);
+    } catch (const std::runtime_error& error) {
+      return std::string(error.what());
+    }
+    return std::string("loaded");
+  };
+  const engine::NetworkDefinition plain = DeepMlp(kWeights, 0.005);
+  EXPECT_EQ(refusal(plain), "loaded");
+  for (const engine::NeuronModel& model :
+       {engine::NeuronModel(engine::IntegrateAndFire{1, -1}), engine::NeuronModel(engine::AdaptiveLif{}),
+        engine::NeuronModel(engine::RegularSpiking{engine::Tanh{}, 1})}) {
+    engine::NetworkDefinition definition = plain;
+    std::get<engine::NeuronOperation>(definition.operations[2].kind).model = model;
+    EXPECT_EQ(refusal(definition),
+              "layer 'first': the CUDA backend has no kernel for its neuron type; serve this network with "
+              "--backend cpu");
+  }
+  engine::NetworkDefinition definition = plain;
+  definition.connections[2].synapse = engine::Alpha{0.005};
+  EXPECT_EQ(refusal(definition).find("layer 'second': the CUDA backend has no kernel for its synapse"), 0U);
+  definition = plain;
+  definition.connections[4].delay_steps = 1;
+  EXPECT_EQ(refusal(definition).find("layer 'output': the CUDA backend has no kernel for its synapse"), 0U);
+  definition = plain;
+  definition.probes[0].synapse = engine::Triangle{0.01};
+  EXPECT_EQ(refusal(definition).find("probe 'output': the CUDA backend has no kernel for its synapse"), 0U);
 }
 
 }  // namespace

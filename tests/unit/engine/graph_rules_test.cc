@@ -116,7 +116,8 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"TauHuge", [](auto& n) { n.connections[2].synapse = Lowpass{kInf}; },
             "tau is inf s, wanted 0..1e+06"},
         Row{"SynapseBehindAffine", [](auto& n) { n.connections[1].synapse = Lowpass{0.01}; },
-            "connection 1: has a synapse, but its source 'dense' is neither an Input nor a Neuron"},
+            "connection 1: has a synapse or a delay, but its source 'dense' is neither an Input nor a "
+            "Neuron"},
         Row{"ActivationRead",
             [](auto& n) {
               n.operations.push_back({"softmax", ActivationOperation{Softmax{}}});

@@ -23,6 +23,31 @@ TEST(Elementary, Expm1StaysWithinItsBound) {
   EXPECT_EQ(Expm1(0.0F), 0.0F);
 }
 
+TEST(Elementary, ExpStaysWithinItsBound) {
+  double worst = 0;
+  for (float x = -86.9F; x <= 0.0F; x += 1e-3F) {
+    const double exact = std::exp(static_cast<double>(x));
+    worst = std::max(worst, std::abs((static_cast<double>(Exp(x)) - exact) / exact));
+  }
+  EXPECT_LT(worst, kBound);
+  EXPECT_EQ(Exp(0.0F), 1.0F);
+  EXPECT_EQ(Exp(-90.0F), 0.0F);
+}
+
+TEST(Elementary, WhatIsNotANumberStaysSo) {
+  EXPECT_TRUE(std::isnan(Exp(std::nanf(""))));
+  EXPECT_TRUE(std::isnan(Expm1(std::nanf(""))));
+}
+
+TEST(Elementary, Log1pOfLargeNumbersStaysWithinItsBound) {
+  double worst = 0;
+  for (float x = 1.0F; x < 1e12F; x *= 1.0007F) {
+    const double exact = std::log1p(static_cast<double>(x));
+    worst = std::max(worst, std::abs((static_cast<double>(Log1p(x)) - exact) / exact));
+  }
+  EXPECT_LT(worst, kBound);
+}
+
 TEST(Elementary, Log1pStaysWithinItsBound) {
   double worst = 0;
   for (float x = -0.9999F; x <= 1.0F; x += 1e-5F) {

@@ -1,9 +1,36 @@
 """Trained Keras networks as spiking networks on a spikeserve server."""
 
+from spikeserve import encodings
 from spikeserve._client_async import AsyncClient
 from spikeserve._requests import RunOptions
+from spikeserve.calibration import ExitCalibration, calibrate_early_exit
 from spikeserve.client import Client
-from spikeserve.convert import ConversionError, ConversionWarning, convert
+from spikeserve.convert import (
+    LIF,
+    AdaptiveLIF,
+    AdaptiveLIFRate,
+    Alpha,
+    ConversionError,
+    ConversionWarning,
+    IntegrateAndFire,
+    Izhikevich,
+    LeakyReLU,
+    LIFRate,
+    LinearFilter,
+    Lowpass,
+    PoissonSpiking,
+    RectifiedLinear,
+    RegularSpiking,
+    Sigmoid,
+    SoftLIFRate,
+    SpikingLeakyReLU,
+    SpikingRectifiedLinear,
+    StochasticSpiking,
+    Tanh,
+    Triangle,
+    convert,
+)
+from spikeserve.energy import Device, EnergyEstimate, estimate_energy
 from spikeserve.errors import (
     AbortedError,
     AlreadyExistsError,
@@ -24,6 +51,7 @@ from spikeserve.errors import (
 )
 from spikeserve.local_server import LocalServer, ServerStartError, serve
 from spikeserve.network import Network, NetworkFileError, load_network
+from spikeserve.recording import EarlyExit, Record
 from spikeserve.results import (
     InputInfo,
     LayerInfo,
@@ -37,9 +65,14 @@ from spikeserve.results import (
     Timing,
     TopK,
 )
+from spikeserve.session import Session, SessionProgress
 
 __all__ = [
+    "LIF",
     "AbortedError",
+    "AdaptiveLIF",
+    "AdaptiveLIFRate",
+    "Alpha",
     "AlreadyExistsError",
     "AsyncClient",
     "CallCancelledError",
@@ -48,34 +81,60 @@ __all__ = [
     "ConversionWarning",
     "DataLossError",
     "DeadlineExceededError",
+    "Device",
+    "EarlyExit",
+    "EnergyEstimate",
+    "ExitCalibration",
     "FailedPreconditionError",
     "InputInfo",
+    "IntegrateAndFire",
     "InternalError",
     "InvalidArgumentError",
+    "Izhikevich",
+    "LIFRate",
     "LayerInfo",
     "LayerStatistics",
+    "LeakyReLU",
+    "LinearFilter",
     "LocalServer",
+    "Lowpass",
     "Network",
     "NetworkFileError",
     "NetworkInfo",
     "NotFoundError",
     "OutOfRangeError",
     "PermissionDeniedError",
+    "PoissonSpiking",
     "ProbeInfo",
     "ProbeValues",
     "Progress",
+    "Record",
+    "RectifiedLinear",
+    "RegularSpiking",
     "ResourceExhaustedError",
     "RunOptions",
     "ServerStartError",
+    "Session",
+    "SessionProgress",
     "Settings",
+    "Sigmoid",
     "SimulationResult",
+    "SoftLIFRate",
     "SpikeserveError",
+    "SpikingLeakyReLU",
+    "SpikingRectifiedLinear",
+    "StochasticSpiking",
+    "Tanh",
     "Timing",
     "TopK",
+    "Triangle",
     "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",
+    "calibrate_early_exit",
     "convert",
+    "encodings",
+    "estimate_energy",
     "load_network",
     "serve",
 ]

@@ -129,7 +129,7 @@ class AsyncClient:
         total, done = _requests.batch_size(arrays), 0
         results: list[SimulationResult] = []
         for part in _requests.parts(arrays, fitting):
-            request = chosen.request(network, part)
+            request = chosen.request(network, part, done)
             with self._errors():
                 answer = await self._simulations.Simulate(request, **self._call(deadline.left()))
             results.append(_messages.result(answer))
@@ -184,7 +184,7 @@ class AsyncClient:
         """The arrays as they are sent, and how many samples of them fit into one request."""
         arrays = _arrays.as_inputs(inputs)
         info = None
-        if options.trajectories or _arrays.needs_info(arrays):
+        if options.trajectories or options.record or _arrays.needs_info(arrays):
             info = await self.get(network, options.version, timeout=deadline.left())
         arrays = _arrays.choose_types(arrays, info)
         answer_bytes = _requests.answer_bytes(options, info)

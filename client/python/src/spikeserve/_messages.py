@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve import _arrays
+from spikeserve import _arrays, encodings
 from spikeserve.errors import InternalError
+from spikeserve.recording import records
 from spikeserve.results import (
     InputInfo,
     LayerInfo,
@@ -86,7 +87,7 @@ def progress(message: pb.Progress) -> Progress:
     """One update of a stream."""
     return Progress(
         message.steps_done,
-        _probes(message.probes),
+        probes(message.probes),
         _classes(message.classification),
         _margins(message.classification),
     )
@@ -96,24 +97,27 @@ def result(message: pb.SimulateResponse) -> SimulationResult:
     """The answer to one request."""
     classification = message.classification
     return SimulationResult(
-        probes=_probes(message.probes),
+        probes=probes(message.probes),
         classes=_classes(classification),
         margins=_margins(classification),
         top_k=_top_k(classification.top_k),
         scores=_arrays.decode(classification.scores) if classification.HasField("scores") else None,
-        stats=tuple(_statistics(item) for item in message.statistics),
+        stats=tuple(statistics(item) for item in message.statistics),
         timing=Timing(
             message.timing.queue_s,
             message.timing.compute_s,
             message.timing.total_s,
             message.timing.batch_size,
         ),
-        settings=_settings(message.settings),
+        settings=settings(message.settings),
+        steps_used=np.asarray(message.steps_used, np.int64) if message.steps_used else None,
+        records=records(message.records),
     )
 
 
-def _probes(items: Iterable[pb.ProbeResult]) -> dict[str, ProbeValues]:
-    probes = {
+def probes(items: Iterable[pb.ProbeResult]) -> dict[str, ProbeValues]:
+    """What the probes answered, by name."""
+    values = {
         item.name: ProbeValues(
             item.name,
             _arrays.decode(item.outputs),
@@ -121,9 +125,9 @@ def _probes(items: Iterable[pb.ProbeResult]) -> dict[str, ProbeValues]:
         )
         for item in items
     }
-    if not probes:
+    if not values:
         raise InternalError("the server answered without any probe")
-    return probes
+    return values
 
 
 def _classes(message: pb.Classification) -> npt.NDArray[np.int64]:
@@ -143,7 +147,8 @@ def _top_k(items: Sequence[pb.TopK]) -> TopK | None:
     )
 
 
-def _statistics(item: pb.LayerStatistics) -> LayerStatistics:
+def statistics(item: pb.LayerStatistics) -> LayerStatistics:
+    """The activity of one layer."""
     return LayerStatistics(
         layer=item.layer,
         neurons=item.neurons,
@@ -155,8 +160,10 @@ def _statistics(item: pb.LayerStatistics) -> LayerStatistics:
     )
 
 
-def _settings(message: pb.EffectiveSettings) -> Settings:
+def settings(message: pb.EffectiveSettings) -> Settings:
+    """What was in force for a run."""
     readout = _word(network_pb.ReadoutKind.Name(message.readout.kind), "READOUT_KIND_")
+    chosen = message.early_exit
     return Settings(
         network=message.network,
         version=message.version,
@@ -167,4 +174,8 @@ def _settings(message: pb.EffectiveSettings) -> Settings:
         backend=message.backend,
         readout=readout,
         skip_steps=message.readout.skip_steps,
+        encodings={item.input: encodings.text(item) for item in message.encodings},
+        early_exit=(chosen.margin, chosen.min_steps, chosen.check_every)
+        if message.HasField("early_exit")
+        else None,
     )

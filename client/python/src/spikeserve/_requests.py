@@ -10,7 +10,9 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve import _arrays
+from spikeserve import _arrays, encodings
+from spikeserve.encodings import Encodings
+from spikeserve.recording import EarlyExit, Record
 from spikeserve.results import (
     LayerStatistics,
     NetworkInfo,
@@ -26,7 +28,11 @@ from spikeserve.v1 import simulation_pb2 as pb
 Readout = str | tuple[str, int]
 InitialVoltage = float | str | tuple[str, int]
 
-_READOUTS = {"mean": network_pb.READOUT_KIND_MEAN, "last": network_pb.READOUT_KIND_LAST}
+_READOUTS = {
+    "mean": network_pb.READOUT_KIND_MEAN,
+    "last": network_pb.READOUT_KIND_LAST,
+    "corrected_mean": network_pb.READOUT_KIND_CORRECTED_MEAN,
+}
 _OVERHEAD_BYTES = 16 << 10  # of a message besides the data of its arrays
 
 
@@ -50,14 +56,17 @@ class RunOptions(TypedDict, total=False):
     version: int  # 0, the default, is the highest that is ready
     steps: int | None  # >= 1
     dt: float | None  # s, > 0
-    seed: int | None  # replaces the seed of uniform initial voltages
-    readout: Readout | None  # "mean", "last" or ("mean", skip_steps)
+    seed: int | None  # replaces the seed of uniform initial voltages; of random encodings, where it is 0
+    readout: Readout | None  # "mean", "last", "corrected_mean" or (one of them, skip_steps)
     initial_voltage: InitialVoltage | None  # a number, "uniform" or ("uniform", seed), for all layers
     probes: Sequence[str]  # names; default: all that read outputs
     trajectories: bool  # also every step of the probes
     statistics: bool  # the activity per layer; default True
     softmax: bool  # also softmax(outputs) as `scores`
     top_k: int  # also the k best classes; 0, the default: none
+    encoding: Encodings | None  # a kind such as "poisson", one of spikeserve.encodings, or a dict by input
+    early_exit: EarlyExit | float | None  # a float is the margin
+    record: Sequence[Record]  # probes on any layer
 
 
 @dataclass(frozen=True)
@@ -75,9 +84,12 @@ class Options:
     statistics: bool = True
     softmax: bool = False
     top_k: int = 0
+    encoding: Encodings | None = None
+    early_exit: EarlyExit | float | None = None
+    record: Sequence[Record] = ()
 
-    def request(self, network: str, inputs: _arrays.Inputs) -> pb.SimulateRequest:
-        """The message for these samples."""
+    def request(self, network: str, inputs: _arrays.Inputs, first_sample: int = 0) -> pb.SimulateRequest:
+        """The message for these samples, which begin with number `first_sample` of the batch."""
         request = pb.SimulateRequest(
             network=network,
             version=self.version,
@@ -90,7 +102,13 @@ class Options:
             statistics=self.statistics,
             softmax=self.softmax,
             top_k=self.top_k,
+            encodings=encodings.messages(self.encoding),
+            first_sample=first_sample,
+            request_probes=[item.message() for item in self.record],
         )
+        if self.early_exit is not None:
+            exit_ = self.early_exit if isinstance(self.early_exit, EarlyExit) else EarlyExit(self.early_exit)
+            request.early_exit.CopyFrom(exit_.message())
         if self.readout is not None:
             request.readout.CopyFrom(_readout(self.readout))
         if self.initial_voltage is not None:
@@ -101,7 +119,7 @@ class Options:
 def _readout(value: Readout) -> network_pb.Readout:
     kind, skip = (value, 0) if isinstance(value, str) else value
     if kind not in _READOUTS:
-        raise ValueError(f"readout is {value!r}, give 'mean', 'last' or ('mean', skip_steps)")
+        raise ValueError(f"readout is {value!r}, give 'mean', 'last', 'corrected_mean' or (one, skip_steps)")
     return network_pb.Readout(kind=_READOUTS[kind], skip_steps=skip)
 
 
@@ -135,12 +153,15 @@ def samples_per_request(inputs: _arrays.Inputs, limits: Limits, answer_bytes: in
 
 
 def answer_bytes(options: Options, info: NetworkInfo | None) -> int:
-    """Bytes of the trajectories of one sample; 0 where none are asked for. `info` is needed for them."""
-    if not options.trajectories or info is None:
+    """Bytes of the trajectories and records of one sample; 0 for none. `info` is needed for them."""
+    if info is None:
         return 0
-    wanted = options.probes or [probe.name for probe in info.probes if probe.quantity == "output"]
-    values = sum(math.prod(probe.shape) for probe in info.probes if probe.name in wanted)
-    return values * (options.steps or info.steps) * (8 if info.mode == "reference" else 4)
+    steps = options.steps or info.steps
+    values = sum(item.values(info, steps) for item in options.record)
+    if options.trajectories:
+        wanted = options.probes or [probe.name for probe in info.probes if probe.quantity == "output"]
+        values += steps * sum(math.prod(probe.shape) for probe in info.probes if probe.name in wanted)
+    return values * (8 if info.mode == "reference" else 4)
 
 
 def check_one_request(inputs: _arrays.Inputs, fitting: int) -> None:
@@ -172,6 +193,8 @@ def join(results: Sequence[SimulationResult]) -> SimulationResult:
         top_k=_join_top_k([r.top_k for r in results if r.top_k is not None]),
         scores=_concatenate([r.scores for r in results]),
         stats=_join_statistics(results),
+        records={name: np.concatenate([r.records[name] for r in results]) for name in first.records},
+        steps_used=_join_steps(results),
         timing=Timing(
             queue_s=sum(r.timing.queue_s for r in results),
             compute_s=sum(r.timing.compute_s for r in results),
@@ -199,16 +222,29 @@ def _join_top_k(values: Sequence[TopK]) -> TopK | None:
 
 def _join_statistics(results: Sequence[SimulationResult]) -> tuple[LayerStatistics, ...]:
     """Sums and largest values; means weighted by the samples they are over."""
-    weights = np.asarray([r.samples for r in results], float)
-    weights /= weights.sum()
-    return tuple(_join_layer(layers, weights) for layers in zip(*(r.stats for r in results), strict=True))
+    samples = np.asarray([r.samples for r in results], float)
+    steps = np.asarray([r.settings.steps if r.steps_used is None else r.steps_used.mean() for r in results])
+    weights = samples / samples.sum()
+    durations = samples * steps / (samples * steps).sum()
+    return tuple(
+        _join_layer(layers, weights, durations) for layers in zip(*(r.stats for r in results), strict=True)
+    )
 
 
-def _join_layer(layers: Sequence[LayerStatistics], weights: npt.NDArray[np.float64]) -> LayerStatistics:
+def _join_steps(results: Sequence[SimulationResult]) -> npt.NDArray[np.int64] | None:
+    used = [r.steps_used for r in results if r.steps_used is not None]
+    return np.concatenate(used) if used else None
+
+
+def _join_layer(
+    layers: Sequence[LayerStatistics],
+    weights: npt.NDArray[np.float64],
+    durations: npt.NDArray[np.float64],
+) -> LayerStatistics:
     return replace(
         layers[0],
         spikes=sum(item.spikes for item in layers),
-        mean_rate_hz=float(weights @ [item.mean_rate_hz for item in layers]),
+        mean_rate_hz=float(durations @ [item.mean_rate_hz for item in layers]),
         max_rate_hz=max(item.max_rate_hz for item in layers),
         silent_fraction=float(weights @ [item.silent_fraction for item in layers]),
         synaptic_operations=sum(item.synaptic_operations for item in layers),

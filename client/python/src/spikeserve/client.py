@@ -25,6 +25,7 @@ from spikeserve._upload import OnProgress, upload
 from spikeserve.errors import from_rpc
 from spikeserve.network import Network
 from spikeserve.results import NetworkInfo, Progress, SimulationResult
+from spikeserve.session import Session, opening
 from spikeserve.v1 import network_pb2 as network_pb
 from spikeserve.v1 import network_pb2_grpc as network_grpc
 from spikeserve.v1 import simulation_pb2 as pb
@@ -135,7 +136,7 @@ class Client:
         input name for several inputs. uint8 goes out as bytes where the network takes them, else as the same
         numbers in float32. `on_progress(done, total)` counts samples, after each request. `timeout`: seconds
         over the whole call. Options are those of RunOptions: version, steps, dt, seed, readout,
-        initial_voltage, probes, trajectories, statistics, softmax, top_k.
+        initial_voltage, probes, trajectories, statistics, softmax, top_k, encoding, early_exit, record.
         """
         chosen, deadline = Options(**options), Deadline(self._timeout(timeout))
         arrays, fitting = self._prepare(network, chosen, inputs, deadline)
@@ -144,7 +145,7 @@ class Client:
         for part in _requests.parts(arrays, fitting):
             with self._errors():
                 answer = self._simulations.Simulate(
-                    chosen.request(network, part), **self._call(deadline.left())
+                    chosen.request(network, part, done), **self._call(deadline.left())
                 )
             results.append(_messages.result(answer))
             chosen = replace(chosen, version=answer.settings.version)  # all parts by one version
@@ -172,6 +173,22 @@ class Client:
         _requests.check_one_request(arrays, fitting)
         request = pb.SimulateStreamRequest(request=chosen.request(network, arrays), report_every=report_every)
         return self._events(request, deadline)
+
+    def session(
+        self, network: str, batch: int, *, timeout: float | None = None, **options: Unpack[RunOptions]
+    ) -> Session:
+        """Opens a session for `batch` samples, whose state lives on between its messages.
+
+        Options as in `simulate` but steps, encoding and early_exit. `timeout`: seconds for the whole session,
+        default: none.
+        """
+        message = opening(network, batch, Options(**options))
+        info = self.get(network, message.settings.version)
+        message.settings.version = info.version
+        call = self._call(timeout)
+        return Session(
+            lambda requests: self._simulations.Session(requests, **call), self.address, message, info
+        )
 
     def close(self) -> None:
         """Ends the connection; calls in progress are cancelled."""
@@ -204,7 +221,7 @@ class Client:
         """The arrays as they are sent, and how many samples of them fit into one request."""
         arrays = _arrays.as_inputs(inputs)
         info = None
-        if options.trajectories or _arrays.needs_info(arrays):
+        if options.trajectories or options.record or _arrays.needs_info(arrays):
             info = self.get(network, options.version, timeout=deadline.left())
         arrays = _arrays.choose_types(arrays, info)
         answer_bytes = _requests.answer_bytes(options, info)

@@ -36,6 +36,7 @@ class Evaluation:
     inferences_per_second: float  # seen by this client
     layers: tuple[LayerStatistics, ...]
     settings: Settings
+    mean_steps: float  # per sample; below the steps of the run with early_exit
 
 
 def evaluate(
@@ -66,7 +67,10 @@ def evaluate(
     count = len(samples)
     neurons = sum(layer.neurons for layer in result.stats)
     spikes = sum(layer.spikes for layer in result.stats)
-    simulated_s = result.settings.steps * result.settings.dt
+    steps = float(result.settings.steps)
+    if result.steps_used is not None:
+        steps = float(result.steps_used.mean())
+    simulated_s = steps * result.settings.dt
     return Evaluation(
         samples=count,
         accuracy=float(np.mean(result.classes == labels)),
@@ -78,6 +82,7 @@ def evaluate(
         inferences_per_second=count / seconds,
         layers=result.stats,
         settings=result.settings,
+        mean_steps=steps,
     )
 
 

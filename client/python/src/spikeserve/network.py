@@ -114,6 +114,12 @@ class Network:
 
         return summary_table(self._definition)
 
+    def settings(self) -> list[str]:
+        """A line for every neuron, filter, delay and default in force."""
+        from spikeserve.convert.summary import settings_lines
+
+        return settings_lines(self._definition)
+
     def __repr__(self) -> str:
         count = len(self._definition.operations)
         return f"<Network: {count} operations, {self._definition.ByteSize():,} bytes>"

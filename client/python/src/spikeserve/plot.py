@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
+from spikeserve.convert.neurons import RATE_FIELDS
 from spikeserve.network import Network
 from spikeserve.results import LayerStatistics
 from spikeserve.v1 import network_pb2 as pb
@@ -39,7 +40,7 @@ def add_spike_probes(network: Network) -> Network:
     existing = {probe.name for probe in definition.probes}
     for operation in definition.operations:
         name = spike_probe_name(operation.name)
-        spiking = operation.HasField("neuron") and operation.neuron.WhichOneof("model") != "rectified_linear"
+        spiking = operation.HasField("neuron") and operation.neuron.WhichOneof("model") not in RATE_FIELDS
         if spiking and name not in existing:
             definition.probes.add(name=name, target=operation.name, quantity=pb.PROBE_QUANTITY_SPIKES)
     return Network(definition, network.report)

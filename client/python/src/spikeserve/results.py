@@ -67,8 +67,10 @@ class Settings:
     seed: int  # 0 unless the call set one
     mode: str  # "exact" or "reference"
     backend: str
-    readout: str  # "mean" or "last"
+    readout: str  # "mean", "last" or "corrected_mean"
     skip_steps: int
+    encodings: dict[str, str] = field(default_factory=dict)  # by input, as "poisson:max_rate_hz=1000"
+    early_exit: tuple[float, int, int] | None = None  # margin, min_steps, check_every
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class SimulationResult:
     stats: tuple[LayerStatistics, ...]  # per spiking layer, where statistics were asked for
     timing: Timing
     settings: Settings
+    steps_used: npt.NDArray[np.int64] | None = None  # [batch], with early_exit
+    records: dict[str, Values] = field(default_factory=dict)  # of `record`, by name
 
     @property
     def samples(self) -> int:

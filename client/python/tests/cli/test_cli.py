@@ -19,7 +19,7 @@ import spikeserve
 from spikeserve.cli import main
 from spikeserve.v1 import network_pb2 as pb
 
-COMMANDS = ["convert", "inspect", "load", "unload", "list", "classify", "evaluate", "serve"]
+COMMANDS = ["convert", "inspect", "load", "unload", "list", "classify", "simulate", "evaluate", "serve"]
 
 
 def run(*arguments: object) -> Result:

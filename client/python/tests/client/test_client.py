@@ -306,3 +306,20 @@ def test_the_token_travels_with_every_call(fake: FakeServer) -> None:
 def test_bad_connections_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         spikeserve.Client(options.pop("address", "127.0.0.1:1"), **options)
+
+
+def test_session_talks_in_turns_and_refuses_what_it_has_not(fake: FakeServer) -> None:
+    with spikeserve.Client(fake.address) as client:
+        with client.session("net", 2, seed=4) as session:
+            assert session.settings.version == 7
+            first = session.advance([[1, 2], [3, 4]], 5)
+            assert first.steps_done == 5
+            np.testing.assert_array_equal(first.outputs, [[3, 15], [7, 35]])
+            session.reset()
+            assert session.advance([[1, 2], [3, 4]], 2, encoding="poisson").steps_done == 2
+        with pytest.raises(ValueError, match="a session has no steps"):
+            client.session("net", 2, steps=10)
+        fake.failures.append((grpc.StatusCode.RESOURCE_EXHAUSTED, "sessions: 16 are under way"))
+        fake.accept_bytes = True
+        with pytest.raises(spikeserve.SpikeserveError):
+            client.session("net", 2)

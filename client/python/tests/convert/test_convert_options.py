@@ -296,7 +296,7 @@ def test_run_defaults(path: Path, readout: Any, kind: int, skip: int) -> None:
         ({"scale_firing_rates": "100"}, "scale_firing_rates of 'hidden' is '100'"),
         ({"scale_firing_rates": {"out": 5}}, "names 'out', the layers with neurons are hidden, second"),
         ({"target_rate_hz": -5}, "target_rate_hz is -5"),
-        ({"swap_activations": {"relu": "Izhikevich"}}, "'Izhikevich' is not a neuron"),
+        ({"swap_activations": {"relu": "HodgkinHuxley"}}, "'HodgkinHuxley' is not a neuron"),
         ({"uint8_scale": 0}, "uint8_scale is 0"),
         ({"uint8_scale": (1, 2, 3)}, "uint8_scale is"),
         ({"class_labels": "abc"}, "class_labels"),

@@ -121,6 +121,26 @@ class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.Simulation
                 return
         yield pb.SimulateStreamResponse(result=answer(request.request, steps))
 
+    def Session(self, request_iterator: Any, context: Any) -> Iterator[pb.SessionResponse]:  # noqa: N802
+        self._begin("Session", context)
+        done = 0
+        for request in request_iterator:
+            kind = request.WhichOneof("message")
+            if kind == "open":
+                settings = pb.EffectiveSettings(network=request.open.settings.network, version=7)
+                yield pb.SessionResponse(opened=pb.SessionOpened(settings=settings))
+            elif kind == "reset":
+                done = 0
+                yield pb.SessionResponse(reset=pb.SessionResetDone())
+            else:
+                done += request.advance.steps
+                part = answer(pb.SimulateRequest(inputs=request.advance.inputs), done)
+                yield pb.SessionResponse(
+                    progress=pb.SessionProgress(
+                        steps_done=done, probes=part.probes, classification=part.classification
+                    )
+                )
+
 
 def answer(request: pb.SimulateRequest, steps: int) -> pb.SimulateResponse:
     """The response for a request, as the module comment says."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -12,13 +13,25 @@ from rich.console import Console
 from spikeserve.cli.common import echo_json, json_option, ratio
 from spikeserve.convert import ConversionWarning, convert
 from spikeserve.convert.options import PRESETS
+from spikeserve.convert.synapses import Alpha, Lowpass, Synapse, Triangle
 from spikeserve.network import Network
 from spikeserve.samples import read_array
 
 
-def _synapse(text: str) -> float | str:
-    """Seconds, or "none"."""
-    return text if text == "none" else ratio(text)
+def _synapse(text: str) -> float | str | Synapse:
+    """Seconds of a low-pass, KIND:SECONDS, or "none"."""
+    kind, colon, time = text.partition(":")
+    kinds: dict[str, Callable[[float], Synapse]] = {"lowpass": Lowpass, "alpha": Alpha, "triangle": Triangle}
+    if not colon:
+        return text if text == "none" else ratio(text)
+    if kind not in kinds:
+        raise click.BadParameter(
+            f"{text!r} is not SECONDS, none or one of lowpass:, alpha:, triangle:SECONDS"
+        )
+    try:
+        return kinds[kind](ratio(time))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -42,9 +55,14 @@ def _pair(text: str) -> tuple[str, str]:
     "--uint8-scale", type=ratio, metavar="NUMBER", help="The input takes bytes as scale * byte, e.g. 1/255."
 )
 @click.option(
-    "--synapse", type=_synapse, metavar="SECONDS|none", help="Low-pass time constant between layers."
+    "--synapse",
+    type=_synapse,
+    metavar="[KIND:]SECONDS|none",
+    help="Filter between layers: lowpass (the default), alpha or triangle.",
 )
-@click.option("--probe-synapse", type=_synapse, metavar="SECONDS|none", help="The same for the output probe.")
+@click.option(
+    "--probe-synapse", type=_synapse, metavar="[KIND:]SECONDS|none", help="The same for the output probe."
+)
 @click.option("--scale-firing-rates", type=float, help="One scale for all layers.")
 @click.option(
     "--layer-scale",
@@ -55,7 +73,11 @@ def _pair(text: str) -> tuple[str, str]:
 )
 @click.option("--target-rate", type=float, help="Mean firing rate in Hz that --sample-data should cause.")
 @click.option(
-    "--swap", type=_pair, metavar="ACTIVATION=NEURON", multiple=True, help="E.g. relu=LIF; may be repeated."
+    "--swap",
+    type=_pair,
+    metavar="ACTIVATION=NEURON",
+    multiple=True,
+    help="E.g. relu=LIF or tanh=RegularSpiking(Tanh); may be repeated.",
 )
 @click.option("--initial-voltage", help="A number or 'uniform'.")
 @click.option("--dt", type=float, help="Length of a time step in seconds.")

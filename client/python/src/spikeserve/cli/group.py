@@ -22,6 +22,7 @@ _COMMANDS = {
     "unload": ("spikeserve.cli.network_commands", "unload_command"),
     "list": ("spikeserve.cli.network_commands", "list_command"),
     "classify": ("spikeserve.cli.classify_command", "classify_command"),
+    "simulate": ("spikeserve.cli.simulate_command", "simulate_command"),
     "evaluate": ("spikeserve.cli.evaluate_command", "evaluate_command"),
     "serve": ("spikeserve.cli.serve_command", "serve_command"),
 }

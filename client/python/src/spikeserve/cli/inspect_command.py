@@ -13,7 +13,7 @@ from spikeserve.network import load_network
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @json_option
 def inspect_command(file: str, as_json: bool) -> None:
-    """Show what is in a network FILE (.spk): operations, neurons, defaults, where it came from.
+    """Show what is in a network FILE (.spk): operations, neurons, filters, defaults, where it came from.
 
     \b
     Examples:
@@ -29,6 +29,8 @@ def inspect_command(file: str, as_json: bool) -> None:
         echo_json(json_format.MessageToDict(definition, preserving_proto_field_name=True))
         return
     click.echo(network.summary())
+    for line in network.settings():
+        click.echo(line)
     source = network.definition.provenance
     if source.source_format:
         click.echo(f"converted from {source.source_format} by {source.converter_version}")

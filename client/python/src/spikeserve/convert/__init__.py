@@ -1,24 +1,52 @@
 """Conversion of trained models to spiking networks."""
 
-from spikeserve.convert import neurons
+from spikeserve.convert import neurons, synapses
 from spikeserve.convert.converter import convert
 from spikeserve.convert.errors import ConversionError, ConversionWarning
 from spikeserve.convert.neurons import (
     LIF,
+    AdaptiveLIF,
+    AdaptiveLIFRate,
     IntegrateAndFire,
-    Lowpass,
+    Izhikevich,
+    LeakyReLU,
+    LIFRate,
+    PoissonSpiking,
     RectifiedLinear,
+    RegularSpiking,
+    Sigmoid,
+    SoftLIFRate,
+    SpikingLeakyReLU,
     SpikingRectifiedLinear,
+    StochasticSpiking,
+    Tanh,
 )
+from spikeserve.convert.synapses import Alpha, LinearFilter, Lowpass, Triangle
 
 __all__ = [
     "LIF",
+    "AdaptiveLIF",
+    "AdaptiveLIFRate",
+    "Alpha",
     "ConversionError",
     "ConversionWarning",
     "IntegrateAndFire",
+    "Izhikevich",
+    "LIFRate",
+    "LeakyReLU",
+    "LinearFilter",
     "Lowpass",
+    "PoissonSpiking",
     "RectifiedLinear",
+    "RegularSpiking",
+    "Sigmoid",
+    "SoftLIFRate",
+    "SpikingLeakyReLU",
     "SpikingRectifiedLinear",
+    "StochasticSpiking",
+    "Tanh",
+    "Triangle",
     "convert",
     "neurons",
+    "synapses",
 ]

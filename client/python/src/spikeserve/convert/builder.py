@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.graph import Array, as_float32
-from spikeserve.convert.neurons import Lowpass, NeuronModel, set_model
+from spikeserve.convert.neurons import NeuronModel, set_model
+from spikeserve.convert.synapses import Synapse, set_synapse
 from spikeserve.v1 import network_pb2 as pb
 
 Shape = tuple[int, ...]
@@ -90,7 +91,7 @@ def clean_name(name: str) -> str:
 class Builder:
     """Collects operations, connections, probes and tensors of one definition."""
 
-    def __init__(self, synapse: Lowpass | None) -> None:
+    def __init__(self, synapse: Synapse | None) -> None:
         self.definition = pb.NetworkDefinition(format_version=1)
         self.populations: dict[str, Population] = {}  # by Neuron operation
         self.elements = 0  # of all outputs, per sample
@@ -119,7 +120,7 @@ class Builder:
     def neuron(self, name: str, layer: str, source: Value, model: NeuronModel) -> Value:
         """A population of one neuron per element, gain 1; `layer` is what options name it by."""
         body = pb.NeuronOperation()
-        set_model(body, model, model.amplitude)
+        set_model(body, model)
         value = self.elementwise(name, source, ("neuron", body))
         self.populations[value.operation] = Population(layer, value)
         return value
@@ -144,7 +145,7 @@ class Builder:
         self._tensors[name] = add_tensor(self.definition, ident, values)
         return ident
 
-    def probe(self, name: str, value: Value, synapse: Lowpass | None) -> None:
+    def probe(self, name: str, value: Value, synapse: Synapse | None) -> None:
         """Probes the output of a value; a neuron's probe falls back to the network's synapse."""
         target = self.plain(value).operation
         probe = self.definition.probes.add(
@@ -152,8 +153,7 @@ class Builder:
         )
         if synapse is None and target in self.populations:
             synapse = self._synapse
-        if synapse is not None:
-            probe.synapse.lowpass.tau = synapse.tau
+        set_synapse(probe, synapse)
 
     def _emit(self, name: str, sources: list[Value], shape: Shape, body: _Body) -> Value:
         operation = self._operation(name)
@@ -180,8 +180,8 @@ class Builder:
 
     def _connect(self, source: str, target: str) -> None:
         connection = self.definition.connections.add(source=source, target=target)
-        if self._synapse is not None and source in self.populations:
-            connection.synapse.lowpass.tau = self._synapse.tau
+        if source in self.populations:
+            set_synapse(connection, self._synapse)
 
 
 _Message = (

@@ -10,7 +10,17 @@ import numpy as np
 from spikeserve.convert.forward import run_rates
 from spikeserve.convert.graph import Array
 from spikeserve.convert.lower import Lowered
-from spikeserve.convert.rates import lif_rate
+from spikeserve.convert.neurons import (
+    FIELDS,
+    RATE_FIELDS,
+    NeuronModel,
+    get_model,
+    is_homogeneous,
+    scaled,
+    scales_gain,
+    set_model,
+)
+from spikeserve.convert.rates import steady_rate
 from spikeserve.network import LayerReport
 from spikeserve.v1 import network_pb2 as pb
 
@@ -39,7 +49,11 @@ class Activity:
 
 
 def measure(lowered: Lowered, inputs: dict[str, Array]) -> dict[str, Activity]:
-    """Activity by Neuron operation, from a float forward pass with unit gains."""
+    """Activity by Neuron operation, from a float forward pass with unit gains.
+
+    Of models whose rate is scaled behind the activation (tanh, sigmoid) it is that of the activation.
+    """
+    models = _models(lowered.definition)
     sources = {c.target: c.source for c in lowered.definition.connections if c.target in lowered.populations}
     collected: dict[str, list[Array]] = {name: [] for name in sources}
     count = len(next(iter(inputs.values())))
@@ -48,7 +62,9 @@ def measure(lowered: Lowered, inputs: dict[str, Array]) -> dict[str, Activity]:
         part = {name: array[start : start + block] for name, array in inputs.items()}
         values = run_rates(lowered.definition, part, np.float32)
         for name, source in sources.items():
-            collected[name].append(values[source].reshape(len(values[source]), -1))
+            currents = values[source].reshape(len(values[source]), -1)
+            behind = not scales_gain(models[name])
+            collected[name].append(np.abs(steady_rate(models[name], currents)) if behind else currents)
     return {name: _statistics(np.concatenate(parts)) for name, parts in collected.items()}
 
 
@@ -83,11 +99,11 @@ def layer_scales(
     scales: dict[str, float] = {}
     for name, found in activity.items():
         layer = lowered.populations[name].layer
-        if layer in fixed or found.quantile == 0 or models[name] == "rectified_linear":
+        if layer in fixed or found.quantile == 0 or not _spikes(models[name]):
             continue
         if target_rate_hz is not None:
             scale = target_rate_hz / found.mean_positive
-        elif calibrated and models[name] != "lif":
+        elif calibrated and is_homogeneous(models[name]):
             scale = SPIKES_AT_QUANTILE / (found.quantile * dt)
         else:
             continue
@@ -96,14 +112,18 @@ def layer_scales(
 
 
 def apply_scales(lowered: Lowered, scales: dict[str, float]) -> None:
-    """gain = scale and amplitude/scale: the same output in rate mode, more or fewer spikes."""
+    """gain = scale and amplitude/scale: the same output in rate mode, more or fewer spikes.
+
+    Where the rate is bounded (tanh, sigmoid) the scale multiplies the rate in place of the gain.
+    """
     for op in lowered.definition.operations:
         population = lowered.populations.get(op.name)
         scale = 1.0 if population is None else scales.get(population.layer, 1.0)
         if scale != 1.0:
-            op.neuron.gain.scalar = scale
-            model = getattr(op.neuron, str(op.neuron.WhichOneof("model")))
-            model.amplitude = model.amplitude / scale
+            model = get_model(op.neuron)
+            if scales_gain(model):
+                op.neuron.gain.scalar = scale
+            set_model(op.neuron, scaled(model, scale))
 
 
 def layer_reports(
@@ -120,15 +140,16 @@ def layer_reports(
 def _report(
     op: pb.Operation, layer: str, found: Activity, scales: dict[str, float], seconds: float
 ) -> LayerReport:
-    model = str(op.neuron.WhichOneof("model"))
+    model = get_model(op.neuron)
     scale = scales.get(layer, 1.0)
     mean, active = scale * found.mean, scale * found.mean_active
-    if model == "lif":
-        rates = lif_rate(scale * found.currents, op.neuron.lif.tau_rc, op.neuron.lif.tau_ref, 1.0)
+    if not is_homogeneous(model):  # it carries its scale already: the gain is left to apply
+        gain = scale if scales_gain(model) else 1.0
+        rates = np.abs(steady_rate(model, gain * found.currents) / getattr(model, "amplitude", 1.0))
         means = rates.mean(axis=0)
         mean = float(means.mean())
         active = float(means[means > 0].mean()) if np.any(means > 0) else 0.0
-    spikes = None if model == "rectified_linear" else active * seconds
+    spikes = active * seconds if _spikes(model) else None
     enough = None
     if spikes is not None and spikes < MIN_SPIKES and found.mean_active > 0:
         # A LIF neuron is silent below a current of 1, so its rate says little about the scale.
@@ -136,7 +157,7 @@ def _report(
     return LayerReport(
         name=op.name,
         layer=layer,
-        model=model,
+        model=str(op.neuron.WhichOneof("model")),
         neurons=int(found.currents.shape[1]),
         scale=scale,
         mean_activation=found.mean_positive,
@@ -171,7 +192,9 @@ def _round_up(value: float) -> float:
     return float(f"{math.ceil(value / digits) * digits:.6g}")
 
 
-def _models(definition: pb.NetworkDefinition) -> dict[str, str]:
-    return {
-        op.name: str(op.neuron.WhichOneof("model")) for op in definition.operations if op.HasField("neuron")
-    }
+def _models(definition: pb.NetworkDefinition) -> dict[str, NeuronModel]:
+    return {op.name: get_model(op.neuron) for op in definition.operations if op.HasField("neuron")}
+
+
+def _spikes(model: NeuronModel) -> bool:
+    return FIELDS[type(model)] not in RATE_FIELDS

@@ -19,6 +19,7 @@ from spikeserve.convert.decisions import decide, parse_swaps
 from spikeserve.convert.errors import ConversionWarning, printable
 from spikeserve.convert.graph import SourceModel
 from spikeserve.convert.lower import InputShapes, Lowered, Synapses, lower
+from spikeserve.convert.neurons import get_model, is_homogeneous, scales_gain
 from spikeserve.convert.options import (
     UNSET,
     RunOptions,
@@ -62,10 +63,12 @@ def convert(
       "spikeserve" sets one scale per layer, so that a neuron at the 99th percentile of the layer's
       positive activations spikes twice per step, and runs 16 steps.
     `swap_activations`: {activation: neuron}; an activation is a name ("relu", "tf.nn.relu"), a
-      function or a layer class; a neuron is a name or an object of `SpikingRectifiedLinear`,
-      `IntegrateAndFire`, `LIF`, `RectifiedLinear` (`from spikeserve.convert import LIF`, or Nengo's);
-      "relu" stands for the preset's neuron and None leaves the activation out.
-    `synapse`: None, tau in seconds or Lowpass(tau), on every connection that leaves a population;
+      function or a layer class; a neuron is a class, object or name of `spikeserve.convert.neurons`
+      (`IntegrateAndFire`, `LIF`, `Tanh`, "RegularSpiking(Tanh)", ...) or Nengo's object of that name;
+      "relu" stands for the preset's neuron and None leaves the activation out. A leaky ReLU given by
+      name takes the slope of the layer.
+    `synapse`: None, tau in seconds, Lowpass, Alpha, Triangle or LinearFilter, on every connection that
+      leaves a population;
       also on the probe of an output that is a population, unless `probe_synapse` gives another.
     `scale_firing_rates`: a number, or {Keras layer: number}: gain s, amplitude divided by s. Layers
       of nested models are named "model/layer".
@@ -130,10 +133,12 @@ def _scale(
     apply_scales(lowered, scales)
     report.layers = layer_reports(lowered, activity, scales, options.steps * options.dt)
     report.warnings += low_rate_warnings(report.layers)
+    models = {op.name: get_model(op.neuron) for op in lowered.definition.operations if op.HasField("neuron")}
     report.warnings += [
-        f"'{item.layer}': a scale changes the outputs of LIF neurons"
+        f"'{item.layer}': a scale changes the outputs of {type(model).__name__} neurons"
         for item in report.layers
-        if item.model == "lif" and item.scale != 1
+        for model in [models[item.name]]
+        if item.scale != 1 and scales_gain(model) and not is_homogeneous(model)
     ]
     return scales
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spikeserve.convert.activations import Activation, canonical_name, layer_activation
 from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError, reading_configuration
 from spikeserve.convert.graph import Graph
-from spikeserve.convert.neurons import NeuronModel, as_neuron
+from spikeserve.convert.neurons import LeakyReLU, NeuronModel, SpikingLeakyReLU, as_neuron
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Swaps:
 
     table: dict[str, NeuronModel | None]
     default: NeuronModel
+    named: set[str] = field(default_factory=set)  # kinds whose neuron is a name, without parameters
     used: set[str] = field(default_factory=set)
 
     def lookup(self, kind: str) -> tuple[bool, NeuronModel | None]:
@@ -49,14 +50,17 @@ class Swaps:
 def parse_swaps(swaps: Mapping[Any, Any] | None, default: NeuronModel) -> Swaps:
     """Canonical keys and neuron models; ConversionError for values that are neither."""
     table: dict[str, NeuronModel | None] = {}
+    named: set[str] = set()
     for key, value in (swaps or {}).items():
         kind = canonical_name(key)
+        if isinstance(value, str | type):
+            named.add(kind)
         linear = value is None or (isinstance(value, str) and value.lower() in ("linear", "none"))
         try:
             table[kind] = None if linear else default if _is_relu(value) else as_neuron(value)
         except ValueError as error:
             raise ConversionError(f"swap_activations[{key!r}]: {error}") from error
-    return Swaps(table, default)
+    return Swaps(table, default, named)
 
 
 def _is_relu(value: object) -> bool:
@@ -92,6 +96,10 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
         )
     swapped, model = swaps.lookup(kind)
     if swapped:
+        leaky = isinstance(model, LeakyReLU | SpikingLeakyReLU) and kind in swaps.named
+        if leaky and "negative_slope" in activation.options:
+            slope = activation.options["negative_slope"]
+            model = replace(model, negative_slope=slope)  # type: ignore[type-var]
         return Decision(neuron=model)
     if kind == "linear":
         return Decision()
@@ -105,9 +113,13 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
     where = "" if sink else "hidden "
     raise UnsupportedError(
         f"the {where}activation '{kind}' has no spiking form",
-        f"train with relu, or give swap_activations={{'{kind}': 'IntegrateAndFire'}} "
+        f"train with relu, or give swap_activations={{'{kind}': '{_SWAPS.get(kind, 'IntegrateAndFire')}'}} "
         f"(or {{'{kind}': None}} to leave it out)",
     )
+
+
+# What comes closest to an activation that is no ReLU.
+_SWAPS = {"tanh": "Tanh", "sigmoid": "Sigmoid", "leaky_relu": "LeakyReLU"}
 
 
 def _check_relu(activation: Activation) -> None:

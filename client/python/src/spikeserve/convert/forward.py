@@ -9,7 +9,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from spikeserve.convert.graph import Array
-from spikeserve.convert.rates import lif_rate
+from spikeserve.convert.neurons import get_model
+from spikeserve.convert.rates import steady_rate
 from spikeserve.v1 import network_pb2 as pb
 
 
@@ -140,10 +141,7 @@ def _scale_shift(body: pb.ScaleShiftOperation, args: list[Array], tensors: Mappi
 def _neuron(body: pb.NeuronOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
     gain = parameter(body.gain, 1.0, tensors)
     current = args[0] * gain + parameter(body.bias, 0.0, tensors)
-    model = body.WhichOneof("model")
-    if model == "lif":
-        return lif_rate(current, body.lif.tau_rc, body.lif.tau_ref, body.lif.amplitude)
-    return np.asarray(getattr(body, str(model)).amplitude * np.maximum(current, 0))
+    return steady_rate(get_model(body), current)
 
 
 def _activation(body: pb.ActivationOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:

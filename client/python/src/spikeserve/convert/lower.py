@@ -13,9 +13,9 @@ from spikeserve.convert.decisions import Decision
 from spikeserve.convert.errors import Problem, UnsupportedError, reading_configuration, refuse
 from spikeserve.convert.fold import fold_scales
 from spikeserve.convert.graph import Graph, Node
-from spikeserve.convert.neurons import Lowpass
 from spikeserve.convert.records import expect, input_shape_of
 from spikeserve.convert.rules import find_rule
+from spikeserve.convert.synapses import Synapse
 from spikeserve.v1 import network_pb2 as pb
 
 InputShapes = Mapping[str, Shape]
@@ -41,8 +41,8 @@ class Lowered:
 class Synapses:
     """Filters behind neurons and in front of the output probes."""
 
-    connection: Lowpass | None
-    probe: Lowpass | None
+    connection: Synapse | None
+    probe: Synapse | None
 
 
 def lower(
@@ -134,7 +134,7 @@ def _input_shape(node: Node, given: Shape | InputShapes | None) -> Shape:
 
 
 def _probe_outputs(
-    graph: Graph, values: list[Value | None], builder: Builder, synapse: Lowpass | None
+    graph: Graph, values: list[Value | None], builder: Builder, synapse: Synapse | None
 ) -> None:
     single = len(graph.outputs) == 1
     for index, name in zip(graph.outputs, graph.output_names, strict=True):

@@ -9,13 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.neurons import (
-    IntegrateAndFire,
-    Lowpass,
-    NeuronModel,
-    SpikingRectifiedLinear,
-    as_synapse,
-)
+from spikeserve.convert.neurons import IntegrateAndFire, NeuronModel, SpikingRectifiedLinear
+from spikeserve.convert.synapses import Lowpass, Synapse, as_synapse
 from spikeserve.v1 import network_pb2 as pb
 
 
@@ -28,7 +23,7 @@ class Unset:
 
 UNSET = Unset()
 
-SynapseLike = float | Lowpass | None | Unset
+SynapseLike = float | Synapse | None | Unset
 
 
 @dataclass(frozen=True)
@@ -36,8 +31,8 @@ class Preset:
     """What a preset stands for where the caller says nothing."""
 
     neuron: NeuronModel
-    synapse: Lowpass | None
-    probe_synapse: Lowpass | None
+    synapse: Synapse | None
+    probe_synapse: Synapse | None
     initial_voltage: object
     steps: int
     calibrated: bool  # scales come from data; otherwise they are 1
@@ -54,8 +49,8 @@ class RunOptions:
     """The checked options that end up in the definition."""
 
     preset: Preset
-    synapse: Lowpass | None
-    probe_synapse: Lowpass | None
+    synapse: Synapse | None
+    probe_synapse: Synapse | None
     initial_voltage: object
     dt: float
     steps: int
@@ -161,7 +156,7 @@ def _labels(labels: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(labels or ())
 
 
-def _synapse(value: SynapseLike, default: Lowpass | None, what: str) -> Lowpass | None:
+def _synapse(value: SynapseLike, default: Synapse | None, what: str) -> Synapse | None:
     if isinstance(value, Unset):
         return default
     try:

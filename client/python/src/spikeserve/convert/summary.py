@@ -7,6 +7,8 @@ import math
 import numpy as np
 
 from spikeserve.convert.forward import run_rates
+from spikeserve.convert.neurons import WITHOUT_VOLTAGE, get_model
+from spikeserve.convert.synapses import describe_synapse
 from spikeserve.v1 import network_pb2 as pb
 
 _TENSOR_FIELDS = ("weight", "bias", "scale", "shift")
@@ -21,6 +23,45 @@ def operation_shapes(definition: pb.NetworkDefinition) -> dict[str, tuple[int, .
     }
     values = run_rates(definition, inputs, np.float32)
     return {name: tuple(value.shape[1:]) for name, value in values.items()}
+
+
+def settings_lines(definition: pb.NetworkDefinition) -> list[str]:
+    """One line for every neuron, filter, delay and default in force, beside what `summary_table` shows."""
+    lines = [f"{op.name}: {_neuron_text(op.neuron)}" for op in definition.operations if op.HasField("neuron")]
+    for link in definition.connections:
+        if link.HasField("synapse") or link.delay_steps:
+            lines.append(f"{link.source} -> {link.target}: {_filter_text(link)}")
+    for probe in definition.probes:
+        quantity = pb.ProbeQuantity.Name(probe.quantity).removeprefix("PROBE_QUANTITY_").lower()
+        lines.append(f"probe {probe.name}: {quantity} of {probe.target}, {_filter_text(probe)}")
+    readout = definition.defaults.readout
+    kind = "last step" if readout.kind == pb.READOUT_KIND_LAST else f"mean after {readout.skip_steps} steps"
+    if readout.kind == pb.READOUT_KIND_CORRECTED_MEAN:
+        kind = f"start-up-corrected {kind}"
+    return [*lines, f"readout: {kind}"]
+
+
+def _neuron_text(neuron: pb.NeuronOperation) -> str:
+    text = str(get_model(neuron))
+    for name in ("gain", "bias"):
+        if neuron.HasField(name):
+            value: pb.Parameter = getattr(neuron, name)
+            kind = value.WhichOneof("kind")
+            text += f", {name} " + (f"{value.scalar:g}" if kind == "scalar" else f"tensor {value.tensor}")
+    start = neuron.initial_voltage
+    kind = start.WhichOneof("kind")
+    if kind == "constant":
+        return f"{text}, initial voltage {start.constant:g}"
+    if kind == "uniform":
+        return f"{text}, initial voltage uniform with seed {start.uniform.seed}"
+    if kind == "tensor":
+        return f"{text}, initial voltage tensor {start.tensor}"
+    return text if neuron.WhichOneof("model") in WITHOUT_VOLTAGE else f"{text}, initial voltage 0"
+
+
+def _filter_text(holder: pb.Connection | pb.Probe) -> str:
+    text = f"synapse {describe_synapse(holder.synapse)}"
+    return f"{text}, delay {holder.delay_steps} steps" if holder.delay_steps else text
 
 
 def summary_table(definition: pb.NetworkDefinition) -> str:

@@ -11,19 +11,20 @@ import numpy as np
 from spikeserve.convert.builder import Population, add_tensor
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.lower import Lowered
+from spikeserve.convert.neurons import WITHOUT_VOLTAGE
 from spikeserve.convert.options import check_layers, whole
 from spikeserve.v1 import network_pb2 as pb
 
 
 def set_initial_voltages(lowered: Lowered, value: object, default: object) -> None:
-    """Sets every spiking population from one value, or from {layer: value} and the default.
+    """Sets every population that has a voltage from one value, or from {layer: value} and the default.
 
     A value is a number, "uniform", ("uniform", seed) or an array of the layer's shape.
     """
     table = value if isinstance(value, Mapping) else {}
     check_layers(table, [p.layer for p in lowered.populations.values()], "initial_voltage")
     for op in lowered.definition.operations:
-        if op.name in lowered.populations and op.neuron.WhichOneof("model") != "rectified_linear":
+        if op.name in lowered.populations and op.neuron.WhichOneof("model") not in WITHOUT_VOLTAGE:
             population = lowered.populations[op.name]
             chosen = table.get(population.layer, default) if isinstance(value, Mapping) else value
             _set(lowered.definition, op, population, chosen)

@@ -1,0 +1,199 @@
+"""spikeserve simulate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import click
+import numpy as np
+
+from spikeserve import encodings, recording
+from spikeserve._requests import Readout
+from spikeserve.cli.common import (
+    ServerOptions,
+    echo_json,
+    echo_table,
+    json_option,
+    progress_bar,
+    server_options,
+    steps_option,
+    version_option,
+)
+from spikeserve.cli.inputs import only_input
+from spikeserve.energy import DEVICES, EnergyEstimate, estimate_energy
+from spikeserve.network import load_network
+from spikeserve.recording import EarlyExit
+from spikeserve.results import SimulationResult
+from spikeserve.samples import fit_shape, read_samples
+
+
+@click.command("simulate")
+@click.argument("name")
+@click.argument("files", nargs=-1, required=True)
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples.")
+@click.option(
+    "--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Samples per request."
+)
+@click.option("--dt", type=click.FloatRange(min=0, min_open=True), help="Seconds per step.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of uniform voltages and random encodings.")
+@click.option(
+    "--readout",
+    metavar="KIND[:SKIP]",
+    help="mean, last or corrected_mean, and the steps left out at the begin; default: the network's.",
+)
+@click.option(
+    "--encoding",
+    metavar="KIND[:KEY=VALUE,...]",
+    help="direct, poisson, bernoulli, regular (max_rate_hz), latency (window_steps) or burst.",
+)
+@click.option(
+    "--probe",
+    "probes",
+    multiple=True,
+    metavar="LAYER[.QUANTITY][:KEY=VALUE,...]",
+    help="Record output, spikes, voltage or current of a layer; keys: reduction, every, first_step, "
+    "last_step, filter_tau, name. May be given several times.",
+)
+@click.option(
+    "--exit-margin", type=click.FloatRange(min=0), help="End a sample once its class leads by this."
+)
+@click.option("--exit-min-steps", type=click.IntRange(min=0), default=0, help="Not before this step.")
+@click.option("--exit-check-every", type=click.IntRange(min=0), default=0, help="Steps between two looks.")
+@click.option("--npz", type=click.Path(dir_okay=False, writable=True), help="Write all arrays to this file.")
+@click.option("--energy", "device", type=click.Choice(list(DEVICES)), help="Estimate the energy on a device.")
+@click.option(
+    "--network",
+    "network_file",
+    type=click.Path(exists=True, dir_okay=False),
+    help="The network (.spk), whose connections --energy counts.",
+)
+@steps_option
+@version_option
+@json_option
+@server_options
+def simulate_command(
+    name: str,
+    files: tuple[str, ...],
+    limit: int | None,
+    batch: int,
+    dt: float | None,
+    seed: int | None,
+    readout: str | None,
+    encoding: str | None,
+    probes: tuple[str, ...],
+    exit_margin: float | None,
+    exit_min_steps: int,
+    exit_check_every: int,
+    npz: str | None,
+    device: str | None,
+    network_file: str | None,
+    steps: int | None,
+    version: int,
+    as_json: bool,
+    connection: ServerOptions,
+) -> None:
+    """Run network NAME on the samples in FILES (.npy, .npz[:KEY], IDX, IDX.gz or PNG), and record layers.
+
+    \b
+    Examples:
+      spikeserve simulate fashion x.npy --encoding poisson --seed 1 --npz out.npz
+      spikeserve simulate fashion x.npy --probe dense.spikes --probe dense.voltage:every=10 --npz out.npz
+      spikeserve simulate fashion x.npy --exit-margin 2 --exit-min-steps 4
+      spikeserve simulate fashion x.npy --energy loihi --network fashion.spk
+    """
+    if (device is None) != (network_file is None):
+        raise click.UsageError("--energy and --network go together")
+    network = None if network_file is None else load_network(network_file)
+    record = [recording.parse(text) for text in probes]
+    if encoding is not None:
+        encodings.parse(encoding)  # refuses before anything is read
+    samples = read_samples(files)
+    early_exit = None if exit_margin is None else EarlyExit(exit_margin, exit_min_steps, exit_check_every)
+    with (
+        connection.client(max_batch=batch) as client,
+        progress_bar("simulating", quiet=as_json) as on_progress,
+    ):
+        info = client.get(name, version)
+        samples = fit_shape(samples, only_input(info).shape)[:limit]
+        result = client.simulate(
+            name, samples, version=info.version, steps=steps, dt=dt, seed=seed, readout=_readout(readout),
+            encoding=encoding, record=record, early_exit=early_exit, on_progress=on_progress,
+        )  # fmt: skip
+    energy = None if network is None or device is None else estimate_energy(network, result, device)
+    if npz is not None:
+        np.savez_compressed(npz, **_arrays(result))
+    if as_json:
+        echo_json(_as_json(result, energy))
+    else:
+        _print(result, energy, npz)
+
+
+def _readout(text: str | None) -> Readout | None:
+    if text is None:
+        return None
+    kind, _, skip = text.partition(":")
+    if not skip:
+        return kind
+    if not skip.isdigit():
+        raise click.BadParameter(f"{text!r}: the steps to skip are {skip!r}, wanted a number")
+    return kind, int(skip)
+
+
+def _arrays(result: SimulationResult) -> dict[str, Any]:
+    """Everything as arrays: outputs by probe, records by name, classes, margins, steps used."""
+    arrays: dict[str, Any] = {"classes": result.classes, "margins": result.margins}
+    arrays |= {f"output/{name}": probe.outputs for name, probe in result.probes.items()}
+    arrays |= {f"record/{name}": values for name, values in result.records.items()}
+    if result.steps_used is not None:
+        arrays["steps_used"] = result.steps_used
+    return arrays
+
+
+def _as_json(result: SimulationResult, energy: EnergyEstimate | None) -> dict[str, Any]:
+    settings = result.settings
+    return {
+        "network": settings.network,
+        "version": settings.version,
+        "steps": settings.steps,
+        "dt": settings.dt,
+        "seed": settings.seed,
+        "readout": settings.readout,
+        "skip_steps": settings.skip_steps,
+        "encodings": settings.encodings,
+        "early_exit": settings.early_exit,
+        "classes": result.classes.tolist(),
+        "margins": [margin if math.isfinite(margin) else None for margin in result.margins.tolist()],
+        "steps_used": None if result.steps_used is None else result.steps_used.tolist(),
+        "records": {name: list(values.shape) for name, values in result.records.items()},
+        "layers": [asdict(layer) for layer in result.stats],
+        "energy_estimate": None if energy is None else asdict(energy),
+    }
+
+
+def _print(result: SimulationResult, energy: EnergyEstimate | None, npz: str | None) -> None:
+    settings = result.settings
+    click.echo(
+        f"{result.samples:,} samples, {settings.steps} steps of {settings.dt:g} s, "
+        f"{settings.network} version {settings.version} ({settings.mode}, {settings.backend}), "
+        f"readout {settings.readout}, seed {settings.seed}"
+    )
+    for name, encoding in settings.encodings.items():
+        click.echo(f"input {name}: {encoding}")
+    if result.steps_used is not None:
+        click.echo(f"mean steps used       {result.steps_used.mean():.1f}")
+    rows: list[tuple[object, ...]] = [
+        (layer.layer, f"{layer.neurons:,}", f"{layer.spikes:,}", f"{layer.mean_rate_hz:.4g}")
+        for layer in result.stats
+    ]
+    echo_table(("LAYER", ">NEURONS", ">SPIKES", ">MEAN HZ"), rows)
+    for name, values in result.records.items():
+        click.echo(f"recorded {name}: {'x'.join(map(str, values.shape))}, mean {float(values.mean()):.4g}")
+    if energy is not None:
+        click.echo(
+            f"energy on {energy.device.name} (an estimate): {energy.total_j:.3g} J per inference, "
+            f"{energy.float_j:.3g} J for the float network"
+        )
+    if npz is not None:
+        click.echo(f"wrote {npz}")

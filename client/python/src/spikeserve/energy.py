@@ -1,0 +1,154 @@
+"""What a run would cost on a device, from the events that it really had. An estimate.
+
+The energy per synaptic operation and per neuron update are those that the sources below publish; moving data
+and static power are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from spikeserve.convert.summary import operation_shapes
+from spikeserve.network import Network
+from spikeserve.results import SimulationResult
+from spikeserve.v1 import network_pb2 as network_pb
+
+
+@dataclass(frozen=True)
+class Device:
+    """Joule per synaptic operation and per neuron update.
+
+    A device that is not `spiking` computes every connection and neuron once per step, spikes or not.
+    """
+
+    name: str
+    synaptic_j: float
+    neuron_j: float
+    spiking: bool
+    source: str = ""
+
+
+_DEGNAN = "Degnan, Marr, Hasler, IEEE TVLSI 24(1), 2015"
+_HOEPPNER = "Hoeppner et al., IEEE TCAS-I 66(8), 2019"
+DEVICES: Mapping[str, Device] = {
+    device.name: device
+    for device in (
+        Device("cpu", 8.6e-9, 8.6e-9, False, _DEGNAN),
+        Device("gpu", 0.3e-9, 0.3e-9, False, _DEGNAN),
+        Device("arm", 0.9e-9, 0.9e-9, False, _DEGNAN),
+        Device("loihi", 27.1e-12, 81e-12, True, "Davies et al., IEEE Micro 38(1), 2018"),
+        Device("spinnaker", 13.3e-9, 26e-9, True, _HOEPPNER),
+        Device("spinnaker2", 450e-12, 2.19e-9, True, _HOEPPNER),
+    )
+}
+
+
+@dataclass(frozen=True)
+class EnergyEstimate:
+    """Joule per inference, an estimate.
+
+    `synaptic_j` and `neuron_j` are those of the spiking run, `float_j` is one pass of the float network on
+    the same device (every connection and every neuron once).
+    """
+
+    device: Device
+    synaptic_operations: float  # per inference, of spikes; on a device that is not spiking: all, every step
+    input_operations: float  # per inference: weights of the inputs, once per step where they are not zero
+    neuron_updates: float  # per inference: neurons x steps
+    synaptic_j: float  # of both kinds of operations
+    neuron_j: float
+    float_j: float
+
+    @property
+    def total_j(self) -> float:
+        """Of the spiking run."""
+        return self.synaptic_j + self.neuron_j
+
+
+@dataclass(frozen=True)
+class Connections:
+    """Weights of a network, counted once per use: what one pass of the float network multiplies."""
+
+    from_inputs: int
+    from_neurons: int
+    neurons: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.from_inputs + self.from_neurons
+
+
+def count_connections(network: Network) -> Connections:
+    """Counts Affine and Conv operations (output elements times the weights behind each) and neurons.
+
+    Pooling, sums and reshaping count nothing. An operation belongs to the inputs where no neuron lies before
+    it.
+    """
+    definition = network.definition
+    shapes = operation_shapes(definition)
+    sources: dict[str, list[str]] = {}
+    for connection in definition.connections:
+        sources.setdefault(connection.target, []).append(connection.source)
+    tensors = {tensor.id: tuple(tensor.shape) for tensor in definition.tensors}
+    behind: dict[str, bool] = {}
+    kinds = {operation.name: operation for operation in definition.operations}
+
+    def behind_neurons(name: str) -> bool:
+        if name not in behind:
+            direct = kinds[name].WhichOneof("kind") == "neuron"
+            behind[name] = direct or any(behind_neurons(source) for source in sources.get(name, []))
+        return behind[name]
+
+    counts = {True: 0, False: 0}
+    for operation in definition.operations:
+        counts[behind_neurons(operation.name)] += _weights(operation, shapes, tensors)
+    neurons = sum(math.prod(shapes[item.name]) for item in definition.operations if item.HasField("neuron"))
+    return Connections(counts[False], counts[True], neurons)
+
+
+def _weights(
+    operation: network_pb.Operation,
+    shapes: Mapping[str, tuple[int, ...]],
+    tensors: Mapping[str, tuple[int, ...]],
+) -> int:
+    kind = operation.WhichOneof("kind")
+    if kind not in ("affine", "conv"):
+        return 0
+    weight = tensors[getattr(operation, kind).weight]  # [out, in...]
+    return math.prod(shapes[operation.name]) * math.prod(weight[1:])
+
+
+def estimate_energy(network: Network, result: SimulationResult, device: str | Device) -> EnergyEstimate:
+    """Energy per inference of a run with statistics on a device, next to the float network on the same one.
+
+    On spiking devices synaptic operations are those that the spikes of the run caused, and a real-valued
+    input costs every weight behind it once per step. ValueError for an unknown device or a result without
+    statistics.
+    """
+    if isinstance(device, str):
+        if device not in DEVICES:
+            raise ValueError(f"device is {device!r}, give a Device or one of {', '.join(DEVICES)}")
+        device = DEVICES[device]
+    if not result.stats:
+        raise ValueError("the result has no statistics: simulate with statistics=True")
+    connections = count_connections(network)
+    samples = result.samples
+    steps = float(result.settings.steps)
+    if result.steps_used is not None:
+        steps = float(result.steps_used.mean())
+    spiking_operations = sum(layer.synaptic_operations for layer in result.stats) / samples
+    operations = spiking_operations if device.spiking else connections.from_neurons * steps
+    input_operations = connections.from_inputs * steps
+    updates = connections.neurons * steps
+    return EnergyEstimate(
+        device=device,
+        synaptic_operations=operations,
+        input_operations=input_operations,
+        neuron_updates=updates,
+        synaptic_j=(operations + input_operations) * device.synaptic_j,
+        neuron_j=updates * device.neuron_j,
+        float_j=connections.total * device.synaptic_j + connections.neurons * device.neuron_j,
+    )

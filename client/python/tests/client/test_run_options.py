@@ -1,0 +1,167 @@
+"""Encodings, records, energy and the calibration of early exit, without a server."""
+
+from __future__ import annotations
+
+import itertools
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+import spikeserve
+from spikeserve import encodings, recording
+from spikeserve.energy import DEVICES, count_connections
+from spikeserve.errors import InternalError
+from spikeserve.results import LayerStatistics, SimulationResult
+from spikeserve.v1 import network_pb2 as network_pb
+from spikeserve.v1 import simulation_pb2 as pb
+
+
+def test_encodings_become_messages() -> None:
+    assert list(encodings.messages(None)) == []
+    assert list(encodings.messages("direct")) == []
+    (message,) = encodings.messages("poisson")
+    assert message == pb.Encoding(poisson=pb.Encoding.Poisson())
+    (message,) = encodings.messages(encodings.Burst(window_steps=20, max_spikes=4))
+    assert (message.burst.window_steps, message.burst.max_spikes, message.burst.max_gap) == (20, 4, 0)
+    both = list(encodings.messages({"a": "latency:window_steps=8", "b": "direct"}))
+    assert [(item.input, item.latency.window_steps) for item in both] == [("a", 8)]
+    assert encodings.text(message) == "burst:window_steps=20,max_spikes=4,min_gap=0,max_gap=0"
+    assert encodings.parse(encodings.text(message)) == encodings.Burst(20, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("morse", "give one of direct, poisson"),
+        ("poisson:window_steps=3", "'window_steps' is no parameter, poisson has max_rate_hz"),
+        ("burst:max_spikes=many", "max_spikes is 'many', wanted a number"),
+    ],
+)
+def test_encodings_that_are_none_are_refused(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        list(encodings.messages(text))
+
+
+def test_records_are_read_from_text() -> None:
+    assert recording.parse("dense") == recording.Record("dense")
+    assert recording.parse("a.b.spikes") == recording.Record("a.b", "spikes")
+    assert recording.parse("a.b") == recording.Record("a.b")
+    parsed = recording.parse("dense.voltage:every=4,reduction=max,filter_tau=0.01,name=v")
+    assert parsed == recording.Record("dense", "voltage", "max", 4, filter_tau=0.01, name="v")
+    message = parsed.message()
+    assert message.quantity == network_pb.PROBE_QUANTITY_VOLTAGE
+    assert message.reduction == pb.REDUCTION_MAX
+    with pytest.raises(ValueError, match="'speed' is no option"):
+        recording.parse("dense:speed=4")
+    with pytest.raises(ValueError, match="reduction is 'min', give one of none, mean"):
+        recording.parse("dense:reduction=min").message()
+    with pytest.raises(ValueError, match="quantity is 'colour'"):
+        recording.Record("dense", "colour").message()
+
+
+def test_sparse_counts_become_arrays() -> None:
+    counts = pb.SparseCounts(shape=[2, 3], gaps=[1, 0, 2], counts=[5, 1, 2])
+    values = recording.records([pb.ProbeRecord(name="s", counts=counts)])["s"]
+    np.testing.assert_array_equal(values, [[0, 5, 1], [0, 0, 2]])
+    ones = pb.SparseCounts(shape=[1, 4], gaps=[3])
+    np.testing.assert_array_equal(recording.records([pb.ProbeRecord(counts=ones)])[""], [[0, 0, 0, 1]])
+    none = pb.SparseCounts(shape=[1, 2])
+    np.testing.assert_array_equal(recording.records([pb.ProbeRecord(counts=none)])[""], [[0, 0]])
+    for bad in (pb.SparseCounts(shape=[2], gaps=[2]), pb.SparseCounts(shape=[3], gaps=[0, 0], counts=[1])):
+        with pytest.raises(InternalError, match="sparse counts"):
+            recording.records([pb.ProbeRecord(counts=bad)])
+
+
+def _published_network() -> spikeserve.Network:
+    """The example of keras-spiking: Conv 7x7x1 -> 2 on 28x28, ReLU, Dense 968 -> 128."""
+    definition = network_pb.NetworkDefinition(format_version=1)
+    operations = definition.operations
+    operations.add(name="in").input.shape.extend([28, 28, 1])
+    conv = operations.add(name="conv").conv
+    conv.weight = "k"
+    conv.stride.extend([1, 1])
+    conv.dilation.extend([1, 1])
+    conv.pad_before.extend([0, 0])
+    conv.pad_after.extend([0, 0])
+    conv.groups = 1
+    operations.add(name="relu").neuron.rectified_linear.amplitude = 1
+    operations.add(name="flat").reshape.shape.append(968)
+    operations.add(name="dense").affine.weight = "w"
+    names = ["in", "conv", "relu", "flat", "dense"]
+    for source, target in itertools.pairwise(names):
+        definition.connections.add(source=source, target=target)
+    for key, shape in (("k", [2, 1, 7, 7]), ("w", [128, 968])):
+        data = np.zeros(shape, "<f4").tobytes()
+        definition.tensors.add(id=key, shape=shape, data_type=network_pb.DATA_TYPE_FLOAT32, data=data)
+    return spikeserve.Network(definition)
+
+
+def test_connections_are_those_of_the_published_example() -> None:
+    counted = count_connections(_published_network())
+    assert (counted.from_inputs, counted.from_neurons, counted.neurons) == (47_432, 123_904, 968)
+    assert counted.from_inputs * DEVICES["cpu"].synaptic_j == pytest.approx(4.1e-4, rel=0.01)
+    assert counted.neurons * DEVICES["cpu"].neuron_j == pytest.approx(8.3e-6, rel=0.01)
+    assert counted.neurons * DEVICES["loihi"].neuron_j == pytest.approx(7.8e-8, rel=0.01)
+    assert counted.from_neurons * DEVICES["gpu"].synaptic_j == pytest.approx(3.7e-5, rel=0.01)
+
+
+def _result(**changes: Any) -> SimulationResult:
+    values = {
+        "probes": {"output": SimpleNamespace(outputs=np.zeros((4, 2)))},
+        "classes": np.zeros(4),
+        "stats": (LayerStatistics("relu", 968, 10, 1, 1, 0, 400),),
+        "settings": SimpleNamespace(steps=20),
+        "margins": None, "top_k": None, "scores": None, "timing": None,
+    }  # fmt: skip
+    return SimulationResult(**cast("dict[str, Any]", values | changes))
+
+
+def test_energy_is_of_measured_events() -> None:
+    network = _published_network()
+    estimate = spikeserve.estimate_energy(network, _result(), "spinnaker2")
+    assert estimate.synaptic_operations == 100
+    assert estimate.input_operations == 20 * 47_432
+    assert estimate.neuron_updates == 20 * 968
+    assert estimate.total_j == pytest.approx((100 + 20 * 47_432) * 450e-12 + 20 * 968 * 2.19e-9)
+    dense = spikeserve.estimate_energy(network, _result(), "gpu")
+    assert dense.synaptic_operations == 20 * 123_904
+    assert dense.total_j == pytest.approx(20 * dense.float_j)
+    early = spikeserve.estimate_energy(network, _result(steps_used=np.asarray([5, 5, 10, 20])), "loihi")
+    assert early.neuron_updates == 10 * 968
+    with pytest.raises(ValueError, match="no statistics"):
+        spikeserve.estimate_energy(network, _result(stats=()), "cpu")
+
+
+class _FakeClient:
+    """Answers with trajectories whose class 0 leads by a growing margin; sample 2 changes its mind late."""
+
+    def simulate(self, name: str, samples: Any, **options: Any) -> Any:
+        assert options["trajectories"]
+        outputs = np.zeros((4, 10, 2), np.float32)
+        outputs[:, :, 0] = np.asarray([4.0, 2.0, 1.0, 0.5])[:, None]
+        outputs[2, 5:, 1] = 4
+        return SimpleNamespace(
+            settings=SimpleNamespace(steps=10, skip_steps=0, readout=options.get("readout", "mean")),
+            classes=np.zeros(len(samples)),
+            trajectories={"output": outputs},
+        )
+
+
+def test_calibration_finds_the_fewest_steps_within_the_loss() -> None:
+    client, labels = cast("spikeserve.Client", _FakeClient()), np.asarray([0, 0, 1, 0])
+    samples = np.zeros((4, 2))
+    strict = spikeserve.calibrate_early_exit(client, "net", samples, labels, max_loss=0)
+    assert (strict.full_accuracy, strict.accuracy) == (1, 1)
+    assert 1 < strict.early_exit.margin <= 2  # above the margin that misleads sample 2
+    assert strict.mean_steps == (1 + 1 + 10 + 10) / 4
+    loose = spikeserve.calibrate_early_exit(client, "net", samples, labels, max_loss=0.25)
+    assert (loose.accuracy, loose.mean_steps) == (0.75, 1)
+    later = spikeserve.calibrate_early_exit(client, "net", samples, labels, max_loss=0.25, min_steps=4)
+    assert later.early_exit.min_steps == 4
+    assert later.mean_steps == 4
+    with pytest.raises(ValueError, match="4 samples, but labels"):
+        spikeserve.calibrate_early_exit(client, "net", samples, labels[:3])
+    with pytest.raises(ValueError, match="readout is last"):
+        spikeserve.calibrate_early_exit(client, "net", samples, labels, readout="last")

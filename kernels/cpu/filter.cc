@@ -1,0 +1,137 @@
+#include "kernels/cpu/filter.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "kernels/cpu/dispatch.h"
+
+namespace spikeserve::kernels {
+namespace {
+
+SPIKESERVE_CPU_CLONES void RunLowpass(std::size_t n, const LowpassFilter& filter, float* __restrict shown,
+                                      float* __restrict values) {
+  for (std::size_t j = 0; j < n; ++j) {
+    const float in = filter.gain * values[j];
+    values[j] = shown[j];
+    shown[j] = __builtin_fmaf(filter.decay, shown[j], in);
+  }
+}
+
+SPIKESERVE_CPU_CLONES void RunAlpha(std::size_t n, const AlphaFilter& filter, double* __restrict inner,
+                                    double* __restrict outer, float* __restrict values) {
+  for (std::size_t j = 0; j < n; ++j) {
+    const auto u = static_cast<double>(values[j]);
+    values[j] = static_cast<float>(outer[j]);
+    const double in = __builtin_fma(filter.state_weight, inner[j], filter.input_weight * u);
+    outer[j] = __builtin_fma(filter.decay, outer[j], in);
+    inner[j] = __builtin_fma(filter.decay, inner[j], filter.gain * u);
+  }
+}
+
+SPIKESERVE_CPU_CLONES void AddWeighted(std::size_t n, float weight, const float* __restrict inputs,
+                                       float* __restrict sums) {
+  for (std::size_t j = 0; j < n; ++j) {
+    sums[j] = __builtin_fmaf(weight, inputs[j], sums[j]);
+  }
+}
+
+SPIKESERVE_CPU_CLONES void RunStates(std::size_t n, const StateFilter& filter, double* states,
+                                     float* __restrict shown, float* __restrict values) {
+  const auto order = static_cast<std::size_t>(filter.order);
+  for (std::size_t j = 0; j < n; ++j) {
+    const auto u = static_cast<double>(values[j]);
+    values[j] = shown[j];
+    double old[kMaxFilterOrder] = {};
+    double y = filter.d * u;
+    for (std::size_t i = 0; i < order; ++i) {
+      old[i] = states[i * n + j];
+      y = filter.d != 0 ? __builtin_fma(filter.c[i], old[i], y) : y;
+    }
+    for (std::size_t i = 0; i < order; ++i) {
+      double next = filter.b[i] * u;
+      for (std::size_t k = 0; k < order; ++k) {
+        next = __builtin_fma(filter.a[i][k], old[k], next);
+      }
+      states[i * n + j] = next;
+      y = filter.d != 0 ? y : __builtin_fma(filter.c[i], next, y);
+    }
+    shown[j] = static_cast<float>(y);
+  }
+}
+
+std::int64_t KindBytes(const PassFilter&) { return 0; }
+std::int64_t KindBytes(const LowpassFilter&) { return 4; }
+std::int64_t KindBytes(const AlphaFilter&) { return 16; }
+std::int64_t KindBytes(const FiniteFilter& filter) {
+  return 4 * static_cast<std::int64_t>(filter.weights.size());
+}
+std::int64_t KindBytes(const StateFilter& filter) { return 4 + 8 * std::int64_t{filter.order}; }
+
+}  // namespace
+
+std::int64_t FilterBytes(const FilterConstants& constants) {
+  return 4 * constants.delay + std::visit([](const auto& kind) { return KindBytes(kind); }, constants.kind);
+}
+
+FilterBank::FilterBank(const FilterConstants& constants, std::int64_t size) : constants_(&constants) {
+  const auto n = static_cast<std::size_t>(size);
+  delayed_.assign(n * static_cast<std::size_t>(constants.delay), 0.0F);
+  if (const auto* finite = std::get_if<FiniteFilter>(&constants.kind)) {
+    inputs_.assign(n * finite->weights.size(), 0.0F);
+    return;
+  }
+  if (std::holds_alternative<AlphaFilter>(constants.kind)) {
+    states_.assign(2 * n, 0.0);
+    return;
+  }
+  shown_.assign(std::holds_alternative<PassFilter>(constants.kind) ? 0 : n, 0.0F);
+  if (const auto* states = std::get_if<StateFilter>(&constants.kind)) {
+    states_.assign(n * static_cast<std::size_t>(states->order), 0.0);
+  }
+}
+
+void FilterBank::Step(std::span<float> values) {
+  if (constants_->delay > 0) {
+    Delay(values);
+  }
+  std::visit([&](const auto& kind) { Run(kind, values); }, constants_->kind);
+}
+
+void FilterBank::Delay(std::span<float> values) {
+  const auto row = delayed_.begin() + static_cast<std::ptrdiff_t>(delay_row_ * values.size());
+  std::swap_ranges(values.begin(), values.end(), row);
+  delay_row_ = (delay_row_ + 1) % static_cast<std::size_t>(constants_->delay);
+}
+
+void FilterBank::Run(const LowpassFilter& filter, std::span<float> values) {
+  RunLowpass(values.size(), filter, shown_.data(), values.data());
+}
+
+void FilterBank::Run(const AlphaFilter& filter, std::span<float> values) {
+  RunAlpha(values.size(), filter, states_.data(), states_.data() + values.size(), values.data());
+}
+
+// The newest input lies in the row before input_row_, and the oldest, which this step's replaces, in it.
+void FilterBank::Run(const FiniteFilter& filter, std::span<float> values) {
+  const std::size_t n = values.size();
+  const std::size_t taps = filter.weights.size();
+  std::vector<float>& ring = inputs_;
+  const std::size_t oldest = input_row_;
+  float* const row = ring.data() + oldest * n;
+  for (std::size_t j = 0; j < n; ++j) {  // the oldest row makes room: its part first, then the new input
+    const float in = values[j];
+    values[j] = filter.weights[taps - 1] * row[j];
+    row[j] = in;
+  }
+  for (std::size_t i = 0; i + 1 < taps; ++i) {
+    AddWeighted(n, filter.weights[i], ring.data() + (oldest + taps - 1 - i) % taps * n, values.data());
+  }
+  input_row_ = (oldest + 1) % taps;
+}
+
+void FilterBank::Run(const StateFilter& filter, std::span<float> values) {
+  RunStates(values.size(), filter, states_.data(), shown_.data(), values.data());
+}
+
+}  // namespace spikeserve::kernels
