@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "tests/rpc/raw_call.h"
 #include "tests/rpc/server_test.h"
 #include "tests/support/encode_network.h"
 
@@ -74,6 +75,13 @@ TEST_F(MemoryTest, FieldsThatNobodyKnowsAreNotKept) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(status.error_message(),
             "the message holds 24000 bytes of fields that this server does not know, allowed 16384");
+}
+
+TEST_F(MemoryTest, SessionsAreCheckedBeforeTheyAreReadToo) {
+  Start();
+  std::string unknown;
+  for (int i = 0; i < 10'000; ++i) unknown += std::string("\x7a\0", 2);
+  EXPECT_EQ(RawStream(channel_, "/spikeserve.v1.SimulationService/Session", unknown), "error 8");
 }
 
 TEST_F(MemoryTest, CountsListsBeforeTheyAreParsed) {
