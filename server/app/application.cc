@@ -4,12 +4,15 @@
 #include <utility>
 
 #include "server/app/credentials.h"
+#include "server/app/listener_probe.h"
 #include "server/app/machine_memory.h"
 #include "server/app/version.h"
 #include "server/rpc/decode_network.h"
 
 namespace spikeserve::app {
 namespace {
+
+constexpr std::chrono::milliseconds kProbeTimeout{5'000};
 
 // Most of what a network or a run takes lies on the device and on the host, at different times.
 std::int64_t BudgetBytes(const Config& config, const engine::Backend& backend) {
@@ -23,17 +26,13 @@ serving::LoaderContext MakeLoaderContext(serving::NetworkRegistry& registry, ser
                                          const engine::Backend& backend,
                                          const std::optional<serving::NetworkRepository>& repository,
                                          const rpc::Limits& limits) {
-  const std::int64_t max_structure_bytes = limits.max_structure_bytes;
   return {registry,
           budget,
           backend,
           repository ? &*repository : nullptr,
-          [max_structure_bytes](std::string_view bytes) {
-            return rpc::DecodeNetwork(bytes, max_structure_bytes);
-          },
+          [limits, &budget](std::string_view bytes) { return rpc::DecodeNetwork(bytes, limits, budget); },
           limits.network,
-          limits.max_upload_bytes,
-          max_structure_bytes};
+          limits.max_upload_bytes};
 }
 
 Result<std::optional<serving::NetworkRepository>> OpenRepository(const std::string& directory) {
@@ -59,12 +58,13 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
       budget_(BudgetBytes(config, *backend_)),
       metrics_(kVersion, backend_->name()),
       authorizer_(tokens),
+      call_watch_(std::chrono::seconds(config.limits.write_idle_seconds), clock_),
       repository_(std::move(repository)),
       registry_([this](const std::string& name, bool ready) { health_.SetNetwork(name, ready); }),
       loader_(MakeLoaderContext(registry_, budget_, *backend_, repository_, config.limits)),
       batcher_(config.batching, clock_),
-      context_{registry_, loader_, batcher_, budget_,     tasks_,
-               metrics_,  clock_,  log_,     authorizer_, config.limits} {
+      context_{registry_, loader_, batcher_,    budget_,     tasks_,       metrics_,
+               clock_,    log_,    authorizer_, call_watch_, config.limits} {
   metrics_.SetGaugeSource([this] { return ReadGauges(); });
   for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(
@@ -101,7 +101,18 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
 
 Application::~Application() { Drain(std::chrono::seconds(0)); }
 
+void Application::WatchListener(std::function<void()> lost) {
+  watch_ = std::make_unique<ListenerWatch>(
+      [this] {
+        Status status = ProbeListener(address(), kProbeTimeout);
+        reachable_ = status.ok();
+        return status;
+      },
+      std::move(lost), log_, ListenerWatch::Options());
+}
+
 void Application::Drain(std::chrono::seconds patience) {
+  watch_.reset();
   health_.SetServer(false);
   batcher_.Close();
   if (server_) server_->Shutdown(std::chrono::system_clock::now() + patience);
@@ -113,7 +124,7 @@ Status Application::StartMetrics(const std::string& address) {
   if (address.empty() || address == "none") return {};
   auto server = serving::MetricsServer::Start(address, metrics_, [this] {
     CheckDevice();
-    return health_.server_ready();
+    return health_.server_ready() && reachable_;
   });
   if (!server.ok()) return server.status();
   metrics_server_ = std::move(server).value();

@@ -2,12 +2,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "server/app/config.h"
+#include "server/app/listener_watch.h"
 #include "server/base/clock.h"
 #include "server/base/status.h"
 #include "server/engine/backend.h"
@@ -38,6 +40,10 @@ class Application {
                                                     std::unique_ptr<engine::Backend> backend,
                                                     const rpc::EventLog& log);
   ~Application();
+
+  // From now on tries whether the server takes connections: /readyz shows it, and `lost` is called once, by
+  // another thread, where it does not any more.
+  void WatchListener(std::function<void()> lost);
 
   const std::string& address() const { return server_->address(); }
   // Of /metrics; empty where there is none.
@@ -70,6 +76,7 @@ class Application {
   rpc::HealthReporter health_;
   serving::Metrics metrics_;
   const rpc::Authorizer authorizer_;
+  rpc::CallWatch call_watch_;
   const std::optional<serving::NetworkRepository> repository_;
   serving::NetworkRegistry registry_;
   const serving::NetworkLoader loader_;
@@ -79,8 +86,10 @@ class Application {
   std::atomic<bool> device_lost_ = false;
   std::vector<std::unique_ptr<serving::Worker>> workers_;
   std::string metrics_address_;
+  std::atomic<bool> reachable_ = true;
   std::unique_ptr<serving::MetricsServer> metrics_server_;
   std::unique_ptr<rpc::RpcServer> server_;
+  std::unique_ptr<ListenerWatch> watch_;
 };
 
 }  // namespace spikeserve::app

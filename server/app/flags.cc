@@ -100,7 +100,9 @@ void AddRequestLimits(CLI::App& app, Config& config) {
              "size of a message or network without its tensor data");
   flags.Number("--max-uploads", limits.max_uploads, 1, 1'024, "networks uploaded at the same time");
   flags.Number("--upload-idle-seconds", limits.upload_idle_seconds, 1, 86'400,
-               "time between two chunks after which an upload is cancelled");
+               "time after which an upload that sends nothing, or less than 64 KiB/s, is cancelled");
+  flags.Number("--write-idle-seconds", limits.write_idle_seconds, 1, 86'400,
+               "time after which an answer that its client does not read is cancelled");
   flags.Number("--max-sessions", limits.max_sessions, 1, 65'536, "sessions at the same time");
   flags.Number("--session-idle-seconds", limits.session_idle_seconds, 1, 86'400,
                "time without a message after which a session ends");

@@ -1,7 +1,10 @@
-// spikeserve-server: reads flags, serves until SIGTERM or SIGINT, drains, exits 0.
+// spikeserve-server: reads flags, serves until SIGTERM or SIGINT, drains, exits 0; or 1 once it cannot be
+// reached.
 
 #include <grpc/support/log.h>
 #include <spdlog/common.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
@@ -19,6 +22,7 @@ namespace spikeserve::app {
 namespace {
 
 constexpr std::chrono::seconds kHealthcheckTimeout{5};
+constexpr int kListenerLost = SIGUSR1;  // what the process sends itself
 
 int Fail(const Status& status) {
   std::fprintf(stderr, "spikeserve-server: %s\n", status.message().c_str());
@@ -31,9 +35,18 @@ sigset_t BlockSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, kListenerLost);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return signals;
+}
+
+// As many connections as the system allows: the usual soft limit is for programs that use select().
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  static_cast<void>(setrlimit(RLIMIT_NOFILE, &limit));
 }
 
 // gRPC's own lines would break the format of the log; what matters of them is returned as a status.
@@ -68,6 +81,7 @@ void Announce(const Application& application) {
 
 int Serve(const Invocation& invocation) {
   const sigset_t signals = BlockSignals();
+  RaiseFileLimit();
   SilenceGrpc();
   const Config& config = invocation.config;
   const rpc::EventLog log(config.log_format, spdlog::level::from_str(config.log_level));
@@ -80,13 +94,14 @@ int Serve(const Invocation& invocation) {
   log.Info("listening", {{"address", application.value()->address()},
                          {"metrics", application.value()->metrics_address()}});
   Announce(*application.value());
+  application.value()->WatchListener([] { kill(getpid(), kListenerLost); });
   int signal = 0;
   sigwait(&signals, &signal);
   log.Info("draining", {{"signal", std::int64_t{signal}}, {"seconds", config.drain_seconds}});
   application.value()->Drain(std::chrono::seconds(config.drain_seconds));
   application.value().reset();
   log.Info("stopped", {});
-  return 0;
+  return signal == kListenerLost ? 1 : 0;
 }
 
 int Run(int argc, const char* const* argv) {

@@ -22,6 +22,9 @@ struct NetworkLimits {
   std::int64_t max_synapses = std::int64_t{1} << 32;    // of one operation: outputs times fan-in
 };
 
+// No operation refers to more; a definition with more of them holds some for nothing.
+inline constexpr std::int64_t kMaxTensorsPerOperation = 8;
+
 // Where an operation gets an input from.
 struct Incoming {
   std::int64_t source = 0;      // operation index

@@ -104,7 +104,7 @@ class NetworkBuilder final : public TensorTable {
     CheckCount("operations", Definition().operations.size(), limits_.max_operations);
     CheckCount("connections", Definition().connections.size(), limits_.max_connections);
     CheckCount("probes", Definition().probes.size(), limits_.max_probes);
-    CheckCount("tensors", Definition().tensors.size(), 8 * limits_.max_operations);
+    CheckCount("tensors", Definition().tensors.size(), kMaxTensorsPerOperation * limits_.max_operations);
   }
 
   void CheckCount(const char* what, std::size_t count, std::int64_t limit) {

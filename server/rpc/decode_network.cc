@@ -1,11 +1,13 @@
 #include "server/rpc/decode_network.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
 
 #include "server/rpc/decode_operation.h"
 #include "server/rpc/enums.h"
+#include "server/rpc/parsed_size.h"
 #include "server/rpc/wire.h"
 #include "server/serving/names.h"
 #include "server/serving/sha256.h"
@@ -13,6 +15,9 @@
 
 namespace spikeserve::rpc {
 namespace {
+
+// The small parts as parsed, as decoded, and what is said about them.
+constexpr std::int64_t kStructureCopies = 3;
 
 constexpr std::array<int, 2> kTensorData{v1::NetworkDefinition::kTensorsFieldNumber,
                                          v1::Tensor::kDataFieldNumber};
@@ -94,15 +99,80 @@ serving::ParsedNetwork Decode(v1::NetworkDefinition& message) {
   return parsed;
 }
 
+Status CheckCount(const std::string& what, std::int64_t got, std::int64_t allowed, const std::string& rule) {
+  if (got <= allowed) return {};
+  return ResourceExhausted(what + ": got " + std::to_string(got) + ", allowed " + std::to_string(allowed) +
+                           rule);
+}
+
+// A list of a definition, the largest length of it that is allowed, and by which flag.
+struct ListRule {
+  const char* name;
+  std::array<int, 1> field;
+  std::int64_t allowed;
+  const char* flag;
+};
+
+// The lists of a definition, counted before any of it is parsed.
+Status CheckCounts(std::string_view bytes, const engine::NetworkLimits& limits) {
+  using Definition = v1::NetworkDefinition;
+  const std::array<ListRule, 4> rules{
+      {{"operations", {Definition::kOperationsFieldNumber}, limits.max_operations, " (--max-operations)"},
+       {"connections", {Definition::kConnectionsFieldNumber}, limits.max_connections, " (--max-connections)"},
+       {"probes", {Definition::kProbesFieldNumber}, limits.max_probes, " (--max-probes)"},
+       {"tensors",
+        {Definition::kTensorsFieldNumber},
+        engine::kMaxTensorsPerOperation * limits.max_operations,
+        " (8 for each of --max-operations)"}}};
+  for (const ListRule& rule : rules) {
+    const auto totals = TotalOf(bytes, rule.field);
+    if (!totals.ok()) return totals.status();
+    if (Status status = CheckCount(rule.name, totals.value().count, rule.allowed, rule.flag); !status.ok())
+      return status;
+  }
+  return {};
+}
+
+// The texts that travel with a network and are kept and shown as long as it is resident.
+Status CheckTexts(std::string_view bytes) {
+  constexpr std::array<int, 1> kProvenance{v1::NetworkDefinition::kProvenanceFieldNumber};
+  constexpr std::array<int, 2> kNotes{kProvenance[0], v1::Provenance::kNotesFieldNumber};
+  constexpr std::array<int, 2> kLabels{v1::NetworkDefinition::kDefaultsFieldNumber,
+                                       v1::RunDefaults::kClassLabelsFieldNumber};
+  const auto provenance = TotalOf(bytes, kProvenance);
+  const auto notes = TotalOf(bytes, kNotes);
+  const auto labels = TotalOf(bytes, kLabels);
+  for (const auto* totals : {&provenance, &notes, &labels}) {
+    if (!totals->ok()) return totals->status();
+  }
+  Status status = CheckCount("provenance.notes", notes.value().count, kMaxNotes, "");
+  if (status.ok()) status = CheckCount("defaults.class_labels", labels.value().count, kMaxClassLabels, "");
+  if (!status.ok()) return status;
+  return CheckCount("provenance and defaults.class_labels: bytes",
+                    provenance.value().bytes + labels.value().bytes, kMaxTextBytes, "");
+}
+
 }  // namespace
 
-Result<serving::ParsedNetwork> DecodeNetwork(std::string_view bytes, std::int64_t max_structure_bytes) {
-  if (Status status = CheckStructure(bytes, kTensorData, max_structure_bytes); !status.ok()) return status;
+Result<serving::ParsedNetwork> DecodeNetwork(std::string_view bytes, const Limits& limits,
+                                             serving::MemoryBudget& budget) {
+  if (Status status = CheckStructure(bytes, kTensorData, limits.max_structure_bytes); !status.ok())
+    return status;
+  if (Status status = CheckCounts(bytes, limits.network); !status.ok()) return status;
+  if (Status status = CheckTexts(bytes); !status.ok()) return status;
+  const auto parsed_bytes = ParsedBytes(bytes, *v1::NetworkDefinition::descriptor());
+  if (!parsed_bytes.ok()) return parsed_bytes.status();
+  const std::int64_t growth =
+      std::max<std::int64_t>(parsed_bytes.value() - static_cast<std::int64_t>(bytes.size()), 0);
+  auto reservation = budget.Reserve(kStructureCopies * growth, "the definition");
+  if (!reservation.ok()) return reservation.status();
   v1::NetworkDefinition message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return InvalidArgument("the uploaded bytes are not a valid spikeserve.v1.NetworkDefinition message");
   }
-  return Decode(message);
+  serving::ParsedNetwork parsed = Decode(message);
+  parsed.reservation = std::move(reservation).value();
+  return parsed;
 }
 
 }  // namespace spikeserve::rpc

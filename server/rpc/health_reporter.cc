@@ -15,6 +15,7 @@ void HealthReporter::Detach() {
 
 void HealthReporter::SetNetwork(const std::string& name, bool ready) {
   const std::lock_guard lock(mu_);
+  if (ready_.size() >= kMaxNames && ready_.count(name) == 0) return;
   ready_[name] = ready;
   if (service_ != nullptr) service_->SetServingStatus(name, ready);
 }

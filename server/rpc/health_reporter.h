@@ -2,6 +2,7 @@
 
 #include <grpcpp/health_check_service_interface.h>
 
+#include <cstddef>
 #include <map>
 #include <mutex>
 #include <string>
@@ -9,9 +10,12 @@
 namespace spikeserve::rpc {
 
 // Tells grpc.health.v1 which networks can be used, under their names, and under "" whether the server can.
-// Remembers what was said before the server listens. Thread-safe.
+// Remembers what was said before the server listens. gRPC forgets no name once told, so an unloaded network
+// stays NOT_SERVING, and only the first kMaxNames names are told. Thread-safe.
 class HealthReporter {
  public:
+  static constexpr std::size_t kMaxNames = 4096;
+
   // Passes on everything known and from now on everything new, until Detach.
   void Attach(grpc::HealthCheckServiceInterface& service);
   void Detach();

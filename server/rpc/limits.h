@@ -14,6 +14,7 @@ struct Limits {
   std::int64_t max_response_bytes = std::int64_t{64} << 20;  // --max-response-mb
   std::int64_t max_uploads = 4;                              // --max-uploads, at the same time
   std::int64_t upload_idle_seconds = 60;                     // --upload-idle-seconds, between two chunks
+  std::int64_t write_idle_seconds = 120;                     // --write-idle-seconds, of one write
   std::int64_t max_sessions = 16;                            // --max-sessions, at the same time
   std::int64_t session_idle_seconds = 60;                    // --session-idle-seconds, between two messages
   std::int64_t max_steps = 10'000;                           // --max-steps

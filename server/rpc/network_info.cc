@@ -92,6 +92,16 @@ v1::NetworkInfo EncodeNetworkInfo(const serving::NetworkEntry& entry, serving::N
   return info;
 }
 
+std::int64_t NetworkInfoBytes(const serving::NetworkListing& listing) {
+  // Names have up to 128 bytes, shapes a few dimensions.
+  constexpr std::int64_t kPerObject = 1024;
+  if (!listing.handle) return kPerObject;
+  const engine::NetworkDefinition& definition = listing.handle->network->definition();
+  const auto objects = static_cast<std::int64_t>(definition.operations.size() + definition.probes.size());
+  constexpr std::int64_t kTextGrowth = 2;  // a string, and its slot in a list that grows by doubling
+  return kPerObject * (2 + objects) + kTextGrowth * listing.handle->metadata.bytes();
+}
+
 v1::NetworkInfo EncodeNetworkInfo(const serving::NetworkListing& listing) {
   if (listing.handle) return EncodeNetworkInfo(*listing.handle, listing.state);
   v1::NetworkInfo info;

@@ -11,4 +11,7 @@ v1::NetworkInfo EncodeNetworkInfo(const serving::NetworkListing& listing);
 // Of a ready network.
 v1::NetworkInfo EncodeNetworkInfo(const serving::NetworkEntry& entry, serving::NetworkState state);
 
+// Upper bound of the memory that EncodeNetworkInfo's answer takes, in bytes.
+std::int64_t NetworkInfoBytes(const serving::NetworkListing& listing);
+
 }  // namespace spikeserve::rpc

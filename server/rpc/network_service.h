@@ -1,36 +1,47 @@
 #pragma once
 
+#include "server/rpc/lookup_call.h"
 #include "server/rpc/service_context.h"
+#include "server/rpc/unload_call.h"
+#include "server/rpc/upload_call.h"
 #include "server/rpc/upload_table.h"
 #include "spikeserve/v1/network.grpc.pb.h"
 
 namespace spikeserve::rpc {
 
-// Loads, shows and unloads networks. Thread-safe.
-class NetworkService final : public v1::NetworkService::CallbackService {
+// Every method takes its messages as bytes.
+using RawNetworkService = v1::NetworkService::WithRawCallbackMethod_LoadNetwork<
+    v1::NetworkService::WithRawCallbackMethod_UnloadNetwork<
+        v1::NetworkService::WithRawCallbackMethod_GetNetwork<
+            v1::NetworkService::WithRawCallbackMethod_ListNetworks<v1::NetworkService::Service>>>>;
+
+// Loads, shows and unloads networks. Takes messages as bytes, so that nothing is parsed before the token and
+// the size are checked. Thread-safe.
+class NetworkService final : public RawNetworkService {
  public:
   explicit NetworkService(const ServiceContext& context)
       : context_(context),
         uploads_(context.limits.max_uploads, std::chrono::seconds(context.limits.upload_idle_seconds),
                  context.clock) {}
 
-  grpc::ServerReadReactor<v1::LoadNetworkRequest>* LoadNetwork(grpc::CallbackServerContext* call,
-                                                               v1::LoadNetworkResponse* response) override;
-  grpc::ServerUnaryReactor* UnloadNetwork(grpc::CallbackServerContext* call,
-                                          const v1::UnloadNetworkRequest* request,
-                                          v1::UnloadNetworkResponse* response) override;
-  grpc::ServerUnaryReactor* GetNetwork(grpc::CallbackServerContext* call,
-                                       const v1::GetNetworkRequest* request,
-                                       v1::GetNetworkResponse* response) override;
-  grpc::ServerUnaryReactor* ListNetworks(grpc::CallbackServerContext* call,
-                                         const v1::ListNetworksRequest* request,
-                                         v1::ListNetworksResponse* response) override;
+  grpc::ServerReadReactor<grpc::ByteBuffer>* LoadNetwork(grpc::CallbackServerContext* call,
+                                                         grpc::ByteBuffer* response) override {
+    return UploadCall::Start(context_, uploads_, *call, *response);
+  }
+  grpc::ServerUnaryReactor* UnloadNetwork(grpc::CallbackServerContext* call, const grpc::ByteBuffer* request,
+                                          grpc::ByteBuffer* response) override {
+    return UnloadCall::Start(context_, *call, *request, *response);
+  }
+  grpc::ServerUnaryReactor* GetNetwork(grpc::CallbackServerContext* call, const grpc::ByteBuffer* request,
+                                       grpc::ByteBuffer* response) override {
+    return LookupCall::Get(context_, *call, *request, *response);
+  }
+  grpc::ServerUnaryReactor* ListNetworks(grpc::CallbackServerContext* call, const grpc::ByteBuffer* request,
+                                         grpc::ByteBuffer* response) override {
+    return LookupCall::List(context_, *call, *request, *response);
+  }
 
  private:
-  Status Get(const grpc::CallbackServerContext& call, const v1::GetNetworkRequest& request,
-             v1::GetNetworkResponse& response) const;
-  Status List(const grpc::CallbackServerContext& call, v1::ListNetworksResponse& response) const;
-
   const ServiceContext& context_;
   UploadTable uploads_;
 };

@@ -1,12 +1,10 @@
 #include "server/rpc/rpc_server.h"
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 
 #include <algorithm>
 #include <limits>
-#include <mutex>
 
 namespace spikeserve::rpc {
 namespace {
@@ -16,14 +14,6 @@ constexpr int kMinPingIntervalMs = 10'000;
 // After this long without a sign of life a connection is dead, and with it its uploads and runs.
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
-
-void EnablePlugins() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  });
-}
 
 void Configure(grpc::ServerBuilder& builder, const RpcServerOptions& options, const Limits& limits) {
   constexpr std::int64_t kMaxInt = std::numeric_limits<int>::max();
@@ -53,7 +43,7 @@ std::string BoundAddress(const std::string& address, int port) {
 
 Result<std::unique_ptr<RpcServer>> RpcServer::Start(const ServiceContext& context, HealthReporter& health,
                                                     const RpcServerOptions& options) {
-  EnablePlugins();
+  grpc::EnableDefaultHealthCheckService(true);
   std::unique_ptr<RpcServer> self(new RpcServer(context, health));
   grpc::ServerBuilder builder;
   Configure(builder, options, context.limits);
@@ -61,6 +51,7 @@ Result<std::unique_ptr<RpcServer>> RpcServer::Start(const ServiceContext& contex
   builder.AddListeningPort(options.address, options.credentials, &port);
   builder.RegisterService(&self->networks_);
   builder.RegisterService(&self->simulations_);
+  builder.RegisterService(&self->reflection_);
   self->server_ = builder.BuildAndStart();
   if (self->server_ == nullptr || port == 0) {
     return Unavailable(

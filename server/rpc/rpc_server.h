@@ -10,6 +10,7 @@
 #include "server/base/status.h"
 #include "server/rpc/health_reporter.h"
 #include "server/rpc/network_service.h"
+#include "server/rpc/reflection_service.h"
 #include "server/rpc/service_context.h"
 #include "server/rpc/simulation_service.h"
 
@@ -37,11 +38,12 @@ class RpcServer {
 
  private:
   RpcServer(const ServiceContext& context, HealthReporter& health)
-      : health_(health), networks_(context), simulations_(context) {}
+      : health_(health), networks_(context), simulations_(context), reflection_(context) {}
 
   HealthReporter& health_;
   NetworkService networks_;
   SimulationService simulations_;
+  ReflectionService reflection_;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;  // last: its calls use the services
 };

@@ -2,6 +2,7 @@
 
 #include "server/base/clock.h"
 #include "server/rpc/authorizer.h"
+#include "server/rpc/call_watch.h"
 #include "server/rpc/event_log.h"
 #include "server/rpc/limits.h"
 #include "server/serving/batcher.h"
@@ -24,6 +25,7 @@ struct ServiceContext {
   const Clock& clock;
   const EventLog& log;
   const Authorizer& authorizer;
+  CallWatch& watch;
   Limits limits;
 };
 

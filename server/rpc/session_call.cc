@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/rpc/encode_response.h"
+#include "server/rpc/receive.h"
 #include "server/rpc/status.h"
 #include "server/rpc/wire.h"
 
@@ -12,8 +13,6 @@ namespace {
 
 constexpr std::array<int, 3> kInputData{v1::SessionRequest::kAdvanceFieldNumber,
                                         v1::SessionAdvance::kInputsFieldNumber, v1::Array::kDataFieldNumber};
-// The message as received and as parsed.
-constexpr std::int64_t kMessageCopies = 2;
 
 }  // namespace
 
@@ -36,7 +35,7 @@ Status SessionCall::Admit() {
 
 // Waits for the next message, unless the session is to end.
 void SessionCall::Read() {
-  message_.Clear();
+  v1::SessionRequest().Swap(&message_);  // Clear would keep its memory
   message_bytes_ = {};
   sessions_.Wait(*this);
   std::optional<Status> end;
@@ -83,13 +82,9 @@ void SessionCall::OnReadDone(bool ok) {
 }
 
 Status SessionCall::Take() {
-  auto bytes = context_.budget.Reserve(kMessageCopies * static_cast<std::int64_t>(read_.Length()),
-                                       "the session's message");
+  auto bytes = Receive(context_, read_, kInputData, "the session's message", message_);
   if (!bytes.ok()) return bytes.status();
   message_bytes_ = std::move(bytes).value();
-  if (Status status = CheckStructure(read_, kInputData, context_.limits.max_structure_bytes); !status.ok())
-    return status;
-  if (Status status = Parse(read_, message_); !status.ok()) return status;
   read_.Clear();
   if (run_.open() == message_.has_open()) {
     return InvalidArgument(run_.open() ? "open: got a second one, allowed one, as the first message"

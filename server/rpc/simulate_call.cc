@@ -17,18 +17,21 @@ constexpr std::array<int, 2> kInputData{v1::SimulateRequest::kInputsFieldNumber,
 grpc::ServerUnaryReactor* SimulateCall::Start(const ServiceContext& context,
                                               grpc::CallbackServerContext& call,
                                               const grpc::ByteBuffer& request, grpc::ByteBuffer& response) {
-  auto* self = new SimulateCall(context, response);
-  const Status status = Guarded([&] { return self->Submit(context, call, request); });
+  auto* self = new SimulateCall(context, call, response);
+  const Status status = Guarded([&] { return self->Submit(request); });
   if (!status.ok()) self->FinishWith(status);
   return self;  // gone only after gRPC has taken it
 }
 
-Status SimulateCall::Submit(const ServiceContext& context, grpc::CallbackServerContext& call,
-                            const grpc::ByteBuffer& request) {
-  if (Status status = context.authorizer.Check(call, Scope::kUse); !status.ok()) return status;
+SimulateCall::~SimulateCall() {
+  if (Status status = context_.watch.Stop(call_); !status.ok()) record_.SetStatus(status);
+}
+
+Status SimulateCall::Submit(const grpc::ByteBuffer& request) {
+  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) return status;
   auto message = std::make_shared<v1::SimulateRequest>();
   if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) return status;
-  return submission_.Submit(std::move(message), 0, call, *this);
+  return submission_.Submit(std::move(message), 0, call_, *this);
 }
 
 void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {
@@ -39,7 +42,7 @@ void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noe
 }
 
 Status SimulateCall::Encode(const serving::RunOutcome& outcome) {
-  auto bytes = Serialize(EncodeResponse(submission_.plan(), outcome, record_.Elapsed()));
+  auto bytes = Serialize(EncodeResponse(*submission_.plan(), outcome, record_.Elapsed()));
   if (!bytes.ok()) return bytes.status();
   response_ = std::move(bytes).value();
   return {};
@@ -47,7 +50,9 @@ Status SimulateCall::Encode(const serving::RunOutcome& outcome) {
 
 // The last thing that is done here: the call may be gone afterwards.
 void SimulateCall::FinishWith(const Status& status) {
+  submission_.Release(static_cast<std::int64_t>(response_.Length()));
   record_.SetStatus(status);
+  context_.watch.Start(call_);
   Finish(ToGrpc(status));
 }
 

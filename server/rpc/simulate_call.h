@@ -23,14 +23,20 @@ class SimulateCall final : public grpc::ServerUnaryReactor, public serving::Resu
   void OnDone() override { delete this; }
 
  private:
-  SimulateCall(const ServiceContext& context, grpc::ByteBuffer& response)
-      : record_(context, "Simulate"), submission_(context, record_), response_(response) {}
+  SimulateCall(const ServiceContext& context, grpc::CallbackServerContext& call, grpc::ByteBuffer& response)
+      : context_(context),
+        call_(call),
+        record_(context, "Simulate"),
+        submission_(context, record_),
+        response_(response) {}
+  ~SimulateCall() override;
 
-  Status Submit(const ServiceContext& context, grpc::CallbackServerContext& call,
-                const grpc::ByteBuffer& request);
+  Status Submit(const grpc::ByteBuffer& request);
   Status Encode(const serving::RunOutcome& outcome);
   void FinishWith(const Status& status);
 
+  const ServiceContext& context_;
+  grpc::CallbackServerContext& call_;
   CallRecord record_;
   Submission submission_;
   grpc::ByteBuffer& response_;

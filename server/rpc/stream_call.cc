@@ -24,24 +24,29 @@ Status CheckReportEvery(std::int64_t report_every) {
 grpc::ServerWriteReactor<grpc::ByteBuffer>* StreamCall::Start(const ServiceContext& context,
                                                               grpc::CallbackServerContext& call,
                                                               const grpc::ByteBuffer& request) {
-  auto* self = new StreamCall(context);
-  const Status status = Guarded([&] { return self->Submit(context, call, request); });
+  auto* self = new StreamCall(context, call);
+  const Status status = Guarded([&] { return self->Submit(request); });
   if (!status.ok()) self->End(status);
   return self;  // gone only after gRPC has taken it
 }
 
-Status StreamCall::Submit(const ServiceContext& context, grpc::CallbackServerContext& call,
-                          const grpc::ByteBuffer& request) {
-  if (Status status = context.authorizer.Check(call, Scope::kUse); !status.ok()) return status;
+StreamCall::~StreamCall() {
+  if (Status status = context_.watch.Stop(call_); !status.ok()) overdue_ = std::move(status);
+  if (!overdue_.ok()) record_.SetStatus(overdue_);
+}
+
+Status StreamCall::Submit(const grpc::ByteBuffer& request) {
+  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) return status;
   auto message = std::make_shared<v1::SimulateStreamRequest>();
   if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) return status;
   if (Status status = CheckReportEvery(message->report_every()); !status.ok()) return status;
   const std::int64_t report_every = message->report_every();
   const std::shared_ptr<const v1::SimulateRequest> inner(message, &message->request());
-  return submission_.Submit(inner, report_every, call, *this);
+  return submission_.Submit(inner, report_every, call_, *this);
 }
 
 void StreamCall::OnProgress(engine::Reading reading) noexcept {
+  std::shared_ptr<const ResponsePlan> plan;
   {
     const std::lock_guard lock(mu_);
     if (writing_) {
@@ -49,8 +54,9 @@ void StreamCall::OnProgress(engine::Reading reading) noexcept {
       return;
     }
     writing_ = true;
+    plan = submission_.plan();
   }
-  SendProgress(reading);
+  SendProgress(*plan, reading);
 }
 
 void StreamCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {
@@ -62,6 +68,7 @@ void StreamCall::OnDone(const Status& status, serving::RunOutcome outcome) noexc
     const std::lock_guard lock(mu_);
     end_ = end;
     waiting_.reset();
+    submission_.Release(static_cast<std::int64_t>(result_.Length()));
     if (writing_) return;  // OnWriteDone goes on
   }
   End(end);
@@ -70,20 +77,23 @@ void StreamCall::OnDone(const Status& status, serving::RunOutcome outcome) noexc
 void StreamCall::OnWriteDone(bool ok) {
   std::optional<engine::Reading> next;
   std::optional<Status> end;
+  std::shared_ptr<const ResponsePlan> plan;  // the call's own goes when the run is over
   {
     const std::lock_guard lock(mu_);
+    if (Status status = context_.watch.Stop(call_); !status.ok()) overdue_ = std::move(status);
     end = end_;
+    plan = submission_.plan();
     // After a failed write the reader is gone, and the run will be told by OnCancel.
     if (ok) next = std::exchange(waiting_, std::nullopt);
     writing_ = !end && next;
   }
   if (end) return End(*end);
-  if (next) SendProgress(*next);
+  if (next) SendProgress(*plan, *next);
 }
 
 Status StreamCall::EncodeResult(const serving::RunOutcome& outcome) {
   v1::SimulateStreamResponse message;
-  *message.mutable_result() = EncodeResponse(submission_.plan(), outcome, record_.Elapsed());
+  *message.mutable_result() = EncodeResponse(*submission_.plan(), outcome, record_.Elapsed());
   auto bytes = Serialize(message);
   if (!bytes.ok()) return bytes.status();
   result_ = std::move(bytes).value();
@@ -91,15 +101,16 @@ Status StreamCall::EncodeResult(const serving::RunOutcome& outcome) {
 }
 
 // Requires: writing_ set by the caller. A progress that cannot be made is one that the reader misses.
-void StreamCall::SendProgress(const engine::Reading& reading) {
+void StreamCall::SendProgress(const ResponsePlan& plan, const engine::Reading& reading) {
   const Status status = Guarded([&]() -> Status {
     v1::SimulateStreamResponse message;
-    *message.mutable_progress() = EncodeProgress(submission_.plan(), reading);
+    *message.mutable_progress() = EncodeProgress(plan, reading);
     auto bytes = Serialize(message);
     if (!bytes.ok()) return bytes.status();
     message_ = std::move(bytes).value();
     return {};
   });
+  context_.watch.Start(call_);
   if (status.ok()) return StartWrite(&message_);
   OnWriteDone(true);
 }
@@ -107,6 +118,7 @@ void StreamCall::SendProgress(const engine::Reading& reading) {
 // The last thing that is done here: the call may be gone afterwards.
 void StreamCall::End(const Status& status) {
   record_.SetStatus(status);
+  context_.watch.Start(call_);
   if (!status.ok()) return Finish(ToGrpc(status));
   StartWriteAndFinish(&result_, grpc::WriteOptions(), grpc::Status::OK);
 }

@@ -30,21 +30,24 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, publ
   void OnDone() override { delete this; }
 
  private:
-  explicit StreamCall(const ServiceContext& context)
-      : record_(context, "SimulateStream"), submission_(context, record_) {}
+  StreamCall(const ServiceContext& context, grpc::CallbackServerContext& call)
+      : context_(context), call_(call), record_(context, "SimulateStream"), submission_(context, record_) {}
+  ~StreamCall() override;
 
-  Status Submit(const ServiceContext& context, grpc::CallbackServerContext& call,
-                const grpc::ByteBuffer& request);
+  Status Submit(const grpc::ByteBuffer& request);
   Status EncodeResult(const serving::RunOutcome& outcome);
-  void SendProgress(const engine::Reading& reading);
+  void SendProgress(const ResponsePlan& plan, const engine::Reading& reading);
   void End(const Status& status);
 
+  const ServiceContext& context_;
+  grpc::CallbackServerContext& call_;
   CallRecord record_;
   Submission submission_;
   std::mutex mu_;
   grpc::ByteBuffer message_;                // of the write under way; touched by who set writing_
   bool writing_ = false;                    // guarded by mu_
   std::optional<engine::Reading> waiting_;  // guarded by mu_; the newest progress not sent
+  Status overdue_;                          // guarded by mu_; set where a progress was not read
   std::optional<Status> end_;               // guarded by mu_; set once the run is over
   grpc::ByteBuffer result_;                 // constant once end_ is set
 };

@@ -4,13 +4,13 @@
 #include <string>
 #include <utility>
 
+#include "server/rpc/receive.h"
+
 namespace spikeserve::rpc {
 namespace {
 
 // A deadline further away is none; keeps time-point arithmetic away from its limits.
 constexpr std::chrono::hours kFarthestDeadline{24 * 365};
-// The message as received and as parsed.
-constexpr std::int64_t kMessageCopies = 2;
 // The response as built and as serialized; sparse counts take up to three times their array while built.
 constexpr std::int64_t kResponseCopies = 2;
 constexpr std::int64_t kSparseCopies = 4;
@@ -23,15 +23,11 @@ Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, con
 
 }  // namespace
 
-Status Submission::Receive(const grpc::ByteBuffer& bytes, BulkPath bulk,
-                           google::protobuf::MessageLite& message) {
-  const auto size = static_cast<std::int64_t>(bytes.Length());
-  auto reservation = context_.budget.Reserve(kMessageCopies * size, "the request");
+Status Submission::Receive(const grpc::ByteBuffer& bytes, BulkPath bulk, google::protobuf::Message& message) {
+  auto reservation = rpc::Receive(context_, bytes, bulk, "the request", message);
   if (!reservation.ok()) return reservation.status();
   message_reservation_ = std::move(reservation).value();
-  if (Status status = CheckStructure(bytes, bulk, context_.limits.max_structure_bytes); !status.ok())
-    return status;
-  return Parse(bytes, message);
+  return {};
 }
 
 Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, std::int64_t report_every,
@@ -43,12 +39,12 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
   record_.version = network.value()->version;
   auto plan = PlanSimulation(*request, std::move(network).value(), context_.limits);
   if (!plan.ok()) return plan.status();
-  plan_ = std::move(plan.value().response);
-  record_.samples = plan_.samples;
+  plan_ = std::make_shared<const ResponsePlan>(std::move(plan.value().response));
+  record_.samples = plan_->samples;
   if (Status status = ReserveResponse(); !status.ok()) return status;
   serving::Request queued;
-  queued.network = plan_.network;
-  queued.spec = plan_.spec;
+  queued.network = plan_->network;
+  queued.spec = plan_->spec;
   queued.report_every = report_every;
   queued.samples = std::move(plan.value().samples);
   queued.input_bytes = std::move(request);
@@ -60,11 +56,16 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
 }
 
 Status Submission::ReserveResponse() {
-  const std::int64_t copies = plan_.spec.request_probes.empty() ? kResponseCopies : kSparseCopies;
-  auto reservation = context_.budget.Reserve(copies * plan_.response_bytes, "the response");
+  const std::int64_t copies = plan_->spec.request_probes.empty() ? kResponseCopies : kSparseCopies;
+  auto reservation = context_.budget.Reserve(copies * plan_->response_bytes, "the response");
   if (!reservation.ok()) return reservation.status();
   response_reservation_ = std::move(reservation).value();
   return {};
+}
+
+void Submission::Release(std::int64_t answer_bytes) {
+  plan_.reset();
+  response_reservation_.ShrinkTo(answer_bytes);
 }
 
 void Submission::Cancel() {

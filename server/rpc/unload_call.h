@@ -1,6 +1,7 @@
 #pragma once
 
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <cstdint>
@@ -16,22 +17,22 @@ namespace spikeserve::rpc {
 class UnloadCall final : public grpc::ServerUnaryReactor {
  public:
   // Begins the call. `response` lives as long as it does.
-  static grpc::ServerUnaryReactor* Start(const ServiceContext& context,
-                                         const grpc::CallbackServerContext& call,
-                                         const v1::UnloadNetworkRequest& request,
-                                         v1::UnloadNetworkResponse& response);
+  static grpc::ServerUnaryReactor* Start(const ServiceContext& context, grpc::CallbackServerContext& call,
+                                         const grpc::ByteBuffer& request, grpc::ByteBuffer& response);
 
   void OnDone() override { delete this; }
 
  private:
-  UnloadCall(const ServiceContext& context, v1::UnloadNetworkResponse& response)
-      : context_(context), response_(response), record_(context, "UnloadNetwork") {}
+  UnloadCall(const ServiceContext& context, grpc::CallbackServerContext& call, grpc::ByteBuffer& response)
+      : context_(context), call_(call), response_(response), record_(context, "UnloadNetwork") {}
+  ~UnloadCall() override;
 
-  Status Post(const grpc::CallbackServerContext& call, const v1::UnloadNetworkRequest& request);
+  Status Post(const grpc::ByteBuffer& bytes);
   void Answer(const Result<std::vector<std::int64_t>>& unloaded) noexcept;
 
   const ServiceContext& context_;
-  v1::UnloadNetworkResponse& response_;
+  grpc::CallbackServerContext& call_;
+  grpc::ByteBuffer& response_;
   CallRecord record_;
 };
 

@@ -1,5 +1,6 @@
 #include "server/rpc/upload_call.h"
 
+#include <array>
 #include <string>
 #include <utility>
 
@@ -7,16 +8,23 @@
 #include "server/rpc/network_info.h"
 #include "server/rpc/status.h"
 #include "server/rpc/upload_header.h"
+#include "server/rpc/wire.h"
 #include "server/serving/sha256.h"
 
 namespace spikeserve::rpc {
 
 using engine::Join;
 
-grpc::ServerReadReactor<v1::LoadNetworkRequest>* UploadCall::Start(const ServiceContext& context,
-                                                                   UploadTable& uploads,
-                                                                   grpc::CallbackServerContext& call,
-                                                                   v1::LoadNetworkResponse& response) {
+namespace {
+
+constexpr std::array<int, 1> kChunk{v1::LoadNetworkRequest::kChunkFieldNumber};
+
+}  // namespace
+
+grpc::ServerReadReactor<grpc::ByteBuffer>* UploadCall::Start(const ServiceContext& context,
+                                                             UploadTable& uploads,
+                                                             grpc::CallbackServerContext& call,
+                                                             grpc::ByteBuffer& response) {
   auto* self = new UploadCall(context, uploads, call, response);
   const Status status = Guarded([&] { return self->Admit(); });
   if (status.ok()) {
@@ -25,6 +33,11 @@ grpc::ServerReadReactor<v1::LoadNetworkRequest>* UploadCall::Start(const Service
     self->FinishWith(status);
   }
   return self;  // gone only after gRPC has taken it
+}
+
+UploadCall::~UploadCall() {
+  if (Status status = context_.watch.Stop(call_); !status.ok()) record_.SetStatus(status);
+  uploads_.Remove(call_);
 }
 
 Status UploadCall::Admit() {
@@ -44,10 +57,31 @@ void UploadCall::OnReadDone(bool ok) {
 }
 
 Status UploadCall::Take() {
-  uploads_.Touch(call_);
-  if (message_.has_header()) return TakeHeader(message_.header());
-  if (message_.part_case() == v1::LoadNetworkRequest::kChunk) return TakeChunk(*message_.mutable_chunk());
+  uploads_.Touch(call_, static_cast<std::int64_t>(message_.Length()));
+  if (Status status = CheckMessage(); !status.ok()) return status;
+  v1::LoadNetworkRequest message;
+  if (Status status = Parse(message_, message); !status.ok()) return status;
+  message_.Clear();
+  if (message.has_header()) return TakeHeader(message.header());
+  if (message.part_case() == v1::LoadNetworkRequest::kChunk) return TakeChunk(message.chunk());
   return InvalidArgument("part: got none, wanted header first, then chunk");
+}
+
+// Before the message is parsed: a chunk within what was announced and reserved, and little besides it.
+Status UploadCall::CheckMessage() const {
+  const auto structure = StructureBytes(message_, kChunk);
+  if (!structure.ok()) return structure.status();
+  if (structure.value() > kMaxSmallMessageBytes) {
+    return ResourceExhausted(
+        Join("part: got ", structure.value(), " bytes besides the chunk, allowed ", kMaxSmallMessageBytes));
+  }
+  const std::int64_t chunk = static_cast<std::int64_t>(message_.Length()) - structure.value();
+  if (chunk == 0) return {};
+  if (!claim_) return InvalidArgument("chunk: came before the header");
+  const std::int64_t have = static_cast<std::int64_t>(upload_.bytes.size()) + chunk;
+  if (have <= header_.total_bytes()) return {};
+  return InvalidArgument(Join("chunk: got ", have, " bytes in all, wanted the ", header_.total_bytes(),
+                              " that total_bytes announced"));
 }
 
 Status UploadCall::TakeHeader(const v1::LoadNetworkHeader& header) {
@@ -69,20 +103,15 @@ Status UploadCall::TakeHeader(const v1::LoadNetworkHeader& header) {
   return {};
 }
 
-Status UploadCall::TakeChunk(std::string& chunk) {
-  if (!claim_) return InvalidArgument("chunk: came before the header");
+Status UploadCall::TakeChunk(const std::string& chunk) {
   if (chunk.empty()) return InvalidArgument("chunk: got 0 bytes, wanted 1 or more");
-  const auto have = static_cast<std::int64_t>(upload_.bytes.size() + chunk.size());
-  if (have > header_.total_bytes()) {
-    return InvalidArgument(Join("chunk: got ", have, " bytes in all, wanted the ", header_.total_bytes(),
-                                " that total_bytes announced"));
-  }
   upload_.bytes += chunk;
   return {};
 }
 
 // The client has closed its side, or is gone.
 Status UploadCall::TakeEnd() {
+  if (Status reason = uploads_.Reason(call_); !reason.ok()) return reason;
   if (call_.IsCancelled()) return {StatusCode::kCancelled, "cancelled by the client during the upload"};
   if (!claim_) return InvalidArgument("header: got none, wanted one as the first message");
   const auto have = static_cast<std::int64_t>(upload_.bytes.size());
@@ -106,7 +135,11 @@ Status UploadCall::Load() {
   serving::NetworkRegistry::Claim claim = std::move(*claim_);
   auto handle = context_.loader.Load(std::move(claim), upload_);
   if (!handle.ok()) return handle.status();
-  *response_.mutable_network() = EncodeNetworkInfo(*handle.value(), serving::NetworkState::kReady);
+  v1::LoadNetworkResponse response;
+  *response.mutable_network() = EncodeNetworkInfo(*handle.value(), serving::NetworkState::kReady);
+  auto bytes = Serialize(response);
+  if (!bytes.ok()) return bytes.status();
+  response_ = std::move(bytes).value();
   return {};
 }
 
@@ -117,6 +150,7 @@ void UploadCall::FinishWith(const Status& status) {
   std::string().swap(upload_.bytes);
   reservation_ = {};
   record_.SetStatus(status);
+  context_.watch.Start(call_);
   Finish(ToGrpc(status));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <optional>
@@ -17,14 +18,13 @@ namespace spikeserve::rpc {
 
 // One LoadNetwork call: takes the header, reserves what it announces, collects the chunks, and has the
 // task thread load them. Deletes itself when it is over. gRPC calls one at a time, except OnCancel.
-class UploadCall final : public grpc::ServerReadReactor<v1::LoadNetworkRequest> {
+class UploadCall final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
  public:
   // Begins the call. `uploads` and `response` outlive it.
-  static grpc::ServerReadReactor<v1::LoadNetworkRequest>* Start(const ServiceContext& context,
-                                                                UploadTable& uploads,
-                                                                grpc::CallbackServerContext& call,
-                                                                v1::LoadNetworkResponse& response);
-  ~UploadCall() override { uploads_.Remove(call_); }
+  static grpc::ServerReadReactor<grpc::ByteBuffer>* Start(const ServiceContext& context, UploadTable& uploads,
+                                                          grpc::CallbackServerContext& call,
+                                                          grpc::ByteBuffer& response);
+  ~UploadCall() override;
 
   void OnReadDone(bool ok) override;
   void OnCancel() override { stop_.request_stop(); }
@@ -32,7 +32,7 @@ class UploadCall final : public grpc::ServerReadReactor<v1::LoadNetworkRequest> 
 
  private:
   UploadCall(const ServiceContext& context, UploadTable& uploads, grpc::CallbackServerContext& call,
-             v1::LoadNetworkResponse& response)
+             grpc::ByteBuffer& response)
       : context_(context),
         uploads_(uploads),
         call_(call),
@@ -41,8 +41,9 @@ class UploadCall final : public grpc::ServerReadReactor<v1::LoadNetworkRequest> 
 
   Status Admit();
   Status Take();
+  Status CheckMessage() const;
   Status TakeHeader(const v1::LoadNetworkHeader& header);
-  Status TakeChunk(std::string& chunk);
+  Status TakeChunk(const std::string& chunk);
   Status TakeEnd();
   Status Load();
   void FinishWith(const Status& status);
@@ -50,10 +51,10 @@ class UploadCall final : public grpc::ServerReadReactor<v1::LoadNetworkRequest> 
   const ServiceContext& context_;
   UploadTable& uploads_;
   grpc::CallbackServerContext& call_;
-  v1::LoadNetworkResponse& response_;
+  grpc::ByteBuffer& response_;
   CallRecord record_;
   std::stop_source stop_;
-  v1::LoadNetworkRequest message_;  // of the read under way
+  grpc::ByteBuffer message_;  // of the read under way
   v1::LoadNetworkHeader header_;
   serving::MemoryBudget::Reservation reservation_;
   std::optional<serving::NetworkRegistry::Claim> claim_;  // from the header until it is loaded

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "server/rpc/call_watch.h"
+
 namespace spikeserve::rpc {
 
 UploadTable::UploadTable(std::int64_t max_uploads, std::chrono::seconds patience, const Clock& clock)
@@ -14,36 +16,59 @@ UploadTable::~UploadTable() = default;
 
 Status UploadTable::Add(grpc::CallbackServerContext& call) {
   const std::lock_guard lock(mu_);
-  const auto under_way = static_cast<std::int64_t>(last_sent_.size());
+  const auto under_way = static_cast<std::int64_t>(uploads_.size());
   if (under_way >= max_uploads_) {
     return ResourceExhausted("uploads: " + std::to_string(under_way) + " are under way, allowed " +
                              std::to_string(max_uploads_) + " at the same time (--max-uploads); try again");
   }
-  last_sent_[&call] = clock_.Now();
+  const Clock::TimePoint now = clock_.Now();
+  uploads_.emplace(&call, Upload{now, now, 0, false, {}});
   return {};
 }
 
-void UploadTable::Touch(grpc::CallbackServerContext& call) {
+void UploadTable::Touch(grpc::CallbackServerContext& call, std::int64_t bytes) {
   const std::lock_guard lock(mu_);
-  last_sent_[&call] = clock_.Now();
+  Upload& upload = uploads_[&call];
+  upload.last_sent = clock_.Now();
+  upload.bytes += bytes;
 }
 
 void UploadTable::Complete(grpc::CallbackServerContext& call) {
   const std::lock_guard lock(mu_);
-  last_sent_[&call] = Clock::TimePoint::max();
+  uploads_[&call].complete = true;
 }
 
 void UploadTable::Remove(grpc::CallbackServerContext& call) {
   const std::lock_guard lock(mu_);
-  last_sent_.erase(&call);
+  uploads_.erase(&call);
+}
+
+Status UploadTable::Reason(grpc::CallbackServerContext& call) const {
+  const std::lock_guard lock(mu_);
+  const auto upload = uploads_.find(&call);
+  return upload == uploads_.end() ? Status() : upload->second.reason;
 }
 
 void UploadTable::CancelIdle() {
   const std::lock_guard lock(mu_);  // keeps the calls: none ends before its Remove
-  const Clock::TimePoint oldest = clock_.Now() - patience_;
-  for (const auto& [call, last_sent] : last_sent_) {
-    if (last_sent < oldest) call->TryCancel();
+  for (auto& [call, upload] : uploads_) {
+    if (upload.complete || !upload.reason.ok()) continue;
+    upload.reason = Judge(upload);
+    if (!upload.reason.ok()) CancelCall(*call, upload.reason);
   }
+}
+
+// Requires: mu_ held.
+Status UploadTable::Judge(const Upload& upload) const {
+  const Clock::TimePoint now = clock_.Now();
+  const std::string rule = std::to_string(patience_.count()) + " s (--upload-idle-seconds)";
+  if (now - upload.last_sent > patience_)
+    return {StatusCode::kDeadlineExceeded, "the upload sent nothing for more than " + rule};
+  const std::chrono::seconds due(upload.bytes / kMinBytesPerSecond);
+  if (now - upload.began <= patience_ + due) return {};
+  return {StatusCode::kDeadlineExceeded, "the upload sent " + std::to_string(upload.bytes) +
+                                             " bytes, wanted " + std::to_string(kMinBytesPerSecond) +
+                                             " a second after the first " + rule};
 }
 
 void UploadTable::Watch(std::stop_token stop) {

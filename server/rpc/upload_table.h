@@ -14,10 +14,14 @@
 
 namespace spikeserve::rpc {
 
-// The uploads under way: not too many, and none that holds its memory without sending. Thread-safe.
+// The uploads under way: not too many, and none that holds its memory without sending, or while sending next
+// to nothing. Thread-safe.
 class UploadTable {
  public:
-  // `clock` outlives the table.
+  // Sustained rate below which an upload is cancelled; a patience of seconds is left out of it.
+  static constexpr std::int64_t kMinBytesPerSecond = 64 << 10;
+
+  // `patience` is how long a client may send nothing. `clock` outlives the table.
   UploadTable(std::int64_t max_uploads, std::chrono::seconds patience, const Clock& clock);
   ~UploadTable();
   UploadTable(const UploadTable&) = delete;
@@ -25,26 +29,36 @@ class UploadTable {
 
   // RESOURCE_EXHAUSTED where as many are under way as may be. After OK, Remove must follow.
   Status Add(grpc::CallbackServerContext& call);
-  // The client has sent something.
-  void Touch(grpc::CallbackServerContext& call);
+  // The client has sent so many bytes.
+  void Touch(grpc::CallbackServerContext& call, std::int64_t bytes);
   // The client has sent everything: it may now take as long as it takes.
   void Complete(grpc::CallbackServerContext& call);
   // Does nothing where Add refused. Afterwards `call` may end.
   void Remove(grpc::CallbackServerContext& call);
 
-  // Cancels the calls that have not sent for longer than the patience; also done once a second.
-  void CancelIdle();
+  // Why the table has cancelled this call; OK where it has not.
+  Status Reason(grpc::CallbackServerContext& call) const;
 
  private:
+  struct Upload {
+    Clock::TimePoint began;
+    Clock::TimePoint last_sent;
+    std::int64_t bytes = 0;
+    bool complete = false;
+    Status reason;
+  };
+
+  void CancelIdle();
+  Status Judge(const Upload& upload) const;
   void Watch(std::stop_token stop);
 
   const std::int64_t max_uploads_;
   const std::chrono::seconds patience_;
   const Clock& clock_;
-  std::mutex mu_;
+  mutable std::mutex mu_;
   std::condition_variable_any stopped_;
-  std::map<grpc::CallbackServerContext*, Clock::TimePoint> last_sent_;  // guarded by mu_
-  std::jthread watcher_;                                                // last: uses what is above
+  std::map<grpc::CallbackServerContext*, Upload> uploads_;  // guarded by mu_
+  std::jthread watcher_;                                    // last: uses what is above
 };
 
 }  // namespace spikeserve::rpc

@@ -16,9 +16,9 @@ namespace {
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
-// Bytes of the fields at `path` of the message that ends where the stream does; nothing where it is none.
-std::optional<std::int64_t> BulkBytes(CodedInputStream& stream, BulkPath path) {
-  std::int64_t bulk = 0;
+// Totals of the field at `path` of the message that ends where the stream does; nothing where it is none.
+std::optional<FieldTotals> Total(CodedInputStream& stream, BulkPath path) {
+  FieldTotals totals;
   while (const std::uint32_t tag = stream.ReadTag()) {
     const bool on_path = WireFormatLite::GetTagFieldNumber(tag) == path.front() &&
                          WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
@@ -30,26 +30,38 @@ std::optional<std::int64_t> BulkBytes(CodedInputStream& stream, BulkPath path) {
     if (!stream.ReadVarintSizeAsInt(&length)) return std::nullopt;
     if (path.size() == 1) {
       if (!stream.Skip(length)) return std::nullopt;
-      bulk += length;
+      ++totals.count;
+      totals.bytes += length;
       continue;
     }
     const CodedInputStream::Limit limit = stream.PushLimit(length);
-    const std::optional<std::int64_t> inner = BulkBytes(stream, path.subspan(1));
+    const std::optional<FieldTotals> inner = Total(stream, path.subspan(1));
     if (!inner || stream.BytesUntilLimit() != 0) return std::nullopt;
     stream.PopLimit(limit);
-    bulk += *inner;
+    totals.count += inner->count;
+    totals.bytes += inner->bytes;
   }
-  return stream.ConsumedEntireMessage() ? std::optional(bulk) : std::nullopt;
+  return stream.ConsumedEntireMessage() ? std::optional(totals) : std::nullopt;
 }
 
-Status Check(google::protobuf::io::ZeroCopyInputStream& input, std::int64_t size, BulkPath bulk_path,
-             std::int64_t max_structure_bytes) {
+Result<FieldTotals> CheckedTotal(google::protobuf::io::ZeroCopyInputStream& input, BulkPath path) {
   CodedInputStream stream(&input);
-  const std::optional<std::int64_t> bulk = BulkBytes(stream, bulk_path);
-  if (!bulk) return InvalidArgument("the message is damaged: its bytes are not in protobuf form");
-  const std::int64_t structure = size - *bulk;
-  if (structure <= max_structure_bytes) return {};
-  return ResourceExhausted("the message holds " + std::to_string(structure) +
+  const std::optional<FieldTotals> totals = Total(stream, path);
+  if (totals) return *totals;
+  return InvalidArgument("the message is damaged: its bytes are not in protobuf form");
+}
+
+Result<std::int64_t> Structure(google::protobuf::io::ZeroCopyInputStream& input, std::int64_t size,
+                               BulkPath bulk_path) {
+  const Result<FieldTotals> bulk = CheckedTotal(input, bulk_path);
+  if (!bulk.ok()) return bulk.status();
+  return size - bulk.value().bytes;
+}
+
+Status Check(const Result<std::int64_t>& structure, std::int64_t max_structure_bytes) {
+  if (!structure.ok()) return structure.status();
+  if (structure.value() <= max_structure_bytes) return {};
+  return ResourceExhausted("the message holds " + std::to_string(structure.value()) +
                            " bytes besides tensor data, allowed " + std::to_string(max_structure_bytes) +
                            " (--max-structure-kb)");
 }
@@ -58,16 +70,25 @@ Status Check(google::protobuf::io::ZeroCopyInputStream& input, std::int64_t size
 
 Status CheckStructure(std::string_view bytes, BulkPath bulk, std::int64_t max_structure_bytes) {
   google::protobuf::io::ArrayInputStream input(bytes.data(), static_cast<int>(bytes.size()));
-  return Check(input, static_cast<std::int64_t>(bytes.size()), bulk, max_structure_bytes);
+  return Check(Structure(input, static_cast<std::int64_t>(bytes.size()), bulk), max_structure_bytes);
 }
 
 Status CheckStructure(const grpc::ByteBuffer& bytes, BulkPath bulk, std::int64_t max_structure_bytes) {
+  return Check(StructureBytes(bytes, bulk), max_structure_bytes);
+}
+
+Result<FieldTotals> TotalOf(std::string_view bytes, BulkPath path) {
+  google::protobuf::io::ArrayInputStream input(bytes.data(), static_cast<int>(bytes.size()));
+  return CheckedTotal(input, path);
+}
+
+Result<std::int64_t> StructureBytes(const grpc::ByteBuffer& bytes, BulkPath bulk) {
   const auto size = static_cast<std::int64_t>(bytes.Length());
-  if (size == 0) return {};
+  if (size == 0) return size;
   grpc::ByteBuffer shared = bytes;  // the reader wants it mutable; slices are counted, not copied
   grpc::ProtoBufferReader reader(&shared);
   if (!reader.status().ok()) return Internal("the message cannot be read");
-  return Check(reader, size, bulk, max_structure_bytes);
+  return Structure(reader, size, bulk);
 }
 
 Status Parse(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message) {
@@ -76,6 +97,13 @@ Status Parse(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& messa
   grpc::ProtoBufferReader reader(&shared);
   if (reader.status().ok() && message.ParseFromZeroCopyStream(&reader)) return {};
   return InvalidArgument("the request is not a valid " + message.GetTypeName() + " message");
+}
+
+Status ParseSmall(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message) {
+  const auto size = static_cast<std::int64_t>(bytes.Length());
+  if (size <= kMaxSmallMessageBytes) return Parse(bytes, message);
+  return ResourceExhausted("the request has " + std::to_string(size) + " bytes, allowed " +
+                           std::to_string(kMaxSmallMessageBytes) + " for " + message.GetTypeName());
 }
 
 Result<grpc::ByteBuffer> Serialize(const google::protobuf::MessageLite& message) {

@@ -108,9 +108,10 @@ MetricsServer::Parts::~Parts() {
 
 Result<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& address, Metrics& metrics,
                                                             std::function<bool()> ready) {
-  // Few threads and short patience: this port serves probes and one scraper.
-  const std::vector<std::string> options{"listening_ports",    address, "num_threads", "3",
-                                         "request_timeout_ms", "5000"};
+  // This port serves probes and one scraper, which send what they want at once: short patience with who does
+  // not, and threads enough that a few of these keep no probe waiting.
+  const std::vector<std::string> options{"listening_ports",    address, "num_threads", "16",
+                                         "request_timeout_ms", "1000"};
   try {
     return std::unique_ptr<MetricsServer>(
         new MetricsServer(std::make_unique<Parts>(options, metrics, std::move(ready))));

@@ -22,12 +22,22 @@ struct NetworkMetadata {
   std::string source_sha256;
   std::string converter_version;
   std::vector<std::string> notes;
+
+  // What it takes in memory, about; 0 where it is empty.
+  std::int64_t bytes() const {
+    std::size_t total = source_format.size() + source_sha256.size() + converter_version.size();
+    for (const auto* texts : {&class_labels, &notes}) {
+      for (const std::string& text : *texts) total += sizeof(std::string) + text.size();
+    }
+    return static_cast<std::int64_t>(total);
+  }
 };
 
 struct ParsedNetwork {
   engine::NetworkDefinition definition;
   NetworkMetadata metadata;
-  std::vector<std::string> violations;  // what the definition cannot express, e.g. unknown enum values
+  std::vector<std::string> violations;         // what the definition cannot express, e.g. unknown enum values
+  MemoryBudget::Reservation reservation = {};  // of all of it, but the weights
 };
 
 // Reads a serialized definition. Injected, as only the layer above knows the wire format. Fails only

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -15,9 +16,6 @@ namespace {
 
 // Enough to touch every layer once and to let lazy set-up happen before the first request.
 constexpr std::int64_t kWarmUpSteps = 2;
-// Bytes in memory for one serialized byte of small messages, at most: an empty operation or label takes
-// two bytes on the wire and about fifty parsed.
-constexpr std::int64_t kStructureGrowth = 32;
 constexpr std::size_t kMaxListed = 50;  // an answer is for people to read
 
 // All OUTPUT probes over a few steps of constant input.
@@ -71,17 +69,15 @@ std::string Describe(const std::vector<std::string>& violations) {
 
 }  // namespace
 
-std::int64_t NetworkLoader::EstimateUploadBytes(std::int64_t upload_bytes) const {
-  return 2 * upload_bytes + kStructureGrowth * std::min(upload_bytes, context_.max_structure_bytes);
-}
+std::int64_t NetworkLoader::EstimateUploadBytes(std::int64_t upload_bytes) const { return 2 * upload_bytes; }
 
 Result<NetworkRegistry::Claim> NetworkLoader::Begin(const std::string& name, std::int64_t version) const {
   const NetworkRepository* repository = context_.repository;
   auto claim = context_.registry.BeginLoad(name, version, repository ? repository->HighestVersion(name) : 0);
   if (!claim.ok() || repository == nullptr || !repository->Has(name, claim.value().version())) return claim;
   return AlreadyExists("network " + Quote(name) + " version " + std::to_string(claim.value().version()) +
-                       " is stored, but could not be loaded at the start of the server; choose another "
-                       "version or have its file removed");
+                       " is stored, but not loaded; choose another version, or unload this one, which "
+                       "deletes its file");
 }
 
 Result<NetworkHandle> NetworkLoader::Load(NetworkRegistry::Claim claim, const Upload& upload) const {
@@ -139,20 +135,52 @@ void NetworkLoader::Unload(const std::string& name, std::int64_t version, Unload
     Result<std::vector<std::int64_t>> result{Internal("unloading did not finish")};
   };
   const auto pending = std::make_shared<Pending>(std::move(done));
-  pending->result = Guarded([&]() -> Result<std::vector<std::int64_t>> {
-    auto versions = context_.registry.Unload(name, version, pending);
-    if (!versions.ok() || !context_.repository) return versions;
-    for (const std::int64_t unloaded : versions.value()) {
-      if (Status removed = context_.repository->Remove(name, unloaded); !removed.ok()) return removed;
-    }
-    return versions;
-  });
+  pending->result = Guarded([&] { return UnloadEach(name, version, pending); });
 }
 
-Result<engine::Network> NetworkLoader::Parse(std::string_view bytes, NetworkMetadata& metadata) const {
+Result<std::vector<std::int64_t>> NetworkLoader::UnloadEach(const std::string& name, std::int64_t version,
+                                                            const std::shared_ptr<void>& until_freed) const {
+  std::vector<std::int64_t> unloaded;
+  for (const std::int64_t known : Known(name, version)) {
+    if (context_.repository != nullptr) {
+      if (Status removed = context_.repository->Remove(name, known); !removed.ok()) {
+        return Status(removed.code(), "version " + std::to_string(known) +
+                                          " stays, as its file cannot be deleted: " + removed.message());
+      }
+    }
+    const auto freed = context_.registry.Unload(name, known, until_freed);
+    if (!freed.ok() && freed.status().code() != StatusCode::kNotFound) return freed;
+    unloaded.push_back(known);
+  }
+  if (unloaded.empty())
+    return context_.registry.Unload(name, version, until_freed);  // says why there is none
+  return unloaded;
+}
+
+// The versions that `version` means, 0 being all: loaded or stored, but not on their way in.
+std::vector<std::int64_t> NetworkLoader::Known(const std::string& name, std::int64_t version) const {
+  std::set<std::int64_t> known;
+  if (context_.repository != nullptr) {
+    const std::vector<std::int64_t> stored = context_.repository->Versions(name);
+    known.insert(stored.begin(), stored.end());
+  }
+  for (const NetworkListing& listing : context_.registry.List()) {
+    if (listing.name != name) continue;
+    if (listing.state == NetworkState::kLoading) {
+      known.erase(listing.version);
+    } else {
+      known.insert(listing.version);
+    }
+  }
+  if (version == 0) return {known.begin(), known.end()};
+  return known.count(version) == 0 ? std::vector<std::int64_t>() : std::vector<std::int64_t>{version};
+}
+
+Result<engine::Network> NetworkLoader::Parse(std::string_view bytes, NetworkEntry& entry) const {
   Result<ParsedNetwork> parsed = context_.parse(bytes);
   if (!parsed.ok()) return parsed.status();
-  metadata = std::move(parsed.value().metadata);
+  NetworkMetadata& metadata = entry.metadata = std::move(parsed.value().metadata);
+  entry.reservation = std::move(parsed.value().reservation);
   auto network = engine::Network::Create(std::move(parsed.value().definition), context_.limits);
   std::vector<std::string>& violations = parsed.value().violations;
   if (network.ok()) CheckLabels(metadata.class_labels, network.value(), violations);
@@ -163,7 +191,7 @@ Result<engine::Network> NetworkLoader::Parse(std::string_view bytes, NetworkMeta
 Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_view bytes, engine::Mode mode,
                                                                   const engine::StopCheck& stopped) const {
   auto entry = std::make_unique<NetworkEntry>();
-  auto network = Parse(bytes, entry->metadata);
+  auto network = Parse(bytes, *entry);
   if (!network.ok()) return network.status();
   entry->mode = mode;
   entry->backend = context_.backend.name();
@@ -172,13 +200,14 @@ Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_vi
 
   const auto estimate = context_.backend.EstimateBytes(*entry->network, mode);
   if (!estimate.ok()) return estimate.status();
-  auto reservation = context_.budget.Reserve(estimate.value(), "the network");
+  const std::int64_t text_bytes = entry->metadata.bytes();
+  auto reservation = context_.budget.Reserve(estimate.value() + text_bytes, "the network");
   if (!reservation.ok()) return reservation.status();
   entry->reservation = std::move(reservation).value();
   auto resident = context_.backend.Load(entry->network, mode, stopped);
   if (!resident.ok()) return resident.status();
   entry->resident = std::move(resident).value();
-  entry->reservation.ShrinkTo(entry->resident->bytes());
+  entry->reservation.ShrinkTo(entry->resident->bytes() + text_bytes);
   if (Status warm = WarmUp(*entry, stopped); !warm.ok()) return warm;
   return entry;
 }

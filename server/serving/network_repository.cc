@@ -77,9 +77,13 @@ std::vector<StoredVersion> NetworkRepository::List() const {
   return stored;
 }
 
+std::vector<std::int64_t> NetworkRepository::Versions(const std::string& name) const {
+  if (!IsValidName(name)) return {};
+  return StoredVersions(directory_ / name);
+}
+
 std::int64_t NetworkRepository::HighestVersion(const std::string& name) const {
-  if (!IsValidName(name)) return 0;
-  const std::vector<std::int64_t> versions = StoredVersions(directory_ / name);
+  const std::vector<std::int64_t> versions = Versions(name);
   return versions.empty() ? 0 : versions.back();
 }
 
@@ -150,10 +154,11 @@ Status NetworkRepository::Remove(const std::string& name, std::int64_t version) 
   const Result<fs::path> folder = Folder(name, version);
   if (!folder.ok()) return folder.status();
   std::error_code error;
-  fs::remove(folder.value() / kFileName, error);
+  const bool removed = fs::remove(folder.value() / kFileName, error);
   if (error) return Unavailable(folder.value().string() + ": " + error.message());
+  Status synced = removed ? SyncFolder(folder.value()) : Status();
   RemoveEmptyFolders(folder.value());
-  return {};
+  return synced;
 }
 
 // The only place that builds a path from a name, hence the check.

@@ -29,6 +29,8 @@ class NetworkRepository {
   std::vector<StoredVersion> List() const;
   // Whether this version is stored, damaged or not.
   bool Has(const std::string& name, std::int64_t version) const;
+  // The stored versions of `name`, damaged or not, in order.
+  std::vector<std::int64_t> Versions(const std::string& name) const;
   // The highest stored version of `name`, damaged or not; 0 where there is none.
   std::int64_t HighestVersion(const std::string& name) const;
 
@@ -42,7 +44,7 @@ class NetworkRepository {
   // Durable once it returns OK; on failure nothing new is stored. ALREADY_EXISTS: never overwrites.
   Status Write(const std::string& name, std::int64_t version, engine::Mode mode, std::string_view payload,
                std::string_view sha256) const;
-  // OK too where there was nothing.
+  // Gone for good once it returns OK, also where there was nothing.
   Status Remove(const std::string& name, std::int64_t version) const;
 
  private:

@@ -43,17 +43,14 @@ FuzzServer::FuzzServer()
     : limits_(SmallLimits()),
       budget_(kBudgetBytes),
       backend_(engine::MakeBackend({.kind = "cpu", .threads = 1}).value()),
-      loader_({.registry = registry_,
-               .budget = budget_,
-               .backend = *backend_,
-               .repository = nullptr,
-               .parse =
-                   [this](std::string_view bytes) {
-                     return rpc::DecodeNetwork(bytes, limits_.max_structure_bytes);
-                   },
-               .limits = limits_.network,
-               .max_upload_bytes = limits_.max_upload_bytes,
-               .max_structure_bytes = limits_.max_structure_bytes}) {
+      loader_(
+          {.registry = registry_,
+           .budget = budget_,
+           .backend = *backend_,
+           .repository = nullptr,
+           .parse = [this](std::string_view bytes) { return rpc::DecodeNetwork(bytes, limits_, budget_); },
+           .limits = limits_.network,
+           .max_upload_bytes = limits_.max_upload_bytes}) {
   google::protobuf::SetLogHandler(nullptr);  // it tells of every damaged message
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "server/rpc/authorizer.h"
+#include "tests/rpc/raw_call.h"
 #include "tests/rpc/server_test.h"
 
 namespace spikeserve::testing {
@@ -102,6 +103,15 @@ TEST_F(AuthTest, EveryMethodAsksForItsToken) {
   EXPECT_EQ(SimulateAs("user-secret"), grpc::StatusCode::NOT_FOUND);
   EXPECT_EQ(UnloadAs("user-secret"), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_EQ(UnloadAs("admin-secret"), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(AuthTest, TheTokenIsCheckedBeforeTheMessageIsRead) {
+  Start();
+  for (const char* method : {"NetworkService/GetNetwork", "NetworkService/ListNetworks",
+                             "NetworkService/UnloadNetwork", "SimulationService/Simulate"}) {
+    EXPECT_EQ(RawCall(channel_, std::string("/spikeserve.v1.") + method, "\xff"), "error 16") << method;
+  }
+  EXPECT_EQ(RawStream(channel_, "/spikeserve.v1.NetworkService/LoadNetwork", "\xff"), "error 16");
 }
 
 TEST_F(AuthTest, NoTokenGetsIntoTheLog) {

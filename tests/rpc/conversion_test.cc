@@ -11,8 +11,10 @@
 #include "server/rpc/classification.h"
 #include "server/rpc/decode_network.h"
 #include "server/rpc/event_log.h"
+#include "server/rpc/parsed_size.h"
 #include "server/rpc/status.h"
 #include "server/rpc/wire.h"
+#include "server/serving/memory_budget.h"
 #include "tests/support/encode_network.h"
 #include "tests/support/random_network.h"
 
@@ -26,7 +28,8 @@ TEST(DecodeNetwork, RandomNetworksComeBackAsTheyWere) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     const engine::NetworkDefinition definition = MakeRichNetwork(seed).definition;
     const v1::NetworkDefinition message = EncodeNetwork(definition);
-    const auto decoded = rpc::DecodeNetwork(message.SerializeAsString(), 1 << 20);
+    serving::MemoryBudget budget(1 << 20);
+    const auto decoded = rpc::DecodeNetwork(message.SerializeAsString(), {}, budget);
     ASSERT_TRUE(decoded.ok()) << seed;
     EXPECT_TRUE(decoded.value().violations.empty()) << seed;
     EXPECT_EQ(EncodeNetwork(decoded.value().definition).SerializeAsString(), message.SerializeAsString())
@@ -61,7 +64,8 @@ TEST(DecodeNetwork, EveryKindOfOperationComesBack) {
       {"leaky", engine::ActivationOperation{engine::LeakyRelu{0.25}}}};
   definition.defaults = {0.002, 7, {engine::ReadoutKind::kLast, 3}};
   const v1::NetworkDefinition message = EncodeNetwork(definition);
-  const auto decoded = rpc::DecodeNetwork(message.SerializeAsString(), 1 << 20);
+  serving::MemoryBudget budget(1 << 20);
+  const auto decoded = rpc::DecodeNetwork(message.SerializeAsString(), {}, budget);
   ASSERT_TRUE(decoded.ok());
   EXPECT_TRUE(decoded.value().violations.empty());
   EXPECT_EQ(EncodeNetwork(decoded.value().definition).DebugString(), message.DebugString());
@@ -79,6 +83,49 @@ TEST(Wire, CountsWhatLiesOutsideOfBulkData) {
   const std::int64_t structure = static_cast<std::int64_t>(bytes.size()) - 1000;
   EXPECT_TRUE(rpc::CheckStructure(bytes, kPath, structure).ok());
   EXPECT_EQ(rpc::CheckStructure(bytes, kPath, structure - 1).code(), StatusCode::kResourceExhausted);
+}
+
+// Two bytes on the wire that become an object, many times over, each in the message that knows the field.
+TEST(Wire, TheParsedSizeIsAnUpperBoundOfWhatIsAllocated) {
+  constexpr int kTimes = 5000;
+  v1::NetworkDefinition operations, connections, probes, tensors, notes, labels, shape;
+  for (int i = 0; i < kTimes; ++i) {
+    operations.add_operations()->mutable_neuron()->mutable_gain();
+    connections.add_connections()->mutable_synapse()->mutable_lowpass();
+    probes.add_probes();
+    tensors.add_tensors();
+    notes.mutable_provenance()->add_notes("");
+    labels.mutable_defaults()->add_class_labels("seventeen letters");
+    if (i == 0) shape.add_tensors();
+    shape.mutable_tensors(0)->add_shape(1);
+  }
+  v1::NetworkDefinition unknown_texts, unknown_numbers;
+  std::string texts, numbers;
+  for (int i = 0; i < kTimes; ++i) {
+    texts += std::string("\x7a\0", 2);
+    numbers += std::string("\x78\1", 2);
+  }
+  ASSERT_TRUE(unknown_texts.ParseFromString(texts) && unknown_numbers.ParseFromString(numbers));
+  for (const auto* built : {&operations, &connections, &probes, &tensors, &notes, &labels, &shape,
+                            &unknown_texts, &unknown_numbers}) {
+    const std::string bytes = built->SerializeAsString();
+    v1::NetworkDefinition message;
+    ASSERT_TRUE(message.ParseFromString(bytes));
+    const auto bound = rpc::ParsedBytes(bytes, *message.GetDescriptor());
+    ASSERT_TRUE(bound.ok());
+    EXPECT_GE(bound.value(), static_cast<std::int64_t>(message.SpaceUsedLong()))
+        << built->ShortDebugString().substr(0, 60);
+    EXPECT_LE(bound.value(), 200 * static_cast<std::int64_t>(bytes.size()));
+  }
+}
+
+TEST(Wire, GroupsAndTruncatedBytesHaveNoParsedSize) {
+  const auto refused = [](std::string_view bytes) {
+    return rpc::ParsedBytes(bytes, *v1::NetworkDefinition::descriptor()).status().code();
+  };
+  EXPECT_EQ(refused("\x7b\x7c"), StatusCode::kInvalidArgument);
+  EXPECT_EQ(refused("\x12\x05"), StatusCode::kInvalidArgument);
+  EXPECT_EQ(refused("\x12\x03\x0a\x05x"), StatusCode::kInvalidArgument);
 }
 
 TEST(Wire, TruncatedBytesAreNoMessage) {

@@ -26,11 +26,26 @@ TEST(Flags, DefaultsServe) {
 }
 
 TEST(Flags, SetWhatTheySay) {
-  const Invocation invocation =
-      Parse({"--listen", "127.0.0.1:0", "--backend", "cpu", "--threads", "3", "--max-batch=7",
-             "--max-batch-delay-us=250", "--max-queue=9", "--max-message-mb=2", "--memory-budget-mb=5",
-             "--log-format=json", "--drain-seconds=1", "--max-structure-kb=3", "--max-steps=11",
-             "--max-neurons=12"});
+  const Invocation invocation = Parse({"--listen",
+                                       "127.0.0.1:0",
+                                       "--backend",
+                                       "cpu",
+                                       "--threads",
+                                       "3",
+                                       "--max-batch=7",
+                                       "--max-batch-delay-us=250",
+                                       "--max-queue=9",
+                                       "--max-message-mb=2",
+                                       "--memory-budget-mb=5",
+                                       "--log-format=json",
+                                       "--drain-seconds=1",
+                                       "--max-structure-kb=3",
+                                       "--max-steps=11",
+                                       "--max-neurons=12",
+                                       "--max-streams=13",
+                                       "--max-transport-mb=16",
+                                       "--upload-idle-seconds=14",
+                                       "--write-idle-seconds=15"});
   ASSERT_FALSE(invocation.exit_code) << invocation.text;
   const Config& config = invocation.config;
   EXPECT_EQ(config.backend.kind, "cpu");
@@ -45,6 +60,10 @@ TEST(Flags, SetWhatTheySay) {
   EXPECT_EQ(config.limits.max_structure_bytes, 3 << 10);
   EXPECT_EQ(config.limits.max_steps, 11);
   EXPECT_EQ(config.limits.network.max_neurons, 12);
+  EXPECT_EQ(config.max_streams, 13);
+  EXPECT_EQ(config.max_transport_bytes, 16 << 20);
+  EXPECT_EQ(config.limits.upload_idle_seconds, 14);
+  EXPECT_EQ(config.limits.write_idle_seconds, 15);
 }
 
 TEST(Flags, ComeFromTheEnvironmentToo) {

@@ -21,6 +21,7 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr std::chrono::seconds kTimeout{20};
+constexpr const char* kReflection = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
 
 class LifecycleTest : public ServerTest {
  protected:
@@ -101,14 +102,38 @@ TEST_F(LifecycleTest, HealthCoversTheServerAndEachNetwork) {
   EXPECT_FALSE(app::CheckHealth(address, {}, kTimeout).ok());
 }
 
+// Empty fields that nobody knows: two bytes on the wire, dozens once parsed.
+TEST_F(LifecycleTest, OnlySimulationsAndChunksMayBeLarge) {
+  Start();
+  std::string flood;
+  for (int i = 0; i < 10'000; ++i) flood += std::string("\x7a\0", 2);
+  for (const char* method : {"GetNetwork", "ListNetworks", "UnloadNetwork"}) {
+    EXPECT_EQ(RawCall(channel_, std::string("/spikeserve.v1.NetworkService/") + method, flood), "error 8")
+        << method;
+  }
+  EXPECT_EQ(RawStream(channel_, "/spikeserve.v1.NetworkService/LoadNetwork", flood), "error 8");
+  EXPECT_THAT(Log(), HasSubstr("the request has 20000 bytes, allowed 16384"));
+  EXPECT_EQ(RawStream(channel_, kReflection, flood), "error 8");
+}
+
 TEST_F(LifecycleTest, ReflectionListsTheServices) {
   Start();
-  // ServerReflectionRequest{list_services: ""} of grpc.reflection.v1alpha.
-  const std::string answer = RawStream(
-      channel_, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", std::string("\x3a\0", 2));
+  // ServerReflectionRequest{list_services: ""}
+  const std::string answer = RawStream(channel_, kReflection, std::string("\x3a\0", 2));
   EXPECT_THAT(answer, HasSubstr("spikeserve.v1.NetworkService"));
   EXPECT_THAT(answer, HasSubstr("spikeserve.v1.SimulationService"));
   EXPECT_THAT(answer, HasSubstr("grpc.health.v1.Health"));
+}
+
+TEST_F(LifecycleTest, ReflectionDescribesWhatItKnows) {
+  Start();
+  const std::string file = "\x1a\x1espikeserve/v1/simulation.proto";
+  const std::string symbol = "\x22\x1fspikeserve.v1.SimulationService";
+  EXPECT_THAT(RawStream(channel_, kReflection, file), HasSubstr("google/protobuf/timestamp.proto"));
+  EXPECT_THAT(RawStream(channel_, kReflection, symbol), HasSubstr("SimulateStreamResponse"));
+  EXPECT_THAT(RawStream(channel_, kReflection, "\x22\x04none"), HasSubstr("this server does not know it"));
+  EXPECT_THAT(RawStream(channel_, kReflection, "\x32\x04none"), HasSubstr("this server does not know it"));
+  EXPECT_THAT(RawStream(channel_, kReflection, "\x0a\x01h"), HasSubstr("message_request: got none"));
 }
 
 TEST_F(LifecycleTest, PicksAPortAndRefusesOneInUse) {

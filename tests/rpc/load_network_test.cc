@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <thread>
 
 #include "server/serving/sha256.h"
 #include "tests/rpc/server_test.h"
@@ -107,7 +108,7 @@ TEST_F(LoadNetworkTest, ChecksTheHeaderBeforeAnythingElse) {
 }
 
 TEST_F(LoadNetworkTest, ReservesMemoryBeforeItTakesAnything) {
-  config_.memory_budget_bytes = 1000;
+  config_.memory_budget_bytes = 100;
   Start();
   ExpectHeaderRefused([](v1::LoadNetworkHeader&) {}, grpc::StatusCode::RESOURCE_EXHAUSTED,
                       "total_bytes: the upload: needs");
@@ -312,8 +313,31 @@ TEST_F(LoadNetworkTest, AnUploadThatStopsSendingIsCancelled) {
   v1::LoadNetworkRequest message;
   *message.mutable_header() = Header("net", bytes_);
   writer->Write(message);
-  EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  const grpc::Status status = writer->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(status.error_message(), "the upload sent nothing for more than 0 s (--upload-idle-seconds)");
   EXPECT_TRUE(Eventually([this] { return server().registry().List().empty(); }));
+  EXPECT_TRUE(Idle(0));
+  EXPECT_TRUE(Eventually([this] { return Log().find("the upload sent nothing") != std::string::npos; }));
+}
+
+TEST_F(LoadNetworkTest, AnUploadThatSendsNextToNothingIsCancelled) {
+  config_.limits.upload_idle_seconds = 3;
+  Start();
+  grpc::ClientContext call;
+  v1::LoadNetworkResponse response;
+  const auto writer = networks_->LoadNetwork(&call, &response);
+  v1::LoadNetworkRequest message;
+  *message.mutable_header() = Header("net", bytes_);
+  message.mutable_header()->set_total_bytes(10'000'000);
+  ASSERT_TRUE(writer->Write(message));
+  message.set_chunk("x");
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (writer->Write(message) && std::chrono::steady_clock::now() < give_up)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const grpc::Status status = writer->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_THAT(status.error_message(), HasSubstr("bytes, wanted 65536 a second after the first 3 s"));
   EXPECT_TRUE(Idle(0));
 }
 

@@ -94,6 +94,45 @@ TEST_F(StreamTest, ASlowReaderMissesProgressButNotTheResult) {
   EXPECT_TRUE(Idle(script_->network_bytes));
 }
 
+TEST_F(StreamTest, AClientThatDoesNotReadDoesNotKeepTheNetwork) {
+  constexpr std::int64_t kSteps = 100;
+  Start();
+  ASSERT_TRUE(Load("net", WithOutputs(60'000)).ok());
+  grpc::ClientContext call;
+  const auto reader = simulations_->SimulateStream(&call, StreamRequest(kSteps, 1));
+  ASSERT_TRUE(Eventually([&] { return script_->steps >= kSteps; }));
+  grpc::ClientContext unload;
+  unload.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  v1::UnloadNetworkRequest request;
+  request.set_name("net");
+  v1::UnloadNetworkResponse response;
+  EXPECT_TRUE(networks_->UnloadNetwork(&unload, request, &response).ok());
+  EXPECT_EQ(script_->networks, 0);
+  EXPECT_LT(server().budget().used_bytes(), 2 * 60'000 * 4);  // the answer, once
+  v1::SimulateStreamResponse last;
+  while (reader->Read(&last)) {
+  }
+  EXPECT_TRUE(last.has_result());
+  EXPECT_TRUE(reader->Finish().ok());
+}
+
+TEST_F(StreamTest, AClientThatDoesNotReadIsCutOff) {
+  config_.limits.write_idle_seconds = 0;  // the next look at it is one too late
+  Start();
+  ASSERT_TRUE(Load("net", WithOutputs(60'000)).ok());
+  const std::int64_t resident = server().budget().used_bytes();
+  grpc::ClientContext call;
+  const auto reader = simulations_->SimulateStream(&call, StreamRequest(1000, 1));
+  EXPECT_TRUE(Eventually([this] {
+    return Log().find(R"("method":"SimulateStream","code":"DEADLINE_EXCEEDED")") != std::string::npos;
+  }));
+  EXPECT_THAT(Log(), HasSubstr("did not read its answer within 0 s (--write-idle-seconds)"));
+  v1::SimulateStreamResponse response;
+  while (reader->Read(&response)) EXPECT_FALSE(response.has_result());
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_TRUE(Idle(resident));
+}
+
 TEST_F(StreamTest, AClientKilledMidStreamLeavesNothing) {
   Start();
   ASSERT_TRUE(Load("net").ok());

@@ -17,9 +17,12 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// What a server on this machine answers to one request, header and body.
-std::string Fetch(int port, const std::string& method, const std::string& path) {
+// What a server on this machine answers to one request, header and body; what came before `timeout_s`, 0
+// being none.
+std::string Fetch(int port, const std::string& method, const std::string& path, int timeout_s = 0) {
   const int descriptor = socket(AF_INET, SOCK_STREAM, 0);
+  const timeval timeout{timeout_s, 0};
+  setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
@@ -59,6 +62,21 @@ TEST_F(MetricsServerTest, ReadinessFollowsTheServer) {
   ready_ = true;
   EXPECT_THAT(Fetch(server_->port(), "GET", "/readyz"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(Fetch(server_->port(), "GET", "/healthz"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(MetricsServerTest, AnswersBesideConnectionsThatSendNoRequest) {
+  std::array<int, 8> idle;
+  for (int& descriptor : idle) {
+    descriptor = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(server_->port()));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_GT(write(descriptor, "GET /he", 7), 0);
+  }
+  EXPECT_THAT(Fetch(server_->port(), "GET", "/healthz", 3), StartsWith("HTTP/1.1 200"));
+  for (const int descriptor : idle) close(descriptor);
 }
 
 TEST_F(MetricsServerTest, HasNoOtherPages) {

@@ -62,7 +62,7 @@ class NetworkLoaderTest : public ::testing::Test {
   FakeBackend backend_{script_};
   std::stop_source stop_;
   NetworkRegistry registry_;
-  NetworkLoader loader_{{registry_, budget_, backend_, &repository_, ParseFake, {}, 1000, 100}};
+  NetworkLoader loader_{{registry_, budget_, backend_, &repository_, ParseFake, {}, 1000}};
 };
 
 TEST_F(NetworkLoaderTest, ALoadedNetworkIsReadyStoredAndPaidFor) {
@@ -147,17 +147,38 @@ TEST_F(NetworkLoaderTest, UnloadRemovesMemoryAndFiles) {
   EXPECT_EQ(Unload(0).status().code(), StatusCode::kNotFound);
 }
 
-TEST_F(NetworkLoaderTest, UnloadReportsAFileThatCannotBeRemovedOnce) {
+// It would be back after the next start, so it is not to be gone before.
+TEST_F(NetworkLoaderTest, ANetworkWhoseFileCannotBeRemovedStaysLoaded) {
   ASSERT_TRUE(Load("good").ok());
   std::filesystem::remove(folder_.path() / "net/1/network.spk");
   std::filesystem::create_directories(folder_.path() / "net/1/network.spk/in the way");
-  EXPECT_EQ(Unload(1).status().code(), StatusCode::kUnavailable);
-  EXPECT_EQ(script_->networks, 0);
+  for (int i = 0; i < 2; ++i) {
+    const Status status = Unload(i).status();
+    EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+    EXPECT_THAT(status.message(), HasSubstr("version 1 stays, as its file cannot be deleted: "));
+    EXPECT_TRUE(registry_.Get("net", 1).ok());
+  }
+  std::filesystem::remove_all(folder_.path() / "net/1/network.spk/in the way");
+  EXPECT_THAT(Unload(1).value(), ElementsAre(1));
+  ExpectNothingLeft();
 }
 
-TEST_F(NetworkLoaderTest, EstimatesGrowthOfSmallMessagesUpToTheirLimit) {
-  EXPECT_EQ(loader_.EstimateUploadBytes(10), 20 + 32 * 10);
-  EXPECT_EQ(loader_.EstimateUploadBytes(1000), 2000 + 32 * 100);
+TEST_F(NetworkLoaderTest, UnloadRemovesWhatIsStoredAndNotLoaded) {
+  spikeserve::testing::WriteFile(folder_.path() / "net/4/network.spk", "damaged");
+  ASSERT_TRUE(Load("good").ok());
+  EXPECT_EQ(Unload(3).status().code(), StatusCode::kNotFound);
+  EXPECT_THAT(Unload(4).value(), ElementsAre(4));
+  EXPECT_FALSE(repository_.Has("net", 4));
+  spikeserve::testing::WriteFile(folder_.path() / "net/2/network.spk", "damaged");
+  EXPECT_THAT(Unload(0).value(), ElementsAre(2, 5));
+  ExpectNothingLeft();
+}
+
+TEST_F(NetworkLoaderTest, UnloadLeavesWhatIsOnItsWayIn) {
+  const auto claim = loader_.Begin("net", 2);
+  ASSERT_TRUE(claim.ok());
+  EXPECT_EQ(Unload(2).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Unload(0).status().code(), StatusCode::kUnavailable);
 }
 
 }  // namespace

@@ -211,6 +211,59 @@ def test_hdf5_limits(tmp_path: Path) -> None:
     assert tmp_path.exists()
 
 
+def names_of_variable_length(count: int, text: bytes) -> bytes:
+    """A file whose `layer_names` are `count` references to one string."""
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        names = np.array([text] + [b"x"] * (count - 1), object)
+        file.attrs.create("layer_names", names, dtype=h5py.string_dtype("ascii"))
+    data = bytearray(content.getvalue())
+    first = 0
+    for at in range(0, len(data) - 32, 4):  # length, address and index of the first, then of the second
+        lengths = (data[at : at + 4], data[at + 16 : at + 20])
+        if lengths == (len(text).to_bytes(4, "little"), (1).to_bytes(4, "little")):
+            first = at
+    for i in range(1, count):
+        data[first + 16 * i : first + 16 * (i + 1)] = data[first : first + 16]
+    return bytes(data)
+
+
+def test_many_references_to_one_long_name_are_refused_before_they_are_read() -> None:
+    limits = Limits(ratio_threshold=1 << 20)
+    with SafeFile(names_of_variable_length(2, b"a" * 1000), "file", limits) as safe:
+        assert safe.names("", "layer_names") == ["a" * 1000] * 2
+    with (
+        SafeFile(names_of_variable_length(400, b"a" * 10_000), "file", limits) as safe,
+        pytest.raises(ConversionError, match="400 values of variable length"),
+    ):
+        safe.names("", "layer_names")
+
+
+def test_names_are_not_longer_than_the_file() -> None:
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file.attrs["names0"] = np.array([b"a" * 1000])
+    data = content.getvalue()
+    with SafeFile(data, "file", DEFAULT_LIMITS) as safe:
+        assert safe.names("", "names") == ["a" * 1000]
+        safe._file_bytes = 999
+        with pytest.raises(ConversionError, match="longer than the file"):
+            safe.names("", "names")
+
+
+def test_chunks_larger_than_the_dataset_are_refused() -> None:
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file.create_dataset("x", (64,), "f4", maxshape=(None,), chunks=(1 << 16,), compression="gzip")
+    with SafeFile(content.getvalue(), "file", DEFAULT_LIMITS) as safe:
+        assert safe.weight("x").shape == (64,)
+    with (
+        SafeFile(content.getvalue(), "file", Limits(hdf5_chunk_bytes=1 << 17)) as safe,
+        pytest.raises(ConversionError, match="chunks of 262144 bytes"),
+    ):
+        safe.weight("x")
+
+
 def test_filters_that_need_a_plugin_are_refused() -> None:
     content = io.BytesIO()
     with h5py.File(content, "w") as file:

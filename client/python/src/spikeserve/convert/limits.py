@@ -15,6 +15,7 @@ class Limits:
     ratio_threshold: int = 256 << 20  # smaller things may compress as well as they like
     zip_ratio: int = 100
     hdf5_ratio: int = 1000
+    hdf5_chunk_bytes: int = 64 << 20  # what reading one value may unpack
     json_depth: int = 100
     json_items: int = 2_000_000
     parameters: int = 1 << 29

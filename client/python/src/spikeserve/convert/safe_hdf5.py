@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +18,7 @@ from spikeserve.convert.limits import Limits
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, 32000}
 
 _DAMAGED = (OSError, RuntimeError, KeyError, TypeError, ValueError)  # what h5py raises for broken files
+_REFERENCE_BYTES = np.dtype(object).itemsize
 _BFLOAT16 = np.dtype("V2")  # numpy has no such type; in .h5 files the bytes are marked by this alone
 
 
@@ -28,6 +30,7 @@ class SafeFile:
         self._parameters = 0
         self.label = label
         try:
+            self._file_bytes = len(source) if isinstance(source, bytes) else source.stat().st_size
             self._file = h5py.File(io.BytesIO(source) if isinstance(source, bytes) else source, "r")
         except (OSError, RuntimeError, ValueError) as error:
             raise ConversionError(f"{label}: a damaged HDF5 file: {error}") from error
@@ -78,9 +81,25 @@ class SafeFile:
         ident = item.attrs.get_id(name)
         limit = self._limits.config_bytes
         count = int(np.prod(ident.shape, dtype=object)) if ident.shape else 1
-        if count * max(ident.dtype.itemsize, 1) > limit:
+        declared = count * max(ident.dtype.itemsize, 1)
+        if declared > limit:
             raise ConversionError(f"{self.label}: attribute {name!r} is larger than {limit} bytes")
+        if ident.dtype.hasobject:
+            self._check_references(declared // _REFERENCE_BYTES, name)
         return _plain(item.attrs[name])
+
+    def _check_references(self, count: int, name: str) -> None:
+        """Values of variable length are references into the file, and many may refer to the same bytes.
+
+        HDF5 reads an attribute as a whole and only then tells the lengths, so the bound is that each refers
+        to the whole file. A single one is always within it; Keras writes lists with a fixed length.
+        """
+        limit = self._limits.ratio_threshold
+        if count > 1 and count * self._file_bytes > limit:
+            raise ConversionError(
+                f"{self.label}: attribute {name!r} has {count} values of variable length in a file of "
+                f"{self._file_bytes} bytes, which may be more than {limit} bytes; save the model with Keras"
+            )
 
     def names(self, path: str, name: str) -> list[str]:
         """A list-of-strings attribute, joined from `name0`, `name1`, ... where it was split."""
@@ -88,9 +107,13 @@ class SafeFile:
         if whole is not None:
             return _strings(whole, self.label, name)
         result: list[str] = []
-        index = 0
+        index = size = 0
         while (part := self.attribute(path, f"{name}{index}")) is not None:
-            result += _strings(part, self.label, name)
+            strings = _strings(part, self.label, name)
+            size += sum(map(len, strings))
+            if size > self._file_bytes:
+                raise ConversionError(f"{self.label}: attribute {name!r} is longer than the file")
+            result += strings
             index += 1
         return result
 
@@ -119,7 +142,16 @@ class SafeFile:
         filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
         if not filters <= _FILTERS:
             raise ConversionError(f"{where} uses the HDF5 filters {sorted(filters - _FILTERS)}")
+        self._check_chunks(dataset, where)
         self._check_size(dataset, where)
+
+    def _check_chunks(self, dataset: h5py.Dataset, where: str) -> None:
+        """A chunk is unpacked as a whole, however few of its values lie in the dataset."""
+        size = math.prod(int(n) for n in dataset.chunks or ()) * dataset.dtype.itemsize
+        if size > self._limits.hdf5_chunk_bytes:
+            raise ConversionError(
+                f"{where} is stored in chunks of {size} bytes, limit {self._limits.hdf5_chunk_bytes}"
+            )
 
     def _check_size(self, dataset: h5py.Dataset, where: str) -> None:
         count = 1
