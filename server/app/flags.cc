@@ -77,7 +77,8 @@ void AddCompute(CLI::App& app, Config& config, std::int64_t& delay_us) {
   flags.Text("--backend", config.backend.kind, "auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   flags.Number("--threads", config.backend.threads, 0, 4'096, "CPU threads of the engine; 0: one per core");
-  flags.Number("--workers", config.workers, 1, 256, "batches run at the same time, on each GPU where there are several");
+  flags.Number("--workers", config.workers, 1, 256,
+               "batches run at the same time, on each GPU where there are several");
   flags.Number("--max-batch", config.batching.max_batch, 1, kMaxInt, "samples that requests are merged to");
   flags.Number("--max-batch-delay-us", delay_us, 0, 60'000'000,
                "time that a request waits for others to join it");
