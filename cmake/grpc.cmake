@@ -1,4 +1,4 @@
-# The target spikeserve_grpc: gRPC with reflection, and protobuf. Shared libraries, or with SPIKESERVE_STATIC_GRPC the
+# The target spikeserve_grpc: gRPC and protobuf. Shared libraries, or with SPIKESERVE_STATIC_GRPC the
 # archives of the distribution, OpenSSL's among them, so that the server runs on a machine that has no gRPC.
 if(SPIKESERVE_STATIC_GRPC)
   set(Protobuf_USE_STATIC_LIBS ON)
@@ -9,7 +9,7 @@ find_package(Protobuf REQUIRED)
 find_package(gRPC CONFIG REQUIRED)
 add_library(spikeserve_grpc INTERFACE)
 if(NOT SPIKESERVE_STATIC_GRPC)
-  target_link_libraries(spikeserve_grpc INTERFACE gRPC::grpc++ gRPC::grpc++_reflection protobuf::libprotobuf)
+  target_link_libraries(spikeserve_grpc INTERFACE gRPC::grpc++ protobuf::libprotobuf)
   return()
 endif()
 
@@ -20,7 +20,7 @@ set(names ${GRPC_STATIC_LIBRARIES})
 list(REMOVE_DUPLICATES names)
 list(REMOVE_ITEM names dl pthread rt m atomic)
 set(archives)
-foreach(name IN ITEMS grpc++_reflection LISTS names)
+foreach(name IN LISTS names)
   find_library(SPIKESERVE_ARCHIVE_${name} lib${name}.a HINTS ${GRPC_STATIC_LIBRARY_DIRS} REQUIRED)
   mark_as_advanced(SPIKESERVE_ARCHIVE_${name})
   list(APPEND archives ${SPIKESERVE_ARCHIVE_${name}})
