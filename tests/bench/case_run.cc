@@ -87,10 +87,10 @@ class CaseRun {
     StepLoop hoisted(chain_, case_.steps, batch, pool, true);
     FloatForward pass(chain_, batch, threads);
     const std::span<const float> inputs = Floats(batch);
-    const std::vector<Times> times = TimeInTurn({[&] { ours.Run(Batch(batch), case_.steps); },
-                                                 [&] { loop.Run(inputs); }, [&] { hoisted.Run(inputs); },
-                                                 [&] { pass.Run(inputs); }},
-                                                options_.repetitions, options_.window_s);
+    const std::vector<Times> times =
+        TimeInTurn({[&] { ours.Run(Batch(batch), case_.steps); }, [&] { loop.Run(inputs); },
+                    [&] { hoisted.Run(inputs); }, [&] { pass.Run(inputs); }},
+                   options_.repetitions, options_.window_s);
     row.ours = times[0];
     row.step_loop = times[1];
     row.hoisted = times[2];
@@ -162,7 +162,13 @@ void RunCase(const Case& one, const RunOptions& options, const std::vector<Ceili
   for (const std::int64_t batch : one.batches) {
     for (const std::int64_t threads : options.threads) {
       Row row = run.Run(batch, threads);
-      if (row.correct) row.peak_bytes = PeakBytesAlone(one, options.data, one.steps, batch, threads);
+      if (row.correct) {
+        AloneOptions alone;
+        alone.data = options.data;
+        alone.batch = batch;
+        alone.threads = threads;
+        row.peak_bytes = PeakBytesAlone(one, alone);
+      }
       finish(std::move(row));
     }
   }

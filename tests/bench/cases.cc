@@ -40,8 +40,14 @@ SharedNetwork FromFile(const std::filesystem::path& path) {
 
 SharedNetwork Seeded(const std::string& name) {
   static const std::map<std::string, std::function<SharedNetwork()>> kMakers{
-      {"mlp_784_1024_1024_10", [] { return SeededDense({784, 1024, 1024, 10}, kRate); }},
-      {"dense_4096x4", [] { return SeededDense({4096, 4096, 4096, 4096, 4096, 10}, kRate); }},
+      {"mlp_784_1024_1024_10",
+       [] {
+         return SeededDense({784, 1024, 1024, 10}, kRate);
+       }},
+      {"dense_4096x4",
+       [] {
+         return SeededDense({4096, 4096, 4096, 4096, 4096, 10}, kRate);
+       }},
       {"vgg16", [] { return SeededVgg16(kRate); }},
   };
   static std::map<std::string, SharedNetwork> made;  // one thread

@@ -16,8 +16,8 @@ struct Case {
   std::string network;  // FILE.spk in the data folder, or the name of a seeded network
   std::int64_t steps = 0;
   std::vector<std::int64_t> batches;
-  bool bytes = false;             // images as uint8; else as float32
-  std::int64_t gate_samples = 0;  // that the correctness gate compares
+  bool bytes = false;              // images as uint8; else as float32
+  std::int64_t gate_samples = 0;   // that the correctness gate compares
   std::int64_t plain_samples = 0;  // of these also on the plain loops, which are slow
 };
 
@@ -31,8 +31,8 @@ struct LoadedCase {
   std::vector<std::uint8_t> labels;  // [samples], where they are known
 };
 
-// The network and at least `samples` inputs; images repeat where there are fewer. Throws std::runtime_error where
-// a file is missing or damaged.
+// The network and at least `samples` inputs; images repeat where there are fewer. Throws std::runtime_error
+// where a file is missing or damaged.
 LoadedCase LoadCase(const Case& one, const std::filesystem::path& data, std::int64_t samples);
 
 }  // namespace spikeserve::bench

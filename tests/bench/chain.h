@@ -19,13 +19,13 @@ struct ChainLayer {
   std::vector<float> weight;  // [out_channels, kernel_height, kernel_width, in_channels]
   std::vector<float> bias;    // [out_channels], zeros where the file has none
 
-  bool spiking = false;          // a population of neurons follows
-  bool rectified = false;        // SpikingRectifiedLinear; else the signed integrate-and-fire neuron
-  double amplitude = 1;          // spike height times dt
-  std::vector<double> gain;      // [out_size]
-  std::vector<double> offset;    // [out_size]: the neuron's own bias
-  std::vector<double> voltage;   // [out_size]: at the start
-  engine::Synapse synapse;       // of the connection that brings the spikes of the layer before
+  bool spiking = false;         // a population of neurons follows
+  bool rectified = false;       // SpikingRectifiedLinear; else the signed integrate-and-fire neuron
+  double amplitude = 1;         // spike height times dt
+  std::vector<double> gain;     // [out_size]
+  std::vector<double> offset;   // [out_size]: the neuron's own bias
+  std::vector<double> voltage;  // [out_size]: at the start
+  engine::Synapse synapse;      // of the connection that brings the spikes of the layer before
 
   std::int64_t in_size() const { return in_height * in_width * in_channels; }
   std::int64_t pixels() const { return out_height * out_width; }

@@ -43,7 +43,9 @@ Folded FoldNeurons(const ChainLayer& layer) {
 class FloatForward::Program {
  public:
   Program(const Chain& chain, std::int64_t batch, std::int64_t threads)
-      : batch_(batch), threads_(static_cast<int>(threads)), engine_(dnnl::engine::kind::cpu, 0),
+      : batch_(batch),
+        threads_(static_cast<int>(threads)),
+        engine_(dnnl::engine::kind::cpu, 0),
         stream_(engine_) {
     omp_set_num_threads(threads_);
     const ChainLayer& first = chain.layers.front();
@@ -116,9 +118,9 @@ class FloatForward::Program {
     const memory::dims source = values.get_desc().dims();  // of an image, where one comes before
     memory::dims weight = source;
     weight[0] = layer.out_channels;
-    const dnnl::inner_product_forward::desc wanted(
-        dnnl::prop_kind::forward_inference, Desc(source, Tag::any), Desc(weight, Tag::any),
-        Desc({layer.out_channels}, Tag::x), Desc({batch_, layer.out_channels}, Tag::nc));
+    const dnnl::inner_product_forward::desc wanted(dnnl::prop_kind::forward_inference, Desc(source, Tag::any),
+                                                   Desc(weight, Tag::any), Desc({layer.out_channels}, Tag::x),
+                                                   Desc({batch_, layer.out_channels}, Tag::nc));
     const dnnl::inner_product_forward::primitive_desc chosen(wanted, Relu(layer), engine_);
     return Product<dnnl::inner_product_forward>(chosen, layer, values,
                                                 Desc(weight, source.size() == 4 ? Tag::ohwi : Tag::oi));
@@ -127,9 +129,9 @@ class FloatForward::Program {
   memory AddConv(const ChainLayer& layer, const memory& values) {
     const memory::dims weight{layer.out_channels, layer.in_channels, layer.kernel_height, layer.kernel_width};
     const dnnl::convolution_forward::desc wanted(
-        dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_auto,
-        Desc(InDims(layer), Tag::any), Desc(weight, Tag::any), Desc({layer.out_channels}, Tag::x),
-        Desc(OutDims(layer), Tag::any), {layer.stride_y, layer.stride_x}, {layer.pad_top, layer.pad_left},
+        dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_auto, Desc(InDims(layer), Tag::any),
+        Desc(weight, Tag::any), Desc({layer.out_channels}, Tag::x), Desc(OutDims(layer), Tag::any),
+        {layer.stride_y, layer.stride_x}, {layer.pad_top, layer.pad_left},
         {layer.pad_bottom, layer.pad_right});
     const dnnl::convolution_forward::primitive_desc chosen(wanted, Relu(layer), engine_);
     return Product<dnnl::convolution_forward>(chosen, layer, values, Desc(weight, Tag::ohwi));
@@ -144,20 +146,21 @@ class FloatForward::Program {
     const memory bias = Constant(folded.bias, Desc({layer.out_channels}, Tag::x), chosen.bias_desc());
     memory result(chosen.dst_desc(), engine_);
     steps_.push_back({Primitive(chosen),
-                      {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, weight}, {DNNL_ARG_BIAS, bias},
+                      {{DNNL_ARG_SRC, source},
+                       {DNNL_ARG_WEIGHTS, weight},
+                       {DNNL_ARG_BIAS, bias},
                        {DNNL_ARG_DST, result}}});
     return result;
   }
 
   memory AddPool(const ChainLayer& layer, const memory& values) {
-    const dnnl::pooling_forward::desc wanted(
-        dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_avg_exclude_padding, values.get_desc(),
-        Desc(OutDims(layer), Tag::any), {layer.stride_y, layer.stride_x},
-        {layer.kernel_height, layer.kernel_width}, {0, 0}, {0, 0});
+    const dnnl::pooling_forward::desc wanted(dnnl::prop_kind::forward_inference,
+                                             dnnl::algorithm::pooling_avg_exclude_padding, values.get_desc(),
+                                             Desc(OutDims(layer), Tag::any), {layer.stride_y, layer.stride_x},
+                                             {layer.kernel_height, layer.kernel_width}, {0, 0}, {0, 0});
     const dnnl::pooling_forward::primitive_desc chosen(wanted, engine_);
     memory result(chosen.dst_desc(), engine_);
-    steps_.push_back(
-        {dnnl::pooling_forward(chosen), {{DNNL_ARG_SRC, values}, {DNNL_ARG_DST, result}}});
+    steps_.push_back({dnnl::pooling_forward(chosen), {{DNNL_ARG_SRC, values}, {DNNL_ARG_DST, result}}});
     return result;
   }
 

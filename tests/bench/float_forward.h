@@ -9,8 +9,8 @@
 
 namespace spikeserve::bench {
 
-// The float network that a chain was converted from, in oneDNN: one pass, ReLU fused into the products, weights
-// brought into oneDNN's own layout beforehand. One run at a time, on `threads` OpenMP threads.
+// The float network that a chain was converted from, in oneDNN: one pass, ReLU fused into the products,
+// weights brought into oneDNN's own layout beforehand. One run at a time, on `threads` OpenMP threads.
 class FloatForward {
  public:
   FloatForward(const Chain& chain, std::int64_t batch, std::int64_t threads);

@@ -3,7 +3,6 @@
 //   spikeserve-bench-load --echo RESPONSE_BYTES
 
 #include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <exception>
 #include <fstream>

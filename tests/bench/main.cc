@@ -1,8 +1,7 @@
-// The CPU benchmark: what the machine can do, then the engine against the step loop and the float network, case
-// by case, in one run. A case that is not right prints no time.
+// The CPU benchmark: what the machine can do, then the engine against the step loop and the float network,
+// case by case, in one run. A case that is not right prints no time.
 
 #include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -19,7 +18,7 @@ namespace {
 struct Options {
   RunOptions run;
   std::string data = "build/bench-data", json = "build/bench.json", only, alone;
-  std::int64_t steps = 0, batch = 1;
+  AloneOptions how;  // of `alone`
   bool quick = false;
 };
 
@@ -55,10 +54,9 @@ bool RunAll(const Options& options) {
 void RunOneAlone(const Options& options) {
   for (const Case& one : Cases()) {
     if (one.name != options.alone) continue;
-    const double seconds = RunAlone(one, options.run.data, options.steps > 0 ? options.steps : one.steps,
-                                    options.batch, options.run.threads.back());
-    std::printf("{\"case\": \"%s\", \"seconds\": %.6f, \"peak_bytes\": %lld}\n", one.name.c_str(), seconds,
-                static_cast<long long>(PeakBytes()));
+    const AloneResult result = RunAlone(one, options.how);
+    std::printf("{\"case\": \"%s\", \"seconds\": %.9f, \"accuracy\": %.6f, \"peak_bytes\": %lld}\n",
+                one.name.c_str(), result.seconds, result.accuracy, static_cast<long long>(PeakBytes()));
     return;
   }
   throw std::runtime_error("no case is called " + options.alone);
@@ -74,10 +72,13 @@ int Main(int argc, char** argv) {
   app.add_option("--threads", options.run.threads, "numbers of threads")->check(CLI::Range(1, 64));
   app.add_flag("--quick", options.quick, "few and short times");
   app.add_option("--alone", options.alone, "run this case once, print seconds and peak memory");
-  app.add_option("--steps", options.steps, "of --alone")->check(CLI::PositiveNumber);
-  app.add_option("--batch", options.batch, "of --alone")->check(CLI::PositiveNumber);
+  app.add_option("--steps", options.how.steps, "of --alone")->check(CLI::PositiveNumber);
+  app.add_option("--batch", options.how.batch, "of --alone")->check(CLI::PositiveNumber);
+  app.add_option("--window", options.how.window_s, "seconds that --alone repeats its run for");
+  app.add_option("--accuracy", options.how.accuracy_samples, "images that --alone classifies, not timed");
   CLI11_PARSE(app, argc, argv);
-  options.run.data = options.data;
+  options.run.data = options.how.data = options.data;
+  options.how.threads = options.run.threads.back();
   if (options.quick) {
     options.run.repetitions = std::min(options.run.repetitions, 3);
     options.run.window_s = 0.02;

@@ -95,8 +95,8 @@ void BlasLayer::Pool(const float* in, float* out) const {
       std::fill_n(out, channels, 0.0F);
       for (std::int64_t ky = 0; ky < shape_.kernel_height; ++ky) {
         for (std::int64_t kx = 0; kx < shape_.kernel_width; ++kx) {
-          const float* cell = in + ((y * shape_.stride_y + ky) * shape_.in_width + x * shape_.stride_x + kx) *
-                                       channels;
+          const float* cell =
+              in + ((y * shape_.stride_y + ky) * shape_.in_width + x * shape_.stride_x + kx) * channels;
           for (std::int64_t c = 0; c < channels; ++c) out[c] += cell[c];
         }
       }

@@ -8,8 +8,8 @@
 
 namespace spikeserve::bench {
 
-// A layer as matrix products of OpenBLAS: sgemm, sgemv for one row, im2col in blocks that stay in the cache for
-// convolutions. One thread at a time; OpenBLAS itself uses as many as it was told.
+// A layer as matrix products of OpenBLAS: sgemm, sgemv for one row, im2col in blocks that stay in the cache
+// for convolutions. One thread at a time; OpenBLAS itself uses as many as it was told.
 class BlasLayer {
  public:
   // `weight` [out_channels, fan_in] replaces that of the layer; empty in a pool.

@@ -20,10 +20,10 @@ struct Row {
   Times ours, step_loop, hoisted, float_pass;  // median 0: not measured
   Work work;                                   // per inference
   Floor floor;
-  std::int64_t peak_bytes = 0;      // of a process that does only this; 0: not measured
+  std::int64_t peak_bytes = 0;  // of a process that does only this; 0: not measured
   bool correct = false;
-  double step_loop_agreement = 0;   // share of the gate's samples with our class
-  double float_agreement = 0;       // likewise
+  double step_loop_agreement = 0;             // share of the gate's samples with our class
+  double float_agreement = 0;                 // likewise
   double accuracy = -1, float_accuracy = -1;  // on the gate's samples; -1: no labels
   std::int64_t gate_samples = 0;
 

@@ -24,7 +24,9 @@ constexpr std::int64_t kCalibrationSamples = 2;
 // Builds a chain of operations, each connected to the one before.
 class Builder {
  public:
-  explicit Builder(engine::Shape input) { Add("input", engine::InputOperation{std::move(input), std::nullopt, std::nullopt}); }
+  explicit Builder(engine::Shape input) {
+    Add("input", engine::InputOperation{std::move(input), std::nullopt, std::nullopt});
+  }
 
   void Dense(std::int64_t in, std::int64_t out) {
     Add(Name("dense"), engine::AffineOperation{Weight({out, in}, in), ""});
@@ -32,12 +34,18 @@ class Builder {
   void Conv(std::int64_t in, std::int64_t out) {
     Add(Name("conv"), engine::ConvOperation{.weight = Weight({out, in, 3, 3}, in * 9),
                                             .bias = "",
-                                            .stride = {1, 1}, .dilation = {1, 1},
-                                            .pad_before = {1, 1}, .pad_after = {1, 1}, .groups = 1});
+                                            .stride = {1, 1},
+                                            .dilation = {1, 1},
+                                            .pad_before = {1, 1},
+                                            .pad_after = {1, 1},
+                                            .groups = 1});
   }
   void Pool() {
-    Add(Name("pool"), engine::PoolOperation{.kind = engine::PoolKind::kAverage, .window = {2, 2},
-                                            .stride = {2, 2}, .pad_before = {0, 0}, .pad_after = {0, 0}});
+    Add(Name("pool"), engine::PoolOperation{.kind = engine::PoolKind::kAverage,
+                                            .window = {2, 2},
+                                            .stride = {2, 2},
+                                            .pad_before = {0, 0},
+                                            .pad_after = {0, 0}});
   }
   void Flatten(std::int64_t size) { Add(Name("flatten"), engine::ReshapeOperation{.shape = {size}}); }
   // A spike adds to the next layer what its weight says.
@@ -50,7 +58,8 @@ class Builder {
   }
   engine::NetworkDefinition Finish() {
     definition_.format_version = 1;
-    definition_.probes = {{.name = "output", .target = definition_.operations.back().name,
+    definition_.probes = {{.name = "output",
+                           .target = definition_.operations.back().name,
                            .quantity = engine::ProbeQuantity::kOutput,
                            .synapse = std::nullopt}};
     definition_.defaults.dt = kDt;
@@ -72,7 +81,9 @@ class Builder {
     const double bound = std::sqrt(6.0 / static_cast<double>(fan_in));
     const std::vector<float> values = random_.Floats(engine::ElementCount(shape), -bound, bound);
     engine::TensorDefinition tensor{.id = "weight" + std::to_string(definition_.tensors.size()),
-                                    .shape = std::move(shape), .type = engine::DataType::kFloat32, .data = {}};
+                                    .shape = std::move(shape),
+                                    .type = engine::DataType::kFloat32,
+                                    .data = {}};
     tensor.data.resize(values.size() * sizeof(float));
     std::memcpy(tensor.data.data(), values.data(), tensor.data.size());
     definition_.tensors.push_back(std::move(tensor));

@@ -9,8 +9,8 @@
 namespace spikeserve::bench {
 
 // Networks with random weights (the same for the same seed), without biases, of signed integrate-and-fire
-// neurons. Gains are set from a float pass over a few random inputs so that a neuron spikes `rate` times per step
-// on average, as in trained networks.
+// neurons. Gains are set from a float pass over a few random inputs so that a neuron spikes `rate` times per
+// step on average, as in trained networks.
 
 // sizes: inputs, hidden layers, outputs.
 std::shared_ptr<const engine::Network> SeededDense(const std::vector<std::int64_t>& sizes, double rate);

@@ -111,9 +111,7 @@ class StepLoop::Slice {
     }
   }
 
-  bool IsPool(std::size_t layer) const {
-    return chain_.layers[layer].shape.kind == ChainLayer::Kind::kPool;
-  }
+  bool IsPool(std::size_t layer) const { return chain_.layers[layer].shape.kind == ChainLayer::Kind::kPool; }
   // The product that reads what a spiking layer emits.
   std::size_t NextProduct(std::size_t layer) const {
     if (IsPool(layer)) return chain_.layers.size();

@@ -11,14 +11,15 @@
 
 namespace spikeserve::bench {
 
-// What the step loop knows that the chain says only indirectly: weights with gain, dt and spike height folded in.
+// What the step loop knows that the chain says only indirectly: weights with gain, dt and spike height folded
+// in.
 struct FoldedChain {
   struct Layer {
-    ChainLayer shape;                        // of the chain
-    std::vector<float> weight;               // [out_channels, fan_in]
-    std::vector<float> constant, voltage;    // [out_size]
-    float decay = 0;                         // of the filter; 0 where the synapse is a pure delay
-    bool delayed = false;                    // a synapse: it takes the spikes of the step before
+    ChainLayer shape;                      // of the chain
+    std::vector<float> weight;             // [out_channels, fan_in]
+    std::vector<float> constant, voltage;  // [out_size]
+    float decay = 0;                       // of the filter; 0 where the synapse is a pure delay
+    bool delayed = false;                  // a synapse: it takes the spikes of the step before
   };
   std::vector<Layer> layers;
   bool probe_filter = false;
@@ -26,9 +27,9 @@ struct FoldedChain {
 };
 FoldedChain Fold(const Chain& chain);
 
-// The obvious way to simulate: for every step, for every layer, one float32 matrix product and one pass over the
-// neurons, as frameworks do it. Samples are split over the threads, each with a sequential OpenBLAS; where there
-// are fewer samples than threads, OpenBLAS takes the threads. One run at a time.
+// The obvious way to simulate: for every step, for every layer, one float32 matrix product and one pass over
+// the neurons, as frameworks do it. Samples are split over the threads, each with a sequential OpenBLAS;
+// where there are fewer samples than threads, OpenBLAS takes the threads. One run at a time.
 class StepLoop {
  public:
   // `hoist`: the product of the constant input is made once instead of every step.

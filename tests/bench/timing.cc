@@ -26,7 +26,8 @@ Times Summarise(std::vector<double> seconds) {
   return {median, median > 0 ? (seconds.back() - seconds.front()) / median : 0};
 }
 
-std::vector<Times> TimeInTurn(const std::vector<std::function<void()>>& bodies, int repetitions, double window) {
+std::vector<Times> TimeInTurn(const std::vector<std::function<void()>>& bodies, int repetitions,
+                              double window) {
   std::vector<int> calls;
   for (const auto& body : bodies) {
     body();

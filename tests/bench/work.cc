@@ -25,16 +25,16 @@ Work CountWork(const Chain& chain, std::int64_t steps, std::int64_t batch, std::
   // An engine that folds the readout makes one product of it: not an operation per spike. With one hidden
   // layer nothing is left; with more, the last layer's share is taken as its share of the neurons.
   const std::int64_t hidden = chain.neurons() - LastNeurons(chain);
-  const double last_spikes = chain.neurons() == 0 ? 0
-                                                  : static_cast<double>(spikes) *
-                                                        static_cast<double>(LastNeurons(chain)) /
-                                                        static_cast<double>(chain.neurons());
+  const double last_spikes = chain.neurons() == 0
+                                 ? 0
+                                 : static_cast<double>(spikes) * static_cast<double>(LastNeurons(chain)) /
+                                       static_cast<double>(chain.neurons());
   const auto readout = static_cast<std::int64_t>(last_spikes * static_cast<double>(chain.out_size()));
   work.synaptic_operations = hidden == 0 ? 0 : std::max<std::int64_t>(0, synaptic_operations - readout);
   work.cache_bytes = work.synaptic_operations * 4 + 2 * hidden * steps;
   const std::int64_t weight_bytes = chain.weights() * 4;
-  work.memory_bytes = chain.in_size() * input_bytes +
-                      (weight_bytes > kCachedWeightBytes ? weight_bytes / batch : 0);
+  work.memory_bytes =
+      chain.in_size() * input_bytes + (weight_bytes > kCachedWeightBytes ? weight_bytes / batch : 0);
   return work;
 }
 

@@ -8,8 +8,8 @@
 
 namespace spikeserve::bench {
 
-// What one inference cannot do without, however it is computed in exact arithmetic without a dense product per
-// step: the counts behind "binding resource" and "achieved".
+// What one inference cannot do without, however it is computed in exact arithmetic without a dense product
+// per step: the counts behind "binding resource" and "achieved".
 struct Work {
   std::int64_t macs = 0;                 // of the first and the last product, once per sample
   std::int64_t neuron_steps = 0;         // neurons times steps
