@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from goals import GOALS
+
 Json = dict[str, Any]
 
 
@@ -45,8 +47,8 @@ def cases(bench: Json) -> str:
     """One line per row; a wrong case has no figures."""
     header = [
         "case", "path", "steps", "batch", "threads", "inf/s", "spread", "x naive",
-        "x naive, first product once", "price of time", "G neuron-steps/s", "G synaptic ops/s", "counted MB/inf", "binds", "of the ceiling",
-        "peak MB", "class as naive / float",
+        "x naive, first product once", "price of time", "G neuron-steps/s", "G synaptic ops/s",
+        "counted MB/inf", "binds", "of the ceiling", "peak MB", "class as naive / float",
     ]  # fmt: skip
     return _table(header, [_case(row) for row in bench["rows"]])
 
@@ -106,12 +108,13 @@ def serving(result: Json) -> str:
     """The server, the bare server and the engine."""
     rates = result["inferences_per_second"]
     rows = [[name, _number(rates[name])] for name in ("server", "echo", "engine")]
-    return (
+    about = (
         f"{result['samples_per_request']} samples per request ({result['request_bytes']:,} bytes, answered "
         f"with {result['response_bytes']:,}), {result['connections']} connections with "
-        f"{result['in_flight']} calls each, {result['threads']} threads, load {result['load']:.1f}.\n\n{_table(['', 'inf/s'], rows)}\n\n"
-        f"The server reaches {result['share']:.0%} of the smaller of the other two."
+        f"{result['in_flight']} calls each, {result['threads']} threads, load {result['load']:.1f}."
     )
+    share = f"The server reaches {result['share']:.0%} of the smaller of the other two."
+    return f"{about}\n\n{_table(['', 'inf/s'], rows)}\n\n{share}"
 
 
 def memory(results: list[Json]) -> str:
@@ -122,6 +125,11 @@ def memory(results: list[Json]) -> str:
         for item in results
     ]  # fmt: skip
     return _table(["case", "steps", "batch", "seconds", "peak MB"], rows)
+
+
+def goals(results: dict[str, Any]) -> str:
+    """Each goal with its verdict."""
+    return _table(["goal", "bound", "measured", ""], [goal.line(results) for goal in GOALS])
 
 
 TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
@@ -150,11 +158,17 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("build"))
     parser.add_argument("--page", type=Path, default=Path("docs/benchmarks.md"))
     arguments = parser.parse_args()
+    files = sorted({file for file, _ in TABLES.values()})
+    results = {
+        file: json.loads((arguments.results / file).read_text())
+        for file in files
+        if (arguments.results / file).is_file()
+    }
     page = arguments.page.read_text()
     for name, (file, write) in TABLES.items():
-        path = arguments.results / file
-        if path.is_file():
-            page = replace(page, name, write(json.loads(path.read_text())))
+        if file in results:
+            page = replace(page, name, write(results[file]))
+    page = replace(page, "goals", goals(results))
     arguments.page.write_text(page)
     print(f"wrote {arguments.page}")
 

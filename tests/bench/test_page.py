@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import goals
 import page
 
 ROW = {
@@ -64,5 +65,31 @@ def test_peers_are_compared_with_ours_on_the_same_case() -> None:
 
 def test_the_page_has_the_markers_of_every_table() -> None:
     text = (Path(page.__file__).parents[2] / "docs" / "benchmarks.md").read_text()
-    for name in page.TABLES:
+    for name in (*page.TABLES, "goals"):
         page.replace(text, name, "")
+
+
+def test_goals_say_met_missed_or_not_measured() -> None:
+    best = {**ROW, "case": "mlp_784_128_10.f32", "mode": "exact", "batch": 256}
+    row = {goal.text: goal.line({"bench.json": {"rows": [best]}}) for goal in goals.GOALS}
+    assert row["MLP T=100, batch 256, float32: times naive"][2:] == ["70.00", "met"]
+    assert row["MLP T=100, batch 256, float32: price of time"][2:] == ["1.50", "met"]
+    assert row["VGG-16 T=32: times naive"][3] == "not measured"
+    slow = {**best, "naive_ratio": 69.9}
+    missed = goals.GOALS[2].line({"bench.json": {"rows": [slow]}})
+    assert missed[3] == "**missed**"
+
+
+def test_no_goal_is_met_by_a_wrong_case() -> None:
+    wrong = {**ROW, "case": "mlp_784_128_10.f32", "mode": "exact", "batch": 256, "correct": False}
+    assert {goal.line({"bench.json": {"rows": [wrong]}})[3] for goal in goals.GOALS} == {"not measured"}
+
+
+def test_the_best_peer_is_the_one_to_beat() -> None:
+    rates = {"spikeserve": 900.0, "slow": 10.0, "quick": 90.0, "PyTorch, float pass": 1e6}
+    rows = [
+        {"case": "fashion_cnn T=60", "system": system, "inferences_per_second": rate}
+        for system, rate in rates.items()
+    ]
+    lines = {goal.text: goal.line({"bench-peers.json": {"rows": rows}}) for goal in goals.GOALS}
+    assert lines["fashion_cnn T=60: times the best peer"][2:] == ["10.00", "met"]
