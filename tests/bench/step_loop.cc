@@ -86,7 +86,8 @@ class StepLoop::Slice {
     Reset();
     for (std::int64_t step = 0; step < steps_; ++step) {
       for (std::size_t layer = 0; layer < chain_.layers.size(); ++layer) {
-        const bool known = hoist_ && layer == 0 && step > 0;
+        // Made once, or made with the product behind it when its spikes came.
+        const bool known = (hoist_ && layer == 0 && step > 0) || (IsPool(layer) && IsBehindFilter(layer));
         if (!chain_.layers[layer].delayed && !known) Product(layer);
         Step(layer);
         // A filtered layer takes these spikes one step later: in the same buffers.
@@ -112,6 +113,10 @@ class StepLoop::Slice {
   }
 
   bool IsPool(std::size_t layer) const { return chain_.layers[layer].shape.kind == ChainLayer::Kind::kPool; }
+  bool IsBehindFilter(std::size_t pool) const {
+    while (IsPool(pool)) ++pool;
+    return chain_.layers[pool].delayed;
+  }
   // The product that reads what a spiking layer emits.
   std::size_t NextProduct(std::size_t layer) const {
     if (IsPool(layer)) return chain_.layers.size();
