@@ -107,7 +107,9 @@ TEST(StepLoop, ComputesWhatTheEngineComputes) {
           loop.Run(inputs);  // the second run starts anew
           const std::vector<float> got = loop.Run(inputs);
           ASSERT_EQ(got.size(), wanted.size());
-          for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 1e-3) << i;
+          for (std::size_t i = 0; i < got.size(); ++i)
+            EXPECT_NEAR(got[i], wanted[i], 1e-3)
+                << i << (rectified ? " rectified" : " signed") << " tau " << tau.value_or(-1);
         }
       }
     }

@@ -100,8 +100,8 @@ double Rate(std::int64_t threads, double seconds, const std::function<std::int64
 }
 
 double ReadRate(std::int64_t threads, double seconds, std::size_t bytes) {
-  const std::vector<Integers> pattern(bytes / kVectorBytes, Integers{} + 1);
-  const std::vector<std::vector<Integers>> buffers(static_cast<std::size_t>(threads), pattern);
+  std::vector<std::vector<Integers>> buffers(static_cast<std::size_t>(threads));
+  for (auto& buffer : buffers) buffer.assign(bytes / kVectorBytes, Integers{} + 1);
   return Rate(threads, seconds, [&](std::size_t thread) { return ReadRounds(buffers[thread]); });
 }
 

@@ -1,13 +1,10 @@
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -74,29 +71,16 @@ AloneResult RunAlone(const Case& one, const AloneOptions& options) {
 }
 
 std::int64_t PeakBytesAlone(const Case& one, const AloneOptions& options) {
-  std::vector<std::string> words{"bench",
-                                 "--alone",
-                                 one.name,
-                                 "--data",
-                                 options.data.string(),
-                                 "--batch",
-                                 std::to_string(options.batch),
-                                 "--threads",
-                                 std::to_string(options.threads)};
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t actions{};
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  pid_t child = 0;
-  const int failed = posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) return 0;
-  int status = 0;
-  rusage usage{};
-  if (wait4(child, &status, 0, &usage) != child || status != 0) return 0;
-  return usage.ru_maxrss * 1024;
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  const std::string command = "'" + program + "' --alone " + one.name + " --data '" + options.data.string() +
+                              "' --batch " + std::to_string(options.batch) + " --threads " +
+                              std::to_string(options.threads);
+  FILE* out = popen(command.c_str(), "r");
+  if (out == nullptr) return 0;
+  std::string text;
+  for (int c = std::fgetc(out); c != EOF; c = std::fgetc(out)) text += static_cast<char>(c);
+  if (pclose(out) != 0) return 0;
+  return nlohmann::json::parse(text).at("peak_bytes").get<std::int64_t>();
 }
 
 }  // namespace spikeserve::bench
