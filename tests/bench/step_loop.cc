@@ -90,7 +90,9 @@ class StepLoop::Slice {
         const bool known = (hoist_ && layer == 0 && step > 0) || (IsPool(layer) && IsBehindFilter(layer));
         if (!chain_.layers[layer].delayed && !known) Product(layer);
         Step(layer);
-        // A filtered layer takes these spikes one step later: in the same buffers.
+      }
+      // A filtered layer takes these spikes one step later.
+      for (std::size_t layer = 0; layer < chain_.layers.size(); ++layer) {
         const std::size_t next = NextProduct(layer);
         if (next < chain_.layers.size() && chain_.layers[next].delayed) ProductOfDelayed(layer, next);
       }
