@@ -1,10 +1,10 @@
 # Thin names for what CMakePresets.json, tools/ and .venv do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint tidy fuzz sanitize accuracy clean bootstrap bootstrap-demo venv build server
+.PHONY: help demo test lint tidy fuzz sanitize accuracy bench bench-peers clean bootstrap bootstrap-demo venv build server
 PYTHON := .venv/bin/python
 
 help:  ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 demo: bootstrap-demo server venv  ## Convert a Keras network, serve it, classify 1,000 images, print accuracy and speed
 	$(PYTHON) tools/demo.py
@@ -28,6 +28,12 @@ fuzz: bootstrap  ## Every fuzz target for a bounded time
 accuracy: bootstrap-demo server venv  ## Measure all networks and write docs/accuracy.md
 	$(PYTHON) tools/accuracy_table.py
 
+bench: bootstrap-bench venv  ## Measure the CPU engine against a step loop and a float pass; build/bench.json
+	tools/bench.sh
+
+bench-peers: bootstrap-bench venv  ## Measure PyTorch, SpikingJelly, snnTorch and Sinabs beside spikeserve
+	tools/bench.sh peers
+
 clean:  ## Remove builds and the virtual environment
 	rm -rf build .venv
 
@@ -36,6 +42,9 @@ bootstrap:
 
 bootstrap-demo:
 	@tools/bootstrap.sh demo
+
+bootstrap-bench:
+	@tools/bootstrap.sh bench
 
 venv:
 	@tools/python-env.sh

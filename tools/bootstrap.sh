@@ -2,6 +2,7 @@
 # Installs the Debian packages that are missing. Quick and quiet when none is.
 #   tools/bootstrap.sh        what build, tests, lint and fuzzing need
 #   tools/bootstrap.sh demo   what the server and the demo need
+#   tools/bootstrap.sh bench  what the benchmark needs
 set -euo pipefail
 
 packages=(
@@ -10,7 +11,9 @@ packages=(
   libspdlog-dev libcli11-dev libhwy-dev prometheus-cpp-dev libcivetweb-dev libssl-dev
   ca-certificates python3 python3-venv dataset-fashion-mnist
 )
-if [ "${1:-}" != demo ]; then
+if [ "${1:-}" = bench ]; then
+  packages+=(libopenblas-dev libdnnl-dev nlohmann-json3-dev libgtest-dev libgmock-dev ccache)
+elif [ "${1:-}" != demo ]; then
   packages+=(
     git libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev
     clang libclang-rt-14-dev clang-format clang-tidy ccache

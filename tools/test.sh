@@ -17,7 +17,7 @@ check() {
 
 check lint tools/lint.sh python
 check ctest "$ctest" --preset release --parallel "$(nproc)"
-check pytest .venv/bin/python -m pytest -c client/python/pyproject.toml client/python/tests tests/e2e
+check pytest .venv/bin/python -m pytest -c client/python/pyproject.toml client/python/tests tests/e2e tests/bench
 
 # How many tests ran on a GPU; where there is none, why.
 gpu_summary() {

@@ -1,0 +1,167 @@
+#include "tests/bench/rpc_load.h"
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <iostream>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "spikeserve/v1/simulation.grpc.pb.h"
+
+namespace spikeserve::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr const char* kMethod = "/spikeserve.v1.SimulationService/Simulate";
+constexpr double kWarmUpSeconds = 0.5;
+
+std::shared_ptr<grpc::Channel> Connect(const std::string& address, int number) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  arguments.SetInt("spikeserve.connection", number);  // channels with equal arguments share a connection
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+grpc::ByteBuffer Buffer(const std::string& bytes) {
+  const grpc::Slice slice(bytes);
+  return {&slice, 1};
+}
+
+// Keeps a number of calls under way until it is stopped.
+class Load {
+ public:
+  Load(const LoadOptions& options, const std::string& request) : request_(Buffer(request)) {
+    for (int i = 0; i < options.connections; ++i) {
+      stubs_.push_back(std::make_unique<grpc::GenericStub>(Connect(options.address, i)));
+    }
+    for (auto& stub : stubs_) {
+      for (int i = 0; i < options.in_flight; ++i) Start(*stub);
+    }
+  }
+  std::int64_t done() const { return done_; }
+
+  // Waits for the calls under way.
+  void Stop() {
+    stopping_ = true;
+    std::unique_lock lock(mu_);
+    idle_.wait(lock, [this] { return running_ == 0; });
+    if (!failure_.empty()) throw std::runtime_error(failure_);
+  }
+
+ private:
+  struct Call {
+    grpc::ClientContext context;
+    grpc::ByteBuffer response;
+  };
+
+  void Start(grpc::GenericStub& stub) {
+    {
+      const std::lock_guard lock(mu_);
+      ++running_;
+    }
+    auto call = std::make_shared<Call>();
+    Call& at = *call;
+    stub.UnaryCall(&at.context, kMethod, {}, &request_, &at.response,
+                   [this, &stub, call](const grpc::Status& status) { Finish(stub, status); });
+  }
+
+  void Finish(grpc::GenericStub& stub, const grpc::Status& status) {
+    if (status.ok()) {
+      ++done_;
+      if (!stopping_) Start(stub);
+    }
+    const std::lock_guard lock(mu_);
+    if (!status.ok() && failure_.empty()) failure_ = "Simulate: " + status.error_message();
+    if (--running_ == 0) idle_.notify_all();
+  }
+
+  grpc::ByteBuffer request_;
+  std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
+  std::atomic<std::int64_t> done_ = 0;
+  std::atomic<bool> stopping_ = false;
+  std::mutex mu_;  // guards all below
+  std::condition_variable idle_;
+  int running_ = 0;
+  std::string failure_;
+};
+
+void Sleep(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
+
+class EchoService final
+    : public v1::SimulationService::WithRawCallbackMethod_Simulate<v1::SimulationService::Service> {
+ public:
+  explicit EchoService(std::int64_t bytes)
+      : response_(Buffer(std::string(static_cast<std::size_t>(bytes), '\0'))) {}
+  grpc::ServerUnaryReactor* Simulate(grpc::CallbackServerContext* call, const grpc::ByteBuffer*,
+                                     grpc::ByteBuffer* response) override {
+    *response = response_;
+    grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+ private:
+  grpc::ByteBuffer response_;
+};
+
+}  // namespace
+
+double CallsPerSecond(const LoadOptions& options, const std::string& request) {
+  Load load(options, request);
+  Sleep(kWarmUpSeconds);
+  const std::int64_t before = load.done();
+  const auto start = Clock::now();
+  Sleep(options.seconds);
+  const std::int64_t after = load.done();
+  const double took = std::chrono::duration<double>(Clock::now() - start).count();
+  load.Stop();
+  return static_cast<double>(after - before) / took;
+}
+
+std::string CallOnce(const std::string& address, const std::string& request) {
+  grpc::GenericStub stub(Connect(address, -1));
+  grpc::ClientContext context;
+  const grpc::ByteBuffer buffer = Buffer(request);
+  grpc::ByteBuffer response;
+  std::mutex mu;
+  std::condition_variable changed;
+  bool done = false;
+  grpc::Status status;
+  stub.UnaryCall(&context, kMethod, {}, &buffer, &response, [&](const grpc::Status& result) {
+    const std::lock_guard lock(mu);
+    status = result;
+    done = true;
+    changed.notify_all();
+  });
+  std::unique_lock lock(mu);
+  changed.wait(lock, [&] { return done; });
+  if (!status.ok()) throw std::runtime_error("Simulate: " + status.error_message());
+  grpc::Slice slice;
+  if (!response.DumpToSingleSlice(&slice).ok()) throw std::runtime_error("Simulate: no response");
+  return {reinterpret_cast<const char*>(slice.begin()), slice.size()};
+}
+
+void ServeEcho(std::int64_t response_bytes) {
+  EchoService service(response_bytes);
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.SetMaxReceiveMessageSize(-1);
+  builder.RegisterService(&service);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr) throw std::runtime_error("cannot listen on 127.0.0.1");
+  std::cout << "listening on 127.0.0.1:" << port << std::endl;
+  std::cin.ignore(std::numeric_limits<std::streamsize>::max());
+  server->Shutdown();
+}
+
+}  // namespace spikeserve::bench

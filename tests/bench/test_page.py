@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import goals
+import page
+
+ROW = {
+    "case": "mlp", "path": "auto", "steps": 100, "batch": 64, "threads": 2, "correct": True,
+    "step_loop_agreement": 1.0, "float_agreement": 0.99, "inferences_per_second": 12345.6, "spread": 0.1,
+    "naive_ratio": 70.0, "hoisted_ratio": 3.0, "price_of_time": 1.5, "neuron_steps_per_second": 2e9,
+    "synaptic_operations_per_second": 0.0, "counted_bytes": 784, "binding_resource": "multiply-add",
+    "achieved": 0.5, "peak_bytes": 20_000_000,
+}  # fmt: skip
+
+
+def test_a_table_goes_between_its_markers_and_nowhere_else() -> None:
+    text = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n<!-- begin y -->\n<!-- end y -->\n"
+    new = page.replace(text, "x", r"new \1")
+    assert new == text.replace("old", r"new \1")
+    assert page.replace(new, "x", r"new \1") == new
+
+
+def test_missing_or_doubled_markers_are_refused() -> None:
+    with pytest.raises(ValueError, match="begin x"):
+        page.replace("nothing", "x", "")
+    with pytest.raises(ValueError, match="once"):
+        page.replace("<!-- begin x -->\n<!-- end x -->\n" * 2, "x", "")
+
+
+def test_a_wrong_case_shows_no_figure() -> None:
+    wrong = {"case": "mlp", "path": "auto", "steps": 1, "batch": 1, "threads": 1, "correct": False}
+    table = page.cases({"rows": [ROW, {**wrong, "step_loop_agreement": 0.5, "float_agreement": 0.5}]})
+    header, rule, right, last = table.splitlines()
+    assert "12,346" in right
+    assert "70.0" in right
+    assert "wrong" in last
+    assert len({line.count("|") for line in (header, rule, right, last)}) == 1
+
+
+def test_what_was_not_compared_is_a_dash() -> None:
+    plain = {**ROW, "naive_ratio": None, "hoisted_ratio": None, "price_of_time": None, "peak_bytes": 0}
+    cells = page.cases({"rows": [plain]}).splitlines()[-1].split(" | ")
+    assert cells[6:10] == ["-", "-", "-", "-"]
+
+
+def test_peers_are_compared_with_ours_on_the_same_case() -> None:
+    def row(system: str, rate: float) -> page.Json:
+        base = {"case": "mlp T=100", "system": system, "batch": 1, "steps": 100, "accuracy": 0.87}
+        return {**base, "inferences_per_second": rate}
+
+    result = {
+        "rows": [row("spikeserve", 1000.0), row("loop", 10.0)], "time_to_accuracy": [row("loop", 10.0)],
+        "versions": {"loop": "torch 1"}, "threads": 2, "images": 1000, "load": 0.5,
+    }  # fmt: skip
+    text = page.peers(result)
+    assert "| mlp T=100 | loop | 1 | 10.0 | 87.0% | 100.00 |" in text
+    assert "| mlp | loop | 100 | 87.0% | 10.0 |" in text
+
+
+def test_the_page_has_the_markers_of_every_table() -> None:
+    text = (Path(page.__file__).parents[2] / "docs" / "benchmarks.md").read_text()
+    for name in (*page.TABLES, "goals"):
+        page.replace(text, name, "")
+
+
+def test_goals_say_met_missed_or_not_measured() -> None:
+    best = {**ROW, "case": "mlp_784_128_10.f32", "mode": "exact", "batch": 256}
+    row = {goal.text: goal.line({"bench.json": {"rows": [best]}}) for goal in goals.GOALS}
+    assert row["MLP T=100, batch 256, float32: times naive"][2:] == ["70.00", "met"]
+    assert row["MLP T=100, batch 256, float32: price of time"][2:] == ["1.50", "met"]
+    assert row["VGG-16 T=32: times naive"][3] == "not measured"
+    slow = {**best, "naive_ratio": 69.9}
+    missed = goals.GOALS[2].line({"bench.json": {"rows": [slow]}})
+    assert missed[3] == "**missed**"
+
+
+def test_no_goal_is_met_by_a_wrong_case() -> None:
+    wrong = {**ROW, "case": "mlp_784_128_10.f32", "mode": "exact", "batch": 256, "correct": False}
+    assert {goal.line({"bench.json": {"rows": [wrong]}})[3] for goal in goals.GOALS} == {"not measured"}
+
+
+def test_the_best_peer_is_the_one_to_beat() -> None:
+    rates = {"spikeserve": 900.0, "slow": 10.0, "quick": 90.0, "PyTorch, float pass": 1e6}
+    rows = [
+        {"case": "fashion_cnn T=60", "system": system, "inferences_per_second": rate}
+        for system, rate in rates.items()
+    ]
+    lines = {goal.text: goal.line({"bench-peers.json": {"rows": rows}}) for goal in goals.GOALS}
+    assert lines["fashion_cnn T=60: times the best peer"][2:] == ["10.00", "met"]

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tests/bench/ceilings.h"
+#include "tests/bench/chain.h"
+
+namespace spikeserve::bench {
+
+// What one inference cannot do without, however it is computed in exact arithmetic without a dense product
+// per step: the counts behind "binding resource" and "achieved".
+struct Work {
+  std::int64_t macs = 0;                 // of the first and the last product, once per sample
+  std::int64_t neuron_steps = 0;         // neurons times steps
+  std::int64_t synaptic_operations = 0;  // spikes times the weights they reach, the readout's left out
+  std::int64_t cache_bytes = 0;          // int32 weights that spikes read, spike counts written and read
+  std::int64_t memory_bytes = 0;         // input, and the share of the weights where caches cannot hold them
+};
+
+// `synaptic_operations`: measured, per inference, of all layers. `input_bytes`: of one value.
+Work CountWork(const Chain& chain, std::int64_t steps, std::int64_t batch, std::int64_t synaptic_operations,
+               std::int64_t spikes, std::int64_t input_bytes);
+
+struct Floor {
+  double seconds = 0;    // per inference, by the resource that binds
+  std::string resource;  // its name
+};
+Floor FloorOf(const Work& work, const Ceilings& ceilings);
+
+// Vector instructions per neuron and step of filter-free integrate-and-fire: add, add, floor, max, subtract,
+// narrow, store.
+constexpr double kScanOperations = 7;
+// Weights that stay in the caches between samples: more are read from memory once per run.
+constexpr std::int64_t kCachedWeightBytes = std::int64_t{16} << 20;
+
+}  // namespace spikeserve::bench

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Builds and runs the CPU benchmark; results are build/bench*.json.
+#   tools/bench.sh             cases, server, memory
+#   tools/bench.sh quick       the small cases only, with short times
+#   tools/bench.sh peers       PyTorch and the spiking libraries beside spikeserve
+#   tools/bench.sh page        write the results into docs/benchmarks.md
+set -euo pipefail
+cd "$(dirname "$0")/.."
+what=${1:-all}
+python=.venv/bin/python
+programs=build/release/tests/bench
+data=build/bench-data
+
+if [ "$what" = page ]; then
+  exec python3 tests/bench/page.py
+fi
+cmake --preset release -DSPIKESERVE_BENCH=ON >/dev/null
+cmake --build --preset release --target spikeserve-bench spikeserve-bench-load spikeserve-server
+[ -f "$data/fashion_test.labels" ] || "$python" tests/bench/prepare.py "$data"
+
+case $what in
+  all)
+    "$programs/spikeserve-bench" --data "$data"
+    "$python" tests/bench/serving.py
+    "$python" tests/bench/memory.py
+    ;;
+  quick) "$programs/spikeserve-bench" --data "$data" --quick --case mlp_784_128 ;;
+  peers)
+    venv=build/bench-venv
+    [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+    # The spiking libraries one by one: one that does not install is left out.
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check torch 'protobuf>=5.29,<7' numpy
+    for package in spikingjelly snntorch sinabs; do
+      "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$package" ||
+        echo "$package could not be installed"
+    done
+    PYTHONPATH=client/python/src "$venv/bin/python" tests/bench/peers.py
+    ;;
+  *) echo "tools/bench.sh: got $what, wanted all, quick, peers or page" >&2; exit 2 ;;
+esac
