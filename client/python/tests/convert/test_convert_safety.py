@@ -220,7 +220,7 @@ def names_of_variable_length(count: int, text: bytes) -> bytes:
     data = bytearray(content.getvalue())
     first = 0
     for at in range(0, len(data) - 32, 4):  # length, address and index of the first, then of the second
-        lengths = (data[at : at + 4], data[at + 16 : at + 20])
+        lengths = (bytes(data[at : at + 4]), bytes(data[at + 16 : at + 20]))
         if lengths == (len(text).to_bytes(4, "little"), (1).to_bytes(4, "little")):
             first = at
     for i in range(1, count):
