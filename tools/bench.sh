@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds and runs the CPU benchmark; results are build/bench*.json.
-#   tools/bench.sh             cases, server, memory
-#   tools/bench.sh quick       the small cases only, with short times
+#   tools/bench.sh             cases, neuron types, server, memory
+#   tools/bench.sh quick       its own tests and the small cases, with short times
 #   tools/bench.sh peers       PyTorch and the spiking libraries beside spikeserve
 #   tools/bench.sh page        write the results into docs/benchmarks.md
 set -euo pipefail
@@ -15,16 +15,22 @@ if [ "$what" = page ]; then
   exec python3 tests/bench/page.py
 fi
 cmake --preset release -DSPIKESERVE_BENCH=ON >/dev/null
-cmake --build --preset release --target spikeserve-bench spikeserve-bench-load spikeserve-server
+cmake --build --preset release --target spikeserve-bench spikeserve-bench-neurons spikeserve-bench-load spikeserve-server
 [ -f "$data/fashion_test.labels" ] || "$python" tests/bench/prepare.py "$data"
 
 case $what in
   all)
     "$programs/spikeserve-bench" --data "$data"
+    "$programs/spikeserve-bench-neurons" build/bench-neurons.json
     "$python" tests/bench/serving.py
     "$python" tests/bench/memory.py
     ;;
-  quick) "$programs/spikeserve-bench" --data "$data" --quick --case mlp_784_128 ;;
+  quick)
+    cmake --build --preset release --target bench_tests
+    "$programs/bench_tests" --gtest_brief=1
+    "$programs/spikeserve-bench" --data "$data" --quick --case mlp_784_128
+    "$programs/spikeserve-bench-neurons" build/bench-neurons.json
+    ;;
   peers)
     venv=build/bench-venv
     [ -x "$venv/bin/python" ] || python3 -m venv "$venv"

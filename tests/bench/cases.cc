@@ -20,7 +20,6 @@ using engine::Index;
 using SharedNetwork = std::shared_ptr<const engine::Network>;
 
 constexpr double kRate = 0.07;  // spikes per neuron and step of seeded networks
-constexpr std::int64_t kMaxStructureBytes = std::int64_t{4} << 20;
 
 std::string Contents(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -31,7 +30,8 @@ std::string Contents(const std::filesystem::path& path) {
 SharedNetwork FromFile(const std::filesystem::path& path) {
   auto file = serving::DecodeNetworkFile(Contents(path));
   if (!file.ok()) throw std::runtime_error(path.string() + ": " + file.status().message());
-  auto parsed = rpc::DecodeNetwork(file.value().payload, kMaxStructureBytes);
+  serving::MemoryBudget budget(std::int64_t{1} << 40);
+  auto parsed = rpc::DecodeNetwork(file.value().payload, {}, budget);
   if (!parsed.ok()) throw std::runtime_error(path.string() + ": " + parsed.status().message());
   auto network = engine::Network::Create(std::move(parsed.value().definition), {});
   if (!network.ok()) throw std::runtime_error(path.string() + ": " + network.status().message());

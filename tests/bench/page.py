@@ -76,6 +76,29 @@ def _case(row: Json) -> list[str]:
     ]
 
 
+def neurons(result: Json) -> str:
+    """One line per neuron type; a wrong one has no figures."""
+    rows = [
+        [
+            row["neuron"],
+            *(
+                [
+                    _number(row["neuron_steps_per_second"] / 1e6),
+                    _number(row["ratio"], 2),
+                    _number(row["spikes_per_step"], 3),
+                    f"{row['spread']:.0%}",
+                ]
+                if row["correct"]
+                else ["wrong", "-", "-", "-"]
+            ),
+        ]
+        for row in result["rows"]
+    ]
+    return _table(
+        ["neuron type", "M neuron-steps/s", "to SpikingRectifiedLinear", "spikes/step", "spread"], rows
+    )
+
+
 def peers(result: Json) -> str:
     """Every system at the same steps and images, then each at its own best number of steps."""
     ours = {
@@ -135,6 +158,7 @@ def goals(results: dict[str, Any]) -> str:
 TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "machine": ("bench.json", machine),
     "cases": ("bench.json", cases),
+    "neurons": ("bench-neurons.json", neurons),
     "peers": ("bench-peers.json", peers),
     "serving": ("bench-serving.json", serving),
     "memory": ("bench-memory.json", memory),

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <utility>
 
 #include "server/engine/index.h"
@@ -15,7 +16,10 @@ using engine::Index;
 
 float Decay(const engine::Synapse& synapse, double dt) {
   // Below 0.03 dt Nengo takes a lowpass for a pure delay.
-  return synapse && synapse->tau > 0.03 * dt ? static_cast<float>(std::exp(-dt / synapse->tau)) : 0.0F;
+  if (!synapse) return 0.0F;
+  const auto* lowpass = std::get_if<engine::Lowpass>(&*synapse);
+  if (lowpass == nullptr) throw std::invalid_argument("the step loop knows no synapse but Lowpass");
+  return lowpass->tau > 0.03 * dt ? static_cast<float>(std::exp(-dt / lowpass->tau)) : 0.0F;
 }
 
 // Voltage gained per step and unit of S; 1 in the last layer, which has no neurons.

@@ -43,6 +43,16 @@ def test_a_wrong_case_shows_no_figure() -> None:
     assert len({line.count("|") for line in (header, rule, right, last)}) == 1
 
 
+def test_a_wrong_neuron_type_shows_no_figure() -> None:
+    right = {
+        "neuron": "Lif", "correct": True, "neuron_steps_per_second": 2e8, "ratio": 0.5,
+        "spikes_per_step": 0.1, "spread": 0.02,
+    }  # fmt: skip
+    lines = page.neurons({"rows": [right, {**right, "correct": False}]}).splitlines()
+    assert lines[2] == "| Lif | 200.0 | 0.50 | 0.100 | 2% |"
+    assert lines[3] == "| Lif | wrong | - | - | - |"
+
+
 def test_what_was_not_compared_is_a_dash() -> None:
     plain = {**ROW, "naive_ratio": None, "hoisted_ratio": None, "price_of_time": None, "peak_bytes": 0}
     cells = page.cases({"rows": [plain]}).splitlines()[-1].split(" | ")
