@@ -14,8 +14,9 @@ data=build/bench-data
 if [ "$what" = page ]; then
   exec python3 tests/bench/page.py
 fi
-cmake --preset release -DSPIKESERVE_BENCH=ON >/dev/null
-cmake --build --preset release --target spikeserve-bench spikeserve-bench-neurons spikeserve-bench-load spikeserve-server
+. tools/cuda-env.sh
+"$cmake" --preset release -DSPIKESERVE_CUDA="$cuda" -DSPIKESERVE_BENCH=ON -DSPIKESERVE_TESTS=ON >/dev/null
+"$cmake" --build --preset release --target spikeserve-bench spikeserve-bench-neurons spikeserve-bench-load spikeserve-server
 [ -f "$data/fashion_test.labels" ] || "$python" tests/bench/prepare.py "$data"
 
 case $what in
@@ -26,7 +27,7 @@ case $what in
     "$python" tests/bench/memory.py
     ;;
   quick)
-    cmake --build --preset release --target bench_tests
+    "$cmake" --build --preset release --target bench_tests
     "$programs/bench_tests" --gtest_brief=1
     "$programs/spikeserve-bench" --data "$data" --quick --case mlp_784_128
     "$programs/spikeserve-bench-neurons" build/bench-neurons.json
