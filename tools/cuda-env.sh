@@ -6,7 +6,7 @@
 
 # Whether version $1 is at least $2.
 at_least() { [ "$(printf '%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
-version_of_cmake() { "$1" --version 2>/dev/null | sed -n 's/^cmake version //p'; }
+version_of_cmake() { "$1" --version 2>/dev/null | sed -n 's/^cmake version //p' || true; }
 
 find_cuda() {
   local wheels=build/cuda-toolkit nvcc release
@@ -18,7 +18,7 @@ find_cuda() {
   nvcc=${CUDACXX:-}
   [ -n "$nvcc" ] || [ ! -f "$wheels/complete" ] || nvcc=$wheels/toolkit/bin/nvcc
   [ -n "$nvcc" ] || nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
-  release=$("$nvcc" --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\),.*/\1/p')
+  release=$("$nvcc" --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\),.*/\1/p' || true)
   if [ -z "$release" ]; then
     cuda_note="no CUDA toolkit was found; tools/cuda-toolkit.sh fetches one"
   elif ! at_least "$release" 13; then
