@@ -251,8 +251,9 @@ TEST(CudaBackend, IdleWorkspacesMakeRoom) {
   cuda::DeviceLimits limits = SmallLimits();
   limits.memory_bytes = 80 << 10;
   const Loaded loaded = On(MakeHostTwin(limits), DeepMlp(kWeights, 0.005));
-  for (std::int64_t steps = 5; steps < 30; ++steps) {  // a workspace each
-    const auto simulation = loaded.network->NewSimulation(Spec(steps), InputsOf({Rising(steps, 3, 4e3F)}));
+  for (std::int64_t steps = 5; steps < 30; ++steps) {              // a workspace each
+    const std::vector<Sample> samples = {Rising(steps, 3, 4e3F)};  // outlive the simulation
+    const auto simulation = loaded.network->NewSimulation(Spec(steps), InputsOf(samples));
     ASSERT_TRUE(simulation.ok()) << simulation.status().message();
     ASSERT_TRUE(simulation.value()->Advance(steps).ok());
   }
