@@ -199,8 +199,9 @@ class Rules {
     if (!OneInput()) {
       return std::nullopt;
     }
-    const bool valid =
-        CheckParameter(neuron.gain, "gain") & CheckParameter(neuron.bias, "bias") & CheckVoltage(neuron);
+    bool valid = CheckParameter(neuron.gain, "gain");  // all three, so that all violations are told
+    valid = CheckParameter(neuron.bias, "bias") && valid;
+    valid = CheckVoltage(neuron) && valid;
     return valid ? std::optional(In()) : std::nullopt;
   }
 
