@@ -45,8 +45,8 @@ read: its row shows what happens where a code does not fit the network.
 
 Early exit: the margin is calibrated by `spikeserve.calibrate_early_exit` on the second half of the images for
 a loss of accuracy of at most the first column there, out of {exit_steps} steps; accuracy and steps are those
-of a run with `early_exit` on the first half. A few hundred images decide a loss of accuracy only to a point or
-two: calibrate on as many as you have.
+of a run with `early_exit` on the first half. A few hundred images decide a loss of accuracy only to a point
+or two: calibrate on as many as you have.
 """
 
 
