@@ -17,7 +17,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using FloatTag = hn::CappedTag<float, 16>;
 using IntTag = hn::RebindToSigned<FloatTag>;
 using Float = hn::Vec<FloatTag>;
-using Int = hn::Vec<IntTag>;
 
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(FloatTag()));
 // Four vectors of 512 bits, eight of 256, sixteen of 128: sums of one block stay in registers.
@@ -54,32 +53,6 @@ struct alignas(64) Padded {
     std::fill(values + width, values + padded, 0.0F);
   }
 };
-
-template <int kVectors>
-HWY_INLINE void AddSpikes(const EventTerm& term, std::int64_t step, Int (&sums)[kVectors]) {
-  const IntTag d;
-  constexpr std::int64_t kWidth = kVectors * kLanes;
-  for (const CellRange& range : term.ranges) {
-    const std::int64_t first = range.unit;
-    const std::int64_t end = first + range.units;
-    const std::int32_t* weights = term.weights + (range.row - range.cell) * kWidth;
-    for (const std::int32_t cell : term.events->Active(step, first, end)) {
-      const std::int32_t* row = weights + cell * kWidth;
-      for (int i = 0; i < kVectors; ++i) {
-        sums[i] = hn::Add(sums[i], hn::LoadU(d, row + i * kLanes));
-      }
-    }
-    const std::span<const std::int32_t> repeated = term.events->Repeated(step, first, end);
-    const std::int32_t* extra = term.events->Extra(repeated);
-    for (std::size_t e = 0; e < repeated.size(); ++e) {
-      const std::int32_t* row = weights + repeated[e] * kWidth;
-      const Int factor = hn::Set(d, extra[e]);
-      for (int i = 0; i < kVectors; ++i) {
-        sums[i] = hn::Add(sums[i], hn::Mul(factor, hn::LoadU(d, row + i * kLanes)));
-      }
-    }
-  }
-}
 
 // State and constants of a block, in padded copies.
 struct Locals {
@@ -123,7 +96,11 @@ HWY_INLINE void StoreCounts(Float spikes, std::uint8_t* out, std::int64_t room) 
   const hn::Rebind<std::uint8_t, FloatTag> bytes;
   const hn::RebindToUnsigned<FloatTag> words;
   const auto word = hn::BitCast(words, hn::Add(spikes, hn::Set(FloatTag(), 8388608.0F)));
+#if HWY_TARGET == HWY_AVX3_DL  // Highway 1.0.3 truncates wrongly here
+  const decltype(hn::Zero(bytes)) narrow{_mm512_cvtepi32_epi8(word.raw)};
+#else
   const auto narrow = hn::TruncateTo(bytes, word);
+#endif
   if (HWY_LIKELY(room >= kLanes)) {
     hn::StoreU(narrow, bytes, out);
   } else if (room > 0) {
@@ -137,18 +114,12 @@ template <int kVectors>
 HWY_INLINE void AddTerm(const EventTerm& term, std::int64_t step, Padded& scale, Padded& filter,
                         Padded& constant, Float (&total)[kVectors]) {
   const FloatTag d;
-  Int sums[kVectors];
-  if (term.constant == nullptr) {
-    for (int i = 0; i < kVectors; ++i) {
-      sums[i] = hn::Zero(IntTag());
-    }
-    AddSpikes<kVectors>(term, step, sums);
-  }
+  const std::int32_t* const sums = term.sums + step * kVectors * kLanes;
   for (int i = 0; i < kVectors; ++i) {
     const int at = i * kLanes;
-    const Float current = term.constant != nullptr
-                              ? hn::Load(d, constant.values + at)
-                              : hn::Mul(hn::ConvertTo(d, sums[i]), hn::Load(d, scale.values + at));
+    const Float current = term.constant != nullptr ? hn::Load(d, constant.values + at)
+                                                   : hn::Mul(hn::ConvertTo(d, hn::LoadU(IntTag(), sums + at)),
+                                                             hn::Load(d, scale.values + at));
     if (term.filtered) {
       const Float held = hn::Load(d, filter.values + at);
       total[i] = hn::Add(total[i], held);
@@ -282,7 +253,7 @@ HWY_INLINE Float ConstantCharge(const EventBlock& block, const Locals& locals, F
     const Float current = hn::Add(total, hn::Load(d, locals.bias.values + at));
     charge[i] = kSigned ? current : hn::IfThenZeroElse(hn::Le(current, hn::Zero(d)), current);
     const Float voltage = hn::Max(one, hn::Load(d, locals.voltage.values + at));
-    const Float bound = hn::Add(hn::Add(voltage, charge[i]), one);
+    const Float bound = hn::Floor(hn::Add(voltage, charge[i]));  // voltages stay below 1 after a step
     most = hn::Max(most, hn::IfThenElse(hn::Eq(bound, bound), bound, hn::Set(d, kInfinity)));
   }
   return most;

@@ -3,31 +3,25 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/cpu/event_list.h"
 #include "kernels/cpu/packed_weights.h"
 
-// A layer over many steps, driven by spikes: integer rows of weights are added for the spikes of each step,
-// and filter, membrane and emission follow while sums and state are in registers. Every number is that of
+// A layer over many steps: filter, membrane and emission of a block of neurons whose state stays in
+// registers, on currents that are constant or given as sums of integer weights. Every number is that of
 // product.h, population.h and fold.h, operation by operation, so that both give the same bits.
 namespace spikeserve::kernels {
 
-// Outputs of a block of PackedWeights<std::int32_t>. The vector length of this machine decides.
+// Neurons of a full block, a multiple of kLaneUnit. The vector length of this machine decides.
 std::int64_t EventBlockWidth();
 constexpr std::int64_t kMaxEventBlockWidth = 128;
 
 constexpr std::size_t kMaxEventTerms = 4;
 
-// Bytes that must be readable behind the last spike count of a buffer.
-constexpr std::int64_t kCountPadding = 64;
-
-// What one source adds to a block: a current that does not change, or spikes through weights.
+// What one source adds to a block: a current that does not change, or sums of weights over spikes.
 struct EventTerm {
-  const float* constant = nullptr;        // [width]; null: the next fields say what
-  const std::int32_t* weights = nullptr;  // [row][padded width]
-  std::span<const CellRange> ranges;
-  const EventList* events = nullptr;  // of the source, at least `steps` steps
-  const float* scale = nullptr;       // [width]
-  bool filtered = false;              // behind the weights, with one step of delay
+  const float* constant = nullptr;     // [width]; null: the next two fields
+  const std::int32_t* sums = nullptr;  // [steps][padded width]
+  const float* scale = nullptr;        // [width]
+  bool filtered = false;               // behind the weights, with one step of delay
   float decay = 0;
   float* filter = nullptr;  // [width], state
 };
@@ -62,7 +56,6 @@ struct EventResult {
   bool narrow = true;        // false: a count may not fit a byte; state and outputs are spoilt
 };
 
-// Sums must fit an int32: the caller has checked the largest count times the row sums.
 EventResult RunEventBlock(const EventBlock& block);
 
 }  // namespace spikeserve::kernels

@@ -8,13 +8,14 @@
 namespace spikeserve::kernels {
 namespace {
 
-// Where the cells of one step go: behind what the lists hold already.
-struct StepLists {
+// One step of one digit: where its cells go, behind what the list holds already.
+struct StepList {
   const std::uint8_t* counts;
-  std::int64_t unit, units;
-  std::int32_t *active, *repeated;
-  std::int32_t *active_start, *repeated_start;  // [units + 1]
-  std::size_t *active_end, *repeated_end;
+  std::int64_t cells, unit, units;
+  std::uint8_t digit;  // as a power of two
+  std::uint16_t* list;
+  std::int32_t* start;  // [units + 1]
+  std::size_t* end;     // of the list
 };
 
 }  // namespace
@@ -33,59 +34,63 @@ namespace hn = hwy::HWY_NAMESPACE;
 using ByteTag = hn::CappedTag<std::uint8_t, 64>;
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(ByteTag()));
 
-HWY_INLINE std::uint64_t Bits(hn::Mask<ByteTag> mask) {
-  std::uint64_t bits = 0;
-  hn::StoreMaskBits(ByteTag(), mask, reinterpret_cast<std::uint8_t*>(&bits));
-  return bits;
-}
-
-// Writes the positions of the set bits, eight at a time whether there are as many or not: the branch that a
-// loop to the last bit would miss costs more.
-HWY_INLINE std::int32_t* WriteCells(std::uint64_t bits, std::int32_t cell, std::int32_t* out) {
+// Appends kLaneUnit * (cell + position) of the set bits; up to 64 entries behind them are spoilt.
+HWY_INLINE std::uint16_t* WriteCells(std::uint64_t bits, std::int64_t cell, std::uint16_t* out) {
   const int count = std::popcount(bits);
+#if HWY_TARGET == HWY_AVX3_DL
+  HWY_ALIGN static constexpr std::uint8_t kPositions[64] = {
+      0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+      22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+      44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+  const __m512i found = _mm512_maskz_compress_epi8(bits, _mm512_load_si512(kPositions));
+  const __m512i first = _mm512_set1_epi16(static_cast<std::int16_t>(kLaneUnit * cell));
+  const auto entries = [&](__m256i half) {
+    return _mm512_add_epi16(_mm512_slli_epi16(_mm512_cvtepu8_epi16(half), 4), first);
+  };
+  static_assert(kLaneUnit == 16);
+  _mm512_storeu_si512(out, entries(_mm512_castsi512_si256(found)));
+  if (count > 32) {
+    _mm512_storeu_si512(out + 32, entries(_mm512_extracti64x4_epi64(found, 1)));
+  }
+#else
+  // Eight at a time whether there are as many or not: the branch that a loop to the last bit would miss
+  // costs more.
   for (int written = 0; written < count; written += 8) {
     for (int i = 0; i < 8; ++i) {
-      out[written + i] = cell + std::countr_zero(bits);
+      out[written + i] = static_cast<std::uint16_t>(kLaneUnit * (cell + std::countr_zero(bits)));
       bits &= bits - 1;
     }
   }
+#endif
   return out + count;
 }
 
-// Appends the cells of one unit; `to` and `repeated` have room for them and eight more.
-HWY_INLINE void FindCells(const std::uint8_t* counts, std::int32_t first, std::int32_t count,
-                          std::int32_t*& active, std::int32_t*& repeated) {
+// Appends the cells [first, end).
+HWY_INLINE std::uint16_t* FindCells(const StepList& step, std::int64_t first, std::int64_t end,
+                                    std::uint16_t* out) {
   const ByteTag d;
-  for (std::int32_t done = 0; done < count; done += kLanes) {
-    const auto bytes = hn::LoadU(d, counts + first + done);
-    std::uint64_t bits = Bits(hn::Ne(bytes, hn::Zero(d)));
-    if (count - done < kLanes) {
-      bits &= (std::uint64_t{1} << (count - done)) - 1;
+  for (; first < end; first += kLanes) {
+    const auto bytes = hn::LoadU(d, step.counts + first);
+    std::uint64_t bits = 0;
+    hn::StoreMaskBits(d, hn::TestBit(bytes, hn::Set(d, step.digit)), reinterpret_cast<std::uint8_t*>(&bits));
+    if (end - first < kLanes) {
+      bits &= (std::uint64_t{1} << (end - first)) - 1;
     }
-    if (bits == 0) {
-      continue;
-    }
-    active = WriteCells(bits, first + done, active);
-    const std::uint64_t several = bits & ~Bits(hn::Eq(bytes, hn::Set(d, 1)));
-    if (several != 0) {
-      repeated = WriteCells(several, first + done, repeated);
+    if (bits != 0) {
+      out = WriteCells(bits, first, out);
     }
   }
+  return out;
 }
 
-void FindStep(const StepLists& lists) {
-  std::int32_t* active = lists.active + *lists.active_end;
-  std::int32_t* repeated = lists.repeated + *lists.repeated_end;
-  for (std::int64_t u = 0; u <= lists.units; ++u) {
-    lists.active_start[u] = static_cast<std::int32_t>(active - lists.active);
-    lists.repeated_start[u] = static_cast<std::int32_t>(repeated - lists.repeated);
-    if (u < lists.units) {
-      FindCells(lists.counts, static_cast<std::int32_t>(u * lists.unit),
-                static_cast<std::int32_t>(lists.unit), active, repeated);
-    }
+void FindStep(const StepList& step) {
+  std::uint16_t* out = step.list + *step.end;
+  for (std::int64_t u = 0; u < step.units; ++u) {
+    step.start[u] = static_cast<std::int32_t>(out - step.list);
+    out = FindCells(step, u * step.unit, std::min((u + 1) * step.unit, step.cells), out);
   }
-  *lists.active_end = static_cast<std::size_t>(active - lists.active);
-  *lists.repeated_end = static_cast<std::size_t>(repeated - lists.repeated);
+  *step.end = static_cast<std::size_t>(out - step.list);
+  step.start[step.units] = static_cast<std::int32_t>(*step.end);
 }
 
 }  // namespace spikeserve::kernels::HWY_NAMESPACE
@@ -97,28 +102,31 @@ namespace spikeserve::kernels {
 HWY_EXPORT(FindStep);
 
 void EventList::Build(const std::uint8_t* counts, std::int64_t stride, std::int64_t steps, std::int64_t cells,
-                      std::int64_t unit) {
-  constexpr std::size_t kSlack = 8;  // WriteCells writes beyond its end
-  unit_ = unit;
-  units_ = cells / unit;
-  active_end_ = repeated_end_ = 0;
+                      std::int64_t unit, std::int32_t largest) {
+  constexpr std::size_t kSlack = 64 + kCountPadding;  // what WriteCells spoils, what readers may read
+  units_ = (cells + unit - 1) / unit;
+  digits_ = std::bit_width(static_cast<std::uint32_t>(largest));
+  lists_.resize(std::max(lists_.size(), static_cast<std::size_t>(digits_)));
   const auto starts = static_cast<std::size_t>(steps * (units_ + 1));
-  active_start_.resize(std::max(active_start_.size(), starts));
-  repeated_start_.resize(std::max(repeated_start_.size(), starts));
-  for (std::int64_t step = 0; step < steps; ++step) {
-    const std::size_t room = static_cast<std::size_t>(cells) + kSlack;
-    active_.resize(std::max(active_.size(), active_end_ + room));
-    repeated_.resize(std::max(repeated_.size(), repeated_end_ + room));
-    extra_.resize(repeated_.size());
-    const std::size_t first_repeated = repeated_end_;
-    const std::uint8_t* row = counts + step * stride;
-    HWY_DYNAMIC_DISPATCH(FindStep)
-    ({row, unit_, units_, active_.data(), repeated_.data(), active_start_.data() + step * (units_ + 1),
-      repeated_start_.data() + step * (units_ + 1), &active_end_, &repeated_end_});
-    for (std::size_t i = first_repeated; i < repeated_end_; ++i) {
-      extra_[i] = row[repeated_[i]] - 1;
+  for (int digit = 0; digit < digits_; ++digit) {
+    Digit& list = lists_[static_cast<std::size_t>(digit)];
+    list.end = 0;
+    list.start.resize(std::max(list.start.size(), starts));
+    for (std::int64_t step = 0; step < steps; ++step) {
+      list.cells.resize(std::max(list.cells.size(), list.end + static_cast<std::size_t>(cells) + kSlack));
+      HWY_DYNAMIC_DISPATCH(FindStep)
+      ({counts + step * stride, cells, unit, units_, static_cast<std::uint8_t>(1 << digit), list.cells.data(),
+        list.start.data() + step * (units_ + 1), &list.end});
     }
   }
+}
+
+std::int64_t EventList::entries() const {
+  std::size_t entries = 0;
+  for (int digit = 0; digit < digits_; ++digit) {
+    entries += lists_[static_cast<std::size_t>(digit)].end;
+  }
+  return static_cast<std::int64_t>(entries);
 }
 
 }  // namespace spikeserve::kernels

@@ -4,44 +4,47 @@
 #include <span>
 #include <vector>
 
+#include "kernels/cpu/packed_weights.h"
+
 namespace spikeserve::kernels {
 
-// The spikes of a population over some steps as lists of cells, for loops that go from spike to spike. Cells
-// come in units that always meet the weights together, such as the channels of a pixel. Reused from chunk to
-// chunk; one thread at a time builds it, any number read it.
+// Bytes that must be readable behind the last spike count of a buffer, and behind a list of cells.
+constexpr std::int64_t kCountPadding = 64;
+
+// The spikes of a population over some steps as lists of cells, for loops that go from spike to spike. There
+// is one list for each binary digit of the counts: a cell that spikes five times in a step is in lists 0
+// and 2. Cells come in units that always meet the weights together, such as the channels of a pixel. Reused
+// from chunk to chunk; one thread at a time builds it, any number read it.
 class EventList {
  public:
-  // From counts [steps][stride], of which `cells` per step are used, with kCountPadding readable behind;
-  // `unit` divides `cells`.
+  // From counts [steps][stride], none above `largest`, of which `cells` per step are used, with kCountPadding
+  // readable behind. The last unit may be a part of one.
   void Build(const std::uint8_t* counts, std::int64_t stride, std::int64_t steps, std::int64_t cells,
-             std::int64_t unit);
+             std::int64_t unit, std::int32_t largest);
 
-  // Cells that spike in a step, ascending: those of units [first, end).
-  std::span<const std::int32_t> Active(std::int64_t step, std::int64_t first, std::int64_t end) const {
-    return Between(active_, active_start_.data() + step * (units_ + 1), first, end);
+  // Binary digits of the largest count.
+  int digits() const { return digits_; }
+  // Cells of units [first, end) whose count at the step has the digit, ascending: each as the low 16 bits of
+  // kLaneUnit * cell, which tell cells of neighbouring units apart. kCountPadding bytes behind are readable.
+  std::span<const std::uint16_t> Cells(int digit, std::int64_t step, std::int64_t first,
+                                       std::int64_t end) const {
+    const Digit& list = lists_[static_cast<std::size_t>(digit)];
+    const std::int32_t* start = list.start.data() + step * (units_ + 1);
+    return {list.cells.data() + start[first], static_cast<std::size_t>(start[end] - start[first])};
   }
-  // Of these, the ones that spike more than once, and how much more often than once.
-  std::span<const std::int32_t> Repeated(std::int64_t step, std::int64_t first, std::int64_t end) const {
-    return Between(repeated_, repeated_start_.data() + step * (units_ + 1), first, end);
-  }
-  const std::int32_t* Extra(std::span<const std::int32_t> repeated) const {
-    return extra_.data() + (repeated.data() - repeated_.data());
-  }
-  // Cells that spike, over all steps.
-  std::int64_t active() const { return static_cast<std::int64_t>(active_end_); }
+  // Entries of all lists.
+  std::int64_t entries() const;
 
  private:
-  static std::span<const std::int32_t> Between(const std::vector<std::int32_t>& cells,
-                                               const std::int32_t* start, std::int64_t first,
-                                               std::int64_t end) {
-    return {cells.data() + start[first], static_cast<std::size_t>(start[end] - start[first])};
-  }
+  struct Digit {
+    std::vector<std::uint16_t> cells;
+    std::vector<std::int32_t> start;  // [steps][units + 1]
+    std::size_t end = 0;
+  };
 
-  std::int64_t unit_ = 1;
   std::int64_t units_ = 0;
-  std::size_t active_end_ = 0, repeated_end_ = 0;
-  std::vector<std::int32_t> active_, repeated_, extra_;
-  std::vector<std::int32_t> active_start_, repeated_start_;  // [steps][units + 1]
+  int digits_ = 0;
+  std::vector<Digit> lists_;
 };
 
 }  // namespace spikeserve::kernels

@@ -12,11 +12,10 @@ namespace spikeserve::engine {
 namespace {
 
 using Terms = std::array<kernels::EventTerm, kernels::kMaxEventTerms>;
-using Windows = FastScratch::Windows;
+using Sums = FastScratch::Sums;
 
 constexpr double kNarrowBound = 2147483647.0;  // of an int32
 
-constexpr std::int64_t kMaxParts = FastScratch::kMaxParts;
 constexpr double kActive = 0.1;         // share of the sources that spike in a step, about
 constexpr double kWorkPerPart = 2.5e5;  // neuron-steps and rows added: some 20 us
 
@@ -87,7 +86,7 @@ class FastLayerRun {
     }
     const std::int64_t stride = run_.population(source).size;
     if (fast.runs.runs() == 0) {
-      ListEvents(t, counts, stride);
+      ListEvents(t, counts, stride, largest);
       return true;
     }
     if (largest > UINT8_MAX) {
@@ -99,15 +98,14 @@ class FastLayerRun {
     for (std::int64_t step = 0; step < steps_; ++step) {
       fast.runs.Gather(counts + step * stride, buffer.data() + step * fast.cells);
     }
-    ListEvents(t, buffer.data(), fast.cells);
+    ListEvents(t, buffer.data(), fast.cells, largest);
     return true;
   }
 
-  void ListEvents(std::size_t t, const std::uint8_t* counts, std::int64_t stride) {
+  void ListEvents(std::size_t t, const std::uint8_t* counts, std::int64_t stride, std::int64_t largest) {
     const FastTerm& fast = fast_.terms[t];
-    kernels::EventList& events = scratch_.fast.events[t];
-    events.Build(counts, stride, steps_, fast.cells, fast.unit());
-    terms_[t].events = &events;
+    scratch_.fast.events[t].Build(counts, stride, steps_, fast.cells, fast.unit,
+                                  static_cast<std::int32_t>(largest));
   }
 
   void Save() {
@@ -145,19 +143,21 @@ class FastLayerRun {
       if (!term.events.empty()) {
         pixels_ = term.pixels;
         channels_ = term.channels;
-        width_ = term.events.block_width();
       }
     }
     const std::int64_t blocks = pixels_ * BlocksPerPixel();
     const std::int64_t parts = scratch_.pool != nullptr ? PartsOf(blocks) : 1;
+    scratch_.fast.parts.resize(std::max(scratch_.fast.parts.size(), Index(parts)));
     if (parts == 1) {
       return RunBlocks(0, blocks, 0);
     }
-    std::array<bool, kMaxParts> done{};
+    std::atomic<bool> done = true;
     scratch_.pool->For(parts, [&](std::int64_t part, std::int64_t) {
-      done[Index(part)] = RunBlocks(blocks * part / parts, blocks * (part + 1) / parts, part);
+      if (!RunBlocks(blocks * part / parts, blocks * (part + 1) / parts, part)) {
+        done = false;
+      }
     });
-    return std::all_of(done.begin(), done.begin() + parts, [](bool one) { return one; });
+    return done;
   }
 
   std::int64_t BlocksPerPixel() const { return (channels_ + width_ - 1) / width_; }
@@ -170,21 +170,21 @@ class FastLayerRun {
     }
     const double work = static_cast<double>(steps_ * plan_.size) * (1 + kActive * fan_in);
     const auto worth = static_cast<std::int64_t>(std::min(work / kWorkPerPart, 1e6));
-    return std::clamp<std::int64_t>(std::min({scratch_.pool->threads(), worth, blocks}), 1, kMaxParts);
+    return std::max<std::int64_t>(std::min({scratch_.pool->threads(), worth, blocks}), 1);
   }
 
   bool RunBlocks(std::int64_t begin, std::int64_t end, std::int64_t part) {
-    Windows& windows = scratch_.fast.windows[Index(part)];
+    Sums& sums = scratch_.fast.parts[Index(part)];
     Terms terms = terms_;
     std::int32_t largest = 0;
     std::int64_t pixel = -1;
     for (std::int64_t index = begin; index < end; ++index) {
       if (index / BlocksPerPixel() != pixel) {
         pixel = index / BlocksPerPixel();
-        SetWindows(pixel, windows, terms);
+        SetWindows(pixel, sums);
       }
       const std::int64_t block = index % BlocksPerPixel();
-      const kernels::EventResult result = RunBlock(pixel, block, terms);
+      const kernels::EventResult result = RunBlock(pixel, block, sums, terms);
       if (!result.narrow) {
         return false;
       }
@@ -196,16 +196,16 @@ class FastLayerRun {
     return true;
   }
 
-  void SetWindows(std::int64_t pixel, Windows& windows, Terms& terms) {
+  void SetWindows(std::int64_t pixel, Sums& sums) {
     for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
       if (state_.constant[t].empty()) {
-        fast_.terms[t].Window(pixel, windows[t]);
-        terms[t].ranges = windows[t];
+        sums[t].SetWindow(fast_.terms[t], pixel, scratch_.fast.events[t], steps_);
       }
     }
   }
 
-  kernels::EventResult RunBlock(std::int64_t pixel, std::int64_t block, Terms& terms) {
+  kernels::EventResult RunBlock(std::int64_t pixel, std::int64_t block, Sums& sums, Terms& terms) {
+    const std::int64_t width = std::min(width_, channels_ - block * width_);
     const std::int64_t first = pixel * channels_ + block * width_;
     for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
       kernels::EventTerm& term = terms[t];
@@ -213,13 +213,14 @@ class FastLayerRun {
       if (!state_.constant[t].empty()) {
         term.constant = state_.constant[t].data() + first;
       } else {
-        term.weights = fast_.terms[t].events.block(block);
+        term.sums = sums[t].Sum(block * width_ / kernels::kLaneUnit,
+                                (width + kernels::kLaneUnit - 1) / kernels::kLaneUnit);
         term.scale = constants_.terms[t].scale.data() + first;
       }
     }
     kernels::EventBlock job;
     job.steps = steps_;
-    job.width = std::min(width_, channels_ - block * width_);
+    job.width = width;
     job.neuron = std::holds_alternative<IntegrateAndFire>(plan_.model)
                      ? kernels::EventNeuron::kIntegrateAndFire
                      : kernels::EventNeuron::kSpikingRectifiedLinear;
@@ -250,7 +251,7 @@ class FastLayerRun {
   std::uint8_t* counts_ = nullptr;  // what the layer emits, where something reads it
   std::int64_t pixels_ = 1;
   std::int64_t channels_ = 0;
-  std::int64_t width_ = kernels::EventBlockWidth();
+  const std::int64_t width_ = kernels::EventBlockWidth();
   std::atomic<std::int32_t> largest_ = 0;
   Terms terms_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cpu/event_layer.h"
+#include "kernels/cpu/event_sums.h"
 #include "kernels/cpu/group_product.h"
 #include "server/engine/index.h"
 #include "server/engine/neuron_models.h"
@@ -17,8 +18,9 @@ using kernels::Product;
 using kernels::ProductKind;
 
 // One row of the window of output position (y, x): the cells of its taps lie side by side unless dilated.
-void AddRowRanges(const ConvGeometry& g, std::int64_t in_y, std::int64_t kernel_y, std::int64_t out_x,
-                  std::vector<CellRange>& ranges) {
+void AddRowRanges(const ConvGeometry& g, std::int64_t unit, std::int64_t in_y, std::int64_t kernel_y,
+                  std::int64_t out_x, std::vector<CellRange>& ranges) {
+  const std::int64_t units = g.in_channels / unit;  // of a pixel
   const std::int64_t left = out_x * g.stride_x - g.pad_left;
   const auto add = [&](std::int64_t first_tap, std::int64_t taps) {
     const std::int64_t in_x = left + first_tap * g.dilation_x;
@@ -26,7 +28,7 @@ void AddRowRanges(const ConvGeometry& g, std::int64_t in_y, std::int64_t kernel_
     ranges.push_back({static_cast<std::int32_t>(pixel * g.in_channels),
                       static_cast<std::int32_t>(taps * g.in_channels),
                       static_cast<std::int32_t>((kernel_y * g.kernel_width + first_tap) * g.in_channels),
-                      static_cast<std::int32_t>(pixel), static_cast<std::int32_t>(taps)});
+                      static_cast<std::int32_t>(pixel * units), static_cast<std::int32_t>(taps * units)});
   };
   if (g.dilation_x == 1) {
     const std::int64_t first = std::max<std::int64_t>(0, -left);
@@ -44,6 +46,32 @@ void AddRowRanges(const ConvGeometry& g, std::int64_t in_y, std::int64_t kernel_
   }
 }
 
+// Rows of weights of a tile, at most: 20 KB of a first-level cache of 32.
+constexpr std::int64_t kTileRows = 320;
+
+std::int64_t DivideUp(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// Cells of a unit. Where a pixel has more channels than a tile should have rows, a large divisor of them.
+std::int64_t UnitOf(const Product& product) {
+  if (product.kind == ProductKind::kDense) {
+    return DivideUp(product.in, DivideUp(product.in, kTileRows));
+  }
+  const std::int64_t channels = product.conv.in_channels;
+  for (std::int64_t unit = std::min(channels, kTileRows); unit >= std::min(channels, kTileRows / 5); --unit) {
+    if (channels % unit == 0) {
+      return unit;
+    }
+  }
+  return channels;
+}
+
+// Whole units, as many in one tile as in the other.
+std::int64_t TileRows(std::int64_t rows, std::int64_t unit) {
+  const std::int64_t units = DivideUp(rows, unit);
+  const std::int64_t tiles = DivideUp(units, std::max<std::int64_t>(1, kTileRows / unit));
+  return DivideUp(units, tiles) * unit;
+}
+
 FastTerm MakeTerm(const Plan& plan, const Term& term) {
   const Product& product = term.product;
   const Population& population = plan.populations[Index(term.population)];
@@ -51,6 +79,10 @@ FastTerm MakeTerm(const Plan& plan, const Term& term) {
   FastTerm fast;
   if (product.kind == ProductKind::kSparse || grouped || (population.layer >= 0 && !population.spiking)) {
     return fast;
+  }
+  fast.unit = UnitOf(product);
+  if (population.spiking && fast.unit >= kernels::kMaxTileRows) {
+    return {};
   }
   const bool dense = product.kind == ProductKind::kDense;
   const std::int64_t channels = dense ? product.out : product.conv.out_channels;
@@ -66,7 +98,7 @@ FastTerm MakeTerm(const Plan& plan, const Term& term) {
   }
   if (population.spiking) {
     fast.events = {std::span<const std::int32_t>(product.integers), rows, channels,
-                   kernels::EventBlockWidth()};
+                   TileRows(rows, fast.unit)};
     return fast;
   }
   fast.floats = {std::span<const float>(product.floats), rows, channels, kernels::FloatProductBlockWidth()};
@@ -105,13 +137,14 @@ bool HasOneShape(const Plan& plan, const Layer& layer, const FastLayer& fast) {
 void FastTerm::Window(std::int64_t pixel, std::vector<CellRange>& ranges) const {
   ranges.clear();
   if (kind == ProductKind::kDense) {
-    ranges.push_back({0, static_cast<std::int32_t>(cells), 0, 0, 1});
+    ranges.push_back(
+        {0, static_cast<std::int32_t>(cells), 0, 0, static_cast<std::int32_t>((cells + unit - 1) / unit)});
     return;
   }
   for (std::int64_t tap = 0; tap < conv.kernel_height; ++tap) {
     const std::int64_t in_y = pixel / conv.out_width * conv.stride_y + tap * conv.dilation_y - conv.pad_top;
     if (in_y >= 0 && in_y < conv.in_height) {
-      AddRowRanges(conv, in_y, tap, pixel % conv.out_width, ranges);
+      AddRowRanges(conv, unit, in_y, tap, pixel % conv.out_width, ranges);
     }
   }
 }

@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/packed_weights.h"
 #include "kernels/cpu/pool_cells.h"
+#include "kernels/cpu/sliced_weights.h"
 #include "server/engine/plan.h"
 
 namespace spikeserve::engine {
@@ -17,14 +18,14 @@ struct FastTerm {
   kernels::ProductKind kind = kernels::ProductKind::kDense;
   kernels::ConvGeometry conv;
   std::int64_t cells = 0;
+  std::int64_t unit =
+      1;  // cells that are under a window, and in a tile of the weights, together or not at all
   kernels::CellRuns runs;                       // where the product gathers its cells
-  kernels::PackedWeights<std::int32_t> events;  // behind spiking populations
+  kernels::SlicedWeights<std::int32_t> events;  // behind spiking populations
   kernels::PackedWeights<float> floats;         // behind inputs
   kernels::PackedWeights<double> integers;      // behind inputs that take bytes
 
   bool empty() const { return pixels == 0; }
-  // Cells that are under a window together or not at all.
-  std::int64_t unit() const { return kind == kernels::ProductKind::kDense ? cells : conv.in_channels; }
   // Weights behind one output, windows over the edge left out.
   std::int64_t fan_in() const {
     return kind == kernels::ProductKind::kDense ? cells

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "kernels/cpu/event_layer.h"
+#include "kernels/cpu/event_list.h"
+#include "server/engine/window_sums.h"
 
 namespace spikeserve::engine {
 
@@ -12,10 +14,9 @@ namespace spikeserve::engine {
 struct FastScratch {
   std::vector<std::uint8_t> cells;                                 // gathered cells of a chunk
   std::array<kernels::EventList, kernels::kMaxEventTerms> events;  // [term]
-  using Windows =
-      std::array<std::vector<kernels::CellRange>, kernels::kMaxEventTerms>;  // of one pixel, [term]
-  static constexpr std::int64_t kMaxParts = 64;
-  std::array<Windows, kMaxParts> windows;   // [thread]
+  using Sums = std::array<WindowSums, kernels::kMaxEventTerms>;    // [term]
+  std::vector<Sums> parts;                                         // [part of a layer's neurons]
+  std::vector<std::vector<kernels::CellRange>> windows;            // likewise, of one pixel
   std::vector<float> voltage;               // of a layer before the chunk, should the kernel give up
   std::vector<std::vector<float>> filters;  // likewise, [term]
   std::vector<float> filtered, probed;      // likewise, of the layer's fold

@@ -96,12 +96,13 @@ class HeldProduct {
     const std::int64_t blocks = fast_.pixels * buffers_.weights.blocks();
     const double work = static_cast<double>(layer_.size * fast_.fan_in()) * static_cast<double>(samples);
     const bool share = scratch_.pool != nullptr && work > kWorkToShare;
-    const std::int64_t parts =
-        share ? std::min({blocks, scratch_.pool->threads(), FastScratch::kMaxParts}) : std::int64_t{1};
+    const std::int64_t parts = share ? std::min(blocks, scratch_.pool->threads()) : std::int64_t{1};
+    std::vector<std::vector<kernels::CellRange>>& windows = scratch_.fast.windows;
+    windows.resize(std::max(windows.size(), Index(parts)));
     const auto run = [&](std::int64_t part, std::int64_t) {
       for (std::int64_t index = blocks * part / parts; index < blocks * (part + 1) / parts; ++index) {
         RunBlock(index / buffers_.weights.blocks(), index % buffers_.weights.blocks(), samples,
-                 scratch_.fast.windows[Index(part)][0]);
+                 windows[Index(part)]);
       }
     };
     if (parts == 1) {

@@ -1,0 +1,130 @@
+#include "kernels/cpu/event_sums.h"
+
+#include <algorithm>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/event_sums.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace spikeserve::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using IntTag = hn::CappedTag<std::int32_t, 16>;
+using ShortTag = hn::CappedTag<std::uint16_t, 32>;
+using Int = hn::Vec<IntTag>;
+constexpr int kLanes = static_cast<int>(hn::MaxLanes(IntTag()));
+constexpr int kVectors = static_cast<int>(kLaneUnit) / kLanes;
+constexpr int kShorts = static_cast<int>(hn::MaxLanes(ShortTag()));
+
+// Writes `count` times the value, and up to a vector more.
+HWY_INLINE void Repeat(std::uint16_t value, std::int64_t count, std::uint16_t* out) {
+  const ShortTag d;
+  for (std::int64_t i = 0; i < count; i += kShorts) {
+    hn::StoreU(hn::Set(d, value), d, out + i);
+  }
+}
+
+void Collect(const EventList& events, int digit, std::span<const CellRange> ranges, std::int64_t steps,
+             std::int64_t zero_row, SpikeGroups& groups) {
+  const ShortTag d;
+  std::uint16_t* row = groups.rows.data();
+  std::uint16_t* step_of = groups.steps.data();
+  bool silent = true;
+  for (std::int64_t step = 0; step < steps; ++step) {
+    std::uint16_t* const first = row;
+    for (const CellRange& range : ranges) {
+      const auto cells = events.Cells(digit, step, range.unit, range.unit + range.units);
+      const auto shift = hn::Set(d, static_cast<std::uint16_t>(kLaneUnit * (range.row - range.cell)));
+      const auto count = static_cast<std::int64_t>(cells.size());
+      for (std::int64_t i = 0; i < count; i += kShorts) {
+        hn::StoreU(hn::Add(hn::LoadU(d, cells.data() + i), shift), d, row + i);
+      }
+      row += count;
+    }
+    silent = silent && row == first;
+    Repeat(static_cast<std::uint16_t>(kLaneUnit * zero_row), kGroupRows, row);
+    const std::int64_t of_step = std::max<std::int64_t>(1, (row - first + kGroupRows - 1) / kGroupRows);
+    row = first + of_step * kGroupRows;
+    Repeat(static_cast<std::uint16_t>(kLaneUnit * step), of_step, step_of);
+    step_of += of_step;
+  }
+  groups.groups = silent ? 0 : step_of - groups.steps.data();
+}
+
+// Leaves the running sums after each step in running [steps][kLaneUnit].
+HWY_INLINE void RunSums(const SpikeGroups& groups, const std::int32_t* tile, std::int32_t* running) {
+  const IntTag d;
+  Int sums[kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    sums[v] = hn::Zero(d);
+  }
+  const std::uint16_t* row = groups.rows.data();
+  const std::uint16_t* step = groups.steps.data();
+  for (const std::uint16_t* const end = step + groups.groups; step != end; ++step, row += kGroupRows) {
+    std::uint64_t rows;  // one load for all four
+    std::memcpy(&rows, row, sizeof(rows));
+    std::int32_t* const out = running + *step;
+    for (int v = 0; v < kVectors; ++v) {
+      const std::int32_t* const at = tile + v * kLanes;
+      const Int left = hn::Add(hn::Load(d, at + (rows & 0xffff)), hn::Load(d, at + (rows >> 16 & 0xffff)));
+      const Int right = hn::Add(hn::Load(d, at + (rows >> 32 & 0xffff)), hn::Load(d, at + (rows >> 48)));
+      sums[v] = hn::Add(sums[v], hn::Add(left, right));
+      hn::Store(sums[v], d, out + v * kLanes);
+    }
+  }
+}
+
+void Add(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out) {
+  const IntTag d;
+  RunSums(groups, tile, out.running);
+  Int before[kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    before[v] = hn::Zero(d);
+  }
+  const std::int32_t* after = out.running;
+  std::int32_t* sums = out.sums;
+  for (std::int64_t step = 0; step < out.steps; ++step, after += kLaneUnit, sums += out.stride) {
+    for (int v = 0; v < kVectors; ++v) {
+      const Int now = hn::Load(d, after + v * kLanes);
+      const Int added = hn::ShiftLeftSame(hn::Sub(now, before[v]), digit);
+      hn::Store(hn::Add(hn::Load(d, sums + v * kLanes), added), d, sums + v * kLanes);
+      before[v] = now;
+    }
+  }
+}
+
+}  // namespace spikeserve::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace spikeserve::kernels {
+
+HWY_EXPORT(Collect);
+HWY_EXPORT(Add);
+
+void CollectSpikes(const EventList& events, int digit, std::span<const CellRange> ranges, std::int64_t steps,
+                   std::int64_t zero_row, SpikeGroups& groups) {
+  constexpr std::int64_t kSlack = 64;  // what a vector writes behind the last entry
+  std::int64_t most = kGroupRows;
+  for (const CellRange& range : ranges) {
+    most += range.length;
+  }
+  most = steps * most + kSlack;
+  if (static_cast<std::int64_t>(groups.rows.size()) < most) {
+    groups.rows.resize(static_cast<std::size_t>(most));
+    groups.steps.resize(static_cast<std::size_t>(most / kGroupRows + kSlack));
+  }
+  HWY_DYNAMIC_DISPATCH(Collect)(events, digit, ranges, steps, zero_row, groups);
+}
+
+void AddSpikes(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out) {
+  if (groups.groups > 0) {
+    HWY_DYNAMIC_DISPATCH(Add)(groups, tile, digit, out);
+  }
+}
+
+}  // namespace spikeserve::kernels
+#endif

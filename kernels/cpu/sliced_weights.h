@@ -1,0 +1,55 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+
+#include "kernels/cpu/aligned.h"
+#include "kernels/cpu/packed_weights.h"
+
+namespace spikeserve::kernels {
+
+// Rows of weights, one per source cell and tap, cut into slices of kLaneUnit output channels and tiles of
+// rows, so that the tile that a loop works on stays in the first-level cache: [slice][tile][row][kLaneUnit],
+// padded with zeros. Each tile ends with a row of zeros. Immutable once made.
+template <typename T>
+class SlicedWeights {
+ public:
+  SlicedWeights() = default;
+  // `weights` is [rows][channels].
+  template <typename From>
+  SlicedWeights(std::span<const From> weights, std::int64_t rows, std::int64_t channels,
+                std::int64_t tile_rows)
+      : tile_rows_(tile_rows), tiles_((rows + tile_rows - 1) / tile_rows), channels_(channels) {
+    values_.assign(static_cast<std::size_t>(slices() * tiles_ * tile_size()), T{0});
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t first = 0; first < channels; first += kLaneUnit) {
+        const std::int64_t at = (first / kLaneUnit * tiles_ + row / tile_rows) * tile_size();
+        const auto from = weights.begin() + row * channels + first;
+        std::transform(from, from + std::min(kLaneUnit, channels - first),
+                       values_.data() + at + row % tile_rows * kLaneUnit,
+                       [](From weight) { return static_cast<T>(weight); });
+      }
+    }
+  }
+
+  bool empty() const { return values_.empty(); }
+  std::int64_t slices() const { return (channels_ + kLaneUnit - 1) / kLaneUnit; }
+  std::int64_t tiles() const { return tiles_; }
+  std::int64_t tile_rows() const { return tile_rows_; }
+  // [tile_rows + 1][kLaneUnit]
+  const T* tile(std::int64_t slice, std::int64_t tile) const {
+    return values_.data() + (slice * tiles_ + tile) * tile_size();
+  }
+  std::int64_t bytes() const { return static_cast<std::int64_t>(values_.size() * sizeof(T)); }
+
+ private:
+  std::int64_t tile_size() const { return (tile_rows_ + 1) * kLaneUnit; }
+
+  std::int64_t tile_rows_ = 1;
+  std::int64_t tiles_ = 0;
+  std::int64_t channels_ = 0;
+  AlignedVector<T> values_;
+};
+
+}  // namespace spikeserve::kernels

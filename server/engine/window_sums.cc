@@ -1,0 +1,66 @@
+#include "server/engine/window_sums.h"
+
+#include <algorithm>
+
+#include "server/engine/index.h"
+
+namespace spikeserve::engine {
+namespace {
+
+using kernels::CellRange;
+
+// Replaces `of_tile` by the part of the ranges, which ascend in rows, in the tile's rows [first, end).
+// Both are multiples of a unit, but for the last end.
+void CutToTile(const std::vector<CellRange>& ranges, std::int64_t first, std::int64_t end, std::int64_t unit,
+               std::vector<CellRange>& of_tile) {
+  of_tile.clear();
+  for (const CellRange& range : ranges) {
+    const std::int64_t from = std::max<std::int64_t>(range.row, first);
+    const std::int64_t length = std::min<std::int64_t>(range.row + range.length, end) - from;
+    if (length <= 0) {
+      continue;
+    }
+    const std::int64_t skipped = from - range.row;
+    of_tile.push_back({static_cast<std::int32_t>(range.cell + skipped), static_cast<std::int32_t>(length),
+                       static_cast<std::int32_t>(from - first),
+                       static_cast<std::int32_t>(range.unit + skipped / unit),
+                       static_cast<std::int32_t>((length + unit - 1) / unit)});
+  }
+}
+
+}  // namespace
+
+void WindowSums::SetWindow(const FastTerm& term, std::int64_t pixel, const kernels::EventList& events,
+                           std::int64_t steps) {
+  term_ = &term;
+  steps_ = steps;
+  digits_ = events.digits();
+  term.Window(pixel, ranges_);
+  const std::int64_t rows = term.events.tile_rows();
+  spikes_.resize(std::max(spikes_.size(), Index(term.events.tiles() * digits_)));
+  for (std::int64_t tile = 0; tile < term.events.tiles(); ++tile) {
+    CutToTile(ranges_, tile * rows, (tile + 1) * rows, term.unit, of_tile_);
+    for (int digit = 0; digit < digits_; ++digit) {
+      kernels::CollectSpikes(events, digit, of_tile_, steps, rows, spikes_[Index(tile * digits_ + digit)]);
+    }
+  }
+}
+
+const std::int32_t* WindowSums::Sum(std::int64_t first_slice, std::int64_t slices) {
+  const std::int64_t stride = slices * kernels::kLaneUnit;
+  sums_.resize(std::max(sums_.size(), Index(steps_ * stride)));
+  running_.resize(std::max(running_.size(), Index(steps_ * kernels::kLaneUnit)));
+  std::fill_n(sums_.begin(), steps_ * stride, 0);
+  for (std::int64_t slice = 0; slice < slices; ++slice) {
+    const kernels::GroupSums out{steps_, sums_.data() + slice * kernels::kLaneUnit, stride, running_.data()};
+    for (std::int64_t tile = 0; tile < term_->events.tiles(); ++tile) {
+      for (int digit = 0; digit < digits_; ++digit) {
+        kernels::AddSpikes(spikes_[Index(tile * digits_ + digit)],
+                           term_->events.tile(first_slice + slice, tile), digit, out);
+      }
+    }
+  }
+  return sums_.data();
+}
+
+}  // namespace spikeserve::engine
