@@ -26,7 +26,19 @@ SPIKESERVE_CPU_CLONES void AddBytes(const std::uint8_t* __restrict from, std::ui
   }
 }
 
+SPIKESERVE_CPU_CLONES std::uint8_t LargestOf(const std::uint8_t* values, std::size_t count) {
+  std::uint8_t largest = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    largest = std::max(largest, values[i]);
+  }
+  return largest;
+}
+
 }  // namespace
+
+std::uint8_t LargestByte(std::span<const std::uint8_t> values) {
+  return LargestOf(values.data(), values.size());
+}
 
 CellRuns::CellRuns(const GatherSum& gather) {
   const std::size_t cells = gather.start.empty() ? 0 : gather.start.size() - 1;

@@ -32,4 +32,7 @@ class CellRuns {
   std::vector<std::int32_t> bases_;
 };
 
+// The largest of the values, 0 of none.
+std::uint8_t LargestByte(std::span<const std::uint8_t> values);
+
 }  // namespace spikeserve::kernels

@@ -78,34 +78,44 @@ class FastLayerRun {
   bool SetCells(std::size_t t) {
     const Term& term = plan_.terms[t];
     const FastTerm& fast = fast_.terms[t];
-    const std::int64_t source = term.population;
-    const std::int64_t largest = scratch_.LargestOfChunk(source, steps_) * term.product.gather.most;
-    const std::uint8_t* counts = scratch_.ByteCounts(source, steps_);
-    if (counts == nullptr || static_cast<double>(largest) * term.product.max_row_sum >= kNarrowBound) {
+    const std::uint8_t* cells = scratch_.ByteCounts(term.population, steps_);
+    std::int64_t stride = run_.population(term.population).size;
+    std::int64_t largest = scratch_.LargestOfChunk(term.population, steps_);
+    if (cells == nullptr || largest * term.product.gather.most > UINT8_MAX) {
       return false;
     }
-    const std::int64_t stride = run_.population(source).size;
-    if (fast.runs.runs() == 0) {
-      ListEvents(t, counts, stride, largest);
-      return true;
+    if (fast.runs.runs() > 0) {
+      GatherCells(fast, cells, stride);
+      cells = scratch_.fast.cells.data();
+      stride = fast.cells;
+      largest = kernels::LargestByte(std::span(scratch_.fast.cells).first(Index(steps_ * fast.cells)));
     }
-    if (largest > UINT8_MAX) {
+    if (static_cast<double>(largest) * term.product.max_row_sum >= kNarrowBound &&
+        static_cast<double>(MostSpikes(cells, stride, fast.cells)) * fast.largest_weight >= kNarrowBound) {
       return false;
     }
-    // Sums the source's counts under each pooling window, for all steps.
-    std::vector<std::uint8_t>& buffer = scratch_.fast.cells;
-    buffer.resize(std::max(buffer.size(), Index(steps_ * fast.cells + kernels::kCountPadding)));
-    for (std::int64_t step = 0; step < steps_; ++step) {
-      fast.runs.Gather(counts + step * stride, buffer.data() + step * fast.cells);
-    }
-    ListEvents(t, buffer.data(), fast.cells, largest);
+    scratch_.fast.events[t].Build(cells, stride, steps_, fast.cells, fast.unit,
+                                  static_cast<std::int32_t>(largest));
     return true;
   }
 
-  void ListEvents(std::size_t t, const std::uint8_t* counts, std::int64_t stride, std::int64_t largest) {
-    const FastTerm& fast = fast_.terms[t];
-    scratch_.fast.events[t].Build(counts, stride, steps_, fast.cells, fast.unit,
-                                  static_cast<std::int32_t>(largest));
+  // Spikes of all cells together, of the step that has most.
+  std::int64_t MostSpikes(const std::uint8_t* counts, std::int64_t stride, std::int64_t cells) const {
+    std::int64_t most = 0;
+    for (std::int64_t step = 0; step < steps_; ++step) {
+      const std::uint8_t* first = counts + step * stride;
+      most = std::max(most, std::accumulate(first, first + cells, std::int64_t{0}));
+    }
+    return most;
+  }
+
+  // Sums the source's counts under each pooling window, for all steps.
+  void GatherCells(const FastTerm& fast, const std::uint8_t* counts, std::int64_t stride) {
+    std::vector<std::uint8_t>& cells = scratch_.fast.cells;
+    cells.resize(std::max(cells.size(), Index(steps_ * fast.cells + kernels::kCountPadding)));
+    for (std::int64_t step = 0; step < steps_; ++step) {
+      fast.runs.Gather(counts + step * stride, cells.data() + step * fast.cells);
+    }
   }
 
   void Save() {

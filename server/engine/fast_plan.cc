@@ -1,6 +1,7 @@
 #include "server/engine/fast_plan.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "kernels/cpu/event_layer.h"
 #include "kernels/cpu/event_sums.h"
@@ -97,6 +98,9 @@ FastTerm MakeTerm(const Plan& plan, const Term& term) {
     fast.runs = kernels::CellRuns(product.gather);
   }
   if (population.spiking) {
+    for (const std::int32_t weight : product.integers) {
+      fast.largest_weight = std::max(fast.largest_weight, std::abs(weight));
+    }
     fast.events = {std::span<const std::int32_t>(product.integers), rows, channels,
                    TileRows(rows, fast.unit)};
     return fast;

@@ -25,6 +25,8 @@ struct FastTerm {
   kernels::PackedWeights<float> floats;         // behind inputs
   kernels::PackedWeights<double> integers;      // behind inputs that take bytes
 
+  std::int32_t largest_weight = 0;  // magnitude, of `events`
+
   bool empty() const { return pixels == 0; }
   // Weights behind one output, windows over the edge left out.
   std::int64_t fan_in() const {
