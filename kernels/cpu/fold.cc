@@ -1,6 +1,9 @@
 #include "kernels/cpu/fold.h"
 
+#include <algorithm>
 #include <cstddef>
+
+#include "kernels/cpu/dispatch.h"
 
 namespace spikeserve::kernels {
 
@@ -13,11 +16,12 @@ Fold::Fold(const FoldFilters& filters, std::int64_t size) : filters_(filters) {
   probed_.assign(filters.probe_synapse ? n : 0, 0.0F);
 }
 
-template <typename T>
-void Fold::StepAny(const T* u) {
+template <typename Value>
+void Fold::StepEach(Value value) {
   for (std::size_t j = 0; j < total_.size(); ++j) {
-    const auto in = static_cast<float>(u[j]);
-    total_[j] += static_cast<double>(u[j]);
+    const auto u = value(j);
+    const auto in = static_cast<float>(u);
+    total_[j] += static_cast<double>(u);
     float g = in;
     if (filters_.synapse) {
       g = filters_.synapse_gain * filtered_[j];
@@ -32,8 +36,26 @@ void Fold::StepAny(const T* u) {
   }
 }
 
-template void Fold::StepAny<std::int32_t>(const std::int32_t*);
-template void Fold::StepAny<float>(const float*);
+void Fold::Step(std::span<const std::int32_t> counts) {
+  StepEach([counts](std::size_t j) { return counts[j]; });
+}
+
+void Fold::Step(std::span<const float> values) {
+  StepEach([values](std::size_t j) { return values[j]; });
+}
+
+void Fold::StepOnes(std::int64_t steps) {
+  if (filters_.synapse || filters_.probe_synapse) {
+    for (std::int64_t step = 0; step < steps; ++step) {
+      StepEach([](std::size_t) { return 1.0F; });
+    }
+  } else if (steps > 0) {
+    for (double& total : total_) {
+      total += static_cast<double>(steps);
+    }
+    std::fill(last_.begin(), last_.end(), 1.0F);
+  }
+}
 
 void Fold::AddTotals(std::span<const std::int64_t> sums) {
   for (std::size_t j = 0; j < total_.size(); ++j) {

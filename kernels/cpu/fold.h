@@ -27,8 +27,10 @@ class Fold {
   Fold(const FoldFilters& filters, std::int64_t size);
 
   // One step of u.
-  void Step(std::span<const std::int32_t> counts) { StepAny(counts.data()); }
-  void Step(std::span<const float> values) { StepAny(values.data()); }
+  void Step(std::span<const std::int32_t> counts);
+  void Step(std::span<const float> values);
+  // `steps` steps of u = 1 everywhere.
+  void StepOnes(std::int64_t steps);
   // What a kernel that steps the filters itself works on; it hands in the sums of u with AddTotals.
   struct Filters {
     FoldFilters filters;
@@ -46,8 +48,8 @@ class Fold {
   void Last(std::span<float> last) const;
 
  private:
-  template <typename T>
-  void StepAny(const T* u);
+  template <typename Value>
+  void StepEach(Value value);
   double Sum(std::size_t j) const;
 
   FoldFilters filters_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/cpu/group_product.h"
 #include "kernels/cpu/population.h"
 #include "server/engine/index.h"
 
@@ -71,6 +72,21 @@ void FloatCurrent(const kernels::Product& product, std::span<const float> weight
   const std::span<const float> cells = Cells(product, values, scratch.float_cells);
   const std::span<float> sums = std::span(scratch.sums).first(Index(product.out));
   kernels::Accumulate(product, weights, cells, sums);
+  kernels::Scale(sums, scale, current);
+}
+
+void DenseCurrent(const kernels::Product& product, const kernels::PackedWeights<float>& weights,
+                  std::span<const float> scale, std::span<const float> values, CurrentScratch& scratch,
+                  std::span<float> current) {
+  const float* const cells = Cells(product, values, scratch.float_cells).data();
+  const std::span<float> sums = std::span(scratch.sums).first(Index(product.out));
+  const kernels::CellRange all{.length = static_cast<std::int32_t>(product.in)};
+  for (std::int64_t block = 0; block < weights.blocks(); ++block) {
+    float* const out = sums.data() + weights.first_channel(block);
+    kernels::GroupProduct(kernels::GroupBlock<float>{weights.block(block), weights.width(block),
+                                                     std::span(&all, 1), std::span(&cells, 1),
+                                                     std::span(&out, 1)});
+  }
   kernels::Scale(sums, scale, current);
 }
 

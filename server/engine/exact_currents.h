@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/cpu/packed_weights.h"
 #include "server/engine/plan.h"
 #include "server/engine/run_constants.h"
 
@@ -27,6 +28,11 @@ bool IntegerCurrent(const kernels::Product& product, std::span<const float> scal
 // current[row] = (sum of weights times values, by fma in ascending order of source elements) * scale[row].
 // `weights` in the layout of the product.
 void FloatCurrent(const kernels::Product& product, std::span<const float> weights,
+                  std::span<const float> scale, std::span<const float> values, CurrentScratch& scratch,
+                  std::span<float> current);
+
+// The same with the weights of a dense product packed by FloatProductBlockWidth().
+void DenseCurrent(const kernels::Product& product, const kernels::PackedWeights<float>& weights,
                   std::span<const float> scale, std::span<const float> values, CurrentScratch& scratch,
                   std::span<float> current);
 

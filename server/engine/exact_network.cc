@@ -22,8 +22,8 @@ ExactNetwork::ExactNetwork(Plan plan, CpuPath path, ThreadPool& pool)
 std::int64_t ExactNetwork::bytes() const {
   std::int64_t bytes = plan_.bytes + plan_.network->bytes() + FastPlanBytes(fast_);
   for (const auto& layer : readout_weights_) {
-    for (const std::vector<float>& term : layer) {
-      bytes += 4 * static_cast<std::int64_t>(term.size());
+    for (const ReadoutTerm& term : layer) {
+      bytes += term.bytes();
     }
   }
   return bytes;

@@ -159,10 +159,12 @@ void ExactReadout::StepFold(const ExactRun& run, std::size_t p, std::size_t t, s
     }
     return;
   }
-  const float one = 1.0F;  // what the bias is multiplied by
+  if (t == terms.size()) {
+    fold.StepOnes(steps);  // what the bias is multiplied by
+    return;
+  }
   for (std::int64_t step = 0; step < steps; ++step) {
-    fold.Step(t == terms.size() ? std::span<const float>(&one, 1)
-                                : std::span<const float>(scratch.Values(terms[t].population, step)));
+    fold.Step(std::span<const float>(scratch.Values(terms[t].population, step)));
   }
 }
 
@@ -200,8 +202,13 @@ void ExactReadout::ReadFolds(const ExactRun& run, std::size_t index, std::int64_
     const std::span<float> values =
         std::span(scratch.output).first(Index(run.population(term.population).size));
     read(folds_[index][t], values);
-    FloatCurrent(term.product, (*run.readout_weights)[l][t], run.constants[l].terms[t].readout_scale, values,
-                 scratch.currents, current);
+    const ReadoutTerm& weights = (*run.readout_weights)[l][t];
+    const std::span<const float> scale = run.constants[l].terms[t].readout_scale;
+    if (weights.packed.empty()) {
+      FloatCurrent(term.product, weights.floats, scale, values, scratch.currents, current);
+    } else {
+      DenseCurrent(term.product, weights.packed, scale, values, scratch.currents, current);
+    }
     kernels::Add(current, total);
   }
   for (std::size_t j = 0; j < out.size(); ++j) {

@@ -115,17 +115,22 @@ void FindReaders(const Plan& plan, ExactRun& run) {
 ReadoutWeights MakeReadoutWeights(const Plan& plan) {
   ReadoutWeights weights(plan.layers.size());
   for (const ProbePlan& probe : plan.probes) {
-    std::vector<std::vector<float>>& of_layer = weights[Index(probe.layer)];
+    std::vector<ReadoutTerm>& of_layer = weights[Index(probe.layer)];
     if (!IsFolded(plan, probe) || !of_layer.empty()) {
       continue;
     }
     for (const Term& term : plan.layers[Index(probe.layer)].terms) {
-      const bool spiking = plan.populations[Index(term.population)].spiking;
-      of_layer.emplace_back();
-      if (spiking) {  // integers of 22 bits are exact as floats
-        of_layer.back().assign(term.product.integers.begin(), term.product.integers.end());
+      const kernels::Product& product = term.product;
+      ReadoutTerm& readout = of_layer.emplace_back();
+      if (plan.populations[Index(term.population)].spiking) {  // integers of 22 bits are exact as floats
+        readout.floats.assign(product.integers.begin(), product.integers.end());
       } else {
-        of_layer.back() = term.product.floats;
+        readout.floats = product.floats;
+      }
+      if (product.kind == kernels::ProductKind::kDense) {
+        readout.packed = {std::span<const float>(readout.floats), product.in, product.out,
+                          kernels::FloatProductBlockWidth()};
+        readout.floats = {};
       }
     }
   }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/cpu/packed_weights.h"
 #include "server/engine/fast_plan.h"
 #include "server/engine/index.h"
 #include "server/engine/plan.h"
@@ -11,8 +12,14 @@
 
 namespace spikeserve::engine {
 
-// Weights of the layers that a linear readout reads, as floats: [layer][term], empty for the others.
-using ReadoutWeights = std::vector<std::vector<std::vector<float>>>;
+// Weights of a term that a linear readout reads, as floats: packed where the product is dense.
+struct ReadoutTerm {
+  std::vector<float> floats;
+  kernels::PackedWeights<float> packed;
+
+  std::int64_t bytes() const { return 4 * static_cast<std::int64_t>(floats.size()) + packed.bytes(); }
+};
+using ReadoutWeights = std::vector<std::vector<ReadoutTerm>>;  // [layer][term], empty where no readout reads
 
 ReadoutWeights MakeReadoutWeights(const Plan& plan);
 

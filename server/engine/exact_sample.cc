@@ -118,7 +118,8 @@ bool ExactSample::RunFast(const ExactRun& run, std::size_t layer, std::int64_t s
   }
   const Layer& plan = run.plan->layers[layer];
   for (std::size_t t = 0; t < plan.terms.size(); ++t) {
-    if (run.IsHeld(plan.terms[t].population) && !TermCurrent(run, layer, t, 0, scratch)) {
+    if (run.IsHeld(plan.terms[t].population) && layers_[layer].constant[t].empty() &&
+        !TermCurrent(run, layer, t, 0, scratch)) {
       return false;  // the plain loops come to the same end and say so
     }
   }
