@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 
 #include "kernels/cpu/dispatch.h"
 
@@ -74,7 +75,9 @@ std::int64_t FilterBytes(const FilterConstants& constants) {
   return 4 * constants.delay + std::visit([](const auto& kind) { return KindBytes(kind); }, constants.kind);
 }
 
-FilterBank::FilterBank(const FilterConstants& constants, std::int64_t size) : constants_(&constants) {
+FilterBank::FilterBank(std::shared_ptr<const FilterConstants> shared, std::int64_t size)
+    : constants_(std::move(shared)) {
+  const FilterConstants& constants = *constants_;
   const auto n = static_cast<std::size_t>(size);
   delayed_.assign(n * static_cast<std::size_t>(constants.delay), 0.0F);
   if (const auto* finite = std::get_if<FiniteFilter>(&constants.kind)) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <variant>
 #include <vector>
@@ -50,8 +51,7 @@ std::int64_t FilterBytes(const FilterConstants& constants);
 class FilterBank {
  public:
   FilterBank() = default;
-  // `constants` outlive the bank.
-  FilterBank(const FilterConstants& constants, std::int64_t size);
+  FilterBank(std::shared_ptr<const FilterConstants> constants, std::int64_t size);
 
   // Takes in the values of a step and replaces them by what the filters show.
   void Step(std::span<float> values);
@@ -64,7 +64,7 @@ class FilterBank {
   void Run(const FiniteFilter& filter, std::span<float> values);
   void Run(const StateFilter& filter, std::span<float> values);
 
-  const FilterConstants* constants_ = nullptr;
+  std::shared_ptr<const FilterConstants> constants_;
   std::vector<float> delayed_;  // [delay][size], a ring
   std::vector<float> shown_;    // [size]: y
   std::vector<float> inputs_;   // FiniteFilter: [taps][size], a ring

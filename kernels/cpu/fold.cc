@@ -16,6 +16,15 @@ Fold::Fold(const FoldFilters& filters, std::int64_t size) : filters_(filters) {
   probed_.assign(filters.probe_synapse ? n : 0, 0.0F);
 }
 
+void Fold::Restart() {
+  for (std::vector<double>* sums : {&total_, &start_}) {
+    std::fill(sums->begin(), sums->end(), 0.0);
+  }
+  for (std::vector<float>* values : {&last_, &filtered_, &probed_}) {
+    std::fill(values->begin(), values->end(), 0.0F);
+  }
+}
+
 template <typename Value>
 void Fold::StepEach(Value value) {
   for (std::size_t j = 0; j < total_.size(); ++j) {

@@ -26,6 +26,8 @@ class Fold {
   Fold() = default;
   Fold(const FoldFilters& filters, std::int64_t size);
 
+  // Back to before the first step.
+  void Restart();
   // One step of u.
   void Step(std::span<const std::int32_t> counts);
   void Step(std::span<const float> values);

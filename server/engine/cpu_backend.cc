@@ -27,7 +27,7 @@ Result<std::unique_ptr<ResidentNetwork>> CpuBackend::Load(std::shared_ptr<const 
     return std::unique_ptr<ResidentNetwork>(std::make_unique<ReferenceNetwork>(plan.value(), pool_));
   }
   return std::unique_ptr<ResidentNetwork>(
-      std::make_unique<ExactNetwork>(std::move(plan).value(), path_, pool_));
+      std::make_unique<ExactNetwork>(std::move(plan).value(), path_, pool_, kept_));
 }
 
 }  // namespace spikeserve::engine

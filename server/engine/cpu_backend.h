@@ -2,6 +2,7 @@
 
 #include "server/engine/backend.h"
 #include "server/engine/thread_pool.h"
+#include "server/engine/workspace.h"
 
 namespace spikeserve::engine {
 
@@ -19,6 +20,7 @@ class CpuBackend final : public Backend {
  private:
   const CpuPath path_;
   mutable ThreadPool pool_;
+  mutable KeptBytes kept_;
 };
 
 }  // namespace spikeserve::engine

@@ -2,18 +2,18 @@
 
 #include <algorithm>
 
-#include "server/engine/exact_sample.h"
 #include "server/engine/sample_simulation.h"
 
 namespace spikeserve::engine {
-using ExactSimulation = SampleSimulation<ExactRun, ExactSample, ExactScratch>;
+using ExactSpace = Workspace<ExactRun, ExactSample, ExactScratch>;
 
-ExactNetwork::ExactNetwork(Plan plan, CpuPath path, ThreadPool& pool)
+ExactNetwork::ExactNetwork(Plan plan, CpuPath path, ThreadPool& pool, KeptBytes& kept)
     : plan_(std::move(plan)),
       readout_weights_(MakeReadoutWeights(plan_)),
       fast_(path == CpuPath::kPlain ? FastPlan{} : MakeFastPlan(plan_)),
       plain_(path == CpuPath::kPlain),
-      pool_(pool) {
+      pool_(pool),
+      spaces_(kept) {
   for (const ProbePlan& probe : plan_.probes) {
     probe_sizes_.push_back(probe.size);
   }
@@ -31,8 +31,9 @@ std::int64_t ExactNetwork::bytes() const {
 
 std::int64_t ExactNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const {
   const std::int64_t threads = std::min(samples, pool_.threads());
+  const std::int64_t alive = spec.in_one ? std::min(samples, threads * kGroupSamples) : samples;
   const auto layers = static_cast<std::int64_t>(plan_.spiking.size());
-  return ExactRunBytes(plan_, spec, samples, threads) + ReadingBytes(spec, probe_sizes_, layers, samples) +
+  return ExactRunBytes(plan_, spec, alive, threads) + ReadingBytes(spec, probe_sizes_, layers, samples) +
          RecordBytes(*plan_.network, spec, samples);
 }
 
@@ -52,8 +53,14 @@ Result<std::unique_ptr<Simulation>> ExactNetwork::NewSimulation(const Simulation
   if (!status.ok()) {
     return status;
   }
-  return std::unique_ptr<Simulation>(std::make_unique<ExactSimulation>(
-      MakeExactRun(plan_, readout_weights_, plain_ ? nullptr : &fast_, spec), samples, pool_));
+  std::unique_ptr<ExactSpace> space = spaces_.Take(spec);
+  if (!space) {
+    space = std::make_unique<ExactSpace>(
+        MakeExactRun(plan_, readout_weights_, plain_ ? nullptr : &fast_, spec), pool_.threads());
+  }
+  const std::int64_t kept = ExactRunBytes(plan_, spec, pool_.threads() * kGroupSamples, pool_.threads());
+  return std::unique_ptr<Simulation>(std::make_unique<SampleSimulation<ExactSpace>>(
+      std::move(space), SpaceKeeper<ExactSpace>{&spaces_, kept}, samples, pool_, chunk_steps()));
 }
 
 }  // namespace spikeserve::engine

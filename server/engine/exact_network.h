@@ -5,20 +5,23 @@
 
 #include "server/engine/backend.h"
 #include "server/engine/exact_run.h"
+#include "server/engine/exact_sample.h"
 #include "server/engine/simulation.h"
 #include "server/engine/thread_pool.h"
+#include "server/engine/workspace.h"
 
 namespace spikeserve::engine {
 
 // A network on the CPU in exact mode: 22-bit integer weights, float32 neurons. Immutable, hence thread-safe.
 class ExactNetwork final : public ResidentNetwork {
  public:
-  // `pool` outlives the network.
-  ExactNetwork(Plan plan, CpuPath path, ThreadPool& pool);
+  // `pool` and `kept` outlive the network.
+  ExactNetwork(Plan plan, CpuPath path, ThreadPool& pool, KeptBytes& kept);
 
   std::int64_t bytes() const override;
   std::int64_t EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const override;
   const std::vector<SpikingLayer>& spiking_layers() const override { return plan_.spiking; }
+  bool runs_in_one() const override { return true; }
   std::int64_t chunk_steps() const override { return ChunkSteps(plan_.network->synapses()); }
   Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
                                                     std::span<const SampleInputs> samples) const override;
@@ -30,6 +33,7 @@ class ExactNetwork final : public ResidentNetwork {
   const bool plain_;
   std::vector<std::int64_t> probe_sizes_;
   ThreadPool& pool_;
+  mutable WorkspaceCache<Workspace<ExactRun, ExactSample, ExactScratch>> spaces_;
 };
 
 }  // namespace spikeserve::engine

@@ -88,6 +88,19 @@ void ExactReadout::Forget() {
   }
 }
 
+void ExactReadout::Restart(const ExactRun& run) {
+  if (run.spec.trajectories || !recorders_.empty() ||
+      !std::all_of(run.folded.begin(), run.folded.end(), [](bool folded) { return folded; })) {
+    *this = ExactReadout(run);
+    return;
+  }
+  for (std::vector<kernels::Fold>& folds : folds_) {
+    for (kernels::Fold& fold : folds) {
+      fold.Restart();
+    }
+  }
+}
+
 void ExactReadout::StepRecorders(const ExactRun& run, const LayerView& view, std::span<float> buffer) {
   const LayerConstants& constants = run.constants[view.layer];
   for (std::size_t i = 0; i < recorders_.size(); ++i) {

@@ -42,6 +42,8 @@ class ExactReadout {
   std::vector<double> Record(std::size_t index) const { return recorders_[index].Rows(); }
   // Begins trajectories and records anew.
   void Forget();
+  // The same as one that is made anew for the run that this one was made for.
+  void Restart(const ExactRun& run);
 
  private:
   void StepRecorders(const ExactRun& run, const LayerView& view, std::span<float> buffer);

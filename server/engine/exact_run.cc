@@ -146,7 +146,6 @@ ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const Fas
   run.spec = spec;
   run.constants = MakeConstants(plan, spec);
   run.chunk = ChunkSteps(plan);
-  run.group = 4 * kernels::kProductGroup;
   run.stepped.resize(plan.layers.size());
   run.observed.resize(plan.layers.size());
   for (std::size_t l = 0; l < plan.layers.size(); ++l) {
@@ -157,7 +156,8 @@ ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const Fas
     run.folded.push_back(IsFolded(plan, probe));
     run.probe_filters.emplace_back();
     if (!IsSimple(probe.synapse, probe.delay_steps)) {
-      run.probe_filters.back() = MakeFilter(probe.synapse, probe.delay_steps, spec.settings.dt_s);
+      run.probe_filters.back() = std::make_shared<kernels::FilterConstants>(
+          MakeFilter(probe.synapse, probe.delay_steps, spec.settings.dt_s));
     }
     if (!run.folded.back() || spec.trajectories) {
       run.stepped[Index(probe.layer)] = true;

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "kernels/cpu/group_product.h"
 #include "kernels/cpu/packed_weights.h"
 #include "server/engine/fast_plan.h"
 #include "server/engine/index.h"
@@ -23,13 +25,17 @@ using ReadoutWeights = std::vector<std::vector<ReadoutTerm>>;  // [layer][term],
 
 ReadoutWeights MakeReadoutWeights(const Plan& plan);
 
+// Samples whose inputs meet the weights together, and whose state is alive at a time.
+constexpr std::int64_t kGroupSamples = 4 * kernels::kProductGroup;
+
 // Everything the samples of one exact run share. Immutable, hence thread-safe.
 struct ExactRun {
   const Plan* plan = nullptr;
   const ReadoutWeights* readout_weights = nullptr;
   SimulationSpec spec;
   std::vector<LayerConstants> constants;
-  std::vector<kernels::FilterConstants> probe_filters;  // [probe of the spec]: of those that are not simple
+  std::vector<std::shared_ptr<const kernels::FilterConstants>>
+      probe_filters;         // [probe of the spec]: of those that are not simple
   std::vector<bool> folded;  // [probe of the spec]: its readout is taken by the rewrite of kernels/cpu/fold.h
   std::vector<bool> stepped;       // [layer]: its value is needed at every step
   const FastPlan* fast = nullptr;  // null: the plain loops only
@@ -44,7 +50,7 @@ struct ExactRun {
   std::vector<std::int64_t> record_layers;  // [request probe]: in the plan's layers
   ReadoutCorrection correction;
   std::int64_t chunk = 1;  // steps per pass over the layers
-  std::int64_t group = 1;  // samples whose inputs meet the weights together
+  std::int64_t group = kGroupSamples;
 
   // The same run with inputs of other formats.
   ExactRun WithInputs(const std::vector<InputFormat>& inputs) const;

@@ -16,7 +16,19 @@ constexpr std::int64_t kLargestByte = 255;
 }  // namespace
 
 ExactSample::ExactSample(const ExactRun& run, SampleInputs inputs)
-    : inputs_(std::move(inputs)), layers_(run.plan->layers.size()), readout_(run) {
+    : layers_(run.plan->layers.size()), readout_(run) {
+  Begin(run, std::move(inputs));
+}
+
+void ExactSample::Restart(const ExactRun& run, SampleInputs inputs) {
+  readout_.Restart(run);
+  done_ = fed_at_ = spikes_ = 0;
+  status_ = {};
+  Begin(run, std::move(inputs));
+}
+
+void ExactSample::Begin(const ExactRun& run, SampleInputs inputs) {
+  inputs_ = std::move(inputs);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Layer& layer = run.plan->layers[l];
     LayerState& state = layers_[l];
@@ -29,6 +41,9 @@ ExactSample::ExactSample(const ExactRun& run, SampleInputs inputs)
     state.filters.resize(layer.terms.size());
     state.banks.resize(layer.terms.size());
     state.constant.resize(layer.terms.size());
+    for (std::vector<float>& constant : state.constant) {
+      constant.clear();
+    }
     for (std::size_t t = 0; run.stepped[l] && t < layer.terms.size(); ++t) {
       state.filters[t].assign(run.constants[l].terms[t].filtered ? Index(layer.size) : 0, 0.0F);
       if (run.constants[l].terms[t].general) {
@@ -39,7 +54,7 @@ ExactSample::ExactSample(const ExactRun& run, SampleInputs inputs)
 }
 
 void ExactSample::Prepare(const ExactRun& run, std::span<ExactSample> group, ExactScratch& scratch) {
-  std::vector<HeldSample> held;
+  std::vector<HeldSample>& held = scratch.fast.held_samples;
   for (std::size_t l = 0; run.fast != nullptr && l < run.fast->size(); ++l) {
     for (std::size_t t = 0; t < (*run.fast)[l].terms.size(); ++t) {
       const std::int64_t source = run.plan->layers[l].terms[t].population;

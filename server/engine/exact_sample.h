@@ -16,6 +16,8 @@ class ExactSample {
  public:
   // What `inputs` point to outlives the sample.
   ExactSample(const ExactRun& run, SampleInputs inputs);
+  // The same sample as one that is made anew, in the memory of this one, which was of the same run.
+  void Restart(const ExactRun& run, SampleInputs inputs);
 
   // Computes what the held inputs of the samples cause in the layers that the fast kernels run, all together.
   // Called before the first Advance with these inputs.
@@ -38,6 +40,7 @@ class ExactSample {
   const Status& status() const { return status_; }
 
  private:
+  void Begin(const ExactRun& run, SampleInputs inputs);
   void RunChunk(const ExactRun& run, std::int64_t steps, ExactScratch& scratch);
   void LoadInput(const ExactRun& run, std::int64_t input, std::int64_t steps, ExactScratch& scratch) const;
   bool RunFast(const ExactRun& run, std::size_t layer, std::int64_t steps, ExactScratch& scratch);

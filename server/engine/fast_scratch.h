@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -9,6 +10,12 @@
 #include "server/engine/window_sums.h"
 
 namespace spikeserve::engine {
+
+// One sample's part of a held current: where its input lies, and where the current goes.
+struct HeldSample {
+  const std::byte* input = nullptr;
+  std::vector<float>* current = nullptr;
+};
 
 // Buffers of the fast paths. Belongs to one thread, grows to what its layers need and is reused.
 struct FastScratch {
@@ -23,6 +30,7 @@ struct FastScratch {
   std::vector<std::int64_t> spikes;         // of a layer during the chunk
   std::vector<float> source, held;          // inputs of one sample, cells of a group of samples
   std::vector<double> source_integers, held_integers;
+  std::vector<HeldSample> held_samples;
   std::vector<float> sums;  // products of a group of samples
   std::vector<double> integer_sums;
 };

@@ -9,12 +9,6 @@
 
 namespace spikeserve::engine {
 
-// One sample's part of a held current: where its input lies, and where the current goes.
-struct HeldSample {
-  const std::byte* input = nullptr;
-  std::vector<float>* current = nullptr;
-};
-
 // Computes the current that held inputs cause through term `term` of a layer, for all samples at once, so
 // that the weights are read once per kProductGroup samples: the same bits as sample by sample. The term must
 // be one that the fast plan has packed.

@@ -78,15 +78,23 @@ struct PadOperation {
 
 using Parameter = std::variant<std::monostate, double, std::string>;  // absent, scalar, tensor id
 
-struct ZeroVoltage {};
+struct ZeroVoltage {
+  bool operator==(const ZeroVoltage&) const = default;
+};
 struct ConstantVoltage {
   double value = 0;
+
+  bool operator==(const ConstantVoltage&) const = default;
 };
 struct UniformVoltage {
   std::uint64_t seed = 0;
+
+  bool operator==(const UniformVoltage&) const = default;
 };
 struct TensorVoltage {
   std::string tensor;
+
+  bool operator==(const TensorVoltage&) const = default;
 };
 using InitialVoltage = std::variant<ZeroVoltage, ConstantVoltage, UniformVoltage, TensorVoltage>;
 
@@ -218,6 +226,8 @@ enum class ReadoutKind { kUnspecified, kMean, kLast, kCorrectedMean };
 struct Readout {
   ReadoutKind kind = ReadoutKind::kMean;
   std::int64_t skip_steps = 0;
+
+  bool operator==(const Readout&) const = default;
 };
 struct RunDefaults {
   double dt = 0;

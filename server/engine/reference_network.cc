@@ -10,7 +10,7 @@
 namespace spikeserve::engine {
 namespace {
 
-using ReferenceSimulation = SampleSimulation<ReferenceRun, ReferenceSample, ReferenceScratch>;
+using ReferenceSpace = Workspace<ReferenceRun, ReferenceSample, ReferenceScratch>;
 
 bool IsLinear(const OperationKind& kind) {
   return !std::holds_alternative<InputOperation>(kind) && !std::holds_alternative<NeuronOperation>(kind) &&
@@ -78,7 +78,7 @@ std::int64_t ReferenceNetwork::EstimateRunBytes(const SimulationSpec& spec, std:
     per_sample += 32 * probe_sizes_[Index(probe)] + 256;
   }
   const std::int64_t threads = std::min(samples, pool_.threads());
-  return 24 * network_->neurons() + threads * 24 * elements + samples * per_sample +
+  return 24 * network_->neurons() + threads * 24 * elements + (spec.in_one ? threads : samples) * per_sample +
          ReadingBytes(spec, probe_sizes_, static_cast<std::int64_t>(spiking_.size()), samples) +
          RecordBytes(*network_, spec, samples);
 }
@@ -93,8 +93,10 @@ Result<std::unique_ptr<Simulation>> ReferenceNetwork::NewSimulation(
   if (!status.ok()) {
     return status;
   }
-  return std::unique_ptr<Simulation>(std::make_unique<ReferenceSimulation>(
-      MakeReferenceRun(*network_, operators_, fan_out_, paths_, spec), samples, pool_));
+  auto space = std::make_unique<ReferenceSpace>(
+      MakeReferenceRun(*network_, operators_, fan_out_, paths_, spec), pool_.threads());
+  return std::unique_ptr<Simulation>(std::make_unique<SampleSimulation<ReferenceSpace>>(
+      std::move(space), SpaceKeeper<ReferenceSpace>{}, samples, pool_, chunk_steps()));
 }
 
 }  // namespace spikeserve::engine

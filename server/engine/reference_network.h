@@ -26,6 +26,7 @@ class ReferenceNetwork final : public ResidentNetwork {
   std::int64_t bytes() const override { return EstimateBytes(*network_); }
   std::int64_t EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const override;
   const std::vector<SpikingLayer>& spiking_layers() const override { return spiking_; }
+  bool runs_in_one() const override { return true; }
   std::int64_t chunk_steps() const override { return ChunkSteps(network_->synapses()); }
   Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
                                                     std::span<const SampleInputs> samples) const override;

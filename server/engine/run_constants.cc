@@ -34,7 +34,8 @@ TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, c
   double filter_gain = 1;
   if (!IsSimple(term.synapse, term.delay_steps)) {
     constants.general = true;
-    constants.filter = MakeFilter(term.synapse, term.delay_steps, dt);
+    constants.filter =
+        std::make_shared<kernels::FilterConstants>(MakeFilter(term.synapse, term.delay_steps, dt));
   } else if (term.synapse) {
     const double decay = DecayOf(*term.synapse, dt);
     constants.filtered = true;

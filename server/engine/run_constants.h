@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "kernels/cpu/filter.h"
@@ -15,8 +16,8 @@ namespace spikeserve::engine {
 struct TermConstants {
   bool filtered = false;  // by a plain low-pass
   bool general = false;   // by `filter` instead, which scale knows nothing of
-  kernels::FilterConstants filter;
-  float decay = 0;                   // a = exp(-dt/tau)
+  std::shared_ptr<const kernels::FilterConstants> filter;  // where general
+  float decay = 0;                                         // a = exp(-dt/tau)
   std::vector<float> scale;          // per row: turns sums into currents, with gain, dt, amplitude and (1-a)
   std::vector<float> readout_scale;  // the same for filtered source values, as the readout rewrite sums them
   std::vector<float> offset;         // per row: what uint8_offset adds; empty: nothing

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "server/engine/network.h"
 #include "server/engine/simulation.h"
 #include "server/engine/thread_pool.h"
+#include "server/engine/workspace.h"
 
 namespace spikeserve::engine {
 
@@ -35,53 +37,83 @@ std::int64_t ReadingBytes(const SimulationSpec& spec, const std::vector<std::int
 // The same for the request probes, their state included.
 std::int64_t RecordBytes(const Network& network, const SimulationSpec& spec, std::int64_t samples);
 
+// Where a simulation leaves its workspace for the next one; nowhere by default.
+template <typename Space>
+struct SpaceKeeper {
+  WorkspaceCache<Space>* cache = nullptr;
+  std::int64_t bytes = 0;  // upper bound of what is kept
+};
+
 // A simulation of independent samples, each computed by one thread from start to end of an Advance, so that a
 // sample's numbers depend neither on its neighbours nor on the number of threads. Run, Sample and Scratch are
-// those of one mode. One thread at a time calls it.
-template <typename Run, typename Sample, typename Scratch>
+// those of one mode. With in_one, the samples of a group are made, run and read one group after the other.
+// One thread at a time calls it.
+template <typename Space>
 class SampleSimulation final : public Simulation {
  public:
-  // `pool` outlives the simulation.
-  SampleSimulation(Run run, std::span<const SampleInputs> inputs, ThreadPool& pool)
-      : run_(std::move(run)),
+  using Run = typename Space::Run;
+  using Sample = typename Space::Sample;
+  using Scratch = typename Space::Scratch;
+
+  // `keeper` and `pool` outlive the simulation. `piece` steps of a sample pass between two looks at whether
+  // the work is to stop.
+  SampleSimulation(std::unique_ptr<Space> space, SpaceKeeper<Space> keeper,
+                   std::span<const SampleInputs> inputs, ThreadPool& pool, std::int64_t piece)
+      : space_(std::move(space)),
+        keeper_(keeper),
+        run_(space_->run),
         pool_(pool),
-        scratch_(Index(pool.threads())),
+        piece_(piece),
+        count_(inputs.size()),
         stopped_(inputs.size()),
         fed_(!run_.spec.session) {
+    if (run_.spec.in_one) {
+      inputs_.assign(inputs.begin(), inputs.end());
+      reading_ = EmptyReading(run_.spec.settings.steps);
+      return;
+    }
     samples_.reserve(inputs.size());
     for (const SampleInputs& sample : inputs) {
       samples_.emplace_back(run_, sample);
     }
   }
 
+  ~SampleSimulation() override {
+    if (keeper_.cache != nullptr && run_.spec.in_one) {
+      keeper_.cache->Put(std::move(space_), keeper_.bytes);
+    }
+  }
+
   Status Advance(std::int64_t steps, const StopCheck& stopped) override {
     const std::int64_t left = run_.spec.settings.steps - done_;
-    if (steps < 1 || steps > left) {
-      return InvalidArgument("steps: got " + std::to_string(steps) + ", " + std::to_string(left) + " remain");
+    if (steps < 1 || steps > left || (run_.spec.in_one && steps != left)) {
+      return InvalidArgument("steps: got " + std::to_string(steps) + ", " + std::to_string(left) + " remain" +
+                             (run_.spec.in_one ? " and are to be run in one" : ""));
     }
     if (!fed_) {
       return {StatusCode::kFailedPrecondition, "a sample was reset and has no inputs yet"};
     }
     const bool prepare = std::exchange(prepare_, false);
     std::atomic<bool> ended = false;
-    ForEachGroup([&](std::span<Sample> group, Scratch& scratch) {
+    const auto advance = [&](std::int64_t first, std::int64_t count, std::int64_t thread) {
+      const std::span<Sample> group = run_.spec.in_one
+                                          ? MakeGroup(first, count, thread)
+                                          : std::span(samples_).subspan(Index(first), Index(count));
       if (prepare && !ended) {
-        Sample::Prepare(run_, group, scratch);
+        Sample::Prepare(run_, group, ScratchOf(thread));
       }
-      for (Sample& sample : group) {
-        if (ended || (stopped && stopped())) {
-          ended = true;
+      for (std::int64_t i = 0; i < count; ++i) {
+        if (!AdvanceSample(group[Index(i)], first + i, steps, ScratchOf(thread), stopped, ended)) {
           return;
         }
-        if (run_.spec.early_exit) {
-          AdvanceUntilClear(sample, done_ + steps, scratch);
-        } else {
-          sample.Advance(run_, steps, scratch);
+        if (run_.spec.in_one) {
+          ReadSample(group[Index(i)], Index(first + i), ScratchOf(thread), reading_);
         }
       }
-    });
+    };
+    ForEachGroup(advance);
     if (ended) {
-      return {StatusCode::kCancelled, "stopped between two samples"};
+      return {StatusCode::kCancelled, "stopped between two pieces of a sample's run"};
     }
     done_ += steps;
     return {};
@@ -98,7 +130,9 @@ class SampleSimulation final : public Simulation {
     }
     if (inputs != run_.spec.inputs) {
       run_ = run_.WithInputs(inputs);
-      std::fill(scratch_.begin(), scratch_.end(), nullptr);
+      for (auto& thread : space_->threads) {
+        thread.scratch.reset();
+      }
     }
     for (std::size_t i = 0; i < samples_.size(); ++i) {
       samples_[i].Feed(samples[i]);
@@ -118,37 +152,79 @@ class SampleSimulation final : public Simulation {
   }
 
   Result<Reading> Read() override {
+    if (run_.spec.in_one && done_ > 0) {
+      return reading_;
+    }
+    Reading reading = EmptyReading(done_ - fed_at_);
+    const auto read = [&](std::int64_t index, std::int64_t thread) {
+      ReadSample(samples_[Index(index)], Index(index), ScratchOf(thread), reading);
+    };
+    pool_.For(static_cast<std::int64_t>(samples_.size()), std::ref(read));
+    return reading;
+  }
+
+ private:
+  // With room for what the samples have to say of `steps` steps.
+  Reading EmptyReading(std::int64_t steps) const {
     Reading reading;
-    reading.steps_done = done_;
+    reading.steps_done = fed_at_ + steps;
     for (const std::int64_t probe : run_.spec.probes) {
       const std::int64_t size = run_.ProbeSize(probe);
       ProbeReading& one = reading.probes.emplace_back();
       one.size = size;
-      one.values.resize(samples_.size() * Index(size));
-      one.trajectory.resize(run_.spec.trajectories ? samples_.size() * Index(size * (done_ - fed_at_)) : 0);
+      one.values.resize(count_ * Index(size));
+      one.trajectory.resize(run_.spec.trajectories ? count_ * Index(size * steps) : 0);
     }
     for (std::size_t i = 0; i < run_.spec.request_probes.size(); ++i) {
       const Recording& recording = run_.spec.request_probes[i].recording;
       ProbeRecord& record = reading.records.emplace_back();
       record.size = run_.RecordSize(i);
-      record.rows = recording.Rows(recording.Kept(0, done_ - fed_at_));
-      record.values.resize(samples_.size() * Index(record.rows * record.size));
+      record.rows = recording.Rows(recording.Kept(0, steps));
+      record.values.resize(count_ * Index(record.rows * record.size));
     }
-    if (run_.spec.early_exit || run_.spec.session) {
-      for (const Sample& sample : samples_) {
-        reading.steps_used.push_back(sample.steps_done());
-      }
-    }
-    reading.sample_status.resize(samples_.size());
-    reading.statistics.resize(run_.spec.statistics ? samples_.size() : 0);
-    ForEachSample([&](std::size_t i, Scratch& scratch) { ReadSample(i, scratch, reading); });
-    for (const Sample& sample : samples_) {
-      reading.spikes.push_back(sample.spikes());
-    }
+    reading.steps_used.resize(run_.spec.early_exit || run_.spec.session ? count_ : 0);
+    reading.sample_status.resize(count_);
+    reading.statistics.resize(run_.spec.statistics ? count_ : 0);
+    reading.spikes.resize(count_);
     return reading;
   }
 
- private:
+  // The samples [first, first + count), at step 0, in the thread's room for a group.
+  std::span<Sample> MakeGroup(std::int64_t first, std::int64_t count, std::int64_t thread) {
+    std::vector<Sample>& group = space_->threads[Index(thread)].group;
+    for (std::size_t i = 0; i < Index(count); ++i) {
+      SampleInputs& inputs = inputs_[Index(first) + i];
+      if (i == group.size()) {
+        group.emplace_back(run_, std::move(inputs));
+      } else if constexpr (requires { group[i].Restart(run_, std::move(inputs)); }) {
+        group[i].Restart(run_, std::move(inputs));
+      } else {
+        group[i] = Sample(run_, std::move(inputs));
+      }
+    }
+    return std::span(group).first(Index(count));
+  }
+
+  // False, and `ended` set, where the work was to stop.
+  bool AdvanceSample(Sample& sample, std::int64_t index, std::int64_t steps, Scratch& scratch,
+                     const StopCheck& stopped, std::atomic<bool>& ended) {
+    const std::int64_t end = done_ + steps;
+    for (std::int64_t at = done_; at < end;) {
+      if (ended || (stopped && stopped())) {
+        ended = true;
+        return false;
+      }
+      const std::int64_t now = std::min(piece_, end - at);
+      at += now;
+      if (run_.spec.early_exit) {
+        AdvanceUntilClear(sample, index, at, scratch);
+      } else {
+        sample.Advance(run_, now, scratch);
+      }
+    }
+    return true;
+  }
+
   // The next step after `done` at which the answer is looked at.
   static std::int64_t NextCheck(const EarlyExit& exit, std::int64_t done) {
     const std::int64_t beyond = done - exit.min_steps;
@@ -156,9 +232,9 @@ class SampleSimulation final : public Simulation {
   }
 
   // Up to step `end`, or to the check at which the sample's answer is clear.
-  void AdvanceUntilClear(Sample& sample, std::int64_t end, Scratch& scratch) {
+  void AdvanceUntilClear(Sample& sample, std::int64_t index, std::int64_t end, Scratch& scratch) {
     const EarlyExit& exit = *run_.spec.early_exit;
-    char& stopped = stopped_[Index(&sample - samples_.data())];
+    char& stopped = stopped_[Index(index)];
     std::vector<double> values(Index(run_.ProbeSize(run_.spec.probes[Index(exit.probe)])));
     while (stopped == 0 && sample.steps_done() < end) {
       const std::int64_t check = NextCheck(exit, sample.steps_done());
@@ -174,45 +250,42 @@ class SampleSimulation final : public Simulation {
   }
 
   Scratch& ScratchOf(std::int64_t thread) {
-    std::unique_ptr<Scratch>& scratch = scratch_[Index(thread)];
+    std::unique_ptr<Scratch>& scratch = space_->threads[Index(thread)].scratch;
     if (!scratch) {
       scratch = std::make_unique<Scratch>(run_);
     }
     return *scratch;
   }
 
-  // Groups as large as the run likes them, but no thread without work. Where there are fewer samples than
-  // threads, one after the other, and the threads share the work inside a sample.
+  // Calls body(first, count, thread) for groups as large as the run likes them, but no thread without work.
+  // Where there are fewer samples than threads, one after the other, and the threads share the work inside a
+  // sample.
   template <typename Body>
-  void ForEachGroup(Body body) {
-    const auto samples = static_cast<std::int64_t>(samples_.size());
+  void ForEachGroup(Body& body) {
+    const auto samples = static_cast<std::int64_t>(count_);
     const std::int64_t size = std::clamp<std::int64_t>(samples / pool_.threads(), 1, run_.group);
-    const auto one = [&](std::int64_t index, Scratch& scratch) {
-      const std::int64_t first = index * size;
-      body(std::span(samples_).subspan(Index(first), Index(std::min(size, samples - first))), scratch);
-    };
     const bool inside = samples < pool_.threads();
+    if constexpr (requires(Scratch scratch) { scratch.pool; }) {
+      ScratchOf(0).pool = inside ? &pool_ : nullptr;
+    }
+    const auto one = [&](std::int64_t index, std::int64_t thread) {
+      const std::int64_t first = index * size;
+      body(first, std::min(size, samples - first), thread);
+    };
     for (std::int64_t index = 0; inside && index < samples; ++index) {
-      if constexpr (requires(Scratch scratch) { scratch.pool; }) {
-        ScratchOf(0).pool = &pool_;
-      }
-      one(index, ScratchOf(0));
+      one(index, 0);
     }
     if (!inside) {
-      pool_.For((samples + size - 1) / size,
-                [&](std::int64_t index, std::int64_t thread) { one(index, ScratchOf(thread)); });
+      pool_.For((samples + size - 1) / size, std::ref(one));
     }
   }
 
-  template <typename Body>
-  void ForEachSample(Body body) {
-    pool_.For(static_cast<std::int64_t>(samples_.size()),
-              [&](std::int64_t index, std::int64_t thread) { body(Index(index), ScratchOf(thread)); });
-  }
-
-  void ReadSample(std::size_t i, Scratch& scratch, Reading& reading) const {
-    const Sample& sample = samples_[i];
+  void ReadSample(const Sample& sample, std::size_t i, Scratch& scratch, Reading& reading) const {
     reading.sample_status[i] = sample.status();
+    reading.spikes[i] = sample.spikes();
+    if (!reading.steps_used.empty()) {
+      reading.steps_used[i] = sample.steps_done();
+    }
     for (std::size_t p = 0; p < reading.probes.size(); ++p) {
       ProbeReading& probe = reading.probes[p];
       const std::span<double> values =
@@ -227,20 +300,21 @@ class SampleSimulation final : public Simulation {
                        ": an output is infinite or not a number; lower the inputs or gains");
       }
       if (run_.spec.trajectories && sample.status().ok()) {
-        std::copy(sample.trajectory(p).begin(), sample.trajectory(p).end(),
-                  probe.trajectory.begin() + static_cast<std::ptrdiff_t>(i) * probe.size * (done_ - fed_at_));
+        std::copy(
+            sample.trajectory(p).begin(), sample.trajectory(p).end(),
+            probe.trajectory.begin() + static_cast<std::ptrdiff_t>(i * (probe.trajectory.size() / count_)));
       }
     }
-    ReadRecords(i, reading);
+    ReadRecords(sample, i, reading);
     if (run_.spec.statistics) {
       reading.statistics[i] = sample.Activity(run_);
     }
   }
 
-  void ReadRecords(std::size_t i, Reading& reading) const {
-    for (std::size_t r = 0; r < reading.records.size() && samples_[i].status().ok(); ++r) {
+  void ReadRecords(const Sample& sample, std::size_t i, Reading& reading) const {
+    for (std::size_t r = 0; r < reading.records.size() && sample.status().ok(); ++r) {
       ProbeRecord& record = reading.records[r];
-      const std::vector<double> rows = samples_[i].Record(r);
+      const std::vector<double> rows = sample.Record(r);
       const auto stride = static_cast<std::ptrdiff_t>(record.rows * record.size);
       const auto count = std::min(static_cast<std::ptrdiff_t>(rows.size()), stride);
       std::copy(rows.begin(), rows.begin() + count,
@@ -248,11 +322,16 @@ class SampleSimulation final : public Simulation {
     }
   }
 
-  Run run_;
+  std::unique_ptr<Space> space_;
+  const SpaceKeeper<Space> keeper_;
+  Run& run_;  // of the space
   ThreadPool& pool_;
-  std::vector<std::unique_ptr<Scratch>> scratch_;  // [thread], made when first needed
-  std::vector<Sample> samples_;
-  std::vector<char> stopped_;  // [sample]: by early exit
+  const std::int64_t piece_;
+  const std::size_t count_;           // samples
+  std::vector<SampleInputs> inputs_;  // with in_one, of the samples that are not made yet
+  std::vector<Sample> samples_;       // without in_one
+  Reading reading_;                   // with in_one
+  std::vector<char> stopped_;         // [sample]: by early exit
   std::int64_t done_ = 0;
   std::int64_t fed_at_ = 0;  // steps done when the inputs began
   bool fed_;                 // every sample has inputs

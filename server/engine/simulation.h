@@ -23,6 +23,8 @@ struct RunSettings {
   Readout readout;
   std::optional<std::uint64_t> seed;  // replaces the seed of Uniform initial voltages; of random neurons
   std::optional<InitialVoltage> initial_voltage;  // replaces every layer's own; never TensorVoltage
+
+  bool operator==(const RunSettings&) const = default;
 };
 
 // Element type of an input, whether it is [steps, shape...] rather than held constant, and how a held one
@@ -73,6 +75,10 @@ struct SimulationSpec {
   // A session: Simulation::Feed is called, settings.steps is an upper bound only, and trajectories and
   // request probes begin anew with every Feed.
   bool session = false;
+  // Advance is called once, with all steps, so that the state of a few samples at a time is enough.
+  bool in_one = false;
+
+  bool operator==(const SimulationSpec&) const = default;
 };
 
 // Where the values of one sample lie: one pointer per Input operation, to element_count(shape) values
@@ -164,6 +170,8 @@ class ResidentNetwork {
   virtual const std::vector<SpikingLayer>& spiking_layers() const = 0;
   // Steps of an Advance after which another request may have its turn.
   virtual std::int64_t chunk_steps() const { return kMaxChunkSteps; }
+  // Whether a spec with in_one needs less memory than one without, and a stop is still heard in time.
+  virtual bool runs_in_one() const { return false; }
   // State for these samples, at step 0. The network must outlive the simulation.
   virtual Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
                                                             std::span<const SampleInputs> samples) const = 0;

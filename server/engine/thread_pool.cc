@@ -1,5 +1,7 @@
 #include "server/engine/thread_pool.h"
 
+#include <algorithm>
+
 namespace spikeserve::engine {
 
 ThreadPool::ThreadPool(std::int64_t threads) {
@@ -43,7 +45,7 @@ void ThreadPool::Work(std::int64_t thread) {
       return;
     }
     Loop& loop = *loops_.front();
-    loops_.splice(loops_.end(), loops_, loops_.begin());
+    std::rotate(loops_.begin(), loops_.begin() + 1, loops_.end());
     RunNext(loop, thread, lock);
   }
 }
@@ -51,7 +53,7 @@ void ThreadPool::Work(std::int64_t thread) {
 void ThreadPool::RunNext(Loop& loop, std::int64_t thread, std::unique_lock<std::mutex>& lock) {
   const std::int64_t index = loop.next++;
   if (loop.next == loop.count) {
-    loops_.remove(&loop);
+    std::erase(loops_, &loop);
   }
   ++loop.running;
   lock.unlock();
@@ -65,7 +67,7 @@ void ThreadPool::RunNext(Loop& loop, std::int64_t thread, std::unique_lock<std::
   if (failure) {
     loop.failure = failure;
     loop.next = loop.count;
-    loops_.remove(&loop);
+    std::erase(loops_, &loop);
   }
   if (--loop.running == 0 && loop.next == loop.count) {
     done_.notify_all();

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <list>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -44,7 +43,7 @@ class ThreadPool {
 
   std::mutex mu_;  // guards all below
   std::condition_variable work_, done_;
-  std::list<Loop*> loops_;  // with indices left, the one whose turn it is first
+  std::vector<Loop*> loops_;  // with indices left, the one whose turn it is first
   bool stopping_ = false;
 
   std::vector<std::thread> workers_;

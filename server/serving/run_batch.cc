@@ -20,6 +20,13 @@ double Seconds(Clock::TimePoint::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
+// Nobody looks at the run before its end where no reports are wanted.
+engine::SimulationSpec SpecOf(const Request& request) {
+  engine::SimulationSpec spec = request.spec;
+  spec.in_one = request.report_every == 0 && request.network->resident->runs_in_one();
+  return spec;
+}
+
 // One simulation for several requests; a request with a sink is not answered yet. Used by one thread, once.
 class Run {
  public:
@@ -28,7 +35,7 @@ class Run {
         context_(context),
         stop_(stop),
         sample_count_(sample_count),
-        spec_(batch.front().spec),
+        spec_(SpecOf(batch.front())),
         report_every_(batch.front().report_every),
         chunk_steps_(batch.front().network->resident->chunk_steps()),
         started_(context.clock.Now()) {
@@ -97,7 +104,8 @@ Status Run::Start() {
 Status Run::AdvanceToEnd() {
   const std::int64_t steps = spec_.settings.steps;
   while (steps_done_ < steps && !AllAnswered() && !simulation_->finished()) {
-    std::int64_t chunk = std::min({context_.max_chunk_steps, chunk_steps_, steps - steps_done_});
+    std::int64_t chunk =
+        spec_.in_one ? steps : std::min({context_.max_chunk_steps, chunk_steps_, steps - steps_done_});
     if (report_every_ > 0) chunk = std::min(chunk, report_every_ - steps_done_ % report_every_);
     const Status advanced = simulation_->Advance(chunk, [this] { return Unwanted(); });
     if (advanced.code() == StatusCode::kCancelled) return DropUnwanted();
@@ -197,7 +205,7 @@ Status ReserveAndExecute(Batch& batch, const RunContext& context, const std::sto
                       [](std::int64_t sum, const Request& r) { return sum + r.sample_count(); });
   const Request& first = batch.front();
   const auto reservation =
-      context.budget.Reserve(first.network->resident->EstimateRunBytes(first.spec, samples),
+      context.budget.Reserve(first.network->resident->EstimateRunBytes(SpecOf(first), samples),
                              "a run of " + std::to_string(samples) + " samples");
   if (reservation.ok()) return Execute(batch, samples, context, stop);
   if (batch.size() == 1) return reservation.status();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <random>
 #include <string>
 #include <vector>
@@ -50,6 +51,19 @@ std::vector<SampleInputs> Piece(const RandomNetwork& network, const std::vector<
   return inputs;
 }
 
+// The same values in a wider type, where there is one that gives the same numbers.
+void Widen(RandomNetwork& network, std::vector<Sample>& samples) {
+  for (std::size_t i = 0; i < network.spec.inputs.size(); ++i) {
+    if (network.spec.inputs[i].type != engine::DataType::kFloat32) continue;
+    network.spec.inputs[i].type = engine::DataType::kFloat64;
+    for (Sample& sample : samples) {
+      std::vector<float> values(sample.inputs[i].size() / sizeof(float));
+      std::memcpy(values.data(), sample.inputs[i].data(), sample.inputs[i].size());
+      sample.inputs[i] = Bytes(std::vector<double>(values.begin(), values.end()));
+    }
+  }
+}
+
 void ExpectPiecesEqualTheWhole(RandomNetwork network, std::uint64_t seed, Mode mode) {
   const std::vector<Sample> samples = RandomSamples(network, 5, seed);
   for (const bool trajectories : {false, true}) {
@@ -63,12 +77,18 @@ void ExpectPiecesEqualTheWhole(RandomNetwork network, std::uint64_t seed, Mode m
     const auto session = loaded.network->NewSimulation(spec, Piece(network, samples, 0));
     ASSERT_TRUE(session.ok()) << session.status().message();
     std::mt19937_64 random(seed);
+    RandomNetwork wide = network;
+    std::vector<Sample> wide_samples = samples;
+    Widen(wide, wide_samples);
     Reading reading;
     std::vector<std::vector<double>> paths(whole.probes.size() * samples.size());
     for (std::int64_t done = 0; done < network.spec.settings.steps;) {
       const auto most = static_cast<std::uint64_t>(network.spec.settings.steps - done);
       const std::int64_t steps = 1 + static_cast<std::int64_t>(random() % most);
-      ASSERT_TRUE(session.value()->Feed(network.spec.inputs, Piece(network, samples, done)).ok());
+      const bool other_format = random() % 2 == 0;
+      const RandomNetwork& fed = other_format ? wide : network;
+      const std::vector<SampleInputs> piece = Piece(fed, other_format ? wide_samples : samples, done);
+      ASSERT_TRUE(session.value()->Feed(fed.spec.inputs, piece).ok());
       ASSERT_TRUE(session.value()->Advance(steps).ok());
       done += steps;
       reading = session.value()->Read().value();
@@ -99,6 +119,10 @@ void ExpectPiecesEqualTheWhole(RandomNetwork network, std::uint64_t seed, Mode m
 TEST_P(Sessions, InPiecesEqualTheRunInOne) {
   ExpectPiecesEqualTheWhole(MakeRandomNetwork(Seed()), Seed(), Mode::kExact);
   ExpectPiecesEqualTheWhole(MakeRandomNetwork(Seed()), Seed(), Mode::kReference);
+}
+
+TEST_P(Sessions, OfEveryNeuronAndSynapseInPiecesEqualTheRunInOne) {
+  ExpectPiecesEqualTheWhole(MakeRichNetwork(Seed()), Seed(), Mode::kExact);
 }
 
 TEST_P(Sessions, ConvolutionalInPiecesEqualTheRunInOne) {
