@@ -44,6 +44,28 @@ HWY_INLINE Float Fma(Float a, Float b, Float c) {
 #endif
 }
 
+// 1 that the compiler does not know of.
+HWY_INLINE Float OpaqueOne() {
+  volatile float one = 1.0F;
+  return hn::Set(FloatTag(), one);
+}
+
+// a + b and a - b on the multipliers, where these are other units than the adders: the same bits.
+HWY_INLINE Float AddOther(Float a, Float b, [[maybe_unused]] Float one) {
+#if HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4
+  return hn::Add(a, b);
+#else
+  return hn::MulAdd(b, one, a);
+#endif
+}
+HWY_INLINE Float SubOther(Float a, Float b, [[maybe_unused]] Float one) {
+#if HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4
+  return hn::Sub(a, b);
+#else
+  return hn::NegMulAdd(b, one, a);
+#endif
+}
+
 // Arrays of the block in local memory, padded, so that the loops need no tails.
 struct alignas(64) Padded {
   float values[kMaxEventBlockWidth];
@@ -182,7 +204,16 @@ bool StartsBelowZero(const EventBlock& block) {
 }
 
 void CountSpikes(const EventBlock& block, const Padded& emitted) {
-  for (std::int64_t j = 0; j < block.width; ++j) {
+  const hn::CappedTag<std::int64_t, 8> d;
+  const hn::Rebind<std::int32_t, decltype(d)> narrow;
+  const hn::Rebind<float, decltype(d)> real;
+  std::int64_t j = 0;
+  for (; j + static_cast<std::int64_t>(hn::Lanes(d)) <= block.width;
+       j += static_cast<std::int64_t>(hn::Lanes(d))) {
+    const auto added = hn::PromoteTo(d, hn::ConvertTo(narrow, hn::Load(real, emitted.values + j)));
+    hn::StoreU(hn::Add(hn::LoadU(d, block.spikes + j), added), d, block.spikes + j);
+  }
+  for (; j < block.width; ++j) {
     block.spikes[j] += static_cast<std::int64_t>(emitted.values[j]);
   }
 }
@@ -260,32 +291,34 @@ HWY_INLINE Float ConstantCharge(const EventBlock& block, const Locals& locals, F
 }
 
 // The loop where every term is constant and unfiltered, as for the first layer behind an input that is held.
-template <int kVectors, bool kSigned>
+template <int kVectors, bool kSigned, bool kCounted>
 HWY_NOINLINE EventResult RunConstantBlock(const EventBlock& block) {
   const FloatTag d;
   Locals locals;
   LoadLocals(block, kVectors * kLanes, locals);
-  Float charge[kVectors];
+  Float charge[kVectors], voltage[kVectors], emitted[kVectors];
   const Float most = ConstantCharge<kVectors, kSigned>(block, locals, charge);
   if (!hn::AllTrue(d, hn::Le(most, hn::Set(d, kMostPerByte)))) {
     return {0, false};
   }
-  Float voltage[kVectors], emitted[kVectors], spikes[kVectors];
+  const Float one = OpaqueOne();
   for (int i = 0; i < kVectors; ++i) {
     voltage[i] = hn::Load(d, locals.voltage.values + i * kLanes);
-    emitted[i] = spikes[i] = hn::Zero(d);
+    emitted[i] = hn::Zero(d);
   }
   for (std::int64_t step = 0; step < block.steps; ++step) {
+    const bool last = step + 1 == block.steps;
     for (int i = 0; i < kVectors; ++i) {
       voltage[i] = hn::Add(voltage[i], charge[i]);
       const Float whole = hn::Floor(voltage[i]);
-      spikes[i] = kSigned ? hn::Max(whole, hn::Zero(d)) : whole;
-      voltage[i] = hn::Sub(voltage[i], spikes[i]);
-      emitted[i] = hn::Add(emitted[i], spikes[i]);
-    }
-    if (block.counts != nullptr) {
-      for (int i = 0; i < kVectors; ++i) {
-        StoreCounts(spikes[i], block.counts + step * block.stride + i * kLanes, block.width - i * kLanes);
+      const Float spikes = kSigned ? hn::Max(whole, hn::Zero(d)) : whole;
+      voltage[i] = SubOther(voltage[i], spikes, one);
+      emitted[i] = AddOther(emitted[i], spikes, one);
+      if (kCounted) {
+        StoreCounts(spikes, block.counts + step * block.stride + i * kLanes, block.width - i * kLanes);
+      }
+      if (HWY_UNLIKELY(last)) {
+        hn::Store(spikes, d, locals.last.values + i * kLanes);
       }
     }
   }
@@ -293,7 +326,6 @@ HWY_NOINLINE EventResult RunConstantBlock(const EventBlock& block) {
   for (int i = 0; i < kVectors; ++i) {
     hn::Store(voltage[i], d, locals.voltage.values + i * kLanes);
     hn::Store(emitted[i], d, counted.values + i * kLanes);
-    hn::Store(spikes[i], d, locals.last.values + i * kLanes);
   }
   StoreLocals(block, locals);
   CountSpikes(block, counted);
@@ -312,7 +344,11 @@ EventResult RunNeurons(const EventBlock& block) {
   if (StartsBelowZero(block)) {
     return {0, false};
   }
-  return IsConstant(block) ? RunConstantBlock<kVectors, kSigned>(block) : RunBlock<kVectors, kSigned>(block);
+  if (!IsConstant(block)) {
+    return RunBlock<kVectors, kSigned>(block);
+  }
+  return block.counts == nullptr ? RunConstantBlock<kVectors, kSigned, false>(block)
+                                 : RunConstantBlock<kVectors, kSigned, true>(block);
 }
 
 // Picks the loop for the number of vectors that the block's padded width takes.

@@ -1,5 +1,7 @@
 #include "kernels/cpu/group_product.h"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 
 #undef HWY_TARGET_INCLUDE
@@ -98,6 +100,72 @@ void SumSamples(const GroupBlock<T>& block) {
   }
 }
 
+// One bit per cell of [first, first + 64): whether some sample has a value there.
+template <typename T>
+HWY_INLINE std::uint64_t UsedBits(std::span<const T* const> cells, std::int64_t first) {
+  const Tag<T> d;
+  std::uint64_t used = 0;
+  for (int at = 0; at < 64; at += kLanes<T>) {
+    auto any = hn::Zero(d);
+    for (const T* const sample : cells) {  // -0 is 0: what is or-ed has no sign
+      any = hn::Or(any, hn::Abs(hn::LoadU(d, sample + first + at)));
+    }
+    std::uint64_t bits = 0;
+    const hn::RebindToUnsigned<Tag<T>> words;  // as numbers, bits that are or-ed may be none
+    const auto none = hn::Zero(words);
+    hn::StoreMaskBits(words, hn::Ne(hn::BitCast(words, any), none), reinterpret_cast<std::uint8_t*>(&bits));
+    used |= bits << at;
+  }
+  return used;
+}
+
+template <typename T>
+void FindUsed(std::span<const T* const> cells, std::int64_t count, std::vector<CellRange>& ranges) {
+  ranges.clear();
+  std::int64_t begin = -1;  // of the run that reaches up to here
+  const auto end_run = [&](std::int64_t end) {
+    ranges.push_back({static_cast<std::int32_t>(begin), static_cast<std::int32_t>(end - begin),
+                      static_cast<std::int32_t>(begin), 0, 0});
+    begin = -1;
+  };
+  std::int64_t first = 0;
+  for (; first + 64 <= count; first += 64) {
+    const std::uint64_t used = UsedBits(cells, first);
+    for (int at = 0; at < 64;) {
+      const std::uint64_t rest = (begin < 0 ? used : ~used) >> at;  // where a run begins, or ends
+      if (rest == 0) {
+        break;
+      }
+      at += std::countr_zero(rest);
+      if (begin < 0) {
+        begin = first + at;
+      } else {
+        end_run(first + at);
+      }
+    }
+  }
+  for (; first < count; ++first) {
+    const bool used =
+        std::any_of(cells.begin(), cells.end(), [first](const T* sample) { return sample[first] != T{0}; });
+    if (used && begin < 0) {
+      begin = first;
+    } else if (!used && begin >= 0) {
+      end_run(first);
+    }
+  }
+  if (begin >= 0) {
+    end_run(count);
+  }
+}
+
+void FindUsedFloat(std::span<const float* const> cells, std::int64_t count, std::vector<CellRange>& ranges) {
+  FindUsed(cells, count, ranges);
+}
+void FindUsedDouble(std::span<const double* const> cells, std::int64_t count,
+                    std::vector<CellRange>& ranges) {
+  FindUsed(cells, count, ranges);
+}
+
 void RunFloat(const GroupBlock<float>& block) { SumSamples<float, kProductGroup>(block); }
 void RunDouble(const GroupBlock<double>& block) { SumSamples<double, kProductGroup>(block); }
 
@@ -109,6 +177,8 @@ namespace spikeserve::kernels {
 
 HWY_EXPORT(RunFloat);
 HWY_EXPORT(RunDouble);
+HWY_EXPORT(FindUsedFloat);
+HWY_EXPORT(FindUsedDouble);
 HWY_EXPORT(FloatBlockWidth);
 HWY_EXPORT(DoubleBlockWidth);
 
@@ -117,6 +187,13 @@ std::int64_t DoubleProductBlockWidth() { return HWY_DYNAMIC_DISPATCH(DoubleBlock
 
 void GroupProduct(const GroupBlock<float>& block) { HWY_DYNAMIC_DISPATCH(RunFloat)(block); }
 void GroupProduct(const GroupBlock<double>& block) { HWY_DYNAMIC_DISPATCH(RunDouble)(block); }
+
+void FindUsedCells(std::span<const float* const> cells, std::int64_t count, std::vector<CellRange>& ranges) {
+  HWY_DYNAMIC_DISPATCH(FindUsedFloat)(cells, count, ranges);
+}
+void FindUsedCells(std::span<const double* const> cells, std::int64_t count, std::vector<CellRange>& ranges) {
+  HWY_DYNAMIC_DISPATCH(FindUsedDouble)(cells, count, ranges);
+}
 
 }  // namespace spikeserve::kernels
 #endif

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "kernels/cpu/packed_weights.h"
 
@@ -30,5 +31,10 @@ struct GroupBlock {
 // T float: real values. T double: integers below 2^53 throughout, hence exact.
 void GroupProduct(const GroupBlock<float>& block);
 void GroupProduct(const GroupBlock<double>& block);
+
+// Replaces `ranges` by the runs of cells, of the first `count`, in which some sample has a value other than
+// 0. Only `cell`, `length` and `row`, equal to `cell`, are set.
+void FindUsedCells(std::span<const float* const> cells, std::int64_t count, std::vector<CellRange>& ranges);
+void FindUsedCells(std::span<const double* const> cells, std::int64_t count, std::vector<CellRange>& ranges);
 
 }  // namespace spikeserve::kernels

@@ -51,6 +51,9 @@ class HeldProduct {
     for (std::size_t s = 0; s < samples.size(); ++s) {
       LoadCells(samples[s].input, std::span(Cells(s), Index(term_.product.in)));
     }
+    if (term_.product.kind == kernels::ProductKind::kDense) {
+      FindCells(samples.size());
+    }
     RunPixels(samples.size());
     for (std::size_t s = 0; s < samples.size(); ++s) {
       Finish(s, *samples[s].current);
@@ -90,6 +93,17 @@ class HeldProduct {
     }
   }
 
+  // The runs of cells of a dense product in which some sample has a value. A cell of 0 would add +0 or -0 to
+  // a sum that is never -0: leaving it out changes no bit.
+  void FindCells(std::size_t samples) {
+    const T* cells[kernels::kProductGroup];
+    for (std::size_t s = 0; s < samples; ++s) {
+      cells[s] = Cells(s);
+    }
+    kernels::FindUsedCells(std::span<const T* const>(cells, samples), term_.product.in,
+                           scratch_.fast.cell_runs);
+  }
+
   // All output pixels, and within them blocks of channels. A lone sample's are shared by the threads that are
   // free.
   void RunPixels(std::size_t samples) {
@@ -114,7 +128,10 @@ class HeldProduct {
 
   void RunBlock(std::int64_t pixel, std::int64_t block, std::size_t samples,
                 std::vector<kernels::CellRange>& window) {
-    fast_.Window(pixel, window);
+    const bool dense = term_.product.kind == kernels::ProductKind::kDense;
+    if (!dense) {
+      fast_.Window(pixel, window);
+    }
     const T* cells[kernels::kProductGroup];
     T* sums[kernels::kProductGroup];
     for (std::size_t s = 0; s < samples; ++s) {
@@ -122,7 +139,8 @@ class HeldProduct {
       sums[s] = Sums(s) + pixel * fast_.channels + buffers_.weights.first_channel(block);
     }
     kernels::GroupProduct(kernels::GroupBlock<T>{buffers_.weights.block(block), buffers_.weights.width(block),
-                                                 window, std::span<const T* const>(cells, samples),
+                                                 dense ? scratch_.fast.cell_runs : window,
+                                                 std::span<const T* const>(cells, samples),
                                                  std::span<T* const>(sums, samples)});
   }
 
