@@ -1,7 +1,6 @@
 #include "kernels/cpu/filter.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <utility>
 
@@ -13,27 +12,21 @@ namespace {
 SPIKESERVE_CPU_CLONES void RunLowpass(std::size_t n, const LowpassFilter& filter, float* __restrict shown,
                                       float* __restrict values) {
   for (std::size_t j = 0; j < n; ++j) {
-    const float in = filter.gain * values[j];
-    values[j] = shown[j];
-    shown[j] = __builtin_fmaf(filter.decay, shown[j], in);
+    values[j] = math::StepLowpass(filter, values[j], shown[j]);
   }
 }
 
 SPIKESERVE_CPU_CLONES void RunAlpha(std::size_t n, const AlphaFilter& filter, double* __restrict inner,
                                     double* __restrict outer, float* __restrict values) {
   for (std::size_t j = 0; j < n; ++j) {
-    const auto u = static_cast<double>(values[j]);
-    values[j] = static_cast<float>(outer[j]);
-    const double in = __builtin_fma(filter.state_weight, inner[j], filter.input_weight * u);
-    outer[j] = __builtin_fma(filter.decay, outer[j], in);
-    inner[j] = __builtin_fma(filter.decay, inner[j], filter.gain * u);
+    values[j] = math::StepAlpha(filter, values[j], inner[j], outer[j]);
   }
 }
 
 SPIKESERVE_CPU_CLONES void AddWeighted(std::size_t n, float weight, const float* __restrict inputs,
                                        float* __restrict sums) {
   for (std::size_t j = 0; j < n; ++j) {
-    sums[j] = __builtin_fmaf(weight, inputs[j], sums[j]);
+    sums[j] = math::AddFinite(weight, inputs[j], sums[j]);
   }
 }
 
@@ -41,23 +34,15 @@ SPIKESERVE_CPU_CLONES void RunStates(std::size_t n, const StateFilter& filter, d
                                      float* __restrict shown, float* __restrict values) {
   const auto order = static_cast<std::size_t>(filter.order);
   for (std::size_t j = 0; j < n; ++j) {
-    const auto u = static_cast<double>(values[j]);
-    values[j] = shown[j];
     double old[kMaxFilterOrder] = {};
-    double y = filter.d * u;
+    double next[kMaxFilterOrder] = {};
     for (std::size_t i = 0; i < order; ++i) {
       old[i] = states[i * n + j];
-      y = filter.d != 0 ? __builtin_fma(filter.c[i], old[i], y) : y;
     }
+    values[j] = math::StepStates(filter, values[j], old, next, shown[j]);
     for (std::size_t i = 0; i < order; ++i) {
-      double next = filter.b[i] * u;
-      for (std::size_t k = 0; k < order; ++k) {
-        next = __builtin_fma(filter.a[i][k], old[k], next);
-      }
-      states[i * n + j] = next;
-      y = filter.d != 0 ? y : __builtin_fma(filter.c[i], next, y);
+      states[i * n + j] = next[i];
     }
-    shown[j] = static_cast<float>(y);
   }
 }
 
@@ -124,7 +109,7 @@ void FilterBank::Run(const FiniteFilter& filter, std::span<float> values) {
   float* const row = ring.data() + oldest * n;
   for (std::size_t j = 0; j < n; ++j) {  // the oldest row makes room: its part first, then the new input
     const float in = values[j];
-    values[j] = filter.weights[taps - 1] * row[j];
+    values[j] = math::BeginFinite(filter.weights[taps - 1], row[j]);
     row[j] = in;
   }
   for (std::size_t i = 0; i + 1 < taps; ++i) {

@@ -1,43 +1,26 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <variant>
 #include <vector>
 
+#include "kernels/math/filter.h"
+
 // Filters with a delay, for a whole layer. A filter shows at each step what it held before the step.
 namespace spikeserve::kernels {
 
 // Shows its input at once.
 struct PassFilter {};
-// y = a y + gain u.
-struct LowpassFilter {
-  float decay = 0;
-  float gain = 1;
-};
-// 1/(tau s + 1)^2 under zero-order hold: y = a y + state_weight s + input_weight u with the old s; then
-// s = a s + gain u. In double: over hundreds of steps float32 would lose a millionth.
-struct AlphaFilter {
-  double decay = 0;
-  double gain = 1;
-  double state_weight = 0;
-  double input_weight = 1;
-};
+using math::AlphaFilter;
+using math::LowpassFilter;
+using math::StateFilter;
 // y = sum of weights[i] u[n-i].
 struct FiniteFilter {
   std::vector<float> weights;
 };
-constexpr int kMaxFilterOrder = 4;
-// States in double: poles that lie close together near 1 would drown in float32's rounding. X = A X + B u;
-// y = C X with the new X where d is 0, else y = C X + d u with the old one.
-struct StateFilter {
-  int order = 0;
-  std::array<std::array<double, kMaxFilterOrder>, kMaxFilterOrder> a{};
-  std::array<double, kMaxFilterOrder> b{}, c{};
-  double d = 0;
-};
+using math::kMaxFilterOrder;
 
 struct FilterConstants {
   std::variant<PassFilter, LowpassFilter, AlphaFilter, FiniteFilter, StateFilter> kind;

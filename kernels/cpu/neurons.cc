@@ -1,7 +1,5 @@
 #include "kernels/cpu/neurons.h"
 
-#include <cmath>
-
 #include "kernels/cpu/dispatch.h"
 #include "kernels/cpu/for_each_neuron.h"
 
@@ -85,12 +83,6 @@ SPIKESERVE_CPU_CLONES StepResult RegularSpikes(std::size_t n, const float* rates
       });
 }
 
-// A count in the direction of the rate.
-float Signed(double count, float rate) {
-  const auto magnitude = static_cast<float>(count);
-  return rate < 0.0F ? -magnitude : magnitude;
-}
-
 }  // namespace
 
 void StepRates(const RateFunction& rate, std::span<const float> sum, std::span<const float> bias,
@@ -129,10 +121,9 @@ StepResult StepSpikingRule(SpikingRule rule, std::span<const float> rates, float
   if (rule == SpikingRule::kRegular) {
     return RegularSpikes(rates.size(), rates.data(), dt_s, voltage.data(), counts.data());
   }
-  const auto draw = rule == SpikingRule::kStochastic ? math::StochasticCount : math::PoissonCount;
+  const auto draw = rule == SpikingRule::kStochastic ? math::StepStochasticSpiking : math::StepPoissonSpiking;
   return ForEachNeuron(rates.size(), counts.data(), [&](std::size_t j) {
-    const double mean = static_cast<double>(std::fabs(rates[j])) * static_cast<double>(dt_s);
-    return Signed(draw(mean, draws.stream, static_cast<std::uint32_t>(j), draws.step), rates[j]);
+    return draw(rates[j], dt_s, draws.stream, static_cast<std::uint32_t>(j), draws.step);
   });
 }
 

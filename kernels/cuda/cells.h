@@ -60,6 +60,12 @@ SPIKESERVE_HOST_DEVICE float LoadFloat(const Cells& cells, std::int64_t at) {
   return static_cast<const float*>(cells.data)[at];
 }
 
+// A float, or a count times `factor`.
+SPIKESERVE_HOST_DEVICE float LoadValue(const Cells& cells, std::int64_t at, float factor) {
+  return cells.type == CellType::kFloat ? LoadFloat(cells, at)
+                                        : static_cast<float>(LoadCount(cells, at)) * factor;
+}
+
 // Writes a count that fits the format.
 SPIKESERVE_HOST_DEVICE void StoreCount(void* data, CellType type, std::int64_t at, std::int32_t count) {
   if (type == CellType::kHalf) {

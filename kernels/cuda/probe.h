@@ -25,12 +25,6 @@ struct Probe {
 
 constexpr std::int64_t Threads(const Probe& probe) { return probe.samples * probe.size; }
 
-SPIKESERVE_HOST_DEVICE float ProbedValue(const Probe& probe, std::int64_t at) {
-  const bool floats = probe.source.type == CellType::kFloat;
-  return floats ? LoadFloat(probe.source, at)
-                : static_cast<float>(LoadCount(probe.source, at)) * probe.factor;
-}
-
 SPIKESERVE_HOST_DEVICE void RunThread(const Probe& probe, std::int64_t thread) {
   const std::int64_t sample = thread / probe.size;
   const std::int64_t j = thread % probe.size;
@@ -40,7 +34,7 @@ SPIKESERVE_HOST_DEVICE void RunThread(const Probe& probe, std::int64_t thread) {
   float last = probe.last[thread];
   for (std::int64_t step = 0; step < probe.steps; ++step) {
     const std::int64_t row = sample * probe.steps + step;
-    float value = ProbedValue(probe, row * probe.source.stride + j);
+    float value = LoadValue(probe.source, row * probe.source.stride + j, probe.factor);
     if (probe.filtered) {  // the probe shows what was filtered up to the last step
       const float in = value;
       value = filter;

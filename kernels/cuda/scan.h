@@ -7,9 +7,10 @@
 #include "kernels/cuda/cells.h"
 #include "kernels/cuda/digit_product.h"
 #include "kernels/cuda/fold.h"
+#include "kernels/cuda/scan_neuron.h"
 #include "kernels/cuda/unroll.h"
 #include "kernels/math/annotations.h"
-#include "kernels/math/neuron.h"
+#include "kernels/math/constant_charge.h"
 
 // A layer over all steps of a chunk: what its terms contribute, filtered and added, then the membrane and
 // what it emits. One thread takes one neuron of one sample through time with its state in registers.
@@ -22,7 +23,7 @@ struct ScanTerm {
   const float* low = nullptr;   // their low digits; null: `high` holds sums that are rounded once
   std::int64_t pixels = 1, channels = 1, stride = 0;
   bool held = false;              // one row per sample: the source does not vary in time
-  const float* scale = nullptr;   // [size]
+  const float* scale = nullptr;   // [size]; null: the sums are currents
   const float* offset = nullptr;  // [size], or null
   bool filtered = false;          // behind the weights, with one step of delay
   float decay = 0;
@@ -34,21 +35,7 @@ struct ScanTerm {
 };
 
 constexpr int kScanTerms = 4;
-
-// What becomes of the summed current. The first three give values, the others spikes.
-enum class ScanKind {
-  kSum,              // itself
-  kLinear,           // plus the bias
-  kRectifiedLinear,  // the rate of the neuron
-  kSpikingRectifiedLinear,
-  kIntegrateAndFire,
-  kLif,
-};
-SPIKESERVE_HOST_DEVICE constexpr bool IsSpiking(ScanKind kind) {
-  return kind >= ScanKind::kSpikingRectifiedLinear;
-}
-
-constexpr int kNeuronState = 2;  // floats per neuron: voltage, refractory time
+constexpr int kConstantTerms = 0;  // in place of a number of terms: their sum is the same at every step
 
 // `failed` of a sample none of whose layers has failed; else the layer plus one.
 constexpr std::int32_t kNotFailed = 0;
@@ -64,9 +51,10 @@ struct Scan {
   std::int32_t term_count = 0;
   const float* bias = nullptr;  // [size]; not of kSum
   float bias_factor = 1;        // of kLinear
-  float amplitude = 1;          // of kRectifiedLinear
-  math::LifConstants lif{};
-  float* state[kNeuronState] = {nullptr, nullptr};  // [samples][size], where the kind has it
+  ScanNeurons neurons;
+  float* state[kNeuronState] = {nullptr, nullptr, nullptr};  // [samples][size], where the neurons have it
+  const std::int64_t* clock = nullptr;                       // steps done before this chunk; of random kinds
+  const std::uint32_t* sample_index = nullptr;  // [samples]: places in the request; of random kinds
 
   float* values = nullptr;  // [samples][steps][size], of the kinds without spikes
   void* counts = nullptr;   // [samples][steps][count_stride], or null where nobody reads them
@@ -87,19 +75,6 @@ struct Scan {
   std::int32_t* largest = nullptr;  // [samples]
 };
 
-template <ScanKind kKind>
-SPIKESERVE_HOST_DEVICE float StepNeuron(const Scan& scan, float current, float (&state)[kNeuronState]) {
-  if constexpr (kKind == ScanKind::kSpikingRectifiedLinear) {
-    return math::StepSpikingRectifiedLinear(current, state[0]);
-  } else if constexpr (kKind == ScanKind::kIntegrateAndFire) {
-    return math::StepIntegrateAndFire(current, state[0]);
-  } else if constexpr (kKind == ScanKind::kLif) {
-    return math::StepLif(current, scan.lif, state[0], state[1]);
-  } else {
-    return math::RectifiedLinearRate(current, scan.amplitude);
-  }
-}
-
 // A term as one thread sees it.
 struct TermElement {
   const float* high = nullptr;
@@ -108,30 +83,34 @@ struct TermElement {
   float scale = 0, offset = 0, filter = 0;
 };
 
-SPIKESERVE_HOST_DEVICE TermElement LoadTerm(const Scan& scan, const ScanTerm& term, std::int64_t sample,
-                                            std::int64_t j) {
-  const std::int64_t row = term.held ? sample : sample * scan.steps;
+SPIKESERVE_HOST_DEVICE TermElement LoadTerm(const ScanTerm& term, std::int64_t steps, std::int64_t size,
+                                            std::int64_t sample, std::int64_t j) {
+  const std::int64_t row = term.held ? sample : sample * steps;
   const std::int64_t at = (row * term.pixels + j / term.channels) * term.stride + j % term.channels;
   TermElement element;
   element.high = term.high + at;
   element.low = term.low == nullptr ? nullptr : term.low + at;
   element.step = term.held ? 0 : term.pixels * term.stride;
-  element.scale = term.scale[j];
+  element.scale = term.scale == nullptr ? 1.0F : term.scale[j];
   element.offset = term.offset == nullptr ? 0.0F : term.offset[j];
-  element.filter = term.filtered ? term.filter[sample * scan.size + j] : 0.0F;
+  element.filter = term.filtered ? term.filter[sample * size + j] : 0.0F;
   return element;
+}
+
+// What the term gives at `step` before its filter.
+SPIKESERVE_HOST_DEVICE float TermCurrent(const ScanTerm& term, std::int64_t step,
+                                         const TermElement& element) {
+  const std::int64_t at = step * element.step;
+  const float sum =
+      element.low == nullptr ? element.high[at] : CombineDigits(element.high[at], element.low[at]);
+  const float current = sum * element.scale;
+  return term.offset == nullptr ? current : current + element.offset;
 }
 
 // Adds what the term gives at `step` to `total`.
 SPIKESERVE_HOST_DEVICE void AddTerm(const ScanTerm& term, std::int64_t step, TermElement& element,
                                     float& total) {
-  const std::int64_t at = step * element.step;
-  const float sum =
-      element.low == nullptr ? element.high[at] : CombineDigits(element.high[at], element.low[at]);
-  float current = sum * element.scale;
-  if (term.offset != nullptr) {
-    current = current + element.offset;
-  }
+  const float current = TermCurrent(term, step, element);
   if (term.filtered) {
     total = total + element.filter;
     element.filter = fmaf(term.decay, element.filter, current);
@@ -147,14 +126,19 @@ struct CountTally {
   bool in_range = true;
 };
 
+// The largest count that this program takes.
+SPIKESERVE_HOST_DEVICE float CountLimit(const Scan& scan) {
+  return scan.exceeded != nullptr ? static_cast<float>(scan.count_limit) : kMaxSpikesPerStep - 1;
+}
+
 // The count of a step, 0 where it is out of range.
+template <ScanKind kKind>
 SPIKESERVE_HOST_DEVICE std::int32_t Tally(const Scan& scan, float spikes, CountTally& tally) {
-  const float limit = scan.exceeded != nullptr ? static_cast<float>(scan.count_limit) : kMaxSpikesPerStep - 1;
-  const bool in_range = fabsf(spikes) <= limit;  // false for what is not a number
+  const bool in_range = fabsf(spikes) <= CountLimit(scan);  // false for what is not a number
   tally.in_range = tally.in_range && in_range;
   const auto count = static_cast<std::int32_t>(in_range ? spikes : 0.0F);
-  tally.spikes += count;
   const std::int32_t magnitude = count < 0 ? -count : count;
+  tally.spikes += IsSigned(kKind) ? magnitude : count;
   tally.largest = magnitude > tally.largest ? magnitude : tally.largest;
   return count;
 }
@@ -181,96 +165,204 @@ SPIKESERVE_HOST_DEVICE void CheckSources(const Scan& scan, std::int64_t sample) 
   }
 }
 
-// Neuron j of a sample over the chunk. Returns its spikes.
+// What the terms of a constant scan add up to at every step.
+SPIKESERVE_HOST_DEVICE float ConstantTotal(const Scan& scan, std::int64_t sample, std::int64_t j) {
+  float total = 0.0F;
+  for (std::int32_t t = 0; t < scan.term_count; ++t) {
+    total = total + TermCurrent(scan.terms[t], 0, LoadTerm(scan.terms[t], scan.steps, scan.size, sample, j));
+  }
+  return total;
+}
+
+// One neuron of one sample while its thread takes it through the chunk.
+template <int kTerms>
+struct ScanElement {
+  std::int64_t done = 0;  // steps before the chunk
+  TermElement terms[kTerms > 0 ? kTerms : 1];
+  float bias = 0;
+  float constant = 0;  // of a constant scan: the summed current, without bias
+  float state[kNeuronState] = {0, 0, 0};
+  NeuronSite site;
+  FoldElement fold;
+  CountTally tally;
+};
+
 template <ScanKind kKind, int kTerms>
-SPIKESERVE_HOST_DEVICE std::int64_t RunNeuron(const Scan& scan, std::int64_t sample, std::int64_t j) {
+SPIKESERVE_HOST_DEVICE ScanElement<kTerms> LoadElement(const Scan& scan, std::int64_t sample,
+                                                       std::int64_t j) {
   const std::int64_t at = sample * scan.size + j;
-  TermElement terms[kTerms];
-  float state[kNeuronState] = {0, 0};
+  ScanElement<kTerms> element;
   SPIKESERVE_UNROLL
   for (int t = 0; t < kTerms; ++t) {
     if (t < scan.term_count) {
-      terms[t] = LoadTerm(scan, scan.terms[t], sample, j);
+      element.terms[t] = LoadTerm(scan.terms[t], scan.steps, scan.size, sample, j);
     }
   }
   SPIKESERVE_UNROLL
   for (int i = 0; i < kNeuronState; ++i) {
-    state[i] = scan.state[i] == nullptr ? 0.0F : scan.state[i][at];
+    element.state[i] = scan.state[i] == nullptr ? 0.0F : scan.state[i][at];
   }
-  const float bias = scan.bias == nullptr ? 0.0F : scan.bias[j];
-  const std::int64_t done = scan.folded ? *scan.fold.clock : 0;
-  FoldElement fold = scan.folded ? LoadFold(scan.fold, at) : FoldElement{};
-  CountTally tally;
-  CheckSources(scan, sample);
-  for (std::int64_t step = 0; step < scan.steps; ++step) {
-    const std::int64_t row = sample * scan.steps + step;
-    float total = scan.base == nullptr ? 0.0F : scan.base[row * scan.size + j];
+  element.bias = scan.bias == nullptr ? 0.0F : scan.bias[j];
+  element.constant = kTerms == kConstantTerms ? ConstantTotal(scan, sample, j) : 0.0F;
+  element.fold = scan.folded ? LoadFold(scan.fold, at) : FoldElement{};
+  element.done = scan.folded ? *scan.fold.clock : 0;
+  if constexpr (IsRandom(kKind)) {
+    element.done = *scan.clock;
+    element.site.sample = scan.sample_index[sample];
+    element.site.neuron = static_cast<std::uint32_t>(j);
+  }
+  return element;
+}
+
+// The spikes of the whole chunk at once, where nobody asks for single steps and no sum rounds. False, and
+// nothing done, elsewhere.
+template <ScanKind kKind, int kTerms>
+SPIKESERVE_HOST_DEVICE bool CountAtOnce(const Scan& scan, ScanElement<kTerms>& element) {
+  const bool filters = scan.folded && (scan.fold.filters.synapse || scan.fold.filters.probe_synapse);
+  if (filters || scan.counts != nullptr || scan.voltages != nullptr) {
+    return false;
+  }
+  const float current = element.constant + element.bias;
+  const bool inhibited = kKind == ScanKind::kSpikingRectifiedLinear && current <= 0.0F;
+  const math::ConstantCharge constant =
+      math::MakeConstantCharge(element.state[0], inhibited ? 0.0F : current);
+  if (!constant.exact || static_cast<float>(MostPerStep(constant, scan.steps)) > CountLimit(scan)) {
+    return false;
+  }
+  const std::int64_t spikes = SpikesAfter(constant, scan.steps);
+  element.tally.spikes = spikes;
+  element.tally.largest = static_cast<std::int32_t>(MostPerStep(constant, scan.steps));
+  element.state[0] = VoltageAfter(constant, scan.steps);
+  const std::int64_t skip = scan.fold.skip - element.done;  // steps of this chunk before the mean starts
+  if (scan.folded && skip > 0 && skip <= scan.steps) {
+    element.fold.start = element.fold.total + static_cast<double>(SpikesAfter(constant, skip));
+  }
+  element.fold.total += static_cast<double>(spikes);
+  element.fold.last = static_cast<float>(spikes - SpikesAfter(constant, scan.steps - 1));
+  return true;
+}
+
+// The spikes of one step go to whoever wants them.
+template <ScanKind kKind, int kTerms>
+SPIKESERVE_HOST_DEVICE void Emit(const Scan& scan, std::int64_t row, std::int64_t j, std::int64_t step,
+                                 float spikes, ScanElement<kTerms>& element) {
+  const std::int32_t count = Tally<kKind>(scan, spikes, element.tally);
+  if (scan.counts != nullptr) {
+    StoreCount(scan.counts, scan.count_type, row * scan.count_stride + j, count);
+  }
+  if (scan.voltages != nullptr) {
+    scan.voltages[row * scan.size + j] = element.state[0];
+  }
+  if (scan.folded) {
+    StepFold(scan.fold, static_cast<float>(count), element.done + step + 1, element.fold);
+  }
+}
+
+template <ScanKind kKind, int kTerms>
+SPIKESERVE_HOST_DEVICE void RunStep(const Scan& scan, std::int64_t sample, std::int64_t j, std::int64_t step,
+                                    ScanElement<kTerms>& element) {
+  const std::int64_t row = sample * scan.steps + step;
+  float total = element.constant;
+  if constexpr (kTerms != kConstantTerms) {
+    total = scan.base == nullptr ? 0.0F : scan.base[row * scan.size + j];
     SPIKESERVE_UNROLL
     for (int t = 0; t < kTerms; ++t) {
       if (t < scan.term_count) {
-        AddTerm(scan.terms[t], step, terms[t], total);
+        AddTerm(scan.terms[t], step, element.terms[t], total);
       }
     }
-    if constexpr (kKind == ScanKind::kSum) {
-      scan.values[row * scan.size + j] = total;
-    } else if constexpr (kKind == ScanKind::kLinear) {
-      scan.values[row * scan.size + j] = total + bias * scan.bias_factor;
+  }
+  if constexpr (kKind == ScanKind::kSum) {
+    scan.values[row * scan.size + j] = total;
+  } else if constexpr (kKind == ScanKind::kLinear) {
+    scan.values[row * scan.size + j] = total + element.bias * scan.bias_factor;
+  } else {
+    element.site.step = static_cast<std::uint32_t>(element.done + step);
+    const float emitted = StepNeuron<kKind>(scan.neurons, total + element.bias, element.site, element.state);
+    if constexpr (IsSpiking(kKind)) {
+      Emit<kKind>(scan, row, j, step, emitted, element);
     } else {
-      const float emitted = StepNeuron<kKind>(scan, total + bias, state);
-      if constexpr (!IsSpiking(kKind)) {
-        scan.values[row * scan.size + j] = emitted;
-      } else {
-        const std::int32_t count = Tally(scan, emitted, tally);
-        if (scan.counts != nullptr) {
-          StoreCount(scan.counts, scan.count_type, row * scan.count_stride + j, count);
-        }
-        if (scan.voltages != nullptr) {
-          scan.voltages[row * scan.size + j] = state[0];
-        }
-        if (scan.folded) {
-          StepFold(scan.fold, static_cast<float>(count), done + step + 1, fold);
-        }
-      }
+      scan.values[row * scan.size + j] = emitted;
     }
+  }
+}
+
+// Neuron j of a sample over the chunk. Returns its spikes.
+template <ScanKind kKind, int kTerms>
+SPIKESERVE_HOST_DEVICE std::int64_t RunNeuron(const Scan& scan, std::int64_t sample, std::int64_t j) {
+  const std::int64_t at = sample * scan.size + j;
+  ScanElement<kTerms> element = LoadElement<kKind, kTerms>(scan, sample, j);
+  CheckSources(scan, sample);
+  bool counted = false;
+  if constexpr (kTerms == kConstantTerms) {
+    counted = CountAtOnce<kKind>(scan, element);
+  }
+  for (std::int64_t step = 0; step < scan.steps && !counted; ++step) {
+    RunStep<kKind>(scan, sample, j, step, element);
   }
   SPIKESERVE_UNROLL
   for (int t = 0; t < kTerms; ++t) {
     if (t < scan.term_count && scan.terms[t].filtered) {
-      scan.terms[t].filter[at] = terms[t].filter;
+      scan.terms[t].filter[at] = element.terms[t].filter;
     }
   }
   SPIKESERVE_UNROLL
   for (int i = 0; i < kNeuronState; ++i) {
     if (scan.state[i] != nullptr) {
-      scan.state[i][at] = state[i];
+      scan.state[i][at] = element.state[i];
     }
   }
   if constexpr (IsSpiking(kKind)) {
-    Report(scan, sample, tally);
+    Report(scan, sample, element.tally);
     if (scan.folded) {
-      StoreFold(scan.fold, at, fold);
+      StoreFold(scan.fold, at, element.fold);
     }
     if (scan.neuron_spikes != nullptr) {
-      scan.neuron_spikes[at] += tally.spikes;
+      scan.neuron_spikes[at] += element.tally.spikes;
     }
   }
-  return tally.spikes;
+  return element.tally.spikes;
 }
 
-// Calls run.operator()<kind, terms> with the kind of the scan and at least its terms.
+// Whether no step's current differs from another's: every term is held and passes no filter.
+constexpr bool IsConstant(const Scan& scan) {
+  bool constant = scan.base == nullptr;
+  for (std::int32_t t = 0; t < scan.term_count; ++t) {
+    constant = constant && scan.terms[t].held && !scan.terms[t].filtered;
+  }
+  return constant;
+}
+
+// Calls run.operator()<kind, terms> with the kind of the scan and at least its terms; kConstantTerms for
+// integrators whose current is constant.
 template <typename Run>
 auto WithKind(const Scan& scan, Run run) {
   const auto with_terms = [&]<ScanKind kKind>() {
+    if constexpr (kKind == ScanKind::kSpikingRectifiedLinear || kKind == ScanKind::kIntegrateAndFire) {
+      if (IsConstant(scan)) {
+        return run.template operator()<kKind, kConstantTerms>();
+      }
+    }
     return scan.term_count <= 1 ? run.template operator()<kKind, 1>()
                                 : run.template operator()<kKind, kScanTerms>();
   };
   switch (scan.kind) {
     case ScanKind::kLinear: return with_terms.template operator()<ScanKind::kLinear>();
     case ScanKind::kRectifiedLinear: return with_terms.template operator()<ScanKind::kRectifiedLinear>();
+    case ScanKind::kRate: return with_terms.template operator()<ScanKind::kRate>();
     case ScanKind::kSpikingRectifiedLinear:
       return with_terms.template operator()<ScanKind::kSpikingRectifiedLinear>();
     case ScanKind::kIntegrateAndFire: return with_terms.template operator()<ScanKind::kIntegrateAndFire>();
     case ScanKind::kLif: return with_terms.template operator()<ScanKind::kLif>();
+    case ScanKind::kBoundedIntegrateAndFire:
+      return with_terms.template operator()<ScanKind::kBoundedIntegrateAndFire>();
+    case ScanKind::kSpikingLeakyRectifiedLinear:
+      return with_terms.template operator()<ScanKind::kSpikingLeakyRectifiedLinear>();
+    case ScanKind::kAdaptiveLif: return with_terms.template operator()<ScanKind::kAdaptiveLif>();
+    case ScanKind::kIzhikevich: return with_terms.template operator()<ScanKind::kIzhikevich>();
+    case ScanKind::kRegular: return with_terms.template operator()<ScanKind::kRegular>();
+    case ScanKind::kStochastic: return with_terms.template operator()<ScanKind::kStochastic>();
+    case ScanKind::kPoisson: return with_terms.template operator()<ScanKind::kPoisson>();
     case ScanKind::kSum: break;
   }
   return with_terms.template operator()<ScanKind::kSum>();

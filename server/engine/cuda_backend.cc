@@ -6,7 +6,6 @@
 #include "server/engine/cuda_network.h"
 #include "server/engine/cuda_replicas.h"
 #include "server/engine/cuda_simulation.h"
-#include "server/engine/cuda_support.h"
 #include "server/engine/paths.h"
 #include "server/engine/plan.h"
 
@@ -95,9 +94,6 @@ Result<std::unique_ptr<ResidentNetwork>> CudaBackend::LoadExact(std::shared_ptr<
   Result<Plan> compiled = Compile(std::move(network), stopped);
   if (!compiled.ok()) {
     return compiled.status();
-  }
-  if (Status status = CheckCudaSupport(compiled.value()); !status.ok()) {
-    return status;
   }
   auto plan = std::make_shared<const Plan>(std::move(compiled).value());
   try {

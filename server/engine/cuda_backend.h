@@ -11,8 +11,7 @@
 namespace spikeserve::engine {
 
 // GPUs as one device: a network lies on each of them. Exact mode runs there; reference mode, the oracle, on
-// the CPU. Networks that no kernel exists for are refused (cuda_support.h). Thread-safe; outlives its
-// networks.
+// the CPU. Thread-safe; outlives its networks.
 class CudaBackend final : public Backend {
  public:
   // At least one device. `cpu` runs reference mode.

@@ -1,6 +1,6 @@
+#include "server/engine/cuda_neurons.h"
 #include "server/engine/cuda_products.h"
 #include "server/engine/cuda_program_parts.h"
-#include "server/engine/cuda_support.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -56,8 +56,10 @@ class GroupProgram {
     empty.failed = buffers_.failed + first_;
     ScanChain chain(empty, scratch.base, program_);
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
-      float* const sums = scratch.sums[chain.NextSlot()];
-      AppendTerm(l, t, scratch, sums, chain.Add());
+      const std::size_t slot = chain.NextSlot();
+      cuda::ScanTerm& to = chain.Add();
+      AppendTerm(l, t, scratch, scratch.sums[slot], to);
+      AppendFilter(l, t, scratch.filtered[slot], to);
     }
     SetNeurons(l, scratch, chain.last());
     program_.emplace_back(chain.last());
@@ -101,6 +103,22 @@ class GroupProgram {
     SetSums(term, request.by_digits, sums, to);
   }
 
+  // The scan reads what a general filter shows in place of the term's sums.
+  void AppendFilter(std::size_t l, std::size_t t, float* filtered, cuda::ScanTerm& to) {
+    if (run_.term_filters[l][t] == nullptr) {
+      return;
+    }
+    const std::int64_t size = run_.plan->layers[l].size;
+    const cuda::Filter filter = From(buffers_.layers[l].terms[t].general, first_, size);
+    program_.emplace_back(cuda::FilteredTerm{count_, steps_, size, to, filter, filtered});
+    cuda::ScanTerm shown;
+    shown.high = filtered;
+    shown.channels = shown.stride = size;
+    shown.largest = to.largest;
+    shown.fail_above = to.fail_above;
+    to = shown;
+  }
+
   bool NeedsWideSums(std::int64_t population, const CudaTerm& term) const {
     const std::int64_t largest =
         run_.population(population).spiking ? run_.populations[Index(population)].count_limit : kLargestByte;
@@ -114,8 +132,12 @@ class GroupProgram {
     const LayerConstants& constants = scene_.constants[l];
     scan.kind = CudaKindOf(layer);
     scan.bias = buffers.bias;
-    scan.amplitude = constants.amplitude;
-    scan.lif = constants.lif;
+    scan.neurons = CudaNeuronsOf(layer, constants, run_.spec);
+    scan.clock = buffers_.clock;
+    scan.sample_index = From(buffers_.sample_index, first_);
+    for (int i = 0; i < cuda::kNeuronState; ++i) {
+      scan.state[i] = From(buffers.state[i], first_ * layer.size);
+    }
     if (layer.kind != LayerKind::kNeuron) {
       scan.values = scratch.values;
     } else if (!run_.population(layer.population).spiking) {
@@ -130,9 +152,6 @@ class GroupProgram {
     const CudaLayerBuffers& buffers = buffers_.layers[l];
     const CudaPopulation& use = run_.populations[Index(layer.population)];
     const CudaPopulationBuffers& population = buffers_.populations[Index(layer.population)];
-    for (int i = 0; i < cuda::kNeuronState; ++i) {
-      scan.state[i] = From(buffers.state[i], first_ * layer.size);
-    }
     scan.counts = use.stored ? population.counts : nullptr;
     scan.count_type = wide_ ? CellType::kInt32 : CellType::kHalf;
     scan.count_stride = population.stride;
@@ -191,16 +210,22 @@ class GroupProgram {
     } else {
       call.source = {scratch.values, CellType::kFloat, probe.size};
     }
-    const double decay = probe.synapse ? DecayOf(*probe.synapse, run_.spec.settings.dt_s) : 0.0;
+    const bool filtered = probe.synapse.has_value() && run_.probe_filters[p] == nullptr;
+    const double decay = filtered ? DecayOf(*probe.synapse, run_.spec.settings.dt_s) : 0.0;
     call.skip = run_.spec.settings.readout.skip_steps;
     call.clock = buffers_.clock;
-    call.filtered = probe.synapse.has_value();
+    call.filtered = filtered;
     call.decay = static_cast<float>(decay);
     call.gain = static_cast<float>(1 - decay);
     call.filter = From(buffers.filter, first_ * probe.size);
     call.last = buffers.last + first_ * probe.size;
     call.sum = buffers.sum + first_ * probe.size;
     call.trajectory = From(buffers.trajectory, first_ * steps_ * probe.size);
+    if (run_.probe_filters[p] != nullptr) {
+      program_.emplace_back(cuda::FilteredCells{count_, steps_, probe.size, call.source, call.factor,
+                                                From(buffers.general, first_, probe.size), scratch.probed});
+      call.source = {scratch.probed, CellType::kFloat, probe.size};
+    }
     program_.emplace_back(call);
   }
 

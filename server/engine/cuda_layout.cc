@@ -1,8 +1,9 @@
 #include "server/engine/cuda_layout.h"
 
 #include <algorithm>
+#include <array>
 
-#include "server/engine/cuda_support.h"
+#include "server/engine/cuda_neurons.h"
 #include "server/engine/run_constants.h"
 
 namespace spikeserve::engine {
@@ -18,15 +19,20 @@ class Layout {
       const Layer& layer = plan_.layers[l];
       CudaLayerBuffers buffers;
       buffers.bias = arena.Take<float>(layer.size);
-      buffers.initial_voltage = arena.Take<float>(IsSpiking(layer) ? layer.size : 0);
-      for (const Term& term : layer.terms) {
+      buffers.initial_voltage = arena.Take<float>(HasVoltage(layer) ? layer.size : 0);
+      for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+        const Term& term = layer.terms[t];
         CudaTermBuffers of_term;
         of_term.scale = arena.Take<float>(layer.size);
         of_term.readout_scale = arena.Take<float>(IsFolded(l) ? layer.size : 0);
         of_term.offset = arena.Take<float>(HasOffset(term) ? layer.size : 0);
+        of_term.weights = TakeWeights(run_.term_filters[l][t], arena);
         buffers.terms.push_back(of_term);
       }
       buffers_.layers.push_back(std::move(buffers));
+    }
+    for (const CudaFilterConstants& filter : run_.probe_filters) {
+      buffers_.probes.emplace_back().weights = TakeWeights(filter, arena);
     }
   }
 
@@ -44,12 +50,12 @@ class Layout {
       }
     }
     for (std::size_t p = 0; p < run_.spec.probes.size(); ++p) {
-      CudaProbeBuffers buffers;
+      CudaProbeBuffers& buffers = buffers_.probes[p];
       const std::int64_t size = launch_.samples * run_.probe(p).size;
       buffers.trajectory = arena.Take<float>(run_.spec.trajectories ? size * launch_.chunk : 0);
       buffers.answer = arena.Take<float>(run_.folded[p] ? size : 0);
-      buffers_.probes.push_back(std::move(buffers));
     }
+    buffers_.sample_index = arena.Take<std::uint32_t>(HasRandomNeurons(plan_) ? launch_.samples : 0);
     buffers_.exceeded = arena.Take<std::int32_t>(1);
   }
 
@@ -68,6 +74,10 @@ class Layout {
   CudaBuffers& buffers() { return buffers_; }
 
  private:
+  static float* TakeWeights(const CudaFilterConstants& filter, CudaArena& arena) {
+    return filter == nullptr ? nullptr : TakeFilterWeights(*filter, arena);
+  }
+  static bool HasVoltage(const Layer& layer) { return CudaStatesOf(layer)[0]; }
   bool IsSpiking(const Layer& layer) const {
     return layer.population >= 0 && run_.population(layer.population).spiking;
   }
@@ -114,12 +124,19 @@ class Layout {
     CudaLayerBuffers& buffers = buffers_.layers[index];
     const std::int64_t size = launch_.samples * layer.size;
     const bool spiking = IsSpiking(layer);
-    buffers.state[0] = arena.Take<float>(spiking ? size : 0);
-    buffers.state[1] = arena.Take<float>(CudaKindOf(layer) == cuda::ScanKind::kLif ? size : 0);
+    const std::array<bool, cuda::kNeuronState> states = CudaStatesOf(layer);
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      buffers.state[i] = arena.Take<float>(states[i] ? size : 0);
+    }
     buffers.neuron_spikes = arena.Take<std::int64_t>(spiking && run_.spec.statistics ? size : 0);
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
-      const bool filtered = run_.stepped[index] && layer.terms[t].synapse.has_value();
+      const CudaFilterConstants& general = run_.term_filters[index][t];
+      const bool filtered = run_.stepped[index] && layer.terms[t].synapse.has_value() && general == nullptr;
       buffers.terms[t].filter = arena.Take<float>(filtered ? size : 0);
+      if (run_.stepped[index] && general != nullptr) {
+        buffers.terms[t].general = TakeFilter(*general, launch_.samples, layer.size, buffers.terms[t].weights,
+                                              buffers_.clock, arena);
+      }
     }
   }
 
@@ -127,7 +144,12 @@ class Layout {
     const ProbePlan& probe = run_.probe(index);
     CudaProbeBuffers& buffers = buffers_.probes[index];
     const std::int64_t size = run_.IsStepped(index) ? launch_.samples * probe.size : 0;
-    buffers.filter = arena.Take<float>(probe.synapse ? size : 0);
+    const CudaFilterConstants& general = run_.probe_filters[index];
+    buffers.filter = arena.Take<float>(probe.synapse && general == nullptr ? size : 0);
+    if (general != nullptr) {  // never folded
+      buffers.general =
+          TakeFilter(*general, launch_.samples, probe.size, buffers.weights, buffers_.clock, arena);
+    }
     buffers.last = arena.Take<float>(size);
     buffers.sum = arena.Take<double>(size);
     for (std::size_t t = 0; run_.folded[index] && t < run_.probed_layer(index).terms.size(); ++t) {
@@ -254,6 +276,7 @@ CudaLayerScratch LayOutScratch(const CudaRun& run, std::size_t layer, std::int64
   std::int64_t columns = 0;
   std::int64_t means = 0;
   std::vector<std::int64_t> sums(cuda::kScanTerms, 0);
+  std::vector<std::int64_t> filtered(cuda::kScanTerms, 0);
   for (std::size_t t = 0; t < plan.terms.size(); ++t) {
     const CudaTerm& term = run.weights->term(layer, t);
     const bool held = run.populations[Index(plan.terms[t].population)].held;
@@ -267,6 +290,9 @@ CudaLayerScratch LayOutScratch(const CudaRun& run, std::size_t layer, std::int64
     }
     std::int64_t& slot = sums[t % cuda::kScanTerms];
     slot = std::max(slot, reading ? rows * term.out : (held ? 0 : SumsOf(run, layer, t, rows)));
+    if (!reading && run.term_filters[layer][t] != nullptr) {
+      filtered[t % cuda::kScanTerms] = rows * plan.size;
+    }
   }
   const bool probed =
       plan.population >= 0 && run.population(plan.population).spiking && run.IsProbed(layer, true);
@@ -275,10 +301,14 @@ CudaLayerScratch LayOutScratch(const CudaRun& run, std::size_t layer, std::int64
   for (const std::int64_t count : sums) {
     scratch.sums.push_back(arena.Take<float>(count));
   }
+  for (const std::int64_t count : filtered) {
+    scratch.filtered.push_back(arena.Take<float>(count));
+  }
   scratch.base = arena.Take<float>(plan.terms.size() > cuda::kScanTerms ? rows * plan.size : 0);
   scratch.values =
       arena.Take<float>(reading ? means : (plan.kind == LayerKind::kNeuron ? 0 : rows * plan.size));
   scratch.voltages = arena.Take<float>(probed && !reading ? rows * plan.size : 0);
+  scratch.probed = arena.Take<float>(!reading && run.HasProbeFilter(layer) ? rows * plan.size : 0);
   return scratch;
 }
 

@@ -7,6 +7,7 @@
 #include "kernels/cuda/fold.h"
 #include "kernels/cuda/scan.h"
 #include "server/engine/cuda_arena.h"
+#include "server/engine/cuda_filters.h"
 #include "server/engine/cuda_planner.h"
 #include "server/engine/cuda_run.h"
 
@@ -17,16 +18,18 @@ struct CudaTermBuffers {
   float* scale = nullptr;          // [size]
   float* readout_scale = nullptr;  // [size], of folded layers
   float* offset = nullptr;         // [size], or null
-  float* filter = nullptr;         // [samples][size], where filtered
+  float* filter = nullptr;         // [samples][size], where filtered by a low-pass
+  float* weights = nullptr;        // of a general filter, where it has any
+  cuda::Filter general;            // where the run has a general filter
   float* held = nullptr;           // [samples][size]: sums of an input that is held
 };
 
 struct CudaLayerBuffers {
-  float* bias = nullptr;                                  // [size]
-  float* initial_voltage = nullptr;                       // [size], of spiking neurons
-  float* state[cuda::kNeuronState] = {nullptr, nullptr};  // [samples][size]
-  std::int64_t* neuron_spikes = nullptr;                  // [samples][size], with statistics
-  cuda::ActivitySum* activity = nullptr;                  // [samples], with statistics
+  float* bias = nullptr;                                           // [size]
+  float* initial_voltage = nullptr;                                // [size], of neurons with a voltage
+  float* state[cuda::kNeuronState] = {nullptr, nullptr, nullptr};  // [samples][size]
+  std::int64_t* neuron_spikes = nullptr;                           // [samples][size], with statistics
+  cuda::ActivitySum* activity = nullptr;                           // [samples], with statistics
   std::vector<CudaTermBuffers> terms;
 };
 
@@ -39,7 +42,9 @@ struct CudaPopulationBuffers {
 };
 
 struct CudaProbeBuffers {
-  float* filter = nullptr;             // [samples][size], where filtered
+  float* filter = nullptr;             // [samples][size], where filtered by a low-pass
+  float* weights = nullptr;            // of a general filter, where it has any
+  cuda::Filter general;                // where the run has a general filter
   float* last = nullptr;               // [samples][size]
   double* sum = nullptr;               // [samples][size]
   float* trajectory = nullptr;         // [samples][chunk][size]
@@ -55,6 +60,7 @@ struct CudaBuffers {
   std::int64_t* sample_spikes = nullptr;  // [samples]
   std::int32_t* failed = nullptr;         // [samples]
   std::int32_t* exceeded = nullptr;
+  std::uint32_t* sample_index = nullptr;  // [samples]: places in the request, where neurons draw numbers
   // What a chunk changes, in one piece, and a copy of it from before the chunk.
   std::byte* state = nullptr;
   std::byte* snapshot = nullptr;
@@ -67,6 +73,8 @@ struct CudaLayerScratch {
   void* cells = nullptr;          // gathered cells of one term
   cuda::Half* columns = nullptr;  // of one convolution
   std::vector<float*> sums;       // [kScanTerms]
+  std::vector<float*> filtered;   // [kScanTerms]: of terms behind a general filter
+  float* probed = nullptr;        // of one probe behind a general filter
   float* base = nullptr;          // what earlier terms gave
   float* values = nullptr;        // of a linear layer
   float* voltages = nullptr;

@@ -12,8 +12,7 @@ namespace spikeserve::engine {
 // A network on a GPU in exact mode. Immutable, hence thread-safe.
 class CudaNetwork final : public ResidentNetwork {
  public:
-  // Uploads the weights. Throws cuda::DeviceError. `device` and `pool` outlive the network; `plan` has passed
-  // CheckCudaSupport.
+  // Uploads the weights. Throws cuda::DeviceError. `device` and `pool` outlive the network.
   CudaNetwork(cuda::Device& device, CudaWorkspacePool& pool, std::shared_ptr<const Plan> plan);
   ~CudaNetwork() override;
 

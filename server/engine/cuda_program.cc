@@ -113,14 +113,14 @@ cuda::Program InitialProgram(const CudaScene& scene) {
 }
 
 std::int64_t MostCalls(const CudaRun& run, const CudaLaunchPlan& launch) {
-  constexpr std::int64_t kProductCalls = 3;  // gather, im2col, product
+  constexpr std::int64_t kProductCalls = 4;  // gather, im2col, product, filter
   std::int64_t of_group = 0;
   for (const Layer& layer : run.plan->layers) {
     const auto terms = static_cast<std::int64_t>(layer.terms.size());
     of_group += terms * kProductCalls + terms / cuda::kScanTerms + 2;  // scans, activation
   }
   for (std::size_t p = 0; p < run.spec.probes.size(); ++p) {
-    of_group += 1 + static_cast<std::int64_t>(run.probed_layer(p).terms.size());
+    of_group += 2 + static_cast<std::int64_t>(run.probed_layer(p).terms.size());
   }
   const std::int64_t groups = (launch.samples + launch.group - 1) / launch.group;
   return groups * of_group + 2 + 2 * static_cast<std::int64_t>(run.populations.size());

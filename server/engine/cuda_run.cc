@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "kernels/cuda/cells.h"
+#include "server/engine/synapse_filter.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -14,6 +15,21 @@ template <typename T>
 void Append(std::string& key, T value) {
   static_assert(std::is_trivially_copyable_v<T>);
   key.append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+bool IsSimple(const Term& term) { return IsSimple(term.synapse, term.delay_steps); }
+
+// The readout rewrite knows plain low-passes alone.
+bool IsFolded(const ProbePlan& probe, const Layer& layer) {
+  return probe.quantity == ProbeQuantity::kOutput && layer.kind == LayerKind::kLinear &&
+         IsSimple(probe.synapse, probe.delay_steps) &&
+         std::all_of(layer.terms.begin(), layer.terms.end(), [](const Term& term) { return IsSimple(term); });
+}
+
+CudaFilterConstants GeneralFilter(const Synapse& synapse, std::int64_t delay_steps, double dt_s) {
+  return IsSimple(synapse, delay_steps)
+             ? nullptr
+             : std::make_shared<const kernels::FilterConstants>(MakeFilter(synapse, delay_steps, dt_s));
 }
 
 }  // namespace
@@ -28,8 +44,7 @@ CudaRun::CudaRun(const Plan& of_plan, const CudaWeights& of_weights, const Simul
     stepped[l] = plan->layers[l].kind == LayerKind::kNeuron;
   }
   for (std::size_t p = 0; p < spec.probes.size(); ++p) {
-    folded.push_back(probe(p).quantity == ProbeQuantity::kOutput &&
-                     probed_layer(p).kind == LayerKind::kLinear);
+    folded.push_back(IsFolded(probe(p), probed_layer(p)));
     if (IsStepped(p)) {
       stepped[Index(probe(p).layer)] = true;
     }
@@ -37,6 +52,20 @@ CudaRun::CudaRun(const Plan& of_plan, const CudaWeights& of_weights, const Simul
   MarkInputs();
   MarkFolds();
   MarkReaders();
+  MakeFilters();
+}
+
+void CudaRun::MakeFilters() {
+  const double dt_s = spec.settings.dt_s;
+  for (const Layer& layer : plan->layers) {
+    std::vector<CudaFilterConstants>& of_layer = term_filters.emplace_back();
+    for (const Term& term : layer.terms) {
+      of_layer.push_back(GeneralFilter(term.synapse, term.delay_steps, dt_s));
+    }
+  }
+  for (std::size_t p = 0; p < spec.probes.size(); ++p) {
+    probe_filters.push_back(GeneralFilter(probe(p).synapse, probe(p).delay_steps, dt_s));
+  }
 }
 
 void CudaRun::MarkInputs() {
@@ -96,6 +125,15 @@ bool CudaRun::IsProbed(std::size_t layer, bool voltage) const {
   for (std::size_t p = 0; p < spec.probes.size(); ++p) {
     if (Index(probe(p).layer) == layer && IsStepped(p) &&
         (probe(p).quantity == ProbeQuantity::kVoltage) == voltage) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool CudaRun::HasProbeFilter(std::size_t layer) const {
+  for (std::size_t p = 0; p < spec.probes.size(); ++p) {
+    if (Index(probe(p).layer) == layer && probe_filters[p] != nullptr) {
       return true;
     }
   }

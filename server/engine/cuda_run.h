@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/filter.h"
 #include "server/engine/cuda_weights.h"
 #include "server/engine/index.h"
 #include "server/engine/plan.h"
@@ -22,6 +24,8 @@ struct CudaPopulation {
   std::size_t fused_term = 0;
 };
 
+using CudaFilterConstants = std::shared_ptr<const kernels::FilterConstants>;
+
 // What a network and a specification decide before there is a device: which layers are stepped, which
 // readouts are rewritten, who reads what. Immutable after construction.
 struct CudaRun {
@@ -33,6 +37,8 @@ struct CudaRun {
   const Population& population(std::int64_t index) const { return plan->populations[Index(index)]; }
   // Whether a probe reads every step of the layer, and its voltage then.
   bool IsProbed(std::size_t layer, bool voltage) const;
+  // Whether a probe of the layer has a general filter.
+  bool HasProbeFilter(std::size_t layer) const;
   // Whether the probe is stepped, not only folded.
   bool IsStepped(std::size_t probe_index) const { return !folded[probe_index] || spec.trajectories; }
 
@@ -42,8 +48,12 @@ struct CudaRun {
   std::vector<bool> folded;   // [probe of the spec]
   std::vector<bool> stepped;  // [layer]
   std::vector<CudaPopulation> populations;
+  // Of terms [layer][term] and probes [probe of the spec] whose synapse or delay is not simple; else null.
+  std::vector<std::vector<CudaFilterConstants>> term_filters;
+  std::vector<CudaFilterConstants> probe_filters;
 
  private:
+  void MakeFilters();
   void MarkInputs();
   void MarkReaders();
   void MarkFolds();

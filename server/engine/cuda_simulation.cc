@@ -54,6 +54,20 @@ void CudaSimulation::UploadHeld() {
     }
   }
   UploadPacked(0, 0);
+  UploadIndices();
+}
+
+// The samples that only pad the batch draw what the first one draws; nobody reads what becomes of it.
+void CudaSimulation::UploadIndices() {
+  std::uint32_t* const staged = workspace_->staging().sample_index;
+  if (staged == nullptr) {
+    return;
+  }
+  const std::size_t count = Index(workspace_->launch().samples);
+  std::fill_n(staged, count, 0U);
+  std::transform(samples_.begin(), samples_.end(), staged,
+                 [](const SampleInputs& sample) { return static_cast<std::uint32_t>(sample.index); });
+  workspace_->queue().Upload(workspace_->buffers().sample_index, staged, count * sizeof(std::uint32_t));
 }
 
 void CudaSimulation::Pack(std::int64_t done, std::int64_t steps, std::size_t slot) {

@@ -29,6 +29,7 @@ class CudaSimulation final : public Simulation {
 
  private:
   void UploadHeld();
+  void UploadIndices();
   void Pack(std::int64_t done, std::int64_t steps, std::size_t slot);
   void UploadPacked(std::int64_t steps, std::size_t slot);
   void AdvanceChunk(std::int64_t steps, std::int64_t next_steps);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "server/engine/cuda_neurons.h"
+
 namespace spikeserve::engine {
 namespace {
 
@@ -32,6 +34,7 @@ CudaStaging LayOutStaging(const CudaRun& run, const CudaLaunchPlan& launch, Cuda
           arena.Take<std::byte>(held && slot > 0 ? 0 : size * CudaInputBytes(run, i)));
     }
   }
+  staging.sample_index = arena.Take<std::uint32_t>(HasRandomNeurons(*run.plan) ? launch.samples : 0);
   staging.exceeded = arena.Take<std::int32_t>(1);
   staging.failed = arena.Take<std::int32_t>(launch.samples);
   staging.sample_spikes = arena.Take<std::int64_t>(launch.samples);

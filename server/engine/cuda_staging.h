@@ -14,7 +14,8 @@ struct CudaStaging {
   static constexpr std::size_t kSlots = 2;  // one is filled while the device still reads the other
 
   std::array<std::vector<std::byte*>, kSlots>
-      inputs;  // [slot][input]: [samples][chunk or 1][size], as float32 or uint8
+      inputs;                             // [slot][input]: [samples][chunk or 1][size], as float32 or uint8
+  std::uint32_t* sample_index = nullptr;  // [samples], where neurons draw numbers
   std::int32_t* exceeded = nullptr;
   std::int32_t* failed = nullptr;            // [samples]
   std::int64_t* sample_spikes = nullptr;     // [samples]

@@ -34,6 +34,14 @@ void CudaWorkspace::UploadConstants() {
       uploads.emplace_back(layer.terms[t].scale, &term.scale);
       uploads.emplace_back(layer.terms[t].readout_scale, &term.readout_scale);
       uploads.emplace_back(layer.terms[t].offset, &term.offset);
+      if (layer.terms[t].weights != nullptr) {
+        uploads.emplace_back(layer.terms[t].weights, FilterWeights(*run_.term_filters[l][t]));
+      }
+    }
+  }
+  for (std::size_t p = 0; p < buffers_.probes.size(); ++p) {
+    if (buffers_.probes[p].weights != nullptr) {
+      uploads.emplace_back(buffers_.probes[p].weights, FilterWeights(*run_.probe_filters[p]));
     }
   }
   for (const auto& [to, values] : uploads) {

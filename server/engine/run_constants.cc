@@ -83,9 +83,6 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
     return constants;
   }
   constants.neurons = MakeNeuronConstants(layer.model, dt);
-  if (const auto* rate = std::get_if<RectifiedLinear>(&layer.model)) {
-    constants.amplitude = static_cast<float>(rate->amplitude);
-  }
   if (!IsSpiking(layer.model)) {
     return constants;
   }
@@ -98,9 +95,6 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
       InitialVoltages(*plan.network, spec.settings.initial_voltage.value_or(layer.initial_voltage),
                       layer.operation, layer.size, spec.settings.seed);
   constants.voltage.assign(voltages.begin(), voltages.end());
-  if (const auto* lif = std::get_if<math::LifConstants>(&constants.neurons.current)) {
-    constants.lif = *lif;
-  }
   return constants;
 }
 

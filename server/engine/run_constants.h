@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "kernels/cpu/filter.h"
-#include "kernels/math/neuron.h"
 #include "server/engine/neuron_constants.h"
 #include "server/engine/plan.h"
 #include "server/engine/synapse_filter.h"
@@ -29,10 +28,8 @@ struct LayerConstants {
   std::vector<float> bias;     // with gain and dt
   std::vector<float> voltage;  // at step 0
   NeuronConstants neurons;
-  math::LifConstants lif{};  // of a Lif layer, as the CUDA kernels take them
-  float amplitude = 1;       // of a RectifiedLinear layer, likewise
-  float spike_height = 0;    // amplitude / dt
-  float current_unit = 1;    // what J is multiplied by in scale and bias
+  float spike_height = 0;  // amplitude / dt
+  float current_unit = 1;  // what J is multiplied by in scale and bias
 };
 
 // The filter of a request probe.

@@ -22,15 +22,14 @@ using engine::Reading;
 
 constexpr int kNetworks = 60;
 constexpr int kImageNetworks = 12;  // behind the others
+constexpr int kRichNetworks = 80;   // every neuron and synapse, behind those
 constexpr std::int64_t kSamples = 7;
 
 enum class Place { kHost, kGpu };
 
 class CudaParity : public ::testing::TestWithParam<std::tuple<Place, int>> {
  protected:
-  CudaParity()
-      : network_(Number() <= kNetworks ? MakeRandomNetwork(Seed()) : MakeRandomCnn(Seed() - kNetworks)),
-        samples_(RandomSamples(network_, kSamples, Seed())) {}
+  CudaParity() : network_(MakeNetwork(Number())), samples_(RandomSamples(network_, kSamples, Seed())) {}
 
   void SetUp() override {
     std::string why_not;
@@ -44,6 +43,13 @@ class CudaParity : public ::testing::TestWithParam<std::tuple<Place, int>> {
     }
   }
 
+  static RandomNetwork MakeNetwork(int number) {
+    const auto seed = static_cast<std::uint64_t>(number);
+    if (number <= kNetworks) {
+      return MakeRandomNetwork(seed);
+    }
+    return number <= kNetworks + kImageNetworks ? MakeRandomCnn(seed - kNetworks) : MakeRichNetwork(seed);
+  }
   static int Number() { return std::get<1>(GetParam()); }
   static std::uint64_t Seed() { return static_cast<std::uint64_t>(Number()); }
 
@@ -120,12 +126,14 @@ std::string NameOf(const ::testing::TestParamInfo<std::tuple<Place, int>>& info)
 
 INSTANTIATE_TEST_SUITE_P(HostLoops, CudaParity,
                          ::testing::Combine(::testing::Values(Place::kHost),
-                                            ::testing::Range(1, kNetworks + kImageNetworks + 1)),
+                                            ::testing::Range(1,
+                                                             kNetworks + kImageNetworks + kRichNetworks + 1)),
                          NameOf);
 #ifdef SPIKESERVE_CUDA  // skipped, with the reason, where there is no GPU
 INSTANTIATE_TEST_SUITE_P(Gpu, CudaParity,
                          ::testing::Combine(::testing::Values(Place::kGpu),
-                                            ::testing::Range(1, kNetworks + kImageNetworks + 1)),
+                                            ::testing::Range(1,
+                                                             kNetworks + kImageNetworks + kRichNetworks + 1)),
                          NameOf);
 #endif
 

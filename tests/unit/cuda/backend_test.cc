@@ -335,37 +335,5 @@ TEST(CudaBackend, NamesWhatOfARunItDoesNotDo) {
             "readout.kind READOUT_KIND_CORRECTED_MEAN");
 }
 
-// What no kernel does yet is refused by name when a network is loaded; the CPU has it.
-TEST(CudaBackend, NamesTheNeuronOrSynapseThatItHasNoKernelFor) {
-  const auto refusal = [](const engine::NetworkDefinition& definition) {
-    try {
-      LoadOn(*MakeHostTwin(), definition, Mode::kExact);
-    } catch (const std::runtime_error& error) {
-      return std::string(error.what());
-    }
-    return std::string("loaded");
-  };
-  const engine::NetworkDefinition plain = DeepMlp(kWeights, 0.005);
-  EXPECT_EQ(refusal(plain), "loaded");
-  for (const engine::NeuronModel& model :
-       {engine::NeuronModel(engine::IntegrateAndFire{1, -1}), engine::NeuronModel(engine::AdaptiveLif{}),
-        engine::NeuronModel(engine::RegularSpiking{engine::Tanh{}, 1})}) {
-    engine::NetworkDefinition definition = plain;
-    std::get<engine::NeuronOperation>(definition.operations[2].kind).model = model;
-    EXPECT_EQ(refusal(definition),
-              "layer 'first': the CUDA backend has no kernel for its neuron type; serve this network with "
-              "--backend cpu");
-  }
-  engine::NetworkDefinition definition = plain;
-  definition.connections[2].synapse = engine::Alpha{0.005};
-  EXPECT_EQ(refusal(definition).find("layer 'second': the CUDA backend has no kernel for its synapse"), 0U);
-  definition = plain;
-  definition.connections[4].delay_steps = 1;
-  EXPECT_EQ(refusal(definition).find("layer 'output': the CUDA backend has no kernel for its synapse"), 0U);
-  definition = plain;
-  definition.probes[0].synapse = engine::Triangle{0.01};
-  EXPECT_EQ(refusal(definition).find("probe 'output': the CUDA backend has no kernel for its synapse"), 0U);
-}
-
 }  // namespace
 }  // namespace spikeserve::testing

@@ -133,8 +133,8 @@ class Scans : public DeviceTest {
       scan.terms[scan.term_count++] = PutTerm(term);
     }
     scan.bias = Put(bias);
-    scan.amplitude = 1.5F;
-    scan.lif = kLif;
+    scan.neurons.rate.rectified_linear = {1.5F};
+    scan.neurons.lif = kLif;
     scan.failed = Put(std::vector<std::int32_t>(kSamples, cuda::kNotFailed));
     if (!cuda::IsSpiking(kind)) {
       scan.values = Make<float>(kEmissions);
