@@ -70,16 +70,17 @@ SPIKESERVE_HOST_DEVICE void RunThread(const Broadcast& broadcast, std::int64_t t
   broadcast.out[thread] = broadcast.row[thread % broadcast.size];
 }
 
-// The clock of a simulation: steps done, read by folds and probes.
+// The clocks of samples: steps done, read by whatever depends on them.
 struct AdvanceClock {
+  std::int64_t samples = 0;
   std::int64_t* clock = nullptr;
   std::int64_t steps = 0;
 };
 
-constexpr std::int64_t Threads(const AdvanceClock&) { return 1; }
+constexpr std::int64_t Threads(const AdvanceClock& advance) { return advance.samples; }
 
-SPIKESERVE_HOST_DEVICE void RunThread(const AdvanceClock& advance, std::int64_t) {
-  *advance.clock += advance.steps;
+SPIKESERVE_HOST_DEVICE void RunThread(const AdvanceClock& advance, std::int64_t thread) {
+  advance.clock[thread] += advance.steps;
 }
 
 // A function of the values of rows, in place.

@@ -23,7 +23,7 @@ struct Filter {
   const float* weights = nullptr;  // kFinite: [taps]
   std::int64_t taps = 0;
   std::int64_t delay = 0;               // steps
-  const std::int64_t* clock = nullptr;  // steps done before this chunk
+  const std::int64_t* clock = nullptr;  // [samples]: steps done before this chunk
   float* delayed = nullptr;             // [samples][delay][size], a ring
   float* inputs = nullptr;              // kFinite: [samples][taps][size], a ring
   float* shown = nullptr;               // kLowpass, kStates: [samples][size]: y
@@ -124,7 +124,7 @@ SPIKESERVE_HOST_DEVICE void RunFilter(const Filter& filter, const FilterPlace& p
                                       float* out, Input input) {
   const std::int64_t states = HeldStates(kKind, filter.states);
   const std::int64_t at = At(place, 1, 0);
-  const std::int64_t done = *filter.clock;
+  const std::int64_t done = filter.clock[place.sample];
   FilterElement element;
   element.shown = filter.shown == nullptr ? 0.0F : filter.shown[at];
   SPIKESERVE_UNROLL

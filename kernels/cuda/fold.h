@@ -21,7 +21,7 @@ struct FoldFilters {
 struct FoldState {
   FoldFilters filters;
   std::int64_t skip = 0;                // steps before the mean starts
-  const std::int64_t* clock = nullptr;  // steps done before this chunk
+  const std::int64_t* clock = nullptr;  // [samples]: steps done before this chunk
   double* total = nullptr;
   double* start = nullptr;
   float* filtered = nullptr;
@@ -101,7 +101,7 @@ constexpr std::int64_t Threads(const Fold& fold) { return fold.samples * fold.si
 SPIKESERVE_HOST_DEVICE void RunThread(const Fold& fold, std::int64_t thread) {
   const std::int64_t sample = thread / fold.size;
   const std::int64_t j = thread % fold.size;
-  const std::int64_t done = *fold.state.clock;
+  const std::int64_t done = fold.state.clock[sample];
   FoldElement element = LoadFold(fold.state, thread);
   for (std::int64_t step = 0; step < fold.steps; ++step) {
     const std::int64_t row = fold.held ? sample : sample * fold.steps + step;

@@ -20,6 +20,8 @@ void Launch(const Im2col& im2col, cudaStream_t stream);
 void Launch(const DirectProduct& product, cudaStream_t stream);
 void Launch(const FilteredTerm& work, cudaStream_t stream);
 void Launch(const FilteredCells& work, cudaStream_t stream);
+void Launch(const Encode& encode, cudaStream_t stream);
+void Launch(const Record& record, cudaStream_t stream);
 void Launch(const Scan& scan, cudaStream_t stream);
 
 }  // namespace spikeserve::cuda

@@ -11,10 +11,10 @@ namespace spikeserve::cuda {
 
 struct Probe {
   std::int64_t samples = 0, steps = 0, size = 0;
-  Cells source;           // [samples][steps][stride]: counts or values
-  float factor = 1;       // counts become factor * count
-  std::int64_t skip = 0;  // steps before the sum starts
-  const std::int64_t* clock = nullptr;
+  Cells source;                         // [samples][steps][stride]: counts or values
+  float factor = 1;                     // counts become factor * count
+  std::int64_t skip = 0;                // steps before the sum starts
+  const std::int64_t* clock = nullptr;  // [samples]: steps done before this chunk
   bool filtered = false;
   float decay = 0, gain = 1;
   float* filter = nullptr;      // [samples][size], where filtered
@@ -28,7 +28,7 @@ constexpr std::int64_t Threads(const Probe& probe) { return probe.samples * prob
 SPIKESERVE_HOST_DEVICE void RunThread(const Probe& probe, std::int64_t thread) {
   const std::int64_t sample = thread / probe.size;
   const std::int64_t j = thread % probe.size;
-  const std::int64_t done = *probe.clock;
+  const std::int64_t done = probe.clock[sample];
   float filter = probe.filtered ? probe.filter[thread] : 0.0F;
   double sum = probe.sum[thread];
   float last = probe.last[thread];

@@ -8,9 +8,11 @@
 #include "kernels/cuda/digit_product.h"
 #include "kernels/cuda/direct_product.h"
 #include "kernels/cuda/elements.h"
+#include "kernels/cuda/encode.h"
 #include "kernels/cuda/filter.h"
 #include "kernels/cuda/fold.h"
 #include "kernels/cuda/probe.h"
+#include "kernels/cuda/record.h"
 #include "kernels/cuda/scan.h"
 
 namespace spikeserve::cuda {
@@ -26,9 +28,9 @@ struct Copy {
 };
 
 // One piece of work on a device, with pointers into its memory.
-using Call =
-    std::variant<FillZero, Copy, Broadcast, ConvertBytes, Gather, Im2col, DigitProduct, DirectProduct,
-                 FilteredTerm, FilteredCells, Scan, Activate, Fold, FoldRead, Probe, Activity, AdvanceClock>;
+using Call = std::variant<FillZero, Copy, Broadcast, ConvertBytes, Gather, Im2col, DigitProduct,
+                          DirectProduct, FilteredTerm, FilteredCells, Encode, Scan, Activate, Fold, FoldRead,
+                          Probe, Record, Activity, AdvanceClock>;
 
 // Calls that run one after the other. Data: what plans them needs no device, and any device can run them.
 using Program = std::vector<Call>;

@@ -53,7 +53,7 @@ struct Scan {
   float bias_factor = 1;        // of kLinear
   ScanNeurons neurons;
   float* state[kNeuronState] = {nullptr, nullptr, nullptr};  // [samples][size], where the neurons have it
-  const std::int64_t* clock = nullptr;                       // steps done before this chunk; of random kinds
+  const std::int64_t* clock = nullptr;          // [samples]: steps done before this chunk; of random kinds
   const std::uint32_t* sample_index = nullptr;  // [samples]: places in the request; of random kinds
 
   float* values = nullptr;  // [samples][steps][size], of the kinds without spikes
@@ -205,9 +205,9 @@ SPIKESERVE_HOST_DEVICE ScanElement<kTerms> LoadElement(const Scan& scan, std::in
   element.bias = scan.bias == nullptr ? 0.0F : scan.bias[j];
   element.constant = kTerms == kConstantTerms ? ConstantTotal(scan, sample, j) : 0.0F;
   element.fold = scan.folded ? LoadFold(scan.fold, at) : FoldElement{};
-  element.done = scan.folded ? *scan.fold.clock : 0;
+  element.done = scan.folded ? scan.fold.clock[sample] : 0;
   if constexpr (IsRandom(kKind)) {
-    element.done = *scan.clock;
+    element.done = scan.clock[sample];
     element.site.sample = scan.sample_index[sample];
     element.site.neuron = static_cast<std::uint32_t>(j);
   }

@@ -109,4 +109,36 @@ SPIKESERVE_HOST_DEVICE std::int32_t BurstSpikes(double x, std::uint32_t window, 
   return at % gap == 0 && static_cast<double>(at / gap) < count ? 1 : 0;
 }
 
+enum class EncodingKind { kUnspecified, kPoisson, kBernoulli, kRegular, kLatency, kBurst };
+
+// Whether the kind draws random numbers.
+SPIKESERVE_HOST_DEVICE bool IsRandom(EncodingKind kind) {
+  return kind == EncodingKind::kPoisson || kind == EncodingKind::kBernoulli;
+}
+
+// Parameters of an encoding; only those of its kind count.
+struct EncodingConstants {
+  EncodingKind kind = EncodingKind::kUnspecified;
+  double at_one = 0;  // spikes per step at x = 1
+  std::uint32_t window = 1;
+  std::uint32_t most = 1;  // spikes of a burst at x = 1
+  std::uint32_t min_gap = 1, max_gap = 1;
+};
+
+// Spikes of the value x at `step`, counted from 1. `word` is the element's of EncodingBlock, where IsRandom.
+SPIKESERVE_HOST_DEVICE std::int32_t EncodedSpikes(const EncodingConstants& encoding, double x,
+                                                  std::uint32_t step, std::uint32_t word) {
+  const double expected = x * encoding.at_one;
+  switch (encoding.kind) {
+    case EncodingKind::kPoisson: return PoissonSpikes(expected, EncodingUniform(word));
+    case EncodingKind::kBernoulli: return BernoulliSpikes(expected, EncodingUniform(word));
+    case EncodingKind::kRegular: return RegularSpikes(expected, step);
+    case EncodingKind::kLatency: return LatencySpikes(x, encoding.window, step);
+    case EncodingKind::kBurst:
+      return BurstSpikes(x, encoding.window, step, encoding.most, encoding.min_gap, encoding.max_gap);
+    case EncodingKind::kUnspecified: break;
+  }
+  return 0;
+}
+
 }  // namespace spikeserve::math

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace spikeserve::engine {
 
@@ -21,16 +22,29 @@ class CudaArena {
       return nullptr;
     }
     const std::int64_t at = used_;
-    used_ += (count * static_cast<std::int64_t>(sizeof(T)) + kAlignment - 1) / kAlignment * kAlignment;
+    const std::int64_t bytes = count * static_cast<std::int64_t>(sizeof(T));
+    used_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
     // Not arithmetic on a pointer: the base is null while counting.
-    return reinterpret_cast<T*>(base_ + static_cast<std::uintptr_t>(at) + (base_ == 0 ? kAlignment : 0));
+    const std::uintptr_t place = base_ + static_cast<std::uintptr_t>(at) + (base_ == 0 ? kAlignment : 0);
+    if (arrays_ != nullptr) {
+      arrays_->push_back({reinterpret_cast<std::byte*>(place), bytes});
+    }
+    return reinterpret_cast<T*>(place);
   }
+
+  struct Array {
+    std::byte* data = nullptr;
+    std::int64_t bytes = 0;
+  };
+  // Lists in `arrays` what is taken from now on.
+  void List(std::vector<Array>& arrays) { arrays_ = &arrays; }
 
   std::int64_t used() const { return used_; }
 
  private:
   std::uintptr_t base_ = 0;
   std::int64_t used_ = 0;
+  std::vector<Array>* arrays_ = nullptr;
 };
 
 }  // namespace spikeserve::engine

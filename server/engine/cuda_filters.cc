@@ -63,6 +63,7 @@ cuda::Filter TakeFilter(const kernels::FilterConstants& constants, std::int64_t 
 cuda::Filter From(const cuda::Filter& filter, std::int64_t first, std::int64_t size) {
   cuda::Filter from = filter;
   const std::int64_t elements = first * size;
+  Shift(from.clock, first);
   Shift(from.delayed, elements * filter.delay);
   Shift(from.inputs, elements * filter.taps);
   Shift(from.shown, elements);

@@ -23,6 +23,11 @@ class GroupProgram {
         program_(program) {}
 
   void Append() {
+    for (std::size_t i = 0; i < run_.populations.size(); ++i) {
+      if (run_.populations[i].encoded) {
+        AppendEncoding(i);
+      }
+    }
     for (std::size_t l = 0; l < run_.stepped.size(); ++l) {
       if (run_.stepped[l]) {
         AppendLayer(l);
@@ -32,6 +37,25 @@ class GroupProgram {
   }
 
  private:
+  void AppendEncoding(std::size_t input) {
+    const RunSettings& settings = run_.spec.settings;
+    const Encoding& encoding = *run_.spec.inputs[input].encoding;
+    const CudaPopulationBuffers& buffers = buffers_.populations[input];
+    cuda::Encode call;
+    call.samples = count_;
+    call.steps = steps_;
+    call.size = run_.plan->populations[input].size;
+    call.encoding = ConstantsOf(encoding, settings.dt_s);
+    call.worth = static_cast<float>(1 / call.encoding.at_one);
+    call.seed = settings.seed.value_or(0);
+    call.input = static_cast<std::uint32_t>(input);
+    call.sample_index = buffers_.sample_index + first_;
+    call.clock = buffers_.clock + first_;
+    call.values = buffers.encoded + first_ * call.size;
+    call.out = buffers.values;
+    program_.emplace_back(call);
+  }
+
   Cells Source(std::int64_t population, bool as_values) const {
     const CudaPopulationBuffers& buffers = buffers_.populations[Index(population)];
     const Population& source = run_.population(population);
@@ -61,12 +85,16 @@ class GroupProgram {
       AppendTerm(l, t, scratch, scratch.sums[slot], to);
       AppendFilter(l, t, scratch.filtered[slot], to);
     }
+    if (scratch.currents != nullptr) {
+      chain.Sum(scratch.currents);
+    }
     SetNeurons(l, scratch, chain.last());
     program_.emplace_back(chain.last());
     if (layer.kind == LayerKind::kActivation) {
       AppendActivation(layer, scratch.values);
     }
     AppendProbes(l, scratch);
+    AppendRecords(l, scratch);
   }
 
   void AppendTerm(std::size_t l, std::size_t t, const CudaLayerScratch& scratch, float* sums,
@@ -133,7 +161,7 @@ class GroupProgram {
     scan.kind = CudaKindOf(layer);
     scan.bias = buffers.bias;
     scan.neurons = CudaNeuronsOf(layer, constants, run_.spec);
-    scan.clock = buffers_.clock;
+    scan.clock = buffers_.clock + first_;
     scan.sample_index = From(buffers_.sample_index, first_);
     for (int i = 0; i < cuda::kNeuronState; ++i) {
       scan.state[i] = From(buffers.state[i], first_ * layer.size);
@@ -193,6 +221,44 @@ class GroupProgram {
     }
   }
 
+  // What a probe of the layer sees, counts times FactorOf.
+  Cells Shown(const Layer& layer, ProbeQuantity quantity, const CudaLayerScratch& scratch) const {
+    if (quantity == ProbeQuantity::kVoltage) {
+      return {scratch.voltages, CellType::kFloat, layer.size};
+    }
+    if (layer.kind == LayerKind::kNeuron) {
+      return Source(layer.population, false);
+    }
+    return {scratch.values, CellType::kFloat, layer.size};
+  }
+  float FactorOf(std::size_t layer, ProbeQuantity quantity) const {
+    return quantity == ProbeQuantity::kSpikes ? 1.0F : scene_.constants[layer].spike_height;
+  }
+
+  void AppendRecords(std::size_t l, const CudaLayerScratch& scratch) {
+    const Layer& layer = run_.plan->layers[l];
+    for (std::size_t r = 0; r < run_.record_layers.size(); ++r) {
+      if (Index(run_.record_layers[r]) != l) {
+        continue;
+      }
+      const ProbeQuantity quantity = run_.spec.request_probes[r].quantity;
+      cuda::Record call;
+      call.samples = count_;
+      call.steps = steps_;
+      call.size = layer.size;
+      if (quantity == ProbeQuantity::kCurrent) {
+        call.source = {scratch.currents, CellType::kFloat, layer.size};
+        call.bias = buffers_.layers[l].bias;
+        call.unit = scene_.constants[l].current_unit;
+      } else {
+        call.source = Shown(layer, quantity, scratch);
+        call.factor = FactorOf(l, quantity);
+      }
+      call.out = buffers_.records[r].values + first_ * steps_ * layer.size;
+      program_.emplace_back(call);
+    }
+  }
+
   void AppendProbe(std::size_t p, const CudaLayerScratch& scratch) {
     const ProbePlan& probe = run_.probe(p);
     const Layer& layer = run_.probed_layer(p);
@@ -201,26 +267,19 @@ class GroupProgram {
     call.samples = count_;
     call.steps = steps_;
     call.size = probe.size;
-    if (probe.quantity == ProbeQuantity::kVoltage) {
-      call.source = {scratch.voltages, CellType::kFloat, probe.size};
-    } else if (layer.kind == LayerKind::kNeuron) {
-      call.source = Source(layer.population, false);
-      call.factor =
-          probe.quantity == ProbeQuantity::kSpikes ? 1.0F : scene_.constants[Index(probe.layer)].spike_height;
-    } else {
-      call.source = {scratch.values, CellType::kFloat, probe.size};
-    }
+    call.source = Shown(layer, probe.quantity, scratch);
+    call.factor = FactorOf(Index(probe.layer), probe.quantity);
     const bool filtered = probe.synapse.has_value() && run_.probe_filters[p] == nullptr;
     const double decay = filtered ? DecayOf(*probe.synapse, run_.spec.settings.dt_s) : 0.0;
     call.skip = run_.spec.settings.readout.skip_steps;
-    call.clock = buffers_.clock;
+    call.clock = buffers_.clock + first_;
     call.filtered = filtered;
     call.decay = static_cast<float>(decay);
     call.gain = static_cast<float>(1 - decay);
     call.filter = From(buffers.filter, first_ * probe.size);
     call.last = buffers.last + first_ * probe.size;
     call.sum = buffers.sum + first_ * probe.size;
-    call.trajectory = From(buffers.trajectory, first_ * steps_ * probe.size);
+    call.trajectory = From(buffers.trajectory.values, first_ * steps_ * probe.size);
     if (run_.probe_filters[p] != nullptr) {
       program_.emplace_back(cuda::FilteredCells{count_, steps_, probe.size, call.source, call.factor,
                                                 From(buffers.general, first_, probe.size), scratch.probed});
@@ -259,6 +318,7 @@ class GroupProgram {
 cuda::FoldState From(const cuda::FoldState& fold, std::int64_t first, std::int64_t size) {
   cuda::FoldState from = fold;
   const std::int64_t offset = first * size;
+  from.clock += first;
   from.total += offset;
   from.start += offset;
   from.last += offset;
@@ -272,6 +332,9 @@ Cells InputCells(const CudaScene& scene, std::int64_t input, std::int64_t first,
   const CudaPopulation& use = scene.run.populations[Index(input)];
   const CudaPopulationBuffers& buffers = scene.buffers.populations[Index(input)];
   const std::int64_t size = scene.run.population(input).size;
+  if (use.encoded) {  // made group by group
+    return {buffers.values, CellType::kFloat, size};
+  }
   const std::int64_t offset = first * size * (use.held ? 1 : steps);
   if (use.bytes && !as_values) {
     return {buffers.bytes + offset, CellType::kByte, size};

@@ -52,15 +52,22 @@ class Layout {
     for (std::size_t p = 0; p < run_.spec.probes.size(); ++p) {
       CudaProbeBuffers& buffers = buffers_.probes[p];
       const std::int64_t size = launch_.samples * run_.probe(p).size;
-      buffers.trajectory = arena.Take<float>(run_.spec.trajectories ? size * launch_.chunk : 0);
-      buffers.answer = arena.Take<float>(run_.folded[p] ? size : 0);
+      buffers.trajectory = TakeOutput(run_.spec.trajectories ? size * launch_.chunk : 0, arena);
+      buffers.answer = arena.Take<float>(size);
+      buffers.answer_sum = arena.Take<double>(run_.folded[p] ? 0 : size);
     }
-    buffers_.sample_index = arena.Take<std::uint32_t>(HasRandomNeurons(plan_) ? launch_.samples : 0);
+    for (std::size_t r = 0; r < run_.record_layers.size(); ++r) {
+      buffers_.records.push_back(TakeOutput(launch_.samples * launch_.chunk * run_.RecordSize(r), arena));
+    }
+    buffers_.sample_index = arena.Take<std::uint32_t>(run_.Draws() ? launch_.samples : 0);
     buffers_.exceeded = arena.Take<std::int32_t>(1);
+    buffers_.exceeded_leaving = arena.Take<std::int32_t>(1);
+    buffers_.read_spikes = arena.Take<std::int64_t>(launch_.samples);
+    buffers_.read_failed = arena.Take<std::int32_t>(launch_.samples);
   }
 
   void TakeState(CudaArena& arena) {
-    buffers_.clock = arena.Take<std::int64_t>(1);
+    buffers_.clock = arena.Take<std::int64_t>(launch_.samples);
     buffers_.sample_spikes = arena.Take<std::int64_t>(launch_.samples);
     buffers_.failed = arena.Take<std::int32_t>(launch_.samples);
     for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
@@ -101,6 +108,13 @@ class Layout {
     return std::get<InputOperation>(kind).uint8_offset.value_or(0) != 0;
   }
 
+  static CudaOutput TakeOutput(std::int64_t count, CudaArena& arena) {
+    CudaOutput output;
+    output.values = arena.Take<float>(count);
+    output.leaving = arena.Take<float>(count);
+    return output;
+  }
+
   CudaPopulationBuffers TakePopulation(std::size_t index, CudaArena& arena) const {
     const Population& population = plan_.populations[index];
     const CudaPopulation& use = run_.populations[index];
@@ -111,8 +125,12 @@ class Layout {
       buffers.largest = arena.Take<std::int32_t>(launch_.samples);
     } else if (population.layer >= 0) {
       buffers.values = arena.Take<float>(launch_.rows() * population.size);
+    } else if (use.encoded) {
+      buffers.encoded = arena.Take<float>(launch_.samples * population.size);
+      buffers.values = arena.Take<float>(launch_.rows() * population.size);
     } else {
       const std::int64_t size = launch_.samples * population.size * (use.held ? 1 : launch_.chunk);
+      buffers.landing = arena.Take<std::byte>(use.held ? 0 : size * (use.bytes ? 1 : 4));
       buffers.bytes = arena.Take<std::uint8_t>(use.bytes ? size : 0);
       buffers.values = arena.Take<float>(!use.bytes || use.as_values ? size : 0);
     }
@@ -261,10 +279,13 @@ CudaBuffers LayOutBuffers(const CudaRun& run, const CudaLaunchPlan& launch, Cuda
   layout.TakeBatch(arena);
   auto* const state = arena.Take<std::byte>(state_size.used());
   CudaArena state_arena(state);
+  state_arena.List(layout.buffers().state_arrays);
   layout.TakeState(state_arena);
   layout.buffers().state = state;
   layout.buffers().state_bytes = state_size.used();
-  layout.buffers().snapshot = arena.Take<std::byte>(state_size.used());
+  for (std::byte*& snapshot : layout.buffers().snapshots) {
+    snapshot = arena.Take<std::byte>(state_size.used());
+  }
   return std::move(layout.buffers());
 }
 
@@ -294,8 +315,8 @@ CudaLayerScratch LayOutScratch(const CudaRun& run, std::size_t layer, std::int64
       filtered[t % cuda::kScanTerms] = rows * plan.size;
     }
   }
-  const bool probed =
-      plan.population >= 0 && run.population(plan.population).spiking && run.IsProbed(layer, true);
+  const bool probed = plan.population >= 0 && run.population(plan.population).spiking &&
+                      (run.IsProbed(layer, true) || run.IsRecorded(layer, ProbeQuantity::kVoltage));
   scratch.cells = arena.Take<std::int32_t>(cells);
   scratch.columns = arena.Take<cuda::Half>(columns);
   for (const std::int64_t count : sums) {
@@ -308,6 +329,8 @@ CudaLayerScratch LayOutScratch(const CudaRun& run, std::size_t layer, std::int64
   scratch.values =
       arena.Take<float>(reading ? means : (plan.kind == LayerKind::kNeuron ? 0 : rows * plan.size));
   scratch.voltages = arena.Take<float>(probed && !reading ? rows * plan.size : 0);
+  const bool recorded = !reading && run.IsRecorded(layer, ProbeQuantity::kCurrent);
+  scratch.currents = arena.Take<float>(recorded ? rows * plan.size : 0);
   scratch.probed = arena.Take<float>(!reading && run.HasProbeFilter(layer) ? rows * plan.size : 0);
   return scratch;
 }
@@ -341,7 +364,8 @@ CudaDemand DemandOf(const CudaRun& run) {
   constexpr std::int64_t kRows = kSide * kSide;
   const auto per_row = [](std::int64_t bytes) { return (bytes + kRows - 1) / kRows; };
   CudaDemand demand;
-  demand.steps = run.spec.settings.steps;
+  // A session's pieces are as long as its messages say: smaller chunks leave room for more samples at a time.
+  demand.steps = run.spec.session ? kMaxChunkSteps : run.spec.settings.steps;
   const std::int64_t none = LayOutBytes(run, {0, 0, 0});
   const std::int64_t samples = LayOutBytes(run, {kRows, 0, 0});
   demand.fixed_bytes = none + ScratchBytes(run, 0);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -13,6 +14,8 @@
 
 // Where everything of a run lies in device memory. With a counting arena: how much that is.
 namespace spikeserve::engine {
+
+constexpr std::size_t kCudaSlots = 2;  // chunks on their way at a time
 
 struct CudaTermBuffers {
   float* scale = nullptr;          // [size]
@@ -34,11 +37,21 @@ struct CudaLayerBuffers {
 };
 
 struct CudaPopulationBuffers {
-  void* counts = nullptr;         // [group][chunk][stride], float16 or int32: room for both
-  float* values = nullptr;        // rates: [group][chunk][size]; inputs: [samples][chunk or 1][size]
+  void* counts = nullptr;  // [group][chunk][stride], float16 or int32: room for both
+  // Rates and encoded inputs: [group][chunk][size]; other inputs: [samples][chunk or 1][size].
+  float* values = nullptr;
   std::uint8_t* bytes = nullptr;  // uint8 inputs: [samples][chunk or 1][size]
   std::int64_t stride = 0;
   std::int32_t* largest = nullptr;  // [samples]: of the counts of a chunk, where wide
+  float* encoded = nullptr;         // [samples][size]: x of an encoded input
+  // Of inputs that vary in time, as `values` or `bytes`: where the next chunk arrives while this one runs.
+  std::byte* landing = nullptr;
+};
+
+// What a chunk leaves to the host, and where it waits for its copy while the next chunk runs.
+struct CudaOutput {
+  float* values = nullptr;
+  float* leaving = nullptr;
 };
 
 struct CudaProbeBuffers {
@@ -47,23 +60,29 @@ struct CudaProbeBuffers {
   cuda::Filter general;                // where the run has a general filter
   float* last = nullptr;               // [samples][size]
   double* sum = nullptr;               // [samples][size]
-  float* trajectory = nullptr;         // [samples][chunk][size]
-  float* answer = nullptr;             // [samples][size], of folded probes
+  CudaOutput trajectory;               // [samples][chunk][size]
+  float* answer = nullptr;             // [samples][size]: of folded probes, or the last value, as read
+  double* answer_sum = nullptr;        // [samples][size]: the sum as read, of the others
   std::vector<cuda::FoldState> folds;  // [term], of folded probes
 };
 
 struct CudaBuffers {
   std::vector<CudaLayerBuffers> layers;
   std::vector<CudaPopulationBuffers> populations;
-  std::vector<CudaProbeBuffers> probes;  // [probe of the spec]
-  std::int64_t* clock = nullptr;
+  std::vector<CudaProbeBuffers> probes;   // [probe of the spec]
+  std::vector<CudaOutput> records;        // [request probe]: [samples][chunk][size]
+  std::int64_t* clock = nullptr;          // [samples]: steps done
   std::int64_t* sample_spikes = nullptr;  // [samples]
   std::int32_t* failed = nullptr;         // [samples]
   std::int32_t* exceeded = nullptr;
-  std::uint32_t* sample_index = nullptr;  // [samples]: places in the request, where neurons draw numbers
-  // What a chunk changes, in one piece, and a copy of it from before the chunk.
+  std::int32_t* exceeded_leaving = nullptr;
+  std::int64_t* read_spikes = nullptr;    // [samples]: as sample_spikes when it was read
+  std::int32_t* read_failed = nullptr;    // [samples]: as failed
+  std::uint32_t* sample_index = nullptr;  // [samples]: places in the request, where numbers are drawn
+  // What a chunk changes, in one piece, and copies of it from before the chunks that are on their way.
   std::byte* state = nullptr;
-  std::byte* snapshot = nullptr;
+  std::array<std::byte*, kCudaSlots> snapshots = {};
+  std::vector<CudaArena::Array> state_arrays;  // of `state`, each with equal shares of all samples
   std::int64_t state_bytes = 0;
   std::byte* scratch = nullptr;
 };
@@ -78,6 +97,7 @@ struct CudaLayerScratch {
   float* base = nullptr;          // what earlier terms gave
   float* values = nullptr;        // of a linear layer
   float* voltages = nullptr;
+  float* currents = nullptr;  // what all terms give, where a probe of the request wants it
 };
 
 // Cuts the arena into the buffers of a run, without scratch.

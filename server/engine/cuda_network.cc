@@ -3,7 +3,6 @@
 #include <atomic>
 
 #include "server/engine/cuda_simulation.h"
-#include "server/engine/cuda_support.h"
 #include "server/engine/sample_simulation.h"
 
 namespace spikeserve::engine {
@@ -54,19 +53,40 @@ Result<CudaLaunchPlan> CudaNetwork::PlanLaunch(const CudaRun& run, std::int64_t 
 }
 
 std::int64_t CudaNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const {
-  if (!CheckCudaSupport(spec).ok()) {
-    return 0;  // NewSimulation refuses it
-  }
-  const CudaRun run(*plan_, weights_, spec);
   const auto layers = static_cast<std::int64_t>(plan_->spiking.size());
-  const std::int64_t readings = ReadingBytes(spec, probe_sizes_, layers, samples);
+  return (spec.session ? EstimateSessionBytes(spec, samples) : EstimateBatchBytes(spec, samples)) +
+         ReadingBytes(spec, probe_sizes_, layers, samples) + RecordBytes(*plan_->network, spec, samples);
+}
+
+std::int64_t CudaNetwork::EstimateBatchBytes(const SimulationSpec& spec, std::int64_t samples) const {
+  const CudaRun run(*plan_, weights_, spec);
   const Result<CudaLaunchPlan> launch = PlanLaunch(run, samples);
   if (!launch.ok()) {
-    return device_.limits().memory_bytes + readings;  // NewSimulation says why it does not fit
+    return device_.limits().memory_bytes;  // NewSimulation says why it does not fit
   }
   return WorkspaceBytes(run, launch.value()) + StagingBytes(run, launch.value()) +
          CudaWorkspace::ProgramBytes(run, launch.value()) +
-         (HasProducts(run) ? device_.limits().product_workspace_bytes : 0) + ConstantBytes(*plan_) + readings;
+         (HasProducts(run) ? device_.limits().product_workspace_bytes : 0) + ConstantBytes(*plan_);
+}
+
+// Each piece may bring inputs of another format, and while the state moves there are two workspaces. Together
+// these formats take more than any two mixtures of them.
+std::int64_t CudaNetwork::EstimateSessionBytes(const SimulationSpec& spec, std::int64_t samples) const {
+  Encoding encoding;
+  encoding.kind = EncodingKind::kRegular;
+  encoding.max_rate_hz = 1;
+  const std::vector<InputFormat> formats = {{DataType::kUint8, false, std::nullopt},
+                                            {DataType::kFloat32, false, std::nullopt},
+                                            {DataType::kUint8, true, std::nullopt},
+                                            {DataType::kFloat32, true, std::nullopt},
+                                            {DataType::kFloat32, false, encoding}};
+  std::int64_t bytes = 0;
+  SimulationSpec one = spec;
+  for (const InputFormat& format : formats) {
+    one.inputs.assign(spec.inputs.size(), format);
+    bytes += EstimateBatchBytes(one, samples);
+  }
+  return bytes;
 }
 
 // Idle workspaces make room where the memory is short.
@@ -83,32 +103,44 @@ std::unique_ptr<CudaWorkspace> CudaNetwork::MakeWorkspace(const SimulationSpec& 
   return std::make_unique<CudaWorkspace>(device_, *plan_, weights_, spec, launch);
 }
 
+std::string CudaNetwork::KeyOf(const SimulationSpec& spec, std::int64_t padded) const {
+  return key_ + std::to_string(padded) + ":" + SpecKey(spec);
+}
+
+// Throws cuda::DeviceError.
+Result<std::unique_ptr<CudaWorkspace>> CudaNetwork::TakeWorkspace(const SimulationSpec& spec,
+                                                                  std::int64_t samples) const {
+  std::unique_ptr<CudaWorkspace> workspace = pool_.Take(KeyOf(spec, BatchBucket(samples)));
+  if (workspace == nullptr) {
+    const Result<CudaLaunchPlan> launch = PlanLaunch(CudaRun(*plan_, weights_, spec), samples);
+    if (!launch.ok()) {
+      return launch.status();
+    }
+    workspace = MakeWorkspace(spec, launch.value());
+  }
+  return workspace;
+}
+
 Result<std::unique_ptr<Simulation>> CudaNetwork::NewSimulation(const SimulationSpec& spec,
                                                                std::span<const SampleInputs> samples) const {
-  if (Status supported = CheckCudaSupport(spec); !supported.ok()) {
-    return supported;
-  }
   const auto inputs = static_cast<std::int64_t>(plan_->network->inputs().size());
   Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(plan_->probes.size()), samples);
   if (!status.ok()) {
     return status;
   }
   const auto count = static_cast<std::int64_t>(samples.size());
-  const std::string key = key_ + std::to_string(BatchBucket(count)) + ":" + SpecKey(spec);
+  const CudaWorkspaces workspaces{
+      [this, count](const SimulationSpec& wanted) { return TakeWorkspace(wanted, count); },
+      [this](std::unique_ptr<CudaWorkspace> used) {
+        pool_.Give(KeyOf(used->run().spec, used->launch().samples), std::move(used));
+      }};
   try {
-    std::unique_ptr<CudaWorkspace> workspace = pool_.Take(key);
-    if (workspace == nullptr) {
-      const Result<CudaLaunchPlan> launch = PlanLaunch(CudaRun(*plan_, weights_, spec), count);
-      if (!launch.ok()) {
-        return launch.status();
-      }
-      workspace = MakeWorkspace(spec, launch.value());
+    Result<std::unique_ptr<CudaWorkspace>> workspace = TakeWorkspace(spec, count);
+    if (!workspace.ok()) {
+      return workspace.status();
     }
-    const auto give_back = [this, key](std::unique_ptr<CudaWorkspace> used) {
-      pool_.Give(key, std::move(used));
-    };
     return std::unique_ptr<Simulation>(
-        std::make_unique<CudaSimulation>(std::move(workspace), samples, give_back));
+        std::make_unique<CudaSimulation>(std::move(workspace).value(), samples, workspaces));
   } catch (const cuda::DeviceError& error) {
     return StatusOf(error);
   }

@@ -21,6 +21,8 @@ class CudaNetwork final : public ResidentNetwork {
   const std::vector<SpikingLayer>& spiking_layers() const override { return plan_->spiking; }
   Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
                                                     std::span<const SampleInputs> samples) const override;
+  // Steps that an Advance takes at a time, so that the next chunk is on its way while one runs.
+  std::int64_t chunk_steps() const override { return kMostCudaChunkSteps; }
   // Bytes of the weights on the device alone.
   std::int64_t device_bytes() const { return weights_.bytes(); }
 
@@ -29,6 +31,11 @@ class CudaNetwork final : public ResidentNetwork {
   bool HasProducts(const CudaRun& run) const;
   std::unique_ptr<CudaWorkspace> MakeWorkspace(const SimulationSpec& spec,
                                                const CudaLaunchPlan& launch) const;
+  std::int64_t EstimateBatchBytes(const SimulationSpec& spec, std::int64_t samples) const;
+  std::int64_t EstimateSessionBytes(const SimulationSpec& spec, std::int64_t samples) const;
+  std::string KeyOf(const SimulationSpec& spec, std::int64_t padded) const;
+  Result<std::unique_ptr<CudaWorkspace>> TakeWorkspace(const SimulationSpec& spec,
+                                                       std::int64_t samples) const;
 
   cuda::Device& device_;
   CudaWorkspacePool& pool_;

@@ -10,7 +10,6 @@ namespace {
 // Spikes that one layer writes are read by the next while they are still in the L2.
 constexpr std::int64_t kL2Share = 4;  // keeps 3/4 of it
 constexpr std::int64_t kUnknownL2 = std::int64_t{4} << 20;
-constexpr std::int64_t kMostChunkSteps = 1024;
 // Buffers that hold a chunk of the whole batch.
 constexpr std::int64_t kBatchChunkBytes = std::int64_t{256} << 20;
 // cuBLAS counts rows, and a grid its blocks, in 31 bits.
@@ -48,7 +47,7 @@ Result<CudaLaunchPlan> PlanCudaLaunch(const CudaDemand& demand, std::int64_t sam
   rows = std::min(
       {rows, Divide(spare, demand.row_bytes), kMostLines / std::max<std::int64_t>(1, demand.lines_per_row)});
   rows = std::max<std::int64_t>(1, rows);
-  plan.chunk = std::min({demand.steps, kMostChunkSteps, batch_chunk, rows});
+  plan.chunk = std::min({demand.steps, kMostCudaChunkSteps, batch_chunk, rows});
   plan.group = std::min(plan.samples, rows / plan.chunk);
   return plan;
 }

@@ -20,6 +20,8 @@ struct CudaDemand {
   std::int64_t lines_per_row = 1;  // rows of the tallest product per sample and step
 };
 
+constexpr std::int64_t kMostCudaChunkSteps = 1024;
+
 // Samples are padded to `samples`, run in groups of `group` through all layers, `chunk` steps at a time.
 struct CudaLaunchPlan {
   std::int64_t samples = 1;

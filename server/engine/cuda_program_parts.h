@@ -37,6 +37,14 @@ class ScanChain {
     }
     return Index(scan_.term_count);
   }
+  // What was added so far goes to `to` too, whose place no other scan takes.
+  void Sum(float* to) {
+    scan_.kind = cuda::ScanKind::kSum;
+    scan_.values = to;
+    program_.emplace_back(scan_);
+    scan_ = empty_;
+    scan_.base = to;
+  }
   cuda::ScanTerm& Add() { return scan_.terms[scan_.term_count++]; }
   cuda::Scan& last() { return scan_; }
 

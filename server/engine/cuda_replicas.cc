@@ -31,6 +31,11 @@ class PlacedSimulation final : public Simulation {
     return simulation_->Advance(steps, stopped);
   }
   Result<Reading> Read() override { return simulation_->Read(); }
+  bool finished() const override { return simulation_->finished(); }
+  Status Feed(const std::vector<InputFormat>& inputs, std::span<const SampleInputs> samples) override {
+    return simulation_->Feed(inputs, samples);
+  }
+  Status Reset(std::span<const std::int64_t> samples) override { return simulation_->Reset(samples); }
 
  private:
   const Place place_;  // before the simulation, which ends first

@@ -22,6 +22,7 @@ class CudaReplicas final : public ResidentNetwork {
   const std::vector<SpikingLayer>& spiking_layers() const override {
     return networks_.front()->spiking_layers();
   }
+  std::int64_t chunk_steps() const override { return networks_.front()->chunk_steps(); }
   Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
                                                     std::span<const SampleInputs> samples) const override;
 

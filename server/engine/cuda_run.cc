@@ -4,6 +4,8 @@
 #include <type_traits>
 
 #include "kernels/cuda/cells.h"
+#include "server/engine/cuda_neurons.h"
+#include "server/engine/exact_run.h"
 #include "server/engine/synapse_filter.h"
 
 namespace spikeserve::engine {
@@ -15,6 +17,34 @@ template <typename T>
 void Append(std::string& key, T value) {
   static_assert(std::is_trivially_copyable_v<T>);
   key.append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+void AppendEncoding(std::string& key, const Encoding& encoding) {
+  Append(key, encoding.kind);
+  Append(key, encoding.max_rate_hz);
+  Append(key, encoding.window_steps);
+  Append(key, encoding.max_spikes);
+  Append(key, encoding.min_gap);
+  Append(key, encoding.max_gap);
+}
+
+void AppendExit(std::string& key, const SimulationSpec& spec) {
+  const EarlyExit exit = spec.early_exit.value_or(EarlyExit{});
+  Append(key, spec.early_exit.has_value());
+  Append(key, exit.probe);
+  Append(key, exit.min_steps);
+  Append(key, exit.check_every);
+  Append(key, exit.margin);
+}
+
+void AppendRequestProbe(std::string& key, const RequestProbe& probe) {
+  Append(key, probe.operation);
+  Append(key, probe.quantity);
+  Append(key, probe.filter_tau_s.value_or(-1));
+  Append(key, probe.recording.reduction);
+  Append(key, probe.recording.first_step);
+  Append(key, probe.recording.last_step);
+  Append(key, probe.recording.every);
 }
 
 bool IsSimple(const Term& term) { return IsSimple(term.synapse, term.delay_steps); }
@@ -49,6 +79,10 @@ CudaRun::CudaRun(const Plan& of_plan, const CudaWeights& of_weights, const Simul
       stepped[Index(probe(p).layer)] = true;
     }
   }
+  for (const RequestProbe& request : spec.request_probes) {
+    record_layers.push_back(LayerOf(*plan, request.operation));
+    stepped[Index(record_layers.back())] = true;
+  }
   MarkInputs();
   MarkFolds();
   MarkReaders();
@@ -73,8 +107,9 @@ void CudaRun::MarkInputs() {
     populations[i].count_limit = kLargestCount;
     if (plan->populations[i].layer < 0) {
       populations[i].stored = true;
-      populations[i].held = !spec.inputs[i].per_step;
-      populations[i].bytes = spec.inputs[i].type == DataType::kUint8;
+      populations[i].encoded = spec.inputs[i].encoding.has_value();
+      populations[i].held = !spec.inputs[i].per_step && !populations[i].encoded;
+      populations[i].bytes = HasByteValues(spec.inputs[i]);
     }
   }
 }
@@ -101,6 +136,13 @@ void CudaRun::MarkReaders() {
     const std::int64_t probed = probed_layer(p).population;
     if (IsStepped(p) && probed >= 0 && probe(p).quantity != ProbeQuantity::kVoltage) {
       populations[Index(probed)].stored = true;
+    }
+  }
+  for (std::size_t r = 0; r < record_layers.size(); ++r) {
+    const std::int64_t recorded = plan->layers[Index(record_layers[r])].population;
+    const ProbeQuantity quantity = spec.request_probes[r].quantity;
+    if (recorded >= 0 && quantity != ProbeQuantity::kVoltage && quantity != ProbeQuantity::kCurrent) {
+      populations[Index(recorded)].stored = true;
     }
   }
   for (std::size_t l = 0; l < stepped.size(); ++l) {
@@ -140,6 +182,20 @@ bool CudaRun::HasProbeFilter(std::size_t layer) const {
   return false;
 }
 
+bool CudaRun::IsRecorded(std::size_t layer, ProbeQuantity quantity) const {
+  for (std::size_t r = 0; r < record_layers.size(); ++r) {
+    if (Index(record_layers[r]) == layer && spec.request_probes[r].quantity == quantity) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool CudaRun::Draws() const {
+  return HasRandomNeurons(*plan) || std::any_of(populations.begin(), populations.end(),
+                                                [](const CudaPopulation& input) { return input.encoded; });
+}
+
 std::string SpecKey(const SimulationSpec& spec) {
   std::string key;
   const RunSettings& settings = spec.settings;
@@ -160,12 +216,19 @@ std::string SpecKey(const SimulationSpec& spec) {
   for (const InputFormat& input : spec.inputs) {
     Append(key, input.type);
     Append(key, input.per_step);
+    Append(key, input.encoding.has_value());
+    AppendEncoding(key, input.encoding.value_or(Encoding{}));
   }
   for (const std::int64_t probe : spec.probes) {
     Append(key, probe);
   }
   Append(key, spec.trajectories);
   Append(key, spec.statistics);
+  Append(key, spec.session);
+  AppendExit(key, spec);
+  for (const RequestProbe& probe : spec.request_probes) {
+    AppendRequestProbe(key, probe);
+  }
   return key;
 }
 

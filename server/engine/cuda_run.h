@@ -17,7 +17,8 @@ struct CudaPopulation {
   bool stored = false;           // a product, fold or probe reads it from memory
   bool as_values = false;        // of a uint8 input: read as floats too
   bool held = false;             // an input that does not vary in time
-  bool bytes = false;            // a uint8 input
+  bool bytes = false;            // a uint8 input that is read as bytes
+  bool encoded = false;          // an input that becomes spikes on the device, group by group
   std::int32_t count_limit = 0;  // of a spiking one: larger counts need the wide program
   // The fold that its scan does on the way: probe of the spec and term. -1: none.
   std::int64_t fused_probe = -1;
@@ -39,6 +40,11 @@ struct CudaRun {
   bool IsProbed(std::size_t layer, bool voltage) const;
   // Whether a probe of the layer has a general filter.
   bool HasProbeFilter(std::size_t layer) const;
+  // The same for probes of the request.
+  bool IsRecorded(std::size_t layer, ProbeQuantity quantity) const;
+  std::int64_t RecordSize(std::size_t index) const { return plan->layers[Index(record_layers[index])].size; }
+  // Whether random numbers are drawn, which depend on a sample's place in its request.
+  bool Draws() const;
   // Whether the probe is stepped, not only folded.
   bool IsStepped(std::size_t probe_index) const { return !folded[probe_index] || spec.trajectories; }
 
@@ -48,6 +54,7 @@ struct CudaRun {
   std::vector<bool> folded;   // [probe of the spec]
   std::vector<bool> stepped;  // [layer]
   std::vector<CudaPopulation> populations;
+  std::vector<std::int64_t> record_layers;  // [request probe]: in the plan's layers
   // Of terms [layer][term] and probes [probe of the spec] whose synapse or delay is not simple; else null.
   std::vector<std::vector<CudaFilterConstants>> term_filters;
   std::vector<CudaFilterConstants> probe_filters;

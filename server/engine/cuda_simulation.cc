@@ -1,8 +1,10 @@
 #include "server/engine/cuda_simulation.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
+
+#include "server/engine/run_constants.h"
+#include "server/engine/sample_simulation.h"
 
 namespace spikeserve::engine {
 
@@ -19,168 +21,143 @@ Status StatusOf(const cuda::DeviceError& error) {
 }
 
 CudaSimulation::CudaSimulation(std::unique_ptr<CudaWorkspace> workspace,
-                               std::span<const SampleInputs> samples, Return give_back)
+                               std::span<const SampleInputs> samples, CudaWorkspaces workspaces)
     : workspace_(std::move(workspace)),
+      pipeline_(std::make_unique<CudaPipeline>(*workspace_)),
       samples_(samples.begin(), samples.end()),
-      give_back_(std::move(give_back)),
-      run_(workspace_->run()) {
-  for (std::size_t p = 0; p < run_.folded.size(); ++p) {
-    const ProbePlan& probe = run_.probe(p);
-    const double decay = probe.synapse ? DecayOf(*probe.synapse, run_.spec.settings.dt_s) : 0.0;
-    const kernels::FoldFilters filters{.probe_synapse = probe.synapse.has_value(),
-                                       .probe_decay = static_cast<float>(decay),
-                                       .probe_gain = static_cast<float>(1 - decay)};
-    bias_folds_.emplace_back(filters, 1);
+      workspaces_(std::move(workspaces)),
+      fed_(!run().spec.session),
+      ages_(run(), samples.size()) {
+  const SimulationSpec& spec = run().spec;
+  if (spec.settings.readout.kind == ReadoutKind::kCorrectedMean) {
+    correction_ = ReadoutCorrection(FindFilterPaths(*run().plan), spec);
   }
-  trajectories_.resize(run_.spec.trajectories ? run_.spec.probes.size() : 0);
+  if (spec.early_exit) {
+    exit_.emplace(*spec.early_exit, samples_.size());
+  }
+  trajectories_.resize(spec.trajectories ? spec.probes.size() : 0);
   for (std::size_t p = 0; p < trajectories_.size(); ++p) {
-    trajectories_[p].resize(samples_.size() * Index(run_.spec.settings.steps * run_.probe(p).size));
+    trajectories_[p].resize(samples_.size());
+    for (std::vector<double>& kept : trajectories_[p]) {
+      kept.reserve(spec.session ? 0 : Index(spec.settings.steps * run().probe(p).size));
+    }
   }
-  UploadHeld();
-  workspace_->RunInitial();
+  for (std::size_t r = 0; r < spec.request_probes.size(); ++r) {
+    recorders_.emplace_back(samples_.size(), NewRecorder(r));
+  }
+  pipeline_->Restart();
+  if (fed_) {
+    pipeline_->Feed(samples_);
+  }
 }
 
 CudaSimulation::~CudaSimulation() {
-  if (status_.ok()) {
-    give_back_(std::move(workspace_));
-  }
-}
-
-void CudaSimulation::UploadHeld() {
-  CudaStaging& staging = workspace_->staging();
-  for (std::size_t i = 0; i < run_.spec.inputs.size(); ++i) {
-    if (run_.populations[i].held) {
-      PackInput(run_, i, samples_, workspace_->launch().samples, 0, 1, staging.inputs[0][i]);
-    }
-  }
-  UploadPacked(0, 0);
-  UploadIndices();
-}
-
-// The samples that only pad the batch draw what the first one draws; nobody reads what becomes of it.
-void CudaSimulation::UploadIndices() {
-  std::uint32_t* const staged = workspace_->staging().sample_index;
-  if (staged == nullptr) {
+  if (!status_.ok()) {
     return;
   }
-  const std::size_t count = Index(workspace_->launch().samples);
-  std::fill_n(staged, count, 0U);
-  std::transform(samples_.begin(), samples_.end(), staged,
-                 [](const SampleInputs& sample) { return static_cast<std::uint32_t>(sample.index); });
-  workspace_->queue().Upload(workspace_->buffers().sample_index, staged, count * sizeof(std::uint32_t));
-}
-
-void CudaSimulation::Pack(std::int64_t done, std::int64_t steps, std::size_t slot) {
-  for (std::size_t i = 0; i < run_.spec.inputs.size(); ++i) {
-    if (!run_.populations[i].held) {
-      PackInput(run_, i, samples_, workspace_->launch().samples, done, steps,
-                workspace_->staging().inputs[slot][i]);
-    }
+  try {
+    workspace_->WaitForAll();  // a chunk may still be on its way, and reads what the next batch writes
+    workspaces_.give(std::move(workspace_));
+  } catch (const cuda::DeviceError&) {  // the next call to the device says so
   }
 }
 
-// The held inputs for 0 steps, else the others.
-void CudaSimulation::UploadPacked(std::int64_t steps, std::size_t slot) {
-  for (std::size_t i = 0; i < run_.spec.inputs.size(); ++i) {
-    const CudaPopulation& use = run_.populations[i];
-    if (use.held != (steps == 0)) {
-      continue;
-    }
-    const std::int64_t elements =
-        workspace_->launch().samples * run_.plan->populations[i].size * std::max<std::int64_t>(1, steps);
-    const CudaPopulationBuffers& buffers = workspace_->buffers().populations[i];
-    void* const to = use.bytes ? static_cast<void*>(buffers.bytes) : static_cast<void*>(buffers.values);
-    workspace_->queue().Upload(to, workspace_->staging().inputs[slot][i],
-                               Index(elements * CudaInputBytes(run_, i)));
-  }
+ProbeRecorder CudaSimulation::NewRecorder(std::size_t index) const {
+  const RequestProbe& probe = run().spec.request_probes[index];
+  return {probe.recording, RecorderFilter(probe, run().spec.settings.dt_s), run().RecordSize(index)};
 }
 
 Status CudaSimulation::Advance(std::int64_t steps, const StopCheck& stopped) {
-  const std::int64_t left = run_.spec.settings.steps - done_;
+  const std::int64_t left = run().spec.settings.steps - promised_;
   if (steps < 1 || steps > left) {
     return InvalidArgument("steps: got " + std::to_string(steps) + ", " + std::to_string(left) + " remain");
   }
+  if (!fed_) {
+    return {StatusCode::kFailedPrecondition, "a sample was reset and has no inputs yet"};
+  }
+  if (!status_.ok()) {
+    return status_;
+  }
+  Status ended;
   try {
-    while (status_.ok() && steps > 0) {
-      if (stopped && stopped()) {
-        return {StatusCode::kCancelled, "stopped between two chunks"};
-      }
-      const std::int64_t now = std::min(steps, workspace_->launch().chunk);
-      steps -= now;
-      AdvanceChunk(now, std::min(steps, workspace_->launch().chunk));
-    }
+    const std::int64_t end = promised_ + steps;
+    ended = exit_ ? AdvanceUntilClear(end, stopped) : AdvanceTo(end, stopped);
+    promised_ = end;
   } catch (const cuda::DeviceError& error) {
     status_ = StatusOf(error);
+    return status_;
   }
-  return status_;
+  return ended;
 }
 
-// While the device computes this chunk, the inputs of the next are packed.
-void CudaSimulation::AdvanceChunk(std::int64_t steps, std::int64_t next_steps) {
-  cuda::Queue& queue = workspace_->queue();
-  const CudaBuffers& buffers = workspace_->buffers();
-  if (packed_ != steps) {
-    Pack(done_, steps, slot_);
+Status CudaSimulation::AdvanceTo(std::int64_t step, const StopCheck& stopped) {
+  if (done_ + pipeline_->steps() > step) {
+    pipeline_->RollBack();  // more was run ahead than is wanted now
   }
-  UploadPacked(steps, slot_);
-  if (!wide_ && done_ > 0) {
-    queue.Run({cuda::Copy{buffers.snapshot, buffers.state, Index(buffers.state_bytes)}});
+  while (done_ < step) {
+    if (stopped && stopped()) {
+      return {StatusCode::kCancelled, "stopped between two chunks"};
+    }
+    FillPipeline(step);
+    CudaPipeline::Chunk chunk;
+    if (pipeline_->Finish(chunk)) {
+      Collect(chunk);
+    }
   }
-  workspace_->RunChunk(steps, wide_);
-  queue.Download(workspace_->staging().exceeded, buffers.exceeded, sizeof(std::int32_t));
-  slot_ = (slot_ + 1) % CudaStaging::kSlots;
-  packed_ = next_steps;
-  if (next_steps > 0) {
-    Pack(done_ + steps, next_steps, slot_);
-  }
-  queue.Wait();
-  if (!wide_ && *workspace_->staging().exceeded != 0) {
-    RunWide(steps);
-  }
-  KeepTrajectories(steps);
-  StepBiasFolds(steps);
-  done_ += steps;
+  return {};
 }
 
-// Repeats the chunk from where it began.
-void CudaSimulation::RunWide(std::int64_t steps) {
-  const CudaBuffers& buffers = workspace_->buffers();
-  wide_ = true;
-  if (done_ > 0) {
-    workspace_->queue().Run({cuda::Copy{buffers.state, buffers.snapshot, Index(buffers.state_bytes)}});
-  } else {
-    workspace_->RunInitial();
+Status CudaSimulation::AdvanceUntilClear(std::int64_t step, const StopCheck& stopped) {
+  while (done_ < step && !exit_->finished()) {
+    const std::int64_t check = NextCheck(*run().spec.early_exit, done_);
+    if (Status status = AdvanceTo(std::min(check, step), stopped); !status.ok()) {
+      return status;
+    }
+    if (done_ == check) {
+      FetchAnswers(false);
+      exit_->Look(MakeReading(), done_, std::span(workspace_->staging().failed, samples_.size()));
+    }
   }
-  workspace_->RunChunk(steps, true);
-  workspace_->queue().Wait();
+  return {};
 }
 
-void CudaSimulation::KeepTrajectories(std::int64_t steps) {
-  const std::vector<float*>& staged = workspace_->staging().trajectories;
+void CudaSimulation::FillPipeline(std::int64_t step) {
+  std::int64_t at = done_ + pipeline_->steps();
+  while (!pipeline_->full() && at < step) {
+    const std::int64_t now = std::min(step - at, workspace_->launch().chunk);
+    pipeline_->Issue(samples_, at - fed_at_, now, false);
+    at += now;
+  }
+}
+
+// What a finished chunk leaves behind.
+void CudaSimulation::Collect(const CudaPipeline::Chunk& chunk) {
+  KeepTrajectories(chunk);
+  KeepRecords(chunk);
+  ages_.Step(chunk.steps);
+  done_ += chunk.steps;
+  last_steps_ = chunk.steps;
+}
+
+void CudaSimulation::KeepTrajectories(const CudaPipeline::Chunk& chunk) {
+  const std::vector<float*>& staged = workspace_->staging().slots[chunk.slot].trajectories;
   for (std::size_t p = 0; p < trajectories_.size(); ++p) {
-    const std::int64_t count = workspace_->launch().samples * steps * run_.probe(p).size;
-    workspace_->queue().Download(staged[p], workspace_->buffers().probes[p].trajectory,
-                                 Index(count) * sizeof(float));
-  }
-  workspace_->queue().Wait();
-  for (std::size_t p = 0; p < trajectories_.size(); ++p) {
-    const std::size_t size = Index(run_.probe(p).size);
-    const std::size_t row = Index(steps) * size;
+    const std::int64_t row = chunk.steps * run().probe(p).size;
     for (std::size_t i = 0; i < samples_.size(); ++i) {
-      double* const to =
-          trajectories_[p].data() + (i * Index(run_.spec.settings.steps) + Index(done_)) * size;
-      std::copy_n(staged[p] + i * row, row, to);
+      const float* const from = staged[p] + static_cast<std::int64_t>(i) * row;
+      trajectories_[p][i].insert(trajectories_[p][i].end(), from, from + row);
     }
   }
 }
 
-void CudaSimulation::StepBiasFolds(std::int64_t steps) {
-  const float one = 1.0F;
-  for (kernels::Fold& fold : bias_folds_) {
-    for (std::int64_t step = 0; step < steps; ++step) {
-      fold.Step(std::span<const float>(&one, 1));
-      if (done_ + step + 1 == run_.spec.settings.readout.skip_steps) {
-        fold.MarkStart();
+void CudaSimulation::KeepRecords(const CudaPipeline::Chunk& chunk) {
+  const std::vector<float*>& staged = workspace_->staging().slots[chunk.slot].records;
+  for (std::size_t r = 0; r < recorders_.size(); ++r) {
+    const std::size_t size = Index(run().RecordSize(r));
+    const float* from = staged[r];
+    for (ProbeRecorder& recorder : recorders_[r]) {
+      for (std::int64_t step = 0; step < chunk.steps; ++step, from += size) {
+        recorder.Step(std::span(from, size));
       }
     }
   }

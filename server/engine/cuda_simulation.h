@@ -2,58 +2,82 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
-#include "kernels/cpu/fold.h"
-#include "server/engine/cuda_workspace.h"
+#include "server/engine/cuda_ages.h"
+#include "server/engine/cuda_early_exit.h"
+#include "server/engine/cuda_pipeline.h"
+#include "server/engine/probe_recorder.h"
+#include "server/engine/readout_correction.h"
 
 namespace spikeserve::engine {
 
 // A Status for what a device threw.
 Status StatusOf(const cuda::DeviceError& error);
 
-// A batch on the GPU. Runs on float16 spikes until a count is too large for them, then repeats the chunk with
-// wider numbers and stays with those. One thread at a time.
+// Where workspaces for batches of one size come from, and where they go when they are no longer used. `take`
+// may throw cuda::DeviceError.
+struct CudaWorkspaces {
+  std::function<Result<std::unique_ptr<CudaWorkspace>>(const SimulationSpec&)> take;
+  std::function<void(std::unique_ptr<CudaWorkspace>)> give;
+};
+
+// A batch on the GPU. One thread at a time.
 class CudaSimulation final : public Simulation {
  public:
-  using Return = std::function<void(std::unique_ptr<CudaWorkspace>)>;
-
-  // Uploads what is held. Throws cuda::DeviceError. `give_back` gets the workspace when all went well.
+  // Uploads what is held, unless the spec says session. Throws cuda::DeviceError. Gives the workspace back
+  // when all went well.
   CudaSimulation(std::unique_ptr<CudaWorkspace> workspace, std::span<const SampleInputs> samples,
-                 Return give_back);
+                 CudaWorkspaces workspaces);
   ~CudaSimulation() override;
 
   Status Advance(std::int64_t steps, const StopCheck& stopped) override;
   Result<Reading> Read() override;
+  bool finished() const override { return exit_ && exit_->finished(); }
+  Status Feed(const std::vector<InputFormat>& inputs, std::span<const SampleInputs> samples) override;
+  Status Reset(std::span<const std::int64_t> samples) override;
 
  private:
-  void UploadHeld();
-  void UploadIndices();
-  void Pack(std::int64_t done, std::int64_t steps, std::size_t slot);
-  void UploadPacked(std::int64_t steps, std::size_t slot);
-  void AdvanceChunk(std::int64_t steps, std::int64_t next_steps);
-  void RunWide(std::int64_t steps);
-  void KeepTrajectories(std::int64_t steps);
-  void StepBiasFolds(std::int64_t steps);
+  const CudaRun& run() const { return workspace_->run(); }
 
-  Reading MakeReading();
-  void Download(std::int64_t counted);
-  void ReadProbe(std::size_t probe, std::int64_t counted, Reading& reading) const;
+  Status AdvanceTo(std::int64_t step, const StopCheck& stopped);
+  Status AdvanceUntilClear(std::int64_t step, const StopCheck& stopped);
+  void FillPipeline(std::int64_t step);
+  void Collect(const CudaPipeline::Chunk& chunk);
+  void KeepTrajectories(const CudaPipeline::Chunk& chunk);
+  void KeepRecords(const CudaPipeline::Chunk& chunk);
+
+  ProbeRecorder NewRecorder(std::size_t index) const;
+  Status ChangeFormats(const std::vector<InputFormat>& inputs);
+
+  // Runs what makes the answers, and the next chunk behind it where `run_ahead`, and waits for the answers.
+  void FetchAnswers(bool run_ahead);
+  void DownloadAnswers();
+  Reading MakeReading() const;
+  void ReadProbe(std::size_t probe, Reading& reading) const;
+  void ReadRecord(std::size_t record, Reading& reading) const;
+  void ReadStatistics(Reading& reading) const;
+  bool HasFailed(std::size_t sample) const;
   Status SampleStatus(std::size_t sample, const Reading& reading) const;
-  std::int64_t CountedSteps() const;
 
   std::unique_ptr<CudaWorkspace> workspace_;
-  const std::vector<SampleInputs> samples_;
-  const Return give_back_;
-  const CudaRun& run_;
-  std::int64_t done_ = 0;
-  bool wide_ = false;
-  std::size_t slot_ = 0;                   // holds the inputs of the next chunk, where packed_ says so
-  std::int64_t packed_ = 0;                // steps packed ahead
-  std::vector<kernels::Fold> bias_folds_;  // [probe of the spec], one element
-  std::vector<std::vector<double>> trajectories_;  // [probe]: [sample][steps][size]
-  Status status_;                                  // of the device: not OK for good once a call failed
+  std::unique_ptr<CudaPipeline> pipeline_;
+  std::vector<SampleInputs> samples_;
+  const CudaWorkspaces workspaces_;
+  std::int64_t done_ = 0;  // steps that all samples have run, or would have, had none been reset
+  std::int64_t promised_ =
+      0;                     // steps that Advance was asked for: more than done_ once early exit is finished
+  std::int64_t fed_at_ = 0;  // steps done when the inputs began
+  std::int64_t last_steps_ = 1;  // of the last chunk
+  bool fed_;                     // every sample has inputs
+  CudaAges ages_;
+  ReadoutCorrection correction_;
+  std::optional<CudaEarlyExit> exit_;
+  std::vector<std::vector<std::vector<double>>> trajectories_;  // [probe][sample]: [steps since fed][size]
+  std::vector<std::vector<ProbeRecorder>> recorders_;           // [request probe][sample]
+  Status status_;  // of the device: not OK for good once a call failed
 };
 
 }  // namespace spikeserve::engine

@@ -23,7 +23,9 @@ class Uploader {
  public:
   Uploader() = default;
   Uploader(cuda::Device& device, const cuda::Memory& memory)
-      : arena_(memory.data()), staging_(device, kStagingBytes, true), queue_(device.NewQueue()) {}
+      : arena_(memory.data()),
+        staging_(device, kStagingBytes, true),
+        queue_(device.NewQueue(cuda::QueueUse::kWork)) {}
 
   template <typename T>
   const T* Put(std::span<const T> values) {

@@ -12,14 +12,18 @@ CudaWorkspace::CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaW
       memory_(device, Index(WorkspaceBytes(run_, launch_))),
       pinned_(device, Index(StagingBytes(run_, launch_)), true),
       constants_(MakeConstants(plan, spec)),
-      queue_(device.NewQueue()) {
+      work_(device.NewQueue(cuda::QueueUse::kWork)),
+      uploads_(device.NewQueue(cuda::QueueUse::kUpload)),
+      downloads_(device.NewQueue(cuda::QueueUse::kDownload)) {
   CudaArena arena(memory_.data());
   buffers_ = LayOutBuffers(run_, launch_, arena);
   buffers_.scratch = memory_.data() + arena.used();
   CudaArena pinned(pinned_.data());
   staging_ = LayOutStaging(run_, launch_, pinned);
   UploadConstants();
-  initial_.program = InitialProgram(scene());
+  state_.program = StateProgram(scene(), 0, launch_.samples);
+  inputs_.program = InputProgram(scene());
+  MakeMarks();
 }
 
 // Through the pinned memory of a moment: constants go up once and may be larger than the staging.
@@ -46,13 +50,32 @@ void CudaWorkspace::UploadConstants() {
   }
   for (const auto& [to, values] : uploads) {
     if (to != nullptr) {
-      queue_->Upload(to, values->data(), values->size() * sizeof(float));
+      work_->Upload(to, values->data(), values->size() * sizeof(float));
     }
   }
-  queue_->Wait();
+  work_->Wait();
 }
 
-void CudaWorkspace::RunInitial() { RunPrepared(initial_); }
+void CudaWorkspace::MakeMarks() {
+  marks_.landed = uploads_->NewMark();
+  marks_.taken = work_->NewMark();
+  marks_.left = work_->NewMark();
+  marks_.read = work_->NewMark();
+  marks_.answered = downloads_->NewMark();
+  for (std::unique_ptr<cuda::Mark>& fetched : marks_.fetched) {
+    fetched = downloads_->NewMark();
+  }
+}
+
+void CudaWorkspace::WaitForAll() {
+  uploads_->Wait();
+  work_->Wait();
+  downloads_->Wait();
+}
+
+void CudaWorkspace::RunState() { RunPrepared(state_); }
+
+void CudaWorkspace::RunInputs() { RunPrepared(inputs_); }
 
 std::int64_t CudaWorkspace::ProgramBytes(const CudaRun& run, const CudaLaunchPlan& launch) {
   const std::int64_t calls = MostCalls(run, launch);
@@ -74,7 +97,7 @@ void CudaWorkspace::RunChunk(std::int64_t steps, bool wide) {
 // Clients choose how long chunks are: only so many programs and graphs are kept.
 void CudaWorkspace::MakeRoom(std::size_t calls) {
   if (calls_ + calls > kMostCalls || chunks_.size() >= kMostChunks) {
-    queue_->Wait();
+    work_->Wait();
     chunks_.clear();
     calls_ = 0;
   }
@@ -83,12 +106,12 @@ void CudaWorkspace::MakeRoom(std::size_t calls) {
 void CudaWorkspace::RunPrepared(Prepared& prepared) {
   const bool worth_it = prepared.has_run && prepared.program.size() <= kMostRecorded;
   if (worth_it && prepared.recording == nullptr) {
-    prepared.recording = queue_->Record(prepared.program);
+    prepared.recording = work_->Record(prepared.program);
   }
   if (prepared.recording != nullptr) {
-    queue_->Replay(*prepared.recording);
+    work_->Replay(*prepared.recording);
   } else {
-    queue_->Run(prepared.program);
+    work_->Run(prepared.program);
   }
   prepared.has_run = true;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -15,7 +16,17 @@
 
 namespace spikeserve::engine {
 
-// Everything one batch needs on a device: memory, constants, a queue and the programs. Used again by later
+// Points at which the queues of a workspace meet.
+struct CudaMarks {
+  std::unique_ptr<cuda::Mark> landed;                           // of uploads: inputs are where they land
+  std::unique_ptr<cuda::Mark> taken;                            // of work: and may be overwritten there
+  std::unique_ptr<cuda::Mark> left;                             // of work: results are where they leave from
+  std::array<std::unique_ptr<cuda::Mark>, kCudaSlots> fetched;  // of downloads: and are with the host
+  std::unique_ptr<cuda::Mark> read;                             // of work: the answers of a reading are there
+  std::unique_ptr<cuda::Mark> answered;                         // of downloads: and are with the host
+};
+
+// Everything one batch needs on a device: memory, constants, queues and the programs. Used again by later
 // batches of the same specification and size. One thread at a time.
 class CudaWorkspace {
  public:
@@ -27,14 +38,23 @@ class CudaWorkspace {
   const CudaLaunchPlan& launch() const { return launch_; }
   const CudaBuffers& buffers() const { return buffers_; }
   CudaStaging& staging() { return staging_; }
-  cuda::Queue& queue() { return *queue_; }
+  // Kernels, copies to the device and copies from it: in order each, and among each other as marks say.
+  cuda::Queue& work() { return *work_; }
+  cuda::Queue& uploads() { return *uploads_; }
+  cuda::Queue& downloads() { return *downloads_; }
+  CudaMarks& marks() { return marks_; }
+  // Until nothing is left to do.
+  void WaitForAll();
   CudaScene scene() const { return {run_, launch_, buffers_, constants_}; }
   // On the host, for the programs.
   static std::int64_t ProgramBytes(const CudaRun& run, const CudaLaunchPlan& launch);
   // Bytes on the device, those of cuBLAS left out.
   std::int64_t bytes() const { return static_cast<std::int64_t>(memory_.bytes()); }
 
-  void RunInitial();
+  // Work: every sample at step 0.
+  void RunState();
+  // Work: what inputs that are held cause.
+  void RunInputs();
   void RunChunk(std::int64_t steps, bool wide);
 
  private:
@@ -51,6 +71,7 @@ class CudaWorkspace {
   static constexpr std::size_t kMostRecorded = 32768;  // longer programs take a graph longer than they save
 
   void UploadConstants();
+  void MakeMarks();
   void MakeRoom(std::size_t calls);
   void RunPrepared(Prepared& prepared);
 
@@ -61,10 +82,11 @@ class CudaWorkspace {
   cuda::Memory pinned_;
   CudaStaging staging_;
   std::vector<LayerConstants> constants_;
-  std::unique_ptr<cuda::Queue> queue_;
-  Prepared initial_;
+  std::unique_ptr<cuda::Queue> work_, uploads_, downloads_;
+  CudaMarks marks_;
+  Prepared state_, inputs_;
   std::size_t calls_ = 0;                                     // of chunks_
-  std::map<std::pair<std::int64_t, bool>, Prepared> chunks_;  // behind the queue, which made their recordings
+  std::map<std::pair<std::int64_t, bool>, Prepared> chunks_;  // behind the queue that made their recordings
 };
 
 // Workspaces that no batch uses at the moment. Thread-safe.

@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "kernels/math/encoding.h"
 #include "server/engine/violations.h"
 
 namespace spikeserve::engine {
@@ -28,28 +27,6 @@ std::optional<std::string> BurstProblem(const Encoding& encoding) {
                 ", from min_gap to the window");
   }
   return std::nullopt;
-}
-
-bool IsRandom(EncodingKind kind) {
-  return kind == EncodingKind::kPoisson || kind == EncodingKind::kBernoulli;
-}
-
-std::int32_t Spikes(const Encoding& encoding, double x, double at_one, std::uint32_t step,
-                    std::uint32_t word) {
-  const double expected = x * at_one;
-  const auto window = static_cast<std::uint32_t>(encoding.window_steps);
-  switch (encoding.kind) {
-    case EncodingKind::kPoisson: return math::PoissonSpikes(expected, math::EncodingUniform(word));
-    case EncodingKind::kBernoulli: return math::BernoulliSpikes(expected, math::EncodingUniform(word));
-    case EncodingKind::kRegular: return math::RegularSpikes(expected, step);
-    case EncodingKind::kLatency: return math::LatencySpikes(x, window, step);
-    case EncodingKind::kBurst:
-      return math::BurstSpikes(x, window, step, static_cast<std::uint32_t>(encoding.max_spikes),
-                               static_cast<std::uint32_t>(encoding.min_gap),
-                               static_cast<std::uint32_t>(encoding.max_gap));
-    case EncodingKind::kUnspecified: break;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -97,11 +74,22 @@ EncodingRange RangeOf(const Encoding& encoding, double dt_s) {
   return {};
 }
 
+math::EncodingConstants ConstantsOf(const Encoding& encoding, double dt_s) {
+  math::EncodingConstants constants;
+  constants.kind = encoding.kind;
+  constants.at_one = SpikesAtOne(encoding, dt_s);
+  constants.window = static_cast<std::uint32_t>(encoding.window_steps);
+  constants.most = static_cast<std::uint32_t>(encoding.max_spikes);
+  constants.min_gap = static_cast<std::uint32_t>(encoding.min_gap);
+  constants.max_gap = static_cast<std::uint32_t>(encoding.max_gap);
+  return constants;
+}
+
 template <typename Real>
 void Encode(const Encoding& encoding, double dt_s, const EncodingKey& key, std::int64_t step,
             std::span<Real> values) {
-  const double at_one = SpikesAtOne(encoding, dt_s);
-  const Real worth = static_cast<Real>(1 / at_one);
+  const math::EncodingConstants constants = ConstantsOf(encoding, dt_s);
+  const Real worth = static_cast<Real>(1 / constants.at_one);
   math::EncodingSite site;
   site.seed = key.seed;
   site.sample = static_cast<std::uint32_t>(key.sample);
@@ -114,7 +102,8 @@ void Encode(const Encoding& encoding, double dt_s, const EncodingKey& key, std::
       block = math::EncodingBlock(site);
     }
     const auto x = static_cast<double>(static_cast<float>(values[j]));  // the same spikes in every mode
-    values[j] = static_cast<Real>(Spikes(encoding, x, at_one, site.step, block.word[j % 4])) * worth;
+    const std::int32_t spikes = math::EncodedSpikes(constants, x, site.step, block.word[j % 4]);
+    values[j] = static_cast<Real>(spikes) * worth;
   }
 }
 

@@ -5,11 +5,12 @@
 #include <span>
 #include <string>
 
+#include "kernels/math/encoding.h"
 #include "server/base/status.h"
 
 namespace spikeserve::engine {
 
-enum class EncodingKind { kUnspecified, kPoisson, kBernoulli, kRegular, kLatency, kBurst };
+using math::EncodingKind;
 
 // How an input that is held becomes spikes. A spike is worth 1/(spikes per step at x = 1), so that the mean
 // of the encoded input is x for the rate encodings. Formulas: docs/semantics.md.
@@ -33,6 +34,9 @@ struct EncodingKey {
 
 // Spikes per step at x = 1.
 double SpikesAtOne(const Encoding& encoding, double dt_s);
+
+// The parameters as the arithmetic takes them. They have no problem.
+math::EncodingConstants ConstantsOf(const Encoding& encoding, double dt_s);
 
 // What is wrong with the parameters for runs with this dt; nothing where all is well. The text starts with
 // the field's name.

@@ -115,6 +115,11 @@ double Margin(std::span<const double> values) {
   return best - second;
 }
 
+std::int64_t NextCheck(const EarlyExit& exit, std::int64_t done) {
+  const std::int64_t beyond = done - exit.min_steps;
+  return beyond < 0 ? exit.min_steps : done + exit.check_every - beyond % exit.check_every;
+}
+
 std::int64_t ReadingBytes(const SimulationSpec& spec, const std::vector<std::int64_t>& probe_sizes,
                           std::int64_t spiking_layers, std::int64_t samples) {
   std::int64_t values = 0;

@@ -30,6 +30,9 @@ Status CheckFeed(const SimulationSpec& spec, const std::vector<InputFormat>& inp
 // The largest value minus the second largest; +infinity with one value.
 double Margin(std::span<const double> values);
 
+// The next step after `done` at which the answer is looked at.
+std::int64_t NextCheck(const EarlyExit& exit, std::int64_t done);
+
 // Upper bound of the bytes of the readings of `samples` samples, as the engine and its caller hold them.
 std::int64_t ReadingBytes(const SimulationSpec& spec, const std::vector<std::int64_t>& probe_sizes,
                           std::int64_t spiking_layers, std::int64_t samples);
@@ -223,12 +226,6 @@ class SampleSimulation final : public Simulation {
       }
     }
     return true;
-  }
-
-  // The next step after `done` at which the answer is looked at.
-  static std::int64_t NextCheck(const EarlyExit& exit, std::int64_t done) {
-    const std::int64_t beyond = done - exit.min_steps;
-    return beyond < 0 ? exit.min_steps : done + exit.check_every - beyond % exit.check_every;
   }
 
   // Up to step `end`, or to the check at which the sample's answer is clear.

@@ -51,7 +51,7 @@ class DeviceTest : public ::testing::TestWithParam<std::string> {
     if (device_ == nullptr) {
       GTEST_SKIP() << why_not;
     }
-    queue_ = device_->NewQueue();
+    queue_ = device_->NewQueue(cuda::QueueUse::kWork);
   }
 
   template <typename T>

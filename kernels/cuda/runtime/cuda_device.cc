@@ -55,7 +55,7 @@ class CudaDevice final : public Device {
   }
   void Free(void* memory) noexcept override { (void)cudaFree(memory); }
   void FreePinned(void* memory) noexcept override { (void)cudaFreeHost(memory); }
-  std::unique_ptr<Queue> NewQueue() override { return MakeCudaQueue(*this, index_); }
+  std::unique_ptr<Queue> NewQueue(QueueUse) override { return MakeCudaQueue(*this, index_); }
 
   std::int64_t free_bytes() const override {
     Select();
@@ -72,11 +72,11 @@ class CudaDevice final : public Device {
 
   // One kernel, there and back: a driver that is too old for this build shows itself here.
   void TryIt() {
-    const std::unique_ptr<Queue> queue = NewQueue();
+    const std::unique_ptr<Queue> queue = NewQueue(QueueUse::kWork);
     const Memory clock(*this, sizeof(std::int64_t));
     const Memory copy(*this, sizeof(std::int64_t), true);
     auto* device_clock = reinterpret_cast<std::int64_t*>(clock.data());
-    queue->Run({FillZero{clock.data(), clock.bytes()}, AdvanceClock{device_clock, 1}});
+    queue->Run({FillZero{clock.data(), clock.bytes()}, AdvanceClock{1, device_clock, 1}});
     queue->Download(copy.data(), clock.data(), copy.bytes());
     queue->Wait();
     if (*reinterpret_cast<std::int64_t*>(copy.data()) != 1) {

@@ -18,6 +18,15 @@ class CudaRecording final : public Recording {
   GraphExec exec_;
 };
 
+class CudaMark final : public Mark {
+ public:
+  CudaMark() : event_(MakeEvent(false)) {}
+  cudaEvent_t event() const { return event_.get(); }
+
+ private:
+  const Event event_;
+};
+
 // A stream, and a cuBLAS handle from the first product on.
 class CudaQueue final : public Queue {
  public:
@@ -69,6 +78,24 @@ class CudaQueue final : public Queue {
   void Wait() override {
     Select();
     CheckCuda(cudaStreamSynchronize(stream_.get()), "wait for device");
+  }
+
+  std::unique_ptr<Mark> NewMark() override {
+    Select();
+    return std::make_unique<CudaMark>();
+  }
+  void Set(Mark& mark) override {
+    Select();
+    CheckCuda(cudaEventRecord(static_cast<CudaMark&>(mark).event(), stream_.get()), "set mark");
+  }
+  void Await(const Mark& mark) override {
+    Select();
+    CheckCuda(cudaStreamWaitEvent(stream_.get(), static_cast<const CudaMark&>(mark).event(), 0),
+              "await mark");
+  }
+  void WaitFor(const Mark& mark) override {
+    Select();
+    CheckCuda(cudaEventSynchronize(static_cast<const CudaMark&>(mark).event()), "wait for mark");
   }
 
  private:

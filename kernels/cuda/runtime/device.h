@@ -44,7 +44,17 @@ class Recording {
   virtual ~Recording() = default;
 };
 
-// Work in order. Calls return before the work is done; Wait waits for it. One thread at a time.
+// A point in the work of a queue. Until it is set, it counts as passed.
+class Mark {
+ public:
+  virtual ~Mark() = default;
+};
+
+// What a queue is for. All are the same to a GPU; a host in its place may choose an order by it.
+enum class QueueUse { kWork, kUpload, kDownload };
+
+// Work in order. Calls return before the work is done; Wait waits for it. Queues of a device know nothing of
+// each other's order but what marks say. One thread at a time for queues that share marks.
 class Queue {
  public:
   virtual ~Queue() = default;
@@ -56,6 +66,15 @@ class Queue {
   virtual void Upload(void* to, const void* from, std::size_t bytes) = 0;
   virtual void Download(void* to, const void* from, std::size_t bytes) = 0;
   virtual void Wait() = 0;
+
+  virtual std::unique_ptr<Mark> NewMark() = 0;
+  // Sets the mark, of this queue, behind everything put in so far.
+  virtual void Set(Mark& mark) = 0;
+  // What is put in from now on begins once the mark, of any queue of the device, where it stands now, is
+  // passed.
+  virtual void Await(const Mark& mark) = 0;
+  // Waits on the host until the mark is passed.
+  virtual void WaitFor(const Mark& mark) = 0;
 };
 
 // Thread-safe. Outlives its memory and queues.
@@ -69,7 +88,7 @@ class Device {
   virtual void* AllocatePinned(std::size_t bytes) = 0;
   virtual void Free(void* memory) noexcept = 0;
   virtual void FreePinned(void* memory) noexcept = 0;
-  virtual std::unique_ptr<Queue> NewQueue() = 0;
+  virtual std::unique_ptr<Queue> NewQueue(QueueUse use) = 0;
   // Device memory that nobody holds.
   virtual std::int64_t free_bytes() const = 0;
   // Empty while the device works; else what broke it, for good.

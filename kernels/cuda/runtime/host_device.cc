@@ -79,29 +79,6 @@ void RunCall(const Activity& activity) {
   }
 }
 
-class HostRecording final : public Recording {
- public:
-  explicit HostRecording(Program recorded) : program(std::move(recorded)) {}
-  const Program program;
-};
-
-// Does everything at once.
-class HostQueue final : public Queue {
- public:
-  void Run(const Program& program) override {
-    for (const Call& call : program) {
-      RunOnHost(call);
-    }
-  }
-  std::unique_ptr<Recording> Record(const Program& program) override {
-    return std::make_unique<HostRecording>(program);
-  }
-  void Replay(Recording& recording) override { Run(static_cast<HostRecording&>(recording).program); }
-  void Upload(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
-  void Download(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
-  void Wait() override {}
-};
-
 void* AllocateBytes(std::size_t bytes) {
   auto* memory = static_cast<std::byte*>(::operator new (bytes + kAlignment, std::align_val_t{kAlignment}));
   std::memcpy(memory, &bytes, sizeof(bytes));
@@ -137,6 +114,6 @@ void HostDevice::Free(void* memory) noexcept { used_ -= static_cast<std::int64_t
 
 void HostDevice::FreePinned(void* memory) noexcept { FreeBytes(memory); }
 
-std::unique_ptr<Queue> HostDevice::NewQueue() { return std::make_unique<HostQueue>(); }
+std::unique_ptr<Queue> HostDevice::NewQueue(QueueUse use) { return MakeHostQueue(order_, use); }
 
 }  // namespace spikeserve::cuda

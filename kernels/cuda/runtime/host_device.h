@@ -5,6 +5,7 @@
 #include <string>
 
 #include "kernels/cuda/runtime/device.h"
+#include "kernels/cuda/runtime/host_queue.h"
 
 namespace spikeserve::cuda {
 
@@ -16,7 +17,8 @@ void RunOnHost(const Call& call);
 // Thread-safe.
 class HostDevice final : public Device {
  public:
-  explicit HostDevice(const DeviceLimits& limits) : limits_(limits) {}
+  explicit HostDevice(const DeviceLimits& limits, HostOrder order = HostOrder::kAtOnce)
+      : limits_(limits), order_(order) {}
 
   std::string name() const override { return "host loops in place of a GPU"; }
   const DeviceLimits& limits() const override { return limits_; }
@@ -24,7 +26,7 @@ class HostDevice final : public Device {
   void* AllocatePinned(std::size_t bytes) override;
   void Free(void* memory) noexcept override;
   void FreePinned(void* memory) noexcept override;
-  std::unique_ptr<Queue> NewQueue() override;
+  std::unique_ptr<Queue> NewQueue(QueueUse use) override;
   std::int64_t free_bytes() const override { return limits_.memory_bytes - used_; }
   std::string broken() const override { return {}; }
 
@@ -33,6 +35,7 @@ class HostDevice final : public Device {
 
  private:
   const DeviceLimits limits_;
+  const HostOrder order_;
   std::atomic<std::int64_t> used_ = 0;
 };
 

@@ -12,7 +12,7 @@
 
 #include "kernels/cuda/runtime/cuda_device.h"
 #include "server/engine/cuda_network.h"
-#include "server/engine/cuda_support.h"
+#include "server/engine/cuda_pipeline.h"
 #include "tests/bench/gpu/cases.h"
 #include "tests/bench/gpu/ceilings.h"
 #include "tests/bench/gpu/per_step.h"
@@ -149,21 +149,19 @@ class CaseRun {
     const auto launch =
         engine::PlanCudaLaunch(demand, static_cast<std::int64_t>(inputs.size()), device_->limits());
     engine::CudaWorkspace workspace(*device_, plan_, weights_, spec_, launch.value());
-    const engine::CudaRun& run = workspace.run();
-    std::byte* const staged = workspace.staging().inputs[0][0];
-    engine::PackInput(run, 0, inputs, launch.value().samples, 0, 1, staged);
-    workspace.queue().Upload(workspace.buffers().populations[0].values, staged,
-                             Index(launch.value().samples * plan_.populations[0].size) * sizeof(float));
+    engine::CudaPipeline(workspace).Feed(inputs);
+    workspace.WaitForAll();
     constexpr int kRuns = 5;  // behind each other: the device never waits for the host
     return MedianWall(options_.repetitions,
                       [&] {
                         for (int i = 0; i < kRuns; ++i) {
-                          workspace.RunInitial();
+                          workspace.RunState();
+                          workspace.RunInputs();
                           for (std::int64_t done = 0; done < case_.steps; done += launch.value().chunk) {
                             workspace.RunChunk(std::min(launch.value().chunk, case_.steps - done), false);
                           }
                         }
-                        workspace.queue().Wait();
+                        workspace.work().Wait();
                       }) /
            kRuns;
   }

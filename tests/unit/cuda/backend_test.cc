@@ -9,7 +9,6 @@
 
 #include "server/engine/cuda_backend.h"
 #include "server/engine/cuda_network.h"
-#include "server/engine/cuda_support.h"
 #include "tests/support/cuda_backends.h"
 #include "tests/support/definitions.h"
 #include "tests/support/random_network.h"
@@ -308,31 +307,6 @@ TEST(LargestExactCount, IsTheLastThatSumsExactly) {
       EXPECT_TRUE(largest == (1 << 24) - 1 || !engine::SumsAreExact(largest + 1, most, row_sum));
     }
   }
-}
-
-// What a run may ask of the CPU alone is refused by name before anything runs.
-TEST(CudaBackend, NamesWhatOfARunItDoesNotDo) {
-  const auto backend = MakeHostTwin();
-  const auto network =
-      std::make_shared<engine::Network>(engine::Network::Create(DeepMlp(kWeights, 0.005), {}).value());
-  const auto resident = backend->Load(network, Mode::kExact);
-  ASSERT_TRUE(resident.ok());
-  const std::vector<float> values(20, 1.0F);
-  const std::vector<engine::SampleInputs> samples{{{reinterpret_cast<const std::byte*>(values.data())}}};
-  const auto refusal = [&](auto change) {
-    engine::SimulationSpec spec = Spec(10);
-    change(spec);
-    const Status status = resident.value()->NewSimulation(spec, samples).status();
-    EXPECT_TRUE(status.ok() || status.code() == StatusCode::kUnimplemented);
-    return status.message().substr(0, status.message().find(':'));
-  };
-  EXPECT_EQ(refusal([](auto&) {}), "");
-  EXPECT_EQ(refusal([](auto& spec) { spec.inputs[0].encoding = engine::Encoding{}; }), "encodings");
-  EXPECT_EQ(refusal([](auto& spec) { spec.early_exit = engine::EarlyExit{}; }), "early_exit");
-  EXPECT_EQ(refusal([](auto& spec) { spec.request_probes.resize(1); }), "request_probes");
-  EXPECT_EQ(refusal([](auto& spec) { spec.session = true; }), "sessions");
-  EXPECT_EQ(refusal([](auto& spec) { spec.settings.readout.kind = engine::ReadoutKind::kCorrectedMean; }),
-            "readout.kind READOUT_KIND_CORRECTED_MEAN");
 }
 
 }  // namespace

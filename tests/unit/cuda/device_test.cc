@@ -18,7 +18,7 @@ namespace {
 class Device : public DeviceTest {};
 
 TEST_P(Device, ReplaysWhatItRecorded) {
-  const auto queue = device_->NewQueue();
+  const auto queue = device_->NewQueue(cuda::QueueUse::kWork);
   auto* const clock = Put(std::vector<std::int64_t>{5});
   const auto recording = queue->Record({cuda::AdvanceClock{clock, 3}, cuda::AdvanceClock{clock, 4}});
   EXPECT_EQ(Get(clock, 1).front(), 5);  // recording runs nothing

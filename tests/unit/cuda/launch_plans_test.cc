@@ -106,8 +106,10 @@ class PlannedNetwork {
     const std::vector<engine::LayerConstants> constants = engine::MakeConstants(plan_, run.spec);
     const engine::CudaScene scene{run, launch, buffers, constants};
     const std::vector<float> factors(run.spec.probes.size(), 1.0F);
-    ExpectWithinGrids(engine::InitialProgram(scene));
-    ExpectWithinGrids(engine::ReadingProgram(scene, 1, factors));
+    const engine::CudaReadRange all{0, launch.samples, 1, factors};
+    ExpectWithinGrids(engine::StateProgram(scene, 0, launch.samples));
+    ExpectWithinGrids(engine::InputProgram(scene));
+    ExpectWithinGrids(engine::ReadingProgram(scene, std::span(&all, 1)));
     for (const bool wide : {false, true}) {
       const cuda::Program program = engine::ChunkProgram(scene, launch.chunk, wide);
       ExpectWithinGrids(program);

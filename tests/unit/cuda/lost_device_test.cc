@@ -43,6 +43,10 @@ class FaultyQueue final : public cuda::Queue {
   void Upload(void* to, const void* from, std::size_t bytes) override { queue_->Upload(to, from, bytes); }
   void Download(void* to, const void* from, std::size_t bytes) override { queue_->Download(to, from, bytes); }
   void Wait() override { queue_->Wait(); }
+  std::unique_ptr<cuda::Mark> NewMark() override { return queue_->NewMark(); }
+  void Set(cuda::Mark& mark) override { queue_->Set(mark); }
+  void Await(const cuda::Mark& mark) override { queue_->Await(mark); }
+  void WaitFor(const cuda::Mark& mark) override { queue_->WaitFor(mark); }
 
  private:
   void Check() const {
@@ -71,8 +75,8 @@ class FaultyDevice final : public cuda::Device {
   }
   void Free(void* memory) noexcept override { host_.Free(memory); }
   void FreePinned(void* memory) noexcept override { host_.FreePinned(memory); }
-  std::unique_ptr<cuda::Queue> NewQueue() override {
-    return std::make_unique<FaultyQueue>(host_.NewQueue(), fault_);
+  std::unique_ptr<cuda::Queue> NewQueue(cuda::QueueUse use) override {
+    return std::make_unique<FaultyQueue>(host_.NewQueue(use), fault_);
   }
   std::int64_t free_bytes() const override { return host_.free_bytes(); }
   std::string broken() const override { return fault_.lost; }
