@@ -132,7 +132,8 @@ Result<std::unique_ptr<Simulation>> CudaNetwork::NewSimulation(const SimulationS
   const CudaWorkspaces workspaces{
       [this, count](const SimulationSpec& wanted) { return TakeWorkspace(wanted, count); },
       [this](std::unique_ptr<CudaWorkspace> used) {
-        pool_.Give(KeyOf(used->run().spec, used->launch().samples), std::move(used));
+        const std::string key = KeyOf(used->run().spec, used->launch().samples);
+        pool_.Give(key, std::move(used));
       }};
   try {
     Result<std::unique_ptr<CudaWorkspace>> workspace = TakeWorkspace(spec, count);

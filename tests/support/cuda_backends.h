@@ -33,8 +33,9 @@ inline std::vector<std::unique_ptr<cuda::Device>> OneDevice(std::unique_ptr<cuda
   return devices;
 }
 
-inline std::unique_ptr<engine::Backend> MakeHostTwin(const cuda::DeviceLimits& limits = SmallLimits()) {
-  return std::make_unique<engine::CudaBackend>(OneDevice(std::make_unique<cuda::HostDevice>(limits)),
+inline std::unique_ptr<engine::Backend> MakeHostTwin(const cuda::DeviceLimits& limits = SmallLimits(),
+                                                     cuda::HostOrder order = cuda::HostOrder::kAtOnce) {
+  return std::make_unique<engine::CudaBackend>(OneDevice(std::make_unique<cuda::HostDevice>(limits, order)),
                                                MakeCpu());
 }
 
