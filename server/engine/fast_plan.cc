@@ -101,6 +101,7 @@ FastTerm MakeTerm(const Plan& plan, const Term& term) {
     for (const std::int32_t weight : product.integers) {
       fast.largest_weight = std::max(fast.largest_weight, std::abs(weight));
     }
+    fast.max_row_sum = product.max_row_sum;
     fast.events = {std::span<const std::int32_t>(product.integers), rows, channels,
                    TileRows(rows, fast.unit)};
     return fast;
