@@ -36,7 +36,8 @@ class Backend {
 constexpr std::int64_t kMaxThreads = 1024;
 
 // Which loops the CPU runs exact mode with. The results are the same to the bit; tests compare them.
-enum class CpuPath { kAuto, kPlain };
+// kEvents and kDigits force one of the fast paths where it can run a layer at all.
+enum class CpuPath { kAuto, kPlain, kEvents, kDigits };
 
 struct BackendOptions {
   std::string kind = "auto";  // auto | cpu | cuda

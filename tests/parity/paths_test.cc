@@ -54,9 +54,12 @@ class Paths : public ::testing::TestWithParam<int> {
         Simulate(Load(network.definition, Mode::kExact, 1, CpuPath::kPlain), network.spec, samples);
     for (const std::string& target : kernels::CpuTargets()) {
       kernels::ForceCpuTarget(target);
-      const Reading fast = Simulate(Load(network.definition, Mode::kExact, 2), network.spec, samples);
-      for (std::size_t i = 0; i < samples.size(); ++i) {
-        EXPECT_TRUE(ReadingBytes(fast, i) == ReadingBytes(plain, i)) << target << ", sample " << i;
+      for (const CpuPath path : {CpuPath::kAuto, CpuPath::kEvents, CpuPath::kDigits}) {
+        const Reading fast = Simulate(Load(network.definition, Mode::kExact, 2, path), network.spec, samples);
+        for (std::size_t i = 0; i < samples.size(); ++i) {
+          EXPECT_TRUE(ReadingBytes(fast, i) == ReadingBytes(plain, i))
+              << target << ", path " << static_cast<int>(path) << ", sample " << i;
+        }
       }
       kernels::ForceCpuTarget("");
     }
