@@ -12,7 +12,8 @@
 
 namespace spikeserve::engine {
 
-// A network on the CPU in exact mode: 22-bit integer weights, float32 neurons. Immutable, hence thread-safe.
+// A network on the CPU in exact or fast mode, as its plan was compiled: integer weights, float32
+// neurons. Immutable, hence thread-safe.
 class ExactNetwork final : public ResidentNetwork {
  public:
   // `pool` and `kept` outlive the network.
@@ -30,7 +31,7 @@ class ExactNetwork final : public ResidentNetwork {
   const Plan plan_;
   const ReadoutWeights readout_weights_;
   const FastPlan fast_;
-  const bool plain_;
+  const CpuPath path_;
   std::vector<std::int64_t> probe_sizes_;
   ThreadPool& pool_;
   mutable WorkspaceCache<Workspace<ExactRun, ExactSample, ExactScratch>> spaces_;

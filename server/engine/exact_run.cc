@@ -122,7 +122,7 @@ ReadoutWeights MakeReadoutWeights(const Plan& plan) {
     for (const Term& term : plan.layers[Index(probe.layer)].terms) {
       const kernels::Product& product = term.product;
       ReadoutTerm& readout = of_layer.emplace_back();
-      if (plan.populations[Index(term.population)].spiking) {  // integers of 22 bits are exact as floats
+      if (plan.populations[Index(term.population)].spiking) {  // 22 bits and less are exact as floats
         readout.floats.assign(product.integers.begin(), product.integers.end());
       } else {
         readout.floats = product.floats;
@@ -138,11 +138,12 @@ ReadoutWeights MakeReadoutWeights(const Plan& plan) {
 }
 
 ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const FastPlan* fast,
-                      const SimulationSpec& spec) {
+                      const SimulationSpec& spec, CpuPath path) {
   ExactRun run;
   run.plan = &plan;
   run.readout_weights = &weights;
   run.fast = fast;
+  run.path = path;
   run.spec = spec;
   run.constants = MakeConstants(plan, spec);
   run.chunk = ChunkSteps(plan);
@@ -179,7 +180,7 @@ ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const Fas
 ExactRun ExactRun::WithInputs(const std::vector<InputFormat>& inputs) const {
   SimulationSpec changed = spec;
   changed.inputs = inputs;
-  return MakeExactRun(*plan, *readout_weights, fast, changed);
+  return MakeExactRun(*plan, *readout_weights, fast, changed, path);
 }
 
 std::int64_t LayerOf(const Plan& plan, std::int64_t operation) {

@@ -3,18 +3,18 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <numeric>
 
 #include "kernels/cpu/event_layer.h"
 #include "server/engine/fast_plan.h"
+#include "server/engine/path_cost.h"
 
 namespace spikeserve::engine {
 namespace {
 
 using Terms = std::array<kernels::EventTerm, kernels::kMaxEventTerms>;
 using Sums = FastScratch::Sums;
-
-constexpr double kNarrowBound = 2147483647.0;  // of an int32
 
 constexpr double kActive = 0.1;         // share of the sources that spike in a step, about
 constexpr double kWorkPerPart = 2.5e5;  // neuron-steps and rows added: some 20 us
@@ -78,44 +78,63 @@ class FastLayerRun {
   bool SetCells(std::size_t t) {
     const Term& term = plan_.terms[t];
     const FastTerm& fast = fast_.terms[t];
-    const std::uint8_t* cells = scratch_.ByteCounts(term.population, steps_);
-    std::int64_t stride = run_.population(term.population).size;
-    std::int64_t largest = scratch_.LargestOfChunk(term.population, steps_);
-    if (cells == nullptr || largest * term.product.gather.most > UINT8_MAX) {
+    WindowSums::Source source{steps_, scratch_.LargestOfChunk(term.population, steps_), nullptr,
+                              scratch_.ByteCounts(term.population, steps_),
+                              run_.population(term.population).size};
+    if (source.cells == nullptr || source.largest * term.product.gather.most > UINT8_MAX) {
       return false;
     }
     if (fast.runs.runs() > 0) {
-      GatherCells(fast, cells, stride);
-      cells = scratch_.fast.cells.data();
-      stride = fast.cells;
-      largest = kernels::LargestByte(std::span(scratch_.fast.cells).first(Index(steps_ * fast.cells)));
+      GatherCells(t, source);
     }
-    if (static_cast<double>(largest) * term.product.max_row_sum >= kNarrowBound &&
-        static_cast<double>(MostSpikes(cells, stride, fast.cells)) * fast.largest_weight >= kNarrowBound) {
+    if (!WindowSums::Fits(fast, source.largest)) {
       return false;
     }
-    scratch_.fast.events[t].Build(cells, stride, steps_, fast.cells, fast.unit,
-                                  static_cast<std::int32_t>(largest));
+    if (!TakesDigits(fast, source)) {
+      scratch_.fast.events[t].Build(source.cells, source.stride, steps_, fast.cells, fast.unit,
+                                    static_cast<std::int32_t>(source.largest));
+      source.events = &scratch_.fast.events[t];
+    }
+    sources_[t] = source;
     return true;
   }
 
-  // Spikes of all cells together, of the step that has most.
-  std::int64_t MostSpikes(const std::uint8_t* counts, std::int64_t stride, std::int64_t cells) const {
-    std::int64_t most = 0;
-    for (std::int64_t step = 0; step < steps_; ++step) {
-      const std::uint8_t* first = counts + step * stride;
-      most = std::max(most, std::accumulate(first, first + cells, std::int64_t{0}));
-    }
-    return most;
-  }
-
   // Sums the source's counts under each pooling window, for all steps.
-  void GatherCells(const FastTerm& fast, const std::uint8_t* counts, std::int64_t stride) {
-    std::vector<std::uint8_t>& cells = scratch_.fast.cells;
+  void GatherCells(std::size_t t, WindowSums::Source& source) {
+    const FastTerm& fast = fast_.terms[t];
+    std::vector<std::uint8_t>& cells = scratch_.fast.cells[t];
     cells.resize(std::max(cells.size(), Index(steps_ * fast.cells + kernels::kCountPadding)));
     for (std::int64_t step = 0; step < steps_; ++step) {
-      fast.runs.Gather(counts + step * stride, cells.data() + step * fast.cells);
+      fast.runs.Gather(source.cells + step * source.stride, cells.data() + step * fast.cells);
     }
+    source.cells = cells.data();
+    source.stride = fast.cells;
+    source.largest = kernels::LargestByte(std::span(cells).first(Index(steps_ * fast.cells)));
+  }
+
+  bool TakesDigits(const FastTerm& fast, const WindowSums::Source& source) const {
+    if (fast.digits.empty() || run_.path == CpuPath::kEvents) {
+      return false;
+    }
+    TermWork work{
+        .steps = steps_,
+        .cells = fast.cells,
+        .units = fast.cells / fast.unit,
+        .windows = fast.pixels,
+        .ranges = fast.ranges(),
+        .rows = fast.fan_in(),
+        .tiles = fast.events.tiles(),
+        .slices = fast.events.slices(),
+        .weight_digits = fast.digits.digits(),
+        .count_digits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(source.largest))),
+        .entries = 0};
+    if (run_.path == CpuPath::kDigits) {
+      return true;
+    }
+    for (std::int64_t step = 0; step < steps_; ++step) {
+      work.entries += kernels::CountOnes({source.cells + step * source.stride, Index(fast.cells)});
+    }
+    return DigitCycles(work) < EventCycles(work);
   }
 
   void Save() {
@@ -209,7 +228,7 @@ class FastLayerRun {
   void SetWindows(std::int64_t pixel, Sums& sums) {
     for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
       if (state_.constant[t].empty()) {
-        sums[t].SetWindow(fast_.terms[t], pixel, scratch_.fast.events[t], steps_);
+        sums[t].SetWindow(fast_.terms[t], pixel, sources_[t]);
       }
     }
   }
@@ -223,8 +242,10 @@ class FastLayerRun {
       if (!state_.constant[t].empty()) {
         term.constant = state_.constant[t].data() + first;
       } else {
-        term.sums = sums[t].Sum(block * width_ / kernels::kLaneUnit,
-                                (width + kernels::kLaneUnit - 1) / kernels::kLaneUnit);
+        const WindowSums::Sums sum = sums[t].Sum(block * width_ / kernels::kLaneUnit,
+                                                 (width + kernels::kLaneUnit - 1) / kernels::kLaneUnit);
+        term.sums = sum.low;
+        term.high = sum.high;
         term.scale = constants_.terms[t].scale.data() + first;
       }
     }
@@ -264,6 +285,7 @@ class FastLayerRun {
   const std::int64_t width_ = kernels::EventBlockWidth();
   std::atomic<std::int32_t> largest_ = 0;
   Terms terms_;
+  std::array<WindowSums::Source, kernels::kMaxEventTerms> sources_;  // [term]
 };
 
 }  // namespace

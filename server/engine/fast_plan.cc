@@ -47,18 +47,18 @@ void AddRowRanges(const ConvGeometry& g, std::int64_t unit, std::int64_t in_y, s
   }
 }
 
-// Rows of weights of a tile, at most: 20 KB of a first-level cache of 32.
-constexpr std::int64_t kTileRows = 320;
+// Of a first-level cache of 32 KB: 320 rows of 32-bit weights, or 640 of 16-bit ones.
+constexpr std::int64_t kTileBytes = 20480;
 
 std::int64_t DivideUp(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // Cells of a unit. Where a pixel has more channels than a tile should have rows, a large divisor of them.
-std::int64_t UnitOf(const Product& product) {
+std::int64_t UnitOf(const Product& product, std::int64_t tile_rows) {
   if (product.kind == ProductKind::kDense) {
-    return DivideUp(product.in, DivideUp(product.in, kTileRows));
+    return DivideUp(product.in, DivideUp(product.in, tile_rows));
   }
   const std::int64_t channels = product.conv.in_channels;
-  for (std::int64_t unit = std::min(channels, kTileRows); unit >= std::min(channels, kTileRows / 5); --unit) {
+  for (std::int64_t unit = std::min(channels, tile_rows); unit >= std::min(channels, tile_rows / 5); --unit) {
     if (channels % unit == 0) {
       return unit;
     }
@@ -67,13 +67,24 @@ std::int64_t UnitOf(const Product& product) {
 }
 
 // Whole units, as many in one tile as in the other.
-std::int64_t TileRows(std::int64_t rows, std::int64_t unit) {
+std::int64_t TileRows(std::int64_t rows, std::int64_t unit, std::int64_t tile_rows) {
   const std::int64_t units = DivideUp(rows, unit);
-  const std::int64_t tiles = DivideUp(units, std::max<std::int64_t>(1, kTileRows / unit));
+  const std::int64_t tiles = DivideUp(units, std::max<std::int64_t>(1, tile_rows / unit));
   return DivideUp(units, tiles) * unit;
 }
 
-FastTerm MakeTerm(const Plan& plan, const Term& term) {
+std::int32_t LargestWeight(const Product& product) {
+  std::int32_t largest = 0;
+  for (const std::int32_t weight : product.integers) {
+    largest = std::max(largest, std::abs(weight));
+  }
+  return largest;
+}
+
+// A layer of more weights than that would hardly be faster by digits, but they take memory.
+constexpr std::int64_t kMostDigitWeights = std::int64_t{1} << 20;
+
+FastTerm MakeTerm(const Plan& plan, const Term& term, bool all_digits) {
   const Product& product = term.product;
   const Population& population = plan.populations[Index(term.population)];
   const bool grouped = product.kind == ProductKind::kConv && product.conv.groups != 1;
@@ -81,7 +92,12 @@ FastTerm MakeTerm(const Plan& plan, const Term& term) {
   if (product.kind == ProductKind::kSparse || grouped || (population.layer >= 0 && !population.spiking)) {
     return fast;
   }
-  fast.unit = UnitOf(product);
+  if (population.spiking) {
+    fast.largest_weight = LargestWeight(product);
+  }
+  const bool narrow = population.spiking && kernels::EventWeights::IsNarrow(fast.largest_weight);
+  const std::int64_t tile_rows = kTileBytes / kernels::kLaneUnit / (narrow ? 2 : 4);
+  fast.unit = UnitOf(product, tile_rows);
   if (population.spiking && fast.unit >= kernels::kMaxTileRows) {
     return {};
   }
@@ -98,14 +114,22 @@ FastTerm MakeTerm(const Plan& plan, const Term& term) {
     fast.runs = kernels::CellRuns(product.gather);
   }
   if (population.spiking) {
-    for (const std::int32_t weight : product.integers) {
-      fast.largest_weight = std::max(fast.largest_weight, std::abs(weight));
-    }
+    fast.max_row_sum = product.max_row_sum;
     fast.events = {std::span<const std::int32_t>(product.integers), rows, channels,
-                   TileRows(rows, fast.unit)};
+                   TileRows(rows, fast.unit, tile_rows), fast.largest_weight};
+    if (all_digits || (kernels::HasDigitInstructions() && rows * channels <= kMostDigitWeights)) {
+      fast.digits = {product.integers, rows, channels};
+    }
     return fast;
   }
   fast.floats = {std::span<const float>(product.floats), rows, channels, kernels::FloatProductBlockWidth()};
+  // A byte times a digit, over all rows, and sums of magnitude below 2^40.
+  const bool fits =
+      static_cast<double>(rows) * 255 * 128 < 2147483647.0 && product.max_row_sum * 255 < 1099511627776.0;
+  if (!product.integers.empty() && dense && fits && fast.runs.runs() == 0 &&
+      (all_digits || kernels::HasDigitInstructions())) {
+    fast.digits = {product.integers, rows, channels};
+  }
   if (!product.integers.empty()) {
     fast.integers = {std::span<const std::int32_t>(product.integers), rows, channels,
                      kernels::DoubleProductBlockWidth()};
@@ -153,11 +177,18 @@ void FastTerm::Window(std::int64_t pixel, std::vector<CellRange>& ranges) const 
   }
 }
 
-std::int64_t FastTerm::bytes() const {
-  return runs.bytes() + events.bytes() + floats.bytes() + integers.bytes();
+std::int64_t FastTerm::ranges() const {
+  if (kind == ProductKind::kDense) {
+    return 1;
+  }
+  return conv.kernel_height * (conv.dilation_x == 1 ? 1 : conv.kernel_width);
 }
 
-FastPlan MakeFastPlan(const Plan& plan) {
+std::int64_t FastTerm::bytes() const {
+  return runs.bytes() + events.bytes() + digits.bytes() + floats.bytes() + integers.bytes();
+}
+
+FastPlan MakeFastPlan(const Plan& plan, bool all_digits) {
   FastPlan fast(plan.layers.size());
   for (std::size_t l = 0; l < fast.size(); ++l) {
     const Layer& layer = plan.layers[l];
@@ -165,7 +196,7 @@ FastPlan MakeFastPlan(const Plan& plan) {
       continue;
     }
     for (const Term& term : layer.terms) {
-      fast[l].terms.push_back(MakeTerm(plan, term));
+      fast[l].terms.push_back(MakeTerm(plan, term, all_digits));
     }
     fast[l].usable = HasOneShape(plan, layer, fast[l]);
     if (!fast[l].usable) {

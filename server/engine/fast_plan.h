@@ -3,9 +3,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/cpu/digit_sums.h"
+#include "kernels/cpu/event_weights.h"
 #include "kernels/cpu/packed_weights.h"
 #include "kernels/cpu/pool_cells.h"
-#include "kernels/cpu/sliced_weights.h"
 #include "server/engine/plan.h"
 
 namespace spikeserve::engine {
@@ -20,12 +21,14 @@ struct FastTerm {
   std::int64_t cells = 0;
   std::int64_t unit =
       1;  // cells that are under a window, and in a tile of the weights, together or not at all
-  kernels::CellRuns runs;                       // where the product gathers its cells
-  kernels::SlicedWeights<std::int32_t> events;  // behind spiking populations
-  kernels::PackedWeights<float> floats;         // behind inputs
-  kernels::PackedWeights<double> integers;      // behind inputs that take bytes
+  kernels::CellRuns runs;                   // where the product gathers its cells
+  kernels::EventWeights events;             // behind spiking populations
+  kernels::DigitWeights digits;             // where the digit path may be taken
+  kernels::PackedWeights<float> floats;     // behind inputs
+  kernels::PackedWeights<double> integers;  // behind inputs that take bytes
 
   std::int32_t largest_weight = 0;  // magnitude, of `events`
+  double max_row_sum = 0;           // likewise, of an output's weights
 
   bool empty() const { return pixels == 0; }
   // Weights behind one output, windows over the edge left out.
@@ -35,6 +38,8 @@ struct FastTerm {
   }
   // Replaces `ranges` by those under the window of an output pixel, in ascending order.
   void Window(std::int64_t pixel, std::vector<kernels::CellRange>& ranges) const;
+  // Runs of cells under a window that is not over the edge.
+  std::int64_t ranges() const;
   std::int64_t bytes() const;
 };
 
@@ -46,7 +51,8 @@ struct FastLayer {
 };
 using FastPlan = std::vector<FastLayer>;  // [layer of the plan]
 
-FastPlan MakeFastPlan(const Plan& plan);
+// With digits where they may be faster on this machine; `all_digits`: wherever they fit.
+FastPlan MakeFastPlan(const Plan& plan, bool all_digits = false);
 std::int64_t FastPlanBytes(const FastPlan& plan);
 
 }  // namespace spikeserve::engine

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <ostream>
@@ -262,12 +263,13 @@ TEST_P(GoldenRun, Matches) {
 }
 
 std::string TestName(const ::testing::TestParamInfo<CaseAndMode>& info) {
-  return std::get<0>(info.param) + (std::get<1>(info.param) == Mode::kReference ? "_reference" : "_exact");
+  constexpr std::array kNames{"_exact", "_reference", "_fast"};
+  return std::get<0>(info.param) + kNames.at(static_cast<std::size_t>(std::get<1>(info.param)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Conformance, GoldenRun,
                          ::testing::Combine(::testing::ValuesIn(GoldenCaseNames(kFolder)),
-                                            ::testing::Values(Mode::kReference, Mode::kExact)),
+                                            ::testing::Values(Mode::kReference, Mode::kExact, Mode::kFast)),
                          TestName);
 
 // The engine lacks nothing that a case uses.
