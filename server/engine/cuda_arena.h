@@ -21,16 +21,20 @@ class CudaArena {
       return nullptr;
     }
     const std::int64_t at = used_;
+    ++arrays_;
     used_ += (count * static_cast<std::int64_t>(sizeof(T)) + kAlignment - 1) / kAlignment * kAlignment;
     // Not arithmetic on a pointer: the base is null while counting.
     return reinterpret_cast<T*>(base_ + static_cast<std::uintptr_t>(at) + (base_ == 0 ? kAlignment : 0));
   }
 
   std::int64_t used() const { return used_; }
+  // How many arrays there are; each is padded by less than kAlignment.
+  std::int64_t arrays() const { return arrays_; }
 
  private:
   std::uintptr_t base_ = 0;
   std::int64_t used_ = 0;
+  std::int64_t arrays_ = 0;
 };
 
 }  // namespace spikeserve::engine

@@ -9,6 +9,7 @@
 #include "server/engine/cuda_filters.h"
 #include "server/engine/synapse_filter.h"
 #include "tests/support/cuda_devices.h"
+#include "tests/support/every_kind.h"
 #include "tests/support/random.h"
 
 namespace spikeserve::testing {
@@ -18,34 +19,6 @@ constexpr std::int64_t kSamples = 3;
 constexpr std::int64_t kSize = 37;
 constexpr std::int64_t kSteps = 60;
 constexpr double kDt = 0.001;
-
-using engine::Alpha;
-using engine::LinearFilter;
-using engine::Lowpass;
-using engine::Synapse;
-using engine::Triangle;
-
-// Every kind, and linear filters of every order, analog and discrete, with and without a direct part.
-std::vector<Synapse> Synapses() {
-  return {std::nullopt,
-          Lowpass{0.004},
-          Alpha{0.003},
-          Alpha{0.0},
-          Triangle{0.0},
-          Triangle{0.001},
-          Triangle{0.0234},
-          LinearFilter{{0.5}, {2}, false},
-          LinearFilter{{1}, {0.003, 1}, false},
-          LinearFilter{{0.001, 1}, {0.003, 1}, false},
-          LinearFilter{{0.4, 0.1}, {1, -0.5}, true},
-          LinearFilter{{1}, {9e-6, 0.0036, 1}, false},
-          LinearFilter{{0.2, 0.1}, {1, -0.9, 0.2}, true},
-          LinearFilter{{0.1, 0.2, 0.1}, {1, -0.9, 0.2}, true},
-          LinearFilter{{1}, {2.7e-8, 2.7e-5, 9e-3, 1}, false},
-          LinearFilter{{0.1, 0, 0.05, 0.2}, {1, -0.4, 0.1, -0.05}, true},
-          LinearFilter{{1}, {1.6e-11, 3.2e-8, 2.4e-5, 8e-3, 1}, false},
-          LinearFilter{{0.1, 0, 0.05, 0.2, 0.1}, {1, -0.4, 0.1, -0.05, 0.02}, true}};
-}
 
 class Filters : public DeviceTest {
  protected:
@@ -102,9 +75,9 @@ TEST_P(Filters, OfProbesAreThoseOfTheCpu) {
   Random random(1);
   const std::vector<float> in = random.Floats(kSamples * kSteps * kSize, -1, 2);
   for (const std::int64_t delay : {0, 1, 7}) {
-    for (std::size_t i = 0; i < Synapses().size(); ++i) {
+    for (std::size_t i = 0; i < EverySynapse().size(); ++i) {
       SCOPED_TRACE(::testing::Message() << "synapse " << i << ", delay " << delay);
-      ExpectSame(engine::MakeFilter(Synapses()[i], delay, kDt), in,
+      ExpectSame(engine::MakeFilter(EverySynapse()[i], delay, kDt), in,
                  [this](const std::vector<float>& chunk, std::int64_t steps, const cuda::Filter& filter,
                         float* out) {
                    return cuda::FilteredCells{
@@ -125,10 +98,10 @@ TEST_P(Filters, OfTermsAreThoseOfTheCpu) {
     const float scaled = sums[i] * scale[i % kSize];
     currents.push_back(scaled + offset[i % kSize]);
   }
-  for (std::size_t i = 0; i < Synapses().size(); ++i) {
+  for (std::size_t i = 0; i < EverySynapse().size(); ++i) {
     SCOPED_TRACE(::testing::Message() << "synapse " << i);
     std::int64_t done = 0;
-    ExpectSame(engine::MakeFilter(Synapses()[i], 2, kDt), currents,
+    ExpectSame(engine::MakeFilter(EverySynapse()[i], 2, kDt), currents,
                [&](const std::vector<float>&, std::int64_t steps, const cuda::Filter& filter, float* out) {
                  cuda::ScanTerm term;
                  term.high = Put(Chunk(sums, done, steps));
@@ -145,8 +118,8 @@ TEST_P(Filters, OfTermsAreThoseOfTheCpu) {
 TEST_P(Filters, OfALaterGroupWorkOnTheirOwnSamples) {
   Random random(3);
   const std::vector<float> in = random.Floats(kSamples * kSteps * kSize, -1, 2);
-  for (std::size_t i = 0; i < Synapses().size(); ++i) {
-    const kernels::FilterConstants constants = engine::MakeFilter(Synapses()[i], 3, kDt);
+  for (std::size_t i = 0; i < EverySynapse().size(); ++i) {
+    const kernels::FilterConstants constants = engine::MakeFilter(EverySynapse()[i], 3, kDt);
     const std::vector<float> wanted = OnCpu(constants, in);
     const cuda::Filter filter = MakeFilter(constants, Put(std::vector<std::int64_t>{0}));
     const std::size_t count = in.size();

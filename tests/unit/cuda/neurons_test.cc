@@ -11,28 +11,16 @@
 #include "server/engine/cuda_neurons.h"
 #include "server/engine/neuron_models.h"
 #include "tests/support/cuda_devices.h"
+#include "tests/support/every_kind.h"
 #include "tests/support/random.h"
 
 namespace spikeserve::testing {
 namespace {
 
-using engine::AdaptiveLif;
-using engine::AdaptiveLifRate;
 using engine::CudaKindOf;
-using engine::Izhikevich;
 using engine::Layer;
-using engine::LeakyRectifiedLinear;
-using engine::Lif;
-using engine::LifRate;
 using engine::NeuronModel;
-using engine::PoissonSpiking;
-using engine::RateModel;
-using engine::RegularSpiking;
-using engine::Sigmoid;
 using engine::SimulationSpec;
-using engine::SoftLifRate;
-using engine::StochasticSpiking;
-using engine::Tanh;
 
 constexpr std::int64_t kSamples = 3;
 constexpr std::int64_t kSize = 37;
@@ -41,41 +29,6 @@ constexpr std::int64_t kOperation = 5;
 constexpr auto kNeurons = static_cast<std::size_t>(kSamples * kSize);
 constexpr auto kEmissions = static_cast<std::size_t>(kSamples * kSteps * kSize);
 const std::vector<std::uint32_t> kPlaces = {4, 0, 17};  // of the samples in their request
-
-struct Busy {
-  NeuronModel model;
-  double current = 1;  // that keeps it busy
-};
-
-std::vector<std::pair<RateModel, double>> Rates() {
-  return {{engine::RectifiedLinear{0.5}, 900},
-          {LeakyRectifiedLinear{0.2, 0.5}, 900},
-          {Sigmoid{0.0025}, 4},
-          {Tanh{0.0005}, 3},
-          {LifRate{0.02, 0.002, 1}, 8},
-          {SoftLifRate{0.02, 0.001, 1, 0.3}, 8},
-          {AdaptiveLifRate{0.02, 0.002, 1, 0.05, 0.02}, 8}};
-}
-
-// All types; the last three over every rate. Poisson means beyond 10 take another way than those below.
-std::vector<Busy> Models() {
-  std::vector<Busy> models = {{engine::SpikingRectifiedLinear{1}, 1200},
-                              {engine::IntegrateAndFire{1}, 1200},
-                              {engine::IntegrateAndFire{1, -0.5}, 1200},
-                              {engine::SpikingLeakyRectifiedLinear{0.3, 1}, 1200},
-                              {Lif{}, 6},
-                              {Lif{0.01, 0, -1, 1}, 6},
-                              {AdaptiveLif{0.02, 0.002, -0.5, 1, 0.1, 0.02}, 6},
-                              {Izhikevich{}, 20}};
-  for (const auto& [rate, current] : Rates()) {
-    models.push_back({std::visit([](const auto& kind) { return NeuronModel{kind}; }, rate), current});
-    models.push_back({RegularSpiking{rate, 1}, current});
-    models.push_back({StochasticSpiking{rate, 1}, current});
-    models.push_back({PoissonSpiking{rate, 1}, current});
-  }
-  models.push_back({PoissonSpiking{engine::RectifiedLinear{1}, 1}, 60000});
-  return models;
-}
 
 Layer LayerOf(const NeuronModel& model) {
   Layer layer;
@@ -99,7 +52,7 @@ struct CpuLayer {
   std::vector<std::int64_t> spikes;               // [sample]
 };
 
-CpuLayer OnCpu(const Busy& busy, const std::vector<float>& currents, const std::vector<float>& bias,
+CpuLayer OnCpu(const BusyModel& busy, const std::vector<float>& currents, const std::vector<float>& bias,
                const std::vector<float>& start) {
   const engine::NeuronConstants constants = engine::MakeNeuronConstants(busy.model, 0.001);
   CpuLayer layer;
@@ -154,7 +107,8 @@ class Neurons : public DeviceTest {
   }
 
   // The scan without what a chunk brings along.
-  cuda::Scan MakeScan(const Busy& busy, const std::vector<float>& bias, const std::vector<float>& start) {
+  cuda::Scan MakeScan(const BusyModel& busy, const std::vector<float>& bias,
+                      const std::vector<float>& start) {
     const Layer layer = LayerOf(busy.model);
     engine::LayerConstants constants;
     constants.neurons = engine::MakeNeuronConstants(busy.model, 0.001);
@@ -205,7 +159,7 @@ class Neurons : public DeviceTest {
     return emissions;
   }
 
-  void ExpectSame(const Busy& busy) {
+  void ExpectSame(const BusyModel& busy) {
     Random random(11);
     const std::vector<float> currents =
         random.Floats(static_cast<std::int64_t>(kEmissions), -0.7 * busy.current * Unit(busy),
@@ -241,13 +195,13 @@ class Neurons : public DeviceTest {
   }
 
  private:
-  static double Unit(const Busy& busy) { return engine::CurrentUnit(busy.model, 0.001); }
+  static double Unit(const BusyModel& busy) { return engine::CurrentUnit(busy.model, 0.001); }
 
   std::int64_t* clock_ = nullptr;
 };
 
 TEST_P(Neurons, OfEveryTypeAreThoseOfTheCpu) {
-  const std::vector<Busy> models = Models();
+  const std::vector<BusyModel> models = EveryModel();
   for (std::size_t i = 0; i < models.size(); ++i) {
     SCOPED_TRACE(::testing::Message() << "model " << i);
     ExpectSame(models[i]);
@@ -257,7 +211,7 @@ TEST_P(Neurons, OfEveryTypeAreThoseOfTheCpu) {
 // No alternative of the variant is left out above.
 TEST(NeuronTable, HasEveryModel) {
   std::vector<bool> seen(std::variant_size_v<NeuronModel>, false);
-  for (const Busy& busy : Models()) {
+  for (const BusyModel& busy : EveryModel()) {
     seen[busy.model.index()] = true;
   }
   for (std::size_t i = 1; i < seen.size(); ++i) {  // 0: no model

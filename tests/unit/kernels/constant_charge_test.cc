@@ -75,7 +75,7 @@ TEST(ConstantCharge, KnowsItsLimits) {
   EXPECT_TRUE(CheckAgainstSteps(1.0F - 0x1p-23F, 1.0F + 0x1p-23F, 50));  // their sum needs every bit
   EXPECT_TRUE(CheckAgainstSteps(0.75F, 3.0F + 0x1p-22F, 50));
   EXPECT_FALSE(MakeConstantCharge(0.5F, 0.1F).exact);
-  EXPECT_FALSE(MakeConstantCharge(0.5F, 1.0F + 0x1p-22F + 0x1p-23F + 2.0F).exact);
+  EXPECT_FALSE(MakeConstantCharge(0.5F, 0.5F + 0x1p-24F).exact);
   for (const float outside : {-0.25F, 1.0F, INFINITY, NAN}) {
     EXPECT_FALSE(MakeConstantCharge(outside, 0.5F).exact);
   }
