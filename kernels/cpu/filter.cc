@@ -30,19 +30,30 @@ SPIKESERVE_CPU_CLONES void AddWeighted(std::size_t n, float weight, const float*
   }
 }
 
-SPIKESERVE_CPU_CLONES void RunStates(std::size_t n, const StateFilter& filter, double* states,
-                                     float* __restrict shown, float* __restrict values) {
-  const auto order = static_cast<std::size_t>(filter.order);
+template <int kOrder>
+inline __attribute__((always_inline)) void RunOrder(std::size_t n, const StateFilter& filter, double* states,
+                                                    float* __restrict shown, float* __restrict values) {
   for (std::size_t j = 0; j < n; ++j) {
     double old[kMaxFilterOrder] = {};
     double next[kMaxFilterOrder] = {};
-    for (std::size_t i = 0; i < order; ++i) {
+    for (std::size_t i = 0; i < kOrder; ++i) {
       old[i] = states[i * n + j];
     }
-    values[j] = math::StepStates(filter, values[j], old, next, shown[j]);
-    for (std::size_t i = 0; i < order; ++i) {
+    values[j] = math::StepStates<kOrder>(filter, values[j], old, next, shown[j]);
+    for (std::size_t i = 0; i < kOrder; ++i) {
       states[i * n + j] = next[i];
     }
+  }
+}
+
+SPIKESERVE_CPU_CLONES void RunStates(std::size_t n, const StateFilter& filter, double* states,
+                                     float* __restrict shown, float* __restrict values) {
+  switch (filter.order) {
+    case 0: return RunOrder<0>(n, filter, states, shown, values);
+    case 1: return RunOrder<1>(n, filter, states, shown, values);
+    case 2: return RunOrder<2>(n, filter, states, shown, values);
+    case 3: return RunOrder<3>(n, filter, states, shown, values);
+    default: return RunOrder<kMaxFilterOrder>(n, filter, states, shown, values);
   }
 }
 

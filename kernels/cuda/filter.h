@@ -96,7 +96,8 @@ struct FilterElement {
   double held[math::kMaxFilterOrder] = {};
 };
 
-template <FilterKind kKind>
+// kOrder: of kStates.
+template <FilterKind kKind, int kOrder>
 SPIKESERVE_HOST_DEVICE float StepFilter(const Filter& filter, const FilterPlace& place, std::int64_t done,
                                         float u, FilterElement& element) {
   if constexpr (kKind == FilterKind::kLowpass) {
@@ -107,7 +108,7 @@ SPIKESERVE_HOST_DEVICE float StepFilter(const Filter& filter, const FilterPlace&
     return StepFinite(filter, place, done, u);
   } else if constexpr (kKind == FilterKind::kStates) {
     double next[math::kMaxFilterOrder] = {};
-    const float out = math::StepStates(filter.states, u, element.held, next, element.shown);
+    const float out = math::StepStates<kOrder>(filter.states, u, element.held, next, element.shown);
     SPIKESERVE_UNROLL
     for (int i = 0; i < math::kMaxFilterOrder; ++i) {
       element.held[i] = next[i];
@@ -119,41 +120,51 @@ SPIKESERVE_HOST_DEVICE float StepFilter(const Filter& filter, const FilterPlace&
 }
 
 // Takes one element through the chunk; `input(step)` gives what goes in.
-template <FilterKind kKind, typename Input>
+template <FilterKind kKind, int kOrder = 0, typename Input>
 SPIKESERVE_HOST_DEVICE void RunFilter(const Filter& filter, const FilterPlace& place, std::int64_t steps,
                                       float* out, Input input) {
-  const std::int64_t states = HeldStates(kKind, filter.states);
+  constexpr int kStates = kKind == FilterKind::kAlpha ? 2 : kOrder;
   const std::int64_t at = At(place, 1, 0);
   const std::int64_t done = filter.clock[place.sample];
   FilterElement element;
   element.shown = filter.shown == nullptr ? 0.0F : filter.shown[at];
   SPIKESERVE_UNROLL
-  for (int i = 0; i < math::kMaxFilterOrder; ++i) {
-    element.held[i] = i < states ? filter.held[At(place, states, i)] : 0.0;
+  for (int i = 0; i < kStates; ++i) {
+    element.held[i] = filter.held[At(place, kStates, i)];
   }
   for (std::int64_t step = 0; step < steps; ++step) {
     const float u = StepDelay(filter, place, done + step, input(step));
-    out[At(place, steps, step)] = StepFilter<kKind>(filter, place, done + step, u, element);
+    out[At(place, steps, step)] = StepFilter<kKind, kOrder>(filter, place, done + step, u, element);
   }
   if (filter.shown != nullptr) {
     filter.shown[at] = element.shown;
   }
   SPIKESERVE_UNROLL
-  for (int i = 0; i < math::kMaxFilterOrder; ++i) {
-    if (i < states) {
-      filter.held[At(place, states, i)] = element.held[i];
-    }
+  for (int i = 0; i < kStates; ++i) {
+    filter.held[At(place, kStates, i)] = element.held[i];
   }
 }
 
 template <typename Input>
-SPIKESERVE_HOST_DEVICE void RunFilter(const Filter& filter, const FilterPlace& place, std::int64_t steps,
-                                      float* out, Input input) {
+SPIKESERVE_HOST_DEVICE void RunStateFilter(const Filter& filter, const FilterPlace& place, std::int64_t steps,
+                                           float* out, Input input) {
+  switch (filter.states.order) {
+    case 0: return RunFilter<FilterKind::kStates, 0>(filter, place, steps, out, input);
+    case 1: return RunFilter<FilterKind::kStates, 1>(filter, place, steps, out, input);
+    case 2: return RunFilter<FilterKind::kStates, 2>(filter, place, steps, out, input);
+    case 3: return RunFilter<FilterKind::kStates, 3>(filter, place, steps, out, input);
+    default: return RunFilter<FilterKind::kStates, math::kMaxFilterOrder>(filter, place, steps, out, input);
+  }
+}
+
+template <typename Input>
+SPIKESERVE_HOST_DEVICE void RunAnyFilter(const Filter& filter, const FilterPlace& place, std::int64_t steps,
+                                         float* out, Input input) {
   switch (filter.kind) {
     case FilterKind::kLowpass: return RunFilter<FilterKind::kLowpass>(filter, place, steps, out, input);
     case FilterKind::kAlpha: return RunFilter<FilterKind::kAlpha>(filter, place, steps, out, input);
     case FilterKind::kFinite: return RunFilter<FilterKind::kFinite>(filter, place, steps, out, input);
-    case FilterKind::kStates: return RunFilter<FilterKind::kStates>(filter, place, steps, out, input);
+    case FilterKind::kStates: return RunStateFilter(filter, place, steps, out, input);
     case FilterKind::kPass: break;
   }
   RunFilter<FilterKind::kPass>(filter, place, steps, out, input);
@@ -180,12 +191,12 @@ struct CellInput {
 SPIKESERVE_HOST_DEVICE void RunThread(const FilteredTerm& work, std::int64_t thread) {
   const FilterPlace place{thread / work.size, thread % work.size, work.size};
   const TermInput input{work.term, LoadTerm(work.term, work.steps, work.size, place.sample, place.j)};
-  RunFilter(work.filter, place, work.steps, work.out, input);
+  RunAnyFilter(work.filter, place, work.steps, work.out, input);
 }
 
 SPIKESERVE_HOST_DEVICE void RunThread(const FilteredCells& work, std::int64_t thread) {
   const FilterPlace place{thread / work.size, thread % work.size, work.size};
-  RunFilter(work.filter, place, work.steps, work.out, CellInput{work, place});
+  RunAnyFilter(work.filter, place, work.steps, work.out, CellInput{work, place});
 }
 
 }  // namespace spikeserve::cuda

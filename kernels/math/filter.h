@@ -56,19 +56,20 @@ struct StateFilter {
   double d = 0;
 };
 
-// From the states `old` to `next`; `y` is what the filter holds.
+// A filter of order kOrder takes its states from `old` to `next`; `y` is what it holds.
+template <int kOrder>
 SPIKESERVE_HOST_DEVICE float StepStates(const StateFilter& filter, float input,
                                         const double (&old)[kMaxFilterOrder], double (&next)[kMaxFilterOrder],
                                         float& y) {
   const auto u = static_cast<double>(input);
   const float shown = y;
   double sum = filter.d * u;
-  for (int i = 0; filter.d != 0 && i < filter.order; ++i) {
-    sum = fma(filter.c[i], old[i], sum);
+  for (int i = 0; i < kOrder; ++i) {
+    sum = filter.d != 0 ? fma(filter.c[i], old[i], sum) : sum;
   }
-  for (int i = 0; i < filter.order; ++i) {
+  for (int i = 0; i < kOrder; ++i) {
     double state = filter.b[i] * u;
-    for (int k = 0; k < filter.order; ++k) {
+    for (int k = 0; k < kOrder; ++k) {
       state = fma(filter.a[i][k], old[k], state);
     }
     next[i] = state;

@@ -26,8 +26,9 @@ class CudaArena {
     used_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
     // Not arithmetic on a pointer: the base is null while counting.
     const std::uintptr_t place = base_ + static_cast<std::uintptr_t>(at) + (base_ == 0 ? kAlignment : 0);
-    if (arrays_ != nullptr) {
-      arrays_->push_back({reinterpret_cast<std::byte*>(place), bytes});
+    ++arrays_;
+    if (list_ != nullptr) {
+      list_->push_back({reinterpret_cast<std::byte*>(place), bytes});
     }
     return reinterpret_cast<T*>(place);
   }
@@ -37,14 +38,17 @@ class CudaArena {
     std::int64_t bytes = 0;
   };
   // Lists in `arrays` what is taken from now on.
-  void List(std::vector<Array>& arrays) { arrays_ = &arrays; }
+  void List(std::vector<Array>& arrays) { list_ = &arrays; }
 
   std::int64_t used() const { return used_; }
+  // How many arrays there are; each is padded by less than kAlignment.
+  std::int64_t arrays() const { return arrays_; }
 
  private:
   std::uintptr_t base_ = 0;
   std::int64_t used_ = 0;
-  std::vector<Array>* arrays_ = nullptr;
+  std::int64_t arrays_ = 0;
+  std::vector<Array>* list_ = nullptr;
 };
 
 }  // namespace spikeserve::engine

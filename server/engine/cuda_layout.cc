@@ -215,6 +215,27 @@ std::int64_t LayOutBytes(const CudaRun& run, const CudaLaunchPlan& launch) {
   return arena.used();
 }
 
+// The most that padding may add to what the arrays of a run hold, whatever their sizes.
+std::int64_t PaddingBytes(const CudaRun& run) {
+  CudaArena arena;
+  constexpr auto kSnapshots = static_cast<std::int64_t>(kCudaSlots);
+  CudaArena state;  // and its snapshots
+  const CudaLaunchPlan one{1, 1, 1};
+  Layout layout(run, one);
+  layout.TakeConstants(arena);
+  layout.TakeBatch(arena);
+  layout.TakeState(state);
+  std::int64_t scratch = 0;
+  for (std::size_t l = 0; l < run.stepped.size(); ++l) {
+    for (const bool reading : {false, true}) {
+      CudaArena of_layer;
+      LayOutScratch(run, l, 1, reading, of_layer);
+      scratch = std::max(scratch, of_layer.arrays());
+    }
+  }
+  return (arena.arrays() + (1 + kSnapshots) * (state.arrays() + 1) + scratch) * CudaArena::kAlignment;
+}
+
 // What the busiest layer reads and writes per row.
 std::int64_t HotRowBytes(const CudaRun& run) {
   constexpr std::int64_t kRows = 256;
@@ -368,7 +389,7 @@ CudaDemand DemandOf(const CudaRun& run) {
   demand.steps = run.spec.session ? kMaxChunkSteps : run.spec.settings.steps;
   const std::int64_t none = LayOutBytes(run, {0, 0, 0});
   const std::int64_t samples = LayOutBytes(run, {kRows, 0, 0});
-  demand.fixed_bytes = none + ScratchBytes(run, 0);
+  demand.fixed_bytes = none + ScratchBytes(run, 0) + PaddingBytes(run);
   demand.sample_bytes = per_row(samples - none);
   demand.batch_step_bytes = per_row(LayOutBytes(run, {kRows, 0, kSide}) - samples) / kSide;
   demand.row_bytes = per_row(LayOutBytes(run, {0, kSide, kSide}) - none + ScratchBytes(run, kRows));

@@ -4,6 +4,7 @@
 
 #include "server/engine/cuda_simulation.h"
 #include "server/engine/sample_simulation.h"
+#include "server/engine/synapse_filter.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -125,6 +126,9 @@ Result<std::unique_ptr<Simulation>> CudaNetwork::NewSimulation(const SimulationS
                                                                std::span<const SampleInputs> samples) const {
   const auto inputs = static_cast<std::int64_t>(plan_->network->inputs().size());
   Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(plan_->probes.size()), samples);
+  if (status.ok()) {
+    status = CheckTaps(*plan_->network, spec.settings.dt_s);
+  }
   if (!status.ok()) {
     return status;
   }

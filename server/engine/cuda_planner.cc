@@ -39,13 +39,18 @@ Result<CudaLaunchPlan> PlanCudaLaunch(const CudaDemand& demand, std::int64_t sam
                              std::to_string(least) + " bytes on the GPU, which has " +
                              std::to_string(limits.memory_bytes) + "; send fewer samples at once");
   }
-  const std::int64_t spare = (limits.memory_bytes - fixed) / 2;
-  const std::int64_t batch_chunk = std::max<std::int64_t>(
-      1, Divide(std::min(kBatchChunkBytes, spare), plan.samples * demand.batch_step_bytes));
+  // Half for each, but what one step of one sample or of the batch takes in any case.
+  const std::int64_t spare = limits.memory_bytes - fixed;
+  const std::int64_t batch_step = plan.samples * demand.batch_step_bytes;
+  const std::int64_t batch_bytes = std::min({kBatchChunkBytes, spare / 2, spare - demand.row_bytes});
+  const std::int64_t batch_chunk =
+      std::min(demand.steps, std::max<std::int64_t>(1, Divide(batch_bytes, batch_step)));
+  const std::int64_t row_space =
+      std::min(std::max(spare / 2, demand.row_bytes), spare - batch_chunk * batch_step);
   const std::int64_t l2 = limits.l2_bytes > 0 ? limits.l2_bytes : kUnknownL2;
   std::int64_t rows = std::max(Divide(l2 - l2 / kL2Share, demand.hot_row_bytes), limits.least_rows);
-  rows = std::min(
-      {rows, Divide(spare, demand.row_bytes), kMostLines / std::max<std::int64_t>(1, demand.lines_per_row)});
+  rows = std::min({rows, Divide(row_space, demand.row_bytes),
+                   kMostLines / std::max<std::int64_t>(1, demand.lines_per_row)});
   rows = std::max<std::int64_t>(1, rows);
   plan.chunk = std::min({demand.steps, kMostCudaChunkSteps, batch_chunk, rows});
   plan.group = std::min(plan.samples, rows / plan.chunk);

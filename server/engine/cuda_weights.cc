@@ -42,8 +42,8 @@ class Uploader {
   bool counting() const { return queue_ == nullptr; }
   // Room for `count` elements that Put would take, while counting.
   template <typename T>
-  void Skip(std::int64_t count) {
-    arena_.Take<T>(count);
+  const T* Skip(std::int64_t count) {
+    return arena_.Take<T>(count);
   }
   std::int64_t used() const { return arena_.used(); }
 
@@ -164,7 +164,7 @@ void PutDigits(Uploader& uploader, const Product& product, CudaTerm& term) {
   term.width = cuda::PadHalves(width);
   term.digit_limit = limit;
   if (uploader.counting()) {
-    uploader.Skip<cuda::Half>(cuda::DigitCount(depth, width));
+    term.digits = uploader.Skip<cuda::Half>(cuda::DigitCount(depth, width));
   } else {
     term.digits = uploader.Put(cuda::PackDigits(product.integers.data(), depth, width));
   }
@@ -221,16 +221,17 @@ std::int32_t LargestExactCount(std::int64_t gather_most, double max_row_sum) {
 }
 
 CudaWeights::CudaWeights(cuda::Device& device, const Plan& plan) : memory_(device, Index(CountBytes(plan))) {
+  bytes_ = static_cast<std::int64_t>(memory_.bytes());
   Uploader uploader(device, memory_);
   PutPlan(uploader, plan, terms_, fan_out_);
 }
 
-std::int64_t CudaWeights::CountBytes(const Plan& plan) {
+CudaWeights::CudaWeights(const Plan& plan) {
   Uploader uploader;
-  std::vector<std::vector<CudaTerm>> terms;
-  std::vector<const std::int64_t*> fan_out;
-  PutPlan(uploader, plan, terms, fan_out);
-  return uploader.used();
+  PutPlan(uploader, plan, terms_, fan_out_);
+  bytes_ = uploader.used();
 }
+
+std::int64_t CudaWeights::CountBytes(const Plan& plan) { return CudaWeights(plan).bytes(); }
 
 }  // namespace spikeserve::engine

@@ -43,6 +43,9 @@ class CudaWeights {
  public:
   // Packs and uploads. Throws cuda::DeviceError. `device` and `plan` outlive the weights.
   CudaWeights(cuda::Device& device, const Plan& plan);
+  // As large as those and laid out alike, without a device: what is null in those is null, all other pointers
+  // point nowhere. For planning.
+  explicit CudaWeights(const Plan& plan);
 
   const CudaTerm& term(std::size_t layer, std::size_t index) const { return terms_[layer][index]; }
   // How many weights each element of a spiking population reaches, on the device.
@@ -50,7 +53,7 @@ class CudaWeights {
     return fan_out_[static_cast<std::size_t>(population)];
   }
   // Bytes on the device.
-  std::int64_t bytes() const { return static_cast<std::int64_t>(memory_.bytes()); }
+  std::int64_t bytes() const { return bytes_; }
 
   // Exactly bytes(), before anything is allocated.
   static std::int64_t CountBytes(const Plan& plan);
@@ -59,6 +62,7 @@ class CudaWeights {
   std::vector<std::vector<CudaTerm>> terms_;
   std::vector<const std::int64_t*> fan_out_;
   cuda::Memory memory_;
+  std::int64_t bytes_ = 0;
 };
 
 }  // namespace spikeserve::engine

@@ -309,5 +309,25 @@ TEST(LargestExactCount, IsTheLastThatSumsExactly) {
   }
 }
 
+// A Triangle that a run's dt makes too long is refused in the words of the CPU.
+TEST(CudaBackend, RefusesTrianglesThatAreTooLongForTheRun) {
+  engine::NetworkDefinition definition = DeepMlp(kWeights, 0.005);
+  definition.connections[2].synapse = engine::Triangle{3};
+  engine::SimulationSpec spec = Spec(2);
+  spec.settings.dt_s = 1e-4;
+  std::vector<std::string> refusals;
+  const std::vector<float> values(4, 1.0F);
+  const std::vector<engine::SampleInputs> samples{{{reinterpret_cast<const std::byte*>(values.data())}}};
+  for (const bool cuda : {true, false}) {
+    const Loaded loaded = On(cuda ? MakeHostTwin() : MakeCpu(), definition);
+    EXPECT_GT(loaded.network->EstimateRunBytes(spec, 1), 0);
+    const Status status = loaded.network->NewSimulation(spec, samples).status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+    refusals.push_back(status.message());
+  }
+  EXPECT_EQ(refusals[0], refusals[1]);
+  EXPECT_NE(refusals[0].find("triangle t is 3"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace spikeserve::testing

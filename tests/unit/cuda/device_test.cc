@@ -20,7 +20,7 @@ class Device : public DeviceTest {};
 TEST_P(Device, ReplaysWhatItRecorded) {
   const auto queue = device_->NewQueue(cuda::QueueUse::kWork);
   auto* const clock = Put(std::vector<std::int64_t>{5});
-  const auto recording = queue->Record({cuda::AdvanceClock{clock, 3}, cuda::AdvanceClock{clock, 4}});
+  const auto recording = queue->Record({cuda::AdvanceClock{1, clock, 3}, cuda::AdvanceClock{1, clock, 4}});
   EXPECT_EQ(Get(clock, 1).front(), 5);  // recording runs nothing
   for (int i = 0; i < 10; ++i) {
     queue->Replay(*recording);

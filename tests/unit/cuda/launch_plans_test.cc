@@ -3,135 +3,104 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "server/engine/cuda_planner.h"
-#include "server/engine/cuda_program.h"
 #include "tests/bench/gpu/cases.h"
-#include "tests/support/cuda_backends.h"
+#include "tests/support/definitions.h"
+#include "tests/support/random.h"
 #include "tests/support/random_cnn.h"
 #include "tests/support/random_network.h"
+#include "tests/unit/cuda/planned_network.h"
 
 namespace spikeserve::testing {
 namespace {
 
-using engine::CudaLaunchPlan;
-using engine::CudaRun;
-
-constexpr std::int64_t kMega = std::int64_t{1} << 20;
-constexpr std::int64_t kMost31 = (std::int64_t{1} << 31) - 1;
-constexpr std::int64_t kLeastBlock = 128;  // threads of a block, the fewest of any kernel
-
-struct Card {
-  std::string name;
-  std::int64_t memory_mega, l2_mega;
-};
-
-const std::vector<Card> kCards = {{"Turing with 1 GB", 1 << 10, 4}, {"Turing", 16 << 10, 4},
-                                  {"Ampere", 80 << 10, 40},         {"H100", 80 << 10, 50},
-                                  {"H200", 141 << 10, 60},          {"without a known L2", 8 << 10, 0}};
-
-cuda::DeviceLimits LimitsOf(const Card& card) {
-  cuda::DeviceLimits limits;
-  limits.memory_bytes = card.memory_mega * kMega;
-  limits.l2_bytes = card.l2_mega * kMega;
-  limits.product_workspace_bytes = 32 * kMega;
-  return limits;
-}
-
-// Blocks of the grid, and rows of the product, that a call asks for.
-std::int64_t Lines(const cuda::FillZero&) { return 0; }
-std::int64_t Lines(const cuda::Copy&) { return 0; }
-std::int64_t Lines(const cuda::DigitProduct& product) { return product.rows; }
-std::int64_t Lines(const cuda::Activity& activity) { return activity.samples; }
-std::int64_t Lines(const cuda::Scan& scan) {
-  return scan.samples * ((scan.size + kLeastBlock - 1) / kLeastBlock);
-}
-template <typename Work>  // kernels that loop over what their grid does not cover
-std::int64_t Lines(const Work&) {
-  return 0;
-}
-
-// A network on a device of the host, which holds the weights so that programs can point to them.
-class PlannedNetwork {
+// A chain of weights, neurons and low-passes, as the benchmarks have them.
+class Chain {
  public:
-  explicit PlannedNetwork(engine::NetworkDefinition definition)
-      : network_(
-            std::make_shared<engine::Network>(engine::Network::Create(std::move(definition), {}).value())),
-        plan_(engine::Compile(network_).value()),
-        device_(LimitsOf(kCards[1])),
-        weights_(device_, plan_) {}
+  explicit Chain(engine::Shape input) : shape_(std::move(input)) {
+    definition_.format_version = 1;
+    Append("input", engine::InputOperation{shape_, {}, {}});
+  }
 
-  void ExpectPlans(const engine::SimulationSpec& spec, const std::vector<std::int64_t>& batches) const {
-    const CudaRun run(plan_, weights_, spec);
-    for (const Card& card : kCards) {
-      for (const std::int64_t batch : batches) {
-        SCOPED_TRACE(::testing::Message() << batch << " samples on " << card.name);
-        ExpectPlan(run, batch, LimitsOf(card));
-      }
+  Chain& Conv(std::int64_t kernel, std::int64_t channels) {
+    const std::string weight = Weights({channels, shape_.back(), kernel, kernel});
+    Append("conv", engine::ConvOperation{weight, "", {1, 1}, {1, 1}, {0, 0}, {0, 0}, 1});
+    shape_ = {shape_[0] - kernel + 1, shape_[1] - kernel + 1, channels};
+    return Neurons();
+  }
+  Chain& Pool() {
+    Append("pool", engine::PoolOperation{engine::PoolKind::kAverage, {2, 2}, {2, 2}, {0, 0}, {0, 0}, false});
+    shape_ = {shape_[0] / 2, shape_[1] / 2, shape_[2]};
+    return *this;
+  }
+  Chain& Dense(std::int64_t out, bool neurons = true) {
+    if (shape_.size() > 1) {
+      shape_ = {engine::ElementCount(shape_)};
+      Append("flatten", engine::ReshapeOperation{shape_});
     }
+    Append("dense", engine::AffineOperation{Weights({out, shape_.back()}), ""});
+    shape_ = {out};
+    return neurons ? Neurons() : *this;
+  }
+  engine::NetworkDefinition Finish() {
+    definition_.probes = {{"output", last_, engine::ProbeQuantity::kOutput, {}}};
+    return std::move(definition_);
   }
 
  private:
-  void ExpectPlan(const CudaRun& run, std::int64_t batch, const cuda::DeviceLimits& limits) const {
-    engine::CudaDemand demand = engine::DemandOf(run);
-    demand.fixed_bytes += weights_.bytes() + limits.product_workspace_bytes;
-    const Result<CudaLaunchPlan> planned = engine::PlanCudaLaunch(demand, batch, limits);
-    if (!planned.ok()) {
-      EXPECT_EQ(planned.status().code(), StatusCode::kResourceExhausted);
-      EXPECT_GT(BytesOf(run, {engine::BatchBucket(batch), 1, 1}, limits), limits.memory_bytes)
-          << "refused though it fits";
-      return;
+  Chain& Neurons() {
+    Append("neurons", engine::NeuronOperation{engine::SpikingRectifiedLinear{0.01}, 100.0, {}, {}});
+    spiking_ = true;
+    return *this;
+  }
+  void Append(const std::string& kind, engine::OperationKind operation) {
+    const std::string name = kind + std::to_string(definition_.operations.size());
+    definition_.operations.push_back({name, std::move(operation)});
+    if (!last_.empty()) {
+      definition_.connections.push_back(
+          {last_, name, spiking_ ? engine::Synapse{engine::Lowpass{0.005}} : engine::Synapse{}});
     }
-    const CudaLaunchPlan& launch = planned.value();
-    EXPECT_GE(launch.samples, batch);
-    EXPECT_TRUE(launch.group >= 1 && launch.group <= launch.samples) << launch.group;
-    EXPECT_TRUE(launch.chunk >= 1 && launch.chunk <= run.spec.settings.steps) << launch.chunk;
-    EXPECT_LE(BytesOf(run, launch, limits), limits.memory_bytes);
-    ExpectWithinGrids(run, launch);
+    spiking_ = false;
+    last_ = name;
+  }
+  std::string Weights(const engine::Shape& shape) {
+    const std::string id = "w" + std::to_string(definition_.tensors.size());
+    definition_.tensors.push_back(Tensor(id, shape, random_.Floats(engine::ElementCount(shape), -0.1, 0.1)));
+    return id;
   }
 
-  // All that a batch takes on the device.
-  std::int64_t BytesOf(const CudaRun& run, const CudaLaunchPlan& launch,
-                       const cuda::DeviceLimits& limits) const {
-    return engine::WorkspaceBytes(run, launch) + weights_.bytes() + limits.product_workspace_bytes;
-  }
-
-  // Lays out buffers without memory: programs only point to them.
-  void ExpectWithinGrids(const CudaRun& run, const CudaLaunchPlan& launch) const {
-    engine::CudaArena arena;
-    const engine::CudaBuffers buffers = engine::LayOutBuffers(run, launch, arena);
-    const std::vector<engine::LayerConstants> constants = engine::MakeConstants(plan_, run.spec);
-    const engine::CudaScene scene{run, launch, buffers, constants};
-    const std::vector<float> factors(run.spec.probes.size(), 1.0F);
-    const engine::CudaReadRange all{0, launch.samples, 1, factors};
-    ExpectWithinGrids(engine::StateProgram(scene, 0, launch.samples));
-    ExpectWithinGrids(engine::InputProgram(scene));
-    ExpectWithinGrids(engine::ReadingProgram(scene, std::span(&all, 1)));
-    for (const bool wide : {false, true}) {
-      const cuda::Program program = engine::ChunkProgram(scene, launch.chunk, wide);
-      ExpectWithinGrids(program);
-      EXPECT_LE(static_cast<std::int64_t>(program.size()), engine::MostCalls(run, launch));
-    }
-  }
-
-  static void ExpectWithinGrids(const cuda::Program& program) {
-    for (const cuda::Call& call : program) {
-      ASSERT_LE(std::visit([](const auto& work) { return Lines(work); }, call), kMost31);
-    }
-  }
-
-  const std::shared_ptr<const engine::Network> network_;
-  const engine::Plan plan_;
-  cuda::HostDevice device_;
-  const engine::CudaWeights weights_;
+  engine::Shape shape_;
+  Random random_{7};
+  engine::NetworkDefinition definition_;
+  std::string last_;
+  bool spiking_ = false;
 };
 
-engine::SimulationSpec SpecOf(const bench::Case& one, bool per_step) {
+// The networks of the benchmarks' tables.
+engine::NetworkDefinition MakeNetwork(const std::string& name) {
+  if (name == "mlp_784_1024_1024_10") {
+    return Chain({784}).Dense(1024).Dense(1024).Dense(10, false).Finish();
+  }
+  if (name == "lenet") {
+    return Chain({32, 32, 1})
+        .Conv(5, 6)
+        .Pool()
+        .Conv(5, 16)
+        .Pool()
+        .Dense(120)
+        .Dense(84)
+        .Dense(10, false)
+        .Finish();
+  }
+  return std::move(bench::MakeCases(name).at(0).definition);
+}
+
+engine::SimulationSpec SpecOf(bool per_step) {
   engine::SimulationSpec spec;
-  spec.settings.steps = one.steps;
+  spec.settings.steps = 100;
   spec.inputs = {{engine::DataType::kFloat32, per_step}};
   spec.probes = {0};
   spec.trajectories = per_step;
@@ -139,21 +108,34 @@ engine::SimulationSpec SpecOf(const bench::Case& one, bool per_step) {
   return spec;
 }
 
-// The large dense network is not among them: its weights alone take as long as all other tests here.
 class BenchPlans : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(BenchPlans, FitEveryCard) {
-  const std::vector<bench::Case> cases = bench::MakeCases(GetParam());
-  ASSERT_EQ(cases.size(), 1U);
-  const PlannedNetwork planned(cases[0].definition);
+  const PlannedNetwork planned(MakeNetwork(GetParam()));
+  // Two digits in float16 and the integers of every weight, and what pads matrices to whole tiles.
+  EXPECT_GE(planned.weight_bytes(), 4 * planned.weight_count());
+  EXPECT_LE(planned.weight_bytes(), 9 * planned.weight_count() + (std::int64_t{4} << 20));
   for (const bool per_step : {false, true}) {
-    planned.ExpectPlans(SpecOf(cases[0], per_step), {1, 3, 32, 100, 256, 4096});
+    const engine::SimulationSpec spec = SpecOf(per_step);
+    planned.ExpectPlans(spec, {1, 3, 32, 100, 256, 4096});
+    for (const std::int64_t batch : {1, 4096}) {
+      SCOPED_TRACE(::testing::Message() << batch << " samples, per step " << per_step);
+      planned.ExpectSmallestMemory(spec, batch);
+    }
+  }
+  for (const std::int64_t batch : {1, 32, 4096}) {
+    for (const Card& card : {kCards[2], kCards[3], kCards[4]}) {
+      SCOPED_TRACE(::testing::Message() << batch << " samples on " << card.name);
+      planned.ExpectFullGroups(SpecOf(false), batch, card);
+    }
   }
 }
 
 std::string CaseName(const ::testing::TestParamInfo<std::string>& info) { return info.param; }
 
-INSTANTIATE_TEST_SUITE_P(Cases, BenchPlans, ::testing::Values("mlp_784_128_10", "fashion_cnn", "vgg16_cifar"),
+INSTANTIATE_TEST_SUITE_P(Cases, BenchPlans,
+                         ::testing::Values("mlp_784_128_10", "mlp_784_1024_1024_10", "fashion_cnn", "lenet",
+                                           "vgg16_cifar", "mlp_4096x4"),
                          CaseName);
 
 TEST(LaunchPlans, OfTheParityTableFitEveryCard) {
@@ -165,6 +147,18 @@ TEST(LaunchPlans, OfTheParityTableFitEveryCard) {
     network.spec.trajectories = seed % 2 == 0;
     network.spec.statistics = seed % 3 == 0;
     PlannedNetwork(std::move(network.definition)).ExpectPlans(network.spec, {1, 7, 4096});
+  }
+}
+
+// Filters with long memories, states of every neuron type.
+TEST(LaunchPlans, OfEveryNeuronAndSynapseFitEveryCard) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(::testing::Message() << "network " << seed);
+    RandomNetwork network = MakeRichNetwork(seed);
+    network.spec.trajectories = seed % 2 == 0;
+    const PlannedNetwork planned(std::move(network.definition));
+    planned.ExpectPlans(network.spec, {1, 7, 4096});
+    planned.ExpectSmallestMemory(network.spec, 7);
   }
 }
 

@@ -267,7 +267,7 @@ class Folds : public DeviceTest {
     state.filters = {filters.synapse,       filters.synapse_decay, filters.synapse_gain,
                      filters.probe_synapse, filters.probe_decay,   filters.probe_gain};
     state.skip = skip;
-    auto* const clock = Put(std::vector<std::int64_t>{0});
+    auto* const clock = Put(std::vector<std::int64_t>(kSamples, 0));
     state.clock = clock;
     state.total = Put(std::vector<double>(kNeurons, 0.0));
     state.start = Put(std::vector<double>(kNeurons, 0.0));
@@ -278,7 +278,8 @@ class Folds : public DeviceTest {
     auto* const last = Make<float>(kNeurons);
     const cuda::Fold fold{kSamples, kSteps, kSize, {Put(counts), CellType::kInt32, kSize}, false, state};
     const std::int64_t counted = 2 * kSteps - skip;  // the same chunk twice
-    Run({fold, cuda::AdvanceClock{clock, kSteps}, fold, cuda::FoldRead{kSamples, kSize, state, counted, mean},
+    Run({fold, cuda::AdvanceClock{kSamples, clock, kSteps}, fold,
+         cuda::FoldRead{kSamples, kSize, state, counted, mean},
          cuda::FoldRead{kSamples, kSize, state, 0, last}});
     const std::vector<float> got_mean = Get(mean, kNeurons);
     const std::vector<float> got_last = Get(last, kNeurons);
@@ -326,7 +327,7 @@ TEST_P(Probes, GatherWhatProbeStateGathers) {
     probe.size = kSize;
     probe.source = {Put(values), CellType::kFloat, kSize};
     probe.skip = 5;
-    probe.clock = Put(std::vector<std::int64_t>{0});
+    probe.clock = Put(std::vector<std::int64_t>(kSamples, 0));
     probe.filtered = filtered;
     probe.decay = static_cast<float>(0.9);
     probe.gain = static_cast<float>(1 - 0.9);

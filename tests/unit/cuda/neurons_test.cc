@@ -1,0 +1,225 @@
+// Every neuron type of the scan against the CPU's step of a layer, by bytes and in chunks.
+
+#include "kernels/cpu/neurons.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "kernels/cuda/program.h"
+#include "server/engine/cuda_neurons.h"
+#include "server/engine/neuron_models.h"
+#include "tests/support/cuda_devices.h"
+#include "tests/support/every_kind.h"
+#include "tests/support/random.h"
+
+namespace spikeserve::testing {
+namespace {
+
+using engine::CudaKindOf;
+using engine::Layer;
+using engine::NeuronModel;
+using engine::SimulationSpec;
+
+constexpr std::int64_t kSamples = 3;
+constexpr std::int64_t kSize = 37;
+constexpr std::int64_t kSteps = 120;
+constexpr std::int64_t kOperation = 5;
+constexpr auto kNeurons = static_cast<std::size_t>(kSamples * kSize);
+constexpr auto kEmissions = static_cast<std::size_t>(kSamples * kSteps * kSize);
+const std::vector<std::uint32_t> kPlaces = {4, 0, 17};  // of the samples in their request
+
+Layer LayerOf(const NeuronModel& model) {
+  Layer layer;
+  layer.kind = engine::LayerKind::kNeuron;
+  layer.operation = kOperation;
+  layer.size = kSize;
+  layer.model = model;
+  return layer;
+}
+
+SimulationSpec Spec() {
+  SimulationSpec spec;
+  spec.settings.seed = 0x123456789abcdefU;
+  return spec;
+}
+
+// What a layer of the CPU gives for its currents.
+struct CpuLayer {
+  std::vector<float> emissions, voltages;         // [sample][step][neuron]
+  std::vector<float> states[cuda::kNeuronState];  // [sample][neuron] at the end
+  std::vector<std::int64_t> spikes;               // [sample]
+};
+
+CpuLayer OnCpu(const BusyModel& busy, const std::vector<float>& currents, const std::vector<float>& bias,
+               const std::vector<float>& start) {
+  const engine::NeuronConstants constants = engine::MakeNeuronConstants(busy.model, 0.001);
+  CpuLayer layer;
+  for (std::int64_t sample = 0; sample < kSamples; ++sample) {
+    std::vector<float> voltage = engine::HasVoltage(busy.model) ? start : std::vector<float>();
+    std::vector<float> second(constants.has_second ? kSize : 0), third(constants.has_third ? kSize : 0);
+    std::vector<float> values(kSize);
+    std::vector<std::int32_t> counts(kSize);
+    std::int64_t spikes = 0;
+    for (std::int64_t step = 0; step < kSteps; ++step) {
+      const auto sum =
+          std::span(currents).subspan(static_cast<std::size_t>((sample * kSteps + step) * kSize), kSize);
+      kernels::StepResult result;
+      if (constants.rate) {
+        kernels::StepRates(*constants.rate, sum, bias, third, values);
+      }
+      if (constants.rule) {
+        const auto draws =
+            engine::DrawsOf(Spec(), kPlaces[static_cast<std::size_t>(sample)], kOperation, step);
+        result = kernels::StepSpikingRule(*constants.rule, values, constants.dt_s, voltage, draws, counts);
+      } else if (!constants.rate) {
+        result = kernels::StepNeurons(constants.current, sum, bias, {voltage, second, third}, counts);
+      }
+      EXPECT_TRUE(result.in_range);
+      if (engine::IsSpiking(busy.model)) {
+        values.assign(counts.begin(), counts.end());
+        for (const std::int32_t count : counts) {
+          spikes += constants.is_signed ? std::abs(count) : count;
+        }
+      }
+      layer.emissions.insert(layer.emissions.end(), values.begin(), values.end());
+      layer.voltages.insert(layer.voltages.end(), voltage.begin(), voltage.end());
+    }
+    layer.spikes.push_back(spikes);
+    const std::vector<float>* const states[] = {&voltage, &second, &third};
+    for (int i = 0; i < cuda::kNeuronState; ++i) {
+      layer.states[i].insert(layer.states[i].end(), states[i]->begin(), states[i]->end());
+    }
+  }
+  return layer;
+}
+
+class Neurons : public DeviceTest {
+ protected:
+  static std::vector<float> Chunk(const std::vector<float>& all, std::int64_t from, std::int64_t steps) {
+    std::vector<float> chunk;
+    for (std::int64_t sample = 0; sample < kSamples; ++sample) {
+      const auto first = all.begin() + (sample * kSteps + from) * kSize;
+      chunk.insert(chunk.end(), first, first + steps * kSize);
+    }
+    return chunk;
+  }
+
+  // The scan without what a chunk brings along.
+  cuda::Scan MakeScan(const BusyModel& busy, const std::vector<float>& bias,
+                      const std::vector<float>& start) {
+    const Layer layer = LayerOf(busy.model);
+    engine::LayerConstants constants;
+    constants.neurons = engine::MakeNeuronConstants(busy.model, 0.001);
+    cuda::Scan scan;
+    scan.samples = kSamples;
+    scan.size = kSize;
+    scan.kind = CudaKindOf(layer);
+    scan.neurons = engine::CudaNeuronsOf(layer, constants, Spec());
+    scan.bias = Put(bias);
+    std::vector<float> starts;
+    for (std::int64_t sample = 0; sample < kSamples; ++sample) {
+      starts.insert(starts.end(), start.begin(), start.end());
+    }
+    const auto states = engine::CudaStatesOf(layer);
+    scan.state[0] = states[0] ? Put(starts) : nullptr;
+    for (int i = 1; i < cuda::kNeuronState; ++i) {
+      scan.state[i] = states[static_cast<std::size_t>(i)] ? Put(std::vector<float>(kNeurons, 0)) : nullptr;
+    }
+    scan.clock = clock_ = Put(std::vector<std::int64_t>(kSamples, 0));
+    scan.sample_index = Put(kPlaces);
+    scan.failed = Put(std::vector<std::int32_t>(kSamples, cuda::kNotFailed));
+    scan.sample_spikes = Put(std::vector<std::int64_t>(kSamples, 0));
+    scan.neuron_spikes = Put(std::vector<std::int64_t>(kNeurons, 0));
+    scan.term_count = 1;
+    scan.terms[0].channels = scan.terms[0].stride = kSize;
+    return scan;
+  }
+
+  std::vector<float> RunChunk(cuda::Scan& scan, const std::vector<float>& currents, std::int64_t steps) {
+    const auto count = static_cast<std::size_t>(kSamples * steps * kSize);
+    scan.steps = steps;
+    scan.terms[0].high = Put(currents);
+    scan.voltages = scan.state[0] == nullptr ? nullptr : Make<float>(count);
+    std::vector<float> emissions;
+    if (!cuda::IsSpiking(scan.kind)) {
+      scan.values = Make<float>(count);
+      Run({scan, cuda::AdvanceClock{kSamples, clock_, steps}});
+      return Get(scan.values, count);
+    }
+    auto* const counts = Make<std::int32_t>(count);
+    scan.counts = counts;
+    scan.count_type = cuda::CellType::kInt32;
+    scan.count_stride = kSize;
+    Run({scan, cuda::AdvanceClock{kSamples, clock_, steps}});
+    for (const std::int32_t emitted : Get(counts, count)) {
+      emissions.push_back(static_cast<float>(emitted));
+    }
+    return emissions;
+  }
+
+  void ExpectSame(const BusyModel& busy) {
+    Random random(11);
+    const std::vector<float> currents =
+        random.Floats(static_cast<std::int64_t>(kEmissions), -0.7 * busy.current * Unit(busy),
+                      1.3 * busy.current * Unit(busy));
+    const std::vector<float> bias =
+        random.Floats(kSize, -0.1 * busy.current * Unit(busy), 0.3 * busy.current * Unit(busy));
+    const std::vector<float> start = random.Floats(kSize, 0, 1);
+    const CpuLayer wanted = OnCpu(busy, currents, bias, start);
+    cuda::Scan scan = MakeScan(busy, bias, start);
+    std::int64_t done = 0;
+    bool any = false;
+    for (const std::int64_t steps : {std::int64_t{1}, std::int64_t{50}, kSteps - 51}) {
+      const std::vector<float> got = RunChunk(scan, Chunk(currents, done, steps), steps);
+      EXPECT_TRUE(SameBytes(got, Chunk(wanted.emissions, done, steps))) << "steps from " << done;
+      if (scan.voltages != nullptr) {
+        EXPECT_TRUE(SameBytes(Get(scan.voltages, got.size()), Chunk(wanted.voltages, done, steps)));
+      }
+      for (const float emitted : got) {
+        any = any || emitted != 0.0F;
+      }
+      done += steps;
+    }
+    EXPECT_TRUE(any) << "never emitted anything";
+    for (int i = 0; i < cuda::kNeuronState; ++i) {
+      if (scan.state[i] != nullptr) {
+        EXPECT_TRUE(SameBytes(Get(scan.state[i], kNeurons), wanted.states[i])) << "state " << i;
+      }
+    }
+    if (cuda::IsSpiking(scan.kind)) {
+      EXPECT_EQ(Get(scan.sample_spikes, kSamples), wanted.spikes);
+    }
+    EXPECT_EQ(Get(scan.failed, kSamples), std::vector<std::int32_t>(kSamples, cuda::kNotFailed));
+  }
+
+ private:
+  static double Unit(const BusyModel& busy) { return engine::CurrentUnit(busy.model, 0.001); }
+
+  std::int64_t* clock_ = nullptr;
+};
+
+TEST_P(Neurons, OfEveryTypeAreThoseOfTheCpu) {
+  const std::vector<BusyModel> models = EveryModel();
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    SCOPED_TRACE(::testing::Message() << "model " << i);
+    ExpectSame(models[i]);
+  }
+}
+
+// No alternative of the variant is left out above.
+TEST(NeuronTable, HasEveryModel) {
+  std::vector<bool> seen(std::variant_size_v<NeuronModel>, false);
+  for (const BusyModel& busy : EveryModel()) {
+    seen[busy.model.index()] = true;
+  }
+  for (std::size_t i = 1; i < seen.size(); ++i) {  // 0: no model
+    EXPECT_TRUE(seen[i]) << i;
+  }
+}
+
+SPIKESERVE_ON_DEVICES(Neurons);
+
+}  // namespace
+}  // namespace spikeserve::testing

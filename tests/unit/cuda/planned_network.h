@@ -1,0 +1,210 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "server/engine/cuda_planner.h"
+#include "server/engine/cuda_program.h"
+
+// Launch plans of real networks on real cards, without any device.
+namespace spikeserve::testing {
+
+using engine::CudaLaunchPlan;
+using engine::CudaRun;
+
+constexpr std::int64_t kMega = std::int64_t{1} << 20;
+constexpr std::int64_t kMost31 = (std::int64_t{1} << 31) - 1;
+constexpr std::int64_t kLeastBlock = 128;  // threads of a block, the fewest of any kernel
+
+struct Card {
+  std::string name;
+  std::int64_t memory_mega, l2_mega;
+};
+
+inline const std::vector<Card> kCards = {
+    {"Turing with 1 GB", 1 << 10, 4}, {"Turing", 16 << 10, 4}, {"Ampere", 80 << 10, 40},
+    {"H100", 80 << 10, 50},           {"H200", 141 << 10, 60}, {"without a known L2", 8 << 10, 0}};
+
+inline cuda::DeviceLimits LimitsOf(const Card& card) {
+  cuda::DeviceLimits limits;
+  limits.memory_bytes = card.memory_mega * kMega;
+  limits.l2_bytes = card.l2_mega * kMega;
+  limits.product_workspace_bytes = 32 * kMega;
+  return limits;
+}
+
+// Blocks of the grid, and rows of the product, that a call asks for.
+inline std::int64_t Lines(const cuda::FillZero&) { return 0; }
+inline std::int64_t Lines(const cuda::Copy&) { return 0; }
+inline std::int64_t Lines(const cuda::DigitProduct& product) { return product.rows; }
+inline std::int64_t Lines(const cuda::Activity& activity) { return activity.samples; }
+inline std::int64_t Lines(const cuda::Scan& scan) {
+  return scan.samples * ((scan.size + kLeastBlock - 1) / kLeastBlock);
+}
+template <typename Work>  // kernels that loop over what their grid does not cover
+std::int64_t Lines(const Work&) {
+  return 0;
+}
+
+// A compiled network whose launches are planned, without its weights on any device.
+class PlannedNetwork {
+ public:
+  explicit PlannedNetwork(engine::NetworkDefinition definition)
+      : network_(
+            std::make_shared<engine::Network>(engine::Network::Create(std::move(definition), {}).value())),
+        plan_(engine::Compile(network_).value()),
+        weights_(plan_) {}
+
+  void ExpectPlans(const engine::SimulationSpec& spec, const std::vector<std::int64_t>& batches) const {
+    const CudaRun run(plan_, weights_, spec);
+    for (const Card& card : kCards) {
+      for (const std::int64_t batch : batches) {
+        SCOPED_TRACE(::testing::Message() << batch << " samples on " << card.name);
+        ExpectPlan(run, batch, LimitsOf(card));
+      }
+    }
+  }
+
+  // Groups are as large as the L2 has room for, or as a product needs to keep all processors busy.
+  void ExpectFullGroups(const engine::SimulationSpec& spec, std::int64_t batch, const Card& card) const {
+    const CudaRun run(plan_, weights_, spec);
+    const cuda::DeviceLimits limits = LimitsOf(card);
+    const CudaLaunchPlan launch = Plan(run, batch, limits).value();
+    const std::int64_t hot = engine::DemandOf(run).hot_row_bytes;
+    const bool alone = launch.rows() <= std::max(limits.least_rows, launch.chunk);
+    EXPECT_TRUE(alone || launch.rows() * hot <= limits.l2_bytes) << launch.group << " x " << launch.chunk;
+    const std::int64_t one_more = launch.rows() + launch.chunk;
+    const bool full = one_more > limits.least_rows && one_more * hot > limits.l2_bytes / 4 * 3;
+    EXPECT_TRUE(launch.group == launch.samples || full) << launch.group << " x " << launch.chunk;
+  }
+
+  // The least memory with which a batch is planned is found, holds it, and is just the least.
+  void ExpectSmallestMemory(const engine::SimulationSpec& spec, std::int64_t batch) const {
+    const CudaRun run(plan_, weights_, spec);
+    cuda::DeviceLimits limits = LimitsOf(kCards[3]);
+    std::int64_t refused = 0;
+    std::int64_t enough = limits.memory_bytes;
+    while (enough - refused > 1) {
+      limits.memory_bytes = refused + (enough - refused) / 2;
+      (Plan(run, batch, limits).ok() ? enough : refused) = limits.memory_bytes;
+    }
+    limits.memory_bytes = enough;
+    const CudaLaunchPlan launch = Plan(run, batch, limits).value();
+    EXPECT_LE(BytesOf(run, launch, limits), enough);
+    ExpectPrograms(run, launch);
+    limits.memory_bytes = refused;
+    EXPECT_EQ(Plan(run, batch, limits).status().code(), StatusCode::kResourceExhausted);
+    const std::int64_t least = BytesOf(run, {engine::BatchBucket(batch), 1, 1}, limits);
+    EXPECT_LE(enough - least, least / 50 + kMega);  // what rounding per row may add
+  }
+
+  std::int64_t weight_bytes() const { return weights_.bytes(); }
+  // Elements of all matrices and filters.
+  std::int64_t weight_count() const {
+    std::int64_t count = 0;
+    for (const engine::Layer& layer : plan_.layers) {
+      for (const engine::Term& term : layer.terms) {
+        count +=
+            static_cast<std::int64_t>(std::max(term.product.integers.size(), term.product.floats.size()));
+      }
+    }
+    return count;
+  }
+
+ private:
+  Result<CudaLaunchPlan> Plan(const CudaRun& run, std::int64_t batch,
+                              const cuda::DeviceLimits& limits) const {
+    engine::CudaDemand demand = engine::DemandOf(run);
+    demand.fixed_bytes += weights_.bytes() + limits.product_workspace_bytes;
+    return engine::PlanCudaLaunch(demand, batch, limits);
+  }
+
+  void ExpectPlan(const CudaRun& run, std::int64_t batch, const cuda::DeviceLimits& limits) const {
+    const Result<CudaLaunchPlan> planned = Plan(run, batch, limits);
+    if (!planned.ok()) {
+      EXPECT_EQ(planned.status().code(), StatusCode::kResourceExhausted);
+      EXPECT_GT(BytesOf(run, {engine::BatchBucket(batch), 1, 1}, limits), limits.memory_bytes)
+          << "refused though it fits";
+      return;
+    }
+    const CudaLaunchPlan& launch = planned.value();
+    EXPECT_GE(launch.samples, batch);
+    EXPECT_TRUE(launch.group >= 1 && launch.group <= launch.samples) << launch.group;
+    EXPECT_TRUE(launch.chunk >= 1 && launch.chunk <= run.spec.settings.steps) << launch.chunk;
+    EXPECT_LE(BytesOf(run, launch, limits), limits.memory_bytes);
+    ExpectPrograms(run, launch);
+  }
+
+  // All that a batch takes on the device.
+  std::int64_t BytesOf(const CudaRun& run, const CudaLaunchPlan& launch,
+                       const cuda::DeviceLimits& limits) const {
+    return engine::WorkspaceBytes(run, launch) + weights_.bytes() + limits.product_workspace_bytes;
+  }
+
+  // Lays out buffers without memory: programs only point to them.
+  void ExpectPrograms(const CudaRun& run, const CudaLaunchPlan& launch) const {
+    engine::CudaArena arena;
+    const engine::CudaBuffers buffers = engine::LayOutBuffers(run, launch, arena);
+    const std::vector<engine::LayerConstants> constants = engine::MakeConstants(plan_, run.spec);
+    const engine::CudaScene scene{run, launch, buffers, constants};
+    const std::vector<float> factors(run.spec.probes.size(), 1.0F);
+    const engine::CudaReadRange all{0, launch.samples, 1, factors};
+    ExpectWithinGrids(engine::StateProgram(scene, 0, launch.samples));
+    ExpectWithinGrids(engine::InputProgram(scene));
+    ExpectWithinGrids(engine::ReadingProgram(scene, std::span(&all, 1)));
+    for (const bool wide : {false, true}) {
+      const cuda::Program program = engine::ChunkProgram(scene, launch.chunk, wide);
+      ExpectWithinGrids(program);
+      EXPECT_LE(static_cast<std::int64_t>(program.size()), engine::MostCalls(run, launch));
+      ExpectCover(run, launch, program);
+    }
+  }
+
+  // The groups of a chunk take every sample of every layer through every step, once.
+  void ExpectCover(const CudaRun& run, const CudaLaunchPlan& launch, const cuda::Program& program) const {
+    std::vector<std::int64_t> samples(plan_.layers.size(), 0);
+    std::int64_t product_rows = 0;
+    for (const cuda::Call& call : program) {
+      if (const auto* scan = std::get_if<cuda::Scan>(&call); scan != nullptr && scan->base == nullptr) {
+        samples[engine::Index(scan->layer)] += scan->samples;
+        EXPECT_EQ(scan->steps, launch.chunk);
+        EXPECT_LE(scan->samples, launch.group);
+      }
+      if (const auto* product = std::get_if<cuda::DigitProduct>(&call)) {
+        product_rows += product->rows;
+        EXPECT_EQ(product->depth % cuda::kHalfUnit + product->width % cuda::kHalfUnit, 0);
+        EXPECT_GE(product->stride, product->depth);
+      }
+    }
+    std::int64_t wanted_rows = 0;
+    for (std::size_t l = 0; l < samples.size(); ++l) {
+      EXPECT_EQ(samples[l], run.stepped[l] ? launch.samples : 0) << "layer " << l;
+      for (std::size_t t = 0; t < plan_.layers[l].terms.size(); ++t) {
+        const engine::CudaTerm& term = weights_.term(l, t);
+        const bool conv = term.shape == cuda::ProductShape::kConv;
+        wanted_rows += engine::UsesDigits(run, l, t)
+                           ? launch.samples * launch.chunk * (conv ? cuda::Pixels(term.conv) : 1)
+                           : 0;
+      }
+    }
+    EXPECT_TRUE(product_rows == wanted_rows || product_rows == 0) << product_rows;  // 0: a wide program
+  }
+
+  static void ExpectWithinGrids(const cuda::Program& program) {
+    for (const cuda::Call& call : program) {
+      ASSERT_LE(std::visit([](const auto& work) { return Lines(work); }, call), kMost31);
+    }
+  }
+
+  const std::shared_ptr<const engine::Network> network_;
+  const engine::Plan plan_;
+  const engine::CudaWeights weights_;
+};
+
+}  // namespace spikeserve::testing
