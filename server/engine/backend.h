@@ -6,17 +6,11 @@
 
 #include "server/base/status.h"
 #include "server/engine/network.h"
-#include "server/engine/quantise.h"
 #include "server/engine/simulation.h"
 
 namespace spikeserve::engine {
 
-// How the numbers of a network are kept: exact and fast run in one arithmetic and differ in the bits of the
-// weights behind spiking populations (quantise.h); reference is float64.
-enum class Mode { kExact, kReference, kFast };
-
-// The argument of Compile; reference mode reads no integers.
-constexpr int SpikeWeightBits(Mode mode) { return mode == Mode::kFast ? kFastWeightBits : kWeightBits; }
+enum class Mode { kExact, kReference };
 
 // A device that networks can be resident on. Thread-safe.
 class Backend {
@@ -41,7 +35,7 @@ class Backend {
 
 constexpr std::int64_t kMaxThreads = 1024;
 
-// Which loops the CPU runs exact and fast mode with. The results are the same to the bit; tests compare them.
+// Which loops the CPU runs exact mode with. The results are the same to the bit; tests compare them.
 // kEvents and kDigits force one of the fast paths where it can run a layer at all.
 enum class CpuPath { kAuto, kPlain, kEvents, kDigits };
 

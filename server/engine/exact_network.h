@@ -12,8 +12,7 @@
 
 namespace spikeserve::engine {
 
-// A network on the CPU in exact or fast mode, as its plan was compiled: integer weights, float32
-// neurons. Immutable, hence thread-safe.
+// A network on the CPU in exact mode: 22-bit integer weights, float32 neurons. Immutable, hence thread-safe.
 class ExactNetwork final : public ResidentNetwork {
  public:
   // `pool` and `kept` outlive the network.

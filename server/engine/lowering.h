@@ -7,16 +7,13 @@
 #include "server/base/status.h"
 #include "server/engine/linear_operator.h"
 #include "server/engine/network.h"
-#include "server/engine/quantise.h"
 
 namespace spikeserve::engine {
 
-// Which forms of the weights a product keeps: integers of so many bits beside the sign for spikes and bytes,
-// floats for real values.
+// Which forms of the weights a product keeps: integers for spikes and bytes, floats for real values.
 struct WeightForms {
   bool integers = false;
   bool floats = false;
-  int bits = kWeightBits;
 };
 
 // Turns a chain of linear operations, source first, into one product. Index and sum operations before one

@@ -9,7 +9,6 @@
 #include "kernels/cpu/product.h"
 #include "server/base/status.h"
 #include "server/engine/network.h"
-#include "server/engine/quantise.h"
 #include "server/engine/simulation.h"
 
 namespace spikeserve::engine {
@@ -73,10 +72,8 @@ struct Plan {
 // Weights a composed chain of linear operations may have.
 constexpr std::int64_t kMaxComposedWeights = std::int64_t{1} << 26;
 
-// RESOURCE_EXHAUSTED where linear operations do not compose within kMaxComposedWeights. Weights behind
-// spiking populations become integers of `spike_weight_bits` bits beside the sign, 1 to kWeightBits.
-Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped = {},
-                     int spike_weight_bits = kWeightBits);
+// RESOURCE_EXHAUSTED where linear operations do not compose within kMaxComposedWeights.
+Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped = {});
 
 // Upper bound of the bytes of the plan and of building it, from shapes alone. Fails as Compile does where
 // paths multiply.

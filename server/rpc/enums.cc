@@ -65,12 +65,7 @@ v1::ReadoutKind Encode(engine::ReadoutKind kind) {
 }
 
 v1::Mode Encode(engine::Mode mode) {
-  switch (mode) {
-    case engine::Mode::kExact: return v1::MODE_EXACT;
-    case engine::Mode::kReference: return v1::MODE_REFERENCE;
-    case engine::Mode::kFast: return v1::MODE_FAST;
-  }
-  return v1::MODE_UNSPECIFIED;
+  return mode == engine::Mode::kReference ? v1::MODE_REFERENCE : v1::MODE_EXACT;
 }
 
 v1::NetworkState Encode(serving::NetworkState state) {

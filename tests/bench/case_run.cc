@@ -1,7 +1,6 @@
 #include "tests/bench/case_run.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -45,14 +44,6 @@ std::int64_t SamplesOf(const Case& one) {
   return std::max(one.gate_samples, *std::max_element(one.batches.begin(), one.batches.end()));
 }
 
-constexpr std::array kModes{Mode::kExact, Mode::kFast};
-
-// What the rows of a mode share: whether it is right, and how much it spikes.
-struct Gate {
-  Row row;
-  EngineCase::Activity activity;
-};
-
 // A case with everything that its rows share.
 class CaseRun {
  public:
@@ -60,60 +51,56 @@ class CaseRun {
       : case_(one),
         options_(options),
         loaded_(LoadCase(one, options.data, SamplesOf(one))),
-        chain_(MakeChain(*loaded_.network)) {
+        chain_(MakeChain(*loaded_.network)),
+        ours_(loaded_.network, Mode::kExact, CpuPath::kAuto, MostThreads()) {
+    gate_.name = one.name;
+    gate_.steps = one.steps;
+    gate_.input = one.bytes ? "uint8" : "float32";
+    gate_.gate_samples = one.gate_samples;
     CheckClasses();
   }
 
-  // The gate of a mode, and the time of the plain loops, which is taken along.
-  Row RunPlain(std::size_t mode) {
-    Gate& gate = gates_[mode];
-    Row row = gate.row;
+  // The gate, and the time of the plain loops, which is taken along.
+  Row RunPlain() {
+    Row row = gate_;
     row.path = "plain";
     row.threads = MostThreads();
     row.batch = case_.plain_samples;
-    const EngineCase plain(loaded_.network, kModes[mode], CpuPath::kPlain, MostThreads());
-    const EngineCase ours(loaded_.network, kModes[mode], CpuPath::kAuto, MostThreads());
+    const EngineCase plain(loaded_.network, Mode::kExact, CpuPath::kPlain, MostThreads());
     const auto batch = Batch(case_.plain_samples);
     const auto start = std::chrono::steady_clock::now();
     const std::vector<double> outputs = plain.Run(batch, case_.steps);
     row.ours.median = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    gate.row.correct = gate.row.correct && outputs == ours.Run(batch, case_.steps);
-    row.correct = gate.row.correct;
+    gate_.correct = gate_.correct && outputs == ours_.Run(batch, case_.steps);
+    row.correct = gate_.correct;
     return row;
   }
 
-  // One row for each mode.
-  std::vector<Row> Run(std::int64_t batch, std::int64_t threads) {
+  Row Run(std::int64_t batch, std::int64_t threads) {
+    Row row = gate_;
+    row.batch = batch;
+    row.threads = threads;
+    if (!row.correct) return row;
     engine::ThreadPool pool(threads);
-    const EngineCase exact(loaded_.network, kModes[0], CpuPath::kAuto, threads);
-    const EngineCase fast(loaded_.network, kModes[1], CpuPath::kAuto, threads);
+    const EngineCase ours(loaded_.network, Mode::kExact, CpuPath::kAuto, threads);
     StepLoop loop(chain_, case_.steps, batch, pool, false);
     StepLoop hoisted(chain_, case_.steps, batch, pool, true);
     FloatForward pass(chain_, batch, threads);
     const std::span<const float> inputs = Floats(batch);
-    const std::vector<Times> times = TimeInTurn(
-        {[&] { exact.Run(Batch(batch), case_.steps); }, [&] { fast.Run(Batch(batch), case_.steps); },
-         [&] { loop.Run(inputs); }, [&] { hoisted.Run(inputs); }, [&] { pass.Run(inputs); }},
-        options_.repetitions, options_.window_s);
-    std::vector<Row> rows;
-    for (std::size_t mode = 0; mode < kModes.size(); ++mode) {
-      Row row = gates_[mode].row;
-      row.batch = batch;
-      row.threads = threads;
-      row.ours = times[mode];
-      row.step_loop = times[2];
-      row.hoisted = times[3];
-      row.float_pass = times[4];
-      rows.push_back(std::move(row));
-    }
-    return rows;
+    const std::vector<Times> times =
+        TimeInTurn({[&] { ours.Run(Batch(batch), case_.steps); }, [&] { loop.Run(inputs); },
+                    [&] { hoisted.Run(inputs); }, [&] { pass.Run(inputs); }},
+                   options_.repetitions, options_.window_s);
+    row.ours = times[0];
+    row.step_loop = times[1];
+    row.hoisted = times[2];
+    row.float_pass = times[3];
+    return row;
   }
 
   void SetWork(const Ceilings& ceilings, Row& row) const {
-    const bool fast = row.mode == NameOf(Mode::kFast);
-    const EngineCase::Activity& activity = gates_[fast ? 1 : 0].activity;
-    row.work = CountWork(chain_, case_.steps, row.batch, activity.synaptic_operations / case_.gate_samples,
-                         activity.spikes / case_.gate_samples, case_.bytes ? 1 : 4, fast ? 2 : 4);
+    row.work = CountWork(chain_, case_.steps, row.batch, activity_.synaptic_operations / case_.gate_samples,
+                         activity_.spikes / case_.gate_samples, case_.bytes ? 1 : 4);
     row.floor = FloorOf(row.work, ceilings);
   }
 
@@ -131,41 +118,33 @@ class CaseRun {
     return {std::as_bytes(std::span(loaded_.floats)).data(), samples, engine::DataType::kFloat32};
   }
 
-  // Ours against the step loop, the float network and the labels, in each mode.
+  // Ours against the step loop, the float network and the labels.
   void CheckClasses() {
     const std::int64_t samples = case_.gate_samples;
     const std::size_t size = Index(chain_.out_size());
+    const std::vector<double> outputs = ours_.Run(Batch(samples), case_.steps);
+    activity_ = ours_.Count(Batch(samples), case_.steps);
+    const auto classes = Classes(std::span(outputs), size);
     engine::ThreadPool pool(MostThreads());
     const std::vector<float> stepped =
         StepLoop(chain_, case_.steps, samples, pool, false).Run(Floats(samples));
-    const auto stepped_classes = Classes(std::span<const float>(stepped), size);
     FloatForward pass(chain_, samples, MostThreads());
     const auto float_classes = Classes(pass.Run(Floats(samples)), size);
-    for (std::size_t mode = 0; mode < kModes.size(); ++mode) {
-      const EngineCase ours(loaded_.network, kModes[mode], CpuPath::kAuto, MostThreads());
-      const std::vector<double> outputs = ours.Run(Batch(samples), case_.steps);
-      gates_[mode].activity = ours.Count(Batch(samples), case_.steps);
-      const auto classes = Classes(std::span(outputs), size);
-      Row& gate = gates_[mode].row;
-      gate.name = case_.name;
-      gate.mode = NameOf(kModes[mode]);
-      gate.steps = case_.steps;
-      gate.input = case_.bytes ? "uint8" : "float32";
-      gate.gate_samples = samples;
-      gate.step_loop_agreement = Agreement(classes, stepped_classes);
-      gate.float_agreement = Agreement(classes, float_classes);
-      gate.correct = gate.step_loop_agreement >= kWantedAgreement;
-      if (loaded_.labels.empty()) continue;
-      gate.accuracy = Agreement(classes, loaded_.labels);
-      gate.float_accuracy = Agreement(float_classes, loaded_.labels);
-    }
+    gate_.step_loop_agreement = Agreement(classes, Classes(std::span<const float>(stepped), size));
+    gate_.float_agreement = Agreement(classes, float_classes);
+    gate_.correct = gate_.step_loop_agreement >= kWantedAgreement;
+    if (loaded_.labels.empty()) return;
+    gate_.accuracy = Agreement(classes, loaded_.labels);
+    gate_.float_accuracy = Agreement(float_classes, loaded_.labels);
   }
 
   const Case& case_;
   const RunOptions& options_;
   LoadedCase loaded_;
   Chain chain_;
-  std::array<Gate, kModes.size()> gates_;
+  EngineCase ours_;
+  EngineCase::Activity activity_;
+  Row gate_;
 };
 
 }  // namespace
@@ -179,20 +158,18 @@ void RunCase(const Case& one, const RunOptions& options, const std::vector<Ceili
     }
     done(std::move(row));
   };
-  for (std::size_t mode = 0; mode < kModes.size(); ++mode) finish(run.RunPlain(mode));
+  finish(run.RunPlain());
   for (const std::int64_t batch : one.batches) {
     for (const std::int64_t threads : options.threads) {
-      for (Row& row : run.Run(batch, threads)) {
-        if (row.correct) {
-          AloneOptions alone;
-          alone.data = options.data;
-          alone.mode = row.mode;
-          alone.batch = batch;
-          alone.threads = threads;
-          row.peak_bytes = PeakBytesAlone(one, alone);
-        }
-        finish(std::move(row));
+      Row row = run.Run(batch, threads);
+      if (row.correct) {
+        AloneOptions alone;
+        alone.data = options.data;
+        alone.batch = batch;
+        alone.threads = threads;
+        row.peak_bytes = PeakBytesAlone(one, alone);
       }
+      finish(std::move(row));
     }
   }
 }

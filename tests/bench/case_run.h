@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "tests/bench/cases.h"
@@ -18,16 +17,14 @@ struct RunOptions {
   std::vector<std::int64_t> threads = {1, 2};
 };
 
-// Checks a case in exact and in fast mode, then times both with every batch and number of threads against the
-// step loop, the step loop with a hoisted first product and the float pass, in turn. Calls `done` with each
-// row.
+// Checks a case, then times it with every batch and number of threads against the step loop, the step loop
+// with a hoisted first product and the float pass, in turn. Calls `done` with each row.
 void RunCase(const Case& one, const RunOptions& options, const std::vector<Ceilings>& ceilings,
              const std::function<void(Row)>& done);
 
 // The engine alone on inputs of a case.
 struct AloneOptions {
   std::filesystem::path data;
-  std::string mode = "exact";
   std::int64_t steps = 0;  // 0: those of the case
   std::int64_t batch = 1;
   std::int64_t threads = 2;

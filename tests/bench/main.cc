@@ -72,7 +72,6 @@ int Main(int argc, char** argv) {
   app.add_option("--threads", options.run.threads, "numbers of threads")->check(CLI::Range(1, 64));
   app.add_flag("--quick", options.quick, "few and short times");
   app.add_option("--alone", options.alone, "run this case once, print seconds and peak memory");
-  app.add_option("--mode", options.how.mode, "of --alone")->check(CLI::IsMember({"exact", "fast"}));
   app.add_option("--steps", options.how.steps, "of --alone")->check(CLI::PositiveNumber);
   app.add_option("--batch", options.how.batch, "of --alone")->check(CLI::PositiveNumber);
   app.add_option("--window", options.how.window_s, "seconds that --alone repeats its run for");

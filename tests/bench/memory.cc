@@ -54,9 +54,7 @@ std::int64_t PeakBytes() {
 AloneResult RunAlone(const Case& one, const AloneOptions& options) {
   const std::int64_t steps = options.steps > 0 ? options.steps : one.steps;
   const LoadedCase loaded = LoadCase(one, options.data, std::max(options.batch, options.accuracy_samples));
-  const engine::Mode mode =
-      options.mode == NameOf(engine::Mode::kFast) ? engine::Mode::kFast : engine::Mode::kExact;
-  const EngineCase ours(loaded.network, mode, engine::CpuPath::kAuto, options.threads);
+  const EngineCase ours(loaded.network, engine::Mode::kExact, engine::CpuPath::kAuto, options.threads);
   EngineCase::Batch batch{std::as_bytes(std::span(loaded.floats)).data(), options.batch,
                           engine::DataType::kFloat32};
   if (one.bytes) {
@@ -74,9 +72,9 @@ AloneResult RunAlone(const Case& one, const AloneOptions& options) {
 
 std::int64_t PeakBytesAlone(const Case& one, const AloneOptions& options) {
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
-  const std::string command = "'" + program + "' --alone " + one.name + " --mode " + options.mode +
-                              " --data '" + options.data.string() + "' --batch " +
-                              std::to_string(options.batch) + " --threads " + std::to_string(options.threads);
+  const std::string command = "'" + program + "' --alone " + one.name + " --data '" + options.data.string() +
+                              "' --batch " + std::to_string(options.batch) + " --threads " +
+                              std::to_string(options.threads);
   FILE* out = popen(command.c_str(), "r");
   if (out == nullptr) return 0;
   std::string text;

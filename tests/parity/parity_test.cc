@@ -140,8 +140,6 @@ TEST_P(Parity, ExactTrajectoryIsIndependentOfBatchChunksAndThreads) {
   ExpectIndependence(Mode::kExact);
 }
 
-TEST_P(Parity, FastSampleIsIndependentOfBatchChunksAndThreads) { ExpectIndependence(Mode::kFast); }
-
 TEST_P(Parity, ReferenceSampleIsIndependentOfBatchChunksAndThreads) {
   network_.spec.trajectories = true;
   ExpectIndependence(Mode::kReference);

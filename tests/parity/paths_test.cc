@@ -49,19 +49,13 @@ class Paths : public ::testing::TestWithParam<int> {
   ~Paths() override { kernels::ForceCpuTarget(""); }
 
   static void ExpectSameBytes(const RandomNetwork& network, std::uint64_t seed) {
-    for (const Mode mode : {Mode::kExact, Mode::kFast}) {
-      SCOPED_TRACE(mode == Mode::kFast ? "fast" : "exact");
-      ExpectSameBytes(network, seed, mode);
-    }
-  }
-
-  static void ExpectSameBytes(const RandomNetwork& network, std::uint64_t seed, Mode mode) {
     const std::vector<Sample> samples = RandomSamples(network, 8, seed);
-    const Reading plain = Simulate(Load(network.definition, mode, 1, CpuPath::kPlain), network.spec, samples);
+    const Reading plain =
+        Simulate(Load(network.definition, Mode::kExact, 1, CpuPath::kPlain), network.spec, samples);
     for (const std::string& target : kernels::CpuTargets()) {
       kernels::ForceCpuTarget(target);
       for (const CpuPath path : {CpuPath::kAuto, CpuPath::kEvents, CpuPath::kDigits}) {
-        const Reading fast = Simulate(Load(network.definition, mode, 2, path), network.spec, samples);
+        const Reading fast = Simulate(Load(network.definition, Mode::kExact, 2, path), network.spec, samples);
         for (std::size_t i = 0; i < samples.size(); ++i) {
           EXPECT_TRUE(ReadingBytes(fast, i) == ReadingBytes(plain, i))
               << target << ", path " << static_cast<int>(path) << ", sample " << i;
@@ -111,26 +105,20 @@ TEST_P(Paths, Convolutional) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Paths, ::testing::Range(1, kNetworks + 1));
 
-// The comparison above would say nothing if no layer of those networks took the fast loops, or none took
-// those for 16-bit weights.
-class FastPlan : public ::testing::TestWithParam<Mode> {};
-
-TEST_P(FastPlan, TakesTheLayersOfConvolutionalNetworks) {
+// The comparison above would say nothing if no layer of those networks took the fast loops.
+TEST(FastPlan, TakesTheLayersOfConvolutionalNetworks) {
   int usable = 0;
   int packed = 0;
-  int narrow = 0;
   int pooled = 0;
   for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
     auto network = engine::Network::Create(MakeRandomCnn(seed).definition, {});
     ASSERT_TRUE(network.ok());
-    const auto plan = engine::Compile(std::make_shared<const engine::Network>(std::move(network).value()), {},
-                                      engine::SpikeWeightBits(GetParam()));
+    const auto plan = engine::Compile(std::make_shared<const engine::Network>(std::move(network).value()));
     ASSERT_TRUE(plan.ok());
     for (const engine::FastLayer& layer : engine::MakeFastPlan(plan.value())) {
       usable += layer.usable ? 1 : 0;
       for (const engine::FastTerm& term : layer.terms) {
         packed += term.events.empty() ? 0 : 1;
-        narrow += !term.events.empty() && term.events.narrow() ? 1 : 0;
         pooled += term.runs.runs() > 0 ? 1 : 0;
       }
     }
@@ -138,10 +126,7 @@ TEST_P(FastPlan, TakesTheLayersOfConvolutionalNetworks) {
   EXPECT_GE(usable, kNetworks);
   EXPECT_GE(packed, kNetworks / 2);
   EXPECT_GE(pooled, kNetworks / 8);
-  EXPECT_EQ(narrow, GetParam() == Mode::kFast ? packed : 0);
 }
-
-INSTANTIATE_TEST_SUITE_P(Modes, FastPlan, ::testing::Values(Mode::kExact, Mode::kFast));
 
 TEST(CpuTargets, CanBeForced) {
   for (const std::string& target : kernels::CpuTargets()) {

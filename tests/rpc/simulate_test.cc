@@ -113,27 +113,6 @@ TEST_F(SimulateTest, ReferenceModeAnswersInDoublePrecision) {
   EXPECT_EQ(response.classification().scores().data_type(), v1::DATA_TYPE_FLOAT64);
 }
 
-TEST_F(SimulateTest, FastModeAnswersInSinglePrecisionAndSaysSo) {
-  Start();
-  const std::string bytes = EncodeNetwork(WideMlp()).SerializeAsString();
-  v1::LoadNetworkHeader header = Header("net", bytes);
-  header.set_mode(v1::MODE_FAST);
-  ASSERT_TRUE(Upload(header, bytes).ok());
-  v1::SimulateRequest request = Request("net", {1.5F});
-  v1::SimulateResponse response;
-  ASSERT_TRUE(Simulate(request, &response).ok());
-  EXPECT_EQ(response.settings().mode(), v1::MODE_FAST);
-  EXPECT_EQ(response.probes(0).outputs().data_type(), v1::DATA_TYPE_FLOAT32);
-  const std::vector<double> beyond{1e39};  // more than a float32 holds
-  v1::Array& input = *request.mutable_inputs(0);
-  input.set_data_type(v1::DATA_TYPE_FLOAT64);
-  input.set_data(beyond.data(), sizeof(double));
-  const grpc::Status status = Simulate(request);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_THAT(status.error_message(),
-              HasSubstr("allowed are finite numbers up to the largest float32 outside of reference mode"));
-}
-
 TEST_F(SimulateTest, UsesTheNetworksDefaultsWhereTheRequestIsSilent) {
   StartWithNetwork();
   v1::SimulateRequest request = Request("net", {1});

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from spikeserve._messages import MODES
 from spikeserve.cli.common import (
     ServerOptions,
     echo_json,
@@ -23,13 +22,7 @@ from spikeserve.results import NetworkInfo
 @click.argument("name")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--version", type=click.IntRange(min=1), help="Default: one above the highest.")
-@click.option(
-    "--mode",
-    type=click.Choice(list(MODES)),
-    default="exact",
-    show_default=True,
-    help="fast: 16-bit weights behind spikes. reference: float64, slow.",
-)
+@click.option("--mode", type=click.Choice(["exact", "reference"]), default="exact", show_default=True)
 @json_option
 @server_options
 def load_command(
