@@ -15,6 +15,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using IntTag = hn::CappedTag<std::int32_t, 16>;
 using ShortTag = hn::CappedTag<std::uint16_t, 32>;
 using Int = hn::Vec<IntTag>;
+using NarrowTag = hn::Rebind<std::int16_t, IntTag>;  // as many lanes
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(IntTag()));
 constexpr int kVectors = static_cast<int>(kLaneUnit) / kLanes;
 constexpr int kShorts = static_cast<int>(hn::MaxLanes(ShortTag()));
@@ -54,8 +55,14 @@ void Collect(const EventList& events, int digit, std::span<const CellRange> rang
   groups.groups = silent ? 0 : step_of - groups.steps.data();
 }
 
+HWY_INLINE Int LoadWeights(const std::int32_t* at) { return hn::Load(IntTag(), at); }
+HWY_INLINE Int LoadWeights(const std::int16_t* at) {
+  return hn::PromoteTo(IntTag(), hn::Load(NarrowTag(), at));
+}
+
 // Leaves the running sums after each step in running [steps][kLaneUnit].
-HWY_INLINE void RunSums(const SpikeGroups& groups, const std::int32_t* tile, std::int32_t* running) {
+template <typename Weight>
+HWY_INLINE void RunSums(const SpikeGroups& groups, const Weight* tile, std::int32_t* running) {
   const IntTag d;
   Int sums[kVectors];
   for (int v = 0; v < kVectors; ++v) {
@@ -68,16 +75,17 @@ HWY_INLINE void RunSums(const SpikeGroups& groups, const std::int32_t* tile, std
     std::memcpy(&rows, row, sizeof(rows));
     std::int32_t* const out = running + *step;
     for (int v = 0; v < kVectors; ++v) {
-      const std::int32_t* const at = tile + v * kLanes;
-      const Int left = hn::Add(hn::Load(d, at + (rows & 0xffff)), hn::Load(d, at + (rows >> 16 & 0xffff)));
-      const Int right = hn::Add(hn::Load(d, at + (rows >> 32 & 0xffff)), hn::Load(d, at + (rows >> 48)));
+      const Weight* const at = tile + v * kLanes;
+      const Int left = hn::Add(LoadWeights(at + (rows & 0xffff)), LoadWeights(at + (rows >> 16 & 0xffff)));
+      const Int right = hn::Add(LoadWeights(at + (rows >> 32 & 0xffff)), LoadWeights(at + (rows >> 48)));
       sums[v] = hn::Add(sums[v], hn::Add(left, right));
       hn::Store(sums[v], d, out + v * kLanes);
     }
   }
 }
 
-void Add(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out) {
+template <typename Weight>
+HWY_INLINE void Add(const SpikeGroups& groups, const Weight* tile, int digit, const GroupSums& out) {
   const IntTag d;
   RunSums(groups, tile, out.running);
   Int before[kVectors];
@@ -96,6 +104,13 @@ void Add(const SpikeGroups& groups, const std::int32_t* tile, int digit, const G
   }
 }
 
+void AddWide(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out) {
+  Add(groups, tile, digit, out);
+}
+void AddNarrow(const SpikeGroups& groups, const std::int16_t* tile, int digit, const GroupSums& out) {
+  Add(groups, tile, digit, out);
+}
+
 }  // namespace spikeserve::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -103,7 +118,8 @@ HWY_AFTER_NAMESPACE();
 namespace spikeserve::kernels {
 
 HWY_EXPORT(Collect);
-HWY_EXPORT(Add);
+HWY_EXPORT(AddWide);
+HWY_EXPORT(AddNarrow);
 
 void CollectSpikes(const EventList& events, int digit, std::span<const CellRange> ranges, std::int64_t steps,
                    std::int64_t zero_row, SpikeGroups& groups) {
@@ -122,7 +138,12 @@ void CollectSpikes(const EventList& events, int digit, std::span<const CellRange
 
 void AddSpikes(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out) {
   if (groups.groups > 0) {
-    HWY_DYNAMIC_DISPATCH(Add)(groups, tile, digit, out);
+    HWY_DYNAMIC_DISPATCH(AddWide)(groups, tile, digit, out);
+  }
+}
+void AddSpikes(const SpikeGroups& groups, const std::int16_t* tile, int digit, const GroupSums& out) {
+  if (groups.groups > 0) {
+    HWY_DYNAMIC_DISPATCH(AddNarrow)(groups, tile, digit, out);
   }
 }
 

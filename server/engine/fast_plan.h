@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/cpu/event_weights.h"
 #include "kernels/cpu/packed_weights.h"
 #include "kernels/cpu/pool_cells.h"
-#include "kernels/cpu/sliced_weights.h"
 #include "server/engine/plan.h"
 
 namespace spikeserve::engine {
@@ -20,12 +20,12 @@ struct FastTerm {
   std::int64_t cells = 0;
   std::int64_t unit =
       1;  // cells that are under a window, and in a tile of the weights, together or not at all
-  kernels::CellRuns runs;                       // where the product gathers its cells
-  kernels::SlicedWeights<std::int32_t> events;  // behind spiking populations
-  kernels::PackedWeights<float> floats;         // behind inputs
-  kernels::PackedWeights<double> integers;      // behind inputs that take bytes
+  kernels::CellRuns runs;                   // where the product gathers its cells
+  kernels::EventWeights events;             // behind spiking populations
+  kernels::PackedWeights<float> floats;     // behind inputs
+  kernels::PackedWeights<double> integers;  // behind inputs that take bytes
 
-  std::int32_t largest_weight = 0;  // magnitude, of `events`
+  std::int32_t largest_weight = 0;  // magnitude, of the weights as integers
 
   bool empty() const { return pixels == 0; }
   // Weights behind one output, windows over the edge left out.

@@ -55,8 +55,8 @@ const std::int32_t* WindowSums::Sum(std::int64_t first_slice, std::int64_t slice
     const kernels::GroupSums out{steps_, sums_.data() + slice * kernels::kLaneUnit, stride, running_.data()};
     for (std::int64_t tile = 0; tile < term_->events.tiles(); ++tile) {
       for (int digit = 0; digit < digits_; ++digit) {
-        kernels::AddSpikes(spikes_[Index(tile * digits_ + digit)],
-                           term_->events.tile(first_slice + slice, tile), digit, out);
+        term_->events.AddSpikes(spikes_[Index(tile * digits_ + digit)], first_slice + slice, tile, digit,
+                                out);
       }
     }
   }
