@@ -60,9 +60,20 @@ HWY_INLINE Int LoadWeights(const std::int16_t* at) {
   return hn::PromoteTo(IntTag(), hn::Load(NarrowTag(), at));
 }
 
+// To the second-level cache.
+HWY_INLINE void FetchAhead([[maybe_unused]] const void* line) {
+#if defined(__GNUC__)
+  __builtin_prefetch(line, 0, 2);
+#endif
+}
+
 // Leaves the running sums after each step in running [steps][kLaneUnit].
-template <typename Weight>
-HWY_INLINE void RunSums(const SpikeGroups& groups, const Weight* tile, std::int32_t* running) {
+template <bool kAhead, typename Weight>
+HWY_INLINE void RunSums(const SpikeGroups& groups, const Weight* tile, std::int32_t* running,
+                        std::span<const Weight> next) {
+  constexpr std::size_t kLine = 64 / sizeof(Weight);  // of the cache
+  const Weight* line = next.data();
+  const Weight* const last_line = line + next.size() - (kAhead ? kLine : 0);
   const IntTag d;
   Int sums[kVectors];
   for (int v = 0; v < kVectors; ++v) {
@@ -71,6 +82,10 @@ HWY_INLINE void RunSums(const SpikeGroups& groups, const Weight* tile, std::int3
   const std::uint16_t* row = groups.rows.data();
   const std::uint16_t* step = groups.steps.data();
   for (const std::uint16_t* const end = step + groups.groups; step != end; ++step, row += kGroupRows) {
+    if (kAhead) {
+      FetchAhead(line);
+      line = std::min(line + kLine, last_line);
+    }
     std::uint64_t rows;  // one load for all four
     std::memcpy(&rows, row, sizeof(rows));
     std::int32_t* const out = running + *step;
@@ -85,9 +100,14 @@ HWY_INLINE void RunSums(const SpikeGroups& groups, const Weight* tile, std::int3
 }
 
 template <typename Weight>
-HWY_INLINE void Add(const SpikeGroups& groups, const Weight* tile, int digit, const GroupSums& out) {
+HWY_INLINE void Add(const SpikeGroups& groups, const Weight* tile, int digit, const GroupSums& out,
+                    std::span<const Weight> next) {
   const IntTag d;
-  RunSums(groups, tile, out.running);
+  if (next.empty()) {
+    RunSums<false>(groups, tile, out.running, next);
+  } else {
+    RunSums<true>(groups, tile, out.running, next);
+  }
   Int before[kVectors];
   for (int v = 0; v < kVectors; ++v) {
     before[v] = hn::Zero(d);
@@ -104,11 +124,13 @@ HWY_INLINE void Add(const SpikeGroups& groups, const Weight* tile, int digit, co
   }
 }
 
-void AddWide(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out) {
-  Add(groups, tile, digit, out);
+void AddWide(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out,
+             std::span<const std::int32_t> next) {
+  Add(groups, tile, digit, out, next);
 }
-void AddNarrow(const SpikeGroups& groups, const std::int16_t* tile, int digit, const GroupSums& out) {
-  Add(groups, tile, digit, out);
+void AddNarrow(const SpikeGroups& groups, const std::int16_t* tile, int digit, const GroupSums& out,
+               std::span<const std::int16_t> next) {
+  Add(groups, tile, digit, out, next);
 }
 
 }  // namespace spikeserve::kernels::HWY_NAMESPACE
@@ -136,14 +158,16 @@ void CollectSpikes(const EventList& events, int digit, std::span<const CellRange
   HWY_DYNAMIC_DISPATCH(Collect)(events, digit, ranges, steps, zero_row, groups);
 }
 
-void AddSpikes(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out) {
+void AddSpikes(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out,
+               std::span<const std::int32_t> next) {
   if (groups.groups > 0) {
-    HWY_DYNAMIC_DISPATCH(AddWide)(groups, tile, digit, out);
+    HWY_DYNAMIC_DISPATCH(AddWide)(groups, tile, digit, out, next);
   }
 }
-void AddSpikes(const SpikeGroups& groups, const std::int16_t* tile, int digit, const GroupSums& out) {
+void AddSpikes(const SpikeGroups& groups, const std::int16_t* tile, int digit, const GroupSums& out,
+               std::span<const std::int16_t> next) {
   if (groups.groups > 0) {
-    HWY_DYNAMIC_DISPATCH(AddNarrow)(groups, tile, digit, out);
+    HWY_DYNAMIC_DISPATCH(AddNarrow)(groups, tile, digit, out, next);
   }
 }
 

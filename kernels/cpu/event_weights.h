@@ -38,11 +38,14 @@ class EventWeights {
     return std::visit([](const auto& weights) { return weights.bytes(); }, weights_);
   }
 
-  // kernels::AddSpikes over one tile.
+  // kernels::AddSpikes over one tile. `ahead`: the tile behind it comes closer meanwhile.
   void AddSpikes(const SpikeGroups& groups, std::int64_t slice, std::int64_t tile, int digit,
-                 const GroupSums& out) const {
+                 const GroupSums& out, bool ahead) const {
     std::visit(
-        [&](const auto& weights) { kernels::AddSpikes(groups, weights.tile(slice, tile), digit, out); },
+        [&](const auto& weights) {
+          const auto next = weights.after(slice, tile);
+          kernels::AddSpikes(groups, weights.tile(slice, tile), digit, out, ahead ? next : next.first(0));
+        },
         weights_);
   }
 

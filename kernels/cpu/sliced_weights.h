@@ -41,6 +41,12 @@ class SlicedWeights {
   const T* tile(std::int64_t slice, std::int64_t tile) const {
     return values_.data() + (slice * tiles_ + tile) * tile_size();
   }
+  // The tile that lies behind another; nothing behind the last one.
+  std::span<const T> after(std::int64_t slice, std::int64_t tile) const {
+    const std::int64_t next = slice * tiles_ + tile + 1;
+    return std::span(values_).subspan(static_cast<std::size_t>(next * tile_size()),
+                                      next < slices() * tiles_ ? static_cast<std::size_t>(tile_size()) : 0);
+  }
   std::int64_t bytes() const { return static_cast<std::int64_t>(values_.size() * sizeof(T)); }
 
  private:

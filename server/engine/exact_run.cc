@@ -9,7 +9,7 @@ namespace {
 
 // Spikes of a chunk stay in the cache between the layer that makes them and the layer that reads them.
 constexpr std::int64_t kChunkBytes = std::int64_t{1} << 23;
-constexpr std::int64_t kMaxChunkSteps = 64;
+constexpr std::int64_t kMaxChunkSteps = 128;
 
 bool IsFolded(const Plan& plan, const ProbePlan& probe) {
   const Layer& layer = plan.layers[Index(probe.layer)];

@@ -9,6 +9,8 @@ namespace {
 
 using kernels::CellRange;
 
+constexpr std::int64_t kNearBytes = std::int64_t{1} << 19;  // of weights that stay in the second-level cache
+
 // Replaces `of_tile` by the part of the ranges, which ascend in rows, in the tile's rows [first, end).
 // Both are multiples of a unit, but for the last end.
 void CutToTile(const std::vector<CellRange>& ranges, std::int64_t first, std::int64_t end, std::int64_t unit,
@@ -55,8 +57,9 @@ const std::int32_t* WindowSums::Sum(std::int64_t first_slice, std::int64_t slice
     const kernels::GroupSums out{steps_, sums_.data() + slice * kernels::kLaneUnit, stride, running_.data()};
     for (std::int64_t tile = 0; tile < term_->events.tiles(); ++tile) {
       for (int digit = 0; digit < digits_; ++digit) {
-        term_->events.AddSpikes(spikes_[Index(tile * digits_ + digit)], first_slice + slice, tile, digit,
-                                out);
+        const bool ahead = digit == 0 && term_->events.bytes() > kNearBytes;
+        term_->events.AddSpikes(spikes_[Index(tile * digits_ + digit)], first_slice + slice, tile, digit, out,
+                                ahead);
       }
     }
   }

@@ -33,6 +33,7 @@ engine::Reading EngineCase::Read(const Batch& batch, std::int64_t steps, bool st
   spec.inputs = {{batch.type, false}};
   spec.probes = {0};
   spec.statistics = statistics;
+  spec.in_one = resident_->runs_in_one();  // as a request that wants no reports
   const std::int64_t bytes = network_->size(network_->inputs()[0]) * engine::SizeOf(batch.type);
   std::vector<engine::SampleInputs> samples(Index(batch.samples));
   for (std::int64_t i = 0; i < batch.samples; ++i) samples[Index(i)].data = {batch.data + i * bytes};
