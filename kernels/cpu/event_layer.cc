@@ -132,15 +132,27 @@ HWY_INLINE void StoreCounts(Float spikes, std::uint8_t* out, std::int64_t room) 
   }
 }
 
+// What the weights of the term's spikes sum up to, rounded once: 2^16 times the high part is exact.
+HWY_INLINE Float SumOf(const EventTerm& term, std::int64_t at) {
+  const FloatTag d;
+  const IntTag ints;
+  const auto sum = hn::LoadU(ints, term.sums + at);
+  if (HWY_LIKELY(term.high == nullptr)) {
+    return hn::ConvertTo(d, sum);
+  }
+  const auto high = hn::Add(hn::LoadU(ints, term.high + at), hn::ShiftRight<16>(sum));
+  const auto low = hn::And(sum, hn::Set(ints, 0xffff));
+  return Fma(hn::ConvertTo(d, high), hn::Set(d, 65536.0F), hn::ConvertTo(d, low));
+}
+
 template <int kVectors>
 HWY_INLINE void AddTerm(const EventTerm& term, std::int64_t step, Padded& scale, Padded& filter,
                         Padded& constant, Float (&total)[kVectors]) {
   const FloatTag d;
-  const std::int32_t* const sums = term.sums + step * kVectors * kLanes;
   for (int i = 0; i < kVectors; ++i) {
     const int at = i * kLanes;
     const Float current = term.constant != nullptr ? hn::Load(d, constant.values + at)
-                                                   : hn::Mul(hn::ConvertTo(d, hn::LoadU(IntTag(), sums + at)),
+                                                   : hn::Mul(SumOf(term, step * kVectors * kLanes + at),
                                                              hn::Load(d, scale.values + at));
     if (term.filtered) {
       const Float held = hn::Load(d, filter.values + at);

@@ -20,8 +20,10 @@ constexpr std::size_t kMaxEventTerms = 4;
 struct EventTerm {
   const float* constant = nullptr;     // [width]; null: the next two fields
   const std::int32_t* sums = nullptr;  // [steps][padded width]
-  const float* scale = nullptr;        // [width]
-  bool filtered = false;               // behind the weights, with one step of delay
+  // Likewise, or null: the sums are then 2^16 * high + sums, of magnitude below 2^40, with sums >= 0.
+  const std::int32_t* high = nullptr;
+  const float* scale = nullptr;  // [width]
+  bool filtered = false;         // behind the weights, with one step of delay
   float decay = 0;
   float* filter = nullptr;  // [width], state
 };

@@ -112,13 +112,20 @@ HWY_INLINE void Add(const SpikeGroups& groups, const Weight* tile, int digit, co
   for (int v = 0; v < kVectors; ++v) {
     before[v] = hn::Zero(d);
   }
-  const std::int32_t* after = out.running;
-  std::int32_t* sums = out.sums;
-  for (std::int64_t step = 0; step < out.steps; ++step, after += kLaneUnit, sums += out.stride) {
+  const auto add = [&](std::int32_t * to, Int added) __attribute__((always_inline)) {
+    hn::Store(hn::Add(hn::Load(d, to), hn::ShiftLeftSame(added, digit)), d, to);
+  };
+  for (std::int64_t step = 0; step < out.steps; ++step) {
     for (int v = 0; v < kVectors; ++v) {
-      const Int now = hn::Load(d, after + v * kLanes);
-      const Int added = hn::ShiftLeftSame(hn::Sub(now, before[v]), digit);
-      hn::Store(hn::Add(hn::Load(d, sums + v * kLanes), added), d, sums + v * kLanes);
+      const Int now = hn::Load(d, out.running + step * kLaneUnit + v * kLanes);
+      const Int added = hn::Sub(now, before[v]);
+      const std::int64_t at = step * out.stride + v * kLanes;
+      if (out.high == nullptr) {
+        add(out.sums + at, added);
+      } else {
+        add(out.sums + at, hn::And(added, hn::Set(d, 0xffff)));
+        add(out.high + at, hn::ShiftRight<16>(added));
+      }
       before[v] = now;
     }
   }

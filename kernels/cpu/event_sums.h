@@ -35,6 +35,8 @@ struct GroupSums {
   std::int64_t steps = 0;
   std::int32_t* sums = nullptr;  // [steps][stride], the first kLaneUnit of each row are added to
   std::int64_t stride = 0;
+  // Likewise, or null where sums fit an int32: a sum is then 2^16 * high + sums.
+  std::int32_t* high = nullptr;
   std::int32_t* running = nullptr;  // [steps][kLaneUnit], room to work in; both lie at vectors' starts
 };
 

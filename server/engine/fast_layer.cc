@@ -14,8 +14,6 @@ namespace {
 using Terms = std::array<kernels::EventTerm, kernels::kMaxEventTerms>;
 using Sums = FastScratch::Sums;
 
-constexpr double kNarrowBound = 2147483647.0;  // of an int32
-
 constexpr double kActive = 0.1;         // share of the sources that spike in a step, about
 constexpr double kWorkPerPart = 2.5e5;  // neuron-steps and rows added: some 20 us
 
@@ -90,23 +88,13 @@ class FastLayerRun {
       stride = fast.cells;
       largest = kernels::LargestByte(std::span(scratch_.fast.cells).first(Index(steps_ * fast.cells)));
     }
-    if (static_cast<double>(largest) * term.product.max_row_sum >= kNarrowBound &&
-        static_cast<double>(MostSpikes(cells, stride, fast.cells)) * fast.largest_weight >= kNarrowBound) {
+    if (!WindowSums::Fits(fast, largest)) {
       return false;
     }
+    largest_cells_[t] = largest;
     scratch_.fast.events[t].Build(cells, stride, steps_, fast.cells, fast.unit,
                                   static_cast<std::int32_t>(largest));
     return true;
-  }
-
-  // Spikes of all cells together, of the step that has most.
-  std::int64_t MostSpikes(const std::uint8_t* counts, std::int64_t stride, std::int64_t cells) const {
-    std::int64_t most = 0;
-    for (std::int64_t step = 0; step < steps_; ++step) {
-      const std::uint8_t* first = counts + step * stride;
-      most = std::max(most, std::accumulate(first, first + cells, std::int64_t{0}));
-    }
-    return most;
   }
 
   // Sums the source's counts under each pooling window, for all steps.
@@ -209,7 +197,7 @@ class FastLayerRun {
   void SetWindows(std::int64_t pixel, Sums& sums) {
     for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
       if (state_.constant[t].empty()) {
-        sums[t].SetWindow(fast_.terms[t], pixel, scratch_.fast.events[t], steps_);
+        sums[t].SetWindow(fast_.terms[t], pixel, scratch_.fast.events[t], largest_cells_[t], steps_);
       }
     }
   }
@@ -223,8 +211,10 @@ class FastLayerRun {
       if (!state_.constant[t].empty()) {
         term.constant = state_.constant[t].data() + first;
       } else {
-        term.sums = sums[t].Sum(block * width_ / kernels::kLaneUnit,
-                                (width + kernels::kLaneUnit - 1) / kernels::kLaneUnit);
+        const WindowSums::Sums sum = sums[t].Sum(block * width_ / kernels::kLaneUnit,
+                                                 (width + kernels::kLaneUnit - 1) / kernels::kLaneUnit);
+        term.sums = sum.low;
+        term.high = sum.high;
         term.scale = constants_.terms[t].scale.data() + first;
       }
     }
@@ -264,6 +254,7 @@ class FastLayerRun {
   const std::int64_t width_ = kernels::EventBlockWidth();
   std::atomic<std::int32_t> largest_ = 0;
   Terms terms_;
+  std::array<std::int64_t, kernels::kMaxEventTerms> largest_cells_{};  // count, [term]
 };
 
 }  // namespace

@@ -103,6 +103,7 @@ FastTerm MakeTerm(const Plan& plan, const Term& term) {
     fast.runs = kernels::CellRuns(product.gather);
   }
   if (population.spiking) {
+    fast.max_row_sum = product.max_row_sum;
     fast.events = {std::span<const std::int32_t>(product.integers), rows, channels,
                    TileRows(rows, fast.unit, tile_rows), narrow};
     return fast;

@@ -26,6 +26,7 @@ struct FastTerm {
   kernels::PackedWeights<double> integers;  // behind inputs that take bytes
 
   std::int32_t largest_weight = 0;  // magnitude, of the weights as integers
+  double max_row_sum = 0;           // likewise, of an output's weights
 
   bool empty() const { return pixels == 0; }
   // Weights behind one output, windows over the edge left out.

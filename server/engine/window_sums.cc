@@ -9,6 +9,8 @@ namespace {
 
 using kernels::CellRange;
 
+constexpr double kNarrowBound = 2147483647.0;               // of an int32
+constexpr double kWideBound = 1099511627776.0;              // 2^40
 constexpr std::int64_t kNearBytes = std::int64_t{1} << 19;  // of weights that stay in the second-level cache
 
 // Replaces `of_tile` by the part of the ranges, which ascend in rows, in the tile's rows [first, end).
@@ -32,9 +34,21 @@ void CutToTile(const std::vector<CellRange>& ranges, std::int64_t first, std::in
 
 }  // namespace
 
+bool WindowSums::Fits(const FastTerm& term, std::int64_t largest) {
+  const auto count = static_cast<double>(largest);
+  if (count * term.max_row_sum < kNarrowBound) {
+    return true;
+  }
+  // The sum over a tile's rows, the low halves of all tiles and digits, and the whole.
+  return static_cast<double>(term.events.tile_rows()) * term.largest_weight < kNarrowBound &&
+         static_cast<double>(term.events.tiles()) * 2 * count * 65536 < kNarrowBound &&
+         count * term.max_row_sum < kWideBound;
+}
+
 void WindowSums::SetWindow(const FastTerm& term, std::int64_t pixel, const kernels::EventList& events,
-                           std::int64_t steps) {
+                           std::int64_t largest, std::int64_t steps) {
   term_ = &term;
+  wide_ = static_cast<double>(largest) * term.max_row_sum >= kNarrowBound;
   steps_ = steps;
   digits_ = events.digits();
   term.Window(pixel, ranges_);
@@ -48,13 +62,19 @@ void WindowSums::SetWindow(const FastTerm& term, std::int64_t pixel, const kerne
   }
 }
 
-const std::int32_t* WindowSums::Sum(std::int64_t first_slice, std::int64_t slices) {
+WindowSums::Sums WindowSums::Sum(std::int64_t first_slice, std::int64_t slices) {
   const std::int64_t stride = slices * kernels::kLaneUnit;
   sums_.resize(std::max(sums_.size(), Index(steps_ * stride)));
   running_.resize(std::max(running_.size(), Index(steps_ * kernels::kLaneUnit)));
   std::fill_n(sums_.begin(), steps_ * stride, 0);
+  if (wide_) {
+    high_.resize(sums_.size());
+    std::fill_n(high_.begin(), steps_ * stride, 0);
+  }
   for (std::int64_t slice = 0; slice < slices; ++slice) {
-    const kernels::GroupSums out{steps_, sums_.data() + slice * kernels::kLaneUnit, stride, running_.data()};
+    const std::int64_t first = slice * kernels::kLaneUnit;
+    const kernels::GroupSums out{steps_, sums_.data() + first, stride, wide_ ? high_.data() + first : nullptr,
+                                 running_.data()};
     for (std::int64_t tile = 0; tile < term_->events.tiles(); ++tile) {
       for (int digit = 0; digit < digits_; ++digit) {
         const bool ahead = digit == 0 && term_->events.bytes() > kNearBytes;
@@ -63,7 +83,7 @@ const std::int32_t* WindowSums::Sum(std::int64_t first_slice, std::int64_t slice
       }
     }
   }
-  return sums_.data();
+  return {sums_.data(), wide_ ? high_.data() : nullptr};
 }
 
 }  // namespace spikeserve::engine

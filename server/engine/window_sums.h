@@ -12,22 +12,31 @@ namespace spikeserve::engine {
 // Belongs to one thread, grows to what its layers need and is reused.
 class WindowSums {
  public:
-  // Goes to the window of an output pixel. `events` are the source's over `steps` steps; both outlive the
-  // sums.
+  // [steps][kLaneUnit * slices]: a sum is 2^16 * high + low, or just low where high is null.
+  struct Sums {
+    const std::int32_t* low = nullptr;
+    const std::int32_t* high = nullptr;
+  };
+
+  // Whether sums of the weights times counts up to `largest` can be had at all.
+  static bool Fits(const FastTerm& term, std::int64_t largest);
+
+  // Goes to the window of an output pixel. `events` are the source's over `steps` steps, no count above
+  // `largest`, which Fits; both outlive the sums.
   void SetWindow(const FastTerm& term, std::int64_t pixel, const kernels::EventList& events,
-                 std::int64_t steps);
-  // [steps][kLaneUnit * slices] sums of the output channels from kLaneUnit * `first_slice` on. They must fit
-  // an int32: the caller has checked the largest count times the row sums. Valid until the next call.
-  const std::int32_t* Sum(std::int64_t first_slice, std::int64_t slices);
+                 std::int64_t largest, std::int64_t steps);
+  // Of the output channels from kLaneUnit * `first_slice` on. Valid until the next call.
+  Sums Sum(std::int64_t first_slice, std::int64_t slices);
 
  private:
   const FastTerm* term_ = nullptr;
   std::int64_t steps_ = 0;
   int digits_ = 0;
+  bool wide_ = false;                         // sums may pass an int32
   std::vector<kernels::CellRange> ranges_;    // of the window
   std::vector<kernels::CellRange> of_tile_;   // of one tile, rows counted from its first
   std::vector<kernels::SpikeGroups> spikes_;  // [tile][digit]
-  kernels::AlignedVector<std::int32_t> sums_, running_;
+  kernels::AlignedVector<std::int32_t> sums_, high_, running_;
 };
 
 }  // namespace spikeserve::engine

@@ -35,8 +35,8 @@ class EventSums : public ::testing::TestWithParam<bool> {
                                               static_cast<std::int32_t>(tile), 1}};
       for (int digit = 0; digit < events.digits(); ++digit) {
         CollectSpikes(events, digit, ranges, kSteps, rows, groups);
-        weights.AddSpikes(groups, slice, tile, digit, {kSteps, sums.data(), kLaneUnit, running.data()},
-                          digit == 0);
+        weights.AddSpikes(groups, slice, tile, digit,
+                          {kSteps, sums.data(), kLaneUnit, nullptr, running.data()}, digit == 0);
       }
     }
     return {sums.begin(), sums.end()};
