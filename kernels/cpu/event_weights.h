@@ -28,6 +28,9 @@ class EventWeights {
   bool empty() const {
     return std::visit([](const auto& weights) { return weights.empty(); }, weights_);
   }
+  std::int64_t slices() const {
+    return std::visit([](const auto& weights) { return weights.slices(); }, weights_);
+  }
   std::int64_t tiles() const {
     return std::visit([](const auto& weights) { return weights.tiles(); }, weights_);
   }

@@ -14,7 +14,9 @@ namespace spikeserve::engine {
 // kFast is kExact with integers of 16 instead of 22 bits for the weights that spikes meet; kReference is
 // float64, step by step, on the CPU.
 enum class Mode { kExact, kFast, kReference };
-constexpr int SpikeBits(Mode mode) { return mode == Mode::kFast ? kFastWeightBits : kExactWeightBits; }
+constexpr std::int32_t LargestWeight(Mode mode) {
+  return mode == Mode::kFast ? kFastLargestWeight : kExactLargestWeight;
+}
 
 // A device that networks can be resident on. Thread-safe.
 class Backend {
@@ -40,7 +42,8 @@ class Backend {
 constexpr std::int64_t kMaxThreads = 1024;
 
 // Which loops the CPU runs exact and fast mode with. The results are the same to the bit; tests compare them.
-enum class CpuPath { kAuto, kPlain };
+// kEvents and kDigits force one of the fast paths where it can run a layer at all.
+enum class CpuPath { kAuto, kPlain, kEvents, kDigits };
 
 struct BackendOptions {
   std::string kind = "auto";  // auto | cpu | cuda

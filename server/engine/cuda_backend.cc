@@ -93,7 +93,7 @@ Result<std::unique_ptr<ResidentNetwork>> CudaBackend::Load(std::shared_ptr<const
 Result<std::unique_ptr<ResidentNetwork>> CudaBackend::LoadIntegers(std::shared_ptr<const Network> network,
                                                                    Mode mode,
                                                                    const StopCheck& stopped) const {
-  Result<Plan> compiled = Compile(std::move(network), stopped, SpikeBits(mode));
+  Result<Plan> compiled = Compile(std::move(network), stopped, LargestWeight(mode));
   if (!compiled.ok()) {
     return compiled.status();
   }

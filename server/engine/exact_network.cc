@@ -10,8 +10,8 @@ using ExactSpace = Workspace<ExactRun, ExactSample, ExactScratch>;
 ExactNetwork::ExactNetwork(Plan plan, CpuPath path, ThreadPool& pool, KeptBytes& kept)
     : plan_(std::move(plan)),
       readout_weights_(MakeReadoutWeights(plan_)),
-      fast_(path == CpuPath::kPlain ? FastPlan{} : MakeFastPlan(plan_)),
-      plain_(path == CpuPath::kPlain),
+      fast_(path == CpuPath::kPlain ? FastPlan{} : MakeFastPlan(plan_, path == CpuPath::kDigits)),
+      path_(path),
       pool_(pool),
       spaces_(kept) {
   for (const ProbePlan& probe : plan_.probes) {
@@ -56,7 +56,8 @@ Result<std::unique_ptr<Simulation>> ExactNetwork::NewSimulation(const Simulation
   std::unique_ptr<ExactSpace> space = spaces_.Take(spec);
   if (!space) {
     space = std::make_unique<ExactSpace>(
-        MakeExactRun(plan_, readout_weights_, plain_ ? nullptr : &fast_, spec), pool_.threads());
+        MakeExactRun(plan_, readout_weights_, path_ == CpuPath::kPlain ? nullptr : &fast_, spec, path_),
+        pool_.threads());
   }
   const std::int64_t kept = ExactRunBytes(plan_, spec, pool_.threads() * kGroupSamples, pool_.threads());
   return std::unique_ptr<Simulation>(std::make_unique<SampleSimulation<ExactSpace>>(

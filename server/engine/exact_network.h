@@ -31,7 +31,7 @@ class ExactNetwork final : public ResidentNetwork {
   const Plan plan_;
   const ReadoutWeights readout_weights_;
   const FastPlan fast_;
-  const bool plain_;
+  const CpuPath path_;
   std::vector<std::int64_t> probe_sizes_;
   ThreadPool& pool_;
   mutable WorkspaceCache<Workspace<ExactRun, ExactSample, ExactScratch>> spaces_;

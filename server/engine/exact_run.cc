@@ -138,11 +138,12 @@ ReadoutWeights MakeReadoutWeights(const Plan& plan) {
 }
 
 ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const FastPlan* fast,
-                      const SimulationSpec& spec) {
+                      const SimulationSpec& spec, CpuPath path) {
   ExactRun run;
   run.plan = &plan;
   run.readout_weights = &weights;
   run.fast = fast;
+  run.path = path;
   run.spec = spec;
   run.constants = MakeConstants(plan, spec);
   run.chunk = ChunkSteps(plan);
@@ -179,7 +180,7 @@ ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const Fas
 ExactRun ExactRun::WithInputs(const std::vector<InputFormat>& inputs) const {
   SimulationSpec changed = spec;
   changed.inputs = inputs;
-  return MakeExactRun(*plan, *readout_weights, fast, changed);
+  return MakeExactRun(*plan, *readout_weights, fast, changed, path);
 }
 
 std::int64_t LayerOf(const Plan& plan, std::int64_t operation) {

@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/group_product.h"
 #include "kernels/cpu/packed_weights.h"
+#include "server/engine/backend.h"
 #include "server/engine/fast_plan.h"
 #include "server/engine/index.h"
 #include "server/engine/plan.h"
@@ -39,7 +40,8 @@ struct ExactRun {
   std::vector<bool> folded;  // [probe of the spec]: its readout is taken by the rewrite of kernels/cpu/fold.h
   std::vector<bool> stepped;       // [layer]: its value is needed at every step
   const FastPlan* fast = nullptr;  // null: the plain loops only
-  std::vector<bool> observed;      // [layer]: a probe wants to see every step
+  CpuPath path = CpuPath::kAuto;
+  std::vector<bool> observed;  // [layer]: a probe wants to see every step
   struct Fused {
     std::int64_t probe = -1;  // of the spec
     std::size_t term = 0;
@@ -81,7 +83,7 @@ struct ExactRun {
 
 // `plan`, `weights` and `fast` (null: plain loops only) outlive the run.
 ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const FastPlan* fast,
-                      const SimulationSpec& spec);
+                      const SimulationSpec& spec, CpuPath path);
 
 // Index in Plan::layers of an operation; -1 where it is neither a Neuron nor read by a probe.
 std::int64_t LayerOf(const Plan& plan, std::int64_t operation);

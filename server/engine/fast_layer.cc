@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <numeric>
 
 #include "kernels/cpu/event_layer.h"
 #include "server/engine/fast_plan.h"
+#include "server/engine/path_cost.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -76,34 +78,63 @@ class FastLayerRun {
   bool SetCells(std::size_t t) {
     const Term& term = plan_.terms[t];
     const FastTerm& fast = fast_.terms[t];
-    const std::uint8_t* cells = scratch_.ByteCounts(term.population, steps_);
-    std::int64_t stride = run_.population(term.population).size;
-    std::int64_t largest = scratch_.LargestOfChunk(term.population, steps_);
-    if (cells == nullptr || largest * term.product.gather.most > UINT8_MAX) {
+    WindowSums::Source source{steps_, scratch_.LargestOfChunk(term.population, steps_), nullptr,
+                              scratch_.ByteCounts(term.population, steps_),
+                              run_.population(term.population).size};
+    if (source.cells == nullptr || source.largest * term.product.gather.most > UINT8_MAX) {
       return false;
     }
     if (fast.runs.runs() > 0) {
-      GatherCells(fast, cells, stride);
-      cells = scratch_.fast.cells.data();
-      stride = fast.cells;
-      largest = kernels::LargestByte(std::span(scratch_.fast.cells).first(Index(steps_ * fast.cells)));
+      GatherCells(t, source);
     }
-    if (!WindowSums::Fits(fast, largest)) {
+    if (!WindowSums::Fits(fast, source.largest)) {
       return false;
     }
-    largest_cells_[t] = largest;
-    scratch_.fast.events[t].Build(cells, stride, steps_, fast.cells, fast.unit,
-                                  static_cast<std::int32_t>(largest));
+    if (!TakesDigits(fast, source)) {
+      scratch_.fast.events[t].Build(source.cells, source.stride, steps_, fast.cells, fast.unit,
+                                    static_cast<std::int32_t>(source.largest));
+      source.events = &scratch_.fast.events[t];
+    }
+    sources_[t] = source;
     return true;
   }
 
   // Sums the source's counts under each pooling window, for all steps.
-  void GatherCells(const FastTerm& fast, const std::uint8_t* counts, std::int64_t stride) {
-    std::vector<std::uint8_t>& cells = scratch_.fast.cells;
+  void GatherCells(std::size_t t, WindowSums::Source& source) {
+    const FastTerm& fast = fast_.terms[t];
+    std::vector<std::uint8_t>& cells = scratch_.fast.cells[t];
     cells.resize(std::max(cells.size(), Index(steps_ * fast.cells + kernels::kCountPadding)));
     for (std::int64_t step = 0; step < steps_; ++step) {
-      fast.runs.Gather(counts + step * stride, cells.data() + step * fast.cells);
+      fast.runs.Gather(source.cells + step * source.stride, cells.data() + step * fast.cells);
     }
+    source.cells = cells.data();
+    source.stride = fast.cells;
+    source.largest = kernels::LargestByte(std::span(cells).first(Index(steps_ * fast.cells)));
+  }
+
+  bool TakesDigits(const FastTerm& fast, const WindowSums::Source& source) const {
+    if (fast.digits.empty() || run_.path == CpuPath::kEvents) {
+      return false;
+    }
+    TermWork work{
+        .steps = steps_,
+        .cells = fast.cells,
+        .units = fast.cells / fast.unit,
+        .windows = fast.pixels,
+        .ranges = fast.ranges(),
+        .rows = fast.fan_in(),
+        .tiles = fast.events.tiles(),
+        .slices = fast.events.slices(),
+        .weight_digits = fast.digits.digits(),
+        .count_digits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(source.largest))),
+        .entries = 0};
+    if (run_.path == CpuPath::kDigits) {
+      return true;
+    }
+    for (std::int64_t step = 0; step < steps_; ++step) {
+      work.entries += kernels::CountOnes({source.cells + step * source.stride, Index(fast.cells)});
+    }
+    return DigitCycles(work) < EventCycles(work);
   }
 
   void Save() {
@@ -197,7 +228,7 @@ class FastLayerRun {
   void SetWindows(std::int64_t pixel, Sums& sums) {
     for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
       if (state_.constant[t].empty()) {
-        sums[t].SetWindow(fast_.terms[t], pixel, scratch_.fast.events[t], largest_cells_[t], steps_);
+        sums[t].SetWindow(fast_.terms[t], pixel, sources_[t]);
       }
     }
   }
@@ -254,7 +285,7 @@ class FastLayerRun {
   const std::int64_t width_ = kernels::EventBlockWidth();
   std::atomic<std::int32_t> largest_ = 0;
   Terms terms_;
-  std::array<std::int64_t, kernels::kMaxEventTerms> largest_cells_{};  // count, [term]
+  std::array<WindowSums::Source, kernels::kMaxEventTerms> sources_;  // [term]
 };
 
 }  // namespace

@@ -73,7 +73,10 @@ std::int64_t TileRows(std::int64_t rows, std::int64_t unit, std::int64_t most) {
   return DivideUp(units, tiles) * unit;
 }
 
-FastTerm MakeTerm(const Plan& plan, const Term& term) {
+// A layer of more weights than that would hardly be faster by digits, but they take memory.
+constexpr std::int64_t kMostDigitWeights = std::int64_t{1} << 20;
+
+FastTerm MakeTerm(const Plan& plan, const Term& term, bool all_digits) {
   const Product& product = term.product;
   const Population& population = plan.populations[Index(term.population)];
   const bool grouped = product.kind == ProductKind::kConv && product.conv.groups != 1;
@@ -106,6 +109,9 @@ FastTerm MakeTerm(const Plan& plan, const Term& term) {
     fast.max_row_sum = product.max_row_sum;
     fast.events = {std::span<const std::int32_t>(product.integers), rows, channels,
                    TileRows(rows, fast.unit, tile_rows), narrow};
+    if (all_digits || (kernels::HasDigitInstructions() && rows * channels <= kMostDigitWeights)) {
+      fast.digits = {product.integers, rows, channels};
+    }
     return fast;
   }
   fast.floats = {std::span<const float>(product.floats), rows, channels, kernels::FloatProductBlockWidth()};
@@ -156,11 +162,18 @@ void FastTerm::Window(std::int64_t pixel, std::vector<CellRange>& ranges) const 
   }
 }
 
-std::int64_t FastTerm::bytes() const {
-  return runs.bytes() + events.bytes() + floats.bytes() + integers.bytes();
+std::int64_t FastTerm::ranges() const {
+  if (kind == ProductKind::kDense) {
+    return 1;
+  }
+  return conv.kernel_height * (conv.dilation_x == 1 ? 1 : conv.kernel_width);
 }
 
-FastPlan MakeFastPlan(const Plan& plan) {
+std::int64_t FastTerm::bytes() const {
+  return runs.bytes() + events.bytes() + digits.bytes() + floats.bytes() + integers.bytes();
+}
+
+FastPlan MakeFastPlan(const Plan& plan, bool all_digits) {
   FastPlan fast(plan.layers.size());
   for (std::size_t l = 0; l < fast.size(); ++l) {
     const Layer& layer = plan.layers[l];
@@ -168,7 +181,7 @@ FastPlan MakeFastPlan(const Plan& plan) {
       continue;
     }
     for (const Term& term : layer.terms) {
-      fast[l].terms.push_back(MakeTerm(plan, term));
+      fast[l].terms.push_back(MakeTerm(plan, term, all_digits));
     }
     fast[l].usable = HasOneShape(plan, layer, fast[l]);
     if (!fast[l].usable) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/cpu/digit_sums.h"
 #include "kernels/cpu/event_weights.h"
 #include "kernels/cpu/packed_weights.h"
 #include "kernels/cpu/pool_cells.h"
@@ -22,6 +23,7 @@ struct FastTerm {
       1;  // cells that are under a window, and in a tile of the weights, together or not at all
   kernels::CellRuns runs;                   // where the product gathers its cells
   kernels::EventWeights events;             // behind spiking populations
+  kernels::DigitWeights digits;             // likewise, where the digit path may be taken
   kernels::PackedWeights<float> floats;     // behind inputs
   kernels::PackedWeights<double> integers;  // behind inputs that take bytes
 
@@ -36,6 +38,8 @@ struct FastTerm {
   }
   // Replaces `ranges` by those under the window of an output pixel, in ascending order.
   void Window(std::int64_t pixel, std::vector<kernels::CellRange>& ranges) const;
+  // Runs of cells under a window that is not over the edge.
+  std::int64_t ranges() const;
   std::int64_t bytes() const;
 };
 
@@ -47,7 +51,8 @@ struct FastLayer {
 };
 using FastPlan = std::vector<FastLayer>;  // [layer of the plan]
 
-FastPlan MakeFastPlan(const Plan& plan);
+// With digits where they may be faster on this machine; `all_digits`: wherever they fit.
+FastPlan MakeFastPlan(const Plan& plan, bool all_digits = false);
 std::int64_t FastPlanBytes(const FastPlan& plan);
 
 }  // namespace spikeserve::engine

@@ -19,11 +19,11 @@ struct HeldSample {
 
 // Buffers of the fast paths. Belongs to one thread, grows to what its layers need and is reused.
 struct FastScratch {
-  std::vector<std::uint8_t> cells;                                 // gathered cells of a chunk
-  std::array<kernels::EventList, kernels::kMaxEventTerms> events;  // [term]
-  using Sums = std::array<WindowSums, kernels::kMaxEventTerms>;    // [term]
-  std::vector<Sums> parts;                                         // [part of a layer's neurons]
-  std::vector<std::vector<kernels::CellRange>> windows;            // likewise, of one pixel
+  std::array<std::vector<std::uint8_t>, kernels::kMaxEventTerms> cells;  // gathered of a chunk, [term]
+  std::array<kernels::EventList, kernels::kMaxEventTerms> events;        // [term]
+  using Sums = std::array<WindowSums, kernels::kMaxEventTerms>;          // [term]
+  std::vector<Sums> parts;                                               // [part of a layer's neurons]
+  std::vector<std::vector<kernels::CellRange>> windows;                  // likewise, of one pixel
   std::vector<float> voltage;               // of a layer before the chunk, should the kernel give up
   std::vector<std::vector<float>> filters;  // likewise, [term]
   std::vector<float> filtered, probed;      // likewise, of the layer's fold

@@ -15,7 +15,7 @@ namespace spikeserve::engine {
 struct WeightForms {
   bool integers = false;
   bool floats = false;
-  int integer_bits = kExactWeightBits;  // of a magnitude
+  std::int32_t largest_integer = kExactLargestWeight;  // in magnitude
 };
 
 // Turns a chain of linear operations, source first, into one product. Index and sum operations before one

@@ -73,10 +73,10 @@ struct Plan {
 // Weights a composed chain of linear operations may have.
 constexpr std::int64_t kMaxComposedWeights = std::int64_t{1} << 26;
 
-// `spike_bits`: of the magnitudes of weights that spikes meet, kExactWeightBits or kFastWeightBits.
+// `largest_weight`: magnitude of the integers that spikes meet, kExactLargestWeight or kFastLargestWeight.
 // RESOURCE_EXHAUSTED where linear operations do not compose within kMaxComposedWeights.
 Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped = {},
-                     int spike_bits = kExactWeightBits);
+                     std::int32_t largest_weight = kExactLargestWeight);
 
 // Upper bound of the bytes of the plan and of building it, from shapes alone. Fails as Compile does where
 // paths multiply.

@@ -1,6 +1,7 @@
 #include "server/engine/window_sums.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "server/engine/index.h"
 
@@ -45,45 +46,88 @@ bool WindowSums::Fits(const FastTerm& term, std::int64_t largest) {
          count * term.max_row_sum < kWideBound;
 }
 
-void WindowSums::SetWindow(const FastTerm& term, std::int64_t pixel, const kernels::EventList& events,
-                           std::int64_t largest, std::int64_t steps) {
+void WindowSums::SetWindow(const FastTerm& term, std::int64_t pixel, const Source& source) {
   term_ = &term;
-  wide_ = static_cast<double>(largest) * term.max_row_sum >= kNarrowBound;
-  steps_ = steps;
-  digits_ = events.digits();
+  source_ = source;
+  wide_ = static_cast<double>(source.largest) * term.max_row_sum >= kNarrowBound;
   term.Window(pixel, ranges_);
-  const std::int64_t rows = term.events.tile_rows();
-  spikes_.resize(std::max(spikes_.size(), Index(term.events.tiles() * digits_)));
-  for (std::int64_t tile = 0; tile < term.events.tiles(); ++tile) {
-    CutToTile(ranges_, tile * rows, (tile + 1) * rows, term.unit, of_tile_);
-    for (int digit = 0; digit < digits_; ++digit) {
-      kernels::CollectSpikes(events, digit, of_tile_, steps, rows, spikes_[Index(tile * digits_ + digit)]);
+  if (source.events != nullptr) {
+    CollectWindow();
+  } else if (term.kind == kernels::ProductKind::kDense) {
+    counts_ = source.cells;  // what lies behind the last cell meets weights of 0
+    cell_stride_ = source.stride;
+  } else {
+    CopyWindow();
+  }
+}
+
+void WindowSums::CollectWindow() {
+  const std::int64_t rows = term_->events.tile_rows();
+  const int digits = source_.events->digits();
+  spikes_.resize(std::max(spikes_.size(), Index(term_->events.tiles() * digits)));
+  for (std::int64_t tile = 0; tile < term_->events.tiles(); ++tile) {
+    CutToTile(ranges_, tile * rows, (tile + 1) * rows, term_->unit, of_tile_);
+    for (int digit = 0; digit < digits; ++digit) {
+      kernels::CollectSpikes(*source_.events, digit, of_tile_, source_.steps, rows,
+                             spikes_[Index(tile * digits + digit)]);
+    }
+  }
+}
+
+// The window's counts side by side, 0 where it reaches over the edge.
+void WindowSums::CopyWindow() {
+  cell_stride_ = term_->digits.groups() * kernels::kDigitCells;
+  cells_.resize(std::max(cells_.size(), Index(source_.steps * cell_stride_)));
+  counts_ = cells_.data();
+  std::int64_t covered = 0;
+  for (const CellRange& range : ranges_) {
+    covered += range.length;
+  }
+  if (covered < cell_stride_) {
+    std::memset(cells_.data(), 0, Index(source_.steps * cell_stride_));
+  }
+  for (std::int64_t step = 0; step < source_.steps; ++step) {
+    const std::uint8_t* from = source_.cells + step * source_.stride;
+    std::uint8_t* to = cells_.data() + step * cell_stride_;
+    for (const CellRange& range : ranges_) {
+      std::memcpy(to + range.row, from + range.cell, Index(range.length));
     }
   }
 }
 
 WindowSums::Sums WindowSums::Sum(std::int64_t first_slice, std::int64_t slices) {
   const std::int64_t stride = slices * kernels::kLaneUnit;
-  sums_.resize(std::max(sums_.size(), Index(steps_ * stride)));
-  running_.resize(std::max(running_.size(), Index(steps_ * kernels::kLaneUnit)));
-  std::fill_n(sums_.begin(), steps_ * stride, 0);
-  if (wide_) {
-    high_.resize(sums_.size());
-    std::fill_n(high_.begin(), steps_ * stride, 0);
-  }
+  const std::int64_t count = source_.steps * stride;
+  sums_.resize(std::max(sums_.size(), Index(count)));
+  high_.resize(wide_ ? sums_.size() : high_.size());
   for (std::int64_t slice = 0; slice < slices; ++slice) {
-    const std::int64_t first = slice * kernels::kLaneUnit;
-    const kernels::GroupSums out{steps_, sums_.data() + first, stride, wide_ ? high_.data() + first : nullptr,
-                                 running_.data()};
-    for (std::int64_t tile = 0; tile < term_->events.tiles(); ++tile) {
-      for (int digit = 0; digit < digits_; ++digit) {
-        const bool ahead = digit == 0 && term_->events.bytes() > kNearBytes;
-        term_->events.AddSpikes(spikes_[Index(tile * digits_ + digit)], first_slice + slice, tile, digit, out,
-                                ahead);
-      }
+    std::int32_t* const sums = sums_.data() + slice * kernels::kLaneUnit;
+    std::int32_t* const high = wide_ ? high_.data() + slice * kernels::kLaneUnit : nullptr;
+    if (source_.events == nullptr) {
+      kernels::SumDigits(term_->digits, first_slice + slice,
+                         {source_.steps, counts_, cell_stride_, sums, high, stride});
+      continue;
     }
+    if (slice == 0) {
+      std::fill_n(sums_.begin(), count, 0);
+      std::fill_n(high_.begin(), wide_ ? count : 0, 0);
+    }
+    AddSlice(first_slice + slice, {source_.steps, sums, stride, high, nullptr});
   }
   return {sums_.data(), wide_ ? high_.data() : nullptr};
+}
+
+void WindowSums::AddSlice(std::int64_t slice, const kernels::GroupSums& out) {
+  running_.resize(std::max(running_.size(), Index(out.steps * kernels::kLaneUnit)));
+  kernels::GroupSums with_room = out;
+  with_room.running = running_.data();
+  const int digits = source_.events->digits();
+  for (std::int64_t tile = 0; tile < term_->events.tiles(); ++tile) {
+    for (int digit = 0; digit < digits; ++digit) {
+      const bool ahead = digit == 0 && term_->events.bytes() > kNearBytes;
+      term_->events.AddSpikes(spikes_[Index(tile * digits + digit)], slice, tile, digit, with_room, ahead);
+    }
+  }
 }
 
 }  // namespace spikeserve::engine

@@ -21,21 +21,34 @@ class WindowSums {
   // Whether sums of the weights times counts up to `largest` can be had at all.
   static bool Fits(const FastTerm& term, std::int64_t largest);
 
-  // Goes to the window of an output pixel. `events` are the source's over `steps` steps, no count above
-  // `largest`, which Fits; both outlive the sums.
-  void SetWindow(const FastTerm& term, std::int64_t pixel, const kernels::EventList& events,
-                 std::int64_t largest, std::int64_t steps);
+  // The counts of a chunk, which outlive the sums.
+  struct Source {
+    std::int64_t steps = 0;
+    std::int64_t largest = 0;                    // no count is above it, and it Fits
+    const kernels::EventList* events = nullptr;  // null: by digits, of
+    const std::uint8_t* cells = nullptr;         // [steps][stride], with kCountPadding readable behind
+    std::int64_t stride = 0;
+  };
+
+  // Goes to the window of an output pixel.
+  void SetWindow(const FastTerm& term, std::int64_t pixel, const Source& source);
   // Of the output channels from kLaneUnit * `first_slice` on. Valid until the next call.
   Sums Sum(std::int64_t first_slice, std::int64_t slices);
 
  private:
+  void CollectWindow();
+  void CopyWindow();
+  void AddSlice(std::int64_t slice, const kernels::GroupSums& out);
+
   const FastTerm* term_ = nullptr;
-  std::int64_t steps_ = 0;
-  int digits_ = 0;
+  Source source_;
   bool wide_ = false;                         // sums may pass an int32
   std::vector<kernels::CellRange> ranges_;    // of the window
   std::vector<kernels::CellRange> of_tile_;   // of one tile, rows counted from its first
   std::vector<kernels::SpikeGroups> spikes_;  // [tile][digit]
+  std::vector<std::uint8_t> cells_;           // [steps][cell_stride_]: of the window, for the digit path
+  std::int64_t cell_stride_ = 0;
+  const std::uint8_t* counts_ = nullptr;  // these, or the source's own
   kernels::AlignedVector<std::int32_t> sums_, high_, running_;
 };
 

@@ -55,10 +55,13 @@ class Paths : public ::testing::TestWithParam<int> {
           Simulate(Load(network.definition, mode, 1, CpuPath::kPlain), network.spec, samples);
       for (const std::string& target : kernels::CpuTargets()) {
         kernels::ForceCpuTarget(target);
-        const Reading fast = Simulate(Load(network.definition, mode, 2), network.spec, samples);
-        for (std::size_t i = 0; i < samples.size(); ++i) {
-          EXPECT_TRUE(ReadingBytes(fast, i) == ReadingBytes(plain, i))
-              << target << ", sample " << i << (mode == Mode::kFast ? ", fast mode" : "");
+        for (const CpuPath path : {CpuPath::kAuto, CpuPath::kEvents, CpuPath::kDigits}) {
+          const Reading fast = Simulate(Load(network.definition, mode, 2, path), network.spec, samples);
+          for (std::size_t i = 0; i < samples.size(); ++i) {
+            EXPECT_TRUE(ReadingBytes(fast, i) == ReadingBytes(plain, i))
+                << target << ", path " << static_cast<int>(path) << ", sample " << i
+                << (mode == Mode::kFast ? ", fast mode" : "");
+          }
         }
         kernels::ForceCpuTarget("");
       }
@@ -106,7 +109,7 @@ TEST_P(Paths, Convolutional) {
 INSTANTIATE_TEST_SUITE_P(Seeds, Paths, ::testing::Range(1, kNetworks + 1));
 
 struct Taken {
-  int usable = 0, packed = 0, narrow = 0, pooled = 0;
+  int usable = 0, packed = 0, narrow = 0, two_digits = 0, pooled = 0;
 };
 
 // What the fast loops take of random convolutional networks.
@@ -115,12 +118,13 @@ Taken CountTaken(Mode mode) {
   for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
     engine::Network network = engine::Network::Create(MakeRandomCnn(seed).definition, {}).value();
     const auto plan = engine::Compile(std::make_shared<const engine::Network>(std::move(network)), {},
-                                      engine::SpikeBits(mode));
-    for (const engine::FastLayer& layer : engine::MakeFastPlan(plan.value())) {
+                                      engine::LargestWeight(mode));
+    for (const engine::FastLayer& layer : engine::MakeFastPlan(plan.value(), true)) {
       taken.usable += layer.usable ? 1 : 0;
       for (const engine::FastTerm& term : layer.terms) {
         taken.packed += term.events.empty() ? 0 : 1;
         taken.narrow += !term.events.empty() && term.events.narrow() ? 1 : 0;
+        taken.two_digits += !term.digits.empty() && term.digits.digits() == 2 ? 1 : 0;
         taken.pooled += term.runs.runs() > 0 ? 1 : 0;
       }
     }
@@ -136,6 +140,7 @@ TEST(FastPlan, TakesTheLayersOfConvolutionalNetworks) {
     EXPECT_GE(taken.packed, kNetworks / 2);
     EXPECT_GE(taken.pooled, kNetworks / 8);
     EXPECT_EQ(taken.narrow, mode == Mode::kFast ? taken.packed : 0);
+    EXPECT_EQ(taken.two_digits, taken.narrow);
   }
 }
 

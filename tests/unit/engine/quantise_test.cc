@@ -13,10 +13,10 @@
 namespace spikeserve::engine {
 namespace {
 
-class Bits : public ::testing::TestWithParam<int> {};
+class LargestInteger : public ::testing::TestWithParam<std::int32_t> {};
 
-TEST_P(Bits, TheUnitIsTheSmallestPowerOfTwoThatFits) {
-  const auto most = static_cast<double>(MaxWeight(GetParam()));
+TEST_P(LargestInteger, TheUnitIsTheSmallestPowerOfTwoThatFits) {
+  const auto most = static_cast<double>(GetParam());
   testing::Random random(1);
   for (int i = 0; i < 100000; ++i) {
     const double largest = std::exp(random.Uniform(-60, 60));
@@ -29,17 +29,17 @@ TEST_P(Bits, TheUnitIsTheSmallestPowerOfTwoThatFits) {
   }
 }
 
-TEST_P(Bits, RoundingUpToTheNextPowerTakesTheNextUnit) {
-  const auto top = static_cast<double>(MaxWeight(GetParam()));
+TEST_P(LargestInteger, RoundingUpToTheNextPowerTakesTheNextUnit) {
+  const auto top = static_cast<double>(GetParam());
   EXPECT_EQ(IntegerUnit(top, GetParam()), 1);
   EXPECT_EQ(IntegerUnit(top + 0.25, GetParam()), 1);  // rounds down to what fits
-  EXPECT_EQ(IntegerUnit(top + 0.75, GetParam()), 2);  // rounds up to the next power of two
+  EXPECT_EQ(IntegerUnit(top + 0.75, GetParam()), 2);  // rounds up beyond it
   EXPECT_EQ(IntegerUnit(0, GetParam()), 1);
 }
 
 // Weights of a compiled row are off by half a unit at most; rows are independent, so that a large one does
 // not spoil a small one.
-TEST_P(Bits, CompiledRowsKeepThem) {
+TEST_P(LargestInteger, CompiledRowsKeepIt) {
   testing::Random random(2);
   std::vector<float> weights(40 * 25);
   for (std::size_t i = 0; i < weights.size(); ++i) {
@@ -67,9 +67,8 @@ TEST_P(Bits, CompiledRowsKeepThem) {
     for (std::size_t k = 0; k < 25; ++k) {
       const std::int64_t integer = product.integers[k * 40 + row];
       const double value = static_cast<double>(integer) * product.integer_unit[row] * product.row_scale[row];
-      ASSERT_LE(std::abs(integer), MaxWeight(GetParam()));
-      ASSERT_LE(std::abs(value - weights[row * 25 + k]), largest / static_cast<double>(MaxWeight(GetParam())))
-          << row;
+      ASSERT_LE(std::abs(integer), GetParam());
+      ASSERT_LE(std::abs(value - weights[row * 25 + k]), largest / static_cast<double>(GetParam())) << row;
       sum += static_cast<double>(std::abs(integer));
     }
     longest = std::max(longest, sum);
@@ -77,8 +76,8 @@ TEST_P(Bits, CompiledRowsKeepThem) {
   EXPECT_EQ(product.max_row_sum, longest);
 }
 
-INSTANTIATE_TEST_SUITE_P(Exact, Bits, ::testing::Values(kExactWeightBits));
-INSTANTIATE_TEST_SUITE_P(Fast, Bits, ::testing::Values(kFastWeightBits));
+INSTANTIATE_TEST_SUITE_P(Exact, LargestInteger, ::testing::Values(kExactLargestWeight));
+INSTANTIATE_TEST_SUITE_P(Fast, LargestInteger, ::testing::Values(kFastLargestWeight));
 
 // Fast mode is about weights that spikes meet; those that bytes of an input meet keep their bits.
 TEST(Quantise, WeightsBehindInputsKeepTheirBitsInFastMode) {
@@ -86,7 +85,7 @@ TEST(Quantise, WeightsBehindInputsKeepTheirBitsInFastMode) {
   std::get<InputOperation>(definition.operations[0].kind).uint8_scale = 1.0;
   const auto network = std::make_shared<Network>(Network::Create(definition, {}).value());
   const Result<Plan> exact = Compile(network);
-  const Result<Plan> fast = Compile(network, {}, kFastWeightBits);
+  const Result<Plan> fast = Compile(network, {}, kFastLargestWeight);
   ASSERT_TRUE(exact.ok() && fast.ok());
   bool behind_spikes = false;
   for (std::size_t l = 0; l < exact.value().layers.size(); ++l) {

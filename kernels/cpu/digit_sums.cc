@@ -1,0 +1,177 @@
+#include "kernels/cpu/digit_sums.h"
+
+#include <algorithm>
+#include <cstring>
+
+#ifndef SPIKESERVE_DIGIT_SLICE
+#define SPIKESERVE_DIGIT_SLICE
+namespace spikeserve::kernels {
+namespace {
+
+// One slice of DigitWeights.
+struct DigitSlice {
+  const std::int8_t* weights;
+  std::int64_t groups;
+};
+
+}  // namespace
+}  // namespace spikeserve::kernels
+#endif
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/digit_sums.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace spikeserve::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using IntTag = hn::CappedTag<std::int32_t, 16>;
+using Int = hn::Vec<IntTag>;
+constexpr int kLanes = static_cast<int>(hn::MaxLanes(IntTag()));
+
+bool HasInstructions() { return HWY_TARGET == HWY_AVX3_DL; }
+
+// Writes the sum of digit sums for kLanes outputs.
+HWY_INLINE void StoreSum(Int s0, Int s1, Int s2, const DigitJob& job, std::int64_t at) {
+  const IntTag d;
+  if (job.high == nullptr) {
+    const Int upper = hn::Add(hn::ShiftLeft<8>(s1), hn::ShiftLeft<16>(s2));
+    hn::StoreU(hn::Add(s0, upper), d, job.sums + at);
+    return;
+  }
+  const Int low = hn::Add(hn::And(s0, hn::Set(d, 0xffff)), hn::ShiftLeft<8>(hn::And(s1, hn::Set(d, 0xff))));
+  hn::StoreU(low, d, job.sums + at);
+  hn::StoreU(hn::Add(s2, hn::Add(hn::ShiftRight<16>(s0), hn::ShiftRight<8>(s1))), d, job.high + at);
+}
+
+#if HWY_TARGET == HWY_AVX3_DL
+
+// Adds the products of four unsigned and four signed bytes to each lane. Such machines have the instruction,
+// but Highway 1.0.3 does not tell the compiler.
+HWY_INLINE void AddProducts(__m512i counts, __m512i weights, __m512i& sums) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(counts), "v"(weights));
+}
+
+// kSteps steps from `step` on.
+template <int kDigits, int kSteps>
+HWY_INLINE void SumSteps(const DigitSlice& slice, const DigitJob& job, std::int64_t step) {
+  __m512i sums[kSteps][3];
+  for (int s = 0; s < kSteps; ++s) {
+    for (int digit = 0; digit < 3; ++digit) {
+      sums[s][digit] = _mm512_setzero_si512();
+    }
+  }
+  const std::uint8_t* cells = job.cells + step * job.cell_stride;
+  const std::int8_t* weights = slice.weights;
+  for (std::int64_t g = 0; g < slice.groups; ++g, cells += kDigitCells, weights += kDigits * 64) {
+    __m512i rows[kDigits];
+    for (int digit = 0; digit < kDigits; ++digit) {
+      rows[digit] = _mm512_load_si512(weights + digit * 64);
+    }
+    for (int s = 0; s < kSteps; ++s) {
+      std::int32_t counts;
+      std::memcpy(&counts, cells + s * job.cell_stride, sizeof(counts));
+      const __m512i all = _mm512_set1_epi32(counts);
+      for (int digit = 0; digit < kDigits; ++digit) {
+        AddProducts(all, rows[digit], sums[s][digit]);
+      }
+    }
+  }
+  for (int s = 0; s < kSteps; ++s) {
+    StoreSum(Int{sums[s][0]}, Int{sums[s][1]}, Int{sums[s][2]}, job, (step + s) * job.stride);
+  }
+}
+
+template <int kDigits>
+void SumAll(const DigitSlice& slice, const DigitJob& job) {
+  std::int64_t step = 0;
+  for (; step + 8 <= job.steps; step += 8) {
+    SumSteps<kDigits, 8>(slice, job, step);
+  }
+  for (; step + 2 <= job.steps; step += 2) {
+    SumSteps<kDigits, 2>(slice, job, step);
+  }
+  if (step < job.steps) {
+    SumSteps<kDigits, 1>(slice, job, step);
+  }
+}
+
+#else
+
+// The same one by one; for tests, as such machines take other paths.
+template <int kDigits>
+void SumAll(const DigitSlice& slice, const DigitJob& job) {
+  for (std::int64_t step = 0; step < job.steps; ++step) {
+    HWY_ALIGN std::int32_t sums[3][kLaneUnit] = {};
+    const std::uint8_t* cells = job.cells + step * job.cell_stride;
+    const std::int8_t* weight = slice.weights;
+    for (std::int64_t g = 0; g < slice.groups; ++g, cells += kDigitCells) {
+      for (int digit = 0; digit < kDigits; ++digit) {
+        for (std::int64_t j = 0; j < kLaneUnit; ++j) {
+          for (std::int64_t c = 0; c < kDigitCells; ++c) {
+            sums[digit][j] += *weight++ * cells[c];
+          }
+        }
+      }
+    }
+    const IntTag d;
+    for (int v = 0; v < kLaneUnit; v += kLanes) {
+      StoreSum(hn::Load(d, sums[0] + v), hn::Load(d, sums[1] + v), hn::Load(d, sums[2] + v), job,
+               step * job.stride + v);
+    }
+  }
+}
+
+#endif
+
+void SumTwo(const DigitSlice& slice, const DigitJob& job) { SumAll<2>(slice, job); }
+void SumThree(const DigitSlice& slice, const DigitJob& job) { SumAll<3>(slice, job); }
+
+}  // namespace spikeserve::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace spikeserve::kernels {
+
+HWY_EXPORT(HasInstructions);
+HWY_EXPORT(SumTwo);
+HWY_EXPORT(SumThree);
+
+bool HasDigitInstructions() { return HWY_DYNAMIC_DISPATCH(HasInstructions)(); }
+
+void SumDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& job) {
+  const DigitSlice one{weights.slice(slice), weights.groups()};
+  if (weights.digits() == 2) {
+    HWY_DYNAMIC_DISPATCH(SumTwo)(one, job);
+  } else {
+    HWY_DYNAMIC_DISPATCH(SumThree)(one, job);
+  }
+}
+
+DigitWeights::DigitWeights(std::span<const std::int32_t> weights, std::int64_t rows, std::int64_t channels)
+    : groups_((rows + kDigitCells - 1) / kDigitCells) {
+  constexpr std::int32_t kTwoDigits = 127 * 256 + 127;
+  const bool two = std::all_of(weights.begin(), weights.end(), [](std::int32_t weight) {
+    return weight >= -128 * 256 - 128 && weight <= kTwoDigits;
+  });
+  digits_ = two ? 2 : 3;
+  const std::int64_t slices = (channels + kLaneUnit - 1) / kLaneUnit;
+  values_.assign(static_cast<std::size_t>(slices * groups_ * digits_ * kDigitCells * kLaneUnit), 0);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t channel = 0; channel < channels; ++channel) {
+      std::int32_t rest = weights[static_cast<std::size_t>(row * channels + channel)];
+      const std::int64_t group = channel / kLaneUnit * groups_ + row / kDigitCells;
+      for (int digit = 0; digit < digits_; ++digit) {
+        const auto low = static_cast<std::int8_t>(rest & 0xff);
+        const std::int64_t at = ((group * digits_ + digit) * kLaneUnit + channel % kLaneUnit) * kDigitCells;
+        values_[static_cast<std::size_t>(at + row % kDigitCells)] = low;
+        rest = (rest - low) >> 8;
+      }
+    }
+  }
+}
+
+}  // namespace spikeserve::kernels
+#endif

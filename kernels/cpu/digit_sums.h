@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/cpu/aligned.h"
+#include "kernels/cpu/packed_weights.h"
+
+// Sums of integer weights times spike counts as products of digits: weights are cut into signed 8-bit digits,
+// so that processors with VNNI multiply and add four bytes per lane at once. For layers where most cells
+// spike.
+namespace spikeserve::kernels {
+
+// Whether this machine, with the target in force, has instructions that make digits worth while.
+bool HasDigitInstructions();
+
+// Cells that are multiplied together.
+constexpr std::int64_t kDigitCells = 4;
+
+// Weights as digits, q = d0 + 2^8 d1 + 2^16 d2 with d0 and d1 in [-128, 127], padded with zeros:
+// [slice of kLaneUnit outputs][group of kDigitCells rows][digit][output][row]. Immutable once made.
+class DigitWeights {
+ public:
+  DigitWeights() = default;
+  // `weights` is [rows][channels], of magnitude up to 2^22.
+  DigitWeights(std::span<const std::int32_t> weights, std::int64_t rows, std::int64_t channels);
+
+  bool empty() const { return values_.empty(); }
+  // Of a weight: 2 where that is enough for all of them, else 3.
+  int digits() const { return digits_; }
+  std::int64_t groups() const { return groups_; }
+  const std::int8_t* slice(std::int64_t slice) const {
+    return values_.data() + slice * groups_ * digits_ * kDigitCells * kLaneUnit;
+  }
+  std::int64_t bytes() const { return static_cast<std::int64_t>(values_.size()); }
+
+ private:
+  int digits_ = 3;
+  std::int64_t groups_ = 0;
+  AlignedVector<std::int8_t> values_;
+};
+
+// Where counts lie and sums go.
+struct DigitJob {
+  std::int64_t steps = 0;
+  const std::uint8_t* cells = nullptr;  // [steps][cell_stride], kDigitCells * groups readable in each step
+  std::int64_t cell_stride = 0;
+  std::int32_t* sums = nullptr;  // [steps][stride], the first kLaneUnit of each row are set
+  std::int32_t* high = nullptr;  // likewise; null where sums fit an int32, else a sum is 2^16 * high + sums
+  std::int64_t stride = 0;
+};
+
+// Sets the sums of slice `slice`. Rows times the largest count times 128 must be below 2^31, and with `high`
+// a sum's magnitude below 2^40; its low part is at least 0, but may pass 2^16.
+void SumDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& job);
+
+}  // namespace spikeserve::kernels
