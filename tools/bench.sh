@@ -16,13 +16,14 @@ if [ "$what" = page ]; then
 fi
 . tools/cuda-env.sh
 "$cmake" --preset release -DSPIKESERVE_CUDA="$cuda" -DSPIKESERVE_BENCH=ON -DSPIKESERVE_TESTS=ON >/dev/null
-"$cmake" --build --preset release --target spikeserve-bench spikeserve-bench-neurons spikeserve-bench-load spikeserve-server
+"$cmake" --build --preset release --target spikeserve-bench spikeserve-bench-neurons spikeserve-bench-paths spikeserve-bench-load spikeserve-server
 [ -f "$data/fashion_test.labels" ] || "$python" tests/bench/prepare.py "$data"
 
 case $what in
   all)
     "$programs/spikeserve-bench" --data "$data"
     "$programs/spikeserve-bench-neurons" build/bench-neurons.json
+    "$programs/spikeserve-bench-paths"
     "$python" tests/bench/serving.py
     "$python" tests/bench/memory.py
     ;;

@@ -49,6 +49,14 @@ inline __attribute__((always_inline)) void ScaleSums(std::size_t n, const Sum* s
   }
 }
 
+SPIKESERVE_CPU_CLONES void ScaleHalves(std::size_t n, const std::int32_t* low, const std::int32_t* high,
+                                       const float* scale, float* currents) {
+  for (std::size_t j = 0; j < n; ++j) {
+    const auto upper = static_cast<float>(high[j] + (low[j] >> 16));  // below 2^24: exact
+    currents[j] = __builtin_fmaf(upper, 65536.0F, static_cast<float>(low[j] & 0xffff)) * scale[j];
+  }
+}
+
 }  // namespace
 
 StepResult StepSpikingRectifiedLinear(std::span<const float> sum, std::span<const float> bias,
@@ -83,6 +91,11 @@ void Scale(std::span<const std::int64_t> sums, std::span<const float> scale, std
 
 void Scale(std::span<const float> sums, std::span<const float> scale, std::span<float> currents) {
   ScaleSums(sums.size(), sums.data(), scale.data(), currents.data());
+}
+
+void Scale(std::span<const std::int32_t> low, std::span<const std::int32_t> high,
+           std::span<const float> scale, std::span<float> currents) {
+  ScaleHalves(currents.size(), low.data(), high.data(), scale.data(), currents.data());
 }
 
 void AddFiltered(std::span<const float> currents, float decay, std::span<float> filter,

@@ -33,6 +33,9 @@ void StepRectifiedLinear(std::span<const float> sum, std::span<const float> bias
 void Scale(std::span<const std::int32_t> sums, std::span<const float> scale, std::span<float> currents);
 void Scale(std::span<const std::int64_t> sums, std::span<const float> scale, std::span<float> currents);
 void Scale(std::span<const float> sums, std::span<const float> scale, std::span<float> currents);
+// The same of sums 2^16 * high + low, of magnitude below 2^40, with low >= 0.
+void Scale(std::span<const std::int32_t> low, std::span<const std::int32_t> high,
+           std::span<const float> scale, std::span<float> currents);
 
 // sum += filter; then filter = fma(decay, filter, current): what was filtered up to the last step acts now.
 void AddFiltered(std::span<const float> currents, float decay, std::span<float> filter, std::span<float> sum);

@@ -115,6 +115,13 @@ FastTerm MakeTerm(const Plan& plan, const Term& term, bool all_digits) {
     return fast;
   }
   fast.floats = {std::span<const float>(product.floats), rows, channels, kernels::FloatProductBlockWidth()};
+  // A byte times a digit, over all rows, and sums of magnitude below 2^40.
+  const bool fits =
+      static_cast<double>(rows) * 255 * 128 < 2147483647.0 && product.max_row_sum * 255 < 1099511627776.0;
+  if (!product.integers.empty() && dense && fits && fast.runs.runs() == 0 &&
+      (all_digits || kernels::HasDigitInstructions())) {
+    fast.digits = {product.integers, rows, channels};
+  }
   if (!product.integers.empty()) {
     fast.integers = {std::span<const std::int32_t>(product.integers), rows, channels,
                      kernels::DoubleProductBlockWidth()};

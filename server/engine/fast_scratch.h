@@ -31,8 +31,9 @@ struct FastScratch {
   std::vector<float> source, held;          // inputs of one sample, cells of a group of samples
   std::vector<double> source_integers, held_integers;
   std::vector<HeldSample> held_samples;
-  std::vector<kernels::CellRange> cell_runs;  // of the cells that some sample of a group uses
-  std::vector<float> sums;                    // products of a group of samples
+  std::vector<std::int32_t> low_sums, high_sums;  // of a group of samples
+  std::vector<kernels::CellRange> cell_runs;      // of the cells that some sample of a group uses
+  std::vector<float> sums;                        // products of a group of samples
   std::vector<double> integer_sums;
 };
 

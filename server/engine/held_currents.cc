@@ -170,6 +170,49 @@ void RunAll(HeldProduct<T> product, std::span<const HeldSample> samples) {
   }
 }
 
+// Samples from which on digits of the weights are faster than products of float64.
+constexpr std::size_t kDigitSamples = 4;
+
+// Bytes times digits of weights, the samples in the role of steps: the same bits, as sums of integers are
+// exact and rounded once.
+void ComputeByDigits(const ExactRun& run, std::size_t layer, std::size_t term,
+                     std::span<const HeldSample> samples, ExactScratch& scratch) {
+  const kernels::DigitWeights& digits = (*run.fast)[layer].terms[term].digits;
+  const TermConstants& constants = run.constants[layer].terms[term];
+  const std::int64_t size = run.plan->layers[layer].size;
+  const std::int64_t in = run.plan->layers[layer].terms[term].product.in;
+  const std::int64_t slices = (size + kernels::kLaneUnit - 1) / kernels::kLaneUnit;
+  const std::int64_t row = digits.groups() * kernels::kDigitCells;
+  const std::int64_t stride = slices * kernels::kLaneUnit;
+  const auto count = static_cast<std::int64_t>(samples.size());
+  std::vector<std::uint8_t>& cells = scratch.fast.cells[0];
+  cells.resize(std::max(cells.size(), Index(count * row)));
+  for (std::int64_t s = 0; s < count; ++s) {
+    std::memcpy(cells.data() + s * row, samples[Index(s)].input, Index(in));
+    std::memset(cells.data() + s * row + in, 0, Index(row - in));
+  }
+  std::vector<std::int32_t>& low = scratch.fast.low_sums;
+  std::vector<std::int32_t>& high = scratch.fast.high_sums;
+  low.resize(std::max(low.size(), Index(count * stride)));
+  high.resize(low.size());
+  for (std::int64_t slice = 0; slice < slices; ++slice) {
+    const std::int64_t first = slice * kernels::kLaneUnit;
+    kernels::SumDigits(digits, slice,
+                       {count, cells.data(), row, low.data() + first, high.data() + first, stride});
+  }
+  for (std::int64_t s = 0; s < count; ++s) {
+    std::vector<float>& current = *samples[Index(s)].current;
+    current.resize(Index(size));
+    const auto sums = [&](const std::vector<std::int32_t>& half) {
+      return std::span(half).subspan(Index(s * stride), Index(size));
+    };
+    kernels::Scale(sums(low), sums(high), constants.scale, current);
+    if (!constants.offset.empty()) {
+      kernels::Add(constants.offset, current);
+    }
+  }
+}
+
 }  // namespace
 
 void ReadInput(const InputOperation& input, DataType type, const std::byte* data, std::int64_t first,
@@ -193,7 +236,12 @@ void ReadInput(const InputOperation& input, DataType type, const std::byte* data
 void ComputeHeldCurrents(const ExactRun& run, std::size_t layer, std::size_t term,
                          std::span<const HeldSample> samples, ExactScratch& scratch) {
   const FastTerm& fast = (*run.fast)[layer].terms[term];
-  if (run.IsBytes(run.plan->layers[layer].terms[term].population)) {
+  const bool bytes = run.IsBytes(run.plan->layers[layer].terms[term].population);
+  const bool digits =
+      run.path == CpuPath::kDigits || (run.path == CpuPath::kAuto && samples.size() >= kDigitSamples);
+  if (bytes && digits && !fast.digits.empty()) {
+    ComputeByDigits(run, layer, term, samples, scratch);
+  } else if (bytes) {
     RunAll<double>(
         {run,
          layer,

@@ -6,7 +6,7 @@ namespace {
 // Of the event-driven path:
 constexpr double kScanByte = 0.15;     // looked at for spikes, once per count digit
 constexpr double kScanUnit = 12;       // begun, in each step and digit
-constexpr double kCollectRange = 14;   // of a window, in each step and digit
+constexpr double kCollectRange = 10;   // of a window, in each step and digit
 constexpr double kCollectEntry = 0.3;  // copied into the list of a window
 constexpr double kAddEntry = 1.6;      // row of kLaneUnit weights added
 constexpr double kSumStep = 5;         // sums of kLaneUnit outputs taken from the running sums, and padding

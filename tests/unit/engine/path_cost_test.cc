@@ -1,0 +1,55 @@
+#include "server/engine/path_cost.h"
+
+#include <gtest/gtest.h>
+
+namespace spikeserve::engine {
+namespace {
+
+// A chunk of a dense layer whose neurons spike with this density, at most once per step.
+TermWork Dense(std::int64_t in, std::int64_t out, double density) {
+  TermWork work;
+  work.steps = 64;
+  work.cells = in;
+  work.units = (in + 319) / 320;
+  work.rows = in;
+  work.tiles = work.units;
+  work.slices = (out + 15) / 16;
+  work.count_digits = 1;
+  work.entries = static_cast<std::int64_t>(density * static_cast<double>(64 * in));
+  return work;
+}
+
+TEST(PathCost, OfEventsGrowsWithTheSpikesAndOfDigitsDoesNot) {
+  double last = 0;
+  for (const double density : {0.0, 0.1, 0.3, 0.6, 1.0}) {
+    const TermWork work = Dense(1024, 1024, density);
+    EXPECT_GT(EventCycles(work), last);
+    EXPECT_EQ(DigitCycles(work), DigitCycles(Dense(1024, 1024, 0)));
+    last = EventCycles(work);
+  }
+}
+
+// Sides of the break-even point on which measurements leave no doubt (docs/benchmarks.md).
+TEST(PathCost, ChoosesEventsForRareSpikesAndDigitsForManySpikes) {
+  for (const std::int64_t out : {120, 1024}) {
+    EXPECT_LT(EventCycles(Dense(1024, out, 0.1)), DigitCycles(Dense(1024, out, 0.1)));
+    EXPECT_GT(EventCycles(Dense(1024, out, 0.9)), DigitCycles(Dense(1024, out, 0.9)));
+  }
+}
+
+TEST(PathCost, WindowsOfFewChannelsPreferDigits) {
+  TermWork work;  // of LeNet's second convolution behind its pool
+  work.steps = 64;
+  work.cells = 14 * 14 * 6;
+  work.units = 14 * 14;
+  work.windows = 100;
+  work.ranges = 5;
+  work.rows = 150;
+  work.slices = 1;
+  work.count_digits = 3;
+  work.entries = 64 * work.cells / 2;
+  EXPECT_GT(EventCycles(work), 2 * DigitCycles(work));
+}
+
+}  // namespace
+}  // namespace spikeserve::engine

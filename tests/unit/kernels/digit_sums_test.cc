@@ -1,0 +1,84 @@
+#include "kernels/cpu/digit_sums.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/target.h"
+
+namespace spikeserve::kernels {
+namespace {
+
+constexpr std::int64_t kSteps = 11;
+
+class DigitSums : public ::testing::Test {
+ protected:
+  ~DigitSums() override { ForceCpuTarget(""); }
+
+  // All sums of all steps, on every target, against integers of 64 bits.
+  static void ExpectSums(std::int64_t rows, std::int64_t channels, std::int32_t most_weight, int most_count,
+                         bool wide) {
+    std::mt19937 random(static_cast<unsigned>(rows * 1000 + channels));
+    std::vector<std::int32_t> weights(static_cast<std::size_t>(rows * channels));
+    for (std::int32_t& weight : weights) {
+      weight =
+          static_cast<std::int32_t>(random() % (2 * static_cast<unsigned>(most_weight) + 1)) - most_weight;
+    }
+    weights.front() = most_weight;
+    weights.back() = -most_weight;
+    const DigitWeights digits(weights, rows, channels);
+    const std::int64_t stride = digits.groups() * kDigitCells;
+    std::vector<std::uint8_t> cells(static_cast<std::size_t>(kSteps * stride));
+    for (std::uint8_t& cell : cells)
+      cell = static_cast<std::uint8_t>(random() % (static_cast<unsigned>(most_count) + 1));
+    const std::int64_t slices = (channels + kLaneUnit - 1) / kLaneUnit;
+    for (const std::string& target : CpuTargets()) {
+      ForceCpuTarget(target);
+      std::vector<std::int32_t> low(static_cast<std::size_t>(kSteps * slices * kLaneUnit)), high(low.size());
+      for (std::int64_t slice = 0; slice < slices; ++slice) {
+        SumDigits(digits, slice,
+                  {kSteps, cells.data(), stride, low.data() + slice * kLaneUnit,
+                   wide ? high.data() + slice * kLaneUnit : nullptr, slices * kLaneUnit});
+      }
+      for (std::int64_t step = 0; step < kSteps; ++step) {
+        for (std::int64_t channel = 0; channel < channels; ++channel) {
+          std::int64_t sum = 0;
+          for (std::int64_t row = 0; row < rows; ++row) {
+            sum += std::int64_t{weights[static_cast<std::size_t>(row * channels + channel)]} *
+                   cells[static_cast<std::size_t>(step * stride + row)];
+          }
+          const auto at = static_cast<std::size_t>(step * slices * kLaneUnit + channel);
+          ASSERT_EQ(low[at] + (wide ? std::int64_t{high[at]} * 65536 : 0), sum)
+              << target << ", step " << step;
+          ASSERT_TRUE(!wide || low[at] >= 0);
+        }
+      }
+    }
+  }
+};
+
+TEST_F(DigitSums, AreExact) {
+  for (const std::int64_t rows : {1, 3, 4, 5, 150, 576}) {
+    for (const std::int64_t channels : {1, 16, 17, 64}) {
+      ExpectSums(rows, channels, 1 << 21, 1, false);
+      ExpectSums(rows, channels, 1000, 255, false);
+    }
+  }
+}
+
+TEST_F(DigitSums, AreExactBeyondAnInt32) {
+  ExpectSums(150, 16, 1 << 21, 255, true);
+  ExpectSums(2000, 20, 1 << 21, 255, true);
+}
+
+TEST_F(DigitSums, AtTheEndsOfTwoDigits) {
+  ExpectSums(40, 16, 127 * 256 + 127, 3, false);
+  ExpectSums(40, 16, 127 * 256 + 128, 3, false);
+  EXPECT_EQ(DigitWeights(std::vector<std::int32_t>{127 * 256 + 127}, 1, 1).digits(), 2);
+  EXPECT_EQ(DigitWeights(std::vector<std::int32_t>{127 * 256 + 128}, 1, 1).digits(), 3);
+}
+
+}  // namespace
+}  // namespace spikeserve::kernels
