@@ -15,6 +15,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using IntTag = hn::CappedTag<std::int32_t, 16>;
 using ShortTag = hn::CappedTag<std::uint16_t, 32>;
 using Int = hn::Vec<IntTag>;
+using NarrowTag = hn::Rebind<std::int16_t, IntTag>;  // as many lanes
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(IntTag()));
 constexpr int kVectors = static_cast<int>(kLaneUnit) / kLanes;
 constexpr int kShorts = static_cast<int>(hn::MaxLanes(ShortTag()));
@@ -54,19 +55,25 @@ void Collect(const EventList& events, int digit, std::span<const CellRange> rang
   groups.groups = silent ? 0 : step_of - groups.steps.data();
 }
 
+HWY_INLINE Int LoadWeights(const std::int32_t* at) { return hn::Load(IntTag(), at); }
+HWY_INLINE Int LoadWeights(const std::int16_t* at) {
+  return hn::PromoteTo(IntTag(), hn::Load(NarrowTag(), at));
+}
+
 // To the second-level cache.
-HWY_INLINE void FetchAhead([[maybe_unused]] const std::int32_t* line) {
+HWY_INLINE void FetchAhead([[maybe_unused]] const void* line) {
 #if defined(__GNUC__)
   __builtin_prefetch(line, 0, 2);
 #endif
 }
 
 // Leaves the running sums after each step in running [steps][kLaneUnit].
-template <bool kAhead>
-HWY_INLINE void RunSums(const SpikeGroups& groups, const std::int32_t* tile, std::int32_t* running,
-                        std::span<const std::int32_t> next) {
-  const std::int32_t* line = next.data();
-  const std::int32_t* const last_line = line + next.size() - (kAhead ? kLaneUnit : 0);
+template <bool kAhead, typename Weight>
+HWY_INLINE void RunSums(const SpikeGroups& groups, const Weight* tile, std::int32_t* running,
+                        std::span<const Weight> next) {
+  constexpr std::size_t kLine = 64 / sizeof(Weight);  // of the cache
+  const Weight* line = next.data();
+  const Weight* const last_line = line + next.size() - (kAhead ? kLine : 0);
   const IntTag d;
   Int sums[kVectors];
   for (int v = 0; v < kVectors; ++v) {
@@ -77,23 +84,24 @@ HWY_INLINE void RunSums(const SpikeGroups& groups, const std::int32_t* tile, std
   for (const std::uint16_t* const end = step + groups.groups; step != end; ++step, row += kGroupRows) {
     if (kAhead) {
       FetchAhead(line);
-      line = std::min(line + kLaneUnit, last_line);
+      line = std::min(line + kLine, last_line);
     }
     std::uint64_t rows;  // one load for all four
     std::memcpy(&rows, row, sizeof(rows));
     std::int32_t* const out = running + *step;
     for (int v = 0; v < kVectors; ++v) {
-      const std::int32_t* const at = tile + v * kLanes;
-      const Int left = hn::Add(hn::Load(d, at + (rows & 0xffff)), hn::Load(d, at + (rows >> 16 & 0xffff)));
-      const Int right = hn::Add(hn::Load(d, at + (rows >> 32 & 0xffff)), hn::Load(d, at + (rows >> 48)));
+      const Weight* const at = tile + v * kLanes;
+      const Int left = hn::Add(LoadWeights(at + (rows & 0xffff)), LoadWeights(at + (rows >> 16 & 0xffff)));
+      const Int right = hn::Add(LoadWeights(at + (rows >> 32 & 0xffff)), LoadWeights(at + (rows >> 48)));
       sums[v] = hn::Add(sums[v], hn::Add(left, right));
       hn::Store(sums[v], d, out + v * kLanes);
     }
   }
 }
 
-void Add(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out,
-         std::span<const std::int32_t> next) {
+template <typename Weight>
+HWY_INLINE void Add(const SpikeGroups& groups, const Weight* tile, int digit, const GroupSums& out,
+                    std::span<const Weight> next) {
   const IntTag d;
   if (next.empty()) {
     RunSums<false>(groups, tile, out.running, next);
@@ -123,6 +131,15 @@ void Add(const SpikeGroups& groups, const std::int32_t* tile, int digit, const G
   }
 }
 
+void AddWide(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out,
+             std::span<const std::int32_t> next) {
+  Add(groups, tile, digit, out, next);
+}
+void AddNarrow(const SpikeGroups& groups, const std::int16_t* tile, int digit, const GroupSums& out,
+               std::span<const std::int16_t> next) {
+  Add(groups, tile, digit, out, next);
+}
+
 }  // namespace spikeserve::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -130,7 +147,8 @@ HWY_AFTER_NAMESPACE();
 namespace spikeserve::kernels {
 
 HWY_EXPORT(Collect);
-HWY_EXPORT(Add);
+HWY_EXPORT(AddWide);
+HWY_EXPORT(AddNarrow);
 
 void CollectSpikes(const EventList& events, int digit, std::span<const CellRange> ranges, std::int64_t steps,
                    std::int64_t zero_row, SpikeGroups& groups) {
@@ -150,7 +168,13 @@ void CollectSpikes(const EventList& events, int digit, std::span<const CellRange
 void AddSpikes(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out,
                std::span<const std::int32_t> next) {
   if (groups.groups > 0) {
-    HWY_DYNAMIC_DISPATCH(Add)(groups, tile, digit, out, next);
+    HWY_DYNAMIC_DISPATCH(AddWide)(groups, tile, digit, out, next);
+  }
+}
+void AddSpikes(const SpikeGroups& groups, const std::int16_t* tile, int digit, const GroupSums& out,
+               std::span<const std::int16_t> next) {
+  if (groups.groups > 0) {
+    HWY_DYNAMIC_DISPATCH(AddNarrow)(groups, tile, digit, out, next);
   }
 }
 

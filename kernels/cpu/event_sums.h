@@ -41,8 +41,10 @@ struct GroupSums {
 };
 
 // Adds 2^digit times the sums of the tile's rows. `next`, weights that will be read afterwards, come closer
-// meanwhile.
+// meanwhile. Sums are of 32 bits whatever the weights are stored in.
 void AddSpikes(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out,
                std::span<const std::int32_t> next);
+void AddSpikes(const SpikeGroups& groups, const std::int16_t* tile, int digit, const GroupSums& out,
+               std::span<const std::int16_t> next);
 
 }  // namespace spikeserve::kernels

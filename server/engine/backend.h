@@ -6,11 +6,17 @@
 
 #include "server/base/status.h"
 #include "server/engine/network.h"
+#include "server/engine/quantise.h"
 #include "server/engine/simulation.h"
 
 namespace spikeserve::engine {
 
-enum class Mode { kExact, kReference };
+// kFast is kExact with integers of 16 instead of 22 bits for the weights that spikes meet; kReference is
+// float64, step by step, on the CPU.
+enum class Mode { kExact, kFast, kReference };
+constexpr std::int32_t LargestWeight(Mode mode) {
+  return mode == Mode::kFast ? kFastLargestWeight : kExactLargestWeight;
+}
 
 // A device that networks can be resident on. Thread-safe.
 class Backend {
@@ -35,7 +41,7 @@ class Backend {
 
 constexpr std::int64_t kMaxThreads = 1024;
 
-// Which loops the CPU runs exact mode with. The results are the same to the bit; tests compare them.
+// Which loops the CPU runs exact and fast mode with. The results are the same to the bit; tests compare them.
 // kEvents and kDigits force one of the fast paths where it can run a layer at all.
 enum class CpuPath { kAuto, kPlain, kEvents, kDigits };
 

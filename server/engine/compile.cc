@@ -16,8 +16,8 @@ namespace {
 // One compilation. One thread, one use.
 class Compiler {
  public:
-  Compiler(std::shared_ptr<const Network> network, const StopCheck& stopped)
-      : network_(*network), stopped_(stopped) {
+  Compiler(std::shared_ptr<const Network> network, const StopCheck& stopped, std::int32_t largest_weight)
+      : network_(*network), stopped_(stopped), largest_weight_(largest_weight) {
     plan_.network = std::move(network);
     const std::size_t operations = network_.definition().operations.size();
     constants_.resize(operations);
@@ -171,7 +171,8 @@ class Compiler {
       const Population& population = plan_.populations[Index(source)];
       const auto* input = std::get_if<InputOperation>(&KindOf(population.operation));
       const WeightForms forms{.integers = population.spiking || (input != nullptr && input->uint8_scale),
-                              .floats = !population.spiking};
+                              .floats = !population.spiking,
+                              .largest_integer = population.spiking ? largest_weight_ : kExactLargestWeight};
       Result<kernels::Product> product =
           LowerChain(network_, path.source, path.chain, forms, kMaxComposedWeights);
       if (!product.ok()) {
@@ -211,6 +212,7 @@ class Compiler {
 
   const Network& network_;
   const StopCheck& stopped_;
+  const std::int32_t largest_weight_;
   Plan plan_;
   Paths paths_;
   std::vector<std::vector<double>> constants_;  // [operation]
@@ -220,8 +222,9 @@ class Compiler {
 
 }  // namespace
 
-Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped) {
-  return Compiler(std::move(network), stopped).Run();
+Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped,
+                     std::int32_t largest_weight) {
+  return Compiler(std::move(network), stopped, largest_weight).Run();
 }
 
 void ApplyActivation(const ActivationOperation& activation, std::int64_t row_length,

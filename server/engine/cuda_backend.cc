@@ -86,12 +86,13 @@ Result<std::int64_t> CudaBackend::EstimateBytes(const Network& network, Mode mod
 Result<std::unique_ptr<ResidentNetwork>> CudaBackend::Load(std::shared_ptr<const Network> network, Mode mode,
                                                            const StopCheck& stopped) const {
   return mode == Mode::kReference ? cpu_->Load(std::move(network), mode, stopped)
-                                  : LoadExact(std::move(network), stopped);
+                                  : LoadIntegers(std::move(network), mode, stopped);
 }
 
-Result<std::unique_ptr<ResidentNetwork>> CudaBackend::LoadExact(std::shared_ptr<const Network> network,
-                                                                const StopCheck& stopped) const {
-  Result<Plan> compiled = Compile(std::move(network), stopped);
+Result<std::unique_ptr<ResidentNetwork>> CudaBackend::LoadIntegers(std::shared_ptr<const Network> network,
+                                                                   Mode mode,
+                                                                   const StopCheck& stopped) const {
+  Result<Plan> compiled = Compile(std::move(network), stopped, LargestWeight(mode));
   if (!compiled.ok()) {
     return compiled.status();
   }

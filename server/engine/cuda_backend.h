@@ -10,8 +10,8 @@
 
 namespace spikeserve::engine {
 
-// GPUs as one device: a network lies on each of them. Exact mode runs there; reference mode, the oracle, on
-// the CPU. Thread-safe; outlives its networks.
+// GPUs as one device: a network lies on each of them. Exact and fast mode run there; reference mode, the
+// oracle, on the CPU. Thread-safe; outlives its networks.
 class CudaBackend final : public Backend {
  public:
   // At least one device. `cpu` runs reference mode.
@@ -35,8 +35,8 @@ class CudaBackend final : public Backend {
     CudaWorkspacePool pool;  // behind the device, whose memory it holds
   };
 
-  Result<std::unique_ptr<ResidentNetwork>> LoadExact(std::shared_ptr<const Network> network,
-                                                     const StopCheck& stopped) const;
+  Result<std::unique_ptr<ResidentNetwork>> LoadIntegers(std::shared_ptr<const Network> network, Mode mode,
+                                                        const StopCheck& stopped) const;
   std::unique_ptr<ResidentNetwork> PutOnAll(std::shared_ptr<const Plan> plan) const;
 
   std::vector<std::unique_ptr<Card>> cards_;

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "kernels/cpu/digit_sums.h"
+#include "kernels/cpu/event_weights.h"
 #include "kernels/cpu/packed_weights.h"
 #include "kernels/cpu/pool_cells.h"
-#include "kernels/cpu/sliced_weights.h"
 #include "server/engine/plan.h"
 
 namespace spikeserve::engine {
@@ -21,13 +21,13 @@ struct FastTerm {
   std::int64_t cells = 0;
   std::int64_t unit =
       1;  // cells that are under a window, and in a tile of the weights, together or not at all
-  kernels::CellRuns runs;                       // where the product gathers its cells
-  kernels::SlicedWeights<std::int32_t> events;  // behind spiking populations
-  kernels::DigitWeights digits;                 // likewise, where the digit path may be taken
-  kernels::PackedWeights<float> floats;         // behind inputs
-  kernels::PackedWeights<double> integers;      // behind inputs that take bytes
+  kernels::CellRuns runs;                   // where the product gathers its cells
+  kernels::EventWeights events;             // behind spiking populations
+  kernels::DigitWeights digits;             // likewise, where the digit path may be taken
+  kernels::PackedWeights<float> floats;     // behind inputs
+  kernels::PackedWeights<double> integers;  // behind inputs that take bytes
 
-  std::int32_t largest_weight = 0;  // magnitude, of `events`
+  std::int32_t largest_weight = 0;  // magnitude, of the weights as integers
   double max_row_sum = 0;           // likewise, of an output's weights
 
   bool empty() const { return pixels == 0; }

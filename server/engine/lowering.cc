@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "server/engine/index.h"
-#include "server/engine/quantise.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -84,7 +83,10 @@ class WeightWriter {
     largest_[Index(row)] = std::max(largest_[Index(row)], std::abs(weight));
   }
 
-  void Fix() { std::transform(largest_.begin(), largest_.end(), product_.integer_unit.begin(), IntegerUnit); }
+  void Fix() {
+    std::transform(largest_.begin(), largest_.end(), product_.integer_unit.begin(),
+                   [this](double largest) { return IntegerUnit(largest, forms_.largest_integer); });
+  }
 
   void Write(std::int64_t row, std::size_t entry, double weight) {
     if (forms_.integers) {

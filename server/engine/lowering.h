@@ -7,6 +7,7 @@
 #include "server/base/status.h"
 #include "server/engine/linear_operator.h"
 #include "server/engine/network.h"
+#include "server/engine/quantise.h"
 
 namespace spikeserve::engine {
 
@@ -14,6 +15,7 @@ namespace spikeserve::engine {
 struct WeightForms {
   bool integers = false;
   bool floats = false;
+  std::int32_t largest_integer = kExactLargestWeight;  // in magnitude
 };
 
 // Turns a chain of linear operations, source first, into one product. Index and sum operations before one

@@ -9,6 +9,7 @@
 #include "kernels/cpu/product.h"
 #include "server/base/status.h"
 #include "server/engine/network.h"
+#include "server/engine/quantise.h"
 #include "server/engine/simulation.h"
 
 namespace spikeserve::engine {
@@ -72,8 +73,10 @@ struct Plan {
 // Weights a composed chain of linear operations may have.
 constexpr std::int64_t kMaxComposedWeights = std::int64_t{1} << 26;
 
+// `largest_weight`: magnitude of the integers that spikes meet, kExactLargestWeight or kFastLargestWeight.
 // RESOURCE_EXHAUSTED where linear operations do not compose within kMaxComposedWeights.
-Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped = {});
+Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped = {},
+                     std::int32_t largest_weight = kExactLargestWeight);
 
 // Upper bound of the bytes of the plan and of building it, from shapes alone. Fails as Compile does where
 // paths multiply.

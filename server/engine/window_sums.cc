@@ -123,11 +123,9 @@ void WindowSums::AddSlice(std::int64_t slice, const kernels::GroupSums& out) {
   with_room.running = running_.data();
   const int digits = source_.events->digits();
   for (std::int64_t tile = 0; tile < term_->events.tiles(); ++tile) {
-    const auto next = term_->events.after(slice, tile);
     for (int digit = 0; digit < digits; ++digit) {
       const bool ahead = digit == 0 && term_->events.bytes() > kNearBytes;
-      kernels::AddSpikes(spikes_[Index(tile * digits + digit)], term_->events.tile(slice, tile), digit,
-                         with_room, ahead ? next : next.first(0));
+      term_->events.AddSpikes(spikes_[Index(tile * digits + digit)], slice, tile, digit, with_room, ahead);
     }
   }
 }

@@ -136,9 +136,10 @@ Status CheckValues(const std::string& data, std::int64_t bytes_per_sample, doubl
     T value;
     std::memcpy(&value, data.data() + i * sizeof(T), sizeof(T));
     if (std::abs(value) <= largest) continue;  // false for NaN
-    return InvalidArgument(Join(where, ": data: got ", value, " at index ", i % per_sample, " of sample ",
-                                i / per_sample, ", allowed are finite numbers",
-                                std::isfinite(value) ? " up to the largest float32 in exact mode" : ""));
+    return InvalidArgument(
+        Join(where, ": data: got ", value, " at index ", i % per_sample, " of sample ", i / per_sample,
+             ", allowed are finite numbers",
+             std::isfinite(value) ? " up to the largest float32 in exact and fast mode" : ""));
   }
   return {};
 }
@@ -150,7 +151,8 @@ Status CheckValues(const v1::Array& array, const CheckedArray& checked, engine::
     return CheckValues<float>(array.data(), checked.bytes_per_sample, kLargestFloat, where);
   }
   if (checked.format.type != engine::DataType::kFloat64) return {};
-  const double largest = mode == engine::Mode::kExact ? kLargestFloat : std::numeric_limits<double>::max();
+  const double largest =
+      mode == engine::Mode::kReference ? std::numeric_limits<double>::max() : kLargestFloat;
   return CheckValues<double>(array.data(), checked.bytes_per_sample, largest, where);
 }
 

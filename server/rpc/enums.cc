@@ -65,7 +65,12 @@ v1::ReadoutKind Encode(engine::ReadoutKind kind) {
 }
 
 v1::Mode Encode(engine::Mode mode) {
-  return mode == engine::Mode::kReference ? v1::MODE_REFERENCE : v1::MODE_EXACT;
+  switch (mode) {
+    case engine::Mode::kExact: return v1::MODE_EXACT;
+    case engine::Mode::kFast: return v1::MODE_FAST;
+    case engine::Mode::kReference: return v1::MODE_REFERENCE;
+  }
+  return v1::MODE_UNSPECIFIED;
 }
 
 v1::NetworkState Encode(serving::NetworkState state) {

@@ -13,7 +13,8 @@ using engine::Join;
 constexpr std::size_t kDigestBytes = 32;
 
 bool IsKnown(v1::Mode mode) {
-  return mode == v1::MODE_UNSPECIFIED || mode == v1::MODE_EXACT || mode == v1::MODE_REFERENCE;
+  return mode == v1::MODE_UNSPECIFIED || mode == v1::MODE_EXACT || mode == v1::MODE_FAST ||
+         mode == v1::MODE_REFERENCE;
 }
 
 }  // namespace
@@ -29,8 +30,8 @@ Status CheckNetworkName(const std::string& name, std::int64_t version) {
 Status CheckUploadHeader(const v1::LoadNetworkHeader& header, const Limits& limits) {
   if (Status status = CheckNetworkName(header.name(), header.version()); !status.ok()) return status;
   if (!IsKnown(header.mode())) {
-    return InvalidArgument(
-        Join("mode: got ", header.mode(), ", allowed MODE_EXACT, MODE_REFERENCE, or none for exact"));
+    return InvalidArgument(Join("mode: got ", header.mode(),
+                                ", allowed MODE_EXACT, MODE_FAST, MODE_REFERENCE, or none for exact"));
   }
   if (header.sha256().size() != kDigestBytes) {
     return InvalidArgument(Join("sha256: got ", header.sha256().size(), " bytes, wanted ", kDigestBytes));
@@ -45,7 +46,11 @@ Status CheckUploadHeader(const v1::LoadNetworkHeader& header, const Limits& limi
 }
 
 engine::Mode DecodeMode(v1::Mode mode) {
-  return mode == v1::MODE_REFERENCE ? engine::Mode::kReference : engine::Mode::kExact;
+  switch (mode) {
+    case v1::MODE_FAST: return engine::Mode::kFast;
+    case v1::MODE_REFERENCE: return engine::Mode::kReference;
+    default: return engine::Mode::kExact;
+  }
 }
 
 }  // namespace spikeserve::rpc

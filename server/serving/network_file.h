@@ -13,7 +13,7 @@ namespace spikeserve::serving {
 //
 //   offset  0   8 bytes   magic "SPKNET\r\n" (the line end shows transfers in text mode)
 //           8   uint32    format version 1, little-endian like all numbers here
-//          12   uint32    mode: 0 or 1 exact, 2 reference
+//          12   uint32    mode: 0 or 1 exact, 2 reference, 3 fast
 //          16   uint64    length of the payload
 //          24  32 bytes   SHA-256 of the payload
 //          56             payload: the serialized NetworkDefinition, to the end of the file

@@ -151,14 +151,17 @@ TEST(Chain, RefusesBranchesByName) {
 
 TEST(Work, CountsProductsOnceAndNeuronsEveryStep) {
   const Chain chain = MakeChain(*SeededDense({30, 20, 10}, 0.1));
-  const Work one = CountWork(chain, 100, 4, 5000, 500, 1);
+  const Work one = CountWork(chain, 100, 4, 5000, 500, 1, 4);
   EXPECT_EQ(one.macs, 30 * 20 + 20 * 10);
   EXPECT_EQ(one.neuron_steps, 100 * 20);
   EXPECT_EQ(one.synaptic_operations, 0);  // one hidden layer: the readout takes its counts
   EXPECT_EQ(one.memory_bytes, 30);
   const Chain two = MakeChain(*SeededDense({30, 20, 20, 10}, 0.1));
   // Half of the 500 spikes are the last layer's, each reaching ten outputs.
-  EXPECT_EQ(CountWork(two, 100, 4, 10'000, 500, 1).synaptic_operations, 10'000 - 2500);
+  const Work exact = CountWork(two, 100, 4, 10'000, 500, 1, 4);
+  EXPECT_EQ(exact.synaptic_operations, 10'000 - 2500);
+  const Work fast = CountWork(two, 100, 4, 10'000, 500, 1, 2);
+  EXPECT_EQ(exact.cache_bytes - fast.cache_bytes, 2 * exact.synaptic_operations);
 }
 
 TEST(Work, NamesTheSlowestResource) {

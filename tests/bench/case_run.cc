@@ -51,60 +51,92 @@ class CaseRun {
       : case_(one),
         options_(options),
         loaded_(LoadCase(one, options.data, SamplesOf(one))),
-        chain_(MakeChain(*loaded_.network)),
-        ours_(loaded_.network, Mode::kExact, CpuPath::kAuto, MostThreads()) {
-    gate_.name = one.name;
-    gate_.steps = one.steps;
-    gate_.input = one.bytes ? "uint8" : "float32";
-    gate_.gate_samples = one.gate_samples;
+        chain_(MakeChain(*loaded_.network)) {
+    for (const Mode mode : {Mode::kExact, Mode::kFast}) {
+      Ours& ours = modes_.emplace_back(Ours{mode, Engine(mode, CpuPath::kAuto, MostThreads()), {}, {}});
+      ours.gate.name = one.name;
+      ours.gate.mode = ModeName(mode);
+      ours.gate.steps = one.steps;
+      ours.gate.input = one.bytes ? "uint8" : "float32";
+      ours.gate.gate_samples = one.gate_samples;
+    }
     CheckClasses();
   }
 
-  // The gate, and the time of the plain loops, which is taken along.
-  Row RunPlain() {
-    Row row = gate_;
-    row.path = "plain";
-    row.threads = MostThreads();
-    row.batch = case_.plain_samples;
-    const EngineCase plain(loaded_.network, Mode::kExact, CpuPath::kPlain, MostThreads());
-    const auto batch = Batch(case_.plain_samples);
-    const auto start = std::chrono::steady_clock::now();
-    const std::vector<double> outputs = plain.Run(batch, case_.steps);
-    row.ours.median = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    gate_.correct = gate_.correct && outputs == ours_.Run(batch, case_.steps);
-    row.correct = gate_.correct;
-    return row;
+  // The gate of each mode, and the time of the plain loops, which is taken along.
+  std::vector<Row> RunPlain() {
+    std::vector<Row> rows;
+    for (Ours& ours : modes_) {
+      Row row = ours.gate;
+      row.path = "plain";
+      row.threads = MostThreads();
+      row.batch = case_.plain_samples;
+      const auto plain = Engine(ours.mode, CpuPath::kPlain, MostThreads());
+      const auto batch = Batch(case_.plain_samples);
+      const auto start = std::chrono::steady_clock::now();
+      const std::vector<double> outputs = plain->Run(batch, case_.steps);
+      row.ours.median = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      ours.gate.correct = ours.gate.correct && outputs == ours.engine->Run(batch, case_.steps);
+      row.correct = ours.gate.correct;
+      rows.push_back(std::move(row));
+    }
+    return rows;
   }
 
-  Row Run(std::int64_t batch, std::int64_t threads) {
-    Row row = gate_;
-    row.batch = batch;
-    row.threads = threads;
-    if (!row.correct) return row;
+  // One row per mode, timed in turn.
+  std::vector<Row> Run(std::int64_t batch, std::int64_t threads) {
     engine::ThreadPool pool(threads);
-    const EngineCase ours(loaded_.network, Mode::kExact, CpuPath::kAuto, threads);
     StepLoop loop(chain_, case_.steps, batch, pool, false);
     StepLoop hoisted(chain_, case_.steps, batch, pool, true);
     FloatForward pass(chain_, batch, threads);
     const std::span<const float> inputs = Floats(batch);
-    const std::vector<Times> times =
-        TimeInTurn({[&] { ours.Run(Batch(batch), case_.steps); }, [&] { loop.Run(inputs); },
-                    [&] { hoisted.Run(inputs); }, [&] { pass.Run(inputs); }},
-                   options_.repetitions, options_.window_s);
-    row.ours = times[0];
-    row.step_loop = times[1];
-    row.hoisted = times[2];
-    row.float_pass = times[3];
-    return row;
+    std::vector<std::function<void()>> bodies = {[&] { loop.Run(inputs); }, [&] { hoisted.Run(inputs); },
+                                                 [&] { pass.Run(inputs); }};
+    std::vector<std::unique_ptr<EngineCase>> engines;
+    for (const Ours& ours : modes_) {
+      if (!ours.gate.correct) continue;
+      engines.push_back(Engine(ours.mode, CpuPath::kAuto, threads));
+      bodies.emplace_back([&, engine = engines.back().get()] { engine->Run(Batch(batch), case_.steps); });
+    }
+    std::vector<Times> times;
+    if (!engines.empty()) times = TimeInTurn(bodies, options_.repetitions, options_.window_s);
+    std::vector<Row> rows;
+    std::size_t next = bodies.size() - engines.size();
+    for (const Ours& ours : modes_) {
+      Row& row = rows.emplace_back(ours.gate);
+      row.batch = batch;
+      row.threads = threads;
+      if (!row.correct) continue;
+      row.step_loop = times[0];
+      row.hoisted = times[1];
+      row.float_pass = times[2];
+      row.ours = times[next++];
+    }
+    return rows;
   }
 
   void SetWork(const Ceilings& ceilings, Row& row) const {
-    row.work = CountWork(chain_, case_.steps, row.batch, activity_.synaptic_operations / case_.gate_samples,
-                         activity_.spikes / case_.gate_samples, case_.bytes ? 1 : 4);
+    for (const Ours& ours : modes_) {
+      if (ours.gate.mode != row.mode) continue;
+      row.work = CountWork(
+          chain_, case_.steps, row.batch, ours.activity.synaptic_operations / case_.gate_samples,
+          ours.activity.spikes / case_.gate_samples, case_.bytes ? 1 : 4, ours.mode == Mode::kFast ? 2 : 4);
+    }
     row.floor = FloorOf(row.work, ceilings);
   }
 
  private:
+  // The engine in one mode, what it did with the gate's samples, and what its rows begin with.
+  struct Ours {
+    Mode mode;
+    std::unique_ptr<EngineCase> engine;
+    EngineCase::Activity activity;
+    Row gate;
+  };
+
+  std::unique_ptr<EngineCase> Engine(Mode mode, CpuPath path, std::int64_t threads) const {
+    return std::make_unique<EngineCase>(loaded_.network, mode, path, threads);
+  }
   std::int64_t MostThreads() const {
     return *std::max_element(options_.threads.begin(), options_.threads.end());
   }
@@ -122,29 +154,30 @@ class CaseRun {
   void CheckClasses() {
     const std::int64_t samples = case_.gate_samples;
     const std::size_t size = Index(chain_.out_size());
-    const std::vector<double> outputs = ours_.Run(Batch(samples), case_.steps);
-    activity_ = ours_.Count(Batch(samples), case_.steps);
-    const auto classes = Classes(std::span(outputs), size);
     engine::ThreadPool pool(MostThreads());
-    const std::vector<float> stepped =
-        StepLoop(chain_, case_.steps, samples, pool, false).Run(Floats(samples));
+    const auto stepped = Classes(
+        std::span<const float>(StepLoop(chain_, case_.steps, samples, pool, false).Run(Floats(samples))),
+        size);
     FloatForward pass(chain_, samples, MostThreads());
     const auto float_classes = Classes(pass.Run(Floats(samples)), size);
-    gate_.step_loop_agreement = Agreement(classes, Classes(std::span<const float>(stepped), size));
-    gate_.float_agreement = Agreement(classes, float_classes);
-    gate_.correct = gate_.step_loop_agreement >= kWantedAgreement;
-    if (loaded_.labels.empty()) return;
-    gate_.accuracy = Agreement(classes, loaded_.labels);
-    gate_.float_accuracy = Agreement(float_classes, loaded_.labels);
+    for (Ours& ours : modes_) {
+      const std::vector<double> outputs = ours.engine->Run(Batch(samples), case_.steps);
+      const auto classes = Classes(std::span(outputs), size);
+      ours.activity = ours.engine->Count(Batch(samples), case_.steps);
+      ours.gate.step_loop_agreement = Agreement(classes, stepped);
+      ours.gate.float_agreement = Agreement(classes, float_classes);
+      ours.gate.correct = ours.gate.step_loop_agreement >= kWantedAgreement;
+      if (loaded_.labels.empty()) continue;
+      ours.gate.accuracy = Agreement(classes, loaded_.labels);
+      ours.gate.float_accuracy = Agreement(float_classes, loaded_.labels);
+    }
   }
 
   const Case& case_;
   const RunOptions& options_;
   LoadedCase loaded_;
   Chain chain_;
-  EngineCase ours_;
-  EngineCase::Activity activity_;
-  Row gate_;
+  std::vector<Ours> modes_;
 };
 
 }  // namespace
@@ -158,18 +191,20 @@ void RunCase(const Case& one, const RunOptions& options, const std::vector<Ceili
     }
     done(std::move(row));
   };
-  finish(run.RunPlain());
+  for (Row& row : run.RunPlain()) finish(std::move(row));
   for (const std::int64_t batch : one.batches) {
     for (const std::int64_t threads : options.threads) {
-      Row row = run.Run(batch, threads);
-      if (row.correct) {
-        AloneOptions alone;
-        alone.data = options.data;
-        alone.batch = batch;
-        alone.threads = threads;
-        row.peak_bytes = PeakBytesAlone(one, alone);
+      for (Row& row : run.Run(batch, threads)) {
+        if (row.correct) {
+          AloneOptions alone;
+          alone.mode = row.mode == ModeName(Mode::kFast) ? Mode::kFast : Mode::kExact;
+          alone.data = options.data;
+          alone.batch = batch;
+          alone.threads = threads;
+          row.peak_bytes = PeakBytesAlone(one, alone);
+        }
+        finish(std::move(row));
       }
-      finish(std::move(row));
     }
   }
 }

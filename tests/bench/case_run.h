@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <string>
 #include <vector>
 
+#include "server/engine/backend.h"
 #include "tests/bench/cases.h"
 #include "tests/bench/row.h"
 
@@ -17,13 +19,15 @@ struct RunOptions {
   std::vector<std::int64_t> threads = {1, 2};
 };
 
-// Checks a case, then times it with every batch and number of threads against the step loop, the step loop
-// with a hoisted first product and the float pass, in turn. Calls `done` with each row.
+// Checks a case in exact and in fast mode, then times both with every batch and number of threads against the
+// step loop, the step loop with a hoisted first product and the float pass, in turn. Calls `done` with each
+// row.
 void RunCase(const Case& one, const RunOptions& options, const std::vector<Ceilings>& ceilings,
              const std::function<void(Row)>& done);
 
 // The engine alone on inputs of a case.
 struct AloneOptions {
+  engine::Mode mode = engine::Mode::kExact;
   std::filesystem::path data;
   std::int64_t steps = 0;  // 0: those of the case
   std::int64_t batch = 1;
@@ -36,6 +40,9 @@ struct AloneResult {
   double accuracy = -1;  // -1: not asked for, or no labels
 };
 AloneResult RunAlone(const Case& one, const AloneOptions& options);
+
+// "exact", "fast" or "reference".
+std::string ModeName(engine::Mode mode);
 
 // Peak resident bytes of this process so far, by the kernel.
 std::int64_t PeakBytes();

@@ -46,7 +46,7 @@ def machine(bench: Json) -> str:
 def cases(bench: Json) -> str:
     """One line per row; a wrong case has no figures."""
     header = [
-        "case", "path", "steps", "batch", "threads", "inf/s", "spread", "x naive",
+        "case", "mode", "path", "steps", "batch", "threads", "inf/s", "spread", "x naive",
         "x naive, first product once", "price of time", "G neuron-steps/s", "G synaptic ops/s",
         "counted MB/inf", "binds", "of the ceiling", "peak MB", "class as naive / float",
     ]  # fmt: skip
@@ -54,7 +54,8 @@ def cases(bench: Json) -> str:
 
 
 def _case(row: Json) -> list[str]:
-    start = [row["case"], row["path"], str(row["steps"]), str(row["batch"]), str(row["threads"])]
+    start = [row[name] for name in ("case", "mode", "path")]
+    start += [str(row[name]) for name in ("steps", "batch", "threads")]
     classes = f"{row['step_loop_agreement']:.1%} / {row['float_agreement']:.1%}"
     if not row["correct"]:
         return [*start, "wrong", *["-"] * 10, classes]

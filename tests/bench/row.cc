@@ -54,14 +54,14 @@ void PrintMachine(const Machine& machine) {
 }
 
 void PrintHeader() {
-  std::printf("\n%-25s %-5s %5s %5s %3s %12s %7s %9s %9s %9s %9s %8s %8s %7s  %-17s %5s %6s %6s\n", "case",
-              "path", "steps", "batch", "thr", "inf/s", "spread", "Gnstep/s", "Gsynop/s", "MB/inf", "naive x",
-              "hoist x", "price", "peak MB", "binds", "of it", "naive=", "float=");
+  std::printf("\n%-25s %-5s %-5s %5s %5s %3s %12s %7s %9s %9s %9s %9s %8s %8s %7s  %-17s %5s %6s %6s\n",
+              "case", "mode", "path", "steps", "batch", "thr", "inf/s", "spread", "Gnstep/s", "Gsynop/s",
+              "MB/inf", "naive x", "hoist x", "price", "peak MB", "binds", "of it", "naive=", "float=");
 }
 
 void Print(const Row& row) {
-  std::printf("%-25s %-5s %5d %5d %3d ", row.name.c_str(), row.path.c_str(), static_cast<int>(row.steps),
-              static_cast<int>(row.batch), static_cast<int>(row.threads));
+  std::printf("%-25s %-5s %-5s %5d %5d %3d ", row.name.c_str(), row.mode.c_str(), row.path.c_str(),
+              static_cast<int>(row.steps), static_cast<int>(row.batch), static_cast<int>(row.threads));
   if (!row.correct) {
     std::printf("WRONG: class of the step loop %.1f %%, of the float network %.1f %%\n",
                 100 * row.step_loop_agreement, 100 * row.float_agreement);

@@ -11,7 +11,7 @@ import goals
 import page
 
 ROW = {
-    "case": "mlp", "path": "auto", "steps": 100, "batch": 64, "threads": 2, "correct": True,
+    "case": "mlp", "mode": "exact", "path": "auto", "steps": 100, "batch": 64, "threads": 2, "correct": True,
     "step_loop_agreement": 1.0, "float_agreement": 0.99, "inferences_per_second": 12345.6, "spread": 0.1,
     "naive_ratio": 70.0, "hoisted_ratio": 3.0, "price_of_time": 1.5, "neuron_steps_per_second": 2e9,
     "synaptic_operations_per_second": 0.0, "counted_bytes": 784, "binding_resource": "multiply-add",
@@ -34,7 +34,8 @@ def test_missing_or_doubled_markers_are_refused() -> None:
 
 
 def test_a_wrong_case_shows_no_figure() -> None:
-    wrong = {"case": "mlp", "path": "auto", "steps": 1, "batch": 1, "threads": 1, "correct": False}
+    wrong = {**ROW, "mode": "fast", "correct": False}
+    wrong.pop("inferences_per_second")
     table = page.cases({"rows": [ROW, {**wrong, "step_loop_agreement": 0.5, "float_agreement": 0.5}]})
     header, rule, right, last = table.splitlines()
     assert "12,346" in right
@@ -56,7 +57,12 @@ def test_a_wrong_neuron_type_shows_no_figure() -> None:
 def test_what_was_not_compared_is_a_dash() -> None:
     plain = {**ROW, "naive_ratio": None, "hoisted_ratio": None, "price_of_time": None, "peak_bytes": 0}
     cells = page.cases({"rows": [plain]}).splitlines()[-1].split(" | ")
-    assert cells[6:10] == ["-", "-", "-", "-"]
+    assert cells[7:11] == ["-", "-", "-", "-"]
+
+
+def test_a_row_says_its_mode() -> None:
+    rows = page.cases({"rows": [ROW, {**ROW, "mode": "fast"}]}).splitlines()[2:]
+    assert [row.split(" | ")[1] for row in rows] == ["exact", "fast"]
 
 
 def test_peers_are_compared_with_ours_on_the_same_case() -> None:

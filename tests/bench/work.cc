@@ -18,7 +18,7 @@ std::int64_t LastNeurons(const Chain& chain) {
 }  // namespace
 
 Work CountWork(const Chain& chain, std::int64_t steps, std::int64_t batch, std::int64_t synaptic_operations,
-               std::int64_t spikes, std::int64_t input_bytes) {
+               std::int64_t spikes, std::int64_t input_bytes, std::int64_t weight_bytes) {
   Work work;
   work.macs = chain.layers.front().macs() + chain.layers.back().macs();
   work.neuron_steps = chain.neurons() * steps;
@@ -31,10 +31,9 @@ Work CountWork(const Chain& chain, std::int64_t steps, std::int64_t batch, std::
                                        static_cast<double>(chain.neurons());
   const auto readout = static_cast<std::int64_t>(last_spikes * static_cast<double>(chain.out_size()));
   work.synaptic_operations = hidden == 0 ? 0 : std::max<std::int64_t>(0, synaptic_operations - readout);
-  work.cache_bytes = work.synaptic_operations * 4 + 2 * hidden * steps;
-  const std::int64_t weight_bytes = chain.weights() * 4;
-  work.memory_bytes =
-      chain.in_size() * input_bytes + (weight_bytes > kCachedWeightBytes ? weight_bytes / batch : 0);
+  work.cache_bytes = work.synaptic_operations * weight_bytes + 2 * hidden * steps;
+  const std::int64_t all = chain.weights() * weight_bytes;
+  work.memory_bytes = chain.in_size() * input_bytes + (all > kCachedWeightBytes ? all / batch : 0);
   return work;
 }
 

@@ -14,13 +14,14 @@ struct Work {
   std::int64_t macs = 0;                 // of the first and the last product, once per sample
   std::int64_t neuron_steps = 0;         // neurons times steps
   std::int64_t synaptic_operations = 0;  // spikes times the weights they reach, the readout's left out
-  std::int64_t cache_bytes = 0;          // int32 weights that spikes read, spike counts written and read
+  std::int64_t cache_bytes = 0;          // weights that spikes read, spike counts written and read
   std::int64_t memory_bytes = 0;         // input, and the share of the weights where caches cannot hold them
 };
 
-// `synaptic_operations`: measured, per inference, of all layers. `input_bytes`: of one value.
+// `synaptic_operations`: measured, per inference, of all layers. `input_bytes`: of one value. `weight_bytes`:
+// of a weight that spikes meet, 4 in exact mode and 2 in fast mode.
 Work CountWork(const Chain& chain, std::int64_t steps, std::int64_t batch, std::int64_t synaptic_operations,
-               std::int64_t spikes, std::int64_t input_bytes);
+               std::int64_t spikes, std::int64_t input_bytes, std::int64_t weight_bytes);
 
 struct Floor {
   double seconds = 0;    // per inference, by the resource that binds

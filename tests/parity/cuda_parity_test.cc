@@ -38,8 +38,12 @@ class CudaParity : public ::testing::TestWithParam<std::tuple<Place, int>> {
       GTEST_SKIP() << why_not;
     }
     cpu_.backend = MakeCpu(engine::CpuPath::kPlain);
+    LoadIn(Mode::kExact);
+  }
+
+  void LoadIn(Mode mode) {
     for (Loaded* loaded : {&cuda_, &cpu_}) {
-      loaded->network = LoadOn(*loaded->backend, network_.definition, Mode::kExact);
+      loaded->network = LoadOn(*loaded->backend, network_.definition, mode);
     }
   }
 
@@ -85,6 +89,13 @@ class CudaParity : public ::testing::TestWithParam<std::tuple<Place, int>> {
 };
 
 TEST_P(CudaParity, GivesTheBytesOfTheCpu) { ExpectSameBytes(); }
+
+TEST_P(CudaParity, GivesTheBytesOfTheCpuInFastMode) {
+  LoadIn(Mode::kFast);
+  ExpectSameBytes();
+  network_.spec.trajectories = true;
+  ExpectSameBytes();
+}
 
 TEST_P(CudaParity, GivesTheTrajectoriesOfTheCpu) {
   network_.spec.trajectories = true;

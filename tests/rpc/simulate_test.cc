@@ -97,6 +97,20 @@ TEST_F(SimulateTest, AnswersOutputsClassesTimingAndSettings) {
   EXPECT_FALSE(settings.has_initial_voltage());
 }
 
+TEST_F(SimulateTest, FastModeIsEchoedAndAnswersInSinglePrecision) {
+  Start();
+  const std::string bytes = EncodeNetwork(WideMlp()).SerializeAsString();
+  v1::LoadNetworkHeader header = Header("net", bytes);
+  header.set_mode(v1::MODE_FAST);
+  v1::LoadNetworkResponse loaded;
+  ASSERT_TRUE(Upload(header, bytes, &loaded).ok());
+  EXPECT_EQ(loaded.network().mode(), v1::MODE_FAST);
+  v1::SimulateResponse response;
+  ASSERT_TRUE(Simulate(Request("net", {1.5F}), &response).ok());
+  EXPECT_EQ(response.settings().mode(), v1::MODE_FAST);
+  EXPECT_EQ(response.probes(0).outputs().data_type(), v1::DATA_TYPE_FLOAT32);
+}
+
 TEST_F(SimulateTest, ReferenceModeAnswersInDoublePrecision) {
   Start();
   const std::string bytes = EncodeNetwork(WideMlp()).SerializeAsString();

@@ -22,7 +22,7 @@ void ExpectDamaged(const std::string& bytes, const std::string& why) {
 }
 
 TEST(NetworkFile, ComesBackAsItWas) {
-  for (const engine::Mode mode : {engine::Mode::kExact, engine::Mode::kReference}) {
+  for (const engine::Mode mode : {engine::Mode::kExact, engine::Mode::kReference, engine::Mode::kFast}) {
     const auto decoded = DecodeNetworkFile(File("payload", mode));
     ASSERT_TRUE(decoded.ok());
     EXPECT_EQ(decoded.value().payload, "payload");
@@ -37,6 +37,12 @@ TEST(NetworkFile, HeaderIsAsDocumented) {
   EXPECT_EQ(file.substr(56), "ab");
 }
 
+TEST(NetworkFile, HeaderHasTheNumberOfTheMode) {
+  EXPECT_EQ(File("", engine::Mode::kExact)[12], 1);
+  EXPECT_EQ(File("", engine::Mode::kReference)[12], 2);
+  EXPECT_EQ(File("", engine::Mode::kFast)[12], 3);
+}
+
 TEST(NetworkFile, SaysWhatIsDamaged) {
   const std::string good = File("payload");
   ExpectDamaged("", "bytes of the header: got 0, wanted 56");
@@ -48,8 +54,8 @@ TEST(NetworkFile, SaysWhatIsDamaged) {
   bad[8] = 2;
   ExpectDamaged(bad, "format version: got 2, wanted 1");
   bad = good;
-  bad[12] = 3;
-  ExpectDamaged(bad, "mode: got 3");
+  bad[12] = 4;
+  ExpectDamaged(bad, "mode: got 4, wanted 0..3: exact (0 or 1), reference, fast");
   ExpectDamaged(good.substr(0, good.size() - 1), "payload bytes: got 6, wanted 7");
   ExpectDamaged(good + "x", "payload bytes: got 8, wanted 7");
   bad = good;

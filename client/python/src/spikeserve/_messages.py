@@ -26,7 +26,11 @@ from spikeserve.results import (
 from spikeserve.v1 import network_pb2 as network_pb
 from spikeserve.v1 import simulation_pb2 as pb
 
-MODES = {"exact": network_pb.MODE_EXACT, "reference": network_pb.MODE_REFERENCE}
+MODES = {
+    "exact": network_pb.MODE_EXACT,
+    "fast": network_pb.MODE_FAST,
+    "reference": network_pb.MODE_REFERENCE,
+}
 
 
 def _word(name: str, prefix: str) -> str:
@@ -34,7 +38,7 @@ def _word(name: str, prefix: str) -> str:
 
 
 def mode_name(value: network_pb.Mode) -> str:
-    """ "exact" or "reference"."""
+    """ "exact", "fast" or "reference"."""
     return "exact" if value == network_pb.MODE_UNSPECIFIED else _word(network_pb.Mode.Name(value), "MODE_")
 
 

@@ -65,7 +65,7 @@ class Settings:
     dt: float  # s
     steps: int
     seed: int  # 0 unless the call set one
-    mode: str  # "exact" or "reference"
+    mode: str  # "exact", "fast" or "reference"
     backend: str
     readout: str  # "mean", "last" or "corrected_mean"
     skip_steps: int
@@ -160,7 +160,7 @@ class NetworkInfo:
     name: str
     version: int
     state: str  # "loading", "ready" or "unloading"
-    mode: str  # "exact" or "reference"
+    mode: str  # "exact", "fast" or "reference"
     backend: str
     resident_bytes: int
     neurons: int

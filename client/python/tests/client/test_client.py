@@ -42,7 +42,10 @@ def test_load_sends_the_whole_definition_in_chunks(fake: FakeServer, client: spi
 def test_load_passes_version_and_mode(fake: FakeServer, client: spikeserve.Client) -> None:
     assert client.load("n", big_network(1), version=5, mode="reference") == 5
     assert fake.networks["n", 5].mode == pb.MODE_REFERENCE
-    with pytest.raises(ValueError, match="mode is 'quick', choose one of exact, reference"):
+    client.load("n", big_network(1), version=6, mode="fast")
+    assert fake.networks["n", 6].mode == pb.MODE_FAST
+    assert [info.mode for info in client.list()] == ["reference", "fast"]
+    with pytest.raises(ValueError, match="mode is 'quick', choose one of exact, fast, reference"):
         client.load("n", big_network(1), mode="quick")
 
 
@@ -144,7 +147,11 @@ def test_bytes_become_the_same_floats_elsewhere(fake: FakeServer, client: spikes
 
 @pytest.mark.parametrize(
     ("mode", "sent"),
-    [(pb.MODE_EXACT, pb.DATA_TYPE_FLOAT32), (pb.MODE_REFERENCE, pb.DATA_TYPE_FLOAT64)],
+    [
+        (pb.MODE_EXACT, pb.DATA_TYPE_FLOAT32),
+        (pb.MODE_FAST, pb.DATA_TYPE_FLOAT32),
+        (pb.MODE_REFERENCE, pb.DATA_TYPE_FLOAT64),
+    ],
 )
 def test_float64_only_for_the_reference_mode(
     fake: FakeServer, client: spikeserve.Client, mode: pb.Mode, sent: pb.DataType

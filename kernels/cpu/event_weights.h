@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <variant>
+
+#include "kernels/cpu/event_sums.h"
+#include "kernels/cpu/sliced_weights.h"
+
+namespace spikeserve::kernels {
+
+// Weights that spikes meet, as integers of 32 bits, or of 16 where all of them fit: half the bytes to load.
+// The sums are the same. Immutable once made.
+class EventWeights {
+ public:
+  EventWeights() = default;
+  // `weights` is [rows][channels]; `narrow` only where each lies in [INT16_MIN, INT16_MAX].
+  EventWeights(std::span<const std::int32_t> weights, std::int64_t rows, std::int64_t channels,
+               std::int64_t tile_rows, bool narrow) {
+    if (narrow) {
+      weights_ = SlicedWeights<std::int16_t>(weights, rows, channels, tile_rows);
+    } else {
+      weights_ = SlicedWeights<std::int32_t>(weights, rows, channels, tile_rows);
+    }
+  }
+
+  bool narrow() const { return std::holds_alternative<SlicedWeights<std::int16_t>>(weights_); }
+  bool empty() const {
+    return std::visit([](const auto& weights) { return weights.empty(); }, weights_);
+  }
+  std::int64_t slices() const {
+    return std::visit([](const auto& weights) { return weights.slices(); }, weights_);
+  }
+  std::int64_t tiles() const {
+    return std::visit([](const auto& weights) { return weights.tiles(); }, weights_);
+  }
+  std::int64_t tile_rows() const {
+    return std::visit([](const auto& weights) { return weights.tile_rows(); }, weights_);
+  }
+  std::int64_t bytes() const {
+    return std::visit([](const auto& weights) { return weights.bytes(); }, weights_);
+  }
+
+  // kernels::AddSpikes over one tile. `ahead`: the tile behind it comes closer meanwhile.
+  void AddSpikes(const SpikeGroups& groups, std::int64_t slice, std::int64_t tile, int digit,
+                 const GroupSums& out, bool ahead) const {
+    std::visit(
+        [&](const auto& weights) {
+          const auto next = weights.after(slice, tile);
+          kernels::AddSpikes(groups, weights.tile(slice, tile), digit, out, ahead ? next : next.first(0));
+        },
+        weights_);
+  }
+
+ private:
+  std::variant<SlicedWeights<std::int32_t>, SlicedWeights<std::int16_t>> weights_;
+};
+
+}  // namespace spikeserve::kernels
