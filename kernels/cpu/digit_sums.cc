@@ -11,7 +11,8 @@ namespace {
 // One slice of DigitWeights.
 struct DigitSlice {
   const std::int8_t* weights;
-  std::int64_t groups;
+  std::int64_t segments;
+  std::int64_t groups;  // of a segment
 };
 
 }  // namespace
@@ -63,19 +64,21 @@ HWY_INLINE void SumSteps(const DigitSlice& slice, const DigitJob& job, std::int6
       sums[s][digit] = _mm512_setzero_si512();
     }
   }
-  const std::uint8_t* cells = job.cells + step * job.cell_stride;
   const std::int8_t* weights = slice.weights;
-  for (std::int64_t g = 0; g < slice.groups; ++g, cells += kDigitCells, weights += kDigits * 64) {
-    __m512i rows[kDigits];
-    for (int digit = 0; digit < kDigits; ++digit) {
-      rows[digit] = _mm512_load_si512(weights + digit * 64);
-    }
-    for (int s = 0; s < kSteps; ++s) {
-      std::int32_t counts;
-      std::memcpy(&counts, cells + s * job.cell_stride, sizeof(counts));
-      const __m512i all = _mm512_set1_epi32(counts);
+  for (std::int64_t segment = 0; segment < slice.segments; ++segment) {
+    const std::uint8_t* cells = job.cells + step * job.cell_stride + segment * job.segment_stride;
+    for (std::int64_t g = 0; g < slice.groups; ++g, cells += kDigitCells, weights += kDigits * 64) {
+      __m512i rows[kDigits];
       for (int digit = 0; digit < kDigits; ++digit) {
-        AddProducts(all, rows[digit], sums[s][digit]);
+        rows[digit] = _mm512_load_si512(weights + digit * 64);
+      }
+      for (int s = 0; s < kSteps; ++s) {
+        std::int32_t counts;
+        std::memcpy(&counts, cells + s * job.cell_stride, sizeof(counts));
+        const __m512i all = _mm512_set1_epi32(counts);
+        for (int digit = 0; digit < kDigits; ++digit) {
+          AddProducts(all, rows[digit], sums[s][digit]);
+        }
       }
     }
   }
@@ -105,9 +108,10 @@ template <int kDigits>
 void SumAll(const DigitSlice& slice, const DigitJob& job) {
   for (std::int64_t step = 0; step < job.steps; ++step) {
     HWY_ALIGN std::int32_t sums[3][kLaneUnit] = {};
-    const std::uint8_t* cells = job.cells + step * job.cell_stride;
     const std::int8_t* weight = slice.weights;
-    for (std::int64_t g = 0; g < slice.groups; ++g, cells += kDigitCells) {
+    for (std::int64_t g = 0; g < slice.segments * slice.groups; ++g) {
+      const std::uint8_t* cells = job.cells + step * job.cell_stride + g / slice.groups * job.segment_stride +
+                                  g % slice.groups * kDigitCells;
       for (int digit = 0; digit < kDigits; ++digit) {
         for (std::int64_t j = 0; j < kLaneUnit; ++j) {
           for (std::int64_t c = 0; c < kDigitCells; ++c) {
@@ -142,7 +146,7 @@ HWY_EXPORT(SumThree);
 bool HasDigitInstructions() { return HWY_DYNAMIC_DISPATCH(HasInstructions)(); }
 
 void SumDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& job) {
-  const DigitSlice one{weights.slice(slice), weights.groups()};
+  const DigitSlice one{weights.slice(slice), weights.segments(), weights.segment_groups()};
   if (weights.digits() == 2) {
     HWY_DYNAMIC_DISPATCH(SumTwo)(one, job);
   } else {
@@ -150,8 +154,9 @@ void SumDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& 
   }
 }
 
-DigitWeights::DigitWeights(std::span<const std::int32_t> weights, std::int64_t rows, std::int64_t channels)
-    : groups_((rows + kDigitCells - 1) / kDigitCells) {
+DigitWeights::DigitWeights(std::span<const std::int32_t> weights, std::int64_t rows, std::int64_t channels,
+                           std::int64_t segments)
+    : segments_(segments), groups_(segments * ((rows / segments + kDigitCells - 1) / kDigitCells)) {
   constexpr std::int32_t kTwoDigits = 127 * 256 + 127;
   const bool two = std::all_of(weights.begin(), weights.end(), [](std::int32_t weight) {
     return weight >= -128 * 256 - 128 && weight <= kTwoDigits;
@@ -160,13 +165,15 @@ DigitWeights::DigitWeights(std::span<const std::int32_t> weights, std::int64_t r
   const std::int64_t slices = (channels + kLaneUnit - 1) / kLaneUnit;
   values_.assign(static_cast<std::size_t>(slices * groups_ * digits_ * kDigitCells * kLaneUnit), 0);
   for (std::int64_t row = 0; row < rows; ++row) {
+    const std::int64_t in_segment = row % (rows / segments);
+    const std::int64_t group_of_slice = row / (rows / segments) * segment_groups() + in_segment / kDigitCells;
     for (std::int64_t channel = 0; channel < channels; ++channel) {
       std::int32_t rest = weights[static_cast<std::size_t>(row * channels + channel)];
-      const std::int64_t group = channel / kLaneUnit * groups_ + row / kDigitCells;
+      const std::int64_t group = channel / kLaneUnit * groups_ + group_of_slice;
       for (int digit = 0; digit < digits_; ++digit) {
         const auto low = static_cast<std::int8_t>(rest & 0xff);
         const std::int64_t at = ((group * digits_ + digit) * kLaneUnit + channel % kLaneUnit) * kDigitCells;
-        values_[static_cast<std::size_t>(at + row % kDigitCells)] = low;
+        values_[static_cast<std::size_t>(at + in_segment % kDigitCells)] = low;
         rest = (rest - low) >> 8;
       }
     }

@@ -18,17 +18,22 @@ bool HasDigitInstructions();
 constexpr std::int64_t kDigitCells = 4;
 
 // Weights as digits, q = d0 + 2^8 d1 + 2^16 d2 with d0 and d1 in [-128, 127], padded with zeros:
-// [slice of kLaneUnit outputs][group of kDigitCells rows][digit][output][row]. Immutable once made.
+// [slice of kLaneUnit outputs][segment][group of kDigitCells rows][digit][output][row]. Immutable once made.
 class DigitWeights {
  public:
   DigitWeights() = default;
-  // `weights` is [rows][channels], of magnitude up to 2^22.
-  DigitWeights(std::span<const std::int32_t> weights, std::int64_t rows, std::int64_t channels);
+  // `weights` is [rows][channels], of magnitude up to 2^22. The rows come in `segments` of as many each,
+  // whose cells lie side by side, such as the rows of a convolution's kernel.
+  DigitWeights(std::span<const std::int32_t> weights, std::int64_t rows, std::int64_t channels,
+               std::int64_t segments = 1);
 
   bool empty() const { return values_.empty(); }
   // Of a weight: 2 where that is enough for all of them, else 3.
   int digits() const { return digits_; }
+  // Of all segments; each begins with a new group.
   std::int64_t groups() const { return groups_; }
+  std::int64_t segments() const { return segments_; }
+  std::int64_t segment_groups() const { return groups_ / segments_; }
   const std::int8_t* slice(std::int64_t slice) const {
     return values_.data() + slice * groups_ * digits_ * kDigitCells * kLaneUnit;
   }
@@ -36,6 +41,7 @@ class DigitWeights {
 
  private:
   int digits_ = 3;
+  std::int64_t segments_ = 1;
   std::int64_t groups_ = 0;
   AlignedVector<std::int8_t> values_;
 };
@@ -43,9 +49,12 @@ class DigitWeights {
 // Where counts lie and sums go.
 struct DigitJob {
   std::int64_t steps = 0;
-  const std::uint8_t* cells = nullptr;  // [steps][cell_stride], kDigitCells * groups readable in each step
+  // [steps][cell_stride]. In each step kDigitCells * segment_groups are readable from each segment on; those
+  // that are no cells of it meet weights of 0.
+  const std::uint8_t* cells = nullptr;
   std::int64_t cell_stride = 0;
-  std::int32_t* sums = nullptr;  // [steps][stride], the first kLaneUnit of each row are set
+  std::int64_t segment_stride = 0;  // cells from one segment to the next
+  std::int32_t* sums = nullptr;     // [steps][stride], the first kLaneUnit of each row are set
   std::int32_t* high = nullptr;  // likewise; null where sums fit an int32, else a sum is 2^16 * high + sums
   std::int64_t stride = 0;
 };

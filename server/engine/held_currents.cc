@@ -198,7 +198,7 @@ void ComputeByDigits(const ExactRun& run, std::size_t layer, std::size_t term,
   for (std::int64_t slice = 0; slice < slices; ++slice) {
     const std::int64_t first = slice * kernels::kLaneUnit;
     kernels::SumDigits(digits, slice,
-                       {count, cells.data(), row, low.data() + first, high.data() + first, stride});
+                       {count, cells.data(), row, 0, low.data() + first, high.data() + first, stride});
   }
   for (std::int64_t s = 0; s < count; ++s) {
     std::vector<float>& current = *samples[Index(s)].current;

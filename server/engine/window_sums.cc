@@ -54,8 +54,12 @@ void WindowSums::SetWindow(const FastTerm& term, std::int64_t pixel, const Sourc
   if (source.events != nullptr) {
     CollectWindow();
   } else if (term.kind == kernels::ProductKind::kDense) {
-    counts_ = source.cells;  // what lies behind the last cell meets weights of 0
+    counts_ = source.cells;
     cell_stride_ = source.stride;
+  } else if (IsWhole()) {
+    counts_ = source.cells + ranges_.front().cell;
+    cell_stride_ = source.stride;
+    segment_stride_ = term.conv.dilation_y * term.conv.in_width * term.conv.in_channels;
   } else {
     CopyWindow();
   }
@@ -74,8 +78,18 @@ void WindowSums::CollectWindow() {
   }
 }
 
-// The window's counts side by side, 0 where it reaches over the edge.
+// Whether each row of the window lies in the map as one range: then it needs no copy.
+bool WindowSums::IsWhole() const {
+  const auto& g = term_->conv;
+  return static_cast<std::int64_t>(ranges_.size()) == g.kernel_height &&
+         std::all_of(ranges_.begin(), ranges_.end(),
+                     [&g](const CellRange& range) { return range.length == g.kernel_width * g.in_channels; });
+}
+
+// The window's counts, one row of the kernel behind the other, 0 where it reaches over the edge.
 void WindowSums::CopyWindow() {
+  const std::int64_t segment_rows = term_->conv.kernel_width * term_->conv.in_channels;
+  segment_stride_ = term_->digits.segment_groups() * kernels::kDigitCells;
   cell_stride_ = term_->digits.groups() * kernels::kDigitCells;
   cells_.resize(std::max(cells_.size(), Index(source_.steps * cell_stride_)));
   counts_ = cells_.data();
@@ -90,7 +104,8 @@ void WindowSums::CopyWindow() {
     const std::uint8_t* from = source_.cells + step * source_.stride;
     std::uint8_t* to = cells_.data() + step * cell_stride_;
     for (const CellRange& range : ranges_) {
-      std::memcpy(to + range.row, from + range.cell, Index(range.length));
+      const std::int64_t at = range.row / segment_rows * segment_stride_ + range.row % segment_rows;
+      std::memcpy(to + at, from + range.cell, Index(range.length));
     }
   }
 }
@@ -105,7 +120,7 @@ WindowSums::Sums WindowSums::Sum(std::int64_t first_slice, std::int64_t slices) 
     std::int32_t* const high = wide_ ? high_.data() + slice * kernels::kLaneUnit : nullptr;
     if (source_.events == nullptr) {
       kernels::SumDigits(term_->digits, first_slice + slice,
-                         {source_.steps, counts_, cell_stride_, sums, high, stride});
+                         {source_.steps, counts_, cell_stride_, segment_stride_, sums, high, stride});
       continue;
     }
     if (slice == 0) {

@@ -37,6 +37,7 @@ class WindowSums {
 
  private:
   void CollectWindow();
+  bool IsWhole() const;
   void CopyWindow();
   void AddSlice(std::int64_t slice, const kernels::GroupSums& out);
 
@@ -47,7 +48,7 @@ class WindowSums {
   std::vector<kernels::CellRange> of_tile_;   // of one tile, rows counted from its first
   std::vector<kernels::SpikeGroups> spikes_;  // [tile][digit]
   std::vector<std::uint8_t> cells_;           // [steps][cell_stride_]: of the window, for the digit path
-  std::int64_t cell_stride_ = 0;
+  std::int64_t cell_stride_ = 0, segment_stride_ = 0;
   const std::uint8_t* counts_ = nullptr;  // these, or the source's own
   kernels::AlignedVector<std::int32_t> sums_, high_, running_;
 };

@@ -19,7 +19,7 @@ class DigitSums : public ::testing::Test {
 
   // All sums of all steps, on every target, against integers of 64 bits.
   static void ExpectSums(std::int64_t rows, std::int64_t channels, std::int32_t most_weight, int most_count,
-                         bool wide) {
+                         bool wide, std::int64_t segments = 1) {
     std::mt19937 random(static_cast<unsigned>(rows * 1000 + channels));
     std::vector<std::int32_t> weights(static_cast<std::size_t>(rows * channels));
     for (std::int32_t& weight : weights) {
@@ -28,9 +28,12 @@ class DigitSums : public ::testing::Test {
     }
     weights.front() = most_weight;
     weights.back() = -most_weight;
-    const DigitWeights digits(weights, rows, channels);
-    const std::int64_t stride = digits.groups() * kDigitCells;
-    std::vector<std::uint8_t> cells(static_cast<std::size_t>(kSteps * stride));
+    const DigitWeights digits(weights, rows, channels, segments);
+    // One step after the other, in each the segments with three cells of nobody in between.
+    const std::int64_t in_segment = rows / segments;
+    const std::int64_t segment_stride = in_segment + 3;
+    const std::int64_t stride = segments * segment_stride;
+    std::vector<std::uint8_t> cells(static_cast<std::size_t>(kSteps * stride + kDigitCells));
     for (std::uint8_t& cell : cells)
       cell = static_cast<std::uint8_t>(random() % (static_cast<unsigned>(most_count) + 1));
     const std::int64_t slices = (channels + kLaneUnit - 1) / kLaneUnit;
@@ -39,7 +42,7 @@ class DigitSums : public ::testing::Test {
       std::vector<std::int32_t> low(static_cast<std::size_t>(kSteps * slices * kLaneUnit)), high(low.size());
       for (std::int64_t slice = 0; slice < slices; ++slice) {
         SumDigits(digits, slice,
-                  {kSteps, cells.data(), stride, low.data() + slice * kLaneUnit,
+                  {kSteps, cells.data(), stride, segment_stride, low.data() + slice * kLaneUnit,
                    wide ? high.data() + slice * kLaneUnit : nullptr, slices * kLaneUnit});
       }
       for (std::int64_t step = 0; step < kSteps; ++step) {
@@ -47,7 +50,8 @@ class DigitSums : public ::testing::Test {
           std::int64_t sum = 0;
           for (std::int64_t row = 0; row < rows; ++row) {
             sum += std::int64_t{weights[static_cast<std::size_t>(row * channels + channel)]} *
-                   cells[static_cast<std::size_t>(step * stride + row)];
+                   cells[static_cast<std::size_t>(step * stride + row / in_segment * segment_stride +
+                                                  row % in_segment)];
           }
           const auto at = static_cast<std::size_t>(step * slices * kLaneUnit + channel);
           ASSERT_EQ(low[at] + (wide ? std::int64_t{high[at]} * 65536 : 0), sum)
@@ -64,6 +68,15 @@ TEST_F(DigitSums, AreExact) {
     for (const std::int64_t channels : {1, 16, 17, 64}) {
       ExpectSums(rows, channels, 1 << 21, 1, false);
       ExpectSums(rows, channels, 1000, 255, false);
+    }
+  }
+}
+
+TEST_F(DigitSums, AreExactInSegments) {
+  for (const std::int64_t segments : {2, 3, 5}) {
+    for (const std::int64_t rows : {1, 3, 4, 9, 30}) {
+      ExpectSums(segments * rows, 17, 1 << 21, 3, false, segments);
+      ExpectSums(segments * rows, 17, 1 << 21, 255, true, segments);
     }
   }
 }
