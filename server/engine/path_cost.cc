@@ -11,7 +11,7 @@ constexpr double kCollectEntry = 0.3;  // copied into the list of a window
 constexpr double kAddEntry = 1.6;      // row of kLaneUnit weights added
 constexpr double kSumStep = 5;         // sums of kLaneUnit outputs taken from the running sums, and padding
 // Of the digit path:
-constexpr double kCopyRange = 10;    // of a window, in each step
+constexpr double kCopyRange = 1;     // of a window, in each step; few windows reach over an edge
 constexpr double kDigitGroup = 1.1;  // four cells times kLaneUnit weights, one weight digit
 constexpr double kDigitStep = 10;    // digits put together, for kLaneUnit outputs
 
