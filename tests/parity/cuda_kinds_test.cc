@@ -40,8 +40,8 @@ engine::NetworkDefinition MakeNetwork(const BusyModel& busy, const engine::Synap
       {"between", engine::AffineOperation{"w1", ""}},
       {"second", engine::NeuronOperation{engine::IntegrateAndFire{1}, spiking ? 1.0 : 100.0, 20.0, {}}},
       {"output", engine::AffineOperation{"w2", ""}}};
-  network.connections = {{"input", "dense", {}},
-                         {"dense", "first", synapse, delay},
+  network.connections = {{"input", "dense", synapse, delay},
+                         {"dense", "first", {}},
                          {"first", "between", synapse},
                          {"between", "second", {}},
                          {"second", "output", synapse, delay}};
