@@ -27,6 +27,7 @@ fuzz: bootstrap  ## Every fuzz target for a bounded time
 
 accuracy: bootstrap-demo server venv  ## Measure all networks and write docs/accuracy.md
 	$(PYTHON) tools/accuracy_table.py
+	$(PYTHON) tools/mode_table.py
 
 bench: bootstrap-bench venv  ## Measure the CPU engine against a step loop and a float pass; build/bench.json
 	tools/bench.sh

@@ -15,7 +15,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using IntTag = hn::CappedTag<std::int32_t, 16>;
 using ShortTag = hn::CappedTag<std::uint16_t, 32>;
 using Int = hn::Vec<IntTag>;
-using NarrowTag = hn::Rebind<std::int16_t, IntTag>;
+using NarrowTag = hn::Rebind<std::int16_t, IntTag>;  // as many lanes
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(IntTag()));
 constexpr int kVectors = static_cast<int>(kLaneUnit) / kLanes;
 constexpr int kShorts = static_cast<int>(hn::MaxLanes(ShortTag()));
@@ -55,10 +55,9 @@ void Collect(const EventList& events, int digit, std::span<const CellRange> rang
   groups.groups = silent ? 0 : step_of - groups.steps.data();
 }
 
-HWY_INLINE Int LoadWeights(const std::int32_t* weights) { return hn::Load(IntTag(), weights); }
-
-HWY_INLINE Int LoadWeights(const std::int16_t* weights) {
-  return hn::PromoteTo(IntTag(), hn::Load(NarrowTag(), weights));
+HWY_INLINE Int LoadWeights(const std::int32_t* at) { return hn::Load(IntTag(), at); }
+HWY_INLINE Int LoadWeights(const std::int16_t* at) {
+  return hn::PromoteTo(IntTag(), hn::Load(NarrowTag(), at));
 }
 
 // To the second-level cache.
@@ -72,7 +71,7 @@ HWY_INLINE void FetchAhead([[maybe_unused]] const void* line) {
 template <bool kAhead, typename Weight>
 HWY_INLINE void RunSums(const SpikeGroups& groups, const Weight* tile, std::int32_t* running,
                         std::span<const Weight> next) {
-  constexpr std::int64_t kLine = 64 / sizeof(Weight);
+  constexpr std::size_t kLine = 64 / sizeof(Weight);  // of the cache
   const Weight* line = next.data();
   const Weight* const last_line = line + next.size() - (kAhead ? kLine : 0);
   const IntTag d;
@@ -101,8 +100,8 @@ HWY_INLINE void RunSums(const SpikeGroups& groups, const Weight* tile, std::int3
 }
 
 template <typename Weight>
-HWY_INLINE void AddTile(const SpikeGroups& groups, const Weight* tile, int digit, const GroupSums& out,
-                        std::span<const Weight> next) {
+HWY_INLINE void Add(const SpikeGroups& groups, const Weight* tile, int digit, const GroupSums& out,
+                    std::span<const Weight> next) {
   const IntTag d;
   if (next.empty()) {
     RunSums<false>(groups, tile, out.running, next);
@@ -132,14 +131,13 @@ HWY_INLINE void AddTile(const SpikeGroups& groups, const Weight* tile, int digit
   }
 }
 
-void Add(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out,
-         std::span<const std::int32_t> next) {
-  AddTile(groups, tile, digit, out, next);
+void AddWide(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out,
+             std::span<const std::int32_t> next) {
+  Add(groups, tile, digit, out, next);
 }
-
 void AddNarrow(const SpikeGroups& groups, const std::int16_t* tile, int digit, const GroupSums& out,
                std::span<const std::int16_t> next) {
-  AddTile(groups, tile, digit, out, next);
+  Add(groups, tile, digit, out, next);
 }
 
 }  // namespace spikeserve::kernels::HWY_NAMESPACE
@@ -149,7 +147,7 @@ HWY_AFTER_NAMESPACE();
 namespace spikeserve::kernels {
 
 HWY_EXPORT(Collect);
-HWY_EXPORT(Add);
+HWY_EXPORT(AddWide);
 HWY_EXPORT(AddNarrow);
 
 void CollectSpikes(const EventList& events, int digit, std::span<const CellRange> ranges, std::int64_t steps,
@@ -170,10 +168,9 @@ void CollectSpikes(const EventList& events, int digit, std::span<const CellRange
 void AddSpikes(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out,
                std::span<const std::int32_t> next) {
   if (groups.groups > 0) {
-    HWY_DYNAMIC_DISPATCH(Add)(groups, tile, digit, out, next);
+    HWY_DYNAMIC_DISPATCH(AddWide)(groups, tile, digit, out, next);
   }
 }
-
 void AddSpikes(const SpikeGroups& groups, const std::int16_t* tile, int digit, const GroupSums& out,
                std::span<const std::int16_t> next) {
   if (groups.groups > 0) {

@@ -40,8 +40,8 @@ struct GroupSums {
   std::int32_t* running = nullptr;  // [steps][kLaneUnit], room to work in; both lie at vectors' starts
 };
 
-// Adds 2^digit times the sums of the tile's rows, 16-bit weights widened as they are loaded. `next`, weights
-// that will be read afterwards, come closer meanwhile.
+// Adds 2^digit times the sums of the tile's rows. `next`, weights that will be read afterwards, come closer
+// meanwhile. Sums are of 32 bits whatever the weights are stored in.
 void AddSpikes(const SpikeGroups& groups, const std::int32_t* tile, int digit, const GroupSums& out,
                std::span<const std::int32_t> next);
 void AddSpikes(const SpikeGroups& groups, const std::int16_t* tile, int digit, const GroupSums& out,

@@ -40,7 +40,7 @@ struct Product {
   ConvGeometry conv;
   std::vector<std::int64_t> sparse_start;
   std::vector<std::int32_t> sparse_row;
-  std::vector<std::int32_t> integers;  // of at most 22 bits
+  std::vector<std::int32_t> integers;  // 22-bit, or 16-bit in fast mode
   std::vector<float> floats;
   // Per row [out], for conv per channel [out_channels]. A true weight is integer * integer_unit * row_scale
   // and float * row_scale.

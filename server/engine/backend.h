@@ -11,12 +11,12 @@
 
 namespace spikeserve::engine {
 
-// How the numbers of a network are kept: exact and fast run in one arithmetic and differ in the bits of the
-// weights behind spiking populations (quantise.h); reference is float64.
-enum class Mode { kExact, kReference, kFast };
-
-// The argument of Compile; reference mode reads no integers.
-constexpr int SpikeWeightBits(Mode mode) { return mode == Mode::kFast ? kFastWeightBits : kWeightBits; }
+// kFast is kExact with integers of 16 instead of 22 bits for the weights that spikes meet; kReference is
+// float64, step by step, on the CPU.
+enum class Mode { kExact, kFast, kReference };
+constexpr std::int32_t LargestWeight(Mode mode) {
+  return mode == Mode::kFast ? kFastLargestWeight : kExactLargestWeight;
+}
 
 // A device that networks can be resident on. Thread-safe.
 class Backend {

@@ -16,8 +16,8 @@ namespace {
 // One compilation. One thread, one use.
 class Compiler {
  public:
-  Compiler(std::shared_ptr<const Network> network, const StopCheck& stopped, int spike_weight_bits)
-      : network_(*network), stopped_(stopped), spike_weight_bits_(spike_weight_bits) {
+  Compiler(std::shared_ptr<const Network> network, const StopCheck& stopped, std::int32_t largest_weight)
+      : network_(*network), stopped_(stopped), largest_weight_(largest_weight) {
     plan_.network = std::move(network);
     const std::size_t operations = network_.definition().operations.size();
     constants_.resize(operations);
@@ -172,7 +172,7 @@ class Compiler {
       const auto* input = std::get_if<InputOperation>(&KindOf(population.operation));
       const WeightForms forms{.integers = population.spiking || (input != nullptr && input->uint8_scale),
                               .floats = !population.spiking,
-                              .bits = population.spiking ? spike_weight_bits_ : kWeightBits};
+                              .largest_integer = population.spiking ? largest_weight_ : kExactLargestWeight};
       Result<kernels::Product> product =
           LowerChain(network_, path.source, path.chain, forms, kMaxComposedWeights);
       if (!product.ok()) {
@@ -212,7 +212,7 @@ class Compiler {
 
   const Network& network_;
   const StopCheck& stopped_;
-  const int spike_weight_bits_;
+  const std::int32_t largest_weight_;
   Plan plan_;
   Paths paths_;
   std::vector<std::vector<double>> constants_;  // [operation]
@@ -223,8 +223,8 @@ class Compiler {
 }  // namespace
 
 Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped,
-                     int spike_weight_bits) {
-  return Compiler(std::move(network), stopped, spike_weight_bits).Run();
+                     std::int32_t largest_weight) {
+  return Compiler(std::move(network), stopped, largest_weight).Run();
 }
 
 void ApplyActivation(const ActivationOperation& activation, std::int64_t row_length,

@@ -19,7 +19,7 @@ Result<std::int64_t> CpuBackend::EstimateBytes(const Network& network, Mode mode
 
 Result<std::unique_ptr<ResidentNetwork>> CpuBackend::Load(std::shared_ptr<const Network> network, Mode mode,
                                                           const StopCheck& stopped) const {
-  Result<Plan> plan = Compile(std::move(network), stopped, SpikeWeightBits(mode));
+  Result<Plan> plan = Compile(std::move(network), stopped, LargestWeight(mode));
   if (!plan.ok()) {
     return plan.status();
   }

@@ -92,7 +92,7 @@ Result<std::unique_ptr<ResidentNetwork>> CudaBackend::Load(std::shared_ptr<const
 Result<std::unique_ptr<ResidentNetwork>> CudaBackend::LoadIntegers(std::shared_ptr<const Network> network,
                                                                    Mode mode,
                                                                    const StopCheck& stopped) const {
-  Result<Plan> compiled = Compile(std::move(network), stopped, SpikeWeightBits(mode));
+  Result<Plan> compiled = Compile(std::move(network), stopped, LargestWeight(mode));
   if (!compiled.ok()) {
     return compiled.status();
   }

@@ -9,7 +9,7 @@
 
 namespace spikeserve::engine {
 
-// A network on a GPU in exact mode. Immutable, hence thread-safe.
+// A network on a GPU in exact or fast mode. Immutable, hence thread-safe.
 class CudaNetwork final : public ResidentNetwork {
  public:
   // Uploads the weights. Throws cuda::DeviceError. `device` and `pool` outlive the network.

@@ -50,7 +50,7 @@ struct EncodingRange {
 EncodingRange RangeOf(const Encoding& encoding, double dt_s);
 
 // Replaces `values`, the x of every element, by what the encoded input is at `step`, counted from 1: spike
-// counts times their worth. Real is float in exact mode, double in reference mode; the counts are the same.
+// counts times their worth. Real is float, in reference mode double; the counts are the same.
 template <typename Real>
 void Encode(const Encoding& encoding, double dt_s, const EncodingKey& key, std::int64_t step,
             std::span<Real> values);

@@ -12,8 +12,8 @@
 
 namespace spikeserve::engine {
 
-// A network on the CPU in exact or fast mode, as its plan was compiled: integer weights, float32
-// neurons. Immutable, hence thread-safe.
+// A network on the CPU in exact or fast mode: 22-bit or 16-bit integer weights, float32 neurons. Immutable,
+// hence thread-safe.
 class ExactNetwork final : public ResidentNetwork {
  public:
   // `pool` and `kept` outlive the network.

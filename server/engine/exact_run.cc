@@ -122,7 +122,7 @@ ReadoutWeights MakeReadoutWeights(const Plan& plan) {
     for (const Term& term : plan.layers[Index(probe.layer)].terms) {
       const kernels::Product& product = term.product;
       ReadoutTerm& readout = of_layer.emplace_back();
-      if (plan.populations[Index(term.population)].spiking) {  // 22 bits and less are exact as floats
+      if (plan.populations[Index(term.population)].spiking) {  // integers of 22 bits are exact as floats
         readout.floats.assign(product.integers.begin(), product.integers.end());
       } else {
         readout.floats = product.floats;

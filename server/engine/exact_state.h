@@ -7,7 +7,7 @@
 
 namespace spikeserve::engine {
 
-// What one layer of one sample keeps from step to step in exact mode.
+// What one layer of one sample keeps from step to step in exact or fast mode.
 struct LayerState {
   std::vector<float> voltage, second, third;  // see kernels::NeuronStates
   std::vector<std::vector<float>> filters;    // [term]: plain low-passes

@@ -47,8 +47,8 @@ void AddRowRanges(const ConvGeometry& g, std::int64_t unit, std::int64_t in_y, s
   }
 }
 
-// Of a first-level cache of 32 KB: 320 rows of 32-bit weights, or 640 of 16-bit ones.
-constexpr std::int64_t kTileBytes = 20480;
+// Rows of 32-bit weights of a tile, at most: 20 KB of a first-level cache of 32. Twice as many of 16 bits.
+constexpr std::int64_t kTileRows = 320;
 
 std::int64_t DivideUp(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -67,18 +67,10 @@ std::int64_t UnitOf(const Product& product, std::int64_t tile_rows) {
 }
 
 // Whole units, as many in one tile as in the other.
-std::int64_t TileRows(std::int64_t rows, std::int64_t unit, std::int64_t tile_rows) {
+std::int64_t TileRows(std::int64_t rows, std::int64_t unit, std::int64_t most) {
   const std::int64_t units = DivideUp(rows, unit);
-  const std::int64_t tiles = DivideUp(units, std::max<std::int64_t>(1, tile_rows / unit));
+  const std::int64_t tiles = DivideUp(units, std::max<std::int64_t>(1, most / unit));
   return DivideUp(units, tiles) * unit;
-}
-
-std::int32_t LargestWeight(const Product& product) {
-  std::int32_t largest = 0;
-  for (const std::int32_t weight : product.integers) {
-    largest = std::max(largest, std::abs(weight));
-  }
-  return largest;
 }
 
 // A layer of more weights than that would hardly be faster by digits, but they take memory.
@@ -92,11 +84,11 @@ FastTerm MakeTerm(const Plan& plan, const Term& term, bool all_digits) {
   if (product.kind == ProductKind::kSparse || grouped || (population.layer >= 0 && !population.spiking)) {
     return fast;
   }
-  if (population.spiking) {
-    fast.largest_weight = LargestWeight(product);
+  for (const std::int32_t weight : product.integers) {
+    fast.largest_weight = std::max(fast.largest_weight, std::abs(weight));
   }
-  const bool narrow = population.spiking && kernels::EventWeights::IsNarrow(fast.largest_weight);
-  const std::int64_t tile_rows = kTileBytes / kernels::kLaneUnit / (narrow ? 2 : 4);
+  const bool narrow = population.spiking && fast.largest_weight <= INT16_MAX;
+  const std::int64_t tile_rows = narrow ? 2 * kTileRows : kTileRows;
   fast.unit = UnitOf(product, tile_rows);
   if (population.spiking && fast.unit >= kernels::kMaxTileRows) {
     return {};
@@ -116,7 +108,7 @@ FastTerm MakeTerm(const Plan& plan, const Term& term, bool all_digits) {
   if (population.spiking) {
     fast.max_row_sum = product.max_row_sum;
     fast.events = {std::span<const std::int32_t>(product.integers), rows, channels,
-                   TileRows(rows, fast.unit, tile_rows), fast.largest_weight};
+                   TileRows(rows, fast.unit, tile_rows), narrow};
     if (all_digits || (kernels::HasDigitInstructions() && rows * channels <= kMostDigitWeights)) {
       fast.digits = {product.integers, rows, channels};
     }

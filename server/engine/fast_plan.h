@@ -23,11 +23,11 @@ struct FastTerm {
       1;  // cells that are under a window, and in a tile of the weights, together or not at all
   kernels::CellRuns runs;                   // where the product gathers its cells
   kernels::EventWeights events;             // behind spiking populations
-  kernels::DigitWeights digits;             // where the digit path may be taken
+  kernels::DigitWeights digits;             // likewise, where the digit path may be taken
   kernels::PackedWeights<float> floats;     // behind inputs
   kernels::PackedWeights<double> integers;  // behind inputs that take bytes
 
-  std::int32_t largest_weight = 0;  // magnitude, of `events`
+  std::int32_t largest_weight = 0;  // magnitude, of the weights as integers
   double max_row_sum = 0;           // likewise, of an output's weights
 
   bool empty() const { return pixels == 0; }

@@ -85,7 +85,7 @@ class WeightWriter {
 
   void Fix() {
     std::transform(largest_.begin(), largest_.end(), product_.integer_unit.begin(),
-                   [this](double largest) { return IntegerUnit(largest, forms_.bits); });
+                   [this](double largest) { return IntegerUnit(largest, forms_.largest_integer); });
   }
 
   void Write(std::int64_t row, std::size_t entry, double weight) {

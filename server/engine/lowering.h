@@ -11,12 +11,11 @@
 
 namespace spikeserve::engine {
 
-// Which forms of the weights a product keeps: integers of so many bits beside the sign for spikes and bytes,
-// floats for real values.
+// Which forms of the weights a product keeps: integers for spikes and bytes, floats for real values.
 struct WeightForms {
   bool integers = false;
   bool floats = false;
-  int bits = kWeightBits;
+  std::int32_t largest_integer = kExactLargestWeight;  // in magnitude
 };
 
 // Turns a chain of linear operations, source first, into one product. Index and sum operations before one

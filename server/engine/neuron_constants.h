@@ -9,8 +9,8 @@
 
 namespace spikeserve::engine {
 
-// A neuron model at one dt, as the kernels of exact mode take it. A rate model has a `rate` alone, a spiking
-// one its `current` model, or a `rate` and a `rule` that makes spikes of it.
+// A neuron model at one dt, as the kernels of exact and fast mode take it. A rate model has a `rate` alone, a
+// spiking one its `current` model, or a `rate` and a `rule` that makes spikes of it.
 struct NeuronConstants {
   std::optional<kernels::RateFunction> rate;
   std::optional<kernels::SpikingRule> rule;

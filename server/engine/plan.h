@@ -73,10 +73,10 @@ struct Plan {
 // Weights a composed chain of linear operations may have.
 constexpr std::int64_t kMaxComposedWeights = std::int64_t{1} << 26;
 
-// RESOURCE_EXHAUSTED where linear operations do not compose within kMaxComposedWeights. Weights behind
-// spiking populations become integers of `spike_weight_bits` bits beside the sign, 1 to kWeightBits.
+// `largest_weight`: magnitude of the integers that spikes meet, kExactLargestWeight or kFastLargestWeight.
+// RESOURCE_EXHAUSTED where linear operations do not compose within kMaxComposedWeights.
 Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped = {},
-                     int spike_weight_bits = kWeightBits);
+                     std::int32_t largest_weight = kExactLargestWeight);
 
 // Upper bound of the bytes of the plan and of building it, from shapes alone. Fails as Compile does where
 // paths multiply.

@@ -38,7 +38,7 @@ class ProbeRecorder {
 
   ProbeRecorder(const Recording& recording, const Filter& filter, std::int64_t size);
 
-  // The probed values of the next step, [size]. Real is float in exact mode, double in reference mode.
+  // The probed values of the next step, [size]. Real is float, in reference mode double.
   template <typename Real>
   void Step(std::span<const Real> values);
 

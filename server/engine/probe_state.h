@@ -22,7 +22,7 @@ class ProbeState {
   ProbeState() = default;
   ProbeState(const Options& options, std::int64_t size);
 
-  // The probed values of the next step. Real is float in exact mode, double in reference mode.
+  // The probed values of the next step. Real is float, in reference mode double.
   template <typename Real>
   void Step(std::span<const Real> values);
 

@@ -125,7 +125,7 @@ void WindowSums::AddSlice(std::int64_t slice, const kernels::GroupSums& out) {
   for (std::int64_t tile = 0; tile < term_->events.tiles(); ++tile) {
     for (int digit = 0; digit < digits; ++digit) {
       const bool ahead = digit == 0 && term_->events.bytes() > kNearBytes;
-      term_->events.AddSpikes(spikes_[Index(tile * digits + digit)], slice, tile, digit, ahead, with_room);
+      term_->events.AddSpikes(spikes_[Index(tile * digits + digit)], slice, tile, digit, with_room, ahead);
     }
   }
 }

@@ -139,7 +139,7 @@ Status CheckValues(const std::string& data, std::int64_t bytes_per_sample, doubl
     return InvalidArgument(
         Join(where, ": data: got ", value, " at index ", i % per_sample, " of sample ", i / per_sample,
              ", allowed are finite numbers",
-             std::isfinite(value) ? " up to the largest float32 outside of reference mode" : ""));
+             std::isfinite(value) ? " up to the largest float32 in exact and fast mode" : ""));
   }
   return {};
 }

@@ -67,8 +67,8 @@ v1::ReadoutKind Encode(engine::ReadoutKind kind) {
 v1::Mode Encode(engine::Mode mode) {
   switch (mode) {
     case engine::Mode::kExact: return v1::MODE_EXACT;
-    case engine::Mode::kReference: return v1::MODE_REFERENCE;
     case engine::Mode::kFast: return v1::MODE_FAST;
+    case engine::Mode::kReference: return v1::MODE_REFERENCE;
   }
   return v1::MODE_UNSPECIFIED;
 }

@@ -47,8 +47,8 @@ Status CheckUploadHeader(const v1::LoadNetworkHeader& header, const Limits& limi
 
 engine::Mode DecodeMode(v1::Mode mode) {
   switch (mode) {
-    case v1::MODE_REFERENCE: return engine::Mode::kReference;
     case v1::MODE_FAST: return engine::Mode::kFast;
+    case v1::MODE_REFERENCE: return engine::Mode::kReference;
     default: return engine::Mode::kExact;
   }
 }

@@ -12,9 +12,8 @@ namespace {
 constexpr std::string_view kMagic = "SPKNET\r\n";
 constexpr std::uint64_t kFormatVersion = 1;
 constexpr std::size_t kHeaderBytes = static_cast<std::size_t>(kNetworkFileHeaderBytes);
-// By the number of the mode.
-constexpr std::array kModes{engine::Mode::kExact, engine::Mode::kExact, engine::Mode::kReference,
-                            engine::Mode::kFast};
+// Modes by the number in the header; 0 stands for the first, too.
+constexpr std::array kModes = {engine::Mode::kExact, engine::Mode::kReference, engine::Mode::kFast};
 
 std::string LittleEndian(std::uint64_t value, std::size_t bytes) {
   std::string encoded;
@@ -39,8 +38,8 @@ std::string GotWanted(const std::string& what, std::uint64_t got, std::uint64_t 
 }  // namespace
 
 std::string EncodeNetworkFileHeader(engine::Mode mode, std::int64_t payload_bytes, std::string_view sha256) {
-  const auto* const found = std::find(kModes.begin() + 1, kModes.end(), mode);
-  const auto mode_number = static_cast<std::uint64_t>(found - kModes.begin());
+  const auto mode_number =
+      static_cast<std::uint64_t>(std::find(kModes.begin(), kModes.end(), mode) - kModes.begin()) + 1;
   return std::string(kMagic) + LittleEndian(kFormatVersion, 4) + LittleEndian(mode_number, 4) +
          LittleEndian(static_cast<std::uint64_t>(payload_bytes), 8) + std::string(sha256);
 }
@@ -56,9 +55,8 @@ Result<NetworkFile> DecodeNetworkFile(std::string bytes) {
     return Damaged(GotWanted("format version", version, kFormatVersion));
   }
   const std::uint64_t mode = LittleEndian(view.substr(12, 4));
-  if (mode >= kModes.size()) {
-    return Damaged("mode: got " + std::to_string(mode) +
-                   ", wanted 0 or 1 (exact), 2 (reference) or 3 (fast)");
+  if (mode > kModes.size()) {
+    return Damaged("mode: got " + std::to_string(mode) + ", wanted 0..3: exact (0 or 1), reference, fast");
   }
   const std::uint64_t length = LittleEndian(view.substr(16, 8));
   if (length != view.size() - kHeaderBytes) {
@@ -68,7 +66,7 @@ Result<NetworkFile> DecodeNetworkFile(std::string bytes) {
     return Damaged("SHA-256 of the payload does not match the header");
   }
   bytes.erase(0, kHeaderBytes);
-  return NetworkFile{kModes.at(mode), std::move(bytes)};
+  return NetworkFile{kModes[mode == 0 ? 0 : mode - 1], std::move(bytes)};
 }
 
 }  // namespace spikeserve::serving

@@ -1,7 +1,6 @@
 #include "tests/bench/case_run.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -45,14 +44,6 @@ std::int64_t SamplesOf(const Case& one) {
   return std::max(one.gate_samples, *std::max_element(one.batches.begin(), one.batches.end()));
 }
 
-constexpr std::array kModes{Mode::kExact, Mode::kFast};
-
-// What the rows of a mode share: whether it is right, and how much it spikes.
-struct Gate {
-  Row row;
-  EngineCase::Activity activity;
-};
-
 // A case with everything that its rows share.
 class CaseRun {
  public:
@@ -61,63 +52,91 @@ class CaseRun {
         options_(options),
         loaded_(LoadCase(one, options.data, SamplesOf(one))),
         chain_(MakeChain(*loaded_.network)) {
+    for (const Mode mode : {Mode::kExact, Mode::kFast}) {
+      Ours& ours = modes_.emplace_back(Ours{mode, Engine(mode, CpuPath::kAuto, MostThreads()), {}, {}});
+      ours.gate.name = one.name;
+      ours.gate.mode = ModeName(mode);
+      ours.gate.steps = one.steps;
+      ours.gate.input = one.bytes ? "uint8" : "float32";
+      ours.gate.gate_samples = one.gate_samples;
+    }
     CheckClasses();
   }
 
-  // The gate of a mode, and the time of the plain loops, which is taken along.
-  Row RunPlain(std::size_t mode) {
-    Gate& gate = gates_[mode];
-    Row row = gate.row;
-    row.path = "plain";
-    row.threads = MostThreads();
-    row.batch = case_.plain_samples;
-    const EngineCase plain(loaded_.network, kModes[mode], CpuPath::kPlain, MostThreads());
-    const EngineCase ours(loaded_.network, kModes[mode], CpuPath::kAuto, MostThreads());
-    const auto batch = Batch(case_.plain_samples);
-    const auto start = std::chrono::steady_clock::now();
-    const std::vector<double> outputs = plain.Run(batch, case_.steps);
-    row.ours.median = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    gate.row.correct = gate.row.correct && outputs == ours.Run(batch, case_.steps);
-    row.correct = gate.row.correct;
-    return row;
-  }
-
-  // One row for each mode.
-  std::vector<Row> Run(std::int64_t batch, std::int64_t threads) {
-    engine::ThreadPool pool(threads);
-    const EngineCase exact(loaded_.network, kModes[0], CpuPath::kAuto, threads);
-    const EngineCase fast(loaded_.network, kModes[1], CpuPath::kAuto, threads);
-    StepLoop loop(chain_, case_.steps, batch, pool, false);
-    StepLoop hoisted(chain_, case_.steps, batch, pool, true);
-    FloatForward pass(chain_, batch, threads);
-    const std::span<const float> inputs = Floats(batch);
-    const std::vector<Times> times = TimeInTurn(
-        {[&] { exact.Run(Batch(batch), case_.steps); }, [&] { fast.Run(Batch(batch), case_.steps); },
-         [&] { loop.Run(inputs); }, [&] { hoisted.Run(inputs); }, [&] { pass.Run(inputs); }},
-        options_.repetitions, options_.window_s);
+  // The gate of each mode, and the time of the plain loops, which is taken along.
+  std::vector<Row> RunPlain() {
     std::vector<Row> rows;
-    for (std::size_t mode = 0; mode < kModes.size(); ++mode) {
-      Row row = gates_[mode].row;
-      row.batch = batch;
-      row.threads = threads;
-      row.ours = times[mode];
-      row.step_loop = times[2];
-      row.hoisted = times[3];
-      row.float_pass = times[4];
+    for (Ours& ours : modes_) {
+      Row row = ours.gate;
+      row.path = "plain";
+      row.threads = MostThreads();
+      row.batch = case_.plain_samples;
+      const auto plain = Engine(ours.mode, CpuPath::kPlain, MostThreads());
+      const auto batch = Batch(case_.plain_samples);
+      const auto start = std::chrono::steady_clock::now();
+      const std::vector<double> outputs = plain->Run(batch, case_.steps);
+      row.ours.median = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      ours.gate.correct = ours.gate.correct && outputs == ours.engine->Run(batch, case_.steps);
+      row.correct = ours.gate.correct;
       rows.push_back(std::move(row));
     }
     return rows;
   }
 
+  // One row per mode, timed in turn.
+  std::vector<Row> Run(std::int64_t batch, std::int64_t threads) {
+    engine::ThreadPool pool(threads);
+    StepLoop loop(chain_, case_.steps, batch, pool, false);
+    StepLoop hoisted(chain_, case_.steps, batch, pool, true);
+    FloatForward pass(chain_, batch, threads);
+    const std::span<const float> inputs = Floats(batch);
+    std::vector<std::function<void()>> bodies = {[&] { loop.Run(inputs); }, [&] { hoisted.Run(inputs); },
+                                                 [&] { pass.Run(inputs); }};
+    std::vector<std::unique_ptr<EngineCase>> engines;
+    for (const Ours& ours : modes_) {
+      if (!ours.gate.correct) continue;
+      engines.push_back(Engine(ours.mode, CpuPath::kAuto, threads));
+      bodies.emplace_back([&, engine = engines.back().get()] { engine->Run(Batch(batch), case_.steps); });
+    }
+    std::vector<Times> times;
+    if (!engines.empty()) times = TimeInTurn(bodies, options_.repetitions, options_.window_s);
+    std::vector<Row> rows;
+    std::size_t next = bodies.size() - engines.size();
+    for (const Ours& ours : modes_) {
+      Row& row = rows.emplace_back(ours.gate);
+      row.batch = batch;
+      row.threads = threads;
+      if (!row.correct) continue;
+      row.step_loop = times[0];
+      row.hoisted = times[1];
+      row.float_pass = times[2];
+      row.ours = times[next++];
+    }
+    return rows;
+  }
+
   void SetWork(const Ceilings& ceilings, Row& row) const {
-    const bool fast = row.mode == NameOf(Mode::kFast);
-    const EngineCase::Activity& activity = gates_[fast ? 1 : 0].activity;
-    row.work = CountWork(chain_, case_.steps, row.batch, activity.synaptic_operations / case_.gate_samples,
-                         activity.spikes / case_.gate_samples, case_.bytes ? 1 : 4, fast ? 2 : 4);
+    for (const Ours& ours : modes_) {
+      if (ours.gate.mode != row.mode) continue;
+      row.work = CountWork(
+          chain_, case_.steps, row.batch, ours.activity.synaptic_operations / case_.gate_samples,
+          ours.activity.spikes / case_.gate_samples, case_.bytes ? 1 : 4, ours.mode == Mode::kFast ? 2 : 4);
+    }
     row.floor = FloorOf(row.work, ceilings);
   }
 
  private:
+  // The engine in one mode, what it did with the gate's samples, and what its rows begin with.
+  struct Ours {
+    Mode mode;
+    std::unique_ptr<EngineCase> engine;
+    EngineCase::Activity activity;
+    Row gate;
+  };
+
+  std::unique_ptr<EngineCase> Engine(Mode mode, CpuPath path, std::int64_t threads) const {
+    return std::make_unique<EngineCase>(loaded_.network, mode, path, threads);
+  }
   std::int64_t MostThreads() const {
     return *std::max_element(options_.threads.begin(), options_.threads.end());
   }
@@ -131,33 +150,26 @@ class CaseRun {
     return {std::as_bytes(std::span(loaded_.floats)).data(), samples, engine::DataType::kFloat32};
   }
 
-  // Ours against the step loop, the float network and the labels, in each mode.
+  // Ours against the step loop, the float network and the labels.
   void CheckClasses() {
     const std::int64_t samples = case_.gate_samples;
     const std::size_t size = Index(chain_.out_size());
     engine::ThreadPool pool(MostThreads());
-    const std::vector<float> stepped =
-        StepLoop(chain_, case_.steps, samples, pool, false).Run(Floats(samples));
-    const auto stepped_classes = Classes(std::span<const float>(stepped), size);
+    const auto stepped = Classes(
+        std::span<const float>(StepLoop(chain_, case_.steps, samples, pool, false).Run(Floats(samples))),
+        size);
     FloatForward pass(chain_, samples, MostThreads());
     const auto float_classes = Classes(pass.Run(Floats(samples)), size);
-    for (std::size_t mode = 0; mode < kModes.size(); ++mode) {
-      const EngineCase ours(loaded_.network, kModes[mode], CpuPath::kAuto, MostThreads());
-      const std::vector<double> outputs = ours.Run(Batch(samples), case_.steps);
-      gates_[mode].activity = ours.Count(Batch(samples), case_.steps);
+    for (Ours& ours : modes_) {
+      const std::vector<double> outputs = ours.engine->Run(Batch(samples), case_.steps);
       const auto classes = Classes(std::span(outputs), size);
-      Row& gate = gates_[mode].row;
-      gate.name = case_.name;
-      gate.mode = NameOf(kModes[mode]);
-      gate.steps = case_.steps;
-      gate.input = case_.bytes ? "uint8" : "float32";
-      gate.gate_samples = samples;
-      gate.step_loop_agreement = Agreement(classes, stepped_classes);
-      gate.float_agreement = Agreement(classes, float_classes);
-      gate.correct = gate.step_loop_agreement >= kWantedAgreement;
+      ours.activity = ours.engine->Count(Batch(samples), case_.steps);
+      ours.gate.step_loop_agreement = Agreement(classes, stepped);
+      ours.gate.float_agreement = Agreement(classes, float_classes);
+      ours.gate.correct = ours.gate.step_loop_agreement >= kWantedAgreement;
       if (loaded_.labels.empty()) continue;
-      gate.accuracy = Agreement(classes, loaded_.labels);
-      gate.float_accuracy = Agreement(float_classes, loaded_.labels);
+      ours.gate.accuracy = Agreement(classes, loaded_.labels);
+      ours.gate.float_accuracy = Agreement(float_classes, loaded_.labels);
     }
   }
 
@@ -165,7 +177,7 @@ class CaseRun {
   const RunOptions& options_;
   LoadedCase loaded_;
   Chain chain_;
-  std::array<Gate, kModes.size()> gates_;
+  std::vector<Ours> modes_;
 };
 
 }  // namespace
@@ -179,14 +191,14 @@ void RunCase(const Case& one, const RunOptions& options, const std::vector<Ceili
     }
     done(std::move(row));
   };
-  for (std::size_t mode = 0; mode < kModes.size(); ++mode) finish(run.RunPlain(mode));
+  for (Row& row : run.RunPlain()) finish(std::move(row));
   for (const std::int64_t batch : one.batches) {
     for (const std::int64_t threads : options.threads) {
       for (Row& row : run.Run(batch, threads)) {
         if (row.correct) {
           AloneOptions alone;
+          alone.mode = row.mode == ModeName(Mode::kFast) ? Mode::kFast : Mode::kExact;
           alone.data = options.data;
-          alone.mode = row.mode;
           alone.batch = batch;
           alone.threads = threads;
           row.peak_bytes = PeakBytesAlone(one, alone);

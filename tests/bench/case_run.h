@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "server/engine/backend.h"
 #include "tests/bench/cases.h"
 #include "tests/bench/row.h"
 
@@ -26,8 +27,8 @@ void RunCase(const Case& one, const RunOptions& options, const std::vector<Ceili
 
 // The engine alone on inputs of a case.
 struct AloneOptions {
+  engine::Mode mode = engine::Mode::kExact;
   std::filesystem::path data;
-  std::string mode = "exact";
   std::int64_t steps = 0;  // 0: those of the case
   std::int64_t batch = 1;
   std::int64_t threads = 2;
@@ -39,6 +40,9 @@ struct AloneResult {
   double accuracy = -1;  // -1: not asked for, or no labels
 };
 AloneResult RunAlone(const Case& one, const AloneOptions& options);
+
+// "exact", "fast" or "reference".
+std::string ModeName(engine::Mode mode);
 
 // Peak resident bytes of this process so far, by the kernel.
 std::int64_t PeakBytes();

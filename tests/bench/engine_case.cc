@@ -18,15 +18,6 @@ T ValueOf(Result<T> result) {
 
 }  // namespace
 
-std::string NameOf(engine::Mode mode) {
-  switch (mode) {
-    case engine::Mode::kExact: return "exact";
-    case engine::Mode::kFast: return "fast";
-    case engine::Mode::kReference: return "reference";
-  }
-  return {};
-}
-
 EngineCase::EngineCase(std::shared_ptr<const engine::Network> network, engine::Mode mode,
                        engine::CpuPath path, std::int64_t threads)
     : network_(std::move(network)),

@@ -3,15 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "server/engine/backend.h"
 
 namespace spikeserve::bench {
-
-// "exact", "fast" or "reference".
-std::string NameOf(engine::Mode mode);
 
 // One network on one backend, and runs of it over samples that lie in memory one after the other. Everything
 // throws std::runtime_error with the engine's message where it refuses.

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <exception>
 #include <fstream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -72,11 +73,15 @@ int Main(int argc, char** argv) {
   app.add_option("--threads", options.run.threads, "numbers of threads")->check(CLI::Range(1, 64));
   app.add_flag("--quick", options.quick, "few and short times");
   app.add_option("--alone", options.alone, "run this case once, print seconds and peak memory");
-  app.add_option("--mode", options.how.mode, "of --alone")->check(CLI::IsMember({"exact", "fast"}));
   app.add_option("--steps", options.how.steps, "of --alone")->check(CLI::PositiveNumber);
   app.add_option("--batch", options.how.batch, "of --alone")->check(CLI::PositiveNumber);
   app.add_option("--window", options.how.window_s, "seconds that --alone repeats its run for");
   app.add_option("--accuracy", options.how.accuracy_samples, "images that --alone classifies, not timed");
+  const std::map<std::string, engine::Mode> modes = {{"exact", engine::Mode::kExact},
+                                                     {"fast", engine::Mode::kFast},
+                                                     {"reference", engine::Mode::kReference}};
+  app.add_option("--mode", options.how.mode, "of --alone: exact, fast or reference")
+      ->transform(CLI::CheckedTransformer(modes));
   CLI11_PARSE(app, argc, argv);
   options.run.data = options.how.data = options.data;
   options.how.threads = options.run.threads.back();

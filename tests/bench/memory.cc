@@ -43,6 +43,15 @@ double Accuracy(const std::vector<double>& outputs, const std::vector<std::uint8
 
 }  // namespace
 
+std::string ModeName(engine::Mode mode) {
+  switch (mode) {
+    case engine::Mode::kExact: return "exact";
+    case engine::Mode::kFast: return "fast";
+    case engine::Mode::kReference: break;
+  }
+  return "reference";
+}
+
 std::int64_t PeakBytes() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
@@ -54,9 +63,7 @@ std::int64_t PeakBytes() {
 AloneResult RunAlone(const Case& one, const AloneOptions& options) {
   const std::int64_t steps = options.steps > 0 ? options.steps : one.steps;
   const LoadedCase loaded = LoadCase(one, options.data, std::max(options.batch, options.accuracy_samples));
-  const engine::Mode mode =
-      options.mode == NameOf(engine::Mode::kFast) ? engine::Mode::kFast : engine::Mode::kExact;
-  const EngineCase ours(loaded.network, mode, engine::CpuPath::kAuto, options.threads);
+  const EngineCase ours(loaded.network, options.mode, engine::CpuPath::kAuto, options.threads);
   EngineCase::Batch batch{std::as_bytes(std::span(loaded.floats)).data(), options.batch,
                           engine::DataType::kFloat32};
   if (one.bytes) {
@@ -74,9 +81,9 @@ AloneResult RunAlone(const Case& one, const AloneOptions& options) {
 
 std::int64_t PeakBytesAlone(const Case& one, const AloneOptions& options) {
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
-  const std::string command = "'" + program + "' --alone " + one.name + " --mode " + options.mode +
-                              " --data '" + options.data.string() + "' --batch " +
-                              std::to_string(options.batch) + " --threads " + std::to_string(options.threads);
+  const std::string command = "'" + program + "' --alone " + one.name + " --data '" + options.data.string() +
+                              "' --batch " + std::to_string(options.batch) + " --threads " +
+                              std::to_string(options.threads) + " --mode " + ModeName(options.mode);
   FILE* out = popen(command.c_str(), "r");
   if (out == nullptr) return 0;
   std::string text;

@@ -54,9 +54,8 @@ def cases(bench: Json) -> str:
 
 
 def _case(row: Json) -> list[str]:
-    start = [
-        row["case"], row["mode"], row["path"], str(row["steps"]), str(row["batch"]), str(row["threads"]),
-    ]  # fmt: skip
+    start = [row[name] for name in ("case", "mode", "path")]
+    start += [str(row[name]) for name in ("steps", "batch", "threads")]
     classes = f"{row['step_loop_agreement']:.1%} / {row['float_agreement']:.1%}"
     if not row["correct"]:
         return [*start, "wrong", *["-"] * 10, classes]

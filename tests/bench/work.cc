@@ -32,10 +32,8 @@ Work CountWork(const Chain& chain, std::int64_t steps, std::int64_t batch, std::
   const auto readout = static_cast<std::int64_t>(last_spikes * static_cast<double>(chain.out_size()));
   work.synaptic_operations = hidden == 0 ? 0 : std::max<std::int64_t>(0, synaptic_operations - readout);
   work.cache_bytes = work.synaptic_operations * weight_bytes + 2 * hidden * steps;
-  const auto first = static_cast<std::int64_t>(chain.layers.front().weight.size());
-  const std::int64_t all_bytes = first * 4 + (chain.weights() - first) * weight_bytes;
-  work.memory_bytes =
-      chain.in_size() * input_bytes + (all_bytes > kCachedWeightBytes ? all_bytes / batch : 0);
+  const std::int64_t all = chain.weights() * weight_bytes;
+  work.memory_bytes = chain.in_size() * input_bytes + (all > kCachedWeightBytes ? all / batch : 0);
   return work;
 }
 

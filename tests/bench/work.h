@@ -18,8 +18,8 @@ struct Work {
   std::int64_t memory_bytes = 0;         // input, and the share of the weights where caches cannot hold them
 };
 
-// `synaptic_operations`: measured, per inference, of all layers. `input_bytes`: of one value.
-// `weight_bytes`: of a weight behind spikes.
+// `synaptic_operations`: measured, per inference, of all layers. `input_bytes`: of one value. `weight_bytes`:
+// of a weight that spikes meet, 4 in exact mode and 2 in fast mode.
 Work CountWork(const Chain& chain, std::int64_t steps, std::int64_t batch, std::int64_t synaptic_operations,
                std::int64_t spikes, std::int64_t input_bytes, std::int64_t weight_bytes);
 

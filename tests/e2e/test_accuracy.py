@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import accuracy_table
+import mode_table
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -21,6 +22,8 @@ import spikeserve
 MAX_LOSS = {8: 0.01, 16: 0.005, 64: 0.003}
 MIN_AGREEMENT_AT_16 = 0.985
 MAX_LOSS_OF_NENGO_DL = 0.01  # at 100 steps
+# Points of accuracy between a mode and reference mode at 16 steps, either way.
+MAX_DISTANCE = {"exact": 0.001, "fast": 0.003}
 
 models = pytest.mark.parametrize("model", trained_models.ALL, ids=lambda model: model.name)
 
@@ -62,6 +65,26 @@ def test_nengo_dl_preset(client: spikeserve.Client, model: TrainedModel) -> None
     client.unload(prepared.name)
     assert outcome.float_accuracy is not None
     assert outcome.accuracy >= outcome.float_accuracy - MAX_LOSS_OF_NENGO_DL - 1e-9
+
+
+@models
+@pytest.mark.timeout(1200)
+def test_modes_have_one_accuracy(client: spikeserve.Client, model: TrainedModel) -> None:
+    """Reference mode, where 1,000 images do not take minutes; else exact mode stands for it."""
+    wanted = "exact" if model.name.endswith("_cnn") else "reference"
+    labels, classes = mode_table.classify(client, model, 1000, ("exact", "fast", wanted))
+    accuracy = mode_table.accuracies(labels, classes)
+    for mode, distance in MAX_DISTANCE.items():
+        assert abs(accuracy[mode] - accuracy[wanted]) <= distance + 1e-9, accuracy
+
+
+def test_the_page_keeps_one_chapter_about_modes() -> None:
+    page = (trained_models.ROOT / "docs" / "accuracy.md").read_text()
+    assert page.count(mode_table.TITLE) == 1
+    for model in trained_models.ALL:
+        assert f"| {model.name} | " in page.split(mode_table.TITLE)[1]
+    once = mode_table.with_chapter("# A\n", f"{mode_table.TITLE}\nb\n")
+    assert mode_table.with_chapter(once, f"{mode_table.TITLE}\nc\n") == f"# A\n\n{mode_table.TITLE}\nc\n"
 
 
 def test_a_long_run_contains_the_shorter_ones(client: spikeserve.Client) -> None:

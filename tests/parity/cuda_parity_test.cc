@@ -93,6 +93,8 @@ TEST_P(CudaParity, GivesTheBytesOfTheCpu) { ExpectSameBytes(); }
 TEST_P(CudaParity, GivesTheBytesOfTheCpuInFastMode) {
   LoadIn(Mode::kFast);
   ExpectSameBytes();
+  network_.spec.trajectories = true;
+  ExpectSameBytes();
 }
 
 TEST_P(CudaParity, GivesTheTrajectoriesOfTheCpu) {

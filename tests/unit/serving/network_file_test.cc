@@ -35,8 +35,12 @@ TEST(NetworkFile, HeaderIsAsDocumented) {
   EXPECT_EQ(file.substr(0, 24), std::string("SPKNET\r\n\1\0\0\0\1\0\0\0\2\0\0\0\0\0\0\0", 24));
   EXPECT_EQ(file.substr(24, 32), Sha256("ab"));
   EXPECT_EQ(file.substr(56), "ab");
-  EXPECT_EQ(File("ab", engine::Mode::kReference)[12], 2);
-  EXPECT_EQ(File("ab", engine::Mode::kFast)[12], 3);
+}
+
+TEST(NetworkFile, HeaderHasTheNumberOfTheMode) {
+  EXPECT_EQ(File("", engine::Mode::kExact)[12], 1);
+  EXPECT_EQ(File("", engine::Mode::kReference)[12], 2);
+  EXPECT_EQ(File("", engine::Mode::kFast)[12], 3);
 }
 
 TEST(NetworkFile, SaysWhatIsDamaged) {
@@ -51,7 +55,7 @@ TEST(NetworkFile, SaysWhatIsDamaged) {
   ExpectDamaged(bad, "format version: got 2, wanted 1");
   bad = good;
   bad[12] = 4;
-  ExpectDamaged(bad, "mode: got 4, wanted 0 or 1 (exact), 2 (reference) or 3 (fast)");
+  ExpectDamaged(bad, "mode: got 4, wanted 0..3: exact (0 or 1), reference, fast");
   ExpectDamaged(good.substr(0, good.size() - 1), "payload bytes: got 6, wanted 7");
   ExpectDamaged(good + "x", "payload bytes: got 8, wanted 7");
   bad = good;

@@ -38,7 +38,7 @@ def _word(name: str, prefix: str) -> str:
 
 
 def mode_name(value: network_pb.Mode) -> str:
-    """One of MODES."""
+    """ "exact", "fast" or "reference"."""
     return "exact" if value == network_pb.MODE_UNSPECIFIED else _word(network_pb.Mode.Name(value), "MODE_")
 
 

@@ -23,13 +23,7 @@ from spikeserve.results import NetworkInfo
 @click.argument("name")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--version", type=click.IntRange(min=1), help="Default: one above the highest.")
-@click.option(
-    "--mode",
-    type=click.Choice(list(MODES)),
-    default="exact",
-    show_default=True,
-    help="fast: 16-bit weights behind spikes. reference: float64, slow.",
-)
+@click.option("--mode", type=click.Choice(list(MODES)), default="exact", show_default=True)
 @json_option
 @server_options
 def load_command(
@@ -41,6 +35,7 @@ def load_command(
     Examples:
       spikeserve load fashion model.spk
       spikeserve load fashion model.spk --version 7 --server gpu-box:8001
+      spikeserve load fashion-fast model.spk --mode fast
     """
     network = load_network(file)
     with connection.client() as client, progress_bar("uploading", quiet=as_json) as on_progress:
