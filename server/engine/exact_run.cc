@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/event_layer.h"
 #include "kernels/cpu/group_product.h"
 
 namespace spikeserve::engine {
@@ -35,19 +36,40 @@ std::int64_t ConstantBytes(const Plan& plan) {
   return bytes;
 }
 
+// Weights behind one output.
+std::int64_t FanIn(const kernels::Product& product) {
+  const kernels::ConvGeometry& g = product.conv;
+  return product.kind == kernels::ProductKind::kConv ? g.kernel_height * g.kernel_width * g.in_channels
+                                                     : product.in;
+}
+
+// Of one thread.
 std::int64_t ScratchBytes(const Plan& plan) {
+  constexpr std::int64_t kDigits = 8;                      // of a count that is a byte
+  constexpr std::int64_t kPerCount = 4 + 1 + 2 * kDigits;  // as an integer, as a byte, in the lists of spikes
+  const std::int64_t chunk = ChunkSteps(plan);
   std::int64_t bytes = 0;
   std::int64_t widest = 1;
+  std::int64_t window = 0;
   for (const Population& population : plan.populations) {
-    bytes += ChunkSteps(plan) * (4 * population.size + 4);
+    bytes += chunk * (kPerCount * population.size + 4);
     widest = std::max(widest, population.size);
   }
   for (const Layer& layer : plan.layers) {
     widest = std::max(widest, layer.size);
+    std::int64_t of_layer = 0;
     for (const Term& term : layer.terms) {
-      widest = std::max(widest, term.product.in);
+      const kernels::Product& product = term.product;
+      widest = std::max(widest, product.in);
+      if (layer.kind == LayerKind::kNeuron && plan.populations[Index(term.population)].spiking) {
+        bytes += chunk * product.in * (product.gather.start.empty() ? 0 : 1 + 2 * kDigits);
+        // The spikes under a window, and the sums and running sums of a block of neurons.
+        of_layer += (2 * kDigits + 3) * (FanIn(product) + 64) + 8 * kernels::kMaxEventBlockWidth + 64;
+      }
     }
+    window = std::max(window, of_layer);
   }
+  bytes += chunk * window;
   return bytes + 48 * widest;  // CurrentScratch and the buffers of ExactScratch
 }
 

@@ -17,7 +17,7 @@ bool IsSigned(const NeuronModel& model);
 // What one spike counts for, times dt; 1 for rate models, whose output carries their amplitude already.
 double SpikeAmplitude(const NeuronModel& model);
 
-// The plain models that the event-driven and the CUDA kernels know: SpikingRectifiedLinear, and
+// The plain models that the event-driven kernels of the CPU know: SpikingRectifiedLinear, and
 // IntegrateAndFire without a lower bound.
 bool IsPlainIntegrator(const NeuronModel& model);
 

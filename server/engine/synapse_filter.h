@@ -16,7 +16,7 @@ constexpr std::int64_t kMaxTaps = 4096;  // of a Triangle
 double DecayOf(const SynapseKind& synapse, double dt_s);
 
 // None or a Lowpass, without delay: what the plain loops' own filters, the fast kernels, the readout rewrite
-// and the CUDA kernels know.
+// and the scans of CUDA know.
 bool IsSimple(const Synapse& synapse, std::int64_t delay_steps);
 
 // Number of weights of a Triangle, round(t/dt) + 1; at most kMaxTaps + 1.

@@ -32,7 +32,7 @@ struct Workspace {
 // Bytes that the workspaces kept for later may take, of all networks of a backend together. Thread-safe.
 class KeptBytes {
  public:
-  static constexpr std::int64_t kMost = std::int64_t{64} << 20;
+  static constexpr std::int64_t kMost = std::int64_t{256} << 20;  // of upper bounds, several times what it is
 
   // Whether `bytes` more may be kept; counts them if so.
   bool Add(std::int64_t bytes) {

@@ -103,7 +103,8 @@ class HostQueue final : public Queue {
 
 std::unique_ptr<Queue> MakeHostQueue(HostOrder order, QueueUse use) {
   const bool work = use == QueueUse::kWork;
-  const bool at_once = order == HostOrder::kAtOnce || (order == HostOrder::kCopiesFirst && !work) ||
+  const bool at_once = order == HostOrder::kAtOnce ||
+                       (order == HostOrder::kCopiesFirst && use == QueueUse::kUpload) ||
                        (order == HostOrder::kWorkFirst && work);
   return std::make_unique<HostQueue>(at_once);
 }

@@ -11,7 +11,7 @@ namespace spikeserve::cuda {
 enum class HostOrder {
   kAtOnce,       // as it is put in
   kLate,         // all of it when somebody waits for it, and no more than that needs
-  kCopiesFirst,  // copies between host and device at once, work late
+  kCopiesFirst,  // copies to the device at once, the rest late
   kWorkFirst,    // work at once, copies late
 };
 
