@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <ostream>
@@ -27,6 +28,7 @@ const std::filesystem::path kFolder = DataFolder();
 
 constexpr double kReferenceTolerance = 1e-9;  // of the probe's largest value
 constexpr double kMeanTolerance = 1e-3;       // of the probe's largest mean
+constexpr double kFastMeanTolerance = 1e-2;   // likewise, in fast mode
 constexpr double kVoltageTolerance = 1e-4;
 constexpr double kCreepTolerance = 1e-3;  // of voltages that crept over the threshold
 constexpr double kCreep = 1e-4;           // rise in the step before a spike that is creeping
@@ -104,11 +106,13 @@ void ExpectWithin(const std::vector<double>& got, const std::vector<double>& wan
   EXPECT_NEAR(got[worst], wanted[worst], tolerance) << what << ", worst at " << worst;
 }
 
-void ExpectMeans(const GoldenCase& golden, const engine::Reading& reading) {
+double MeanTolerance(Mode mode) { return mode == Mode::kFast ? kFastMeanTolerance : kMeanTolerance; }
+
+void ExpectMeans(const GoldenCase& golden, Mode mode, const engine::Reading& reading) {
   for (const GoldenProbe& probe : golden.probes) {
     if (!probe.voltage) {
       const std::vector<double> wanted = TimeMeans(probe.expected);
-      double tolerance = kMeanTolerance * Largest(wanted);
+      double tolerance = MeanTolerance(mode) * Largest(wanted);
       if (golden.threshold_ties && probe.counts_of) {  // the last spike may be a step late
         tolerance = std::max(tolerance, 1.001 * probe.spike_height / static_cast<double>(golden.steps));
       }
@@ -118,7 +122,7 @@ void ExpectMeans(const GoldenCase& golden, const engine::Reading& reading) {
 }
 
 // The expected class, wherever the expected means tell two classes apart.
-void ExpectClasses(const GoldenCase& golden, const engine::Reading& reading) {
+void ExpectClasses(const GoldenCase& golden, Mode mode, const engine::Reading& reading) {
   const GoldenProbe& probe = golden.probes.front();
   const std::vector<double> wanted = TimeMeans(probe.expected);
   const std::vector<double>& got = Find(golden, reading, probe.name).values;
@@ -127,7 +131,7 @@ void ExpectClasses(const GoldenCase& golden, const engine::Reading& reading) {
   for (auto row = wanted.begin(); row != wanted.end(); row += size) {
     std::vector<double> sorted(row, row + size);
     std::sort(sorted.rbegin(), sorted.rend());
-    if (sorted[0] - sorted[1] > kMeanTolerance * Largest(wanted)) {
+    if (sorted[0] - sorted[1] > MeanTolerance(mode) * Largest(wanted)) {
       const auto mine = got.begin() + (row - wanted.begin());
       EXPECT_EQ(std::max_element(mine, mine + size) - mine, std::max_element(row, row + size) - row)
           << "class of sample " << (row - wanted.begin()) / size;
@@ -234,8 +238,8 @@ TEST_P(GoldenRun, Matches) {
   }
   if (golden.means_only) {
     const engine::Reading reading = RunGolden(golden, mode, false);
-    ExpectMeans(golden, reading);
-    ExpectClasses(golden, reading);
+    ExpectMeans(golden, mode, reading);
+    ExpectClasses(golden, mode, reading);
     return;
   }
   const engine::Reading reading = RunGolden(golden, mode, true);
@@ -244,17 +248,18 @@ TEST_P(GoldenRun, Matches) {
   } else {
     ExpectExact(golden, reading);
   }
-  ExpectMeans(golden, reading);
-  ExpectMeans(golden, RunGolden(golden, mode, false));  // the readout without every step of it
+  ExpectMeans(golden, mode, reading);
+  ExpectMeans(golden, mode, RunGolden(golden, mode, false));  // the readout without every step of it
 }
 
 std::string TestName(const ::testing::TestParamInfo<CaseAndMode>& info) {
-  return std::get<0>(info.param) + (std::get<1>(info.param) == Mode::kReference ? "_reference" : "_exact");
+  constexpr std::array kNames{"_exact", "_fast", "_reference"};  // as the modes are numbered
+  return std::get<0>(info.param) + kNames.at(static_cast<std::size_t>(std::get<1>(info.param)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Conformance, GoldenRun,
                          ::testing::Combine(::testing::ValuesIn(GoldenCaseNames(kFolder)),
-                                            ::testing::Values(Mode::kReference, Mode::kExact)),
+                                            ::testing::Values(Mode::kReference, Mode::kExact, Mode::kFast)),
                          TestName);
 
 // The engine lacks nothing that a case uses.
