@@ -82,7 +82,9 @@ class SampleSimulation final : public Simulation {
   }
 
   ~SampleSimulation() override {
-    if (keeper_.cache != nullptr && run_.spec.in_one) {
+    // What samples recorded of every step would stay with them.
+    const bool recorded = run_.spec.trajectories || !run_.spec.request_probes.empty();
+    if (keeper_.cache != nullptr && run_.spec.in_one && !recorded) {
       keeper_.cache->Put(std::move(space_), keeper_.bytes);
     }
   }
