@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "server/engine/cuda_simulation.h"
+#include "server/engine/exact_run.h"
 #include "server/engine/sample_simulation.h"
 #include "server/engine/synapse_filter.h"
 
@@ -55,8 +56,12 @@ Result<CudaLaunchPlan> CudaNetwork::PlanLaunch(const CudaRun& run, std::int64_t 
 
 std::int64_t CudaNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const {
   const auto layers = static_cast<std::int64_t>(plan_->spiking.size());
-  return (spec.session ? EstimateSessionBytes(spec, samples) : EstimateBatchBytes(spec, samples)) +
-         ReadingBytes(spec, probe_sizes_, layers, samples) + RecordBytes(*plan_->network, spec, samples);
+  const std::int64_t answers =
+      ReadingBytes(spec, probe_sizes_, layers, samples) + RecordBytes(*plan_->network, spec, samples);
+  if (!CheckRequestProbes(*plan_, spec).ok()) {
+    return answers;  // NewSimulation refuses it
+  }
+  return answers + (spec.session ? EstimateSessionBytes(spec, samples) : EstimateBatchBytes(spec, samples));
 }
 
 std::int64_t CudaNetwork::EstimateBatchBytes(const SimulationSpec& spec, std::int64_t samples) const {
@@ -126,6 +131,9 @@ Result<std::unique_ptr<Simulation>> CudaNetwork::NewSimulation(const SimulationS
                                                                std::span<const SampleInputs> samples) const {
   const auto inputs = static_cast<std::int64_t>(plan_->network->inputs().size());
   Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(plan_->probes.size()), samples);
+  if (status.ok()) {
+    status = CheckRequestProbes(*plan_, spec);
+  }
   if (status.ok()) {
     status = CheckTaps(*plan_->network, spec.settings.dt_s);
   }

@@ -41,11 +41,8 @@ Result<std::unique_ptr<Simulation>> ExactNetwork::NewSimulation(const Simulation
                                                                 std::span<const SampleInputs> samples) const {
   const auto inputs = static_cast<std::int64_t>(plan_.network->inputs().size());
   Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(plan_.probes.size()), samples);
-  for (const RequestProbe& probe : spec.request_probes) {
-    if (status.ok() && LayerOf(plan_, probe.operation) < 0) {
-      status = InvalidArgument("request probe: operation " + std::to_string(probe.operation) +
-                               " is neither a Neuron nor read by a probe of the network");
-    }
+  if (status.ok()) {
+    status = CheckRequestProbes(plan_, spec);
   }
   if (status.ok()) {
     status = CheckTaps(*plan_.network, spec.settings.dt_s);

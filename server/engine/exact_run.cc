@@ -214,6 +214,16 @@ std::int64_t LayerOf(const Plan& plan, std::int64_t operation) {
   return -1;
 }
 
+Status CheckRequestProbes(const Plan& plan, const SimulationSpec& spec) {
+  for (const RequestProbe& probe : spec.request_probes) {
+    if (LayerOf(plan, probe.operation) < 0) {
+      return InvalidArgument("request probe: operation " + std::to_string(probe.operation) +
+                             " is neither a Neuron nor read by a probe of the network");
+    }
+  }
+  return {};
+}
+
 std::int64_t ExactRunBytes(const Plan& plan, const SimulationSpec& spec, std::int64_t samples,
                            std::int64_t threads) {
   return ConstantBytes(plan) + threads * ScratchBytes(plan) + samples * SampleBytes(plan, spec);

@@ -88,6 +88,9 @@ ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const Fas
 // Index in Plan::layers of an operation; -1 where it is neither a Neuron nor read by a probe.
 std::int64_t LayerOf(const Plan& plan, std::int64_t operation);
 
+// INVALID_ARGUMENT for a request probe of an operation that has no layer.
+Status CheckRequestProbes(const Plan& plan, const SimulationSpec& spec);
+
 // Upper bound of the bytes of a run of `samples` samples on `threads` threads, readings left out.
 std::int64_t ExactRunBytes(const Plan& plan, const SimulationSpec& spec, std::int64_t samples,
                            std::int64_t threads);

@@ -309,6 +309,24 @@ TEST(LargestExactCount, IsTheLastThatSumsExactly) {
   }
 }
 
+// What no layer computes cannot be recorded, and asking for it is refused in the words of the CPU.
+TEST(CudaBackend, RefusesProbesOfOperationsThatAreNoLayer) {
+  engine::SimulationSpec spec = Spec(2);
+  spec.request_probes = {{1, engine::ProbeQuantity::kOutput, {}, {}}};  // what the first neurons read
+  const std::vector<float> values(4, 1.0F);
+  const std::vector<engine::SampleInputs> samples{{{reinterpret_cast<const std::byte*>(values.data())}}};
+  std::vector<std::string> refusals;
+  for (const bool cuda : {true, false}) {
+    const Loaded loaded = On(cuda ? MakeHostTwin() : MakeCpu(), DeepMlp(kWeights, 0.005));
+    EXPECT_GT(loaded.network->EstimateRunBytes(spec, 1), 0);
+    const Status status = loaded.network->NewSimulation(spec, samples).status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+    refusals.push_back(status.message());
+  }
+  EXPECT_EQ(refusals[0], refusals[1]);
+  EXPECT_NE(refusals[0].find("request probe: operation 1 "), std::string::npos) << refusals[0];
+}
+
 // A Triangle that a run's dt makes too long is refused in the words of the CPU.
 TEST(CudaBackend, RefusesTrianglesThatAreTooLongForTheRun) {
   engine::NetworkDefinition definition = DeepMlp(kWeights, 0.005);
