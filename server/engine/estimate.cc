@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/packed_weights.h"
 #include "server/engine/index.h"
 #include "server/engine/lowering.h"
 #include "server/engine/paths.h"
@@ -12,6 +13,10 @@ namespace {
 
 // Weights as integers, as floats and as readout floats, and while they are built as doubles, twice.
 constexpr double kBytesPerWeight = 4 + 4 + 4 + 16;
+// As integers and floats, and for the fast paths as floats, doubles and digits: these padded to kLaneUnit
+// outputs.
+constexpr double kBytesPerKeptWeight = 4 + 4;
+constexpr double kBytesPerPackedWeight = 4 + 8 + 4;
 // Row, integer, float and readout float, and while a matrix is composed its old and new entries.
 constexpr double kBytesPerEntry = 16 + 2 * sizeof(Entry);
 constexpr double kBytesPerElement = 96;  // constants, index maps and fan-outs of one operation
@@ -31,7 +36,7 @@ class Estimator {
     const bool uniform =
         std::all_of(path.chain.begin(), split, [this](const Link& link) { return IsUniform(link); });
     const auto end = uniform ? split : path.chain.end();
-    return kBytesPerWeight * Weights(*split) +
+    return BytesPerWeight(*split) * Weights(*split) +
            kBytesPerEntry * PeakEntries(path.source, path.chain.begin(), end);
   }
 
@@ -40,6 +45,13 @@ class Estimator {
 
   const OperationKind& KindOf(const Link& link) const {
     return network_.definition().operations[Index(link.operation)].kind;
+  }
+
+  double BytesPerWeight(const Link& link) const {
+    const std::int64_t outputs = network_.shape(link.operation).back();
+    const double padding = static_cast<double>(kernels::PackedWeights<float>::Padded(outputs)) /
+                           static_cast<double>(std::max<std::int64_t>(outputs, 1));
+    return std::max(kBytesPerWeight, kBytesPerKeptWeight + kBytesPerPackedWeight * padding);
   }
 
   // 0 for operations without a weight matrix.
