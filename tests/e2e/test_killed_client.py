@@ -33,7 +33,7 @@ STREAM = """
 import sys, numpy as np, spikeserve
 
 client = spikeserve.Client(sys.argv[1])
-events = client.stream("long", np.ones((64, 256), np.float32), steps=10_000, report_every=1)
+events = client.stream("long", np.ones((64, 256), np.float32), steps=10_000_000, report_every=1)
 next(events)
 print("sent", flush=True)
 for event in events:
@@ -55,7 +55,7 @@ def kill_when_ready(program: str, address: str) -> None:
 
 @pytest.fixture
 def server(start_server: ServerMaker) -> spikeserve.LocalServer:
-    return start_server(max_batch=64)
+    return start_server(max_batch=64, max_steps=10_000_000)
 
 
 def test_killed_while_uploading(server: spikeserve.LocalServer, repository: Path) -> None:

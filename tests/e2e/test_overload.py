@@ -46,13 +46,13 @@ def test_a_full_queue_refuses_and_recovers(start_server: ServerMaker) -> None:
 
 
 def test_a_deadline_ends_a_run(start_server: ServerMaker) -> None:
-    server = start_server(threads=1)
+    server = start_server(threads=1, max_steps=10_000_000)
     with spikeserve.Client(server.address) as client:
         client.load("long", servers.small_network(WIDTH))
         client.simulate("long", servers.samples(1, WIDTH), steps=1)
         memory = servers.memory_used(server)
         with pytest.raises(spikeserve.DeadlineExceededError):
-            client.simulate("long", servers.samples(512, WIDTH), steps=10_000, timeout=0.2)
+            client.simulate("long", servers.samples(512, WIDTH), steps=10_000_000, timeout=0.2)
         servers.eventually(lambda: servers.memory_used(server) <= memory, "the run's memory is free")
         assert client.simulate("long", servers.samples(1, WIDTH), steps=1, timeout=20).samples == 1
 
