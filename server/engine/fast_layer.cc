@@ -113,7 +113,8 @@ class FastLayerRun {
   }
 
   bool TakesDigits(const FastTerm& fast, const WindowSums::Source& source) const {
-    if (fast.digits.empty() || run_.path == CpuPath::kEvents) {
+    if (fast.digits.empty() || run_.path == CpuPath::kEvents ||
+        !WindowSums::DigitsFit(fast, source.largest)) {
       return false;
     }
     TermWork work{

@@ -46,6 +46,11 @@ bool WindowSums::Fits(const FastTerm& term, std::int64_t largest) {
          count * term.max_row_sum < kWideBound;
 }
 
+bool WindowSums::DigitsFit(const FastTerm& term, std::int64_t largest) {
+  constexpr double kLargestDigit = 128;
+  return static_cast<double>(term.fan_in()) * static_cast<double>(largest) * kLargestDigit < kNarrowBound;
+}
+
 void WindowSums::SetWindow(const FastTerm& term, std::int64_t pixel, const Source& source) {
   term_ = &term;
   source_ = source;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "server/engine/window_sums.h"
+
 namespace spikeserve::engine {
 namespace {
 
@@ -49,6 +51,16 @@ TEST(PathCost, WindowsOfFewChannelsPreferDigits) {
   work.count_digits = 3;
   work.entries = 64 * work.cells / 2;
   EXPECT_GT(EventCycles(work), 2 * DigitCycles(work));
+}
+
+// 2^31 / (128 * 65,536) = 256: with so many inputs every count that is a byte fits, with twice as many not.
+TEST(WindowSums, SaysWhereSumsOfDigitsMightNotFit) {
+  FastTerm term;
+  term.cells = 65'536;
+  EXPECT_TRUE(WindowSums::DigitsFit(term, 255));
+  term.cells = 131'072;
+  EXPECT_TRUE(WindowSums::DigitsFit(term, 127));
+  EXPECT_FALSE(WindowSums::DigitsFit(term, 128));
 }
 
 }  // namespace
