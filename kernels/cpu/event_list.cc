@@ -121,13 +121,5 @@ void EventList::Build(const std::uint8_t* counts, std::int64_t stride, std::int6
   }
 }
 
-std::int64_t EventList::entries() const {
-  std::size_t entries = 0;
-  for (int digit = 0; digit < digits_; ++digit) {
-    entries += lists_[static_cast<std::size_t>(digit)].end;
-  }
-  return static_cast<std::int64_t>(entries);
-}
-
 }  // namespace spikeserve::kernels
 #endif

@@ -32,8 +32,6 @@ class EventList {
     const std::int32_t* start = list.start.data() + step * (units_ + 1);
     return {list.cells.data() + start[first], static_cast<std::size_t>(start[end] - start[first])};
   }
-  // Entries of all lists.
-  std::int64_t entries() const;
 
  private:
   struct Digit {
