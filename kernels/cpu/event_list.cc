@@ -105,7 +105,7 @@ void EventList::Build(const std::uint8_t* counts, std::int64_t stride, std::int6
                       std::int64_t unit, std::int32_t largest) {
   constexpr std::size_t kSlack = 64 + kCountPadding;  // what WriteCells spoils, what readers may read
   units_ = (cells + unit - 1) / unit;
-  digits_ = std::bit_width(static_cast<std::uint32_t>(largest));
+  digits_ = static_cast<int>(std::bit_width(static_cast<std::uint32_t>(largest)));
   lists_.resize(std::max(lists_.size(), static_cast<std::size_t>(digits_)));
   const auto starts = static_cast<std::size_t>(steps * (units_ + 1));
   for (int digit = 0; digit < digits_; ++digit) {

@@ -19,7 +19,8 @@ inline double IntegerUnit(double largest, std::int32_t most) {
   }
   int exponent = 0;
   (void)std::frexp(largest, &exponent);  // largest < 2^exponent
-  const double unit = std::ldexp(1.0, exponent - std::bit_width(static_cast<std::uint32_t>(most)));
+  const auto bits = static_cast<int>(std::bit_width(static_cast<std::uint32_t>(most)));
+  const double unit = std::ldexp(1.0, exponent - bits);
   return std::nearbyint(largest / unit) > most ? 2 * unit : unit;
 }
 
