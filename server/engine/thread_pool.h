@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -33,18 +34,24 @@ class ThreadPool {
     const std::function<void(std::int64_t, std::int64_t)>* body;
     std::int64_t count;
     std::int64_t next = 0;
-    std::int64_t running = 0;
+    std::atomic<std::int64_t> running = 0;  // changed with mu_ held
     std::exception_ptr failure = nullptr;
   };
 
   void Work(std::int64_t thread);
+  // Waits until there is a loop with indices left or the pool stops.
+  void AwaitWork(std::unique_lock<std::mutex>& lock);
+  // Waits until no index of the loop runs any more.
+  void AwaitEnd(const Loop& loop, std::unique_lock<std::mutex>& lock);
   // Runs the next index of a loop that has one left. The lock is not held meanwhile.
   void RunNext(Loop& loop, std::int64_t thread, std::unique_lock<std::mutex>& lock);
 
-  std::mutex mu_;  // guards all below
+  std::mutex mu_;  // guards all below, and the loops
   std::condition_variable work_, done_;
   std::vector<Loop*> loops_;  // with indices left, the one whose turn it is first
   bool stopping_ = false;
+
+  std::atomic<std::int64_t> begun_ = 0;  // loops, changed with mu_ held
 
   std::vector<std::thread> workers_;
 };
