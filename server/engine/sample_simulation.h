@@ -40,6 +40,9 @@ std::int64_t ReadingBytes(const SimulationSpec& spec, const std::vector<std::int
 // The same for the request probes, their state included.
 std::int64_t RecordBytes(const Network& network, const SimulationSpec& spec, std::int64_t samples);
 
+// Kernels take a few samples at once: groups begin at multiples of this.
+constexpr std::int64_t kGroupUnit = 4;
+
 // Where a simulation leaves its workspace for the next one; nowhere by default.
 template <typename Space>
 struct SpaceKeeper {
@@ -256,27 +259,37 @@ class SampleSimulation final : public Simulation {
     return *scratch;
   }
 
-  // Calls body(first, count, thread) for groups as large as the run likes them, but no thread without work.
-  // Where there are fewer samples than threads, one after the other, and the threads share the work inside a
-  // sample.
+  // Calls body(first, count, thread) for groups of at most run_.group samples, about as large as each other
+  // and as many for each thread. Where there are fewer samples than threads, one after the other, and the
+  // threads share the work inside a sample.
   template <typename Body>
   void ForEachGroup(Body& body) {
     const auto samples = static_cast<std::int64_t>(count_);
-    const std::int64_t size = std::clamp<std::int64_t>(samples / pool_.threads(), 1, run_.group);
     const bool inside = samples < pool_.threads();
     if constexpr (requires(Scratch scratch) { scratch.pool; }) {
       ScratchOf(0).pool = inside ? &pool_ : nullptr;
     }
-    const auto one = [&](std::int64_t index, std::int64_t thread) {
-      const std::int64_t first = index * size;
-      body(first, std::min(size, samples - first), thread);
+    const std::int64_t groups = inside ? samples : Groups(samples);
+    const std::int64_t unit = samples / groups >= kGroupUnit ? kGroupUnit : 1;
+    const auto begin = [&](std::int64_t index) {
+      return index == groups ? samples : samples * index / groups / unit * unit;
     };
-    for (std::int64_t index = 0; inside && index < samples; ++index) {
+    const auto one = [&](std::int64_t index, std::int64_t thread) {
+      body(begin(index), begin(index + 1) - begin(index), thread);
+    };
+    for (std::int64_t index = 0; inside && index < groups; ++index) {
       one(index, 0);
     }
     if (!inside) {
-      pool_.For((samples + size - 1) / size, std::ref(one));
+      pool_.For(groups, std::ref(one));
     }
+  }
+
+  std::int64_t Groups(std::int64_t samples) const {
+    const auto ceiling = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
+    const std::int64_t most =
+        std::max<std::int64_t>(run_.group - kGroupUnit + 1, 1);  // beginnings are rounded
+    return std::min(samples, ceiling(ceiling(samples, most), pool_.threads()) * pool_.threads());
   }
 
   void ReadSample(const Sample& sample, std::size_t i, Scratch& scratch, Reading& reading) const {
