@@ -1,7 +1,6 @@
 #include "kernels/cpu/pool_cells.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "kernels/cpu/dispatch.h"
@@ -27,33 +26,7 @@ SPIKESERVE_CPU_CLONES void AddBytes(const std::uint8_t* __restrict from, std::ui
   }
 }
 
-SPIKESERVE_CPU_CLONES std::uint8_t LargestOf(const std::uint8_t* values, std::size_t count) {
-  std::uint8_t largest = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    largest = std::max(largest, values[i]);
-  }
-  return largest;
-}
-
 }  // namespace
-
-std::int64_t CountOnes(std::span<const std::uint8_t> values) {
-  std::int64_t ones = 0;
-  std::size_t i = 0;
-  for (; i + sizeof(std::uint64_t) <= values.size(); i += sizeof(std::uint64_t)) {
-    std::uint64_t word;
-    std::memcpy(&word, values.data() + i, sizeof(word));
-    ones += std::popcount(word);
-  }
-  for (; i < values.size(); ++i) {
-    ones += std::popcount(values[i]);
-  }
-  return ones;
-}
-
-std::uint8_t LargestByte(std::span<const std::uint8_t> values) {
-  return LargestOf(values.data(), values.size());
-}
 
 CellRuns::CellRuns(const GatherSum& gather) {
   const std::size_t cells = gather.start.empty() ? 0 : gather.start.size() - 1;

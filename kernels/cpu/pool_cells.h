@@ -32,10 +32,4 @@ class CellRuns {
   std::vector<std::int32_t> bases_;
 };
 
-// How many bits of the values are 1.
-std::int64_t CountOnes(std::span<const std::uint8_t> values);
-
-// The largest of the values, 0 of none.
-std::uint8_t LargestByte(std::span<const std::uint8_t> values);
-
 }  // namespace spikeserve::kernels

@@ -6,6 +6,7 @@
 #include <bit>
 #include <numeric>
 
+#include "kernels/cpu/byte_counts.h"
 #include "kernels/cpu/event_layer.h"
 #include "server/engine/fast_plan.h"
 #include "server/engine/path_cost.h"
