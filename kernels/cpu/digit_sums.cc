@@ -15,6 +15,8 @@ struct DigitSlice {
   std::int64_t groups;  // of a segment
 };
 
+using UsedGroups = std::span<const std::int32_t>;
+
 }  // namespace
 }  // namespace spikeserve::kernels
 #endif
@@ -87,6 +89,68 @@ HWY_INLINE void SumSteps(const DigitSlice& slice, const DigitJob& job, std::int6
   }
 }
 
+// Sums of kSteps steps. No array: GCC 12 would keep it in memory.
+template <int kDigits, int kSteps>
+struct StepSums {
+  __m512i low, middle, high;
+  StepSums<kDigits, kSteps - 1> others;
+
+  HWY_INLINE void Clear() {
+    low = middle = high = _mm512_setzero_si512();
+    others.Clear();
+  }
+
+  HWY_INLINE void Add(__m512i low_row, __m512i middle_row, __m512i high_row, const std::uint8_t* cells,
+                      std::int64_t stride) {
+    std::int32_t counts;
+    std::memcpy(&counts, cells, sizeof(counts));
+    const __m512i all = _mm512_set1_epi32(counts);
+    AddProducts(all, low_row, low);
+    AddProducts(all, middle_row, middle);
+    if (kDigits > 2) {
+      AddProducts(all, high_row, high);
+    }
+    others.Add(low_row, middle_row, high_row, cells + stride, stride);
+  }
+
+  HWY_INLINE void Store(const DigitJob& job, std::int64_t at) const {
+    StoreSum(Int{low}, Int{middle}, Int{high}, job, at);
+    others.Store(job, at + job.stride);
+  }
+};
+
+template <int kDigits>
+struct StepSums<kDigits, 0> {
+  HWY_INLINE void Clear() {}
+  HWY_INLINE void Add(__m512i, __m512i, __m512i, const std::uint8_t*, std::int64_t) {}
+  HWY_INLINE void Store(const DigitJob&, std::int64_t) const {}
+};
+
+// The used groups of kSteps steps.
+template <int kDigits, int kSteps>
+HWY_INLINE void SumUsed(const DigitSlice& slice, const DigitJob& job, UsedGroups used) {
+  StepSums<kDigits, kSteps> sums;
+  sums.Clear();
+  for (const std::int32_t group : used) {
+    const std::int8_t* weights = slice.weights + std::int64_t{group} * kDigits * 64;
+    sums.Add(_mm512_load_si512(weights), _mm512_load_si512(weights + 64),
+             _mm512_load_si512(weights + (kDigits - 1) * 64), job.cells + std::int64_t{group} * kDigitCells,
+             job.cell_stride);
+  }
+  sums.Store(job, 0);
+}
+
+template <int kDigits>
+void SumListed(const DigitSlice& slice, const DigitJob& job, UsedGroups used) {
+  static_assert(kListedSteps == 4);
+  switch (job.steps) {
+    case 1: return SumUsed<kDigits, 1>(slice, job, used);
+    case 2: return SumUsed<kDigits, 2>(slice, job, used);
+    case 3: return SumUsed<kDigits, 3>(slice, job, used);
+    default: return SumUsed<kDigits, 4>(slice, job, used);
+  }
+}
+
 template <int kDigits>
 void SumAll(const DigitSlice& slice, const DigitJob& job) {
   std::int64_t step = 0;
@@ -128,8 +192,46 @@ void SumAll(const DigitSlice& slice, const DigitJob& job) {
   }
 }
 
+// A group that is not used adds nothing.
+template <int kDigits>
+void SumListed(const DigitSlice& slice, const DigitJob& job, UsedGroups) {
+  SumAll<kDigits>(slice, job);
+}
+
 #endif
 
+void ListUsed(const DigitJob& job, std::int64_t groups, std::vector<std::int32_t>& list) {
+  const IntTag d;
+  const std::size_t before = list.size();
+  list.resize(before + static_cast<std::size_t>(groups + kLanes));
+  std::int32_t* end = list.data() + before;
+  const auto load = [&](const std::uint8_t* cells, std::int64_t count) {
+    HWY_ALIGN std::int32_t all[kLanes] = {};
+    if (HWY_LIKELY(count >= kLanes)) {
+      return hn::BitCast(d, hn::LoadU(hn::Repartition<std::uint8_t, IntTag>(), cells));
+    }
+    std::memcpy(all, cells, static_cast<std::size_t>(count * kDigitCells));
+    return hn::Load(d, all);
+  };
+  for (std::int64_t group = 0; group < groups; group += kLanes) {
+    Int used = hn::Zero(d);
+    for (std::int64_t step = 0; step < job.steps; ++step) {
+      const std::uint8_t* cells = job.cells + step * job.cell_stride + group * kDigitCells;
+      used = hn::Or(used, load(cells, groups - group));
+    }
+    const auto mask = hn::Ne(used, hn::Zero(d));
+    hn::StoreU(hn::Compress(hn::Iota(d, static_cast<std::int32_t>(group)), mask), d, end);
+    end += hn::CountTrue(d, mask);
+  }
+  list.resize(static_cast<std::size_t>(end - list.data()));
+}
+
+void ListedTwo(const DigitSlice& slice, const DigitJob& job, UsedGroups used) {
+  SumListed<2>(slice, job, used);
+}
+void ListedThree(const DigitSlice& slice, const DigitJob& job, UsedGroups used) {
+  SumListed<3>(slice, job, used);
+}
 void SumTwo(const DigitSlice& slice, const DigitJob& job) { SumAll<2>(slice, job); }
 void SumThree(const DigitSlice& slice, const DigitJob& job) { SumAll<3>(slice, job); }
 
@@ -142,6 +244,9 @@ namespace spikeserve::kernels {
 HWY_EXPORT(HasInstructions);
 HWY_EXPORT(SumTwo);
 HWY_EXPORT(SumThree);
+HWY_EXPORT(ListedTwo);
+HWY_EXPORT(ListedThree);
+HWY_EXPORT(ListUsed);
 
 bool HasDigitInstructions() { return HWY_DYNAMIC_DISPATCH(HasInstructions)(); }
 
@@ -151,6 +256,19 @@ void SumDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& 
     HWY_DYNAMIC_DISPATCH(SumTwo)(one, job);
   } else {
     HWY_DYNAMIC_DISPATCH(SumThree)(one, job);
+  }
+}
+
+void ListUsedGroups(const DigitJob& job, std::int64_t groups, std::vector<std::int32_t>& list) {
+  HWY_DYNAMIC_DISPATCH(ListUsed)(job, groups, list);
+}
+
+void SumListedDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& job, UsedGroups used) {
+  const DigitSlice one{weights.slice(slice), weights.segments(), weights.segment_groups()};
+  if (weights.digits() == 2) {
+    HWY_DYNAMIC_DISPATCH(ListedTwo)(one, job, used);
+  } else {
+    HWY_DYNAMIC_DISPATCH(ListedThree)(one, job, used);
   }
 }
 

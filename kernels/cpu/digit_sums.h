@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "kernels/cpu/aligned.h"
 #include "kernels/cpu/packed_weights.h"
@@ -62,5 +63,16 @@ struct DigitJob {
 // Sets the sums of slice `slice`. Rows times the largest count times 128 must be below 2^31, and with `high`
 // a sum's magnitude below 2^40; its low part is at least 0, but may pass 2^16.
 void SumDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& job);
+
+// Steps that can share a list of groups.
+constexpr std::int64_t kListedSteps = 4;
+
+// Appends to `list` the groups of kDigitCells cells, of `groups` ones side by side, in which one of
+// `job.steps` steps has a count other than 0.
+void ListUsedGroups(const DigitJob& job, std::int64_t groups, std::vector<std::int32_t>& list);
+
+// SumDigits for weights of one segment and at most kListedSteps steps, of which `used` lists the used groups.
+void SumListedDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& job,
+                     std::span<const std::int32_t> used);
 
 }  // namespace spikeserve::kernels

@@ -9,6 +9,8 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/event_layer.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/cpu/constant_neurons-inl.h"
+#include "kernels/cpu/event_locals-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace spikeserve::kernels::HWY_NAMESPACE {
@@ -43,45 +45,6 @@ HWY_INLINE Float Fma(Float a, Float b, Float c) {
   return hn::MulAdd(a, b, c);
 #endif
 }
-
-// 1 that the compiler does not know of.
-HWY_INLINE Float OpaqueOne() {
-  volatile float one = 1.0F;
-  return hn::Set(FloatTag(), one);
-}
-
-// a + b and a - b on the multipliers, where these are other units than the adders: the same bits.
-HWY_INLINE Float AddOther(Float a, Float b, [[maybe_unused]] Float one) {
-#if HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4
-  return hn::Add(a, b);
-#else
-  return hn::MulAdd(b, one, a);
-#endif
-}
-HWY_INLINE Float SubOther(Float a, Float b, [[maybe_unused]] Float one) {
-#if HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4
-  return hn::Sub(a, b);
-#else
-  return hn::NegMulAdd(b, one, a);
-#endif
-}
-
-// Arrays of the block in local memory, padded, so that the loops need no tails.
-struct alignas(64) Padded {
-  float values[kMaxEventBlockWidth];
-
-  void Load(const float* from, std::int64_t width, std::int64_t padded) {
-    std::copy(from, from + width, values);
-    std::fill(values + width, values + padded, 0.0F);
-  }
-};
-
-// State and constants of a block, in padded copies.
-struct Locals {
-  Padded bias, voltage;
-  Padded scale[kMaxEventTerms], filter[kMaxEventTerms], constant[kMaxEventTerms];
-  Padded filtered, probed, last;
-};
 
 // Neurons of the block after one step; `vector` holds their summed currents.
 template <bool kSigned>
@@ -164,70 +127,11 @@ HWY_INLINE void AddTerm(const EventTerm& term, std::int64_t step, Padded& scale,
   }
 }
 
-// Copies the block's state and constants in and, in Store, its state out.
-void LoadLocals(const EventBlock& block, std::int64_t padded, Locals& locals) {
-  locals.bias.Load(block.bias, block.width, padded);
-  locals.voltage.Load(block.voltage, block.width, padded);
-  for (std::size_t t = 0; t < block.terms.size(); ++t) {
-    const EventTerm& term = block.terms[t];
-    if (term.constant != nullptr) {
-      locals.constant[t].Load(term.constant, block.width, padded);
-    } else {
-      locals.scale[t].Load(term.scale, block.width, padded);
-    }
-    if (term.filtered) {
-      locals.filter[t].Load(term.filter, block.width, padded);
-    }
-  }
-  const EventFold* fold = block.fold;
-  if (fold != nullptr && fold->synapse) {
-    locals.filtered.Load(fold->filtered, block.width, padded);
-  }
-  if (fold != nullptr && fold->probe_synapse) {
-    locals.probed.Load(fold->probed, block.width, padded);
-  }
-}
-
-void StoreLocals(const EventBlock& block, const Locals& locals) {
-  const auto store = [&block](const Padded& from, float* to) { std::copy_n(from.values, block.width, to); };
-  store(locals.voltage, block.voltage);
-  for (std::size_t t = 0; t < block.terms.size(); ++t) {
-    if (block.terms[t].filtered) {
-      store(locals.filter[t], block.terms[t].filter);
-    }
-  }
-  if (block.fold == nullptr) {
-    return;
-  }
-  store(locals.last, block.fold->last);
-  if (block.fold->synapse) {
-    store(locals.filtered, block.fold->filtered);
-  }
-  if (block.fold->probe_synapse) {
-    store(locals.probed, block.fold->probed);
-  }
-}
-
 // A start below 0 makes a SpikingRectifiedLinear neuron emit a negative count, which is no byte.
 bool StartsBelowZero(const EventBlock& block) {
   return block.neuron == EventNeuron::kSpikingRectifiedLinear &&
          std::any_of(block.voltage, block.voltage + block.width,
                      [](float voltage) { return voltage < 0.0F; });
-}
-
-void CountSpikes(const EventBlock& block, const Padded& emitted) {
-  const hn::CappedTag<std::int64_t, 8> d;
-  const hn::Rebind<std::int32_t, decltype(d)> narrow;
-  const hn::Rebind<float, decltype(d)> real;
-  std::int64_t j = 0;
-  for (; j + static_cast<std::int64_t>(hn::Lanes(d)) <= block.width;
-       j += static_cast<std::int64_t>(hn::Lanes(d))) {
-    const auto added = hn::PromoteTo(d, hn::ConvertTo(narrow, hn::Load(real, emitted.values + j)));
-    hn::StoreU(hn::Add(hn::LoadU(d, block.spikes + j), added), d, block.spikes + j);
-  }
-  for (; j < block.width; ++j) {
-    block.spikes[j] += static_cast<std::int64_t>(emitted.values[j]);
-  }
 }
 
 // The loop for any terms.
@@ -303,7 +207,7 @@ HWY_INLINE Float ConstantCharge(const EventBlock& block, const Locals& locals, F
 }
 
 // The loop where every term is constant and unfiltered, as for the first layer behind an input that is held.
-template <int kVectors, bool kSigned, bool kCounted>
+template <int kVectors, bool kSigned>
 HWY_NOINLINE EventResult RunConstantBlock(const EventBlock& block) {
   const FloatTag d;
   Locals locals;
@@ -313,7 +217,7 @@ HWY_NOINLINE EventResult RunConstantBlock(const EventBlock& block) {
   if (!hn::AllTrue(d, hn::Le(most, hn::Set(d, kMostPerByte)))) {
     return {0, false};
   }
-  const Float one = OpaqueOne();
+  const Float one = OpaqueOne(d);
   for (int i = 0; i < kVectors; ++i) {
     voltage[i] = hn::Load(d, locals.voltage.values + i * kLanes);
     emitted[i] = hn::Zero(d);
@@ -326,7 +230,7 @@ HWY_NOINLINE EventResult RunConstantBlock(const EventBlock& block) {
       const Float spikes = kSigned ? hn::Max(whole, hn::Zero(d)) : whole;
       voltage[i] = SubOther(voltage[i], spikes, one);
       emitted[i] = AddOther(emitted[i], spikes, one);
-      if (kCounted) {
+      if (block.counts != nullptr) {
         StoreCounts(spikes, block.counts + step * block.stride + i * kLanes, block.width - i * kLanes);
       }
       if (HWY_UNLIKELY(last)) {
@@ -339,6 +243,35 @@ HWY_NOINLINE EventResult RunConstantBlock(const EventBlock& block) {
     hn::Store(voltage[i], d, locals.voltage.values + i * kLanes);
     hn::Store(emitted[i], d, counted.values + i * kLanes);
   }
+  StoreLocals(block, locals);
+  CountSpikes(block, counted);
+  return {static_cast<std::int32_t>(hn::GetLane(hn::MaxOfLanes(d, most))), true};
+}
+
+// The same where nobody reads the counts of single steps.
+template <int kVectors, bool kSigned>
+HWY_NOINLINE EventResult RunUncountedBlock(const EventBlock& block) {
+  const FloatTag d;
+  Locals locals;
+  LoadLocals(block, kVectors * kLanes, locals);
+  Float charge[kVectors], voltage[kVectors];
+  const Float most = ConstantCharge<kVectors, kSigned>(block, locals, charge);
+  if (!hn::AllTrue(d, hn::Le(most, hn::Set(d, kMostPerByte)))) {
+    return {0, false};
+  }
+  Padded counted;
+  for (int i = 0; i < kVectors; ++i) {
+    const int at = i * kLanes;
+    voltage[i] = hn::Load(d, locals.voltage.values + at);
+    hn::Store(hn::Zero(d), d, counted.values + at);
+    hn::Store(hn::Zero(d), d, locals.last.values + at);
+  }
+  ConstantNeurons<FloatTag, kVectors> neurons;
+  if (!neurons.Pack(charge, voltage)) {
+    return RunConstantBlock<kVectors, kSigned>(block);
+  }
+  neurons.Run(block.steps);
+  neurons.Unpack(block.steps, locals.voltage.values, counted.values, locals.last.values);
   StoreLocals(block, locals);
   CountSpikes(block, counted);
   return {static_cast<std::int32_t>(hn::GetLane(hn::MaxOfLanes(d, most))), true};
@@ -359,8 +292,10 @@ EventResult RunNeurons(const EventBlock& block) {
   if (!IsConstant(block)) {
     return RunBlock<kVectors, kSigned>(block);
   }
-  return block.counts == nullptr ? RunConstantBlock<kVectors, kSigned, false>(block)
-                                 : RunConstantBlock<kVectors, kSigned, true>(block);
+  if (block.counts == nullptr && block.steps <= kMaxUncountedSteps) {
+    return RunUncountedBlock<kVectors, kSigned>(block);
+  }
+  return RunConstantBlock<kVectors, kSigned>(block);
 }
 
 // Picks the loop for the number of vectors that the block's padded width takes.

@@ -6,6 +6,22 @@
 #include "kernels/cpu/dispatch.h"
 
 namespace spikeserve::kernels {
+namespace {
+
+SPIKESERVE_CPU_CLONES void MeanOf(const double* total, const double* start, double steps, float* mean,
+                                  std::size_t size) {
+  for (std::size_t j = 0; j < size; ++j) {
+    mean[j] = static_cast<float>((total[j] - start[j]) / steps);
+  }
+}
+
+SPIKESERVE_CPU_CLONES void AddIntegers(const std::int64_t* sums, double* total, std::size_t size) {
+  for (std::size_t j = 0; j < size; ++j) {
+    total[j] += static_cast<double>(sums[j]);
+  }
+}
+
+}  // namespace
 
 Fold::Fold(const FoldFilters& filters, std::int64_t size) : filters_(filters) {
   const auto n = static_cast<std::size_t>(size);
@@ -67,9 +83,7 @@ void Fold::StepOnes(std::int64_t steps) {
 }
 
 void Fold::AddTotals(std::span<const std::int64_t> sums) {
-  for (std::size_t j = 0; j < total_.size(); ++j) {
-    total_[j] += static_cast<double>(sums[j]);
-  }
+  AddIntegers(sums.data(), total_.data(), total_.size());
 }
 
 double Fold::Sum(std::size_t j) const {
@@ -90,6 +104,10 @@ void Fold::MarkStart() {
 }
 
 void Fold::Mean(std::int64_t steps, std::span<float> mean) const {
+  if (!filters_.synapse && !filters_.probe_synapse) {
+    MeanOf(total_.data(), start_.data(), static_cast<double>(steps), mean.data(), mean.size());
+    return;
+  }
   for (std::size_t j = 0; j < mean.size(); ++j) {
     mean[j] = static_cast<float>((Sum(j) - start_[j]) / static_cast<double>(steps));
   }

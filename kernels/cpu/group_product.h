@@ -12,7 +12,7 @@
 namespace spikeserve::kernels {
 
 // Samples that one pass over the weights serves.
-constexpr std::int64_t kProductGroup = 6;
+constexpr std::int64_t kProductGroup = 4;
 
 // Output channels of a block of PackedWeights<T>. The vector length of this machine decides.
 std::int64_t FloatProductBlockWidth();

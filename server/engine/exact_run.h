@@ -27,7 +27,7 @@ using ReadoutWeights = std::vector<std::vector<ReadoutTerm>>;  // [layer][term],
 ReadoutWeights MakeReadoutWeights(const Plan& plan);
 
 // Samples whose inputs meet the weights together, and whose state is alive at a time.
-constexpr std::int64_t kGroupSamples = 4 * kernels::kProductGroup;
+constexpr std::int64_t kGroupSamples = 24;
 
 // Everything the samples of one exact run share. Immutable, hence thread-safe.
 struct ExactRun {

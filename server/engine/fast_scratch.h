@@ -15,6 +15,7 @@ namespace spikeserve::engine {
 struct HeldSample {
   const std::byte* input = nullptr;
   std::vector<float>* current = nullptr;
+  std::int64_t used = 0;  // about how much of the input is not 0
 };
 
 // Buffers of the fast paths. Belongs to one thread, grows to what its layers need and is reused.
@@ -33,6 +34,8 @@ struct FastScratch {
   std::vector<HeldSample> held_samples;
   std::vector<std::int32_t> low_sums, high_sums;  // of a group of samples
   std::vector<kernels::CellRange> cell_runs;      // of the cells that some sample of a group uses
+  std::vector<std::int32_t> used_groups;          // likewise, in groups of kDigitCells, part by part
+  std::vector<std::size_t> used_ends;             // of the parts
   std::vector<float> sums;                        // products of a group of samples
   std::vector<double> integer_sums;
 };

@@ -4,8 +4,10 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/cpu/byte_counts.h"
 #include "kernels/cpu/group_product.h"
 #include "kernels/cpu/population.h"
+#include "server/engine/held_digits.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -49,7 +51,7 @@ class HeldProduct {
 
   void Run(std::span<const HeldSample> samples) {
     for (std::size_t s = 0; s < samples.size(); ++s) {
-      LoadCells(samples[s].input, std::span(Cells(s), Index(term_.product.in)));
+      LoadCells(s, samples[s].input);
     }
     if (term_.product.kind == kernels::ProductKind::kDense) {
       FindCells(samples.size());
@@ -61,7 +63,6 @@ class HeldProduct {
   }
 
  private:
-  T* Cells(std::size_t sample) { return buffers_.cells.data() + sample * Index(term_.product.in); }
   T* Sums(std::size_t sample) { return buffers_.sums.data() + sample * Index(layer_.size); }
 
   // The source's values: integers of a uint8 input, or float32.
@@ -76,9 +77,17 @@ class HeldProduct {
     }
   }
 
-  void LoadCells(const std::byte* data, std::span<T> cells) {
+  // Sets cells_: float32 is read where it lies.
+  void LoadCells(std::size_t sample, const std::byte* data) {
     const kernels::GatherSum& gather = term_.product.gather;
+    const std::size_t in = Index(term_.product.in);
+    const std::span<T> cells = std::span(buffers_.cells).subspan(sample * in, in);
+    cells_[sample] = cells.data();
     if (gather.start.empty()) {
+      if (std::is_same_v<T, float> && IsFloats(data)) {
+        cells_[sample] = reinterpret_cast<const T*>(data);
+        return;
+      }
       ReadSource(data, cells);
       return;
     }
@@ -93,14 +102,15 @@ class HeldProduct {
     }
   }
 
+  bool IsFloats(const std::byte* data) const {
+    return run_.spec.inputs[Index(term_.population)].type == DataType::kFloat32 &&
+           reinterpret_cast<std::uintptr_t>(data) % alignof(float) == 0;
+  }
+
   // The runs of cells of a dense product in which some sample has a value. A cell of 0 would add +0 or -0 to
   // a sum that is never -0: leaving it out changes no bit.
   void FindCells(std::size_t samples) {
-    const T* cells[kernels::kProductGroup];
-    for (std::size_t s = 0; s < samples; ++s) {
-      cells[s] = Cells(s);
-    }
-    kernels::FindUsedCells(std::span<const T* const>(cells, samples), term_.product.in,
+    kernels::FindUsedCells(std::span<const T* const>(cells_, samples), term_.product.in,
                            scratch_.fast.cell_runs);
   }
 
@@ -132,15 +142,13 @@ class HeldProduct {
     if (!dense) {
       fast_.Window(pixel, window);
     }
-    const T* cells[kernels::kProductGroup];
     T* sums[kernels::kProductGroup];
     for (std::size_t s = 0; s < samples; ++s) {
-      cells[s] = Cells(s);
       sums[s] = Sums(s) + pixel * fast_.channels + buffers_.weights.first_channel(block);
     }
     kernels::GroupProduct(kernels::GroupBlock<T>{buffers_.weights.block(block), buffers_.weights.width(block),
                                                  dense ? scratch_.fast.cell_runs : window,
-                                                 std::span<const T* const>(cells, samples),
+                                                 std::span<const T* const>(cells_, samples),
                                                  std::span<T* const>(sums, samples)});
   }
 
@@ -161,6 +169,7 @@ class HeldProduct {
   const FastTerm& fast_;
   Buffers<T> buffers_;
   ExactScratch& scratch_;
+  const T* cells_[kernels::kProductGroup] = {};  // [sample]
 };
 
 template <typename T>
@@ -173,44 +182,15 @@ void RunAll(HeldProduct<T> product, std::span<const HeldSample> samples) {
 // Samples from which on digits of the weights are faster than products of float64.
 constexpr std::size_t kDigitSamples = 4;
 
-// Bytes times digits of weights, the samples in the role of steps: the same bits, as sums of integers are
-// exact and rounded once.
-void ComputeByDigits(const ExactRun& run, std::size_t layer, std::size_t term,
-                     std::span<const HeldSample> samples, ExactScratch& scratch) {
-  const kernels::DigitWeights& digits = (*run.fast)[layer].terms[term].digits;
-  const TermConstants& constants = run.constants[layer].terms[term];
-  const std::int64_t size = run.plan->layers[layer].size;
-  const std::int64_t in = run.plan->layers[layer].terms[term].product.in;
-  const std::int64_t slices = (size + kernels::kLaneUnit - 1) / kernels::kLaneUnit;
-  const std::int64_t row = digits.groups() * kernels::kDigitCells;
-  const std::int64_t stride = slices * kernels::kLaneUnit;
-  const auto count = static_cast<std::int64_t>(samples.size());
-  std::vector<std::uint8_t>& cells = scratch.fast.cells[0];
-  cells.resize(std::max(cells.size(), Index(count * row)));
-  for (std::int64_t s = 0; s < count; ++s) {
-    std::memcpy(cells.data() + s * row, samples[Index(s)].input, Index(in));
-    std::memset(cells.data() + s * row + in, 0, Index(row - in));
+// Neighbours share what no cell of theirs uses: puts samples side by side of which about as much is used.
+void SortByUse(const ExactRun& run, std::int64_t input, std::span<HeldSample> samples) {
+  const std::int64_t bytes = run.population(input).size * SizeOf(run.spec.inputs[Index(input)].type);
+  for (HeldSample& sample : samples) {
+    const auto* data = reinterpret_cast<const std::uint8_t*>(sample.input);
+    sample.used = kernels::CountNonZero({data, Index(bytes)});
   }
-  std::vector<std::int32_t>& low = scratch.fast.low_sums;
-  std::vector<std::int32_t>& high = scratch.fast.high_sums;
-  low.resize(std::max(low.size(), Index(count * stride)));
-  high.resize(low.size());
-  for (std::int64_t slice = 0; slice < slices; ++slice) {
-    const std::int64_t first = slice * kernels::kLaneUnit;
-    kernels::SumDigits(digits, slice,
-                       {count, cells.data(), row, 0, low.data() + first, high.data() + first, stride});
-  }
-  for (std::int64_t s = 0; s < count; ++s) {
-    std::vector<float>& current = *samples[Index(s)].current;
-    current.resize(Index(size));
-    const auto sums = [&](const std::vector<std::int32_t>& half) {
-      return std::span(half).subspan(Index(s * stride), Index(size));
-    };
-    kernels::Scale(sums(low), sums(high), constants.scale, current);
-    if (!constants.offset.empty()) {
-      kernels::Add(constants.offset, current);
-    }
-  }
+  std::sort(samples.begin(), samples.end(),
+            [](const HeldSample& a, const HeldSample& b) { return a.used < b.used; });
 }
 
 }  // namespace
@@ -234,13 +214,17 @@ void ReadInput(const InputOperation& input, DataType type, const std::byte* data
 }
 
 void ComputeHeldCurrents(const ExactRun& run, std::size_t layer, std::size_t term,
-                         std::span<const HeldSample> samples, ExactScratch& scratch) {
+                         std::span<HeldSample> samples, ExactScratch& scratch) {
   const FastTerm& fast = (*run.fast)[layer].terms[term];
-  const bool bytes = run.IsBytes(run.plan->layers[layer].terms[term].population);
+  const std::int64_t input = run.plan->layers[layer].terms[term].population;
+  const bool bytes = run.IsBytes(input);
+  if (run.plan->layers[layer].terms[term].product.kind == kernels::ProductKind::kDense) {
+    SortByUse(run, input, samples);
+  }
   const bool digits =
       run.path == CpuPath::kDigits || (run.path == CpuPath::kAuto && samples.size() >= kDigitSamples);
   if (bytes && digits && !fast.digits.empty()) {
-    ComputeByDigits(run, layer, term, samples, scratch);
+    ComputeHeldDigits(run, layer, term, samples, scratch);
   } else if (bytes) {
     RunAll<double>(
         {run,

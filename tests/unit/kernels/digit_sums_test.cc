@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
@@ -62,6 +63,48 @@ class DigitSums : public ::testing::Test {
     }
   }
 };
+
+TEST_F(DigitSums, OfUsedGroupsAreThoseOfAll) {
+  std::mt19937 random(5);
+  for (const std::int64_t rows : {1, 4, 63, 64, 65, 270}) {
+    for (std::int64_t steps = 1; steps <= kListedSteps; ++steps) {
+      for (const std::int32_t most : {1000, 1 << 21}) {
+        std::vector<std::int32_t> weights(static_cast<std::size_t>(rows * kLaneUnit));
+        for (std::int32_t& weight : weights) {
+          weight = static_cast<std::int32_t>(random() % (2 * static_cast<unsigned>(most) + 1)) - most;
+        }
+        const DigitWeights digits(weights, rows, kLaneUnit);
+        const std::int64_t stride = digits.groups() * kDigitCells;
+        std::vector<std::uint8_t> cells(static_cast<std::size_t>(steps * stride));
+        for (std::uint8_t& cell : cells) {
+          cell = static_cast<std::uint8_t>(random() % 9 == 0 ? random() % 256 : 0);
+        }
+        for (const std::string& target : CpuTargets()) {
+          ForceCpuTarget(target);
+          std::vector<std::int32_t> low(static_cast<std::size_t>(steps * kLaneUnit)), high(low.size());
+          std::vector<std::int32_t> used_low(low.size()), used_high(low.size()), used = {-1};
+          SumDigits(digits, 0, {steps, cells.data(), stride, 0, low.data(), high.data(), kLaneUnit});
+          const DigitJob job{steps, cells.data(), stride, 0, used_low.data(), used_high.data(), kLaneUnit};
+          ListUsedGroups(job, digits.groups(), used);
+          SumListedDigits(digits, 0, job, std::span(used).subspan(1));
+          for (std::size_t i = 0; i < low.size(); ++i) {
+            ASSERT_EQ(used_high[i] * 65536LL + used_low[i], high[i] * 65536LL + low[i]) << target;
+          }
+          ASSERT_EQ(used.front(), -1);
+          for (std::int32_t group = 0; group < digits.groups(); ++group) {
+            bool any = false;
+            for (std::int64_t at = group * kDigitCells; at < static_cast<std::int64_t>(cells.size());
+                 at += stride) {
+              any = any || std::any_of(cells.begin() + at, cells.begin() + at + kDigitCells,
+                                       [](std::uint8_t cell) { return cell != 0; });
+            }
+            ASSERT_EQ(std::count(used.begin() + 1, used.end(), group), any ? 1 : 0) << target << " " << group;
+          }
+        }
+      }
+    }
+  }
+}
 
 TEST_F(DigitSums, AreExact) {
   for (const std::int64_t rows : {1, 3, 4, 5, 150, 576}) {

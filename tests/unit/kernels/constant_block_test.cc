@@ -1,0 +1,114 @@
+// Blocks whose charge does not change against the steps of population.h, by bytes, on every target.
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/event_layer.h"
+#include "kernels/cpu/population.h"
+#include "kernels/cpu/target.h"
+#include "tests/support/random.h"
+
+namespace spikeserve::kernels {
+namespace {
+
+struct Neurons {
+  std::vector<float> current, bias, voltage, last;
+  std::vector<std::int64_t> spikes;
+};
+
+// Neurons at rest, with currents of all signs, and now and then a start that spikes by itself.
+Neurons RandomNeurons(std::int64_t width, bool below_zero, testing::Random& random) {
+  Neurons neurons;
+  const auto size = static_cast<std::size_t>(width);
+  for (std::size_t j = 0; j < size; ++j) {
+    const double most = random.Between(0, 3) == 0 ? 90.0 : 1.2;
+    neurons.current.push_back(
+        static_cast<float>(random.Between(0, 4) == 0 ? 0 : random.Uniform(-most, most)));
+    neurons.bias.push_back(static_cast<float>(random.Between(0, 2) == 0 ? 0 : random.Uniform(-0.1, 0.1)));
+    double start = random.Between(0, 9) == 0 ? 1 : random.Uniform(0, 1);
+    start = random.Between(0, 9) == 0 ? -0.0 : start;
+    neurons.voltage.push_back(static_cast<float>(below_zero && j % 3 == 0 ? -start * 5 : start));
+  }
+  neurons.last.assign(size, -1.0F);
+  neurons.spikes.assign(size, 7);
+  return neurons;
+}
+
+// What the plain steps make of them.
+Neurons Stepped(Neurons neurons, EventNeuron kind, std::int64_t steps) {
+  std::vector<std::int32_t> counts(neurons.current.size());
+  for (std::int64_t step = 0; step < steps; ++step) {
+    const auto one =
+        kind == EventNeuron::kIntegrateAndFire ? StepIntegrateAndFire : StepSpikingRectifiedLinear;
+    one(neurons.current, neurons.bias, neurons.voltage, counts);
+    for (std::size_t j = 0; j < counts.size(); ++j) {
+      neurons.spikes[j] += counts[j];
+      neurons.last[j] = static_cast<float>(counts[j]);
+    }
+  }
+  return neurons;
+}
+
+Neurons AsBlock(Neurons neurons, EventNeuron kind, std::int64_t steps) {
+  EventTerm term;
+  term.constant = neurons.current.data();
+  EventFold fold;
+  fold.last = neurons.last.data();
+  EventBlock block;
+  block.steps = steps;
+  block.width = static_cast<std::int64_t>(neurons.current.size());
+  block.neuron = kind;
+  block.terms = std::span(&term, 1);
+  block.bias = neurons.bias.data();
+  block.voltage = neurons.voltage.data();
+  block.spikes = neurons.spikes.data();
+  block.fold = &fold;
+  EXPECT_TRUE(RunEventBlock(block).narrow);
+  return neurons;
+}
+
+bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
+  return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+class ConstantBlock : public ::testing::TestWithParam<EventNeuron> {
+ protected:
+  ~ConstantBlock() override { ForceCpuTarget(""); }
+
+  void ExpectSteps(std::int64_t steps, bool below_zero) {
+    testing::Random random(static_cast<std::uint64_t>(steps));
+    for (const std::string& target : CpuTargets()) {
+      ForceCpuTarget(target);
+      for (std::int64_t width = 1; width <= EventBlockWidth(); width += 1 + width / 5) {
+        const Neurons neurons = RandomNeurons(width, below_zero, random);
+        const Neurons wanted = Stepped(neurons, GetParam(), steps);
+        const Neurons got = AsBlock(neurons, GetParam(), steps);
+        ASSERT_EQ(got.spikes, wanted.spikes) << target << ", " << width << " neurons, " << steps << " steps";
+        ASSERT_TRUE(SameBits(got.voltage, wanted.voltage)) << target << ", " << width << " neurons";
+        ASSERT_EQ(got.last, wanted.last) << target << ", " << width << " neurons";
+      }
+    }
+  }
+};
+
+TEST_P(ConstantBlock, CountsAsTheStepsDo) {
+  for (const std::int64_t steps : {1, 2, 3, 17, 100, 1000, 1024, 1025, 1500}) {
+    ExpectSteps(steps, false);
+  }
+}
+
+TEST_P(ConstantBlock, StartsBelowZero) {
+  if (GetParam() == EventNeuron::kIntegrateAndFire) {
+    ExpectSteps(60, true);  // the other type leaves such blocks to the plain loops
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Neurons, ConstantBlock,
+                         ::testing::Values(EventNeuron::kIntegrateAndFire,
+                                           EventNeuron::kSpikingRectifiedLinear));
+
+}  // namespace
+}  // namespace spikeserve::kernels
