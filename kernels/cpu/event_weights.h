@@ -41,13 +41,15 @@ class EventWeights {
     return std::visit([](const auto& weights) { return weights.bytes(); }, weights_);
   }
 
-  // kernels::AddSpikes over one tile. `ahead`: the tile behind it comes closer meanwhile.
+  // kernels::AddSpikes over one tile. Part `part` of `parts` of the tile behind it comes closer meanwhile; no
+  // parts: none.
   void AddSpikes(const SpikeGroups& groups, std::int64_t slice, std::int64_t tile, int digit,
-                 const GroupSums& out, bool ahead) const {
+                 const GroupSums& out, std::size_t part, std::size_t parts) const {
     std::visit(
         [&](const auto& weights) {
           const auto next = weights.after(slice, tile);
-          kernels::AddSpikes(groups, weights.tile(slice, tile), digit, out, ahead ? next : next.first(0));
+          const std::size_t size = parts > 0 ? next.size() / parts : 0;
+          kernels::AddSpikes(groups, weights.tile(slice, tile), digit, out, next.subspan(part * size, size));
         },
         weights_);
   }

@@ -4,6 +4,7 @@
 
 #include "kernels/cpu/event_layer.h"
 #include "kernels/cpu/group_product.h"
+#include "server/engine/window_sums.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -64,7 +65,10 @@ std::int64_t ScratchBytes(const Plan& plan) {
       if (layer.kind == LayerKind::kNeuron && plan.populations[Index(term.population)].spiking) {
         bytes += chunk * product.in * (product.gather.start.empty() ? 0 : 1 + 2 * kDigits);
         // The spikes under a window, and the sums and running sums of a block of neurons.
-        of_layer += (2 * kDigits + 3) * (FanIn(product) + 64) + 8 * kernels::kMaxEventBlockWidth + 64;
+        const std::int64_t windows =
+            product.kind == kernels::ProductKind::kConv ? WindowSums::kMostPerBundle : 1;
+        of_layer +=
+            windows * ((2 * kDigits + 3) * (FanIn(product) + 64) + 8 * kernels::kMaxEventBlockWidth + 64);
       }
     }
     window = std::max(window, of_layer);

@@ -174,6 +174,7 @@ class FastLayerRun {
       if (!term.events.empty()) {
         pixels_ = term.pixels;
         channels_ = term.channels;
+        bundle_ = std::max(bundle_, WindowSums::Bundle(term));
       }
     }
     const std::int64_t blocks = pixels_ * BlocksPerPixel();
@@ -204,22 +205,32 @@ class FastLayerRun {
     return std::max<std::int64_t>(std::min({scratch_.pool->threads(), worth, blocks}), 1);
   }
 
+  // Whole pixels bundle by bundle, what is left of a pixel alone.
   bool RunBlocks(std::int64_t begin, std::int64_t end, std::int64_t part) {
-    Sums& sums = scratch_.fast.parts[Index(part)];
+    std::vector<Sums>& windows = scratch_.fast.parts[Index(part)];
+    windows.resize(std::max(windows.size(), Index(bundle_)));
     Terms terms = terms_;
     std::int32_t largest = 0;
-    std::int64_t pixel = -1;
-    for (std::int64_t index = begin; index < end; ++index) {
-      if (index / BlocksPerPixel() != pixel) {
-        pixel = index / BlocksPerPixel();
-        SetWindows(pixel, sums);
+    const std::int64_t blocks = BlocksPerPixel();
+    for (std::int64_t index = begin; index < end;) {
+      const std::int64_t pixel = index / blocks;
+      const std::int64_t first = index % blocks;
+      const std::int64_t last = std::min(blocks, first + end - index);
+      const std::int64_t whole = first == 0 ? (end - index) / blocks : 0;
+      const std::span<Sums> bundle(windows.data(), Index(std::clamp<std::int64_t>(whole, 1, bundle_)));
+      SetWindows(pixel, bundle);
+      for (std::int64_t block = first; block < last; ++block) {
+        SumWindows(block, bundle);
+        for (std::size_t w = 0; w < bundle.size(); ++w) {
+          const std::int64_t of_window = pixel + static_cast<std::int64_t>(w);
+          const kernels::EventResult result = RunBlock(of_window, block, bundle[w], terms);
+          if (!result.narrow) {
+            return false;
+          }
+          largest = std::max(largest, result.largest);
+        }
       }
-      const std::int64_t block = index % BlocksPerPixel();
-      const kernels::EventResult result = RunBlock(pixel, block, sums, terms);
-      if (!result.narrow) {
-        return false;
-      }
-      largest = std::max(largest, result.largest);
+      index += (last - first) * static_cast<std::int64_t>(bundle.size());
     }
     std::int32_t seen = largest_;
     while (seen < largest && !largest_.compare_exchange_weak(seen, largest)) {
@@ -227,15 +238,30 @@ class FastLayerRun {
     return true;
   }
 
-  void SetWindows(std::int64_t pixel, Sums& sums) {
+  void SetWindows(std::int64_t pixel, std::span<Sums> bundle) {
     for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
-      if (state_.constant[t].empty()) {
-        sums[t].SetWindow(fast_.terms[t], pixel, sources_[t]);
+      for (std::size_t w = 0; state_.constant[t].empty() && w < bundle.size(); ++w) {
+        bundle[w][t].SetWindow(fast_.terms[t], pixel + static_cast<std::int64_t>(w), sources_[t]);
       }
     }
   }
 
-  kernels::EventResult RunBlock(std::int64_t pixel, std::int64_t block, Sums& sums, Terms& terms) {
+  void SumWindows(std::int64_t block, std::span<Sums> bundle) {
+    const std::int64_t width = std::min(width_, channels_ - block * width_);
+    std::array<WindowSums*, Index(WindowSums::kMostPerBundle)> windows;
+    for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
+      if (!state_.constant[t].empty()) {
+        continue;
+      }
+      for (std::size_t w = 0; w < bundle.size(); ++w) {
+        windows[w] = &bundle[w][t];
+      }
+      WindowSums::SumTogether(std::span(windows).first(bundle.size()), block * width_ / kernels::kLaneUnit,
+                              (width + kernels::kLaneUnit - 1) / kernels::kLaneUnit);
+    }
+  }
+
+  kernels::EventResult RunBlock(std::int64_t pixel, std::int64_t block, const Sums& sums, Terms& terms) {
     const std::int64_t width = std::min(width_, channels_ - block * width_);
     const std::int64_t first = pixel * channels_ + block * width_;
     for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
@@ -244,8 +270,7 @@ class FastLayerRun {
       if (!state_.constant[t].empty()) {
         term.constant = state_.constant[t].data() + first;
       } else {
-        const WindowSums::Sums sum = sums[t].Sum(block * width_ / kernels::kLaneUnit,
-                                                 (width + kernels::kLaneUnit - 1) / kernels::kLaneUnit);
+        const WindowSums::Sums sum = sums[t].Last();
         term.sums = sum.low;
         term.high = sum.high;
         term.scale = constants_.terms[t].scale.data() + first;
@@ -284,6 +309,7 @@ class FastLayerRun {
   std::uint8_t* counts_ = nullptr;  // what the layer emits, where something reads it
   std::int64_t pixels_ = 1;
   std::int64_t channels_ = 0;
+  std::int64_t bundle_ = 1;  // pixels whose windows are summed together
   const std::int64_t width_ = kernels::EventBlockWidth();
   std::atomic<std::int32_t> largest_ = 0;
   Terms terms_;

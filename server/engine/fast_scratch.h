@@ -23,8 +23,8 @@ struct FastScratch {
   std::array<std::vector<std::uint8_t>, kernels::kMaxEventTerms> cells;  // gathered of a chunk, [term]
   std::array<kernels::EventList, kernels::kMaxEventTerms> events;        // [term]
   using Sums = std::array<WindowSums, kernels::kMaxEventTerms>;          // [term]
-  std::vector<Sums> parts;                                               // [part of a layer's neurons]
-  std::vector<std::vector<kernels::CellRange>> windows;                  // likewise, of one pixel
+  std::vector<std::vector<Sums>> parts;                  // [part of a layer's neurons][window of a bundle]
+  std::vector<std::vector<kernels::CellRange>> windows;  // likewise, of one pixel
   std::vector<float> voltage;               // of a layer before the chunk, should the kernel give up
   std::vector<std::vector<float>> filters;  // likewise, [term]
   std::vector<float> filtered, probed;      // likewise, of the layer's fold

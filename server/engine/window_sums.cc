@@ -115,39 +115,66 @@ void WindowSums::CopyWindow() {
   }
 }
 
-WindowSums::Sums WindowSums::Sum(std::int64_t first_slice, std::int64_t slices) {
-  const std::int64_t stride = slices * kernels::kLaneUnit;
-  const std::int64_t count = source_.steps * stride;
-  sums_.resize(std::max(sums_.size(), Index(count)));
-  high_.resize(wide_ ? sums_.size() : high_.size());
-  for (std::int64_t slice = 0; slice < slices; ++slice) {
-    std::int32_t* const sums = sums_.data() + slice * kernels::kLaneUnit;
-    std::int32_t* const high = wide_ ? high_.data() + slice * kernels::kLaneUnit : nullptr;
-    if (source_.events == nullptr) {
-      kernels::SumDigits(term_->digits, first_slice + slice,
-                         {source_.steps, counts_, cell_stride_, segment_stride_, sums, high, stride});
-      continue;
-    }
-    if (slice == 0) {
-      std::fill_n(sums_.begin(), count, 0);
-      std::fill_n(high_.begin(), wide_ ? count : 0, 0);
-    }
-    AddSlice(first_slice + slice, {source_.steps, sums, stride, high, nullptr});
-  }
-  return {sums_.data(), wide_ ? high_.data() : nullptr};
+std::int64_t WindowSums::Bundle(const FastTerm& term) {
+  return term.events.bytes() > kNearBytes ? std::min(term.pixels, kMostPerBundle) : 1;
 }
 
-void WindowSums::AddSlice(std::int64_t slice, const kernels::GroupSums& out) {
-  running_.resize(std::max(running_.size(), Index(out.steps * kernels::kLaneUnit)));
-  kernels::GroupSums with_room = out;
-  with_room.running = running_.data();
-  const int digits = source_.events->digits();
-  for (std::int64_t tile = 0; tile < term_->events.tiles(); ++tile) {
-    for (int digit = 0; digit < digits; ++digit) {
-      const bool ahead = digit == 0 && term_->events.bytes() > kNearBytes;
-      term_->events.AddSpikes(spikes_[Index(tile * digits + digit)], slice, tile, digit, with_room, ahead);
+WindowSums::Sums WindowSums::Sum(std::int64_t first_slice, std::int64_t slices) {
+  WindowSums* const window = this;
+  SumTogether(std::span(&window, 1), first_slice, slices);
+  return Last();
+}
+
+void WindowSums::SumTogether(std::span<WindowSums* const> windows, std::int64_t first_slice,
+                             std::int64_t slices) {
+  for (WindowSums* const window : windows) {
+    window->Begin(slices);
+  }
+  const Source& source = windows.front()->source_;
+  const std::int64_t tiles = source.events != nullptr ? windows.front()->term_->events.tiles() : 0;
+  for (std::int64_t slice = 0; slice < slices; ++slice) {
+    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+      for (int digit = 0; digit < source.events->digits(); ++digit) {
+        for (std::size_t w = 0; w < windows.size(); ++w) {  // each fetches its part of the next tile
+          windows[w]->AddTile(first_slice + slice, slice, tile, digit, w, windows.size());
+        }
+      }
+    }
+    for (WindowSums* const window : windows) {
+      if (source.events == nullptr) {
+        window->SumDigits(first_slice + slice, slice);
+      }
     }
   }
+}
+
+void WindowSums::Begin(std::int64_t slices) {
+  stride_ = slices * kernels::kLaneUnit;
+  const std::size_t count = Index(source_.steps * stride_);
+  sums_.resize(std::max(sums_.size(), count));
+  high_.resize(wide_ ? sums_.size() : high_.size());
+  running_.resize(std::max(running_.size(), Index(source_.steps * kernels::kLaneUnit)));
+  if (source_.events != nullptr) {
+    std::fill_n(sums_.begin(), count, 0);
+    std::fill_n(high_.begin(), wide_ ? count : 0, 0);
+  }
+}
+
+void WindowSums::SumDigits(std::int64_t slice, std::int64_t index) {
+  const std::int64_t at = index * kernels::kLaneUnit;
+  kernels::SumDigits(term_->digits, slice,
+                     {source_.steps, counts_, cell_stride_, segment_stride_, sums_.data() + at,
+                      wide_ ? high_.data() + at : nullptr, stride_});
+}
+
+void WindowSums::AddTile(std::int64_t slice, std::int64_t index, std::int64_t tile, int digit,
+                         std::size_t part, std::size_t parts) {
+  const std::int64_t at = index * kernels::kLaneUnit;
+  const bool ahead = digit == 0 && term_->events.bytes() > kNearBytes;
+  term_->events.AddSpikes(
+      spikes_[Index(tile * source_.events->digits() + digit)], slice, tile, digit,
+      {source_.steps, sums_.data() + at, stride_, wide_ ? high_.data() + at : nullptr, running_.data()},
+      ahead ? part : 0, ahead ? parts : 0);
 }
 
 }  // namespace spikeserve::engine

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "kernels/cpu/event_sums.h"
@@ -37,11 +38,24 @@ class WindowSums {
   // Of the output channels from kLaneUnit * `first_slice` on. Valid until the next call.
   Sums Sum(std::int64_t first_slice, std::int64_t slices);
 
+  // How many windows of a term should be summed together, so that weights which lie far away come once for
+  // all of them.
+  static std::int64_t Bundle(const FastTerm& term);
+  static constexpr std::int64_t kMostPerBundle = 4;
+  // Sums of several windows of one term and source, at most kMostPerBundle, to be taken from each by Last.
+  static void SumTogether(std::span<WindowSums* const> windows, std::int64_t first_slice,
+                          std::int64_t slices);
+  Sums Last() const { return {sums_.data(), wide_ ? high_.data() : nullptr}; }
+
  private:
   void CollectWindow();
   bool IsWhole() const;
   void CopyWindow();
-  void AddSlice(std::int64_t slice, const kernels::GroupSums& out);
+  // Room for the sums of `slices` slices.
+  void Begin(std::int64_t slices);
+  void SumDigits(std::int64_t slice, std::int64_t index);
+  void AddTile(std::int64_t slice, std::int64_t index, std::int64_t tile, int digit, std::size_t part,
+               std::size_t parts);
 
   const FastTerm* term_ = nullptr;
   Source source_;
@@ -52,6 +66,7 @@ class WindowSums {
   std::vector<std::uint8_t> cells_;           // [steps][cell_stride_]: of the window, for the digit path
   std::int64_t cell_stride_ = 0, segment_stride_ = 0;
   const std::uint8_t* counts_ = nullptr;  // these, or the source's own
+  std::int64_t stride_ = 0;               // of the sums
   kernels::AlignedVector<std::int32_t> sums_, high_, running_;
 };
 

@@ -7,6 +7,7 @@
 
 #include "kernels/cpu/target.h"
 #include "server/engine/fast_plan.h"
+#include "server/engine/window_sums.h"
 #include "tests/support/random_cnn.h"
 #include "tests/support/random_network.h"
 #include "tests/support/reading_bytes.h"
@@ -114,18 +115,43 @@ TEST_P(Paths, Convolutional) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Paths, ::testing::Range(1, kNetworks + 1));
 
+// Windows of such layers are summed together, in threads that share a sample begun and ended anywhere.
+TEST(WidePaths, WithMoreWeightsThanTheCacheHolds) {
+  for (std::uint64_t seed = 1; seed <= kNetworks / 16; ++seed) {
+    const RandomNetwork network = MakeWideCnn(seed);
+    const std::vector<Sample> samples = RandomSamples(network, 2, seed);
+    for (const Mode mode : {Mode::kExact, Mode::kFast}) {
+      const Reading plain =
+          Simulate(Load(network.definition, mode, 1, CpuPath::kPlain), network.spec, samples);
+      for (const CpuPath path : {CpuPath::kEvents, CpuPath::kDigits}) {
+        for (const std::int64_t threads : {1, 3, 5}) {
+          const Reading fast = Simulate(Load(network.definition, mode, threads, path), network.spec, samples);
+          for (std::size_t i = 0; i < samples.size(); ++i) {
+            EXPECT_TRUE(ReadingBytes(fast, i) == ReadingBytes(plain, i))
+                << threads << " threads, path " << static_cast<int>(path) << ", sample " << i;
+          }
+        }
+      }
+    }
+  }
+}
+
 struct Taken {
   int usable = 0, packed = 0, narrow = 0, two_digits = 0, pooled = 0;
 };
+
+engine::FastPlan FastPlanOf(const RandomNetwork& random, Mode mode) {
+  engine::Network network = engine::Network::Create(random.definition, {}).value();
+  const auto plan = engine::Compile(std::make_shared<const engine::Network>(std::move(network)), {},
+                                    engine::LargestWeight(mode));
+  return engine::MakeFastPlan(plan.value(), true);
+}
 
 // What the fast loops take of random convolutional networks.
 Taken CountTaken(Mode mode) {
   Taken taken;
   for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
-    engine::Network network = engine::Network::Create(MakeRandomCnn(seed).definition, {}).value();
-    const auto plan = engine::Compile(std::make_shared<const engine::Network>(std::move(network)), {},
-                                      engine::LargestWeight(mode));
-    for (const engine::FastLayer& layer : engine::MakeFastPlan(plan.value(), true)) {
+    for (const engine::FastLayer& layer : FastPlanOf(MakeRandomCnn(seed), mode)) {
       taken.usable += layer.usable ? 1 : 0;
       for (const engine::FastTerm& term : layer.terms) {
         taken.packed += term.events.empty() ? 0 : 1;
@@ -147,6 +173,15 @@ TEST(FastPlan, TakesTheLayersOfConvolutionalNetworks) {
     EXPECT_GE(taken.pooled, kNetworks / 8);
     EXPECT_EQ(taken.narrow, mode == Mode::kFast ? taken.packed : 0);
     EXPECT_EQ(taken.two_digits, taken.narrow);
+  }
+}
+
+TEST(FastPlan, SumsWindowsOfWideLayersTogether) {
+  for (const Mode mode : {Mode::kExact, Mode::kFast}) {
+    const engine::FastPlan plan = FastPlanOf(MakeWideCnn(1), mode);
+    ASSERT_GE(plan.size(), 2U);
+    EXPECT_EQ(engine::WindowSums::Bundle(plan[0].terms[0]), 1);
+    EXPECT_EQ(engine::WindowSums::Bundle(plan[1].terms[0]), engine::WindowSums::kMostPerBundle);
   }
 }
 

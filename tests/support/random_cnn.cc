@@ -41,6 +41,22 @@ class CnnBuilder {
     return std::move(network_);
   }
 
+  RandomNetwork BuildWide() {
+    network_.definition.format_version = 1;
+    synapse_ = random_.Chance(0.4);
+    shape_ = {5, random_.Between(4, 6), 1};
+    Add(engine::InputOperation{shape_, {}, {}});
+    network_.spec.inputs = {{DataType::kFloat32, false}};
+    AddConvolution({.kernel = 3, .pad = 1, .out = 200});
+    AddConvolution({.kernel = 3, .pad = random_.Between(0, 1), .out = 200});
+    Add(engine::ReshapeOperation{{Elements()}});
+    shape_ = {Elements()};
+    Dense(10);
+    Finish();
+    network_.spec.settings.steps = 12;
+    return std::move(network_);
+  }
+
  private:
   std::int64_t Elements() const {
     std::int64_t count = 1;
@@ -83,22 +99,35 @@ class CnnBuilder {
     if (extent > shape_[0] || extent > shape_[1]) {
       return;
     }
-    const std::int64_t out = random_.Pick<std::int64_t>({1, 6, 16, 17, 32, 64, 65, 130});
-    const std::string weight =
-        Weights({out, shape_[2], kernel, kernel}, 1.0 / static_cast<double>(kernel * 2));
-    Add(engine::ConvOperation{
-        weight, Weights({out}, 0.3), {stride, stride}, {dilation, dilation}, {pad, pad}, {pad, pad}, 1});
-    for (int axis : {0, 1}) {
-      std::int64_t& size = shape_[static_cast<std::size_t>(axis)];
-      size = (size + 2 * pad - extent) / stride + 1;
-    }
-    shape_[2] = out;
-    Neurons();
+    AddConvolution(
+        {kernel, pad, stride, dilation, random_.Pick<std::int64_t>({1, 6, 16, 17, 32, 64, 65, 130})});
     if (shape_[0] >= 2 && shape_[1] >= 2 && random_.Chance(0.5)) {
       Add(engine::PoolOperation{engine::PoolKind::kAverage, {2, 2}, {2, 2}, {0, 0}, {0, 0}, false});
       shape_[0] /= 2;
       shape_[1] /= 2;
     }
+  }
+
+  struct Window {
+    std::int64_t kernel = 1, pad = 0, stride = 1, dilation = 1, out = 1;
+  };
+
+  void AddConvolution(const Window& w) {
+    const std::string weight =
+        Weights({w.out, shape_[2], w.kernel, w.kernel}, 1.0 / static_cast<double>(w.kernel * 2));
+    Add(engine::ConvOperation{weight,
+                              Weights({w.out}, 0.3),
+                              {w.stride, w.stride},
+                              {w.dilation, w.dilation},
+                              {w.pad, w.pad},
+                              {w.pad, w.pad},
+                              1});
+    for (int axis : {0, 1}) {
+      std::int64_t& size = shape_[static_cast<std::size_t>(axis)];
+      size = (size + 2 * w.pad - w.dilation * (w.kernel - 1) - 1) / w.stride + 1;
+    }
+    shape_[2] = w.out;
+    Neurons();
   }
 
   void Dense(std::int64_t out) {
@@ -166,5 +195,7 @@ class CnnBuilder {
 }  // namespace
 
 RandomNetwork MakeRandomCnn(std::uint64_t seed) { return CnnBuilder(seed).Build(); }
+
+RandomNetwork MakeWideCnn(std::uint64_t seed) { return CnnBuilder(seed).BuildWide(); }
 
 }  // namespace spikeserve::testing

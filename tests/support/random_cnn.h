@@ -11,4 +11,7 @@ namespace spikeserve::testing {
 // have synapses, a branch that is added, a filtered probe, uint8 inputs.
 RandomNetwork MakeRandomCnn(std::uint64_t seed);
 
+// Two convolutions, the second with more weights than a second-level cache holds, in 16 bits too.
+RandomNetwork MakeWideCnn(std::uint64_t seed);
+
 }  // namespace spikeserve::testing

@@ -36,7 +36,7 @@ class EventSums : public ::testing::TestWithParam<bool> {
       for (int digit = 0; digit < events.digits(); ++digit) {
         CollectSpikes(events, digit, ranges, kSteps, rows, groups);
         weights.AddSpikes(groups, slice, tile, digit,
-                          {kSteps, sums.data(), kLaneUnit, nullptr, running.data()}, digit == 0);
+                          {kSteps, sums.data(), kLaneUnit, nullptr, running.data()}, 0, digit == 0 ? 1 : 0);
       }
     }
     return {sums.begin(), sums.end()};
