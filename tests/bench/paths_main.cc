@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "kernels/cpu/pool_cells.h"
+#include "kernels/cpu/byte_counts.h"
 #include "server/engine/path_cost.h"
 #include "server/engine/window_sums.h"
 
