@@ -47,6 +47,7 @@ struct Row {
   double floor_s = 0;                 // what the binding ceiling allows
   std::string binding;
   double per_step_fp32_s = 0, per_step_tf32_s = 0;  // 0: not run
+  double forward_s = 0;                             // one float32 pass of the network, likewise
   double same_class = 0;  // share of samples with the class of the per-step design in float32
 };
 
@@ -221,6 +222,7 @@ class CaseRun {
         row.same_class = SameClass(Outputs(inputs), per_step->Outputs(), batch);
       }
     }
+    row.forward_s = MakePerStep(plan_, constants, values, batch, 1, false)->Seconds(options_.repetitions);
   }
 
   static double SameClass(const std::vector<double>& a, const std::vector<float>& b, std::int64_t batch) {
@@ -264,8 +266,9 @@ void Print(const Row& row) {
   std::printf("  %9.3g neuron steps/s  %9.3g MAC/s  %5.1f %% of %-14s", row.neuron_steps, row.macs,
               100 * row.floor_s / row.kernels_s, row.binding.c_str());
   if (row.per_step_fp32_s > 0) {
-    std::printf("  per step: fp32 x%.1f, TF32 x%.1f, same class %.1f %%", row.per_step_fp32_s / row.kernels_s,
-                row.per_step_tf32_s / row.kernels_s, 100 * row.same_class);
+    std::printf("  per step: fp32 x%.1f, TF32 x%.1f, same class %.1f %%  price of time %.2f",
+                row.per_step_fp32_s / row.kernels_s, row.per_step_tf32_s / row.kernels_s,
+                100 * row.same_class, row.kernels_s / row.forward_s);
   }
   std::printf("\n");
   std::fflush(stdout);
@@ -291,11 +294,11 @@ void WriteJson(const std::string& path, const Ceilings& ceilings, const std::vec
         "\"steps\": %ld, \"batch\": %ld, \"correct\": %s, \"kernels_s\": %.6g, \"engine_s\": %.6g, "
         "\"engine_p99_s\": %.6g, \"neuron_steps_per_second\": %.6g, \"macs_per_second\": %.6g, "
         "\"inferences_per_second\": %.6g, \"floor_s\": %.6g, \"binding\": \"%s\", \"per_step_fp32_s\": %.6g, "
-        "\"per_step_tf32_s\": %.6g, \"same_class\": %.4f}",
+        "\"per_step_tf32_s\": %.6g, \"forward_s\": %.6g, \"same_class\": %.4f}",
         comma, row.name.c_str(), static_cast<long>(row.steps), static_cast<long>(row.batch),
         row.correct ? "true" : "false", row.kernels_s, row.engine_s, row.slow_s, row.neuron_steps, row.macs,
         row.correct ? static_cast<double>(row.batch) / row.kernels_s : 0, row.floor_s, row.binding.c_str(),
-        row.per_step_fp32_s, row.per_step_tf32_s, row.same_class);
+        row.per_step_fp32_s, row.per_step_tf32_s, row.forward_s, row.same_class);
     comma = ",";
   }
   std::fprintf(file, "\n]}\n");
