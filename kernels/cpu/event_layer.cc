@@ -207,7 +207,7 @@ HWY_INLINE Float ConstantCharge(const EventBlock& block, const Locals& locals, F
 }
 
 // The loop where every term is constant and unfiltered, as for the first layer behind an input that is held.
-template <int kVectors, bool kSigned>
+template <int kVectors, bool kSigned, bool kCounted>
 HWY_NOINLINE EventResult RunConstantBlock(const EventBlock& block) {
   const FloatTag d;
   Locals locals;
@@ -230,7 +230,7 @@ HWY_NOINLINE EventResult RunConstantBlock(const EventBlock& block) {
       const Float spikes = kSigned ? hn::Max(whole, hn::Zero(d)) : whole;
       voltage[i] = SubOther(voltage[i], spikes, one);
       emitted[i] = AddOther(emitted[i], spikes, one);
-      if (block.counts != nullptr) {
+      if (kCounted) {
         StoreCounts(spikes, block.counts + step * block.stride + i * kLanes, block.width - i * kLanes);
       }
       if (HWY_UNLIKELY(last)) {
@@ -268,7 +268,7 @@ HWY_NOINLINE EventResult RunUncountedBlock(const EventBlock& block) {
   }
   ConstantNeurons<FloatTag, kVectors> neurons;
   if (!neurons.Pack(charge, voltage)) {
-    return RunConstantBlock<kVectors, kSigned>(block);
+    return RunConstantBlock<kVectors, kSigned, false>(block);
   }
   neurons.Run(block.steps);
   neurons.Unpack(block.steps, locals.voltage.values, counted.values, locals.last.values);
@@ -292,10 +292,11 @@ EventResult RunNeurons(const EventBlock& block) {
   if (!IsConstant(block)) {
     return RunBlock<kVectors, kSigned>(block);
   }
-  if (block.counts == nullptr && block.steps <= kMaxUncountedSteps) {
-    return RunUncountedBlock<kVectors, kSigned>(block);
+  if (block.counts != nullptr) {
+    return RunConstantBlock<kVectors, kSigned, true>(block);
   }
-  return RunConstantBlock<kVectors, kSigned>(block);
+  return block.steps <= kMaxUncountedSteps ? RunUncountedBlock<kVectors, kSigned>(block)
+                                           : RunConstantBlock<kVectors, kSigned, false>(block);
 }
 
 // Picks the loop for the number of vectors that the block's padded width takes.

@@ -218,7 +218,8 @@ void ComputeHeldCurrents(const ExactRun& run, std::size_t layer, std::size_t ter
   const FastTerm& fast = (*run.fast)[layer].terms[term];
   const std::int64_t input = run.plan->layers[layer].terms[term].population;
   const bool bytes = run.IsBytes(input);
-  if (run.plan->layers[layer].terms[term].product.kind == kernels::ProductKind::kDense) {
+  const kernels::Product& product = run.plan->layers[layer].terms[term].product;
+  if (product.kind == kernels::ProductKind::kDense && samples.size() > Index(kernels::kProductGroup)) {
     SortByUse(run, input, samples);
   }
   const bool digits =

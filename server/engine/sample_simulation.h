@@ -270,7 +270,7 @@ class SampleSimulation final : public Simulation {
       ScratchOf(0).pool = inside ? &pool_ : nullptr;
     }
     const std::int64_t groups = inside ? samples : Groups(samples);
-    const std::int64_t unit = samples / groups >= kGroupUnit ? kGroupUnit : 1;
+    const std::int64_t unit = samples >= groups * kGroupUnit ? kGroupUnit : 1;
     const auto begin = [&](std::int64_t index) {
       return index == groups ? samples : samples * index / groups / unit * unit;
     };

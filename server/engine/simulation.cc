@@ -4,9 +4,7 @@ namespace spikeserve::engine {
 namespace {
 
 Status NoSessions() {
-  return {
-      StatusCode::kUnimplemented,
-      "sessions: this backend does not keep state between messages; serve the network with --backend cpu"};
+  return {StatusCode::kUnimplemented, "sessions: this backend does not keep state between messages"};
 }
 
 }  // namespace
