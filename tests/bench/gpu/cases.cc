@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <functional>
+#include <utility>
 
 #include "server/engine/index.h"
 #include "tests/support/definitions.h"
@@ -12,7 +13,7 @@ namespace {
 
 using engine::Shape;
 
-// A chain of layers under construction.
+// Layers under construction, one behind the other but for the shortcuts of Residual.
 class Chain {
  public:
   explicit Chain(Shape input) : shape_(std::move(input)), random_(7) {
@@ -20,19 +21,35 @@ class Chain {
     Append("input", engine::InputOperation{shape_, {}, {}}, false);
   }
 
-  Chain& Conv(std::int64_t channels) {
-    const std::int64_t fan_in = 9 * shape_.back();
-    const std::string weight = Tensor({channels, shape_.back(), 3, 3}, fan_in);
-    Append("conv", engine::ConvOperation{weight, "", {1, 1}, {1, 1}, {1, 1}, {1, 1}, 1}, spiking_);
-    shape_.back() = channels;
+  Chain& Conv(std::int64_t channels, std::int64_t stride = 1) {
+    Convolve(channels, 3, stride);
     return Neurons();
   }
-  Chain& Pool() {
-    Append("pool", engine::PoolOperation{engine::PoolKind::kAverage, {2, 2}, {2, 2}, {0, 0}, {0, 0}, false},
-           spiking_);
+  // Two convolutions, to whose sum what they read is added as it is or, where the shape changes, through
+  // weights of its own.
+  Chain& Residual(std::int64_t channels, std::int64_t stride) {
+    const std::string source = last_;
+    const Shape from = shape_;
+    Conv(channels, stride);
+    Convolve(channels, 3, 1);
+    const std::string body = std::exchange(last_, source);
+    const Shape to = std::exchange(shape_, from);
+    spiking_ = true;
+    if (from != to) {
+      Convolve(channels, 1, stride);
+    }
+    Append("sum", engine::WeightedSumOperation{{1.0, 1.0}}, spiking_);
+    definition_.connections.push_back({body, last_, {}});
+    return Neurons();
+  }
+  Chain& Pool(std::int64_t size = 2) {
+    Append(
+        "pool",
+        engine::PoolOperation{engine::PoolKind::kAverage, {size, size}, {size, size}, {0, 0}, {0, 0}, false},
+        spiking_);
     spiking_ = false;
-    shape_[0] /= 2;
-    shape_[1] /= 2;
+    shape_[0] /= size;
+    shape_[1] /= size;
     return *this;
   }
   Chain& Flatten() {
@@ -53,6 +70,17 @@ class Chain {
   }
 
  private:
+  // Padded so that only the stride makes the map smaller.
+  void Convolve(std::int64_t channels, std::int64_t kernel, std::int64_t stride) {
+    const std::int64_t pad = kernel / 2;
+    const std::string weight =
+        Tensor({channels, shape_.back(), kernel, kernel}, kernel * kernel * shape_.back());
+    Append("conv", engine::ConvOperation{weight, "", {stride, stride}, {1, 1}, {pad, pad}, {pad, pad}, 1},
+           spiking_);
+    spiking_ = false;
+    shape_ = {(shape_[0] + stride - 1) / stride, (shape_[1] + stride - 1) / stride, channels};
+  }
+
   Chain& Neurons() {
     spiking_ = false;
     Append(
@@ -106,6 +134,15 @@ engine::NetworkDefinition Vgg16() {
   return chain.Flatten().Dense(512).Dense(10, false).Finish();
 }
 
+engine::NetworkDefinition ResNet18() {
+  Chain chain({32, 32, 3});
+  chain.Conv(64).Residual(64, 1).Residual(64, 1);
+  for (const std::int64_t channels : {128, 256, 512}) {
+    chain.Residual(channels, 2).Residual(channels, 1);
+  }
+  return chain.Pool(4).Flatten().Dense(10, false).Finish();
+}
+
 }  // namespace
 
 std::vector<Case> MakeCases(const std::string& filter) {
@@ -118,7 +155,8 @@ std::vector<Case> MakeCases(const std::string& filter) {
   const std::vector<Entry> entries = {{"mlp_784_128_10", Mlp, 100, {1, 32, 256, 4096}},
                                       {"fashion_cnn", FashionCnn, 60, {1, 32, 256}},
                                       {"mlp_4096x4", Deep, 100, {1, 32, 256}},
-                                      {"vgg16_cifar", Vgg16, 100, {1, 32}}};
+                                      {"vgg16_cifar", Vgg16, 100, {1, 32}},
+                                      {"resnet18_cifar", ResNet18, 100, {1, 32}}};
   std::vector<Case> cases;
   for (const Entry& entry : entries) {
     if (entry.name.find(filter) != std::string::npos) {
@@ -138,7 +176,9 @@ Work CountWork(const engine::Plan& plan, std::int64_t steps) {
       const bool conv = term.product.kind == kernels::ProductKind::kConv;
       const double fan_in = static_cast<double>(
           conv ? g.kernel_height * g.kernel_width * g.in_channels / g.groups : term.product.in);
-      const double macs = fan_in * static_cast<double>(layer.size);
+      const bool sparse = term.product.kind == kernels::ProductKind::kSparse;
+      const double macs = sparse ? static_cast<double>(term.product.sparse_row.size())
+                                 : fan_in * static_cast<double>(layer.size);
       const bool held = plan.populations[engine::Index(term.population)].layer < 0;
       (held || !neurons ? work.held_macs : work.macs) +=
           held || !neurons ? macs : macs * static_cast<double>(steps);

@@ -117,7 +117,7 @@ class CaseRun {
     row.engine_s = times[times.size() / 2];
     row.slow_s = times[times.size() * 99 / 100];
     SetFloor(batch, row);
-    if (PerStepBytes(batch) < kPerStepBytes) {
+    if (IsChain() && PerStepBytes(batch) < kPerStepBytes) {
       RunPerStep(inputs, row);
     }
     return row;
@@ -195,6 +195,12 @@ class CaseRun {
                                        [](const auto& a, const auto& b) { return a.second < b.second; });
     row.binding = most->first;
     row.floor_s = most->second;
+  }
+
+  // What the per-step design is written for.
+  bool IsChain() const {
+    return std::all_of(plan_.layers.begin(), plan_.layers.end(),
+                       [](const engine::Layer& layer) { return layer.terms.size() == 1; });
   }
 
   double PerStepBytes(std::int64_t batch) const {

@@ -2,11 +2,12 @@
 
     python3 tests/bench/gpu/pytorch_peers.py [--case NAME] [--json FILE] [--device cuda|cpu] [--tiny]
 
-Networks, steps, batches and neurons are those of cases.cc: a low-pass filter behind every spiking layer,
-neurons that spike floor(v) times a step and keep the rest. SpikingJelly, where it is installed, runs its
-integrate-and-fire neuron with soft reset (at most one spike a step, no filter) over all steps at once, with
-its cupy kernels where it can. Inputs lie on the device; a time is the median over the repetitions, behind two
-that are not counted. `--device cpu --tiny` shows that the script works, on a machine without a GPU.
+Networks, steps, batches and neurons are those of cases.cc, but for the residual one: a low-pass filter behind
+every spiking layer, neurons that spike floor(v) times a step and keep the rest. SpikingJelly, where it is
+installed, runs its integrate-and-fire neuron with soft reset (at most one spike a step, no filter) over all
+steps at once, with its cupy kernels where it can. Inputs lie on the device; a time is the median over the
+repetitions, behind two that are not counted. `--device cpu --tiny` shows that the script works, on a machine
+without a GPU.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ std::string CaseName(const ::testing::TestParamInfo<std::string>& info) { return
 
 INSTANTIATE_TEST_SUITE_P(Cases, BenchPlans,
                          ::testing::Values("mlp_784_128_10", "mlp_784_1024_1024_10", "fashion_cnn", "lenet",
-                                           "vgg16_cifar", "mlp_4096x4"),
+                                           "vgg16_cifar", "resnet18_cifar", "mlp_4096x4"),
                          CaseName);
 
 TEST(LaunchPlans, OfTheParityTableFitEveryCard) {

@@ -89,7 +89,7 @@ class PlannedNetwork {
     const CudaRun run(plan_, weights_, spec);
     cuda::DeviceLimits limits = LimitsOf(kCards[3]);
     std::int64_t refused = 0;
-    std::int64_t enough = limits.memory_bytes;
+    std::int64_t enough = std::int64_t{1} << 42;  // whatever the card has
     while (enough - refused > 1) {
       limits.memory_bytes = refused + (enough - refused) / 2;
       (Plan(run, batch, limits).ok() ? enough : refused) = limits.memory_bytes;
