@@ -151,16 +151,21 @@ std::vector<Case> MakeCases(const std::string& filter) {
     std::function<engine::NetworkDefinition()> make;
     std::int64_t steps;
     std::vector<std::int64_t> batches;
+    engine::Mode mode = engine::Mode::kExact;
   };
   const std::vector<Entry> entries = {{"mlp_784_128_10", Mlp, 100, {1, 32, 256, 4096}},
+                                      {"mlp_784_128_10.t1000", Mlp, 1000, {1, 256}},
                                       {"fashion_cnn", FashionCnn, 60, {1, 32, 256}},
+                                      {"fashion_cnn.fast", FashionCnn, 60, {1, 256}, engine::Mode::kFast},
                                       {"mlp_4096x4", Deep, 100, {1, 32, 256}},
+                                      {"mlp_4096x4.fast", Deep, 100, {1, 256}, engine::Mode::kFast},
                                       {"vgg16_cifar", Vgg16, 100, {1, 32}},
+                                      {"vgg16_cifar.fast", Vgg16, 100, {1, 32}, engine::Mode::kFast},
                                       {"resnet18_cifar", ResNet18, 100, {1, 32}}};
   std::vector<Case> cases;
   for (const Entry& entry : entries) {
     if (entry.name.find(filter) != std::string::npos) {
-      cases.push_back({entry.name, entry.make(), entry.steps, entry.batches});
+      cases.push_back({entry.name, entry.make(), entry.steps, entry.batches, entry.mode});
     }
   }
   return cases;

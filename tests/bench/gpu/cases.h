@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "server/engine/backend.h"
 #include "server/engine/network_definition.h"
 #include "server/engine/plan.h"
 
@@ -15,6 +16,7 @@ struct Case {
   engine::NetworkDefinition definition;
   std::int64_t steps = 0;
   std::vector<std::int64_t> batches;
+  engine::Mode mode = engine::Mode::kExact;
 };
 
 // All of them, or those whose name contains `filter`.

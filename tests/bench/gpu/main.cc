@@ -37,7 +37,7 @@ struct Options {
 };
 
 struct Row {
-  std::string name;
+  std::string name, mode;
   std::int64_t batch = 0, steps = 0;
   bool correct = false;
   double kernels_s = 0;               // inputs on the device, answers on the device
@@ -91,10 +91,10 @@ class CaseRun {
         options_(options),
         device_(cuda::MakeCudaDevice(0)),
         network_(std::make_shared<engine::Network>(engine::Network::Create(one.definition, {}).value())),
-        plan_(engine::Compile(network_).value()),
+        plan_(engine::Compile(network_, {}, engine::LargestWeight(one.mode)).value()),
         weights_(*device_, plan_),
         gpu_(engine::MakeBackend({.kind = "cuda"}).value()),
-        resident_(testing::LoadOn(*gpu_, one.definition, engine::Mode::kExact)),
+        resident_(testing::LoadOn(*gpu_, one.definition, one.mode)),
         spec_(SpecOf(one)) {
     testing::Random random(3);
     const std::int64_t most = *std::max_element(one.batches.begin(), one.batches.end());
@@ -107,6 +107,7 @@ class CaseRun {
     row.name = case_.name;
     row.batch = batch;
     row.steps = case_.steps;
+    row.mode = case_.mode == engine::Mode::kFast ? "fast" : "exact";
     row.correct = correct_;
     if (!correct_) {
       return row;
@@ -147,7 +148,7 @@ class CaseRun {
 
   bool IsCorrect() {
     const auto cpu = engine::MakeBackend({.kind = "cpu"}).value();  // all cores
-    const auto on_cpu = testing::LoadOn(*cpu, case_.definition, engine::Mode::kExact);
+    const auto on_cpu = testing::LoadOn(*cpu, case_.definition, case_.mode);
     const std::vector<engine::SampleInputs> inputs = Inputs(kGateSamples);
     const engine::Reading wanted = ReadingOf(*on_cpu, inputs);
     const engine::Reading got = ReadingOf(*resident_, inputs);
@@ -262,11 +263,11 @@ class CaseRun {
 
 void Print(const Row& row) {
   if (!row.correct) {
-    std::printf("%-16s batch %5ld  WRONG: bytes differ from the CPU's, no time\n", row.name.c_str(),
+    std::printf("%-20s batch %5ld  WRONG: bytes differ from the CPU's, no time\n", row.name.c_str(),
                 static_cast<long>(row.batch));
     return;
   }
-  std::printf("%-16s batch %5ld  kernels %10.1f us  engine %10.1f us (p99 %.1f)  %12.0f inf/s",
+  std::printf("%-20s batch %5ld  kernels %10.1f us  engine %10.1f us (p99 %.1f)  %12.0f inf/s",
               row.name.c_str(), static_cast<long>(row.batch), row.kernels_s * 1e6, row.engine_s * 1e6,
               row.slow_s * 1e6, static_cast<double>(row.batch) / row.kernels_s);
   std::printf("  %9.3g neuron steps/s  %9.3g MAC/s  %5.1f %% of %-14s", row.neuron_steps, row.macs,
@@ -296,12 +297,12 @@ void WriteJson(const std::string& path, const Ceilings& ceilings, const std::vec
   for (const Row& row : rows) {
     std::fprintf(
         file,
-        "%s\n  {\"case\": \"%s\", \"mode\": \"exact\", \"path\": \"cublas-digits\", \"backend\": \"cuda\", "
+        "%s\n  {\"case\": \"%s\", \"mode\": \"%s\", \"path\": \"cublas-digits\", \"backend\": \"cuda\", "
         "\"steps\": %ld, \"batch\": %ld, \"correct\": %s, \"kernels_s\": %.6g, \"engine_s\": %.6g, "
         "\"engine_p99_s\": %.6g, \"neuron_steps_per_second\": %.6g, \"macs_per_second\": %.6g, "
         "\"inferences_per_second\": %.6g, \"floor_s\": %.6g, \"binding\": \"%s\", \"per_step_fp32_s\": %.6g, "
         "\"per_step_tf32_s\": %.6g, \"forward_s\": %.6g, \"same_class\": %.4f}",
-        comma, row.name.c_str(), static_cast<long>(row.steps), static_cast<long>(row.batch),
+        comma, row.name.c_str(), row.mode.c_str(), static_cast<long>(row.steps), static_cast<long>(row.batch),
         row.correct ? "true" : "false", row.kernels_s, row.engine_s, row.slow_s, row.neuron_steps, row.macs,
         row.correct ? static_cast<double>(row.batch) / row.kernels_s : 0, row.floor_s, row.binding.c_str(),
         row.per_step_fp32_s, row.per_step_tf32_s, row.forward_s, row.same_class);
