@@ -8,6 +8,7 @@
 #endif
 
 #include <cstdint>
+#include <cstring>
 
 #include "hwy/highway.h"
 
@@ -40,6 +41,24 @@ HWY_INLINE Float SubOther(Float a, Float b, [[maybe_unused]] Float one) {
 #endif
 }
 
+// The lanes of the mask from `packed` on, in order, 0 in the others.
+template <typename FloatTag>
+HWY_INLINE hn::Vec<FloatTag> Expand(FloatTag d, const float* packed, hn::Mask<FloatTag> mask) {
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL  // Highway 1.0.3 has no name for it
+  return hn::Vec<FloatTag>{_mm512_maskz_expand_ps(mask.raw, hn::LoadU(d, packed).raw)};
+#else
+  HWY_ALIGN float lanes[hn::MaxLanes(FloatTag())];
+  hn::Store(hn::VecFromMask(d, mask), d, lanes);
+  for (float& lane : lanes) {
+    std::uint32_t bits;
+    std::memcpy(&bits, &lane, sizeof(bits));
+    lane = bits != 0 ? *packed : 0.0F;
+    packed += bits != 0 ? 1 : 0;
+  }
+  return hn::Load(d, lanes);
+#endif
+}
+
 // The error of the counts in ConstantNeurons::Unpack stays below 1/8 up to here.
 constexpr std::int64_t kMaxUncountedSteps = 1024;
 
@@ -58,10 +77,10 @@ class ConstantNeurons {
     Float least = zero;
     for (int i = 0; i < kVectors; ++i) {
       // Without a charge above 0, a voltage below 1 stays there.
-      const auto spikes = hn::Or(hn::Gt(charges[i], zero), hn::Ge(voltages[i], hn::Set(d, 1.0F)));
-      least = hn::Min(least, hn::IfThenElse(spikes, hn::Min(voltages[i], charges[i]), zero));
-      Append(spiking_, charges[i], voltages[i], spikes, i);
-      Append(silent_, charges[i], voltages[i], hn::Not(spikes), i);
+      spikes_[i] = hn::Or(hn::Gt(charges[i], zero), hn::Ge(voltages[i], hn::Set(d, 1.0F)));
+      least = hn::Min(least, hn::IfThenElse(spikes_[i], hn::Min(voltages[i], charges[i]), zero));
+      Append(spiking_, charges[i], voltages[i], spikes_[i]);
+      Append(silent_, charges[i], voltages[i], hn::Not(spikes_[i]));
     }
     Finish(spiking_);
     Finish(silent_);
@@ -80,14 +99,15 @@ class ConstantNeurons {
       const Float lost = hn::Sub(hn::Load(d, first_ + at), hn::Load(d, spiking_.voltage + at));
       hn::Store(hn::Round(hn::Add(charges, lost)), d, sums + at);
     }
-    for (std::int64_t k = 0; k < spiking_.size; ++k) {
-      const std::int32_t neuron = spiking_.neuron[k];
-      voltage[neuron] = spiking_.voltage[k];
-      emitted[neuron] = sums[k];
-      last[neuron] = last_[k];
-    }
-    for (std::int64_t k = 0; k < silent_.size; ++k) {
-      voltage[silent_.neuron[k]] = silent_.voltage[k];
+    std::int64_t packed = 0;
+    for (int i = 0; i < kVectors; ++i) {
+      const std::int64_t at = i * kLanes;
+      const Float silent = Expand(d, silent_.voltage + at - packed, hn::Not(spikes_[i]));
+      const Float spiking = Expand(d, spiking_.voltage + packed, spikes_[i]);
+      hn::Store(hn::IfThenElse(spikes_[i], spiking, silent), d, voltage + at);
+      hn::Store(Expand(d, sums + packed, spikes_[i]), d, emitted + at);
+      hn::Store(Expand(d, last_ + packed, spikes_[i]), d, last + at);
+      packed += static_cast<std::int64_t>(hn::CountTrue(d, spikes_[i]));
     }
   }
 
@@ -98,17 +118,12 @@ class ConstantNeurons {
     std::int64_t size = 0;
     HWY_ALIGN float charge[kRoom];
     HWY_ALIGN float voltage[kRoom];
-    HWY_ALIGN std::int32_t neuron[kRoom];
   };
 
-  template <typename Mask>
-  static HWY_INLINE void Append(Packed& to, Float charges, Float voltages, Mask which, int vector) {
+  static HWY_INLINE void Append(Packed& to, Float charges, Float voltages, hn::Mask<FloatTag> which) {
     const FloatTag d;
-    const hn::RebindToSigned<FloatTag> ints;
-    const auto neurons = hn::Iota(ints, static_cast<std::int32_t>(vector * kLanes));
     hn::StoreU(hn::Compress(charges, which), d, to.charge + to.size);
     hn::StoreU(hn::Compress(voltages, which), d, to.voltage + to.size);
-    hn::StoreU(hn::Compress(neurons, hn::RebindMask(ints, which)), ints, to.neuron + to.size);
     to.size += static_cast<std::int64_t>(hn::CountTrue(d, which));
   }
 
@@ -167,6 +182,7 @@ class ConstantNeurons {
     }
   }
 
+  hn::Mask<FloatTag> spikes_[kVectors];  // which neurons may
   Packed spiking_, silent_;
   HWY_ALIGN float first_[kRoom];  // voltage before the first step
   HWY_ALIGN float last_[kRoom];   // spikes of the last step

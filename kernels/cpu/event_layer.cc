@@ -263,8 +263,6 @@ HWY_NOINLINE EventResult RunUncountedBlock(const EventBlock& block) {
   for (int i = 0; i < kVectors; ++i) {
     const int at = i * kLanes;
     voltage[i] = hn::Load(d, locals.voltage.values + at);
-    hn::Store(hn::Zero(d), d, counted.values + at);
-    hn::Store(hn::Zero(d), d, locals.last.values + at);
   }
   ConstantNeurons<FloatTag, kVectors> neurons;
   if (!neurons.Pack(charge, voltage)) {
