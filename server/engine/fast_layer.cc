@@ -179,6 +179,7 @@ class FastLayerRun {
     }
     const std::int64_t blocks = pixels_ * BlocksPerPixel();
     const std::int64_t parts = scratch_.pool != nullptr ? PartsOf(blocks) : 1;
+    bundle_ = std::max<std::int64_t>(bundle_ / parts, 1);  // the parts share what windows may take
     scratch_.fast.parts.resize(std::max(scratch_.fast.parts.size(), Index(parts)));
     if (parts == 1) {
       return RunBlocks(0, blocks, 0);
