@@ -119,12 +119,6 @@ std::int64_t WindowSums::Bundle(const FastTerm& term) {
   return term.events.bytes() > kNearBytes ? std::min(term.pixels, kMostPerBundle) : 1;
 }
 
-WindowSums::Sums WindowSums::Sum(std::int64_t first_slice, std::int64_t slices) {
-  WindowSums* const window = this;
-  SumTogether(std::span(&window, 1), first_slice, slices);
-  return Last();
-}
-
 void WindowSums::SumTogether(std::span<WindowSums* const> windows, std::int64_t first_slice,
                              std::int64_t slices) {
   for (WindowSums* const window : windows) {

@@ -35,14 +35,12 @@ class WindowSums {
 
   // Goes to the window of an output pixel.
   void SetWindow(const FastTerm& term, std::int64_t pixel, const Source& source);
-  // Of the output channels from kLaneUnit * `first_slice` on. Valid until the next call.
-  Sums Sum(std::int64_t first_slice, std::int64_t slices);
-
   // How many windows of a term should be summed together, so that weights which lie far away come once for
   // all of them.
   static std::int64_t Bundle(const FastTerm& term);
   static constexpr std::int64_t kMostPerBundle = 4;
-  // Sums of several windows of one term and source, at most kMostPerBundle, to be taken from each by Last.
+  // Sums of several windows of one term and source, at most kMostPerBundle, of the output channels from
+  // kLaneUnit * `first_slice` on. Last gives those of each, until the next call.
   static void SumTogether(std::span<WindowSums* const> windows, std::int64_t first_slice,
                           std::int64_t slices);
   Sums Last() const { return {sums_.data(), wide_ ? high_.data() : nullptr}; }
