@@ -181,6 +181,13 @@ class Compiler {
       layer.terms.push_back({source, path.synapse, std::move(product).value(), path.delay_steps});
     }
     layer.constant = constants_[Index(operation)];
+    for (const double value : layer.constant) {
+      if (!std::isfinite(value)) {
+        return InvalidArgument("the biases on the way to '" +
+                               network_.definition().operations[Index(operation)].name + "' add up to " +
+                               std::to_string(value) + "; wanted: a finite float64");
+      }
+    }
     layer_of_[Index(operation)] = static_cast<std::int64_t>(plan_.layers.size());
     plan_.layers.push_back(std::move(layer));
     return {};

@@ -293,6 +293,10 @@ std::optional<Product> LowerStructured(const Network& network, std::int64_t sour
   for (std::size_t row = 0; row < scale->size(); ++row) {
     product.row_scale[row] = (*scale)[row] * *factor;
   }
+  if (!std::all_of(product.row_scale.begin(), product.row_scale.end(),
+                   [](double value) { return std::isfinite(value); })) {
+    return std::nullopt;  // times the weights it may be finite
+  }
   if (!identity) {
     product.gather = ToGather(rows);
   }
@@ -314,6 +318,14 @@ Result<Product> LowerChain(const Network& network, std::int64_t source, const st
                                "' and '" + operations[Index(link.operation)].name +
                                "' compose to more than " + std::to_string(max_entries) +
                                " weights; put a Neuron between them or merge them before conversion");
+    }
+  }
+  for (const Entry& entry : rows.entries) {
+    if (!std::isfinite(entry.weight)) {
+      const auto& operations = network.definition().operations;
+      return InvalidArgument("the linear operations between '" + operations[Index(source)].name + "' and '" +
+                             operations[Index(chain.back().operation)].name + "' multiply to a weight of " +
+                             std::to_string(entry.weight) + "; wanted: a finite float64");
     }
   }
   return SparseProduct(rows, network.size(source), forms);

@@ -21,7 +21,7 @@ struct WeightForms {
 // Turns a chain of linear operations, source first, into one product. Index and sum operations before one
 // Affine or Conv become its gather, scalings behind it its row scale; any other chain is composed into a
 // sparse matrix. An empty chain is the identity. RESOURCE_EXHAUSTED where the sparse matrix would pass
-// max_entries.
+// max_entries, INVALID_ARGUMENT where a composed weight overflows.
 Result<kernels::Product> LowerChain(const Network& network, std::int64_t source,
                                     const std::vector<Link>& chain, WeightForms forms,
                                     std::int64_t max_entries);

@@ -74,7 +74,8 @@ struct Plan {
 constexpr std::int64_t kMaxComposedWeights = std::int64_t{1} << 26;
 
 // `largest_weight`: magnitude of the integers that spikes meet, kExactLargestWeight or kFastLargestWeight.
-// RESOURCE_EXHAUSTED where linear operations do not compose within kMaxComposedWeights.
+// RESOURCE_EXHAUSTED where linear operations do not compose within kMaxComposedWeights, INVALID_ARGUMENT
+// where what they compose to overflows float64.
 Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped = {},
                      std::int32_t largest_weight = kExactLargestWeight);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -11,8 +12,12 @@ namespace spikeserve::engine {
 constexpr std::int32_t kExactLargestWeight = (1 << 21) - 1;
 constexpr std::int32_t kFastLargestWeight = 32639;
 
-// The smallest power of two u with |largest| / u, rounded, at most `most`. 1 for a row of zeros. A weight of
-// the row is then off by at most u / 2, which is at most |largest| / most.
+// Smaller units are not used: their reciprocals would leave float64.
+constexpr int kSmallestUnitExponent = -1000;
+
+// The smallest power of two u >= 2^-1000 with |largest| / u, rounded, at most `most`. 1 for a row of zeros. A
+// weight of the row is then off by at most u / 2, which (above the bound of u) is at most |largest| / most.
+// `largest` is finite.
 inline double IntegerUnit(double largest, std::int32_t most) {
   if (largest == 0) {
     return 1;
@@ -20,7 +25,7 @@ inline double IntegerUnit(double largest, std::int32_t most) {
   int exponent = 0;
   (void)std::frexp(largest, &exponent);  // largest < 2^exponent
   const auto bits = static_cast<int>(std::bit_width(static_cast<std::uint32_t>(most)));
-  const double unit = std::ldexp(1.0, exponent - bits);
+  const double unit = std::ldexp(1.0, std::max(exponent - bits, kSmallestUnitExponent));
   return std::nearbyint(largest / unit) > most ? 2 * unit : unit;
 }
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <random>
+#include <string>
 
 #include "server/engine/plan.h"
 #include "tests/support/definitions.h"
@@ -112,6 +113,37 @@ TEST(LowerChain, TooManyComposedWeightsAreRefused) {
   EXPECT_EQ(product.value().kind, kernels::ProductKind::kSparse);
   const std::vector<float> input = Random(72, 4);
   ExpectNear(Apply(product.value(), input, true), ByRows(network.value(), chain, input));
+}
+
+// input [2] -> affine "first" -> affine "second", probed.
+NetworkDefinition TwoAffines(double first, double bias, double second) {
+  NetworkDefinition definition = testing::SingleOperation(AffineOperation{"w1", "b1"}, {2});
+  definition.operations[1].name = "first";
+  definition.operations.push_back({"second", AffineOperation{"w2", ""}});
+  definition.connections[0].target = "first";
+  definition.connections.push_back({"first", "second", {}});
+  definition.probes[0].target = "second";
+  definition.tensors = {testing::Tensor64("w1", {2, 2}, {first, 0, 0, first}),
+                        testing::Tensor64("b1", {2}, {bias, bias}),
+                        testing::Tensor64("w2", {1, 2}, {second, second})};
+  return definition;
+}
+
+std::string RefusalOf(const NetworkDefinition& definition) {
+  Result<Network> network = Network::Create(definition, {});
+  EXPECT_TRUE(network.ok()) << network.status().message();
+  const Result<Plan> plan = Compile(std::make_shared<Network>(std::move(network).value()));
+  EXPECT_EQ(plan.status().code(), plan.ok() ? StatusCode::kOk : StatusCode::kInvalidArgument);
+  return plan.status().message();
+}
+
+TEST(Compile, RefusesWhatOverflowsOnTheWay) {
+  EXPECT_EQ(RefusalOf(TwoAffines(1e150, 0, 1e150)), "");
+  EXPECT_EQ(RefusalOf(TwoAffines(1e200, 0, 1e200)),
+            "the linear operations between 'input' and 'second' multiply to a weight of inf; "
+            "wanted: a finite float64");
+  EXPECT_EQ(RefusalOf(TwoAffines(1, 1e200, 1e200)),
+            "the biases on the way to 'second' add up to inf; wanted: a finite float64");
 }
 
 TEST(Compile, CarriesBiasesForwardAndCountsSynapses) {

@@ -37,6 +37,14 @@ TEST_P(LargestInteger, RoundingUpToTheNextPowerTakesTheNextUnit) {
   EXPECT_EQ(IntegerUnit(0, GetParam()), 1);
 }
 
+TEST_P(LargestInteger, OfTheSmallestNumbersIsBounded) {
+  for (const double largest : {5e-324, 1e-310, 2.3e-308, 1e-302, 1e-295}) {
+    const double unit = IntegerUnit(largest, GetParam());
+    EXPECT_TRUE(std::isfinite(1 / unit)) << largest;
+    EXPECT_LE(std::nearbyint(largest / unit), GetParam()) << largest;
+  }
+}
+
 // Weights of a compiled row are off by half a unit at most; rows are independent, so that a large one does
 // not spoil a small one.
 TEST_P(LargestInteger, CompiledRowsKeepIt) {
