@@ -12,7 +12,7 @@ packages=(
   ca-certificates python3 python3-venv dataset-fashion-mnist
 )
 if [ "${1:-}" = bench ]; then
-  packages+=(libopenblas-dev libdnnl-dev nlohmann-json3-dev libgtest-dev libgmock-dev ccache)
+  packages+=(libopenblas-dev libdnnl-dev ocl-icd-opencl-dev nlohmann-json3-dev libgtest-dev libgmock-dev ccache)
 elif [ "${1:-}" != demo ]; then
   packages+=(
     git libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev
