@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
+#include <numeric>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/byte_counts.cc"
@@ -29,6 +30,18 @@ std::int64_t Ones(const std::uint8_t* values, std::size_t count) {
     ones += std::popcount(values[i]);
   }
   return ones;
+}
+
+std::int64_t Sum(const std::uint8_t* values, std::size_t count) {
+  const ByteTag d;
+  const hn::Repartition<std::uint64_t, ByteTag> sums;
+  auto total = hn::Zero(sums);
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    total = hn::Add(total, hn::SumsOf8(hn::LoadU(d, values + i)));
+  }
+  return std::accumulate(values + i, values + count,
+                         static_cast<std::int64_t>(hn::GetLane(hn::SumOfLanes(sums, total))));
 }
 
 std::int64_t NonZero(const std::uint8_t* values, std::size_t count) {
@@ -64,11 +77,16 @@ HWY_AFTER_NAMESPACE();
 namespace spikeserve::kernels {
 
 HWY_EXPORT(Ones);
+HWY_EXPORT(Sum);
 HWY_EXPORT(NonZero);
 HWY_EXPORT(Largest);
 
 std::int64_t CountOnes(std::span<const std::uint8_t> values) {
   return HWY_DYNAMIC_DISPATCH(Ones)(values.data(), values.size());
+}
+
+std::int64_t SumBytes(std::span<const std::uint8_t> values) {
+  return HWY_DYNAMIC_DISPATCH(Sum)(values.data(), values.size());
 }
 
 std::int64_t CountNonZero(std::span<const std::uint8_t> values) {

@@ -9,6 +9,9 @@ namespace spikeserve::kernels {
 // How many bits of the values are 1.
 std::int64_t CountOnes(std::span<const std::uint8_t> values);
 
+// The values added up.
+std::int64_t SumBytes(std::span<const std::uint8_t> values);
+
 // How many of the values are not 0.
 std::int64_t CountNonZero(std::span<const std::uint8_t> values);
 

@@ -12,7 +12,7 @@ namespace {
 struct StepList {
   const std::uint8_t* counts;
   std::int64_t cells, unit, units;
-  std::uint8_t digit;  // as a power of two
+  std::uint8_t digit;  // as a power of two; 0: copies
   std::uint16_t* list;
   std::int32_t* start;  // [units + 1]
   std::size_t* end;     // of the list
@@ -65,19 +65,42 @@ HWY_INLINE std::uint16_t* WriteCells(std::uint64_t bits, std::int64_t cell, std:
   return out + count;
 }
 
-// Appends the cells [first, end).
+// The bits of the first `left` lanes, or all.
+HWY_INLINE std::uint64_t BitsOf(hn::Mask<ByteTag> mask, std::int64_t left) {
+  std::uint64_t bits = 0;
+  hn::StoreMaskBits(ByteTag(), mask, reinterpret_cast<std::uint8_t*>(&bits));
+  return left < kLanes ? bits & ((std::uint64_t{1} << left) - 1) : bits;
+}
+
+// Appends those of the cells [first, end) that have the digit.
 HWY_INLINE std::uint16_t* FindCells(const StepList& step, std::int64_t first, std::int64_t end,
                                     std::uint16_t* out) {
   const ByteTag d;
   for (; first < end; first += kLanes) {
     const auto bytes = hn::LoadU(d, step.counts + first);
-    std::uint64_t bits = 0;
-    hn::StoreMaskBits(d, hn::TestBit(bytes, hn::Set(d, step.digit)), reinterpret_cast<std::uint8_t*>(&bits));
-    if (end - first < kLanes) {
-      bits &= (std::uint64_t{1} << (end - first)) - 1;
-    }
+    const std::uint64_t bits = BitsOf(hn::TestBit(bytes, hn::Set(d, step.digit)), end - first);
     if (bits != 0) {
       out = WriteCells(bits, first, out);
+    }
+  }
+  return out;
+}
+
+// Appends each of the cells [first, end) as often as it spikes.
+HWY_INLINE std::uint16_t* CopyCells(const StepList& step, std::int64_t first, std::int64_t end,
+                                    std::uint16_t* out) {
+  const ByteTag d;
+  for (; first < end; first += kLanes) {
+    const auto counts = hn::LoadU(d, step.counts + first);
+    const auto above = [&](std::uint8_t count) {
+      return BitsOf(hn::Ne(hn::SaturatedSub(counts, hn::Set(d, count)), hn::Zero(d)), end - first);
+    };
+    out = WriteCells(above(0), first, out);
+    out = WriteCells(above(1), first, out);  // none as a rule, or some: no branch could know
+    std::uint64_t bits = above(2);
+    for (std::uint8_t count = 3; bits != 0; ++count) {
+      out = WriteCells(bits, first, out);
+      bits = above(count);
     }
   }
   return out;
@@ -87,7 +110,9 @@ void FindStep(const StepList& step) {
   std::uint16_t* out = step.list + *step.end;
   for (std::int64_t u = 0; u < step.units; ++u) {
     step.start[u] = static_cast<std::int32_t>(out - step.list);
-    out = FindCells(step, u * step.unit, std::min((u + 1) * step.unit, step.cells), out);
+    const std::int64_t first = u * step.unit;
+    const std::int64_t end = std::min(first + step.unit, step.cells);
+    out = step.digit != 0 ? FindCells(step, first, end, out) : CopyCells(step, first, end, out);
   }
   *step.end = static_cast<std::size_t>(out - step.list);
   step.start[step.units] = static_cast<std::int32_t>(*step.end);
@@ -102,10 +127,13 @@ namespace spikeserve::kernels {
 HWY_EXPORT(FindStep);
 
 void EventList::Build(const std::uint8_t* counts, std::int64_t stride, std::int64_t steps, std::int64_t cells,
-                      std::int64_t unit, std::int32_t largest) {
+                      std::int64_t unit, std::int32_t largest, SpikeForm form) {
   constexpr std::size_t kSlack = 64 + kCountPadding;  // what WriteCells spoils, what readers may read
+  const bool copies = form == SpikeForm::kCopies;
+  most_copies_ = copies ? largest : 1;
+  const auto most = static_cast<std::size_t>(cells * most_copies_) + kSlack;  // of a step
   units_ = (cells + unit - 1) / unit;
-  digits_ = static_cast<int>(std::bit_width(static_cast<std::uint32_t>(largest)));
+  digits_ = copies ? 1 : static_cast<int>(std::bit_width(static_cast<std::uint32_t>(largest)));
   lists_.resize(std::max(lists_.size(), static_cast<std::size_t>(digits_)));
   const auto starts = static_cast<std::size_t>(steps * (units_ + 1));
   for (int digit = 0; digit < digits_; ++digit) {
@@ -113,10 +141,10 @@ void EventList::Build(const std::uint8_t* counts, std::int64_t stride, std::int6
     list.end = 0;
     list.start.resize(std::max(list.start.size(), starts));
     for (std::int64_t step = 0; step < steps; ++step) {
-      list.cells.resize(std::max(list.cells.size(), list.end + static_cast<std::size_t>(cells) + kSlack));
+      list.cells.resize(std::max(list.cells.size(), list.end + most));
       HWY_DYNAMIC_DISPATCH(FindStep)
-      ({counts + step * stride, cells, unit, units_, static_cast<std::uint8_t>(1 << digit), list.cells.data(),
-        list.start.data() + step * (units_ + 1), &list.end});
+      ({counts + step * stride, cells, unit, units_, static_cast<std::uint8_t>(copies ? 0 : 1 << digit),
+        list.cells.data(), list.start.data() + step * (units_ + 1), &list.end});
     }
   }
 }

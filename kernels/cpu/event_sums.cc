@@ -155,7 +155,7 @@ void CollectSpikes(const EventList& events, int digit, std::span<const CellRange
   constexpr std::int64_t kSlack = 64;  // what a vector writes behind the last entry
   std::int64_t most = kGroupRows;
   for (const CellRange& range : ranges) {
-    most += range.length;
+    most += range.length * events.most_copies();
   }
   most = steps * most + kSlack;
   if (static_cast<std::int64_t>(groups.rows.size()) < most) {

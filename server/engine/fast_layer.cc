@@ -5,6 +5,7 @@
 #include <atomic>
 #include <bit>
 #include <numeric>
+#include <optional>
 
 #include "kernels/cpu/byte_counts.h"
 #include "kernels/cpu/event_layer.h"
@@ -16,6 +17,7 @@ namespace {
 
 using Terms = std::array<kernels::EventTerm, kernels::kMaxEventTerms>;
 using Sums = FastScratch::Sums;
+using kernels::SpikeForm;
 
 constexpr double kActive = 0.1;         // share of the sources that spike in a step, about
 constexpr double kWorkPerPart = 2.5e5;  // neuron-steps and rows added: some 20 us
@@ -91,9 +93,10 @@ class FastLayerRun {
     if (!WindowSums::Fits(fast, source.largest)) {
       return false;
     }
-    if (!TakesDigits(fast, source)) {
+    const std::optional<SpikeForm> form = FormOf(fast, source);
+    if (form) {
       scratch_.fast.events[t].Build(source.cells, source.stride, steps_, fast.cells, fast.unit,
-                                    static_cast<std::int32_t>(source.largest));
+                                    static_cast<std::int32_t>(source.largest), *form);
       source.events = &scratch_.fast.events[t];
     }
     sources_[t] = source;
@@ -113,30 +116,51 @@ class FastLayerRun {
     source.largest = kernels::LargestByte(std::span(cells).first(Index(steps_ * fast.cells)));
   }
 
-  bool TakesDigits(const FastTerm& fast, const WindowSums::Source& source) const {
-    if (fast.digits.empty() || run_.path == CpuPath::kEvents ||
-        !WindowSums::DigitsFit(fast, source.largest)) {
-      return false;
+  // The lists of spikes that promise to be fastest; none where digits of the weights do.
+  std::optional<SpikeForm> FormOf(const FastTerm& fast, const WindowSums::Source& source) const {
+    const bool digits =
+        !fast.digits.empty() && run_.path != CpuPath::kEvents && WindowSums::DigitsFit(fast, source.largest);
+    if (digits && run_.path == CpuPath::kDigits) {
+      return std::nullopt;
     }
-    TermWork work{
-        .steps = steps_,
-        .cells = fast.cells,
-        .units = fast.cells / fast.unit,
-        .windows = fast.pixels,
-        .ranges = fast.ranges(),
-        .rows = fast.fan_in(),
-        .tiles = fast.events.tiles(),
-        .slices = fast.events.slices(),
-        .weight_digits = fast.digits.digits(),
-        .count_digits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(source.largest))),
-        .entries = 0};
-    if (run_.path == CpuPath::kDigits) {
-      return true;
+    const bool copies = source.largest > 1 && WindowSums::CopiesFit(fast, source.largest);
+    if (!digits && !copies) {
+      return SpikeForm::kDigits;
     }
+    TermWork work = WorkOf(fast, source);
+    SpikeForm form = SpikeForm::kDigits;
+    double cycles = EventCycles(work);
+    if (copies) {
+      work.count_digits = 1;
+      work.entries = CountOverSteps(fast, source, kernels::SumBytes);
+      const double of_copies = EventCycles(work);
+      form = of_copies < cycles ? SpikeForm::kCopies : form;
+      cycles = std::min(cycles, of_copies);
+    }
+    return digits && DigitCycles(work) < cycles ? std::nullopt : std::optional(form);
+  }
+
+  TermWork WorkOf(const FastTerm& fast, const WindowSums::Source& source) const {
+    return {.steps = steps_,
+            .cells = fast.cells,
+            .units = fast.cells / fast.unit,
+            .windows = fast.pixels,
+            .ranges = fast.ranges(),
+            .rows = fast.fan_in(),
+            .tiles = fast.events.tiles(),
+            .slices = fast.events.slices(),
+            .weight_digits = fast.digits.digits(),
+            .count_digits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(source.largest))),
+            .entries = CountOverSteps(fast, source, kernels::CountOnes)};
+  }
+
+  template <typename Count>
+  std::int64_t CountOverSteps(const FastTerm& fast, const WindowSums::Source& source, Count count) const {
+    std::int64_t sum = 0;
     for (std::int64_t step = 0; step < steps_; ++step) {
-      work.entries += kernels::CountOnes({source.cells + step * source.stride, Index(fast.cells)});
+      sum += count({source.cells + step * source.stride, Index(fast.cells)});
     }
-    return DigitCycles(work) < EventCycles(work);
+    return sum;
   }
 
   void Save() {

@@ -15,8 +15,8 @@ struct TermWork {
   std::int64_t tiles = 1;    // that these are cut into
   std::int64_t slices = 1;   // of kLaneUnit output channels
   int weight_digits = 3;
-  int count_digits = 0;      // binary digits of the largest count
-  std::int64_t entries = 0;  // binary digits that are 1 in all counts of the chunk
+  int count_digits = 0;      // lists of spikes: the binary digits of the largest count, 1 for copies
+  std::int64_t entries = 0;  // of these lists
 };
 
 // Cycles of the event-driven path and of the digit path on one thread, where the latter has its instructions.

@@ -46,6 +46,10 @@ bool WindowSums::Fits(const FastTerm& term, std::int64_t largest) {
          count * term.max_row_sum < kWideBound;
 }
 
+bool WindowSums::CopiesFit(const FastTerm& term, std::int64_t largest) {
+  return largest <= kernels::kMostCopies && static_cast<double>(largest) * term.max_row_sum < kNarrowBound;
+}
+
 bool WindowSums::DigitsFit(const FastTerm& term, std::int64_t largest) {
   constexpr double kLargestDigit = 128;
   return static_cast<double>(term.fan_in()) * static_cast<double>(largest) * kLargestDigit < kNarrowBound;

@@ -38,7 +38,7 @@ class WindowSums {
   // How many windows of a term should be summed together, so that weights which lie far away come once for
   // all of them.
   static std::int64_t Bundle(const FastTerm& term);
-  static constexpr std::int64_t kMostPerBundle = 4;
+  static constexpr std::int64_t kMostPerBundle = 8;
   // Sums of several windows of one term and source, at most kMostPerBundle, of the output channels from
   // kLaneUnit * `first_slice` on. Last gives those of each, until the next call.
   static void SumTogether(std::span<WindowSums* const> windows, std::int64_t first_slice,

@@ -103,7 +103,7 @@ void Measure(const Shape& shape, double density) {
   const double digits = Fastest([&] { RunLayer(term, source, sums); });
   kernels::EventList events;
   const double lists = Fastest([&] {
-    events.Build(cells.data(), term.cells, kSteps, term.cells, term.unit, 1);
+    events.Build(cells.data(), term.cells, kSteps, term.cells, term.unit, 1, kernels::SpikeForm::kDigits);
     WindowSums::Source listed = source;
     listed.events = &events;
     RunLayer(term, listed, sums);

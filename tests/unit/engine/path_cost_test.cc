@@ -39,6 +39,17 @@ TEST(PathCost, ChoosesEventsForRareSpikesAndDigitsForManySpikes) {
   }
 }
 
+// Counts of 3 are two entries by digits and three copies, of 2 one and two.
+TEST(PathCost, PrefersCopiesWhereFewCountsAreAboveOne) {
+  const auto prefers_copies = [](double ones, double twos) {
+    TermWork digits = Dense(1024, 1024, ones + twos);
+    digits.count_digits = 2;
+    return EventCycles(Dense(1024, 1024, ones + 2 * twos)) < EventCycles(digits);
+  };
+  EXPECT_TRUE(prefers_copies(0.2, 0.002));
+  EXPECT_FALSE(prefers_copies(0.1, 0.2));
+}
+
 TEST(PathCost, WindowsOfFewChannelsPreferDigits) {
   TermWork work;  // of LeNet's second convolution behind its pool
   work.steps = 64;

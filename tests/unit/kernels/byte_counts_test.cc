@@ -29,14 +29,17 @@ TEST_F(ByteCounts, AreThoseOfASimpleLoop) {
       }
       std::int64_t ones = 0;
       std::int64_t used = 0;
+      std::int64_t sum = 0;
       std::uint8_t largest = 0;
       for (const std::uint8_t value : values) {
         ones += std::popcount(value);
         used += value != 0 ? 1 : 0;
+        sum += value;
         largest = std::max(largest, value);
       }
       ASSERT_EQ(CountOnes(values), ones) << target << ", " << size;
       ASSERT_EQ(CountNonZero(values), used) << target << ", " << size;
+      ASSERT_EQ(SumBytes(values), sum) << target << ", " << size;
       ASSERT_EQ(LargestByte(values), largest) << target << ", " << size;
     }
   }
@@ -46,6 +49,7 @@ TEST_F(ByteCounts, DoNotWrap) {
   const std::vector<std::uint8_t> values(100000, 255);
   EXPECT_EQ(CountOnes(values), 800000);
   EXPECT_EQ(CountNonZero(values), 100000);
+  EXPECT_EQ(SumBytes(values), 25500000);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "kernels/cpu/event_weights.h"
@@ -16,16 +17,17 @@ namespace {
 constexpr std::int64_t kSteps = 13;
 
 // A dense product of spike counts, [steps][cells], with weights of a tile per `tile_rows` cells.
-class EventSums : public ::testing::TestWithParam<bool> {
+class EventSums : public ::testing::TestWithParam<std::tuple<bool, SpikeForm>> {
  protected:
   ~EventSums() override { ForceCpuTarget(""); }
 
   // [steps][kLaneUnit] of one slice, as WindowSums adds them.
-  static std::vector<std::int32_t> Sum(const EventWeights& weights, std::span<const std::uint8_t> counts,
-                                       std::int64_t cells, std::int32_t largest, std::int64_t slice) {
+  std::vector<std::int32_t> Sum(const EventWeights& weights, std::span<const std::uint8_t> counts,
+                                std::int64_t cells, std::int32_t largest, std::int64_t slice) const {
+    const SpikeForm form = std::get<1>(GetParam());
     const std::int64_t rows = weights.tile_rows();
     EventList events;
-    events.Build(counts.data(), cells, kSteps, cells, rows, largest);
+    events.Build(counts.data(), cells, kSteps, cells, rows, largest, form);
     AlignedVector<std::int32_t> sums(kSteps * kLaneUnit, 0), running(kSteps * kLaneUnit, 0);
     SpikeGroups groups;
     for (std::int64_t tile = 0; tile < weights.tiles(); ++tile) {
@@ -45,7 +47,7 @@ class EventSums : public ::testing::TestWithParam<bool> {
 
 // At the ends of the range of a weight, where a widening without its sign or a sum of 16 bits would show.
 TEST_P(EventSums, AreThoseOfALoopOverTheCounts) {
-  const bool narrow = GetParam();
+  const bool narrow = std::get<0>(GetParam());
   testing::Random random(3);
   for (int repeat = 0; repeat < 40; ++repeat) {
     const std::int64_t cells = random.Between(1, 90);
@@ -58,7 +60,7 @@ TEST_P(EventSums, AreThoseOfALoopOverTheCounts) {
                         : extreme == 1 ? -most
                                        : static_cast<std::int32_t>(random.Between(-most, most)));
     }
-    const auto largest = static_cast<std::int32_t>(random.Between(1, 3));
+    const auto largest = static_cast<std::int32_t>(random.Between(1, kMostCopies));
     std::vector<std::uint8_t> counts(static_cast<std::size_t>(kSteps * cells + kCountPadding));
     for (std::int64_t i = 0; i < kSteps * cells; ++i) {
       counts[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(random.Between(0, largest));
@@ -85,8 +87,9 @@ TEST_P(EventSums, AreThoseOfALoopOverTheCounts) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Wide, EventSums, ::testing::Values(false));
-INSTANTIATE_TEST_SUITE_P(Narrow, EventSums, ::testing::Values(true));
+INSTANTIATE_TEST_SUITE_P(AllWeightsAndForms, EventSums,
+                         ::testing::Combine(::testing::Bool(),
+                                            ::testing::Values(SpikeForm::kDigits, SpikeForm::kCopies)));
 
 }  // namespace
 }  // namespace spikeserve::kernels
