@@ -9,8 +9,9 @@
 namespace spikeserve::engine {
 namespace {
 
-// Spikes of a chunk stay in the cache between the layer that makes them and the layer that reads them.
-constexpr std::int64_t kChunkBytes = std::int64_t{1} << 23;
+// What a chunk's spikes may take as integers: a quarter of it as bytes. Fewer steps would keep them in nearer
+// caches, but weights come from farther than spikes, and each chunk reads all of them.
+constexpr std::int64_t kChunkBytes = std::int64_t{1} << 26;
 constexpr std::int64_t kMaxChunkSteps = 128;
 
 bool IsFolded(const Plan& plan, const ProbePlan& probe) {
@@ -21,12 +22,13 @@ bool IsFolded(const Plan& plan, const ProbePlan& probe) {
                      [](const Term& term) { return IsSimple(term.synapse, term.delay_steps); });
 }
 
-std::int64_t ChunkSteps(const Plan& plan) {
+std::int64_t ChunkOf(const Plan& plan, const SimulationSpec& spec) {
   std::int64_t bytes_per_step = 1;
   for (const Population& population : plan.populations) {
     bytes_per_step += 4 * population.size;
   }
-  return std::clamp<std::int64_t>(kChunkBytes / bytes_per_step, 1, kMaxChunkSteps);
+  const std::int64_t most = std::clamp<std::int64_t>(kChunkBytes / bytes_per_step, 1, kMaxChunkSteps);
+  return std::min(most, spec.settings.steps);
 }
 
 std::int64_t ConstantBytes(const Plan& plan) {
@@ -45,13 +47,13 @@ std::int64_t FanIn(const kernels::Product& product) {
 }
 
 // Of one thread.
-std::int64_t ScratchBytes(const Plan& plan) {
-  constexpr std::int64_t kDigits = 8;                      // of a count that is a byte
-  constexpr std::int64_t kPerCount = 4 + 1 + 2 * kDigits;  // as an integer, as a byte, in the lists of spikes
-  const std::int64_t chunk = ChunkSteps(plan);
+std::int64_t ScratchBytes(const Plan& plan, std::int64_t chunk) {
+  constexpr std::int64_t kDigits = 8;        // of a count that is a byte
+  constexpr std::int64_t kPerCount = 4 + 1;  // as an integer, as a byte
   std::int64_t bytes = 0;
   std::int64_t widest = 1;
   std::int64_t window = 0;
+  std::vector<std::int64_t> listed;  // by term: cells whose spikes are gathered and listed, at most
   for (const Population& population : plan.populations) {
     bytes += chunk * (kPerCount * population.size + 4);
     widest = std::max(widest, population.size);
@@ -59,11 +61,13 @@ std::int64_t ScratchBytes(const Plan& plan) {
   for (const Layer& layer : plan.layers) {
     widest = std::max(widest, layer.size);
     std::int64_t of_layer = 0;
-    for (const Term& term : layer.terms) {
+    listed.resize(std::max(listed.size(), layer.terms.size()), 0);
+    for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+      const Term& term = layer.terms[t];
       const kernels::Product& product = term.product;
       widest = std::max(widest, product.in);
       if (layer.kind == LayerKind::kNeuron && plan.populations[Index(term.population)].spiking) {
-        bytes += chunk * product.in * (product.gather.start.empty() ? 0 : 1 + 2 * kDigits);
+        listed[t] = std::max(listed[t], product.in);
         // The spikes under a window, and the sums and running sums of a block of neurons.
         const std::int64_t windows =
             product.kind == kernels::ProductKind::kConv ? WindowSums::kMostPerBundle : 1;
@@ -74,6 +78,9 @@ std::int64_t ScratchBytes(const Plan& plan) {
     window = std::max(window, of_layer);
   }
   bytes += chunk * window;
+  for (const std::int64_t cells : listed) {
+    bytes += chunk * cells * (1 + 2 * kDigits);
+  }
   return bytes + 48 * widest;  // CurrentScratch and the buffers of ExactScratch
 }
 
@@ -172,7 +179,7 @@ ExactRun MakeExactRun(const Plan& plan, const ReadoutWeights& weights, const Fas
   run.path = path;
   run.spec = spec;
   run.constants = MakeConstants(plan, spec);
-  run.chunk = ChunkSteps(plan);
+  run.chunk = ChunkOf(plan, spec);
   run.stepped.resize(plan.layers.size());
   run.observed.resize(plan.layers.size());
   for (std::size_t l = 0; l < plan.layers.size(); ++l) {
@@ -230,7 +237,8 @@ Status CheckRequestProbes(const Plan& plan, const SimulationSpec& spec) {
 
 std::int64_t ExactRunBytes(const Plan& plan, const SimulationSpec& spec, std::int64_t samples,
                            std::int64_t threads) {
-  return ConstantBytes(plan) + threads * ScratchBytes(plan) + samples * SampleBytes(plan, spec);
+  return ConstantBytes(plan) + threads * ScratchBytes(plan, ChunkOf(plan, spec)) +
+         samples * SampleBytes(plan, spec);
 }
 
 }  // namespace spikeserve::engine

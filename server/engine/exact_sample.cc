@@ -84,7 +84,9 @@ void ExactSample::Feed(SampleInputs inputs) {
 void ExactSample::Advance(const ExactRun& run, std::int64_t steps, ExactScratch& scratch) {
   while (steps > 0 && status_.ok()) {
     const std::int64_t skipped = run.spec.settings.readout.skip_steps - done_;
-    const std::int64_t now = std::min({steps, run.chunk, skipped > 0 ? skipped : steps});
+    const std::int64_t left = skipped > 0 ? std::min(steps, skipped) : steps;
+    const std::int64_t chunks = (left + run.chunk - 1) / run.chunk;
+    const std::int64_t now = (left + chunks - 1) / chunks;  // evenly: a short chunk costs as many visits
     RunChunk(run, now, scratch);
     done_ += now;
     steps -= now;

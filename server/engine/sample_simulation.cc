@@ -5,8 +5,6 @@
 namespace spikeserve::engine {
 namespace {
 
-constexpr std::int64_t kSynapsesPerChunk = 4'000'000'000;
-
 Status CheckEncodings(const std::vector<InputFormat>& inputs, double dt_s) {
   for (const InputFormat& format : inputs) {
     if (!format.encoding) {
@@ -51,8 +49,9 @@ Status CheckEarlyExit(const SimulationSpec& spec) {
 
 }  // namespace
 
-std::int64_t ChunkSteps(std::int64_t synapses) {
-  return std::clamp<std::int64_t>(kSynapsesPerChunk / std::max<std::int64_t>(synapses, 1), 1, kMaxChunkSteps);
+std::int64_t ChunkSteps(std::int64_t synapses, std::int64_t synapses_per_chunk) {
+  return std::clamp<std::int64_t>(synapses_per_chunk / std::max<std::int64_t>(synapses, 1), 1,
+                                  kMaxChunkSteps);
 }
 
 Status CheckSpec(const SimulationSpec& spec, std::int64_t inputs, std::int64_t probes,
