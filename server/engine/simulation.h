@@ -11,6 +11,7 @@
 
 #include "server/base/status.h"
 #include "server/engine/encoding.h"
+#include "server/engine/input_addresses.h"
 #include "server/engine/network_definition.h"
 #include "server/engine/probe_recorder.h"
 
@@ -85,7 +86,7 @@ struct SimulationSpec {
 // (times steps where per_step) of the format's type. Finite, aligned or not, kept alive by the caller
 // until the Simulation is gone.
 struct SampleInputs {
-  std::vector<const std::byte*> data;
+  InputAddresses data;
   std::int64_t index = 0;  // place of the sample in its request: random numbers depend on it
 };
 

@@ -166,7 +166,7 @@ void AddSamples(const v1::Array& array, const CheckedArray& checked, std::size_t
 }
 
 std::vector<engine::SampleInputs> EmptySamples(std::size_t batch, std::size_t inputs) {
-  std::vector<engine::SampleInputs> samples(batch, {std::vector<const std::byte*>(inputs), 0});
+  std::vector<engine::SampleInputs> samples(batch, {engine::InputAddresses(inputs), 0});
   for (std::size_t i = 0; i < batch; ++i) samples[i].index = static_cast<std::int64_t>(i);
   return samples;
 }

@@ -32,7 +32,7 @@ Status SessionRun::Open(const v1::SessionOpen& open) {
                                        Join("a session of ", plan_.samples, " samples"));
   if (!bytes.ok()) return bytes.status();
   run_bytes_ = std::move(bytes).value();
-  const engine::SampleInputs none{std::vector<const std::byte*>(plan_.spec.inputs.size())};
+  const engine::SampleInputs none{engine::InputAddresses(plan_.spec.inputs.size())};
   auto simulation = resident.NewSimulation(
       plan_.spec, std::vector<engine::SampleInputs>(static_cast<std::size_t>(plan_.samples), none));
   if (!simulation.ok()) return simulation.status();

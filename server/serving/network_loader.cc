@@ -223,7 +223,7 @@ Status NetworkLoader::WarmUp(const NetworkEntry& entry, const engine::StopCheck&
   }
   const std::vector<float> zeros(static_cast<std::size_t>(largest), 0.0F);
   const auto* data = reinterpret_cast<const std::byte*>(zeros.data());
-  const std::vector<engine::SampleInputs> samples{{std::vector<const std::byte*>(spec.inputs.size(), data)}};
+  const std::vector<engine::SampleInputs> samples{{engine::InputAddresses(spec.inputs.size(), data)}};
   auto simulation = entry.resident->NewSimulation(spec, samples);
   if (!simulation.ok()) return simulation.status();
   if (Status status = simulation.value()->Advance(kWarmUpSteps, stopped); !status.ok()) return status;

@@ -112,7 +112,7 @@ class CudaSessions : public CudaPair {
 
 TEST_P(CudaSessions, GiveTheBytesOfTheCpu) {
   const engine::SimulationSpec spec = SessionSpec();
-  const engine::SampleInputs none{std::vector<const std::byte*>(spec.inputs.size()), 0};
+  const engine::SampleInputs none{engine::InputAddresses(spec.inputs.size()), 0};
   const std::vector<engine::SampleInputs> nothing(kSamples, none);
   const auto cuda = cuda_.network->NewSimulation(spec, nothing);
   const auto cpu = cpu_.network->NewSimulation(spec, nothing);
@@ -145,7 +145,7 @@ TEST_P(CudaSessions, GiveTheBytesOfTheCpu) {
 
 TEST_P(CudaSessions, RefuseWhatDoesNotFit) {
   const engine::SimulationSpec spec = SessionSpec();
-  const engine::SampleInputs none{std::vector<const std::byte*>(spec.inputs.size()), 0};
+  const engine::SampleInputs none{engine::InputAddresses(spec.inputs.size()), 0};
   const auto session = cuda_.network->NewSimulation(spec, std::vector<engine::SampleInputs>(kSamples, none));
   ASSERT_TRUE(session.ok());
   EXPECT_EQ(session.value()->Feed(spec.inputs, {}).code(), StatusCode::kInvalidArgument);
