@@ -28,6 +28,17 @@ std::string EnvironmentName(const std::string& flag) {
   return name;
 }
 
+// A port beyond 65,535 would be taken modulo 65,536 somewhere below.
+std::string CheckPort(const std::string& address) {
+  const std::size_t colon = address.rfind(':');
+  if (address.rfind("unix", 0) == 0 || address == "none") return {};
+  const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
+  const bool digits = !port.empty() && port.size() <= 5 &&
+                      std::all_of(port.begin(), port.end(), [](unsigned char c) { return std::isdigit(c); });
+  if (digits && std::stoi(port) <= 65535) return {};
+  return "got " + address + ", wanted HOST:PORT with a port of 0 to 65535";
+}
+
 // Adds flags in groups, each with its environment variable and, where it is a number, its range.
 class FlagSet {
  public:
@@ -62,9 +73,12 @@ class FlagSet {
 
 void AddServing(CLI::App& app, Config& config, std::string& healthcheck) {
   FlagSet flags(app, "Serving");
-  flags.Text("--listen", config.listen, "gRPC address: HOST:PORT, port 0 picks one, or unix:PATH");
-  flags.Text("--metrics-listen", config.metrics_listen,
-             "HTTP address of /metrics, /healthz and /readyz; 'none' for none");
+  flags.Text("--listen", config.listen, "gRPC address: HOST:PORT, port 0 picks one, or unix:PATH")
+      ->check(CheckPort);
+  flags
+      .Text("--metrics-listen", config.metrics_listen,
+            "HTTP address of /metrics, /healthz and /readyz; 'none' for none")
+      ->check(CheckPort);
   flags.Text("--network-repository", config.network_repository,
              "folder that loaded networks are stored in and come back from; none: they are not stored");
   flags.Number("--drain-seconds", config.drain_seconds, 0, 86'400,

@@ -2,56 +2,27 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <string_view>
+#include <set>
 
+#include "server/engine/names.h"
 #include "server/engine/network.h"
 #include "server/engine/neuron_models.h"
 #include "server/engine/neuron_rules.h"
 #include "server/engine/shape_rules.h"
 #include "server/engine/synapse_filter.h"
 #include "server/engine/synapse_rules.h"
+#include "server/engine/tensor_rules.h"
 #include "server/engine/violations.h"
 
 namespace spikeserve::engine {
 namespace {
 
-constexpr std::size_t kMaxNameLength = 128;
-constexpr std::size_t kMaxTensorRank = 5;
 constexpr std::size_t kMaxRank = 8;  // of what an operation gives
-
-bool IsName(const std::string& name) {
-  constexpr std::string_view kOther = "._/:-";
-  return !name.empty() && name.size() <= kMaxNameLength && std::all_of(name.begin(), name.end(), [&](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           kOther.find(c) != std::string_view::npos;
-  });
-}
-
-// A name as it may stand in a message: what a client sent, cut short and without control characters.
-std::string Quote(const std::string& name) {
-  std::string quoted = "'";
-  for (const char c : name.substr(0, kMaxNameLength)) {
-    quoted += (c >= 0x20 && c < 0x7f) ? c : '?';
-  }
-  return quoted + (name.size() > kMaxNameLength ? "...'" : "'");
-}
-
-template <typename T>
-bool AllFinite(const std::string& data) {
-  for (std::size_t at = 0; at + sizeof(T) <= data.size(); at += sizeof(T)) {
-    T value;
-    std::memcpy(&value, data.data() + at, sizeof(T));
-    if (!std::isfinite(value)) {
-      return false;
-    }
-  }
-  return true;
-}
 
 }  // namespace
 
-// Builds a Network step by step; each step needs the ones before it to have found nothing wrong.
+// Builds a Network step by step. A step goes on where one before it has found something wrong, but leaves out
+// what that makes meaningless, so that one answer names all violations and no consequence of them.
 // One thread, one use.
 class NetworkBuilder final : public TensorTable {
  public:
@@ -61,24 +32,19 @@ class NetworkBuilder final : public TensorTable {
 
   Result<Network> Build() {
     CheckCounts();
-    if (violations_.empty()) {
-      CheckTensors();
-      CheckNames();
-      CheckNeurons();
-      Connect();
-      CheckProbeFilters();
+    if (!violations_.empty()) {
+      return violations_.ToStatus();  // not the time to look at everything
     }
-    if (violations_.empty()) {
-      Sort();
-    }
-    if (violations_.empty()) {
-      InferShapes();
-      CheckProbes();
-      CheckDefaults();
-    }
-    if (violations_.empty()) {
-      CheckSinks();
-    }
+    CheckTensors();
+    CheckNames();
+    CheckNeurons();
+    Connect();
+    CheckProbeFilters();
+    Sort();
+    InferShapes();
+    CheckProbes();
+    CheckDefaults();
+    CheckSinks();
     if (!violations_.empty()) {
       return violations_.ToStatus();
     }
@@ -91,7 +57,7 @@ class NetworkBuilder final : public TensorTable {
       violations_.Add(where, " names tensor ", Quote(id), ", which the network does not have");
       return nullptr;
     }
-    return &network_.definition_.tensors[found->second];
+    return bad_tensors_.count(id) > 0 ? nullptr : &network_.definition_.tensors[found->second];
   }
 
  private:
@@ -116,47 +82,33 @@ class NetworkBuilder final : public TensorTable {
   void CheckTensors() {
     for (std::size_t i = 0; i < Definition().tensors.size(); ++i) {
       const TensorDefinition& tensor = Definition().tensors[i];
-      if (!IsName(tensor.id) || !network_.tensor_index_.emplace(tensor.id, i).second) {
+      const bool unique = network_.tensor_index_.emplace(tensor.id, i).second;
+      if (!unique || !IsName(tensor.id)) {
         violations_.Add("tensor ", i, ": id ", Quote(tensor.id), " is not a name or not unique");
       }
-      CheckTensor(tensor);
+      if (CheckTensor(tensor, violations_)) {
+        network_.parameters_ += ElementCount(tensor.shape);
+      } else {
+        bad_tensors_.insert(tensor.id);
+      }
     }
     if (network_.parameters_ > limits_.max_parameters) {
       violations_.AddLimit("parameters: got ", network_.parameters_, ", this server allows ",
-                           limits_.max_parameters);
-    }
-  }
-
-  void CheckTensor(const TensorDefinition& tensor) {
-    const std::string where = "tensor " + Quote(tensor.id) + ": ";
-    const std::int64_t count = ElementCount(tensor.shape);
-    if (tensor.shape.empty() || tensor.shape.size() > kMaxTensorRank || count < 1) {
-      violations_.Add(where, "shape must have rank 1..", kMaxTensorRank, " and dimensions >= 1");
-      return;
-    }
-    const bool float64 = tensor.type == DataType::kFloat64;
-    if (!float64 && tensor.type != DataType::kFloat32) {
-      violations_.Add(where, "data_type must be FLOAT32 or FLOAT64");
-      return;
-    }
-    const auto bytes = static_cast<std::int64_t>(tensor.data.size());
-    if (count != bytes / SizeOf(tensor.type) || bytes % SizeOf(tensor.type) != 0) {
-      violations_.Add(where, "has ", bytes, " bytes, wanted ", SizeOf(tensor.type), " for each of ", count,
-                      " values of shape ", ToString(tensor.shape));
-      return;
-    }
-    network_.parameters_ += count;
-    if (!(float64 ? AllFinite<double>(tensor.data) : AllFinite<float>(tensor.data))) {
-      violations_.Add(where, "has values that are NaN or infinite");
+                           limits_.max_parameters, " (--max-parameters)");
     }
   }
 
   void CheckNames() {
+    unclear_.resize(Definition().operations.size());
     for (std::size_t i = 0; i < Definition().operations.size(); ++i) {
       const std::string& name = Definition().operations[i].name;
-      if (!IsName(name) || !operation_index_.emplace(name, static_cast<std::int64_t>(i)).second) {
+      const auto [place, unique] = operation_index_.emplace(name, static_cast<std::int64_t>(i));
+      if (!unique || !IsName(name)) {
         violations_.Add("operation ", i, ": name ", Quote(name),
                         " must be 1..128 of [A-Za-z0-9._/:-] and unique");
+      }
+      if (!unique) {
+        unclear_[i] = unclear_[static_cast<std::size_t>(place->second)] = true;
       }
       if (std::holds_alternative<InputOperation>(Definition().operations[i].kind)) {
         network_.inputs_.push_back(static_cast<std::int64_t>(i));
@@ -174,6 +126,9 @@ class NetworkBuilder final : public TensorTable {
       const std::int64_t source = Lookup(connection.source, "connection", i, "source");
       const std::int64_t target = Lookup(connection.target, "connection", i, "target");
       if (source < 0 || target < 0) {
+        if (target >= 0) {
+          unclear_[static_cast<std::size_t>(target)] = true;
+        }
         continue;
       }
       network_.incoming_[static_cast<std::size_t>(target)].push_back({source, static_cast<std::int64_t>(i)});
@@ -262,13 +217,17 @@ class NetworkBuilder final : public TensorTable {
       if (std::any_of(inputs.begin(), inputs.end(), [](const Shape& shape) { return shape.empty(); })) {
         continue;  // the source's violation is already on the list
       }
+      if (unclear_[static_cast<std::size_t>(index)]) {
+        continue;
+      }
       std::optional<Shape> shape = InferShape(operation.kind, {operation.name, inputs, *this, violations_});
       if (shape && CheckSize(operation, *shape)) {
         network_.shapes_[static_cast<std::size_t>(index)] = std::move(*shape);
       }
     }
     if (network_.neurons_ > limits_.max_neurons) {
-      violations_.AddLimit("neurons: got ", network_.neurons_, ", this server allows ", limits_.max_neurons);
+      violations_.AddLimit("neurons: got ", network_.neurons_, ", this server allows ", limits_.max_neurons,
+                           " (--max-neurons)");
     }
   }
 
@@ -286,14 +245,14 @@ class NetworkBuilder final : public TensorTable {
       }
       if (dimension > limits_.max_dimension) {
         violations_.AddLimit("operation ", Quote(operation.name), ": output shape ", ToString(shape),
-                             " has a dimension above ", limits_.max_dimension);
+                             " has a dimension above ", limits_.max_dimension, " (--max-dimension)");
         return false;
       }
     }
     const std::int64_t count = ElementCount(shape);
     if (count < 0 || count > limits_.max_elements) {
       violations_.AddLimit("operation ", Quote(operation.name), ": output shape ", ToString(shape),
-                           " has more than ", limits_.max_elements, " elements");
+                           " has more than ", limits_.max_elements, " elements (--max-elements)");
       return false;
     }
     if (std::holds_alternative<NeuronOperation>(operation.kind)) {
@@ -321,7 +280,7 @@ class NetworkBuilder final : public TensorTable {
         synapses > limits_.max_synapses - network_.synapses_) {
       violations_.AddLimit("operation ", Quote(operation.name), ": ", count, " outputs with a fan-in of ",
                            fan_in, " bring the network above the limit of ", limits_.max_synapses,
-                           " synapses");
+                           " synapses (--max-synapses)");
       return false;
     }
     network_.synapses_ += synapses;
@@ -378,7 +337,9 @@ class NetworkBuilder final : public TensorTable {
   // An Activation is a sink, so that nothing downstream of it has to be linear.
   void CheckSinks() {
     for (const ConnectionDefinition& connection : Definition().connections) {
-      if (std::holds_alternative<ActivationOperation>(KindOf(operation_index_.at(connection.source)))) {
+      const auto source = operation_index_.find(connection.source);
+      if (source != operation_index_.end() &&
+          std::holds_alternative<ActivationOperation>(KindOf(source->second))) {
         violations_.Add("operation ", Quote(connection.source),
                         ": is an Activation and may only be probed, but ", Quote(connection.target),
                         " reads it");
@@ -389,6 +350,8 @@ class NetworkBuilder final : public TensorTable {
   const NetworkLimits limits_;
   Network network_;
   std::unordered_map<std::string, std::int64_t> operation_index_;
+  std::set<std::string> bad_tensors_;
+  std::vector<bool> unclear_;  // [operation]: which connections are meant for it
   mutable Violations violations_;
 };
 

@@ -62,7 +62,7 @@ engine::RunDefaults DecodeDefaults(const v1::RunDefaults& defaults, Problems& pr
   decoded.readout = {Decode(defaults.readout().kind()), defaults.readout().skip_steps()};
   if (decoded.readout.kind == engine::ReadoutKind::kUnspecified) {
     problems.push_back("defaults: readout.kind is " + std::to_string(defaults.readout().kind()) +
-                       ", allowed: READOUT_KIND_MEAN, READOUT_KIND_LAST");
+                       ", allowed: READOUT_KIND_MEAN, READOUT_KIND_LAST, READOUT_KIND_CORRECTED_MEAN");
   }
   return decoded;
 }

@@ -74,7 +74,8 @@ void SessionCall::OnReadDone(bool ok) {
   }
   sessions_.Work(*this);
   if (!ok) {
-    return FinishWith(stop_.stop_requested() ? Status(StatusCode::kCancelled, "cancelled by the client")
+    return FinishWith(stop_.stop_requested() ? Status(StatusCode::kCancelled,
+                                                      "cancelled by the client, or at the end of the drain")
                                              : Status());
   }
   const Status status = Guarded([this] { return Take(); });
@@ -101,7 +102,8 @@ void SessionCall::Post() {
 
 void SessionCall::Chunk() {
   const Status status = Guarded([this]() -> Status {
-    if (stop_.stop_requested()) return {StatusCode::kCancelled, "cancelled by the client"};
+    if (stop_.stop_requested())
+      return {StatusCode::kCancelled, "cancelled by the client, or at the end of the drain"};
     return run_.running() ? run_.RunChunk([this] { return stop_.stop_requested(); }) : Dispatch();
   });
   if (!status.ok()) return FinishWith(status);

@@ -22,7 +22,7 @@ Status StillWanted(const Request& request, Clock::TimePoint now) {
     return {StatusCode::kDeadlineExceeded, "the deadline passed before the simulation ended"};
   }
   if (request.cancelled.stop_requested()) {
-    return {StatusCode::kCancelled, "cancelled by the client"};
+    return {StatusCode::kCancelled, "cancelled by the client, or at the end of the drain"};
   }
   return {};
 }

@@ -80,6 +80,9 @@ TEST(Flags, ComeFromTheEnvironmentToo) {
 
 TEST(Flags, ABadOneIsOneLineAndAnExitCode) {
   for (const std::vector<const char*>& flags : {std::vector<const char*>{"--max-batch", "0"},
+                                                {"--listen", "127.0.0.1:99999"},
+                                                {"--listen", "127.0.0.1"},
+                                                {"--metrics-listen", "0.0.0.0:-1"},
                                                 {"--max-batch", "x"},
                                                 {"--backend", "tpu"},
                                                 {"--unknown"},

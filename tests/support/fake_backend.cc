@@ -50,7 +50,7 @@ class FakeSimulation final : public engine::Simulation {
     probe.size = size;
     for (const engine::SampleInputs& sample : samples_) {
       float first = 0;
-      std::memcpy(&first, sample.data.front(), sizeof first);
+      std::memcpy(&first, sample.data[0], sizeof first);
       for (std::int64_t i = 0; i < size; ++i) probe.values.push_back(first);
       for (std::int64_t t = 0; spec_.trajectories && t < steps_done_ * size; ++t) {
         probe.trajectory.push_back(first + static_cast<double>(t / size));
