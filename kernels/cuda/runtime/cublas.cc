@@ -2,8 +2,10 @@
 
 #include <dlfcn.h>
 
+#include <mutex>
 #include <string>
 
+#include "kernels/cuda/runtime/capture_mutex.h"
 #include "kernels/cuda/runtime/device.h"
 
 namespace spikeserve::cuda {
@@ -76,6 +78,7 @@ Cublas::Cublas(cudaStream_t stream, void* workspace) {
   if (!cublas.problem.empty()) {
     throw DeviceError(Failure::kUnavailable, cublas.problem);
   }
+  const std::lock_guard lock(CaptureMutex());
   Check(cublas.create(&handle_), "create");
   Check(cublas.set_stream(handle_, stream), "set stream");
   Check(cublas.set_workspace(handle_, workspace, kWorkspaceBytes), "set workspace");
@@ -88,6 +91,7 @@ Cublas::Cublas(cudaStream_t stream, void* workspace) {
 
 Cublas::~Cublas() {
   if (handle_ != nullptr) {
+    const std::lock_guard lock(CaptureMutex());
     (void)Get().destroy(handle_);
   }
 }

@@ -1,8 +1,10 @@
 #include "kernels/cuda/runtime/cuda_queue.h"
 
+#include <mutex>
 #include <optional>
 
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/runtime/capture_mutex.h"
 #include "kernels/cuda/runtime/cublas.h"
 #include "kernels/cuda/runtime/handles.h"
 
@@ -36,27 +38,13 @@ class CudaQueue final : public Queue {
   void Run(const Program& program) override {
     Select();
     OpenCublas(program);
-    for (const Call& call : program) {
-      std::visit([this](const auto& work) { Issue(work); }, call);
-    }
+    IssueAll(program);
   }
 
   std::unique_ptr<Recording> Record(const Program& program) override {
     Select();
     OpenCublas(program);  // allocates, which a capture must not
-    CheckCuda(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), "begin capture");
-    cudaGraph_t raw = nullptr;
-    try {
-      for (const Call& call : program) {
-        std::visit([this](const auto& work) { Issue(work); }, call);
-      }
-    } catch (...) {
-      (void)cudaStreamEndCapture(stream_.get(), &raw);
-      const Graph dropped(raw);
-      throw;
-    }
-    CheckCuda(cudaStreamEndCapture(stream_.get(), &raw), "end capture");
-    const Graph graph(raw);
+    const Graph graph = Capture(program);
     cudaGraphExec_t exec = nullptr;
     CheckCuda(cudaGraphInstantiate(&exec, graph.get(), 0), "instantiate graph");
     return std::make_unique<CudaRecording>(GraphExec(exec));
@@ -110,6 +98,26 @@ class CudaQueue final : public Queue {
     }
   }
 
+  Graph Capture(const Program& program) {
+    const std::lock_guard lock(CaptureMutex());
+    CheckCuda(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), "begin capture");
+    cudaGraph_t raw = nullptr;
+    try {
+      IssueAll(program);
+    } catch (...) {
+      (void)cudaStreamEndCapture(stream_.get(), &raw);
+      const Graph dropped(raw);
+      throw;
+    }
+    CheckCuda(cudaStreamEndCapture(stream_.get(), &raw), "end capture");
+    return Graph(raw);
+  }
+
+  void IssueAll(const Program& program) {
+    for (const Call& call : program) {
+      std::visit([this](const auto& work) { Issue(work); }, call);
+    }
+  }
   template <typename Work>
   void Issue(const Work& work) {
     Launch(work, stream_.get());
