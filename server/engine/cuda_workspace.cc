@@ -104,16 +104,29 @@ void CudaWorkspace::MakeRoom(std::size_t calls) {
 }
 
 void CudaWorkspace::RunPrepared(Prepared& prepared) {
-  const bool worth_it = prepared.has_run && prepared.program.size() <= kMostRecorded;
-  if (worth_it && prepared.recording == nullptr) {
-    prepared.recording = work_->Record(prepared.program);
-  }
+  RecordIfWorthIt(prepared);
   if (prepared.recording != nullptr) {
     work_->Replay(*prepared.recording);
   } else {
     work_->Run(prepared.program);
   }
   prepared.has_run = true;
+}
+
+// A graph is for speed alone: a program that does not become one still runs.
+void CudaWorkspace::RecordIfWorthIt(Prepared& prepared) {
+  const bool worth_it = prepared.has_run && prepared.program.size() <= kMostRecorded;
+  if (!worth_it || prepared.recording != nullptr || prepared.refused) {
+    return;
+  }
+  try {
+    prepared.recording = work_->Record(prepared.program);
+  } catch (const cuda::DeviceError& error) {
+    if (error.failure() != cuda::Failure::kRefused && error.failure() != cuda::Failure::kOutOfMemory) {
+      throw;
+    }
+    prepared.refused = true;
+  }
 }
 
 std::unique_ptr<CudaWorkspace> CudaWorkspacePool::Take(const std::string& key) {

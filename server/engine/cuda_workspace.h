@@ -64,6 +64,7 @@ class CudaWorkspace {
     cuda::Program program;
     std::unique_ptr<cuda::Recording> recording;
     bool has_run = false;
+    bool refused = false;  // to be recorded: always launched call by call
   };
 
   static constexpr std::size_t kMostChunks = 32;       // programs that are kept
@@ -74,6 +75,7 @@ class CudaWorkspace {
   void MakeMarks();
   void MakeRoom(std::size_t calls);
   void RunPrepared(Prepared& prepared);
+  void RecordIfWorthIt(Prepared& prepared);
 
   const CudaRun run_;
   const CudaLaunchPlan launch_;

@@ -56,6 +56,12 @@ void CheckCuda(cudaError_t result, const char* what) {
   throw DeviceError(failure, message);
 }
 
+void IgnoreCuda(cudaError_t result) {
+  if (result != cudaSuccess) {
+    (void)cudaGetLastError();
+  }
+}
+
 std::string LostReason() {
   const std::lock_guard lock(lost_mu);
   return lost_reason;

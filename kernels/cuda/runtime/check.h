@@ -10,6 +10,9 @@ namespace spikeserve::cuda {
 // Throws DeviceError, saying what was tried and what CUDA answered.
 void CheckCuda(cudaError_t result, const char* what);
 
+// For calls that free or end something and have nobody to tell of an error: no later check finds it either.
+void IgnoreCuda(cudaError_t result);
+
 // The first error after which this process cannot use its GPU any more; empty while there was none.
 std::string LostReason();
 

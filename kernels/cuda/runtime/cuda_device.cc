@@ -53,8 +53,8 @@ class CudaDevice final : public Device {
     CheckCuda(cudaMallocHost(&memory, bytes), "allocate pinned memory");
     return memory;
   }
-  void Free(void* memory) noexcept override { (void)cudaFree(memory); }
-  void FreePinned(void* memory) noexcept override { (void)cudaFreeHost(memory); }
+  void Free(void* memory) noexcept override { IgnoreCuda(cudaFree(memory)); }
+  void FreePinned(void* memory) noexcept override { IgnoreCuda(cudaFreeHost(memory)); }
   std::unique_ptr<Queue> NewQueue(QueueUse) override { return MakeCudaQueue(*this, index_); }
 
   std::int64_t free_bytes() const override {
@@ -93,7 +93,9 @@ class CudaDevice final : public Device {
 
 int CudaDeviceCount() {
   int count = 0;
-  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+  const cudaError_t result = cudaGetDeviceCount(&count);
+  IgnoreCuda(result);
+  return result == cudaSuccess ? count : 0;
 }
 
 std::unique_ptr<Device> MakeCudaDevice(int index) {

@@ -33,7 +33,7 @@ class CudaMark final : public Mark {
 class CudaQueue final : public Queue {
  public:
   CudaQueue(Device& device, int index) : device_(device), index_(index), stream_(MakeStream()) {}
-  ~CudaQueue() override { (void)cudaStreamSynchronize(stream_.get()); }
+  ~CudaQueue() override { IgnoreCuda(cudaStreamSynchronize(stream_.get())); }
 
   void Run(const Program& program) override {
     Select();
@@ -105,7 +105,7 @@ class CudaQueue final : public Queue {
     try {
       IssueAll(program);
     } catch (...) {
-      (void)cudaStreamEndCapture(stream_.get(), &raw);
+      IgnoreCuda(cudaStreamEndCapture(stream_.get(), &raw));  // which says once more that it failed
       const Graph dropped(raw);
       throw;
     }

@@ -59,7 +59,8 @@ class Queue {
  public:
   virtual ~Queue() = default;
   virtual void Run(const Program& program) = 0;
-  // `program`'s pointers must stay valid as long as the recording.
+  // `program`'s pointers must stay valid as long as the recording. Where it fails with kRefused or
+  // kOutOfMemory, Run still works.
   virtual std::unique_ptr<Recording> Record(const Program& program) = 0;
   virtual void Replay(Recording& recording) = 0;
   // Between device memory and pinned memory, which must live until Wait.

@@ -20,7 +20,8 @@ using engine::Mode;
 
 // What the device of a test does next; none: it works.
 struct Fault {
-  std::optional<cuda::Failure> run, pinned;
+  std::optional<cuda::Failure> run, record, pinned;
+  int records = 0;   // programs that were to be recorded
   std::string lost;  // once set, stays
 };
 
@@ -34,6 +35,10 @@ class FaultyQueue final : public cuda::Queue {
     queue_->Run(program);
   }
   std::unique_ptr<cuda::Recording> Record(const cuda::Program& program) override {
+    ++fault_.records;
+    if (fault_.record) {
+      throw cuda::DeviceError(*fault_.record, "end capture: failed");
+    }
     return queue_->Record(program);
   }
   void Replay(cuda::Recording& recording) override {
@@ -91,8 +96,10 @@ class LostDevice : public ::testing::Test {
   LostDevice() : random_(MakeRandomNetwork(4)), samples_(RandomSamples(random_, 2, 1)) {
     loaded_.backend =
         std::make_unique<engine::CudaBackend>(OneDevice(std::make_unique<FaultyDevice>(fault_)), MakeCpu());
-    loaded_.network = LoadOn(*loaded_.backend, random_.definition, Mode::kExact);
+    LoadAnew();
   }
+
+  void LoadAnew() { loaded_.network = LoadOn(*loaded_.backend, random_.definition, Mode::kExact); }
 
   Result<std::unique_ptr<engine::Simulation>> Start() {
     return loaded_.network->NewSimulation(random_.spec, InputsOf(samples_));
@@ -131,6 +138,34 @@ TEST_F(LostDevice, ARefusedCallFailsOneBatchAlone) {
   fault_.run.reset();
   EXPECT_TRUE(loaded_.backend->Health().ok());
   EXPECT_TRUE(RunBatch().ok());
+}
+
+// What no graph can be made of is launched call by call, with the same results, and is not tried again.
+TEST_F(LostDevice, RunsWithoutGraphsWhereNoneCanBeMade) {
+  const std::vector<std::optional<cuda::Failure>> failures = {std::nullopt, cuda::Failure::kRefused,
+                                                              cuda::Failure::kOutOfMemory};
+  std::vector<std::string> bytes;
+  std::vector<int> records;
+  for (const std::optional<cuda::Failure>& failure : failures) {
+    LoadAnew();
+    fault_.records = 0;
+    fault_.record = failure;
+    for (int batch = 0; batch < 4; ++batch) {
+      const engine::Reading reading = Simulate(loaded_, random_.spec, samples_);
+      bytes.push_back(ReadingBytes(reading, 0) + ReadingBytes(reading, 1));
+    }
+    records.push_back(fault_.records);
+  }
+  EXPECT_EQ(bytes, std::vector<std::string>(bytes.size(), bytes.front()));
+  EXPECT_GT(records.front(), 0);
+  EXPECT_EQ(records, std::vector<int>(records.size(), records.front()));
+  EXPECT_TRUE(loaded_.backend->Health().ok());
+}
+
+TEST_F(LostDevice, ADeviceThatIsLostWhileItRecordsIsLost) {
+  ASSERT_TRUE(RunBatch().ok());
+  fault_.record = cuda::Failure::kLost;
+  EXPECT_EQ(RunBatch().code(), StatusCode::kUnavailable);
 }
 
 TEST_F(LostDevice, NoPinnedMemoryIsResourceExhaustedAndHarmsNothing) {
