@@ -116,6 +116,8 @@ CudaDemand DemandOf(const CudaRun& run);
 
 // Whether a term's product runs on the spikes of a chunk, by digits.
 bool UsesDigits(const CudaRun& run, std::size_t layer, std::size_t term);
+// Whether any does.
+bool UsesDigits(const CudaRun& run);
 // Whether its cells already are the columns of its product.
 bool CellsAreColumns(const CudaTerm& term);
 

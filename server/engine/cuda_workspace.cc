@@ -20,6 +20,9 @@ CudaWorkspace::CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaW
   buffers_.scratch = memory_.data() + arena.used();
   CudaArena pinned(pinned_.data());
   staging_ = LayOutStaging(run_, launch_, pinned);
+  if (UsesDigits(run_)) {
+    work_->PrepareProducts();  // while a lack of memory may still be mended
+  }
   UploadConstants();
   state_.program = StateProgram(scene(), 0, launch_.samples);
   inputs_.program = InputProgram(scene());

@@ -1,5 +1,6 @@
 #include "kernels/cuda/runtime/cuda_queue.h"
 
+#include <algorithm>
 #include <mutex>
 #include <optional>
 
@@ -39,6 +40,14 @@ class CudaQueue final : public Queue {
     Select();
     OpenCublas(program);
     IssueAll(program);
+  }
+
+  void PrepareProducts() override {
+    Select();
+    if (!cublas_) {
+      workspace_ = Memory(device_, Cublas::kWorkspaceBytes);
+      cublas_.emplace(stream_.get(), workspace_.data());
+    }
   }
 
   std::unique_ptr<Recording> Record(const Program& program) override {
@@ -90,11 +99,11 @@ class CudaQueue final : public Queue {
   void Select() const { CheckCuda(cudaSetDevice(index_), "select device"); }
 
   void OpenCublas(const Program& program) {
-    for (const Call& call : program) {
-      if (!cublas_ && std::holds_alternative<DigitProduct>(call)) {
-        workspace_ = Memory(device_, Cublas::kWorkspaceBytes);
-        cublas_.emplace(stream_.get(), workspace_.data());
-      }
+    const bool has_products = std::any_of(program.begin(), program.end(), [](const Call& call) {
+      return std::holds_alternative<DigitProduct>(call);
+    });
+    if (has_products) {
+      PrepareProducts();
     }
   }
 

@@ -59,6 +59,8 @@ class Queue {
  public:
   virtual ~Queue() = default;
   virtual void Run(const Program& program) = 0;
+  // Takes now what the first DigitProduct would take, which may be memory.
+  virtual void PrepareProducts() = 0;
   // `program`'s pointers must stay valid as long as the recording. Where it fails with kRefused or
   // kOutOfMemory, Run still works.
   virtual std::unique_ptr<Recording> Record(const Program& program) = 0;

@@ -21,8 +21,10 @@ using engine::Mode;
 // What the device of a test does next; none: it works.
 struct Fault {
   std::optional<cuda::Failure> run, record, pinned;
-  int records = 0;   // programs that were to be recorded
-  std::string lost;  // once set, stays
+  int records = 0;        // programs that were to be recorded
+  int prepared = 0;       // queues that were to be made ready for products
+  int products_fail = 0;  // how many of the next ones find no memory
+  std::string lost;       // once set, stays
 };
 
 // The queue of a host device, which fails when it is told to.
@@ -33,6 +35,14 @@ class FaultyQueue final : public cuda::Queue {
   void Run(const cuda::Program& program) override {
     Check();
     queue_->Run(program);
+  }
+  void PrepareProducts() override {
+    ++fault_.prepared;
+    if (fault_.products_fail > 0) {
+      --fault_.products_fail;
+      throw cuda::DeviceError(cuda::Failure::kOutOfMemory, "cuBLAS create: failed");
+    }
+    queue_->PrepareProducts();
   }
   std::unique_ptr<cuda::Recording> Record(const cuda::Program& program) override {
     ++fault_.records;
@@ -93,7 +103,7 @@ class FaultyDevice final : public cuda::Device {
 
 class LostDevice : public ::testing::Test {
  protected:
-  LostDevice() : random_(MakeRandomNetwork(4)), samples_(RandomSamples(random_, 2, 1)) {
+  LostDevice() : random_(MakeRandomNetwork(2)), samples_(RandomSamples(random_, 2, 1)) {
     loaded_.backend =
         std::make_unique<engine::CudaBackend>(OneDevice(std::make_unique<FaultyDevice>(fault_)), MakeCpu());
     LoadAnew();
@@ -101,13 +111,15 @@ class LostDevice : public ::testing::Test {
 
   void LoadAnew() { loaded_.network = LoadOn(*loaded_.backend, random_.definition, Mode::kExact); }
 
-  Result<std::unique_ptr<engine::Simulation>> Start() {
-    return loaded_.network->NewSimulation(random_.spec, InputsOf(samples_));
+  Result<std::unique_ptr<engine::Simulation>> Start() { return Start(random_.spec); }
+  Result<std::unique_ptr<engine::Simulation>> Start(const engine::SimulationSpec& spec) {
+    return loaded_.network->NewSimulation(spec, InputsOf(samples_));
   }
   // Of a batch from its start to its end.
-  Status RunBatch() {
-    auto simulation = Start();
-    return simulation.ok() ? simulation.value()->Advance(random_.spec.settings.steps) : simulation.status();
+  Status RunBatch() { return RunBatch(random_.spec); }
+  Status RunBatch(const engine::SimulationSpec& spec) {
+    auto simulation = Start(spec);
+    return simulation.ok() ? simulation.value()->Advance(spec.settings.steps) : simulation.status();
   }
 
   Fault fault_;
@@ -166,6 +178,24 @@ TEST_F(LostDevice, ADeviceThatIsLostWhileItRecordsIsLost) {
   ASSERT_TRUE(RunBatch().ok());
   fault_.record = cuda::Failure::kLost;
   EXPECT_EQ(RunBatch().code(), StatusCode::kUnavailable);
+}
+
+// Memory that products lack is found like any other: idle workspaces are given up first.
+TEST_F(LostDevice, IdleWorkspacesMakeRoomForProducts) {
+  engine::SimulationSpec other = random_.spec;
+  other.statistics = !other.statistics;
+  ASSERT_TRUE(RunBatch().ok());
+  ASSERT_TRUE(RunBatch().ok());
+  ASSERT_EQ(fault_.prepared, 1);
+  fault_.products_fail = 1;
+  EXPECT_TRUE(RunBatch(other).ok());
+  EXPECT_EQ(fault_.prepared, 3);
+  EXPECT_TRUE(RunBatch().ok());
+  EXPECT_EQ(fault_.prepared, 4) << "the first workspace was kept";
+  LoadAnew();
+  fault_.products_fail = 2;
+  EXPECT_EQ(RunBatch().code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(RunBatch().ok());
 }
 
 TEST_F(LostDevice, NoPinnedMemoryIsResourceExhaustedAndHarmsNothing) {
