@@ -2,8 +2,6 @@
 
 #include <cuda_runtime_api.h>
 
-#include <string>
-
 // Every call of the CUDA runtime goes through here.
 namespace spikeserve::cuda {
 
@@ -12,8 +10,5 @@ void CheckCuda(cudaError_t result, const char* what);
 
 // For calls that free or end something and have nobody to tell of an error: no later check finds it either.
 void IgnoreCuda(cudaError_t result);
-
-// The first error after which this process cannot use its GPU any more; empty while there was none.
-std::string LostReason();
 
 }  // namespace spikeserve::cuda

@@ -2,12 +2,12 @@
 
 #include <cuda_runtime_api.h>
 
-#include <mutex>
 #include <string>
 
 #include "kernels/cuda/runtime/check.h"
 #include "kernels/cuda/runtime/cublas.h"
 #include "kernels/cuda/runtime/cuda_queue.h"
+#include "kernels/cuda/runtime/gpu.h"
 
 namespace spikeserve::cuda {
 namespace {
@@ -18,10 +18,9 @@ constexpr int kOldestMajor = 7,
 // One GPU through the CUDA runtime.
 class CudaDevice final : public Device {
  public:
-  explicit CudaDevice(int index) : index_(index) {
-    CheckCuda(cudaSetDevice(index), "select device");
+  explicit CudaDevice(int index) : gpu_(index) {
     cudaDeviceProp properties{};
-    CheckCuda(cudaGetDeviceProperties(&properties, index), "read device properties");
+    gpu_.On([&] { CheckCuda(cudaGetDeviceProperties(&properties, index), "read device properties"); });
     name_ = properties.name;
     if (properties.major < kOldestMajor ||
         (properties.major == kOldestMajor && properties.minor < kOldestMinor)) {
@@ -36,40 +35,48 @@ class CudaDevice final : public Device {
     limits_.l2_bytes = properties.l2CacheSize;
     limits_.product_workspace_bytes = static_cast<std::int64_t>(Cublas::kWorkspaceBytes);
     TryIt();
+    gpu_.health().SetWorks();
   }
 
   std::string name() const override { return name_; }
   const DeviceLimits& limits() const override { return limits_; }
 
   void* Allocate(std::size_t bytes) override {
-    Select();
-    void* memory = nullptr;
-    CheckCuda(cudaMalloc(&memory, bytes), "allocate device memory");
-    return memory;
+    return gpu_.On([&] {
+      void* memory = nullptr;
+      CheckCuda(cudaMalloc(&memory, bytes), "allocate device memory");
+      return memory;
+    });
   }
   void* AllocatePinned(std::size_t bytes) override {
-    Select();
-    void* memory = nullptr;
-    CheckCuda(cudaMallocHost(&memory, bytes), "allocate pinned memory");
-    return memory;
+    return gpu_.On([&] {
+      void* memory = nullptr;
+      CheckCuda(cudaMallocHost(&memory, bytes), "allocate pinned memory");
+      return memory;
+    });
   }
-  void Free(void* memory) noexcept override { IgnoreCuda(cudaFree(memory)); }
-  void FreePinned(void* memory) noexcept override { IgnoreCuda(cudaFreeHost(memory)); }
-  std::unique_ptr<Queue> NewQueue(QueueUse) override { return MakeCudaQueue(*this, index_); }
+  void Free(void* memory) noexcept override {
+    gpu_.Select();
+    IgnoreCuda(cudaFree(memory));
+  }
+  void FreePinned(void* memory) noexcept override {
+    gpu_.Select();
+    IgnoreCuda(cudaFreeHost(memory));
+  }
+  std::unique_ptr<Queue> NewQueue(QueueUse) override { return MakeCudaQueue(*this, gpu_); }
 
   std::int64_t free_bytes() const override {
-    Select();
-    std::size_t free = 0;
-    std::size_t total = 0;
-    CheckCuda(cudaMemGetInfo(&free, &total), "read free memory");
-    return static_cast<std::int64_t>(free);
+    return gpu_.On([&] {
+      std::size_t free = 0;
+      std::size_t total = 0;
+      CheckCuda(cudaMemGetInfo(&free, &total), "read free memory");
+      return static_cast<std::int64_t>(free);
+    });
   }
 
-  std::string broken() const override { return LostReason(); }
+  std::string broken() const override { return gpu_.health().lost(); }
 
  private:
-  void Select() const { CheckCuda(cudaSetDevice(index_), "select device"); }
-
   // One kernel, there and back: a driver that is too old for this build shows itself here.
   void TryIt() {
     const std::unique_ptr<Queue> queue = NewQueue(QueueUse::kWork);
@@ -84,9 +91,9 @@ class CudaDevice final : public Device {
     }
   }
 
-  const int index_;
   std::string name_;
   DeviceLimits limits_;
+  mutable Gpu gpu_;
 };
 
 }  // namespace
