@@ -8,6 +8,7 @@
 #include "kernels/cuda/runtime/cublas.h"
 #include "kernels/cuda/runtime/cuda_queue.h"
 #include "kernels/cuda/runtime/gpu.h"
+#include "kernels/cuda/runtime/self_test.h"
 
 namespace spikeserve::cuda {
 namespace {
@@ -34,7 +35,7 @@ class CudaDevice final : public Device {
     limits_.memory_bytes = static_cast<std::int64_t>(properties.totalGlobalMem);
     limits_.l2_bytes = properties.l2CacheSize;
     limits_.product_workspace_bytes = static_cast<std::int64_t>(Cublas::kWorkspaceBytes);
-    TryIt();
+    TestDevice(*this);
     gpu_.health().SetWorks();
   }
 
@@ -77,20 +78,6 @@ class CudaDevice final : public Device {
   std::string broken() const override { return gpu_.health().lost(); }
 
  private:
-  // One kernel, there and back: a driver that is too old for this build shows itself here.
-  void TryIt() {
-    const std::unique_ptr<Queue> queue = NewQueue(QueueUse::kWork);
-    const Memory clock(*this, sizeof(std::int64_t));
-    const Memory copy(*this, sizeof(std::int64_t), true);
-    auto* device_clock = reinterpret_cast<std::int64_t*>(clock.data());
-    queue->Run({FillZero{clock.data(), clock.bytes()}, AdvanceClock{1, device_clock, 1}});
-    queue->Download(copy.data(), clock.data(), copy.bytes());
-    queue->Wait();
-    if (*reinterpret_cast<std::int64_t*>(copy.data()) != 1) {
-      throw DeviceError(Failure::kUnavailable, name_ + " runs kernels but gives wrong results");
-    }
-  }
-
   std::string name_;
   DeviceLimits limits_;
   mutable Gpu gpu_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/support/cuda_backends.h"
+#include "tests/support/forwarding_device.h"
 #include "tests/support/random_network.h"
 #include "tests/support/reading_bytes.h"
 #include "tests/support/run.h"
@@ -27,14 +28,15 @@ struct Fault {
   std::string lost;       // once set, stays
 };
 
-// The queue of a host device, which fails when it is told to.
-class FaultyQueue final : public cuda::Queue {
+// A queue that fails when it is told to.
+class FaultyQueue final : public ForwardingQueue {
  public:
-  FaultyQueue(std::unique_ptr<cuda::Queue> queue, Fault& fault) : queue_(std::move(queue)), fault_(fault) {}
+  FaultyQueue(std::unique_ptr<cuda::Queue> queue, Fault& fault)
+      : ForwardingQueue(std::move(queue)), fault_(fault) {}
 
   void Run(const cuda::Program& program) override {
     Check();
-    queue_->Run(program);
+    ForwardingQueue::Run(program);
   }
   void PrepareProducts() override {
     ++fault_.prepared;
@@ -42,26 +44,18 @@ class FaultyQueue final : public cuda::Queue {
       --fault_.products_fail;
       throw cuda::DeviceError(cuda::Failure::kOutOfMemory, "cuBLAS create: failed");
     }
-    queue_->PrepareProducts();
   }
   std::unique_ptr<cuda::Recording> Record(const cuda::Program& program) override {
     ++fault_.records;
     if (fault_.record) {
       throw cuda::DeviceError(*fault_.record, "end capture: failed");
     }
-    return queue_->Record(program);
+    return ForwardingQueue::Record(program);
   }
   void Replay(cuda::Recording& recording) override {
     Check();
-    queue_->Replay(recording);
+    ForwardingQueue::Replay(recording);
   }
-  void Upload(void* to, const void* from, std::size_t bytes) override { queue_->Upload(to, from, bytes); }
-  void Download(void* to, const void* from, std::size_t bytes) override { queue_->Download(to, from, bytes); }
-  void Wait() override { queue_->Wait(); }
-  std::unique_ptr<cuda::Mark> NewMark() override { return queue_->NewMark(); }
-  void Set(cuda::Mark& mark) override { queue_->Set(mark); }
-  void Await(const cuda::Mark& mark) override { queue_->Await(mark); }
-  void WaitFor(const cuda::Mark& mark) override { queue_->WaitFor(mark); }
 
  private:
   void Check() const {
@@ -71,33 +65,28 @@ class FaultyQueue final : public cuda::Queue {
     }
   }
 
-  const std::unique_ptr<cuda::Queue> queue_;
   Fault& fault_;
 };
 
-class FaultyDevice final : public cuda::Device {
+class FaultyDevice final : public ForwardingDevice {
  public:
-  explicit FaultyDevice(Fault& fault) : host_(SmallLimits()), fault_(fault) {}
+  explicit FaultyDevice(Fault& fault)
+      : ForwardingDevice(SmallLimits(),
+                         [&fault](std::unique_ptr<cuda::Queue> queue) {
+                           return std::make_unique<FaultyQueue>(std::move(queue), fault);
+                         }),
+        fault_(fault) {}
 
   std::string name() const override { return "Faulty"; }
-  const cuda::DeviceLimits& limits() const override { return host_.limits(); }
-  void* Allocate(std::size_t bytes) override { return host_.Allocate(bytes); }
   void* AllocatePinned(std::size_t bytes) override {
     if (fault_.pinned) {
       throw cuda::DeviceError(*fault_.pinned, "allocate pinned memory: failed");
     }
-    return host_.AllocatePinned(bytes);
+    return ForwardingDevice::AllocatePinned(bytes);
   }
-  void Free(void* memory) noexcept override { host_.Free(memory); }
-  void FreePinned(void* memory) noexcept override { host_.FreePinned(memory); }
-  std::unique_ptr<cuda::Queue> NewQueue(cuda::QueueUse use) override {
-    return std::make_unique<FaultyQueue>(host_.NewQueue(use), fault_);
-  }
-  std::int64_t free_bytes() const override { return host_.free_bytes(); }
   std::string broken() const override { return fault_.lost; }
 
  private:
-  cuda::HostDevice host_;
   Fault& fault_;
 };
 
