@@ -29,7 +29,7 @@ CudaWorkspace::CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaW
   MakeMarks();
 }
 
-// Through the pinned memory of a moment: constants go up once and may be larger than the staging.
+// From memory that is not pinned: they go up once, and pinning takes longer than that.
 void CudaWorkspace::UploadConstants() {
   std::vector<std::pair<float*, const std::vector<float>*>> uploads;
   for (std::size_t l = 0; l < constants_.size(); ++l) {
