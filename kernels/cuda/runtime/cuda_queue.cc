@@ -51,6 +51,8 @@ class CudaQueue final : public Queue {
     gpu_.On([&] {
       if (!cublas_) {
         workspace_ = Memory(device_, Cublas::kWorkspaceBytes);
+        // Not all versions of initcheck see what cuBLAS stores there, and would report that it is read.
+        CheckCuda(cudaMemsetAsync(workspace_.data(), 0, Cublas::kWorkspaceBytes, stream_.get()), "clear");
         cublas_.emplace(stream_.get(), workspace_.data());
       }
     });
