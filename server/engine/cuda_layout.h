@@ -79,6 +79,7 @@ struct CudaBuffers {
   std::int64_t* read_spikes = nullptr;    // [samples]: as sample_spikes when it was read
   std::int32_t* read_failed = nullptr;    // [samples]: as failed
   std::uint32_t* sample_index = nullptr;  // [samples]: places in the request, where numbers are drawn
+  std::uint64_t* seed = nullptr;          // of the run, there too
   // What a chunk changes, in one piece, and copies of it from before the chunks that are on their way.
   std::byte* state = nullptr;
   std::array<std::byte*, kCudaSlots> snapshots = {};

@@ -113,6 +113,7 @@ Result<std::unique_ptr<CudaWorkspace>> CudaNetwork::TakeWorkspace(const Simulati
     }
     workspace = MakeWorkspace(spec, launch.value());
   }
+  workspace->SetStart(spec.settings);
   return workspace;
 }
 

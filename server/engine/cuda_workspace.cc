@@ -35,7 +35,6 @@ void CudaWorkspace::UploadConstants() {
   for (std::size_t l = 0; l < constants_.size(); ++l) {
     const CudaLayerBuffers& layer = buffers_.layers[l];
     uploads.emplace_back(layer.bias, &constants_[l].bias);
-    uploads.emplace_back(layer.initial_voltage, &constants_[l].voltage);
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
       const TermConstants& term = constants_[l].terms[t];
       uploads.emplace_back(layer.terms[t].scale, &term.scale);
@@ -56,7 +55,33 @@ void CudaWorkspace::UploadConstants() {
       work_->Upload(to, values->data(), values->size() * sizeof(float));
     }
   }
+  UploadStart();
   work_->Wait();
+}
+
+void CudaWorkspace::SetStart(const RunSettings& settings) {
+  const RunSettings& now = run_.spec.settings;
+  if (settings.seed == now.seed && settings.initial_voltage == now.initial_voltage) {
+    return;
+  }
+  run_.SetStart(settings);
+  for (std::size_t l = 0; l < constants_.size(); ++l) {
+    constants_[l].voltage = StartVoltages(*run_.plan, run_.plan->layers[l], settings);
+  }
+  UploadStart();
+}
+
+// What is copied stays as it is until the batch has ended.
+void CudaWorkspace::UploadStart() {
+  seed_ = run_.spec.settings.seed.value_or(0);
+  if (buffers_.seed != nullptr) {
+    work_->Upload(buffers_.seed, &seed_, sizeof(seed_));
+  }
+  for (std::size_t l = 0; l < constants_.size(); ++l) {
+    if (float* const to = buffers_.layers[l].initial_voltage; to != nullptr) {
+      work_->Upload(to, constants_[l].voltage.data(), constants_[l].voltage.size() * sizeof(float));
+    }
+  }
 }
 
 void CudaWorkspace::MakeMarks() {

@@ -169,6 +169,18 @@ TEST_F(LostDevice, ADeviceThatIsLostWhileItRecordsIsLost) {
   EXPECT_EQ(RunBatch().code(), StatusCode::kUnavailable);
 }
 
+// Where a batch starts is no reason to make another workspace.
+TEST_F(LostDevice, BatchesOfOtherSeedsShareAWorkspace) {
+  engine::SimulationSpec spec = random_.spec;
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    spec.settings.seed = seed;
+    EXPECT_TRUE(RunBatch(spec).ok());
+    spec.settings.initial_voltage = engine::UniformVoltage{seed};
+    EXPECT_TRUE(RunBatch(spec).ok());
+  }
+  EXPECT_EQ(fault_.prepared, 1);
+}
+
 // Memory that products lack is found like any other: idle workspaces are given up first.
 TEST_F(LostDevice, IdleWorkspacesMakeRoomForProducts) {
   engine::SimulationSpec other = random_.spec;
