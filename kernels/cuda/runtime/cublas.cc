@@ -115,9 +115,11 @@ void Cublas::Check(cublasStatus_t status, const char* what) const {
   if (capture == cudaStreamCaptureStatusNone) {  // a stream that is captured must not be waited for
     CheckCuda(cudaStreamSynchronize(stream_), what);
   }
-  const bool memory = status == CUBLAS_STATUS_ALLOC_FAILED;
-  throw DeviceError(memory ? Failure::kOutOfMemory : Failure::kRefused,
-                    std::string("cuBLAS ") + what + ": status " + std::to_string(status));
+  const std::string message = std::string("cuBLAS ") + what + ": ";
+  if (status == CUBLAS_STATUS_ALLOC_FAILED) {
+    throw DeviceError(Failure::kOutOfMemory, message + "out of memory");
+  }
+  throw DeviceError(Failure::kRefused, message + "status " + std::to_string(status));
 }
 
 }  // namespace spikeserve::cuda
