@@ -15,7 +15,7 @@ struct Encode {
   std::int64_t samples = 0, steps = 0, size = 0;
   math::EncodingConstants encoding;
   float worth = 1;                              // of one spike
-  std::uint64_t seed = 0;                       // of the random kinds, as input and sample_index
+  const std::uint64_t* seed = nullptr;          // of the random kinds, as input and sample_index
   std::uint32_t input = 0;                      // in Network::inputs() order
   const std::uint32_t* sample_index = nullptr;  // [samples]: places in the request
   const std::int64_t* clock = nullptr;          // [samples]: steps done before this chunk
@@ -39,12 +39,12 @@ SPIKESERVE_HOST_DEVICE void RunThread(const Encode& encode, std::int64_t thread)
   const std::int64_t first = thread % blocks * kEncodedTogether;
   const std::int64_t sample = row / encode.steps;
   math::EncodingSite site;
-  site.seed = encode.seed;
   site.sample = encode.sample_index[sample];
   site.input = encode.input;
   site.element = static_cast<std::uint32_t>(first);
   site.step = static_cast<std::uint32_t>(encode.clock[sample] + row % encode.steps + 1);
   const bool random = math::IsRandom(encode.encoding.kind);
+  site.seed = random ? *encode.seed : 0;
   const math::PhiloxBlock block = random ? math::EncodingBlock(site) : math::PhiloxBlock{};
   for (std::int64_t i = 0; i < kEncodedTogether && first + i < encode.size; ++i) {
     const auto x = static_cast<double>(encode.values[sample * encode.size + first + i]);

@@ -55,6 +55,7 @@ struct Scan {
   float* state[kNeuronState] = {nullptr, nullptr, nullptr};  // [samples][size], where the neurons have it
   const std::int64_t* clock = nullptr;          // [samples]: steps done before this chunk; of random kinds
   const std::uint32_t* sample_index = nullptr;  // [samples]: places in the request; of random kinds
+  const std::uint64_t* seed = nullptr;          // of random kinds
 
   float* values = nullptr;  // [samples][steps][size], of the kinds without spikes
   void* counts = nullptr;   // [samples][steps][count_stride], or null where nobody reads them
@@ -208,6 +209,7 @@ SPIKESERVE_HOST_DEVICE ScanElement<kTerms> LoadElement(const Scan& scan, std::in
   element.done = scan.folded ? scan.fold.clock[sample] : 0;
   if constexpr (IsRandom(kKind)) {
     element.done = scan.clock[sample];
+    element.site.seed = *scan.seed;
     element.site.sample = scan.sample_index[sample];
     element.site.neuron = static_cast<std::uint32_t>(j);
   }

@@ -70,16 +70,15 @@ struct ScanNeurons {
   math::LifConstants lif{};
   math::AdaptiveLifConstants adaptive_lif{};
   math::IzhikevichConstants izhikevich{};
-  float dt_s = 0;  // of the kinds that turn a rate into spikes
-  // Of the random kinds: the stream of a sample is {seed, its place in the request, layer}.
-  std::uint64_t seed = 0;
-  std::uint32_t layer = 0;
+  float dt_s = 0;           // of the kinds that turn a rate into spikes
+  std::uint32_t layer = 0;  // of the random kinds, as draws see it
 };
 
 constexpr int kNeuronState = 3;  // floats per neuron: voltage; refractory time or recovery; adaptation
 
 // One neuron of one sample at one step, counted from 0, as draws of random numbers see it.
 struct NeuronSite {
+  std::uint64_t seed = 0;
   std::uint32_t sample = 0;  // place in the request
   std::uint32_t neuron = 0;
   std::uint32_t step = 0;
@@ -120,7 +119,7 @@ SPIKESERVE_HOST_DEVICE float StepNeuron(const ScanNeurons& neurons, float curren
     return neurons.rate.rectified_linear(current);
   } else {
     const float rate = RateOf(neurons.rate, current, state[2]);
-    const math::RandomStream stream{neurons.seed, site.sample, neurons.layer};
+    const math::RandomStream stream{site.seed, site.sample, neurons.layer};
     if constexpr (kKind == ScanKind::kRegular) {
       return math::StepRegularSpiking(rate, neurons.dt_s, state[0]);
     } else if constexpr (kKind == ScanKind::kStochastic) {

@@ -47,7 +47,7 @@ class GroupProgram {
     call.size = run_.plan->populations[input].size;
     call.encoding = ConstantsOf(encoding, settings.dt_s);
     call.worth = static_cast<float>(1 / call.encoding.at_one);
-    call.seed = settings.seed.value_or(0);
+    call.seed = buffers_.seed;
     call.input = static_cast<std::uint32_t>(input);
     call.sample_index = buffers_.sample_index + first_;
     call.clock = buffers_.clock + first_;
@@ -160,9 +160,10 @@ class GroupProgram {
     const LayerConstants& constants = scene_.constants[l];
     scan.kind = CudaKindOf(layer);
     scan.bias = buffers.bias;
-    scan.neurons = CudaNeuronsOf(layer, constants, run_.spec);
+    scan.neurons = CudaNeuronsOf(layer, constants);
     scan.clock = buffers_.clock + first_;
     scan.sample_index = From(buffers_.sample_index, first_);
+    scan.seed = buffers_.seed;
     for (int i = 0; i < cuda::kNeuronState; ++i) {
       scan.state[i] = From(buffers.state[i], first_ * layer.size);
     }

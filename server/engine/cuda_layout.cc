@@ -60,6 +60,7 @@ class Layout {
       buffers_.records.push_back(TakeOutput(launch_.samples * launch_.chunk * run_.RecordSize(r), arena));
     }
     buffers_.sample_index = arena.Take<std::uint32_t>(run_.Draws() ? launch_.samples : 0);
+    buffers_.seed = arena.Take<std::uint64_t>(run_.Draws() ? 1 : 0);
     buffers_.exceeded = arena.Take<std::int32_t>(1);
     buffers_.exceeded_leaving = arena.Take<std::int32_t>(1);
     buffers_.read_spikes = arena.Take<std::int64_t>(launch_.samples);

@@ -79,6 +79,7 @@ struct CudaBuffers {
   std::int64_t* read_spikes = nullptr;    // [samples]: as sample_spikes when it was read
   std::int32_t* read_failed = nullptr;    // [samples]: as failed
   std::uint32_t* sample_index = nullptr;  // [samples]: places in the request, where numbers are drawn
+  std::uint64_t* seed = nullptr;          // of the run, there too
   // What a chunk changes, in one piece, and copies of it from before the chunks that are on their way.
   std::byte* state = nullptr;
   std::array<std::byte*, kCudaSlots> snapshots = {};
@@ -116,6 +117,8 @@ CudaDemand DemandOf(const CudaRun& run);
 
 // Whether a term's product runs on the spikes of a chunk, by digits.
 bool UsesDigits(const CudaRun& run, std::size_t layer, std::size_t term);
+// Whether any does.
+bool UsesDigits(const CudaRun& run);
 // Whether its cells already are the columns of its product.
 bool CellsAreColumns(const CudaTerm& term);
 

@@ -37,20 +37,9 @@ CudaNetwork::~CudaNetwork() { pool_.Drop(key_); }
 
 std::int64_t CudaNetwork::bytes() const { return weights_.bytes() + plan_->bytes + plan_->network->bytes(); }
 
-bool CudaNetwork::HasProducts(const CudaRun& run) const {
-  for (std::size_t l = 0; l < plan_->layers.size(); ++l) {
-    for (std::size_t t = 0; t < plan_->layers[l].terms.size(); ++t) {
-      if (UsesDigits(run, l, t)) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 Result<CudaLaunchPlan> CudaNetwork::PlanLaunch(const CudaRun& run, std::int64_t samples) const {
   CudaDemand demand = DemandOf(run);
-  demand.fixed_bytes += weights_.bytes() + (HasProducts(run) ? device_.limits().product_workspace_bytes : 0);
+  demand.fixed_bytes += weights_.bytes() + (UsesDigits(run) ? device_.limits().product_workspace_bytes : 0);
   return PlanCudaLaunch(demand, samples, device_.limits());
 }
 
@@ -72,7 +61,7 @@ std::int64_t CudaNetwork::EstimateBatchBytes(const SimulationSpec& spec, std::in
   }
   return WorkspaceBytes(run, launch.value()) + StagingBytes(run, launch.value()) +
          CudaWorkspace::ProgramBytes(run, launch.value()) +
-         (HasProducts(run) ? device_.limits().product_workspace_bytes : 0) + ConstantBytes(*plan_);
+         (UsesDigits(run) ? device_.limits().product_workspace_bytes : 0) + ConstantBytes(*plan_);
 }
 
 // Each piece may bring inputs of another format, and while the state moves there are two workspaces. Together
@@ -124,6 +113,7 @@ Result<std::unique_ptr<CudaWorkspace>> CudaNetwork::TakeWorkspace(const Simulati
     }
     workspace = MakeWorkspace(spec, launch.value());
   }
+  workspace->SetStart(spec.settings);
   return workspace;
 }
 

@@ -28,7 +28,6 @@ class CudaNetwork final : public ResidentNetwork {
 
  private:
   Result<CudaLaunchPlan> PlanLaunch(const CudaRun& run, std::int64_t samples) const;
-  bool HasProducts(const CudaRun& run) const;
   std::unique_ptr<CudaWorkspace> MakeWorkspace(const SimulationSpec& spec,
                                                const CudaLaunchPlan& launch) const;
   std::int64_t EstimateBatchBytes(const SimulationSpec& spec, std::int64_t samples) const;

@@ -114,8 +114,7 @@ std::array<bool, cuda::kNeuronState> CudaStatesOf(const Layer& layer) {
   return {HasVoltage(layer.model), neurons.has_second, neurons.has_third};
 }
 
-cuda::ScanNeurons CudaNeuronsOf(const Layer& layer, const LayerConstants& constants,
-                                const SimulationSpec& spec) {
+cuda::ScanNeurons CudaNeuronsOf(const Layer& layer, const LayerConstants& constants) {
   const NeuronConstants& from = constants.neurons;
   cuda::ScanNeurons neurons;
   if (from.rate) {
@@ -123,9 +122,7 @@ cuda::ScanNeurons CudaNeuronsOf(const Layer& layer, const LayerConstants& consta
   }
   std::visit(CurrentFiller{neurons}, from.current);
   neurons.dt_s = from.dt_s;
-  const math::RandomStream stream = DrawsOf(spec, 0, layer.operation, 0).stream;
-  neurons.seed = stream.seed;
-  neurons.layer = stream.layer;
+  neurons.layer = DrawsOf({}, 0, layer.operation, 0).stream.layer;
   return neurons;
 }
 

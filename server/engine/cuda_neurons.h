@@ -16,8 +16,7 @@ cuda::ScanKind CudaKindOf(const Layer& layer);
 std::array<bool, cuda::kNeuronState> CudaStatesOf(const Layer& layer);
 
 // Constants of the layer at the dt that `constants` are of.
-cuda::ScanNeurons CudaNeuronsOf(const Layer& layer, const LayerConstants& constants,
-                                const SimulationSpec& spec);
+cuda::ScanNeurons CudaNeuronsOf(const Layer& layer, const LayerConstants& constants);
 
 // Whether any layer draws random numbers.
 bool HasRandomNeurons(const Plan& plan);

@@ -196,6 +196,11 @@ bool CudaRun::Draws() const {
                                                 [](const CudaPopulation& input) { return input.encoded; });
 }
 
+void CudaRun::SetStart(const RunSettings& settings) {
+  spec.settings.seed = settings.seed;
+  spec.settings.initial_voltage = settings.initial_voltage;
+}
+
 std::string SpecKey(const SimulationSpec& spec) {
   std::string key;
   const RunSettings& settings = spec.settings;
@@ -203,16 +208,6 @@ std::string SpecKey(const SimulationSpec& spec) {
   Append(key, settings.steps);
   Append(key, settings.readout.kind);
   Append(key, settings.readout.skip_steps);
-  Append(key, settings.seed.has_value());
-  Append(key, settings.seed.value_or(0));
-  Append(key, settings.initial_voltage.has_value());
-  const InitialVoltage voltage = settings.initial_voltage.value_or(ZeroVoltage{});
-  Append(key, voltage.index());
-  if (const auto* constant = std::get_if<ConstantVoltage>(&voltage)) {
-    Append(key, constant->value);
-  } else if (const auto* uniform = std::get_if<UniformVoltage>(&voltage)) {
-    Append(key, uniform->seed);
-  }
   for (const InputFormat& input : spec.inputs) {
     Append(key, input.type);
     Append(key, input.per_step);

@@ -28,7 +28,7 @@ struct CudaPopulation {
 using CudaFilterConstants = std::shared_ptr<const kernels::FilterConstants>;
 
 // What a network and a specification decide before there is a device: which layers are stepped, which
-// readouts are rewritten, who reads what. Immutable after construction.
+// readouts are rewritten, who reads what. Immutable after construction, but for its start.
 struct CudaRun {
   // `plan` and `weights` outlive the run.
   CudaRun(const Plan& plan, const CudaWeights& weights, const SimulationSpec& spec);
@@ -45,12 +45,14 @@ struct CudaRun {
   std::int64_t RecordSize(std::size_t index) const { return plan->layers[Index(record_layers[index])].size; }
   // Whether random numbers are drawn, which depend on a sample's place in its request.
   bool Draws() const;
+  // Where neurons start and what is drawn: what else the run decides does not depend on it.
+  void SetStart(const RunSettings& settings);
   // Whether the probe is stepped, not only folded.
   bool IsStepped(std::size_t probe_index) const { return !folded[probe_index] || spec.trajectories; }
 
   const Plan* plan;
   const CudaWeights* weights;
-  const SimulationSpec spec;
+  SimulationSpec spec;
   std::vector<bool> folded;   // [probe of the spec]
   std::vector<bool> stepped;  // [layer]
   std::vector<CudaPopulation> populations;
@@ -66,7 +68,8 @@ struct CudaRun {
   void MarkFolds();
 };
 
-// Equal for specifications that run the same way on the same number of samples, whatever the inputs hold.
+// Equal for specifications that run the same way on the same number of samples, whatever the inputs hold and
+// wherever the neurons start.
 std::string SpecKey(const SimulationSpec& spec);
 
 }  // namespace spikeserve::engine

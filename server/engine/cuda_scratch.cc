@@ -24,6 +24,17 @@ bool UsesDigits(const CudaRun& run, std::size_t layer, std::size_t term) {
   return run.stepped[layer] && weights.digits != nullptr;
 }
 
+bool UsesDigits(const CudaRun& run) {
+  for (std::size_t l = 0; l < run.plan->layers.size(); ++l) {
+    for (std::size_t t = 0; t < run.plan->layers[l].terms.size(); ++t) {
+      if (UsesDigits(run, l, t)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 bool CellsAreColumns(const CudaTerm& term) {
   if (term.shape == cuda::ProductShape::kDense) {
     return true;

@@ -20,19 +20,21 @@ CudaWorkspace::CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaW
   buffers_.scratch = memory_.data() + arena.used();
   CudaArena pinned(pinned_.data());
   staging_ = LayOutStaging(run_, launch_, pinned);
+  if (UsesDigits(run_)) {
+    work_->PrepareProducts();  // while a lack of memory may still be mended
+  }
   UploadConstants();
   state_.program = StateProgram(scene(), 0, launch_.samples);
   inputs_.program = InputProgram(scene());
   MakeMarks();
 }
 
-// Through the pinned memory of a moment: constants go up once and may be larger than the staging.
+// From memory that is not pinned: they go up once, and pinning takes longer than that.
 void CudaWorkspace::UploadConstants() {
   std::vector<std::pair<float*, const std::vector<float>*>> uploads;
   for (std::size_t l = 0; l < constants_.size(); ++l) {
     const CudaLayerBuffers& layer = buffers_.layers[l];
     uploads.emplace_back(layer.bias, &constants_[l].bias);
-    uploads.emplace_back(layer.initial_voltage, &constants_[l].voltage);
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
       const TermConstants& term = constants_[l].terms[t];
       uploads.emplace_back(layer.terms[t].scale, &term.scale);
@@ -53,7 +55,33 @@ void CudaWorkspace::UploadConstants() {
       work_->Upload(to, values->data(), values->size() * sizeof(float));
     }
   }
+  UploadStart();
   work_->Wait();
+}
+
+void CudaWorkspace::SetStart(const RunSettings& settings) {
+  const RunSettings& now = run_.spec.settings;
+  if (settings.seed == now.seed && settings.initial_voltage == now.initial_voltage) {
+    return;
+  }
+  run_.SetStart(settings);
+  for (std::size_t l = 0; l < constants_.size(); ++l) {
+    constants_[l].voltage = StartVoltages(*run_.plan, run_.plan->layers[l], settings);
+  }
+  UploadStart();
+}
+
+// What is copied stays as it is until the batch has ended.
+void CudaWorkspace::UploadStart() {
+  seed_ = run_.spec.settings.seed.value_or(0);
+  if (buffers_.seed != nullptr) {
+    work_->Upload(buffers_.seed, &seed_, sizeof(seed_));
+  }
+  for (std::size_t l = 0; l < constants_.size(); ++l) {
+    if (float* const to = buffers_.layers[l].initial_voltage; to != nullptr) {
+      work_->Upload(to, constants_[l].voltage.data(), constants_[l].voltage.size() * sizeof(float));
+    }
+  }
 }
 
 void CudaWorkspace::MakeMarks() {
@@ -104,16 +132,29 @@ void CudaWorkspace::MakeRoom(std::size_t calls) {
 }
 
 void CudaWorkspace::RunPrepared(Prepared& prepared) {
-  const bool worth_it = prepared.has_run && prepared.program.size() <= kMostRecorded;
-  if (worth_it && prepared.recording == nullptr) {
-    prepared.recording = work_->Record(prepared.program);
-  }
+  RecordIfWorthIt(prepared);
   if (prepared.recording != nullptr) {
     work_->Replay(*prepared.recording);
   } else {
     work_->Run(prepared.program);
   }
   prepared.has_run = true;
+}
+
+// A graph is for speed alone: a program that does not become one still runs.
+void CudaWorkspace::RecordIfWorthIt(Prepared& prepared) {
+  const bool worth_it = prepared.has_run && prepared.program.size() <= kMostRecorded;
+  if (!worth_it || prepared.recording != nullptr || prepared.refused) {
+    return;
+  }
+  try {
+    prepared.recording = work_->Record(prepared.program);
+  } catch (const cuda::DeviceError& error) {
+    if (error.failure() != cuda::Failure::kRefused && error.failure() != cuda::Failure::kOutOfMemory) {
+      throw;
+    }
+    prepared.refused = true;
+  }
 }
 
 std::unique_ptr<CudaWorkspace> CudaWorkspacePool::Take(const std::string& key) {

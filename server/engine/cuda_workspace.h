@@ -27,7 +27,7 @@ struct CudaMarks {
 };
 
 // Everything one batch needs on a device: memory, constants, queues and the programs. Used again by later
-// batches of the same specification and size. One thread at a time.
+// batches of the same size and of the same specification but for their start. One thread at a time.
 class CudaWorkspace {
  public:
   // Throws cuda::DeviceError. All arguments but `spec` and `launch` outlive the workspace.
@@ -43,6 +43,8 @@ class CudaWorkspace {
   cuda::Queue& uploads() { return *uploads_; }
   cuda::Queue& downloads() { return *downloads_; }
   CudaMarks& marks() { return marks_; }
+  // Work: where neurons start and what is drawn from now on. Nothing is on its way.
+  void SetStart(const RunSettings& settings);
   // Until nothing is left to do.
   void WaitForAll();
   CudaScene scene() const { return {run_, launch_, buffers_, constants_}; }
@@ -64,6 +66,7 @@ class CudaWorkspace {
     cuda::Program program;
     std::unique_ptr<cuda::Recording> recording;
     bool has_run = false;
+    bool refused = false;  // to be recorded: always launched call by call
   };
 
   static constexpr std::size_t kMostChunks = 32;       // programs that are kept
@@ -71,17 +74,20 @@ class CudaWorkspace {
   static constexpr std::size_t kMostRecorded = 32768;  // longer programs take a graph longer than they save
 
   void UploadConstants();
+  void UploadStart();
   void MakeMarks();
   void MakeRoom(std::size_t calls);
   void RunPrepared(Prepared& prepared);
+  void RecordIfWorthIt(Prepared& prepared);
 
-  const CudaRun run_;
+  CudaRun run_;
   const CudaLaunchPlan launch_;
   cuda::Memory memory_;
   CudaBuffers buffers_;
   cuda::Memory pinned_;
   CudaStaging staging_;
   std::vector<LayerConstants> constants_;
+  std::uint64_t seed_ = 0;
   std::unique_ptr<cuda::Queue> work_, uploads_, downloads_;
   CudaMarks marks_;
   Prepared state_, inputs_;

@@ -88,13 +88,7 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
   }
   const double amplitude = plan.populations[Index(layer.population)].amplitude;
   constants.spike_height = static_cast<float>(amplitude / dt);
-  if (!HasVoltage(layer.model)) {
-    return constants;
-  }
-  const std::vector<double> voltages =
-      InitialVoltages(*plan.network, spec.settings.initial_voltage.value_or(layer.initial_voltage),
-                      layer.operation, layer.size, spec.settings.seed);
-  constants.voltage.assign(voltages.begin(), voltages.end());
+  constants.voltage = StartVoltages(plan, layer, spec.settings);
   return constants;
 }
 
@@ -103,6 +97,16 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
 ProbeRecorder::Filter RecorderFilter(const RequestProbe& probe, double dt_s) {
   return {probe.filter_tau_s.has_value(),
           probe.filter_tau_s ? DecayOf(Lowpass{*probe.filter_tau_s}, dt_s) : 0.0};
+}
+
+std::vector<float> StartVoltages(const Plan& plan, const Layer& layer, const RunSettings& settings) {
+  if (layer.kind != LayerKind::kNeuron || !HasVoltage(layer.model)) {
+    return {};
+  }
+  const std::vector<double> voltages =
+      InitialVoltages(*plan.network, settings.initial_voltage.value_or(layer.initial_voltage),
+                      layer.operation, layer.size, settings.seed);
+  return {voltages.begin(), voltages.end()};
 }
 
 std::vector<LayerConstants> MakeConstants(const Plan& plan, const SimulationSpec& spec) {

@@ -35,6 +35,9 @@ struct LayerConstants {
 // The filter of a request probe.
 ProbeRecorder::Filter RecorderFilter(const RequestProbe& probe, double dt_s);
 
+// What the neurons of a layer start from; empty where they have no voltage.
+std::vector<float> StartVoltages(const Plan& plan, const Layer& layer, const RunSettings& settings);
+
 // Constants of every layer of the plan for this run.
 std::vector<LayerConstants> MakeConstants(const Plan& plan, const SimulationSpec& spec);
 

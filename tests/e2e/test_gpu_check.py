@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 TESTS = """#!/bin/bash
-echo "$(basename $0) $*" >>"{calls}"
+echo "$(basename $0) $*${{GTEST_TOTAL_SHARDS:+ shard $GTEST_SHARD_INDEX of $GTEST_TOTAL_SHARDS}}" >>"{calls}"
 filter=${{*##*--gtest_filter=}}
 if [ "$(cat {state}/no-gpu 2>/dev/null)" ]; then
   echo "cuda_devices.h:52: Skipped"
@@ -24,13 +24,17 @@ if [ "$(cat {state}/no-gpu 2>/dev/null)" ]; then
 fi
 if [ -e "{state}/skip-$(basename $0)" ]; then echo "[  SKIPPED ] Gpu/One/Gpu1 (0 ms)"; fi
 if [ -e "{state}/hang-$(basename $0)" ]; then sleep 100; fi
-if [ -e "{state}/fail-$(basename $0)" ]; then echo "[  FAILED  ] Gpu/One/Gpu1"; exit 1; fi
+if [ -e "{state}/fail-$(basename $0)" ] && [ "${{GTEST_SHARD_INDEX:-0}}" = 0 ]; then
+  echo "[  FAILED  ] Gpu/One/Gpu1"
+  exit 1
+fi
 count=7
 [ "$filter" != 'On/Device.ReplaysWhatItRecorded/Gpu' ] || count=1
 echo "[  PASSED  ] $count tests."
 """
 BENCH = """#!/bin/bash
 echo "gpu_bench $*" >>"{calls}"
+if [ -e "{state}/stop-gpu_bench" ]; then echo '{{"rows": [{{"case": "a"}}]}}' >"$2"; exit 124; fi
 echo '{{"rows": [{{"case": "a"}}, {{"case": "b"}}]}}' >"$2"
 """
 SERVER = """#!/bin/bash
@@ -41,7 +45,17 @@ echo "listening on 127.0.0.1:1"
 for _ in $(seq 300); do sleep 0.1; done
 """
 SANITIZER = """#!/bin/bash
+if [ "$1" = --version ]; then
+  echo "NVIDIA (R) Compute Sanitizer"
+  echo "Version $(cat {state}/sanitizer-version 2>/dev/null || echo 2025.4.1.0) (build 1) (public-release)"
+  exit 0
+fi
 echo "sanitizer $*" >>"{calls}"
+if [ -e "{state}/refuse-sanitizer" ]; then
+  echo "========= COMPUTE-SANITIZER"
+  echo "========= Error: Device not supported."
+  exit 1
+fi
 while [ "${{1#--}}" != "$1" ]; do shift 2; done
 exec "$@"
 """
@@ -70,12 +84,15 @@ class Machine:
         path.write_text(text.format(calls=self.calls_file, state=self.folder / "state"))
         path.chmod(0o755)
 
-    def switch(self, name: str, on: bool = True) -> None:
+    def switch(self, name: str, on: bool = True, text: str = "on") -> None:
         path = self.folder / "state" / name
         if on:
-            path.write_text("on")
+            path.write_text(text)
         else:
             path.unlink()
+
+    def name_gpu(self, name: str) -> None:
+        self._write(self.folder / "path" / "nvidia-smi", f"#!/bin/bash\necho '{name}'\n")
 
     def check(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         """The exit status, and the report."""
@@ -93,6 +110,10 @@ class Machine:
         lines = self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
         self.calls_file.unlink(missing_ok=True)
         return lines
+
+
+def notes(report: dict[str, Any]) -> dict[str, str]:
+    return {part["part"]: part["note"] for part in report["parts"]}
 
 
 def states(report: dict[str, Any]) -> dict[str, str]:
@@ -117,13 +138,72 @@ def test_all_parts_ok_and_none_runs_twice(machine: Machine) -> None:
     assert any(call.startswith("cuda_parity_tests") for call in machine.calls())
 
 
-def test_other_programs_are_checked_anew(machine: Machine) -> None:
+@pytest.mark.parametrize("name", ["cuda_tests", "spikeserve-server"])
+def test_other_programs_are_checked_anew(machine: Machine, name: str) -> None:
     machine.check("unit")
     machine.calls()
-    with (machine.programs / "bin" / "cuda_tests").open("a") as program:
+    with (machine.programs / "bin" / name).open("a") as program:
         program.write("# another build\n")
     machine.check("unit")
     assert any("NetworksComeAndGo" in call for call in machine.calls())
+
+
+def test_another_gpu_is_checked_anew(machine: Machine) -> None:
+    machine.name_gpu("one")
+    machine.check("unit", "bench")
+    machine.calls()
+    machine.check("unit", "bench")
+    assert not any("NetworksComeAndGo" in call for call in machine.calls())
+    machine.name_gpu("another")
+    _, report = machine.check("unit")
+    assert any("NetworksComeAndGo" in call for call in machine.calls())
+    assert report["bench"] is None
+
+
+def test_parity_runs_in_several_processes(machine: Machine) -> None:
+    _, report = machine.check("parity")
+    shards = [call.split(" shard ")[1] for call in machine.calls() if " shard " in call]
+    count = min(8, len(os.sched_getaffinity(0)))
+    assert sorted(shards) == [f"{i} of {count}" for i in range(count)]
+    assert notes(report)["parity"] == f"{7 * count} tests passed"
+    machine.switch("fail-cuda_parity_tests")  # in one of them
+    status, report = machine.check("--fresh", "parity")
+    assert (status, states(report)["parity"]) == (1, "failed")
+
+
+def test_sanitizers_look_at_our_kernels_where_others_would_mislead(machine: Machine) -> None:
+    machine.check("memcheck", "racecheck", "synccheck", "initcheck")
+    calls = [call for call in machine.calls() if call.startswith("sanitizer")]
+    filtered = {call.split()[2] for call in calls if "--kernel-name kns=spikeserve" in call}
+    assert filtered == {"racecheck", "synccheck"}
+    assert len(calls) == 8
+
+
+def test_initcheck_leaves_out_cublas_before_it_sees_its_stores(machine: Machine) -> None:
+    machine.switch("sanitizer-version", text="2025.3.1.0")
+    status, report = machine.check("initcheck")
+    [call] = [call for call in machine.calls() if call.startswith("sanitizer")]
+    assert "cuda_tests" in call
+    assert call.endswith(":On/DigitProduct.*:On/Products.ColumnsOfDigits*:On/SelfTest.*")
+    assert status == 0
+    assert notes(report)["initcheck"] == (
+        "7 tests passed, none with cuBLAS: compute-sanitizer is 2025.3.1.0, not 2025.4"
+    )
+
+
+def test_says_why_the_sanitizer_does_not_work(machine: Machine) -> None:
+    machine.switch("refuse-sanitizer")
+    status, report = machine.check("memcheck")
+    assert status == 1
+    assert notes(report)["memcheck"] == "Error: Device not supported.; see memcheck.log"
+
+
+def test_a_benchmark_that_is_stopped_keeps_its_rows(machine: Machine) -> None:
+    machine.switch("stop-gpu_bench")  # as timeout does
+    status, report = machine.check("bench")
+    assert status == 1
+    assert notes(report)["bench"] == "stopped after 240 s: 1 rows in bench.json; see bench.log"
+    assert len(report["bench"]["rows"]) == 1
 
 
 def test_a_skipped_test_did_not_run(machine: Machine) -> None:

@@ -78,6 +78,24 @@ TEST_P(CudaRequests, EncodeInputs) {
   }
 }
 
+// Batches that differ in their start alone, one after the other in the same buffers.
+TEST_P(CudaRequests, StartFromOtherSeedsAndVoltages) {
+  for (engine::InputFormat& format : network_.spec.inputs) {
+    format.per_step = false;
+    format.encoding = RandomEncoding(EncodingKind::kPoisson);
+  }
+  engine::RunSettings& settings = network_.spec.settings;
+  const std::vector<std::optional<engine::InitialVoltage>> voltages = {
+      std::nullopt, engine::UniformVoltage{5}, engine::ConstantVoltage{0.25}, engine::ZeroVoltage{}};
+  for (const std::optional<std::uint64_t> seed : {std::optional<std::uint64_t>{}, {Seed()}, {~Seed()}}) {
+    for (const std::optional<engine::InitialVoltage>& voltage : voltages) {
+      settings.seed = seed;
+      settings.initial_voltage = voltage;
+      ExpectSameRuns();
+    }
+  }
+}
+
 TEST_P(CudaRequests, MixEncodedInputsWithOthers) {
   for (std::size_t i = 0; i < network_.spec.inputs.size(); i += 2) {
     network_.spec.inputs[i].per_step = false;

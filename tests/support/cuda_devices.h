@@ -56,7 +56,8 @@ class DeviceTest : public ::testing::TestWithParam<std::string> {
 
   template <typename T>
   T* Put(const std::vector<T>& values) {
-    T* const to = Make<T>(values.size());
+    memory_.emplace_back(*device_, values.size() * sizeof(T) + 1);
+    T* const to = reinterpret_cast<T*>(memory_.back().data());
     const cuda::Memory staging(*device_, values.size() * sizeof(T) + 1, true);
     std::memcpy(staging.data(), values.data(), values.size() * sizeof(T));
     queue_->Upload(to, staging.data(), values.size() * sizeof(T));
@@ -66,8 +67,7 @@ class DeviceTest : public ::testing::TestWithParam<std::string> {
   // Filled with bytes that are no number anybody would write.
   template <typename T>
   T* Make(std::size_t count) {
-    memory_.emplace_back(*device_, count * sizeof(T) + 1);
-    return reinterpret_cast<T*>(memory_.back().data());
+    return reinterpret_cast<T*>(Put(std::vector<std::byte>(count * sizeof(T), std::byte{0xa5})));
   }
   template <typename T>
   std::vector<T> Get(const T* from, std::size_t count) {

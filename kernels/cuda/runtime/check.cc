@@ -1,14 +1,11 @@
 #include "kernels/cuda/runtime/check.h"
 
-#include <mutex>
+#include <string>
 
 #include "kernels/cuda/runtime/device.h"
 
 namespace spikeserve::cuda {
 namespace {
-
-std::mutex lost_mu;
-std::string lost_reason;  // guarded by lost_mu
 
 Failure Classify(cudaError_t result) {
   switch (result) {
@@ -34,6 +31,7 @@ Failure Classify(cudaError_t result) {
     case cudaErrorECCUncorrectable:
     case cudaErrorNvlinkUncorrectable:
     case cudaErrorContained:
+    case cudaErrorContextIsDestroyed:
     case cudaErrorUnknown: return Failure::kLost;
     default: return Failure::kRefused;
   }
@@ -48,17 +46,13 @@ void CheckCuda(cudaError_t result, const char* what) {
   (void)cudaGetLastError();  // or the next check would find an error again that does not last
   const std::string message =
       std::string(what) + ": " + cudaGetErrorName(result) + " (" + cudaGetErrorString(result) + ")";
-  const Failure failure = Classify(result);
-  if (failure == Failure::kLost) {
-    const std::lock_guard lock(lost_mu);
-    lost_reason = lost_reason.empty() ? message : lost_reason;
-  }
-  throw DeviceError(failure, message);
+  throw DeviceError(Classify(result), message);
 }
 
-std::string LostReason() {
-  const std::lock_guard lock(lost_mu);
-  return lost_reason;
+void IgnoreCuda(cudaError_t result) {
+  if (result != cudaSuccess) {
+    (void)cudaGetLastError();
+  }
 }
 
 }  // namespace spikeserve::cuda

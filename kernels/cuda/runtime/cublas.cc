@@ -2,8 +2,11 @@
 
 #include <dlfcn.h>
 
+#include <mutex>
 #include <string>
 
+#include "kernels/cuda/runtime/capture_mutex.h"
+#include "kernels/cuda/runtime/check.h"
 #include "kernels/cuda/runtime/device.h"
 
 namespace spikeserve::cuda {
@@ -57,39 +60,37 @@ const Functions& Get() {
   return functions;
 }
 
-void Check(cublasStatus_t status, const char* what) {
-  if (status == CUBLAS_STATUS_ALLOC_FAILED) {
-    throw DeviceError(Failure::kOutOfMemory, std::string("cuBLAS ") + what + ": out of memory");
-  }
-  if (status != CUBLAS_STATUS_SUCCESS) {
-    throw DeviceError(Failure::kRefused,
-                      std::string("cuBLAS ") + what + ": status " + std::to_string(status));
-  }
-}
-
 }  // namespace
 
 const char* CublasProblem() { return Get().problem.c_str(); }
 
-Cublas::Cublas(cudaStream_t stream, void* workspace) {
+Cublas::Cublas(cudaStream_t stream, void* workspace) : stream_(stream) {
   const Functions& cublas = Get();
   if (!cublas.problem.empty()) {
     throw DeviceError(Failure::kUnavailable, cublas.problem);
   }
-  Check(cublas.create(&handle_), "create");
-  Check(cublas.set_stream(handle_, stream), "set stream");
-  Check(cublas.set_workspace(handle_, workspace, kWorkspaceBytes), "set workspace");
+  handle_.reset(Create());
+  Check(cublas.set_stream(handle_.get(), stream), "set stream");
+  Check(cublas.set_workspace(handle_.get(), workspace, kWorkspaceBytes), "set workspace");
   // Sums of parts must stay float32: the products are exact integers only there.
-  Check(cublas.set_math_mode(handle_,
+  Check(cublas.set_math_mode(handle_.get(),
                              static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH |
                                                        CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)),
         "set math mode");
 }
 
-Cublas::~Cublas() {
-  if (handle_ != nullptr) {
-    (void)Get().destroy(handle_);
-  }
+// Without memory for a handle cuBLAS says that it is not initialized.
+cublasHandle_t Cublas::Create() const {
+  const std::lock_guard lock(CaptureMutex());
+  cublasHandle_t handle = nullptr;
+  const cublasStatus_t status = Get().create(&handle);
+  Check(status == CUBLAS_STATUS_NOT_INITIALIZED ? CUBLAS_STATUS_ALLOC_FAILED : status, "create");
+  return handle;
+}
+
+void Cublas::Destroy::operator()(cublasHandle_t handle) const {
+  const std::lock_guard lock(CaptureMutex());
+  (void)Get().destroy(handle);
 }
 
 // cuBLAS counts by columns: its matrices are the transposes of ours.
@@ -97,11 +98,28 @@ void Cublas::Run(const DigitProduct& product) {
   const float one = 1.0F;
   const float zero = 0.0F;
   const auto columns = static_cast<int>(2 * product.width);
-  Check(Get().gemm(handle_, CUBLAS_OP_N, CUBLAS_OP_N, columns, static_cast<int>(product.rows),
+  Check(Get().gemm(handle_.get(), CUBLAS_OP_N, CUBLAS_OP_N, columns, static_cast<int>(product.rows),
                    static_cast<int>(product.depth), &one, product.digits, CUDA_R_16F, columns, product.cells,
                    CUDA_R_16F, static_cast<int>(product.stride), &zero, product.sums, CUDA_R_32F, columns,
                    CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
         "product");
+}
+
+// What broke the device, if it is broken: cuBLAS itself only says that it did not work.
+void Cublas::Check(cublasStatus_t status, const char* what) const {
+  if (status == CUBLAS_STATUS_SUCCESS) {
+    return;
+  }
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  CheckCuda(cudaStreamIsCapturing(stream_, &capture), what);
+  if (capture == cudaStreamCaptureStatusNone) {  // a stream that is captured must not be waited for
+    CheckCuda(cudaStreamSynchronize(stream_), what);
+  }
+  const std::string message = std::string("cuBLAS ") + what + ": ";
+  if (status == CUBLAS_STATUS_ALLOC_FAILED) {
+    throw DeviceError(Failure::kOutOfMemory, message + "out of memory");
+  }
+  throw DeviceError(Failure::kRefused, message + "status " + std::to_string(status));
 }
 
 }  // namespace spikeserve::cuda

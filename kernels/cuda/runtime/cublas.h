@@ -4,6 +4,8 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <memory>
+#include <type_traits>
 
 #include "kernels/cuda/digit_product.h"
 
@@ -16,19 +18,21 @@ class Cublas {
   static constexpr std::size_t kWorkspaceBytes = std::size_t{32}
                                                  << 20;  // what its documentation asks for on Hopper
 
-  // `workspace` holds kWorkspaceBytes of device memory; both outlive the handle. Throws DeviceError
-  // (kUnavailable).
+  // `workspace` holds kWorkspaceBytes of device memory; both outlive the handle. Throws DeviceError.
   Cublas(cudaStream_t stream, void* workspace);
-  ~Cublas();
-  Cublas(const Cublas&) = delete;
-  Cublas& operator=(const Cublas&) = delete;
 
   void Run(const DigitProduct& product);
 
-  cublasHandle_t handle() const { return handle_; }
-
  private:
-  cublasHandle_t handle_ = nullptr;
+  struct Destroy {
+    void operator()(cublasHandle_t handle) const;
+  };
+
+  cublasHandle_t Create() const;
+  void Check(cublasStatus_t status, const char* what) const;
+
+  const cudaStream_t stream_;
+  std::unique_ptr<std::remove_pointer_t<cublasHandle_t>, Destroy> handle_;
 };
 
 // Empty where cuBLAS can be opened, else why not.

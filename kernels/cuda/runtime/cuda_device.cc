@@ -2,12 +2,13 @@
 
 #include <cuda_runtime_api.h>
 
-#include <mutex>
 #include <string>
 
 #include "kernels/cuda/runtime/check.h"
 #include "kernels/cuda/runtime/cublas.h"
 #include "kernels/cuda/runtime/cuda_queue.h"
+#include "kernels/cuda/runtime/gpu.h"
+#include "kernels/cuda/runtime/self_test.h"
 
 namespace spikeserve::cuda {
 namespace {
@@ -18,10 +19,9 @@ constexpr int kOldestMajor = 7,
 // One GPU through the CUDA runtime.
 class CudaDevice final : public Device {
  public:
-  explicit CudaDevice(int index) : index_(index) {
-    CheckCuda(cudaSetDevice(index), "select device");
+  explicit CudaDevice(int index) : gpu_(index) {
     cudaDeviceProp properties{};
-    CheckCuda(cudaGetDeviceProperties(&properties, index), "read device properties");
+    gpu_.On([&] { CheckCuda(cudaGetDeviceProperties(&properties, index), "read device properties"); });
     name_ = properties.name;
     if (properties.major < kOldestMajor ||
         (properties.major == kOldestMajor && properties.minor < kOldestMinor)) {
@@ -35,65 +35,61 @@ class CudaDevice final : public Device {
     limits_.memory_bytes = static_cast<std::int64_t>(properties.totalGlobalMem);
     limits_.l2_bytes = properties.l2CacheSize;
     limits_.product_workspace_bytes = static_cast<std::int64_t>(Cublas::kWorkspaceBytes);
-    TryIt();
+    TestDevice(*this);
+    gpu_.health().SetWorks();
   }
 
   std::string name() const override { return name_; }
   const DeviceLimits& limits() const override { return limits_; }
 
   void* Allocate(std::size_t bytes) override {
-    Select();
-    void* memory = nullptr;
-    CheckCuda(cudaMalloc(&memory, bytes), "allocate device memory");
-    return memory;
+    return gpu_.On([&] {
+      void* memory = nullptr;
+      CheckCuda(cudaMalloc(&memory, bytes), "allocate device memory");
+      return memory;
+    });
   }
   void* AllocatePinned(std::size_t bytes) override {
-    Select();
-    void* memory = nullptr;
-    CheckCuda(cudaMallocHost(&memory, bytes), "allocate pinned memory");
-    return memory;
+    return gpu_.On([&] {
+      void* memory = nullptr;
+      CheckCuda(cudaMallocHost(&memory, bytes), "allocate pinned memory");
+      return memory;
+    });
   }
-  void Free(void* memory) noexcept override { (void)cudaFree(memory); }
-  void FreePinned(void* memory) noexcept override { (void)cudaFreeHost(memory); }
-  std::unique_ptr<Queue> NewQueue(QueueUse) override { return MakeCudaQueue(*this, index_); }
+  void Free(void* memory) noexcept override {
+    gpu_.Select();
+    IgnoreCuda(cudaFree(memory));
+  }
+  void FreePinned(void* memory) noexcept override {
+    gpu_.Select();
+    IgnoreCuda(cudaFreeHost(memory));
+  }
+  std::unique_ptr<Queue> NewQueue(QueueUse) override { return MakeCudaQueue(*this, gpu_); }
 
   std::int64_t free_bytes() const override {
-    Select();
-    std::size_t free = 0;
-    std::size_t total = 0;
-    CheckCuda(cudaMemGetInfo(&free, &total), "read free memory");
-    return static_cast<std::int64_t>(free);
+    return gpu_.On([&] {
+      std::size_t free = 0;
+      std::size_t total = 0;
+      CheckCuda(cudaMemGetInfo(&free, &total), "read free memory");
+      return static_cast<std::int64_t>(free);
+    });
   }
 
-  std::string broken() const override { return LostReason(); }
+  std::string broken() const override { return gpu_.health().lost(); }
 
  private:
-  void Select() const { CheckCuda(cudaSetDevice(index_), "select device"); }
-
-  // One kernel, there and back: a driver that is too old for this build shows itself here.
-  void TryIt() {
-    const std::unique_ptr<Queue> queue = NewQueue(QueueUse::kWork);
-    const Memory clock(*this, sizeof(std::int64_t));
-    const Memory copy(*this, sizeof(std::int64_t), true);
-    auto* device_clock = reinterpret_cast<std::int64_t*>(clock.data());
-    queue->Run({FillZero{clock.data(), clock.bytes()}, AdvanceClock{1, device_clock, 1}});
-    queue->Download(copy.data(), clock.data(), copy.bytes());
-    queue->Wait();
-    if (*reinterpret_cast<std::int64_t*>(copy.data()) != 1) {
-      throw DeviceError(Failure::kUnavailable, name_ + " runs kernels but gives wrong results");
-    }
-  }
-
-  const int index_;
   std::string name_;
   DeviceLimits limits_;
+  mutable Gpu gpu_;
 };
 
 }  // namespace
 
 int CudaDeviceCount() {
   int count = 0;
-  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+  const cudaError_t result = cudaGetDeviceCount(&count);
+  IgnoreCuda(result);
+  return result == cudaSuccess ? count : 0;
 }
 
 std::unique_ptr<Device> MakeCudaDevice(int index) {

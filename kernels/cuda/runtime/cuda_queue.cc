@@ -1,8 +1,11 @@
 #include "kernels/cuda/runtime/cuda_queue.h"
 
+#include <algorithm>
+#include <mutex>
 #include <optional>
 
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/runtime/capture_mutex.h"
 #include "kernels/cuda/runtime/cublas.h"
 #include "kernels/cuda/runtime/handles.h"
 
@@ -30,86 +33,111 @@ class CudaMark final : public Mark {
 // A stream, and a cuBLAS handle from the first product on.
 class CudaQueue final : public Queue {
  public:
-  CudaQueue(Device& device, int index) : device_(device), index_(index), stream_(MakeStream()) {}
-  ~CudaQueue() override { (void)cudaStreamSynchronize(stream_.get()); }
+  CudaQueue(Device& device, Gpu& gpu)
+      : device_(device), gpu_(gpu), stream_(gpu.On([] { return MakeStream(); })) {}
+  ~CudaQueue() override {
+    gpu_.Select();
+    IgnoreCuda(cudaStreamSynchronize(stream_.get()));
+  }
 
   void Run(const Program& program) override {
-    Select();
-    OpenCublas(program);
-    for (const Call& call : program) {
-      std::visit([this](const auto& work) { Issue(work); }, call);
-    }
+    gpu_.On([&] {
+      OpenCublas(program);
+      IssueAll(program);
+    });
+  }
+
+  void PrepareProducts() override {
+    gpu_.On([&] {
+      if (!cublas_) {
+        workspace_ = Memory(device_, Cublas::kWorkspaceBytes);
+        // Not all versions of initcheck see what cuBLAS stores there, and would report that it is read.
+        CheckCuda(cudaMemsetAsync(workspace_.data(), 0, Cublas::kWorkspaceBytes, stream_.get()), "clear");
+        cublas_.emplace(stream_.get(), workspace_.data());
+      }
+    });
   }
 
   std::unique_ptr<Recording> Record(const Program& program) override {
-    Select();
-    OpenCublas(program);  // allocates, which a capture must not
+    return gpu_.On([&]() -> std::unique_ptr<Recording> {
+      OpenCublas(program);  // allocates, which a capture must not
+      const Graph graph = Capture(program);
+      cudaGraphExec_t exec = nullptr;
+      CheckCuda(cudaGraphInstantiate(&exec, graph.get(), 0), "instantiate graph");
+      return std::make_unique<CudaRecording>(GraphExec(exec));
+    });
+  }
+
+  void Replay(Recording& recording) override {
+    gpu_.On([&] {
+      CheckCuda(cudaGraphLaunch(static_cast<CudaRecording&>(recording).exec(), stream_.get()),
+                "launch graph");
+    });
+  }
+
+  void Upload(void* to, const void* from, std::size_t bytes) override {
+    gpu_.On([&] {
+      CheckCuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_.get()), "copy to device");
+    });
+  }
+  void Download(void* to, const void* from, std::size_t bytes) override {
+    gpu_.On([&] {
+      CheckCuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_.get()), "copy from device");
+    });
+  }
+  void Wait() override {
+    gpu_.On([&] { CheckCuda(cudaStreamSynchronize(stream_.get()), "wait for device"); });
+  }
+
+  std::unique_ptr<Mark> NewMark() override {
+    return gpu_.On([] { return std::make_unique<CudaMark>(); });
+  }
+  void Set(Mark& mark) override {
+    gpu_.On(
+        [&] { CheckCuda(cudaEventRecord(static_cast<CudaMark&>(mark).event(), stream_.get()), "set mark"); });
+  }
+  void Await(const Mark& mark) override {
+    gpu_.On([&] {
+      CheckCuda(cudaStreamWaitEvent(stream_.get(), static_cast<const CudaMark&>(mark).event(), 0),
+                "await mark");
+    });
+  }
+  void WaitFor(const Mark& mark) override {
+    gpu_.On([&] {
+      CheckCuda(cudaEventSynchronize(static_cast<const CudaMark&>(mark).event()), "wait for mark");
+    });
+  }
+
+ private:
+  void OpenCublas(const Program& program) {
+    const bool has_products = std::any_of(program.begin(), program.end(), [](const Call& call) {
+      return std::holds_alternative<DigitProduct>(call);
+    });
+    if (has_products) {
+      PrepareProducts();
+    }
+  }
+
+  Graph Capture(const Program& program) {
+    const std::lock_guard lock(CaptureMutex());
     CheckCuda(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), "begin capture");
     cudaGraph_t raw = nullptr;
     try {
-      for (const Call& call : program) {
-        std::visit([this](const auto& work) { Issue(work); }, call);
-      }
+      IssueAll(program);
     } catch (...) {
-      (void)cudaStreamEndCapture(stream_.get(), &raw);
+      IgnoreCuda(cudaStreamEndCapture(stream_.get(), &raw));  // which says once more that it failed
       const Graph dropped(raw);
       throw;
     }
     CheckCuda(cudaStreamEndCapture(stream_.get(), &raw), "end capture");
-    const Graph graph(raw);
-    cudaGraphExec_t exec = nullptr;
-    CheckCuda(cudaGraphInstantiate(&exec, graph.get(), 0), "instantiate graph");
-    return std::make_unique<CudaRecording>(GraphExec(exec));
+    return Graph(raw);
   }
 
-  void Replay(Recording& recording) override {
-    Select();
-    CheckCuda(cudaGraphLaunch(static_cast<CudaRecording&>(recording).exec(), stream_.get()), "launch graph");
-  }
-
-  void Upload(void* to, const void* from, std::size_t bytes) override {
-    Select();
-    CheckCuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_.get()), "copy to device");
-  }
-  void Download(void* to, const void* from, std::size_t bytes) override {
-    Select();
-    CheckCuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_.get()), "copy from device");
-  }
-  void Wait() override {
-    Select();
-    CheckCuda(cudaStreamSynchronize(stream_.get()), "wait for device");
-  }
-
-  std::unique_ptr<Mark> NewMark() override {
-    Select();
-    return std::make_unique<CudaMark>();
-  }
-  void Set(Mark& mark) override {
-    Select();
-    CheckCuda(cudaEventRecord(static_cast<CudaMark&>(mark).event(), stream_.get()), "set mark");
-  }
-  void Await(const Mark& mark) override {
-    Select();
-    CheckCuda(cudaStreamWaitEvent(stream_.get(), static_cast<const CudaMark&>(mark).event(), 0),
-              "await mark");
-  }
-  void WaitFor(const Mark& mark) override {
-    Select();
-    CheckCuda(cudaEventSynchronize(static_cast<const CudaMark&>(mark).event()), "wait for mark");
-  }
-
- private:
-  void Select() const { CheckCuda(cudaSetDevice(index_), "select device"); }
-
-  void OpenCublas(const Program& program) {
+  void IssueAll(const Program& program) {
     for (const Call& call : program) {
-      if (!cublas_ && std::holds_alternative<DigitProduct>(call)) {
-        workspace_ = Memory(device_, Cublas::kWorkspaceBytes);
-        cublas_.emplace(stream_.get(), workspace_.data());
-      }
+      std::visit([this](const auto& work) { Issue(work); }, call);
     }
   }
-
   template <typename Work>
   void Issue(const Work& work) {
     Launch(work, stream_.get());
@@ -124,7 +152,7 @@ class CudaQueue final : public Queue {
   }
 
   Device& device_;
-  const int index_;
+  Gpu& gpu_;
   const Stream stream_;
   Memory workspace_;
   std::optional<Cublas> cublas_;  // behind the stream and the workspace, which it uses
@@ -132,9 +160,8 @@ class CudaQueue final : public Queue {
 
 }  // namespace
 
-std::unique_ptr<Queue> MakeCudaQueue(Device& device, int index) {
-  CheckCuda(cudaSetDevice(index), "select device");
-  return std::make_unique<CudaQueue>(device, index);
+std::unique_ptr<Queue> MakeCudaQueue(Device& device, Gpu& gpu) {
+  return std::make_unique<CudaQueue>(device, gpu);
 }
 
 }  // namespace spikeserve::cuda

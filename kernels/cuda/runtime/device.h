@@ -59,10 +59,14 @@ class Queue {
  public:
   virtual ~Queue() = default;
   virtual void Run(const Program& program) = 0;
-  // `program`'s pointers must stay valid as long as the recording.
+  // Takes now what the first DigitProduct would take, which may be memory.
+  virtual void PrepareProducts() = 0;
+  // `program`'s pointers must stay valid as long as the recording. Where it fails with kRefused or
+  // kOutOfMemory, Run still works.
   virtual std::unique_ptr<Recording> Record(const Program& program) = 0;
   virtual void Replay(Recording& recording) = 0;
-  // Between device memory and pinned memory, which must live until Wait.
+  // Between device memory and the host's, which must live until Wait. Only pinned memory is copied beside
+  // other work.
   virtual void Upload(void* to, const void* from, std::size_t bytes) = 0;
   virtual void Download(void* to, const void* from, std::size_t bytes) = 0;
   virtual void Wait() = 0;

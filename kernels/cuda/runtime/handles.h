@@ -17,7 +17,7 @@ class Owned {
   explicit Owned(Handle handle) : handle_(handle) {}
   ~Owned() {
     if (handle_ != nullptr) {
-      (void)kDestroy(handle_);
+      IgnoreCuda(kDestroy(handle_));
     }
   }
   Owned(Owned&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}

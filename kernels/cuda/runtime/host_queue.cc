@@ -70,6 +70,7 @@ class HostQueue final : public Queue {
   void Run(const Program& program) override {
     line_->Put([program] { RunAll(program); });
   }
+  void PrepareProducts() override {}
   std::unique_ptr<Recording> Record(const Program& program) override {
     return std::make_unique<HostRecording>(program);
   }

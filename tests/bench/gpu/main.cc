@@ -1,13 +1,17 @@
 // The GPU benchmark: what the card can do, then the engine on it against the per-step design, case by case. A
 // case whose bytes are not those of the CPU prints no time.
 //   gpu_bench [--case NAME] [--json FILE] [--repetitions N]
+// FILE has every row as soon as it is measured; those that it has already, of the same card, are not measured
+// again.
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/cuda/runtime/cuda_device.h"
@@ -16,6 +20,7 @@
 #include "tests/bench/gpu/cases.h"
 #include "tests/bench/gpu/ceilings.h"
 #include "tests/bench/gpu/per_step.h"
+#include "tests/bench/gpu/report.h"
 #include "tests/support/cuda_backends.h"
 #include "tests/support/random.h"
 #include "tests/support/reading_bytes.h"
@@ -27,7 +32,8 @@ using engine::Index;
 using testing::Sample;
 
 constexpr std::int64_t kGateSamples = 2;
-constexpr int kManyRuns = 100;
+constexpr int kManyRuns = 100, kLeastRuns = 7;
+constexpr double kMostSeconds = 4;      // for all runs of one kind of one row, beyond the least
 constexpr double kPerStepBytes = 24e9;  // of memory that the per-step design may take
 
 struct Options {
@@ -36,30 +42,16 @@ struct Options {
   int repetitions = 7;
 };
 
-struct Row {
-  std::string name, mode;
-  std::int64_t batch = 0, steps = 0;
-  bool correct = false;
-  double kernels_s = 0;               // inputs on the device, answers on the device
-  double engine_s = 0;                // from the caller's memory and back
-  double slow_s = 0;                  // the same, 99 of 100 times faster than this
-  double neuron_steps = 0, macs = 0;  // per second of kernels_s: all that a dense simulator would do
-  double floor_s = 0;                 // what the binding ceiling allows
-  std::string binding;
-  double per_step_fp32_s = 0, per_step_tf32_s = 0;  // 0: not run
-  double forward_s = 0;                             // one float32 pass of the network, likewise
-  double same_class = 0;  // share of samples with the class of the per-step design in float32
-};
-
 double Since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// In order, without the first two.
+// In order, without the first two: `most` of them, or fewer where they take long.
 template <typename Body>
-std::vector<double> WallTimes(int repetitions, Body body) {
+std::vector<double> WallTimes(int most, Body body) {
+  const auto begin = std::chrono::steady_clock::now();
   std::vector<double> times;
-  for (int i = 0; i < repetitions + 2; ++i) {
+  for (int i = 0; i < most + 2 && (i < kLeastRuns + 2 || Since(begin) < kMostSeconds); ++i) {
     const auto start = std::chrono::steady_clock::now();
     body();
     if (i >= 2) {
@@ -72,7 +64,8 @@ std::vector<double> WallTimes(int repetitions, Body body) {
 
 template <typename Body>
 double MedianWall(int repetitions, Body body) {
-  return WallTimes(repetitions, body)[Index(repetitions / 2)];
+  const std::vector<double> times = WallTimes(repetitions, body);
+  return times[times.size() / 2];
 }
 
 engine::SimulationSpec SpecOf(const Case& one) {
@@ -102,8 +95,8 @@ class CaseRun {
     correct_ = IsCorrect();
   }
 
-  Row Run(std::int64_t batch) {
-    Row row;
+  GpuRow Run(std::int64_t batch) {
+    GpuRow row;
     row.name = case_.name;
     row.batch = batch;
     row.steps = case_.steps;
@@ -117,6 +110,7 @@ class CaseRun {
     const std::vector<double> times = WallTimes(kManyRuns, [&] { Outputs(inputs); });
     row.engine_s = times[times.size() / 2];
     row.slow_s = times[times.size() * 99 / 100];
+    row.engine_runs = static_cast<std::int64_t>(times.size());
     SetFloor(batch, row);
     if (IsChain() && PerStepBytes(batch) < kPerStepBytes) {
       RunPerStep(inputs, row);
@@ -179,7 +173,7 @@ class CaseRun {
            kRuns;
   }
 
-  void SetFloor(std::int64_t batch, Row& row) const {
+  void SetFloor(std::int64_t batch, GpuRow& row) const {
     const Work work = CountWork(plan_, case_.steps);
     const auto samples = static_cast<double>(batch);
     row.neuron_steps = samples * work.neuron_steps / row.kernels_s;
@@ -218,7 +212,7 @@ class CaseRun {
     return bytes;
   }
 
-  void RunPerStep(const std::vector<engine::SampleInputs>& inputs, Row& row) {
+  void RunPerStep(const std::vector<engine::SampleInputs>& inputs, GpuRow& row) {
     const auto batch = static_cast<std::int64_t>(inputs.size());
     const std::vector<engine::LayerConstants> constants = engine::MakeConstants(plan_, spec_);
     const std::vector<float> values(values_.begin(), values_.begin() + batch * plan_.populations[0].size);
@@ -261,57 +255,6 @@ class CaseRun {
   bool correct_ = false;
 };
 
-void Print(const Row& row) {
-  if (!row.correct) {
-    std::printf("%-20s batch %5ld  WRONG: bytes differ from the CPU's, no time\n", row.name.c_str(),
-                static_cast<long>(row.batch));
-    return;
-  }
-  std::printf("%-20s batch %5ld  kernels %10.1f us  engine %10.1f us (p99 %.1f)  %12.0f inf/s",
-              row.name.c_str(), static_cast<long>(row.batch), row.kernels_s * 1e6, row.engine_s * 1e6,
-              row.slow_s * 1e6, static_cast<double>(row.batch) / row.kernels_s);
-  std::printf("  %9.3g neuron steps/s  %9.3g MAC/s  %5.1f %% of %-14s", row.neuron_steps, row.macs,
-              100 * row.floor_s / row.kernels_s, row.binding.c_str());
-  if (row.per_step_fp32_s > 0) {
-    std::printf("  per step: fp32 x%.1f, TF32 x%.1f, same class %.1f %%  price of time %.2f",
-                row.per_step_fp32_s / row.kernels_s, row.per_step_tf32_s / row.kernels_s,
-                100 * row.same_class, row.kernels_s / row.forward_s);
-  }
-  std::printf("\n");
-  std::fflush(stdout);
-}
-
-void WriteJson(const std::string& path, const Ceilings& ceilings, const std::vector<Row>& rows) {
-  std::FILE* file = std::fopen(path.c_str(), "w");
-  if (file == nullptr) {
-    throw std::runtime_error("cannot write " + path);
-  }
-  std::fprintf(file, "{\"device\": \"%s\", \"ceilings\": {", ceilings.device.c_str());
-  const char* comma = "";
-  for (const Line& line : LinesOf(ceilings)) {
-    std::fprintf(file, "%s\"%s (%s)\": %.6g", comma, line.name.c_str(), line.unit.c_str(), line.value);
-    comma = ", ";
-  }
-  std::fprintf(file, "},\n \"rows\": [");
-  comma = "";
-  for (const Row& row : rows) {
-    std::fprintf(
-        file,
-        "%s\n  {\"case\": \"%s\", \"mode\": \"%s\", \"path\": \"cublas-digits\", \"backend\": \"cuda\", "
-        "\"steps\": %ld, \"batch\": %ld, \"correct\": %s, \"kernels_s\": %.6g, \"engine_s\": %.6g, "
-        "\"engine_p99_s\": %.6g, \"neuron_steps_per_second\": %.6g, \"macs_per_second\": %.6g, "
-        "\"inferences_per_second\": %.6g, \"floor_s\": %.6g, \"binding\": \"%s\", \"per_step_fp32_s\": %.6g, "
-        "\"per_step_tf32_s\": %.6g, \"forward_s\": %.6g, \"same_class\": %.4f}",
-        comma, row.name.c_str(), row.mode.c_str(), static_cast<long>(row.steps), static_cast<long>(row.batch),
-        row.correct ? "true" : "false", row.kernels_s, row.engine_s, row.slow_s, row.neuron_steps, row.macs,
-        row.correct ? static_cast<double>(row.batch) / row.kernels_s : 0, row.floor_s, row.binding.c_str(),
-        row.per_step_fp32_s, row.per_step_tf32_s, row.forward_s, row.same_class);
-    comma = ",";
-  }
-  std::fprintf(file, "\n]}\n");
-  std::fclose(file);
-}
-
 Options Parse(int count, char** words) {
   Options options;
   for (int i = 1; i + 1 < count; i += 2) {
@@ -326,28 +269,62 @@ Options Parse(int count, char** words) {
   return options;
 }
 
+Ceilings ShowCeilings(GpuReport& report) {
+  const Ceilings ceilings = MeasureCeilings();
+  nlohmann::json json;
+  for (const Line& line : LinesOf(ceilings)) {
+    std::printf("  %-14s %10.2f %s\n", line.name.c_str(), line.value, line.unit.c_str());
+    json[line.name + " (" + line.unit + ")"] = line.value;
+  }
+  report.SetCeilings(std::move(json));
+  return ceilings;
+}
+
+// Whether all of them are right.
+bool RunBatches(const Case& one, const std::vector<std::int64_t>& batches, const Ceilings& ceilings,
+                const Options& options, GpuReport& report) {
+  CaseRun run(one, ceilings, options);
+  bool correct = true;
+  for (const std::int64_t batch : batches) {
+    const GpuRow row = run.Run(batch);
+    report.Add(row);
+    Print(row);
+    correct = correct && row.correct;
+  }
+  return correct;
+}
+
+// Whether all cases ran and are right. One that fails does not keep the others from running.
+bool RunCases(const Options& options, GpuReport& report) {
+  std::optional<Ceilings> ceilings;
+  bool correct = true;
+  for (const Case& one : MakeCases(options.only)) {
+    const std::vector<std::int64_t> missing = report.Missing(one.name, one.batches);
+    if (missing.empty()) {
+      continue;
+    }
+    if (!ceilings) {
+      ceilings = ShowCeilings(report);
+    }
+    try {
+      correct = RunBatches(one, missing, *ceilings, options, report) && correct;
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "gpu_bench: %s: %s\n", one.name.c_str(), error.what());
+      correct = false;
+    }
+  }
+  return correct;
+}
+
 int Main(const Options& options) {
   if (cuda::CudaDeviceCount() == 0) {
     std::printf("gpu_bench: no GPU, nothing measured\n");
     return 77;
   }
-  const Ceilings ceilings = MeasureCeilings();
-  std::printf("%s\n", ceilings.device.c_str());
-  for (const Line& line : LinesOf(ceilings)) {
-    std::printf("  %-14s %10.2f %s\n", line.name.c_str(), line.value, line.unit.c_str());
-  }
-  std::vector<Row> rows;
-  for (const Case& one : MakeCases(options.only)) {
-    CaseRun run(one, ceilings, options);
-    for (const std::int64_t batch : one.batches) {
-      rows.push_back(run.Run(batch));
-      Print(rows.back());
-    }
-  }
-  if (!options.json.empty()) {
-    WriteJson(options.json, ceilings, rows);
-  }
-  return std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.correct; }) ? 0 : 1;
+  const std::string device = cuda::MakeCudaDevice(0)->name();
+  std::printf("%s\n", device.c_str());
+  GpuReport report(options.json, device);
+  return RunCases(options, report) ? 0 : 1;
 }
 
 }  // namespace

@@ -100,6 +100,13 @@ class PerStepRun final : public PerStep {
       stages_.push_back(MakeStage(plan, l, constants[l], source));
       source = stages_.back().emitted;
     }
+    // What was cleared and copied so far is not in the order of the stream, and what is captured has to have
+    // run: its kernels are loaded then.
+    cuda::CheckCuda(cudaDeviceSynchronize(), "wait for device");
+    for (const Stage& stage : stages_) {
+      Issue(stage);
+    }
+    cuda::CheckCuda(cudaStreamSynchronize(stream_.get()), "wait for device");
     Capture();
   }
   ~PerStepRun() override { (void)cublasDestroy(blas_); }

@@ -18,7 +18,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +182,7 @@ def measure_batch(
     return {"seconds": time_s, "inferences_per_second": x.shape[0] / time_s}
 
 
-def measure(name: str, options: argparse.Namespace) -> list[dict[str, object]]:
+def measure(name: str, options: argparse.Namespace) -> Iterator[dict[str, object]]:
     """One row per way to run the case and batch."""
     shape, blocks, steps, batches = CASES[name]
     paths = ["pytorch-eager", "pytorch-compiled", "spikingjelly"]
@@ -192,14 +192,11 @@ def measure(name: str, options: argparse.Namespace) -> list[dict[str, object]]:
         paths.remove("spikingjelly")
     torch.manual_seed(7)
     layers = layers_of(shape, blocks).to(options.device)
-    rows: list[dict[str, object]] = []
     for path in paths:
         for batch in batches:
             x = torch.rand(batch, *shape, device=options.device)
             row: dict[str, object] = {"case": name, "path": path, "steps": steps, "batch": batch}
-            rows.append(row | measure_batch(path, layers, x, steps, options.repetitions))
-            print(json.dumps(rows[-1]), flush=True)
-    return rows
+            yield row | measure_batch(path, layers, x, steps, options.repetitions)
 
 
 def main() -> int:
@@ -216,11 +213,14 @@ def main() -> int:
         print("pytorch_peers: PyTorch sees no GPU, nothing measured")
         return 77
     names = [options.case] if options.case else list(CASES)
-    rows = [row for name in names for row in measure(name, options)]
-    if options.json:
-        device = torch.cuda.get_device_name() if options.device == "cuda" else "cpu"
-        report = {"device": device, "pytorch": torch.__version__, "rows": rows}
-        options.json.write_text(json.dumps(report, indent=1))
+    device = torch.cuda.get_device_name() if options.device == "cuda" else "cpu"
+    rows: list[dict[str, object]] = []
+    for row in (row for name in names for row in measure(name, options)):
+        print(json.dumps(row), flush=True)
+        rows.append(row)
+        if options.json:  # with every row: a run that is cut off leaves what it has
+            report = {"device": device, "pytorch": torch.__version__, "rows": rows}
+            options.json.write_text(json.dumps(report, indent=1))
     return 0 if any("seconds" in row for row in rows) else 1
 
 

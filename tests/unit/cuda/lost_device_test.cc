@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/support/cuda_backends.h"
+#include "tests/support/forwarding_device.h"
 #include "tests/support/random_network.h"
 #include "tests/support/reading_bytes.h"
 #include "tests/support/run.h"
@@ -20,33 +21,41 @@ using engine::Mode;
 
 // What the device of a test does next; none: it works.
 struct Fault {
-  std::optional<cuda::Failure> run, pinned;
-  std::string lost;  // once set, stays
+  std::optional<cuda::Failure> run, record, pinned;
+  int records = 0;        // programs that were to be recorded
+  int prepared = 0;       // queues that were to be made ready for products
+  int products_fail = 0;  // how many of the next ones find no memory
+  std::string lost;       // once set, stays
 };
 
-// The queue of a host device, which fails when it is told to.
-class FaultyQueue final : public cuda::Queue {
+// A queue that fails when it is told to.
+class FaultyQueue final : public ForwardingQueue {
  public:
-  FaultyQueue(std::unique_ptr<cuda::Queue> queue, Fault& fault) : queue_(std::move(queue)), fault_(fault) {}
+  FaultyQueue(std::unique_ptr<cuda::Queue> queue, Fault& fault)
+      : ForwardingQueue(std::move(queue)), fault_(fault) {}
 
   void Run(const cuda::Program& program) override {
     Check();
-    queue_->Run(program);
+    ForwardingQueue::Run(program);
+  }
+  void PrepareProducts() override {
+    ++fault_.prepared;
+    if (fault_.products_fail > 0) {
+      --fault_.products_fail;
+      throw cuda::DeviceError(cuda::Failure::kOutOfMemory, "cuBLAS create: failed");
+    }
   }
   std::unique_ptr<cuda::Recording> Record(const cuda::Program& program) override {
-    return queue_->Record(program);
+    ++fault_.records;
+    if (fault_.record) {
+      throw cuda::DeviceError(*fault_.record, "end capture: failed");
+    }
+    return ForwardingQueue::Record(program);
   }
   void Replay(cuda::Recording& recording) override {
     Check();
-    queue_->Replay(recording);
+    ForwardingQueue::Replay(recording);
   }
-  void Upload(void* to, const void* from, std::size_t bytes) override { queue_->Upload(to, from, bytes); }
-  void Download(void* to, const void* from, std::size_t bytes) override { queue_->Download(to, from, bytes); }
-  void Wait() override { queue_->Wait(); }
-  std::unique_ptr<cuda::Mark> NewMark() override { return queue_->NewMark(); }
-  void Set(cuda::Mark& mark) override { queue_->Set(mark); }
-  void Await(const cuda::Mark& mark) override { queue_->Await(mark); }
-  void WaitFor(const cuda::Mark& mark) override { queue_->WaitFor(mark); }
 
  private:
   void Check() const {
@@ -56,51 +65,50 @@ class FaultyQueue final : public cuda::Queue {
     }
   }
 
-  const std::unique_ptr<cuda::Queue> queue_;
   Fault& fault_;
 };
 
-class FaultyDevice final : public cuda::Device {
+class FaultyDevice final : public ForwardingDevice {
  public:
-  explicit FaultyDevice(Fault& fault) : host_(SmallLimits()), fault_(fault) {}
+  explicit FaultyDevice(Fault& fault)
+      : ForwardingDevice(SmallLimits(),
+                         [&fault](std::unique_ptr<cuda::Queue> queue) {
+                           return std::make_unique<FaultyQueue>(std::move(queue), fault);
+                         }),
+        fault_(fault) {}
 
   std::string name() const override { return "Faulty"; }
-  const cuda::DeviceLimits& limits() const override { return host_.limits(); }
-  void* Allocate(std::size_t bytes) override { return host_.Allocate(bytes); }
   void* AllocatePinned(std::size_t bytes) override {
     if (fault_.pinned) {
       throw cuda::DeviceError(*fault_.pinned, "allocate pinned memory: failed");
     }
-    return host_.AllocatePinned(bytes);
+    return ForwardingDevice::AllocatePinned(bytes);
   }
-  void Free(void* memory) noexcept override { host_.Free(memory); }
-  void FreePinned(void* memory) noexcept override { host_.FreePinned(memory); }
-  std::unique_ptr<cuda::Queue> NewQueue(cuda::QueueUse use) override {
-    return std::make_unique<FaultyQueue>(host_.NewQueue(use), fault_);
-  }
-  std::int64_t free_bytes() const override { return host_.free_bytes(); }
   std::string broken() const override { return fault_.lost; }
 
  private:
-  cuda::HostDevice host_;
   Fault& fault_;
 };
 
 class LostDevice : public ::testing::Test {
  protected:
-  LostDevice() : random_(MakeRandomNetwork(4)), samples_(RandomSamples(random_, 2, 1)) {
+  LostDevice() : random_(MakeRandomNetwork(2)), samples_(RandomSamples(random_, 2, 1)) {
     loaded_.backend =
         std::make_unique<engine::CudaBackend>(OneDevice(std::make_unique<FaultyDevice>(fault_)), MakeCpu());
-    loaded_.network = LoadOn(*loaded_.backend, random_.definition, Mode::kExact);
+    LoadAnew();
   }
 
-  Result<std::unique_ptr<engine::Simulation>> Start() {
-    return loaded_.network->NewSimulation(random_.spec, InputsOf(samples_));
+  void LoadAnew() { loaded_.network = LoadOn(*loaded_.backend, random_.definition, Mode::kExact); }
+
+  Result<std::unique_ptr<engine::Simulation>> Start() { return Start(random_.spec); }
+  Result<std::unique_ptr<engine::Simulation>> Start(const engine::SimulationSpec& spec) {
+    return loaded_.network->NewSimulation(spec, InputsOf(samples_));
   }
   // Of a batch from its start to its end.
-  Status RunBatch() {
-    auto simulation = Start();
-    return simulation.ok() ? simulation.value()->Advance(random_.spec.settings.steps) : simulation.status();
+  Status RunBatch() { return RunBatch(random_.spec); }
+  Status RunBatch(const engine::SimulationSpec& spec) {
+    auto simulation = Start(spec);
+    return simulation.ok() ? simulation.value()->Advance(spec.settings.steps) : simulation.status();
   }
 
   Fault fault_;
@@ -130,6 +138,64 @@ TEST_F(LostDevice, ARefusedCallFailsOneBatchAlone) {
   EXPECT_EQ(RunBatch().code(), StatusCode::kInternal);
   fault_.run.reset();
   EXPECT_TRUE(loaded_.backend->Health().ok());
+  EXPECT_TRUE(RunBatch().ok());
+}
+
+// What no graph can be made of is launched call by call, with the same results, and is not tried again.
+TEST_F(LostDevice, RunsWithoutGraphsWhereNoneCanBeMade) {
+  const std::vector<std::optional<cuda::Failure>> failures = {std::nullopt, cuda::Failure::kRefused,
+                                                              cuda::Failure::kOutOfMemory};
+  std::vector<std::string> bytes;
+  std::vector<int> records;
+  for (const std::optional<cuda::Failure>& failure : failures) {
+    LoadAnew();
+    fault_.records = 0;
+    fault_.record = failure;
+    for (int batch = 0; batch < 4; ++batch) {
+      const engine::Reading reading = Simulate(loaded_, random_.spec, samples_);
+      bytes.push_back(ReadingBytes(reading, 0) + ReadingBytes(reading, 1));
+    }
+    records.push_back(fault_.records);
+  }
+  EXPECT_EQ(bytes, std::vector<std::string>(bytes.size(), bytes.front()));
+  EXPECT_GT(records.front(), 0);
+  EXPECT_EQ(records, std::vector<int>(records.size(), records.front()));
+  EXPECT_TRUE(loaded_.backend->Health().ok());
+}
+
+TEST_F(LostDevice, ADeviceThatIsLostWhileItRecordsIsLost) {
+  ASSERT_TRUE(RunBatch().ok());
+  fault_.record = cuda::Failure::kLost;
+  EXPECT_EQ(RunBatch().code(), StatusCode::kUnavailable);
+}
+
+// Where a batch starts is no reason to make another workspace.
+TEST_F(LostDevice, BatchesOfOtherSeedsShareAWorkspace) {
+  engine::SimulationSpec spec = random_.spec;
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    spec.settings.seed = seed;
+    EXPECT_TRUE(RunBatch(spec).ok());
+    spec.settings.initial_voltage = engine::UniformVoltage{seed};
+    EXPECT_TRUE(RunBatch(spec).ok());
+  }
+  EXPECT_EQ(fault_.prepared, 1);
+}
+
+// Memory that products lack is found like any other: idle workspaces are given up first.
+TEST_F(LostDevice, IdleWorkspacesMakeRoomForProducts) {
+  engine::SimulationSpec other = random_.spec;
+  other.statistics = !other.statistics;
+  ASSERT_TRUE(RunBatch().ok());
+  ASSERT_TRUE(RunBatch().ok());
+  ASSERT_EQ(fault_.prepared, 1);
+  fault_.products_fail = 1;
+  EXPECT_TRUE(RunBatch(other).ok());
+  EXPECT_EQ(fault_.prepared, 3);
+  EXPECT_TRUE(RunBatch().ok());
+  EXPECT_EQ(fault_.prepared, 4) << "the first workspace was kept";
+  LoadAnew();
+  fault_.products_fail = 2;
+  EXPECT_EQ(RunBatch().code(), StatusCode::kResourceExhausted);
   EXPECT_TRUE(RunBatch().ok());
 }
 

@@ -116,7 +116,7 @@ class Neurons : public DeviceTest {
     scan.samples = kSamples;
     scan.size = kSize;
     scan.kind = CudaKindOf(layer);
-    scan.neurons = engine::CudaNeuronsOf(layer, constants, Spec());
+    scan.neurons = engine::CudaNeuronsOf(layer, constants);
     scan.bias = Put(bias);
     std::vector<float> starts;
     for (std::int64_t sample = 0; sample < kSamples; ++sample) {
@@ -129,6 +129,7 @@ class Neurons : public DeviceTest {
     }
     scan.clock = clock_ = Put(std::vector<std::int64_t>(kSamples, 0));
     scan.sample_index = Put(kPlaces);
+    scan.seed = Put(std::vector<std::uint64_t>{*Spec().settings.seed});
     scan.failed = Put(std::vector<std::int32_t>(kSamples, cuda::kNotFailed));
     scan.sample_spikes = Put(std::vector<std::int64_t>(kSamples, 0));
     scan.neuron_spikes = Put(std::vector<std::int64_t>(kNeurons, 0));
