@@ -57,9 +57,10 @@ Result<engine::Readout> DecodeReadout(const v1::SimulateRequest& request, const 
 Result<engine::InitialVoltage> DecodeRunVoltage(const v1::InitialVoltage& message) {
   Problems problems;
   const std::optional<engine::InitialVoltage> voltage = DecodeVoltage(message, "initial_voltage", problems);
-  if (!voltage) return InvalidArgument(problems.front());
-  if (std::holds_alternative<engine::TensorVoltage>(*voltage)) {
-    return InvalidArgument("initial_voltage: got a tensor, allowed in a request: zero, constant, uniform");
+  if (!voltage || std::holds_alternative<engine::TensorVoltage>(*voltage)) {
+    return InvalidArgument(Join("initial_voltage: got ",
+                                voltage ? "a tensor" : "no kind that this server knows",
+                                ", allowed in a request: zero, constant, uniform"));
   }
   const auto* constant = std::get_if<engine::ConstantVoltage>(&*voltage);
   if (constant != nullptr && !(std::abs(constant->value) <= kMaxVoltage)) {

@@ -211,7 +211,7 @@ TEST_F(SimulateTest, RefusesSettingsOutOfRange) {
         r.mutable_readout()->set_skip_steps(-1);
       },
       "readout.skip_steps: got -1, allowed 0..9");
-  ExpectRefused([](auto& r) { r.mutable_initial_voltage(); }, "initial_voltage: is present, but of no kind");
+  ExpectRefused([](auto& r) { r.mutable_initial_voltage(); }, "initial_voltage: got no kind");
   ExpectRefused([](auto& r) { r.mutable_initial_voltage()->set_tensor("w0"); },
                 "initial_voltage: got a tensor");
   for (const double voltage : {nan, infinity, 1e9}) {
