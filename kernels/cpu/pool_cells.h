@@ -15,7 +15,8 @@ class CellRuns {
   CellRuns() = default;
   explicit CellRuns(const GatherSum& gather);
 
-  // cells = sums of the source elements, which must fit a byte.
+  // cells = sums of the source elements, which must fit a byte. kCountPadding bytes behind the source are
+  // readable, and behind the cells may be spoilt.
   void Gather(const std::uint8_t* source, std::uint8_t* cells) const;
 
   std::int64_t runs() const { return static_cast<std::int64_t>(runs_.size()); }
@@ -28,6 +29,8 @@ class CellRuns {
     std::int32_t bases = 0;       // how many
     std::int64_t first_base = 0;  // in bases_
   };
+  void GatherShort(const Run& run, const std::uint8_t* source, std::uint8_t* to) const;
+
   std::vector<Run> runs_;
   std::vector<std::int32_t> bases_;
 };
