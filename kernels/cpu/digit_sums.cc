@@ -25,6 +25,7 @@ using UsedGroups = std::span<const std::int32_t>;
 #define HWY_TARGET_INCLUDE "kernels/cpu/digit_sums.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/cpu/digit_pairs-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace spikeserve::kernels::HWY_NAMESPACE {
@@ -35,6 +36,9 @@ using Int = hn::Vec<IntTag>;
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(IntTag()));
 
 bool HasInstructions() { return HWY_TARGET == HWY_AVX3_DL; }
+std::int64_t MostRows() { return HasInstructions() ? INT32_MAX : SPIKESERVE_DIGIT_PAIRS ? 512 : 0; }
+// Without VNNI two products with a digit must stay below 2^15.
+std::int64_t MostCount() { return HasInstructions() ? 255 : 127; }
 
 // Writes the sum of digit sums for kLanes outputs.
 HWY_INLINE void StoreSum(Int s0, Int s1, Int s2, const DigitJob& job, std::int64_t at) {
@@ -167,9 +171,68 @@ void SumAll(const DigitSlice& slice, const DigitJob& job) {
 
 #else
 
-// The same one by one; for tests, as such machines take other paths.
+#if SPIKESERVE_DIGIT_PAIRS
+
+// kSteps steps from `step` on; `most` groups fit the sums of 16 bits.
+template <int kDigits, int kSteps>
+HWY_NOINLINE void SumPairs(const DigitSlice& slice, const DigitJob& job, std::int64_t step,
+                           std::int64_t most) {
+  PairSums<IntTag, kDigits, kSteps> sums;
+  sums.Clear();
+  const std::int8_t* weights = slice.weights;
+  std::int64_t room = most;
+  for (std::int64_t segment = 0; segment < slice.segments; ++segment) {
+    const std::uint8_t* cells = job.cells + step * job.cell_stride + segment * job.segment_stride;
+    for (std::int64_t left = slice.groups; left > 0;) {
+      const std::int64_t now = std::min(left, room);
+      sums.Add(cells, job.cell_stride, weights, now);
+      cells += now * kDigitCells;
+      weights += now * kDigits * 64;
+      left -= now;
+      room -= now;
+      if (room == 0) {
+        sums.AddUp();
+        room = most;
+      }
+    }
+  }
+  sums.AddUp();
+  for (int s = 0; s < kSteps; ++s) {
+    for (int v = 0; v < static_cast<int>(kLaneUnit) / kLanes; ++v) {
+      StoreSum(sums.totals[s][0][v], sums.totals[s][1][v], sums.totals[s][2][v], job,
+               (step + s) * job.stride + v * kLanes);
+    }
+  }
+}
+
+// False where a pair of products might already be too large.
+template <int kDigits>
+bool SumAllPairs(const DigitSlice& slice, const DigitJob& job) {
+  const std::int64_t most = INT16_MAX / std::max<std::int64_t>(2 * 128 * job.largest, 1);
+  if (most == 0) {
+    return false;
+  }
+  constexpr int kStepsAtOnce = kLanes == 16 ? 4 : 1;  // whose sums the registers hold
+  std::int64_t step = 0;
+  for (; step + kStepsAtOnce <= job.steps; step += kStepsAtOnce) {
+    SumPairs<kDigits, kStepsAtOnce>(slice, job, step, most);
+  }
+  for (; step < job.steps; ++step) {
+    SumPairs<kDigits, 1>(slice, job, step, most);
+  }
+  return true;
+}
+
+#endif
+
+// The same one by one, where counts are too large or a machine has nothing better, which takes other paths.
 template <int kDigits>
 void SumAll(const DigitSlice& slice, const DigitJob& job) {
+#if SPIKESERVE_DIGIT_PAIRS
+  if (SumAllPairs<kDigits>(slice, job)) {
+    return;
+  }
+#endif
   for (std::int64_t step = 0; step < job.steps; ++step) {
     HWY_ALIGN std::int32_t sums[3][kLaneUnit] = {};
     const std::int8_t* weight = slice.weights;
@@ -242,6 +305,8 @@ HWY_AFTER_NAMESPACE();
 namespace spikeserve::kernels {
 
 HWY_EXPORT(HasInstructions);
+HWY_EXPORT(MostRows);
+HWY_EXPORT(MostCount);
 HWY_EXPORT(SumTwo);
 HWY_EXPORT(SumThree);
 HWY_EXPORT(ListedTwo);
@@ -249,6 +314,8 @@ HWY_EXPORT(ListedThree);
 HWY_EXPORT(ListUsed);
 
 bool HasDigitInstructions() { return HWY_DYNAMIC_DISPATCH(HasInstructions)(); }
+std::int64_t MostDigitRows() { return HWY_DYNAMIC_DISPATCH(MostRows)(); }
+std::int64_t MostDigitCount() { return HWY_DYNAMIC_DISPATCH(MostCount)(); }
 
 void SumDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& job) {
   const DigitSlice one{weights.slice(slice), weights.segments(), weights.segment_groups()};

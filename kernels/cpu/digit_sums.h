@@ -8,12 +8,16 @@
 #include "kernels/cpu/packed_weights.h"
 
 // Sums of integer weights times spike counts as products of digits: weights are cut into signed 8-bit digits,
-// so that processors with VNNI multiply and add four bytes per lane at once. For layers where most cells
-// spike.
+// so that processors with VNNI multiply and add four bytes per lane at once. Others add up pairs of products
+// in 16 bits, as long as they fit. For layers where most cells spike.
 namespace spikeserve::kernels {
 
-// Whether this machine, with the target in force, has instructions that make digits worth while.
+// Whether this machine, with the target in force, has VNNI.
 bool HasDigitInstructions();
+// Rows of weights up to which digits may be worth while on it, for counts up to MostDigitCount(); 0: never.
+// Without VNNI the digits of a slice are read again for almost every step, from the nearest cache at best.
+std::int64_t MostDigitRows();
+std::int64_t MostDigitCount();
 
 // Cells that are multiplied together.
 constexpr std::int64_t kDigitCells = 4;
@@ -58,6 +62,7 @@ struct DigitJob {
   std::int32_t* sums = nullptr;     // [steps][stride], the first kLaneUnit of each row are set
   std::int32_t* high = nullptr;  // likewise; null where sums fit an int32, else a sum is 2^16 * high + sums
   std::int64_t stride = 0;
+  std::int64_t largest = 255;  // no count is above it
 };
 
 // Sets the sums of slice `slice`. Rows times the largest count times 128 must be below 2^31, and with `high`

@@ -118,11 +118,12 @@ class FastLayerRun {
 
   // The lists of spikes that promise to be fastest; none where digits of the weights do.
   std::optional<SpikeForm> FormOf(const FastTerm& fast, const WindowSums::Source& source) const {
-    const bool digits =
+    bool digits =
         !fast.digits.empty() && run_.path != CpuPath::kEvents && WindowSums::DigitsFit(fast, source.largest);
     if (digits && run_.path == CpuPath::kDigits) {
       return std::nullopt;
     }
+    digits = digits && source.largest <= kernels::MostDigitCount();
     const bool copies = source.largest > 1 && WindowSums::CopiesFit(fast, source.largest);
     if (!digits && !copies) {
       return SpikeForm::kDigits;

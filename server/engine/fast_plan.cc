@@ -109,7 +109,7 @@ FastTerm MakeTerm(const Plan& plan, const Term& term, bool all_digits) {
     fast.max_row_sum = product.max_row_sum;
     fast.events = {std::span<const std::int32_t>(product.integers), rows, channels,
                    TileRows(rows, fast.unit, tile_rows), narrow};
-    if (all_digits || (kernels::HasDigitInstructions() && rows * channels <= kMostDigitWeights)) {
+    if (all_digits || (rows <= kernels::MostDigitRows() && rows * channels <= kMostDigitWeights)) {
       fast.digits = {product.integers, rows, channels, dense ? 1 : product.conv.kernel_height};
     }
     return fast;

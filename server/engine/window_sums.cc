@@ -162,7 +162,7 @@ void WindowSums::SumDigits(std::int64_t slice, std::int64_t index) {
   const std::int64_t at = index * kernels::kLaneUnit;
   kernels::SumDigits(term_->digits, slice,
                      {source_.steps, counts_, cell_stride_, segment_stride_, sums_.data() + at,
-                      wide_ ? high_.data() + at : nullptr, stride_});
+                      wide_ ? high_.data() + at : nullptr, stride_, source_.largest});
 }
 
 void WindowSums::AddTile(std::int64_t slice, std::int64_t index, std::int64_t tile, int digit,

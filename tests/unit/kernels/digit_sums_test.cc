@@ -44,7 +44,7 @@ class DigitSums : public ::testing::Test {
       for (std::int64_t slice = 0; slice < slices; ++slice) {
         SumDigits(digits, slice,
                   {kSteps, cells.data(), stride, segment_stride, low.data() + slice * kLaneUnit,
-                   wide ? high.data() + slice * kLaneUnit : nullptr, slices * kLaneUnit});
+                   wide ? high.data() + slice * kLaneUnit : nullptr, slices * kLaneUnit, most_count});
       }
       for (std::int64_t step = 0; step < kSteps; ++step) {
         for (std::int64_t channel = 0; channel < channels; ++channel) {
@@ -110,6 +110,9 @@ TEST_F(DigitSums, AreExact) {
   for (const std::int64_t rows : {1, 3, 4, 5, 150, 576}) {
     for (const std::int64_t channels : {1, 16, 17, 64}) {
       ExpectSums(rows, channels, 1 << 21, 1, false);
+      ExpectSums(rows, channels, 127 * 256 + 127, 12, false);
+      ExpectSums(rows, channels, 1000, 127, false);
+      ExpectSums(rows, channels, 1000, 128, false);
       ExpectSums(rows, channels, 1000, 255, false);
     }
   }
