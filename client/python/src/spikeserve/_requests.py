@@ -66,7 +66,7 @@ class RunOptions(TypedDict, total=False):
     top_k: int  # also the k best classes; 0, the default: none
     encoding: Encodings | None  # a kind such as "poisson", one of spikeserve.encodings, or a dict by input
     early_exit: EarlyExit | float | None  # a float is the margin
-    record: Sequence[Record]  # probes on any layer
+    record: Sequence[Record]  # probes on neurons, or on what a probe of the network reads
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,10 @@ class Options:
     encoding: Encodings | None = None
     early_exit: EarlyExit | float | None = None
     record: Sequence[Record] = ()
+
+    def resolved(self, info: NetworkInfo | None) -> Options:
+        """The options with records on the operations of this network; `info` is needed for records."""
+        return self if info is None else replace(self, record=[item.resolved(info) for item in self.record])
 
     def request(self, network: str, inputs: _arrays.Inputs, first_sample: int = 0) -> pb.SimulateRequest:
         """The message for these samples, which begin with number `first_sample` of the batch."""

@@ -11,6 +11,7 @@ import pytest
 
 import spikeserve
 from spikeserve import encodings, recording
+from spikeserve._messages import network_info
 from spikeserve.energy import DEVICES, count_connections
 from spikeserve.errors import InternalError
 from spikeserve.results import LayerStatistics, SimulationResult
@@ -59,6 +60,36 @@ def test_records_are_read_from_text() -> None:
         recording.parse("dense:reduction=min").message()
     with pytest.raises(ValueError, match="quantity is 'colour'"):
         recording.Record("dense", "colour").message()
+
+
+@pytest.mark.parametrize(
+    ("layer", "quantity", "wanted"),
+    [
+        ("dense", "spikes", "dense/neuron"),
+        ("dense", "output", "dense/neuron"),
+        ("logits", "output", "logits"),  # the network's own probe reads it
+        ("logits", "spikes", "logits/neuron"),
+        ("dense/neuron", "spikes", "dense/neuron"),
+        ("relu", "voltage", "relu"),
+        ("nowhere", "spikes", "nowhere"),  # the server says what there is
+    ],
+)
+def test_a_keras_layer_stands_for_its_neurons(layer: str, quantity: str, wanted: str) -> None:
+    kinds = {
+        "dense": "affine", "dense/neuron": "neuron.lif", "logits": "affine", "logits/neuron": "neuron.lif",
+        "relu": "neuron.lif", "relu/neuron": "neuron.lif",
+    }  # fmt: skip
+    info = network_info(
+        network_pb.NetworkInfo(
+            layers=[network_pb.LayerInfo(name=name, kind=kind, shape=[3]) for name, kind in kinds.items()],
+            probes=[network_pb.ProbeInfo(target="logits", quantity=network_pb.PROBE_QUANTITY_OUTPUT)],
+        )
+    )
+    record = spikeserve.Record(layer, quantity).resolved(info)
+    assert record.layer == wanted
+    assert record.name in ("", f"{layer}.{quantity}")
+    assert (record.name == "") == (wanted == layer)
+    assert spikeserve.Record(layer, quantity, name="mine").resolved(info).name == "mine"
 
 
 def test_sparse_counts_become_arrays() -> None:
@@ -163,5 +194,14 @@ def test_calibration_finds_the_fewest_steps_within_the_loss() -> None:
     assert later.mean_steps == 4
     with pytest.raises(ValueError, match="4 samples, but labels"):
         spikeserve.calibrate_early_exit(client, "net", samples, labels[:3])
+    for wrong in ({"max_loss": -1}, {"min_steps": 11}, {"check_every": 0}, {"check_every": 11}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} is"):
+            spikeserve.calibrate_early_exit(client, "net", samples, labels, **cast("dict[str, Any]", wrong))
+    assert spikeserve.calibrate_early_exit(client, "net", samples, labels.tolist(), max_loss=0) == strict
+    with pytest.raises(TypeError, match="client is an AsyncClient, wanted a Client"):
+        spikeserve.calibrate_early_exit(
+            cast("spikeserve.Client", spikeserve.AsyncClient.__new__(spikeserve.AsyncClient)),
+            "net", samples, labels,
+        )  # fmt: skip
     with pytest.raises(ValueError, match="readout is last"):
         spikeserve.calibrate_early_exit(client, "net", samples, labels, readout="last")

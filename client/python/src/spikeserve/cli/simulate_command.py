@@ -99,7 +99,7 @@ def simulate_command(
     \b
     Examples:
       spikeserve simulate fashion x.npy --encoding poisson --seed 1 --npz out.npz
-      spikeserve simulate fashion x.npy --probe dense.spikes --probe dense.voltage:every=10 --npz out.npz
+      spikeserve simulate fashion x.npy --probe dense_2.spikes --probe dense_2.voltage:every=10 --npz out.npz
       spikeserve simulate fashion x.npy --exit-margin 2 --exit-min-steps 4
       spikeserve simulate fashion x.npy --energy loihi --network fashion.spk
     """
