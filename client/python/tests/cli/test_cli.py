@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from fake_server import FakeServer
 
 import spikeserve
-from spikeserve.cli import main
+from spikeserve.cli import convert_command, main
 from spikeserve.v1 import network_pb2 as pb
 
 COMMANDS = ["convert", "inspect", "load", "unload", "list", "classify", "simulate", "evaluate", "serve"]
@@ -224,6 +224,12 @@ def test_not_a_model_file(samples_file: Path, tmp_path: Path) -> None:
     line = error_line(run("convert", samples_file, tmp_path / "out.spk"))
     assert str(samples_file) in line
     assert not (tmp_path / "out.spk").exists()
+
+
+def test_warnings_of_convert_name_options_of_the_command() -> None:
+    text = "few spikes; give scale_firing_rates={'a b': 12.5, 'c': 3} or more steps, or sample_data"
+    wanted = "few spikes; give --layer-scale 'a b=12.5' --layer-scale c=3 or more steps, or --sample-data"
+    assert convert_command._in_options(text) == wanted
 
 
 def test_no_server() -> None:
