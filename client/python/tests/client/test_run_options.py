@@ -165,6 +165,63 @@ def test_energy_is_of_measured_events() -> None:
         spikeserve.estimate_energy(network, _result(stats=()), "cpu")
 
 
+def _ran(steps: int, encoding: str | None = None, **changes: Any) -> SimulationResult:
+    settings = SimpleNamespace(steps=steps, dt=0.001, encodings={"in": encoding} if encoding else {})
+    return _result(settings=settings, probes={"output": SimpleNamespace(outputs=np.zeros((1, 2)))}, **changes)
+
+
+def _input_operations(
+    pixels: dict[tuple[int, int], float], *arguments: Any, **changes: Any
+) -> tuple[float, str]:
+    image = np.zeros((1, 28, 28, 1), np.float32)
+    for (row, column), value in pixels.items():
+        image[0, row, column] = value
+    ran = _ran(*arguments, **changes)
+    estimate = spikeserve.estimate_energy(_published_network(), ran, "loihi", image)
+    return estimate.input_operations, estimate.input_count
+
+
+CENTRE, CORNER = 7 * 7 * 2, 2  # weights of the 7x7 kernels, 2 channels, that reach a pixel
+
+
+@pytest.mark.parametrize(
+    ("encoding", "steps", "value", "events", "known"),
+    [
+        (None, 20, 0.3, 20, "counted"),
+        ("regular:max_rate_hz=1000", 10, 0.3, 3, "counted"),
+        ("poisson:max_rate_hz=500", 10, 0.3, 1.5, "expected"),
+        ("bernoulli:max_rate_hz=1000", 10, 0.3, 3, "expected"),
+        ("latency:window_steps=8", 20, 1.0, 3, "counted"),  # at steps 1, 9, 17
+        ("latency:window_steps=8", 20, 0.1, 2, "counted"),  # at steps 7, 15
+        (
+            "burst:window_steps=10,max_spikes=4,min_gap=1,max_gap=3",
+            13,
+            1.0,
+            7,
+            "counted",
+        ),  # 4, then 3 in 3 steps
+        ("burst:window_steps=10,max_spikes=4,min_gap=1,max_gap=3", 10, 0.3, 2, "counted"),
+    ],
+)
+def test_inputs_cost_their_events(
+    encoding: str | None, steps: int, value: float, events: float, known: str
+) -> None:
+    operations, how = _input_operations({(14, 14): value, (0, 0): value}, steps, encoding)
+    assert operations == pytest.approx(events * (CENTRE + CORNER))
+    assert how == known
+
+
+def test_input_events_end_with_the_sample_and_are_dense_where_unknown() -> None:
+    assert _input_operations({(14, 14): 1}, 20, steps_used=np.asarray([5])) == (5 * CENTRE, "counted")
+    assert spikeserve.estimate_energy(_published_network(), _ran(20), "loihi").input_count == "upper bound"
+    image = np.zeros((1, 20, 28, 28, 1), np.float32)
+    image[0, 3, 14, 14] = 1  # one step of twenty
+    estimate = spikeserve.estimate_energy(_published_network(), _ran(20), "loihi", image)
+    assert estimate.input_operations == CENTRE
+    with pytest.raises(ValueError, match="'in' has not the 1 samples"):
+        spikeserve.estimate_energy(_published_network(), _ran(20), "loihi", np.zeros((2, 28, 28, 1)))
+
+
 class _FakeClient:
     """Answers with trajectories whose class 0 leads by a growing margin; sample 2 changes its mind late."""
 
