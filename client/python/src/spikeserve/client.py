@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -192,6 +193,11 @@ class Client:
             opening(network, batch, chosen, info),
             info,
         )
+
+    def wait_until_reached(self, timeout: float) -> None:
+        """Waits for a connection, at most `timeout` seconds. Without one the next call says what is wrong."""
+        with contextlib.suppress(grpc.FutureTimeoutError):
+            grpc.channel_ready_future(self._channel).result(timeout)
 
     def close(self) -> None:
         """Ends the connection; calls in progress are cancelled."""

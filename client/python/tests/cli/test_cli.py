@@ -233,7 +233,7 @@ def test_warnings_of_convert_name_options_of_the_command() -> None:
 
 
 def test_no_server() -> None:
-    line = error_line(run("list", "--server", "127.0.0.1:1"), status=3)
+    line = error_line(run("list", "--server", "127.0.0.1:1", "--connect-timeout", "0.1"), status=3)
     assert "server 127.0.0.1:1 cannot be reached" in line
 
 
@@ -265,6 +265,15 @@ def test_serve_without_a_binary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         ["classify", "net", "MODEL", "--steps", "0"],
         ["load", "net", "missing.spk"],
         ["list", "--timeout", "0"],
+        ["convert", "MODEL", "nowhere/out.spk"],
+        ["simulate", "net", "MODEL", "--encoding", "morse"],
+        ["simulate", "net", "MODEL", "--readout", "median"],
+        ["simulate", "net", "MODEL", "--readout", "mean:x"],
+        ["simulate", "net", "MODEL", "--readout", "last:3"],
+        ["simulate", "net", "MODEL", "--probe", "dense:speed=4"],
+        ["simulate", "net", "MODEL", "--probe", "dense:reduction=min"],
+        ["simulate", "net", "MODEL", "--exit-min-steps", "4"],
+        ["simulate", "net", "MODEL", "--npz", "nowhere/out.npz"],
     ],
     ids=" ".join,
 )

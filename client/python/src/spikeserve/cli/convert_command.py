@@ -13,7 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from spikeserve.cli.common import echo_json, json_option, ratio
+from spikeserve.cli.common import check_folder, echo_json, json_option, ratio
 from spikeserve.convert import ConversionWarning, convert
 from spikeserve.convert.delays import MAX_DELAY_STEPS
 from spikeserve.convert.options import PRESETS, READOUTS
@@ -109,6 +109,7 @@ def convert_command(model: str, output: str, as_json: bool, **options: Any) -> N
       spikeserve convert model.keras model.spk --sample-data train-images.gz --uint8-scale 1/255
       spikeserve convert model.h5 model.spk --preset nengo_dl --scale-firing-rates 100
     """
+    check_folder(output)
     arguments = _arguments(options)
     with warnings.catch_warnings(record=True) as caught, Console(stderr=True).status("converting"):
         warnings.simplefilter("always", ConversionWarning)
