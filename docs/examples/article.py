@@ -13,6 +13,8 @@ import numpy as np
 
 import spikeserve
 
+if len(sys.argv) != 4:
+    sys.exit("usage: article.py model.keras images.npy labels.npy")
 model, images, labels = sys.argv[1], np.load(sys.argv[2]), np.load(sys.argv[3])
 
 network = spikeserve.convert(

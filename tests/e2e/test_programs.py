@@ -58,6 +58,12 @@ def test_article(tmp_path: Path) -> None:
     assert 20 < float(match[2]) < 200
 
 
+def test_article_without_arguments_says_how_it_is_used() -> None:
+    command = [sys.executable, str(ROOT / "docs/examples/article.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stderr) == (1, "usage: article.py model.keras images.npy labels.npy\n")
+
+
 def test_the_article_word_for_word_does_not_work(client: spikeserve.Client) -> None:
     """Why the example has one more argument than the article: without it the classes are lost."""
     samples, labels = MLP.test_samples(500, (28, 28))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,30 @@ def test_random_encodings_do_not_depend_on_the_split_into_requests(
         with spikeserve.Client(server.address, max_batch=max_batch) as client:
             outputs.append(client.simulate(loaded, samples, steps=20, encoding="poisson", seed=5).outputs)
     assert outputs[0].tobytes() == outputs[1].tobytes()
+
+
+def test_an_async_session_answers_as_a_session_does(
+    server: spikeserve.LocalServer, client: spikeserve.Client, loaded: str
+) -> None:
+    samples, _ = DIGITS.test_samples(4, (8, 8))
+    record = [spikeserve.Record(client.get(loaded).layers[-2].name.removesuffix("/neuron"), "spikes")]
+
+    async def run() -> list[spikeserve.SessionProgress]:
+        async with spikeserve.AsyncClient(server.address) as waiting:
+            async with await waiting.session(loaded, 4, initial_voltage=0.25, record=record) as session:
+                assert session.settings.initial_voltage == 0.25
+                answers = [await session.advance(samples, 5), await session.advance(samples, 3)]
+                await session.reset([1])
+            async with await waiting.session(loaded, 4) as session:
+                with pytest.raises(spikeserve.InvalidArgumentError, match="samples"):
+                    await session.reset([9])
+            return answers
+
+    with client.session(loaded, 4, initial_voltage=0.25, record=record) as session:
+        wanted = [session.advance(samples, 5), session.advance(samples, 3)]
+    for got, want in zip(asyncio.run(run()), wanted, strict=True):
+        assert got.outputs.tobytes() == want.outputs.tobytes()
+        assert got.records.keys() == want.records.keys()
 
 
 def test_an_encoding_that_does_not_fit_is_refused_by_name(client: spikeserve.Client, loaded: str) -> None:

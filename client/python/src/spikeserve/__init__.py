@@ -65,7 +65,7 @@ from spikeserve.results import (
     Timing,
     TopK,
 )
-from spikeserve.session import Session, SessionProgress
+from spikeserve.session import AsyncSession, Session, SessionProgress
 
 __all__ = [
     "LIF",
@@ -75,6 +75,7 @@ __all__ = [
     "Alpha",
     "AlreadyExistsError",
     "AsyncClient",
+    "AsyncSession",
     "CallCancelledError",
     "Client",
     "ConversionError",

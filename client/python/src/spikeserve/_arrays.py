@@ -71,7 +71,19 @@ def _choose(value: npt.NDArray[Any], name: str, info: NetworkInfo | None) -> npt
         return value
     if value.dtype == np.float64 and info is not None and info.mode == "reference":
         return value
-    return value.astype(np.float32, copy=False)
+    return _as_float32(value, name)
+
+
+def _as_float32(value: npt.NDArray[Any], name: str) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        narrow = value.astype(np.float32, copy=False)
+    if value.dtype == np.float64 and np.isfinite(value).all() and not np.isfinite(narrow).all():
+        label = f"input '{name}'" if name else "the input"
+        largest = float(np.abs(value).max())
+        raise ValueError(
+            f"{label} has values up to {largest:.3g}, float32 ends at 3.4e38 (mode 'reference' not)"
+        )
+    return narrow
 
 
 def encode(name: str, value: npt.NDArray[Any]) -> pb.Array:

@@ -26,6 +26,7 @@ from spikeserve._upload import OnProgress, upload
 from spikeserve.errors import from_rpc
 from spikeserve.network import Network
 from spikeserve.results import NetworkInfo, Progress, SimulationResult
+from spikeserve.session import AsyncSession, for_session, opening
 from spikeserve.v1 import network_pb2 as network_pb
 from spikeserve.v1 import network_pb2_grpc as network_grpc
 from spikeserve.v1 import simulation_pb2 as pb
@@ -125,7 +126,7 @@ class AsyncClient:
     ) -> SimulationResult:
         """Runs a batch and returns outputs, classes and margins of every sample; see `Client.simulate`."""
         chosen, deadline = Options(**options), Deadline(self._timeout(timeout))
-        arrays, fitting = await self._prepare(network, chosen, inputs, deadline)
+        chosen, arrays, fitting = await self._prepare(network, chosen, inputs, deadline)
         total, done = _requests.batch_size(arrays), 0
         results: list[SimulationResult] = []
         for part in _requests.parts(arrays, fitting):
@@ -153,7 +154,7 @@ class AsyncClient:
         See `Client.stream`. Closing the generator cancels the run.
         """
         chosen, deadline = Options(**options), Deadline(self._timeout(timeout))
-        arrays, fitting = await self._prepare(network, chosen, inputs, deadline)
+        chosen, arrays, fitting = await self._prepare(network, chosen, inputs, deadline)
         _requests.check_one_request(arrays, fitting)
         request = pb.SimulateStreamRequest(request=chosen.request(network, arrays), report_every=report_every)
         call = self._simulations.SimulateStream(request, **self._call(deadline.left()))
@@ -163,6 +164,19 @@ class AsyncClient:
                     yield _messages.event(event)
         finally:
             call.cancel()  # no effect after the end
+
+    async def session(
+        self, network: str, batch: int, *, timeout: float | None = None, **options: Unpack[RunOptions]
+    ) -> AsyncSession:
+        """Opens a session for `batch` samples; see `Client.session`.
+
+        `async with await client.session(...) as session`.
+        """
+        chosen = for_session(Options(**options))
+        info = await self.get(network, chosen.version)
+        message = opening(network, batch, chosen, info)
+        call = self._simulations.Session(**self._call(timeout))
+        return await AsyncSession(call, self.address, info).open(message)
 
     async def close(self) -> None:
         """Ends the connection; calls in progress are cancelled."""
@@ -180,15 +194,16 @@ class AsyncClient:
         options: Options,
         inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
         deadline: Deadline,
-    ) -> tuple[_arrays.Inputs, int]:
-        """The arrays as they are sent, and how many samples of them fit into one request."""
+    ) -> tuple[Options, _arrays.Inputs, int]:
+        """Options and arrays as they are sent, and how many samples of them fit into one request."""
         arrays = _arrays.as_inputs(inputs)
         info = None
         if options.trajectories or options.record or _arrays.needs_info(arrays):
             info = await self.get(network, options.version, timeout=deadline.left())
         arrays = _arrays.choose_types(arrays, info)
+        options = options.resolved(info)
         answer_bytes = _requests.answer_bytes(options, info)
-        return arrays, _requests.samples_per_request(arrays, self._limits, answer_bytes)
+        return options, arrays, _requests.samples_per_request(arrays, self._limits, answer_bytes)
 
     def _timeout(self, given: float | None) -> float | None:
         return self._connection.timeout if given is None else given

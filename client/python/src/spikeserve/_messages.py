@@ -182,4 +182,12 @@ def settings(message: pb.EffectiveSettings) -> Settings:
         early_exit=(chosen.margin, chosen.min_steps, chosen.check_every)
         if message.HasField("early_exit")
         else None,
+        initial_voltage=_initial_voltage(message.initial_voltage),
     )
+
+
+def _initial_voltage(message: network_pb.InitialVoltage) -> float | tuple[str, int] | None:
+    kind = message.WhichOneof("kind")
+    if kind == "uniform":
+        return "uniform", message.uniform.seed
+    return {"constant": message.constant, "zero": 0.0}.get(kind or "")

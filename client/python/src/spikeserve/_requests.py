@@ -66,7 +66,7 @@ class RunOptions(TypedDict, total=False):
     top_k: int  # also the k best classes; 0, the default: none
     encoding: Encodings | None  # a kind such as "poisson", one of spikeserve.encodings, or a dict by input
     early_exit: EarlyExit | float | None  # a float is the margin
-    record: Sequence[Record]  # probes on any layer
+    record: Sequence[Record]  # probes on neurons, or on what a probe of the network reads
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,14 @@ class Options:
     encoding: Encodings | None = None
     early_exit: EarlyExit | float | None = None
     record: Sequence[Record] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.probes, str):
+            raise ValueError(f"probes is {self.probes!r}, give a list of names: [{self.probes!r}]")
+
+    def resolved(self, info: NetworkInfo | None) -> Options:
+        """The options with records on the operations of this network; `info` is needed for records."""
+        return self if info is None else replace(self, record=[item.resolved(info) for item in self.record])
 
     def request(self, network: str, inputs: _arrays.Inputs, first_sample: int = 0) -> pb.SimulateRequest:
         """The message for these samples, which begin with number `first_sample` of the batch."""
@@ -110,16 +118,19 @@ class Options:
             exit_ = self.early_exit if isinstance(self.early_exit, EarlyExit) else EarlyExit(self.early_exit)
             request.early_exit.CopyFrom(exit_.message())
         if self.readout is not None:
-            request.readout.CopyFrom(_readout(self.readout))
+            request.readout.CopyFrom(readout_message(self.readout))
         if self.initial_voltage is not None:
             request.initial_voltage.CopyFrom(_initial_voltage(self.initial_voltage))
         return request
 
 
-def _readout(value: Readout) -> network_pb.Readout:
+def readout_message(value: Readout) -> network_pb.Readout:
+    """As it goes onto the wire. ValueError for unknown kinds, and for steps that a last step cannot skip."""
     kind, skip = (value, 0) if isinstance(value, str) else value
     if kind not in _READOUTS:
         raise ValueError(f"readout is {value!r}, give 'mean', 'last', 'corrected_mean' or (one, skip_steps)")
+    if kind == "last" and skip:
+        raise ValueError(f"readout is {value!r}: the last step skips none")
     return network_pb.Readout(kind=_READOUTS[kind], skip_steps=skip)
 
 

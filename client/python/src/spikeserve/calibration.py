@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def calibrate_early_exit(
     client: Client,
     name: str,
     samples: npt.NDArray[Any],
-    labels: npt.NDArray[Any],
+    labels: npt.ArrayLike,
     *,
     max_loss: float = 0.005,
     min_steps: int = 0,
@@ -54,8 +55,14 @@ def calibrate_early_exit(
 
     Runs `samples` [n, shape...] once with every step of the first output probe, and looks at the running mean
     as the server would. `labels` [n] are class indices. Options as in `Client.simulate`, with a mean readout.
-    ValueError where counts differ or the readout is no plain mean.
+    ValueError where counts differ, `max_loss` is negative, steps are beyond the run or the readout is no
+    plain mean; TypeError for an AsyncClient.
     """
+    if inspect.iscoroutinefunction(client.simulate):
+        raise TypeError(f"client is an {type(client).__name__}, wanted a Client, which waits for its answers")
+    if not max_loss >= 0:
+        raise ValueError(f"max_loss is {max_loss}, wanted at least 0")
+    labels = np.asarray(labels)
     if labels.shape != (len(samples),):
         raise ValueError(f"{len(samples)} samples, but labels of shape {list(labels.shape)}")
     options["trajectories"], options["statistics"] = True, False
@@ -65,6 +72,7 @@ def calibrate_early_exit(
         raise ValueError(f"readout is {settings.readout}, calibration knows mean only")
     if len(result.classes) != len(samples):
         raise ValueError(f"network '{name}' has no output probe, so it gives no classes")
+    _check_steps(min_steps, check_every, settings.steps)
     first = max(min_steps, settings.skip_steps + 1)
     checks = np.unique([*range(first, settings.steps + 1, check_every), settings.steps])
     trajectory = next(iter(result.trajectories.values())).reshape(len(samples), settings.steps, -1)
@@ -85,6 +93,12 @@ def calibrate_early_exit(
         settings.steps,
         curve,
     )
+
+
+def _check_steps(min_steps: int, check_every: int, steps: int) -> None:
+    for name, value, least in (("min_steps", min_steps, 0), ("check_every", check_every, 1)):
+        if not least <= value <= steps:
+            raise ValueError(f"{name} is {value}, wanted {least} to {steps}, the steps of the run")
 
 
 def _running(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,7 +26,7 @@ from spikeserve._upload import OnProgress, upload
 from spikeserve.errors import from_rpc
 from spikeserve.network import Network
 from spikeserve.results import NetworkInfo, Progress, SimulationResult
-from spikeserve.session import Session, opening
+from spikeserve.session import Session, for_session, opening
 from spikeserve.v1 import network_pb2 as network_pb
 from spikeserve.v1 import network_pb2_grpc as network_grpc
 from spikeserve.v1 import simulation_pb2 as pb
@@ -140,7 +141,7 @@ class Client:
         initial_voltage, probes, trajectories, statistics, softmax, top_k, encoding, early_exit, record.
         """
         chosen, deadline = Options(**options), Deadline(self._timeout(timeout))
-        arrays, fitting = self._prepare(network, chosen, inputs, deadline)
+        chosen, arrays, fitting = self._prepare(network, chosen, inputs, deadline)
         total, done = _requests.batch_size(arrays), 0
         results: list[SimulationResult] = []
         for part in _requests.parts(arrays, fitting):
@@ -170,7 +171,7 @@ class Client:
         into one request. Closing the iterator cancels the run.
         """
         chosen, deadline = Options(**options), Deadline(self._timeout(timeout))
-        arrays, fitting = self._prepare(network, chosen, inputs, deadline)
+        chosen, arrays, fitting = self._prepare(network, chosen, inputs, deadline)
         _requests.check_one_request(arrays, fitting)
         request = pb.SimulateStreamRequest(request=chosen.request(network, arrays), report_every=report_every)
         return self._events(request, deadline)
@@ -183,13 +184,20 @@ class Client:
         Options as in `simulate` but steps, encoding and early_exit. `timeout`: seconds for the whole session,
         default: none.
         """
-        message = opening(network, batch, Options(**options))
-        info = self.get(network, message.settings.version)
-        message.settings.version = info.version
+        chosen = for_session(Options(**options))
+        info = self.get(network, chosen.version)
         call = self._call(timeout)
         return Session(
-            lambda requests: self._simulations.Session(requests, **call), self.address, message, info
+            lambda requests: self._simulations.Session(requests, **call),
+            self.address,
+            opening(network, batch, chosen, info),
+            info,
         )
+
+    def wait_until_reached(self, timeout: float) -> None:
+        """Waits for a connection, at most `timeout` seconds. Without one the next call says what is wrong."""
+        with contextlib.suppress(grpc.FutureTimeoutError):
+            grpc.channel_ready_future(self._channel).result(timeout)
 
     def close(self) -> None:
         """Ends the connection; calls in progress are cancelled."""
@@ -218,15 +226,16 @@ class Client:
         options: Options,
         inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
         deadline: Deadline,
-    ) -> tuple[_arrays.Inputs, int]:
-        """The arrays as they are sent, and how many samples of them fit into one request."""
+    ) -> tuple[Options, _arrays.Inputs, int]:
+        """Options and arrays as they are sent, and how many samples of them fit into one request."""
         arrays = _arrays.as_inputs(inputs)
         info = None
         if options.trajectories or options.record or _arrays.needs_info(arrays):
             info = self.get(network, options.version, timeout=deadline.left())
         arrays = _arrays.choose_types(arrays, info)
+        options = options.resolved(info)
         answer_bytes = _requests.answer_bytes(options, info)
-        return arrays, _requests.samples_per_request(arrays, self._limits, answer_bytes)
+        return options, arrays, _requests.samples_per_request(arrays, self._limits, answer_bytes)
 
     def _timeout(self, given: float | None) -> float | None:
         return self._connection.timeout if given is None else given

@@ -10,6 +10,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy.typing as npt
+
+from spikeserve import input_events
 from spikeserve.convert.summary import operation_shapes
 from spikeserve.network import Network
 from spikeserve.results import SimulationResult
@@ -55,11 +58,12 @@ class EnergyEstimate:
 
     device: Device
     synaptic_operations: float  # per inference, of spikes; on a device that is not spiking: all, every step
-    input_operations: float  # per inference: weights of the inputs, once per step where they are not zero
+    input_operations: float  # per inference: weights behind the inputs; see `input_count`
     neuron_updates: float  # per inference: neurons x steps
     synaptic_j: float  # of both kinds of operations
     neuron_j: float
     float_j: float
+    input_count: str = "upper bound"  # of input_operations: "counted", "expected" or "upper bound"
 
     @property
     def total_j(self) -> float:
@@ -88,25 +92,30 @@ def count_connections(network: Network) -> Connections:
     it.
     """
     definition = network.definition
+    behind = _behind_neurons(definition)
     shapes = operation_shapes(definition)
+    tensors = {tensor.id: tuple(tensor.shape) for tensor in definition.tensors}
+    counts = {True: 0, False: 0}
+    for operation in definition.operations:
+        counts[behind[operation.name]] += _weights(operation, shapes, tensors)
+    neurons = sum(math.prod(shapes[item.name]) for item in definition.operations if item.HasField("neuron"))
+    return Connections(counts[False], counts[True], neurons)
+
+
+def _behind_neurons(definition: network_pb.NetworkDefinition) -> dict[str, bool]:
+    """By operation: whether it is a neuron layer, or one lies before it."""
     sources: dict[str, list[str]] = {}
     for connection in definition.connections:
         sources.setdefault(connection.target, []).append(connection.source)
-    tensors = {tensor.id: tuple(tensor.shape) for tensor in definition.tensors}
-    behind: dict[str, bool] = {}
-    kinds = {operation.name: operation for operation in definition.operations}
-
-    def behind_neurons(name: str) -> bool:
-        if name not in behind:
-            direct = kinds[name].WhichOneof("kind") == "neuron"
-            behind[name] = direct or any(behind_neurons(source) for source in sources.get(name, []))
-        return behind[name]
-
-    counts = {True: 0, False: 0}
-    for operation in definition.operations:
-        counts[behind_neurons(operation.name)] += _weights(operation, shapes, tensors)
-    neurons = sum(math.prod(shapes[item.name]) for item in definition.operations if item.HasField("neuron"))
-    return Connections(counts[False], counts[True], neurons)
+    behind = {operation.name: operation.HasField("neuron") for operation in definition.operations}
+    pending = [name for name, is_behind in behind.items() if not is_behind]
+    changed = True
+    while changed:
+        found = [name for name in pending if any(behind[source] for source in sources.get(name, []))]
+        behind |= dict.fromkeys(found, True)
+        pending = [name for name in pending if not behind[name]]
+        changed = bool(found)
+    return behind
 
 
 def _weights(
@@ -121,12 +130,29 @@ def _weights(
     return math.prod(shapes[operation.name]) * math.prod(weight[1:])
 
 
-def estimate_energy(network: Network, result: SimulationResult, device: str | Device) -> EnergyEstimate:
+def _first_operations(definition: network_pb.NetworkDefinition) -> list[network_pb.Operation]:
+    """The Affine and Conv operations that no neuron lies before."""
+    behind = _behind_neurons(definition)
+    return [
+        operation
+        for operation in definition.operations
+        if operation.WhichOneof("kind") in ("affine", "conv") and not behind[operation.name]
+    ]
+
+
+def estimate_energy(
+    network: Network,
+    result: SimulationResult,
+    device: str | Device,
+    inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None,
+) -> EnergyEstimate:
     """Energy per inference of a run with statistics on a device, next to the float network on the same one.
 
-    On spiking devices synaptic operations are those that the spikes of the run caused, and a real-valued
-    input costs every weight behind it once per step. ValueError for an unknown device or a result without
-    statistics.
+    On spiking devices synaptic operations are those that the spikes of the run caused. With the `inputs` of
+    the run an element of an input costs the weights behind it in every step in which it is not zero, or for
+    every spike that its encoding makes of it (on average, where that is random). Without them, and on devices
+    that are not spiking, every weight counts in every step. ValueError for an unknown device, a result
+    without statistics or inputs of another run.
     """
     if isinstance(device, str):
         if device not in DEVICES:
@@ -141,7 +167,11 @@ def estimate_energy(network: Network, result: SimulationResult, device: str | De
         steps = float(result.steps_used.mean())
     spiking_operations = sum(layer.synaptic_operations for layer in result.stats) / samples
     operations = spiking_operations if device.spiking else connections.from_neurons * steps
-    input_operations = connections.from_inputs * steps
+    input_operations, known = connections.from_inputs * steps, "upper bound" if device.spiking else "counted"
+    if inputs is not None and device.spiking:
+        input_operations, known = input_events.count(
+            network.definition, _first_operations(network.definition), inputs, result
+        )
     updates = connections.neurons * steps
     return EnergyEstimate(
         device=device,
@@ -151,4 +181,5 @@ def estimate_energy(network: Network, result: SimulationResult, device: str | De
         synaptic_j=(operations + input_operations) * device.synaptic_j,
         neuron_j=updates * device.neuron_j,
         float_j=connections.total * device.synaptic_j + connections.neurons * device.neuron_j,
+        input_count=known,
     )

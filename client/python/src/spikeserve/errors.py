@@ -131,6 +131,11 @@ def from_rpc(error: grpc.RpcError, address: str) -> SpikeserveError:
     """The exception for a failed call; UNAVAILABLE also names the address."""
     code = error.code() if callable(getattr(error, "code", None)) else grpc.StatusCode.UNKNOWN
     details = error.details() if callable(getattr(error, "details", None)) else str(error)
+    return from_status(code, details, address)
+
+
+def from_status(code: grpc.StatusCode, details: str | None, address: str) -> SpikeserveError:
+    """The exception for the status of a call that failed."""
     message = details or code.name
     if code is grpc.StatusCode.UNAVAILABLE:
         message = f"server {address} cannot be reached or is not ready: {message}"

@@ -117,6 +117,8 @@ def evidence(
     values = np.asarray(trajectory, float)
     if values.ndim != 2:
         raise ValueError(f"trajectory has shape {list(values.shape)}, wanted [steps, classes]")
+    if not values.size:
+        raise ValueError(f"trajectory has shape {list(values.shape)}, wanted at least one step and class")
     running = np.cumsum(values, axis=0) / np.arange(1, len(values) + 1)[:, None]
     time = np.arange(1, len(values) + 1) * dt * 1000
     figure, axes = _axes(axes)

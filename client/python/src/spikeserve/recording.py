@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ QUANTITIES = {
     "voltage": network_pb.PROBE_QUANTITY_VOLTAGE,
     "current": network_pb.PROBE_QUANTITY_CURRENT,
 }
+_NEURONS = "/neuron"  # what the converter adds to the name of a layer for that of its neurons
 REDUCTIONS = {
     "none": pb.REDUCTION_NONE,
     "mean": pb.REDUCTION_MEAN,
@@ -51,6 +52,8 @@ class EarlyExit:
 class Record:
     """A probe on a layer: a neuron layer, or an operation that a probe of the network reads.
 
+    A Keras layer stands for its neurons: "dense" for "dense/neuron", unless the network itself has something
+    to read under the shorter name.
     `quantity`: "output", "spikes", "voltage" or "current". Steps `first_step` to `last_step` (0: from the
     first, to the last), every `every`-th of them, after a low-pass of `filter_tau` s where that is given.
     `reduction` "none" returns them as [batch, steps, shape...], "mean", "sum", "last" and "max" as
@@ -84,6 +87,15 @@ class Record:
             every=self.every,
             reduction=REDUCTIONS[self.reduction],
         )
+
+    def resolved(self, info: NetworkInfo) -> Record:
+        """The same record on the neurons LAYER/neuron, where only these can be read for LAYER."""
+        kinds = {item.name: item.kind for item in info.layers}
+        neurons = f"{self.layer}{_NEURONS}"
+        probed = self.quantity == "output" and any(item.target == self.layer for item in info.probes)
+        if kinds.get(self.layer, "").startswith("neuron") or neurons not in kinds or probed:
+            return self
+        return replace(self, layer=neurons, name=self.name or f"{self.layer}.{self.quantity}")
 
     def values(self, info: NetworkInfo, steps: int) -> int:
         """How many values the answer has per sample; 0 where the network has no such layer."""

@@ -71,6 +71,7 @@ class Settings:
     skip_steps: int
     encodings: dict[str, str] = field(default_factory=dict)  # by input, as "poisson:max_rate_hz=1000"
     early_exit: tuple[float, int, int] | None = None  # margin, min_steps, check_every
+    initial_voltage: float | tuple[str, int] | None = None  # ("uniform", seed); None: each layer's own
 
 
 @dataclass(frozen=True)

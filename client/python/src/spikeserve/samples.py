@@ -31,6 +31,10 @@ def read_samples(paths: Sequence[str | Path]) -> npt.NDArray[Any]:
     shapes = {array.shape[1:] for array in arrays}
     if len(shapes) != 1:
         raise SampleFileError(f"the files hold samples of different shapes: {sorted(map(list, shapes))}")
+    types = {str(path): array.dtype for path, array in zip(paths, arrays, strict=True)}
+    if len({dtype == np.uint8 for dtype in types.values()}) != 1:
+        listed = ", ".join(f"{path} ({dtype})" for path, dtype in types.items())
+        raise SampleFileError(f"the files mix bytes, which are scaled, with other numbers: {listed}")
     return np.concatenate(arrays)
 
 
@@ -65,6 +69,17 @@ def fit_shape(samples: npt.NDArray[Any], shape: Sequence[int]) -> npt.NDArray[An
         return samples.reshape(len(samples), *wanted)
     wants = ", ".join(map(str, wanted))
     raise SampleFileError(f"the samples have shape {list(samples.shape)}, the network takes [batch, {wants}]")
+
+
+def fit_steps(samples: npt.NDArray[Any], shape: Sequence[int]) -> npt.NDArray[Any]:
+    """`samples` as [batch, steps, shape...]: one value per step; SampleFileError for anything else."""
+    wanted = tuple(shape)
+    if samples.ndim > 2 and math.prod(samples.shape[2:]) == math.prod(wanted):
+        return samples.reshape(*samples.shape[:2], *wanted)
+    wants = ", ".join(map(str, wanted))
+    raise SampleFileError(
+        f"the samples have shape {list(samples.shape)}, --per-step takes [batch, steps, {wants}]"
+    )
 
 
 def _split_key(text: str) -> tuple[Path, str | None]:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import queue
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
+import grpc.aio
 import numpy as np
 import numpy.typing as npt
 
 from spikeserve import _arrays, _messages, encodings
 from spikeserve._requests import Options
 from spikeserve.encodings import Encodings
-from spikeserve.errors import InternalError, from_rpc
+from spikeserve.errors import InternalError, SpikeserveError, from_rpc, from_status
 from spikeserve.recording import records
 from spikeserve.results import LayerStatistics, NetworkInfo, ProbeValues, Settings, Values
 from spikeserve.v1 import simulation_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_NO_ANSWER = "the server ended the session without an answer"
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Session:
         call: Callable[[Iterator[pb.SessionRequest]], Any],
         address: str,
         opening: pb.SessionOpen,
-        info: NetworkInfo | None,
+        info: NetworkInfo,
     ) -> None:
         self._address = address
         self._info = info
@@ -85,13 +89,8 @@ class Session:
         `inputs`: [batch, shape...], held for these steps, or [batch, steps, shape...]. `encoding` as in
         `Client.simulate`.
         """
-        arrays = _arrays.choose_types(_arrays.as_inputs(inputs), self._info)
-        message = pb.SessionAdvance(
-            steps=steps,
-            inputs=[_arrays.encode(name, value) for name, value in arrays.items()],
-            encodings=encodings.messages(encoding),
-        )
-        return _progress(self._ask(pb.SessionRequest(advance=message), "progress").progress)
+        request = _advance(self._info, inputs, steps, encoding)
+        return _progress(self._ask(request, "progress").progress)
 
     def reset(self, samples: Sequence[int] = ()) -> None:
         """Puts these samples (default: all) back to step 0: voltages, filters, readout."""
@@ -119,20 +118,120 @@ class Session:
         except grpc.RpcError as error:
             raise from_rpc(error, self._address) from None
         except StopIteration:
-            raise InternalError("the server ended the session without an answer") from None
-        if response.WhichOneof("message") != wanted:
-            raise InternalError(f"the server answered with {response.WhichOneof('message')}, wanted {wanted}")
+            raise InternalError(_NO_ANSWER) from None
+        _expect(response, wanted)
         self._answered = True
         return response
 
 
-def opening(network: str, batch: int, options: Options) -> pb.SessionOpen:
-    """The first message of a session. ValueError for options that a session does not have."""
+class AsyncSession:
+    """`Session` for asyncio. Made by `AsyncClient.session`; close it, or use it in an `async with`."""
+
+    settings: Settings
+
+    def __init__(self, call: Any, address: str, info: NetworkInfo) -> None:
+        self._call = call
+        self._address = address
+        self._info = info
+        self._turn = asyncio.Lock()
+        self._answered = False  # the last request
+
+    async def open(self, message: pb.SessionOpen) -> AsyncSession:
+        """Sends the first message; done by `AsyncClient.session`."""
+        try:
+            opened = await self._ask(pb.SessionRequest(open=message), "opened")
+        except BaseException:
+            await self.close()
+            raise
+        self.settings = _messages.settings(opened.opened.settings)
+        return self
+
+    async def advance(
+        self,
+        inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+        steps: int,
+        *,
+        encoding: Encodings | None = None,
+    ) -> SessionProgress:
+        """Runs the next `steps` with these inputs; see `Session.advance`."""
+        request = _advance(self._info, inputs, steps, encoding)
+        return _progress((await self._ask(request, "progress")).progress)
+
+    async def reset(self, samples: Sequence[int] = ()) -> None:
+        """Puts these samples (default: all) back to step 0; see `Session.reset`."""
+        await self._ask(pb.SessionRequest(reset=pb.SessionReset(samples=samples)), "reset")
+
+    async def close(self) -> None:
+        """Ends the session and frees its state on the server; no effect after the first time."""
+        if self._answered:
+            self._answered = False
+            with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError):  # it may be over already
+                await self._call.done_writing()
+                await self._call.read()
+        self._call.cancel()  # no effect after the end
+
+    async def __aenter__(self) -> AsyncSession:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def _ask(self, request: pb.SessionRequest, wanted: str) -> pb.SessionResponse:
+        async with self._turn:  # one message at a time
+            self._answered = False
+            try:
+                await self._call.write(request)
+                response = await self._call.read()
+            except (grpc.RpcError, asyncio.InvalidStateError):
+                raise await self._failure() from None
+            if response is grpc.aio.EOF:
+                raise await self._failure()
+            _expect(response, wanted)
+            self._answered = True
+            return cast("pb.SessionResponse", response)
+
+    async def _failure(self) -> SpikeserveError:
+        """Why the session is over: the status that the server ended it with."""
+        code = await self._call.code()
+        if code is grpc.StatusCode.OK:
+            return InternalError(_NO_ANSWER)
+        return from_status(code, await self._call.details(), self._address)
+
+
+def for_session(options: Options) -> Options:
+    """The options as they are. ValueError for those that a session does not have."""
     if options.steps is not None or options.early_exit is not None or options.encoding is not None:
         raise ValueError(
             "a session has no steps, encoding or early_exit: give them to advance, or leave them out"
         )
-    return pb.SessionOpen(settings=options.request(network, {}), batch=batch)
+    return options
+
+
+def opening(network: str, batch: int, options: Options, info: NetworkInfo) -> pb.SessionOpen:
+    """The first message of a session with the version that `info` describes."""
+    chosen = replace(options.resolved(info), version=info.version)
+    return pb.SessionOpen(settings=chosen.request(network, {}), batch=batch)
+
+
+def _advance(
+    info: NetworkInfo,
+    inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+    steps: int,
+    encoding: Encodings | None,
+) -> pb.SessionRequest:
+    arrays = _arrays.choose_types(_arrays.as_inputs(inputs), info)
+    message = pb.SessionAdvance(
+        steps=steps,
+        inputs=[_arrays.encode(name, value) for name, value in arrays.items()],
+        encodings=encodings.messages(encoding),
+    )
+    return pb.SessionRequest(advance=message)
+
+
+def _expect(response: pb.SessionResponse, wanted: str) -> pb.SessionResponse:
+    if response.WhichOneof("message") != wanted:
+        raise InternalError(f"the server answered with {response.WhichOneof('message')}, wanted {wanted}")
+    return response
 
 
 def _progress(message: pb.SessionProgress) -> SessionProgress:

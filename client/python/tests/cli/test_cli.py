@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from fake_server import FakeServer
 
 import spikeserve
-from spikeserve.cli import main
+from spikeserve.cli import convert_command, main
 from spikeserve.v1 import network_pb2 as pb
 
 COMMANDS = ["convert", "inspect", "load", "unload", "list", "classify", "simulate", "evaluate", "serve"]
@@ -226,8 +226,14 @@ def test_not_a_model_file(samples_file: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out.spk").exists()
 
 
+def test_warnings_of_convert_name_options_of_the_command() -> None:
+    text = "few spikes; give scale_firing_rates={'a b': 12.5, 'c': 3} or more steps, or sample_data"
+    wanted = "few spikes; give --layer-scale 'a b=12.5' --layer-scale c=3 or more steps, or --sample-data"
+    assert convert_command._in_options(text) == wanted
+
+
 def test_no_server() -> None:
-    line = error_line(run("list", "--server", "127.0.0.1:1"), status=3)
+    line = error_line(run("list", "--server", "127.0.0.1:1", "--connect-timeout", "0.1"), status=3)
     assert "server 127.0.0.1:1 cannot be reached" in line
 
 
@@ -259,6 +265,15 @@ def test_serve_without_a_binary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         ["classify", "net", "MODEL", "--steps", "0"],
         ["load", "net", "missing.spk"],
         ["list", "--timeout", "0"],
+        ["convert", "MODEL", "nowhere/out.spk"],
+        ["simulate", "net", "MODEL", "--encoding", "morse"],
+        ["simulate", "net", "MODEL", "--readout", "median"],
+        ["simulate", "net", "MODEL", "--readout", "mean:x"],
+        ["simulate", "net", "MODEL", "--readout", "last:3"],
+        ["simulate", "net", "MODEL", "--probe", "dense:speed=4"],
+        ["simulate", "net", "MODEL", "--probe", "dense:reduction=min"],
+        ["simulate", "net", "MODEL", "--exit-min-steps", "4"],
+        ["simulate", "net", "MODEL", "--npz", "nowhere/out.npz"],
     ],
     ids=" ".join,
 )

@@ -87,3 +87,22 @@ def test_unavailable_is_retried(fake: FakeServer) -> None:
     fake.failures = [(grpc.StatusCode.UNAVAILABLE, "loading")] * 2
     assert run(fake, lambda client: client.simulate("net", SAMPLES)).samples == 10
     assert fake.calls == ["Simulate"] * 3
+
+
+def test_session_talks_in_turns_and_refuses_what_it_has_not(fake: FakeServer) -> None:
+    async def body(client: spikeserve.AsyncClient) -> None:
+        async with await client.session("net", 2, seed=4) as session:
+            assert session.settings.version == 7
+            first = await session.advance([[1, 2], [3, 4]], 5)
+            assert first.steps_done == 5
+            np.testing.assert_array_equal(first.classes, [1, 1])
+            await session.reset()
+            assert (await session.advance([[1, 2], [3, 4]], 2, encoding="poisson")).steps_done == 2
+            await session.close()
+        with pytest.raises(ValueError, match="a session has no steps"):
+            await client.session("net", 2, steps=10)
+        fake.failures.append((grpc.StatusCode.NOT_FOUND, "no network 'net'"))
+        with pytest.raises(spikeserve.NotFoundError, match="no network 'net'"):
+            await client.session("net", 2)
+
+    run(fake, body)

@@ -77,6 +77,8 @@ def test_rates_show_every_layer() -> None:
     [
         lambda: plot.spike_raster(np.zeros(3)),
         lambda: plot.evidence(np.zeros((2, 2, 2))),
+        lambda: plot.evidence(np.zeros((0, 3))),
+        lambda: plot.evidence(np.zeros((4, 0))),
         lambda: plot.layer_rates([]),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 
 import spikeserve
 from spikeserve import encodings, recording
+from spikeserve._messages import network_info
 from spikeserve.energy import DEVICES, count_connections
 from spikeserve.errors import InternalError
 from spikeserve.results import LayerStatistics, SimulationResult
@@ -59,6 +60,36 @@ def test_records_are_read_from_text() -> None:
         recording.parse("dense:reduction=min").message()
     with pytest.raises(ValueError, match="quantity is 'colour'"):
         recording.Record("dense", "colour").message()
+
+
+@pytest.mark.parametrize(
+    ("layer", "quantity", "wanted"),
+    [
+        ("dense", "spikes", "dense/neuron"),
+        ("dense", "output", "dense/neuron"),
+        ("logits", "output", "logits"),  # the network's own probe reads it
+        ("logits", "spikes", "logits/neuron"),
+        ("dense/neuron", "spikes", "dense/neuron"),
+        ("relu", "voltage", "relu"),
+        ("nowhere", "spikes", "nowhere"),  # the server says what there is
+    ],
+)
+def test_a_keras_layer_stands_for_its_neurons(layer: str, quantity: str, wanted: str) -> None:
+    kinds = {
+        "dense": "affine", "dense/neuron": "neuron.lif", "logits": "affine", "logits/neuron": "neuron.lif",
+        "relu": "neuron.lif", "relu/neuron": "neuron.lif",
+    }  # fmt: skip
+    info = network_info(
+        network_pb.NetworkInfo(
+            layers=[network_pb.LayerInfo(name=name, kind=kind, shape=[3]) for name, kind in kinds.items()],
+            probes=[network_pb.ProbeInfo(target="logits", quantity=network_pb.PROBE_QUANTITY_OUTPUT)],
+        )
+    )
+    record = spikeserve.Record(layer, quantity).resolved(info)
+    assert record.layer == wanted
+    assert record.name in ("", f"{layer}.{quantity}")
+    assert (record.name == "") == (wanted == layer)
+    assert spikeserve.Record(layer, quantity, name="mine").resolved(info).name == "mine"
 
 
 def test_sparse_counts_become_arrays() -> None:
@@ -134,6 +165,63 @@ def test_energy_is_of_measured_events() -> None:
         spikeserve.estimate_energy(network, _result(stats=()), "cpu")
 
 
+def _ran(steps: int, encoding: str | None = None, **changes: Any) -> SimulationResult:
+    settings = SimpleNamespace(steps=steps, dt=0.001, encodings={"in": encoding} if encoding else {})
+    return _result(settings=settings, probes={"output": SimpleNamespace(outputs=np.zeros((1, 2)))}, **changes)
+
+
+def _input_operations(
+    pixels: dict[tuple[int, int], float], *arguments: Any, **changes: Any
+) -> tuple[float, str]:
+    image = np.zeros((1, 28, 28, 1), np.float32)
+    for (row, column), value in pixels.items():
+        image[0, row, column] = value
+    ran = _ran(*arguments, **changes)
+    estimate = spikeserve.estimate_energy(_published_network(), ran, "loihi", image)
+    return estimate.input_operations, estimate.input_count
+
+
+CENTRE, CORNER = 7 * 7 * 2, 2  # weights of the 7x7 kernels, 2 channels, that reach a pixel
+
+
+@pytest.mark.parametrize(
+    ("encoding", "steps", "value", "events", "known"),
+    [
+        (None, 20, 0.3, 20, "counted"),
+        ("regular:max_rate_hz=1000", 10, 0.3, 3, "counted"),
+        ("poisson:max_rate_hz=500", 10, 0.3, 1.5, "expected"),
+        ("bernoulli:max_rate_hz=1000", 10, 0.3, 3, "expected"),
+        ("latency:window_steps=8", 20, 1.0, 3, "counted"),  # at steps 1, 9, 17
+        ("latency:window_steps=8", 20, 0.1, 2, "counted"),  # at steps 7, 15
+        (
+            "burst:window_steps=10,max_spikes=4,min_gap=1,max_gap=3",
+            13,
+            1.0,
+            7,
+            "counted",
+        ),  # 4, then 3 in 3 steps
+        ("burst:window_steps=10,max_spikes=4,min_gap=1,max_gap=3", 10, 0.3, 2, "counted"),
+    ],
+)
+def test_inputs_cost_their_events(
+    encoding: str | None, steps: int, value: float, events: float, known: str
+) -> None:
+    operations, how = _input_operations({(14, 14): value, (0, 0): value}, steps, encoding)
+    assert operations == pytest.approx(events * (CENTRE + CORNER))
+    assert how == known
+
+
+def test_input_events_end_with_the_sample_and_are_dense_where_unknown() -> None:
+    assert _input_operations({(14, 14): 1}, 20, steps_used=np.asarray([5])) == (5 * CENTRE, "counted")
+    assert spikeserve.estimate_energy(_published_network(), _ran(20), "loihi").input_count == "upper bound"
+    image = np.zeros((1, 20, 28, 28, 1), np.float32)
+    image[0, 3, 14, 14] = 1  # one step of twenty
+    estimate = spikeserve.estimate_energy(_published_network(), _ran(20), "loihi", image)
+    assert estimate.input_operations == CENTRE
+    with pytest.raises(ValueError, match="'in' has not the 1 samples"):
+        spikeserve.estimate_energy(_published_network(), _ran(20), "loihi", np.zeros((2, 28, 28, 1)))
+
+
 class _FakeClient:
     """Answers with trajectories whose class 0 leads by a growing margin; sample 2 changes its mind late."""
 
@@ -163,5 +251,14 @@ def test_calibration_finds_the_fewest_steps_within_the_loss() -> None:
     assert later.mean_steps == 4
     with pytest.raises(ValueError, match="4 samples, but labels"):
         spikeserve.calibrate_early_exit(client, "net", samples, labels[:3])
+    for wrong in ({"max_loss": -1}, {"min_steps": 11}, {"check_every": 0}, {"check_every": 11}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} is"):
+            spikeserve.calibrate_early_exit(client, "net", samples, labels, **cast("dict[str, Any]", wrong))
+    assert spikeserve.calibrate_early_exit(client, "net", samples, labels.tolist(), max_loss=0) == strict
+    with pytest.raises(TypeError, match="client is an AsyncClient, wanted a Client"):
+        spikeserve.calibrate_early_exit(
+            cast("spikeserve.Client", spikeserve.AsyncClient.__new__(spikeserve.AsyncClient)),
+            "net", samples, labels,
+        )  # fmt: skip
     with pytest.raises(ValueError, match="readout is last"):
         spikeserve.calibrate_early_exit(client, "net", samples, labels, readout="last")

@@ -40,6 +40,7 @@ class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.Simulation
         self.accept_bytes = True
         self.mode = network_pb.MODE_EXACT
         self.latency_s = 0.0
+        self.sha256 = ""
         self.stream_cancelled = futures.Future[bool]()
         self._server = grpc.server(
             futures.ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", -1)]
@@ -90,6 +91,7 @@ class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.Simulation
             version=request.version or 3,
             state=network_pb.NETWORK_STATE_READY,
             mode=self.mode,
+            sha256=self.sha256,
             inputs=[network_pb.InputInfo(name="input", shape=[2], data_types=types)],
             probes=[
                 network_pb.ProbeInfo(name="output", quantity=network_pb.PROBE_QUANTITY_OUTPUT, shape=[2])

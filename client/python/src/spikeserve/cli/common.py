@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,11 +42,12 @@ class ServerOptions:
     client_key: str | None
     tls: bool
     timeout: float
+    connect_timeout: float
 
     def client(self, max_batch: int | None = None) -> Client:
-        """A client for the server."""
+        """A client for the server, which may still be starting."""
         extra = {} if max_batch is None else {"max_batch": max_batch}
-        return Client(
+        client = Client(
             self.server,
             token=self.token,
             root_cert=self.root_cert,
@@ -55,6 +57,8 @@ class ServerOptions:
             timeout=self.timeout,
             **extra,
         )
+        client.wait_until_reached(self.connect_timeout)
+        return client
 
 
 def _read_token(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -91,7 +95,23 @@ _SERVER_OPTIONS = [
         show_default=True,
         help="Seconds to wait for the whole answer.",
     ),
+    click.option(
+        "--connect-timeout",
+        type=click.FloatRange(min=0),
+        default=5.0,
+        show_default=True,
+        help="Seconds to wait for a server that is not up yet.",
+    ),
 ]
+
+
+def check_folder(path: str) -> None:
+    """Refuses an output file whose folder does not exist, before the work."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise click.UsageError(f"{path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise click.UsageError(f"{path}: the folder {folder} cannot be written to")
 
 
 def ratio(text: str) -> float:
@@ -107,7 +127,16 @@ def server_options(command: Command) -> Command:
     """Adds the options of ServerOptions; the command gets them as `connection`."""
 
     def wrapper(**arguments: Any) -> Any:
-        names = ("server", "token", "root_cert", "client_cert", "client_key", "tls", "timeout")
+        names = (
+            "server",
+            "token",
+            "root_cert",
+            "client_cert",
+            "client_key",
+            "tls",
+            "timeout",
+            "connect_timeout",
+        )
         connection = ServerOptions(**{name: arguments.pop(name) for name in names})
         return command(connection=connection, **arguments)
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import re
+import shlex
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import click
 from rich.console import Console
 
-from spikeserve.cli.common import echo_json, json_option, ratio
+from spikeserve.cli.common import check_folder, echo_json, json_option, ratio
 from spikeserve.convert import ConversionWarning, convert
-from spikeserve.convert.options import PRESETS
+from spikeserve.convert.delays import MAX_DELAY_STEPS
+from spikeserve.convert.options import PRESETS, READOUTS
 from spikeserve.convert.synapses import Alpha, Lowpass, Synapse, Triangle
 from spikeserve.network import Network
 from spikeserve.samples import read_array
@@ -71,7 +75,11 @@ def _pair(text: str) -> tuple[str, str]:
     multiple=True,
     help="One layer's scale, may be repeated.",
 )
-@click.option("--target-rate", type=float, help="Mean firing rate in Hz that --sample-data should cause.")
+@click.option(
+    "--target-rate",
+    type=float,
+    help="Firing rate in Hz that the mean positive activation over --sample-data becomes, in every layer.",
+)
 @click.option(
     "--swap",
     type=_pair,
@@ -82,8 +90,14 @@ def _pair(text: str) -> tuple[str, str]:
 @click.option("--initial-voltage", help="A number or 'uniform'.")
 @click.option("--dt", type=float, help="Length of a time step in seconds.")
 @click.option("--steps", type=click.IntRange(min=1), help="Default steps of a run.")
-@click.option("--readout", type=click.Choice(["mean", "last"]), help="How a run becomes one answer.")
+@click.option("--readout", type=click.Choice(list(READOUTS)), help="How a run becomes one answer.")
 @click.option("--skip-steps", type=click.IntRange(min=0), default=0, help="Burn-in left out of the mean.")
+@click.option(
+    "--delay-steps",
+    type=click.IntRange(0, MAX_DELAY_STEPS),
+    default=0,
+    help="Steps by which the outputs of populations arrive later.",
+)
 @click.option("--class-labels", help="Names of the classes, separated by commas.")
 @click.option("--keep-softmax", is_flag=True, help="Keep a softmax at the output.")
 @json_option
@@ -95,6 +109,7 @@ def convert_command(model: str, output: str, as_json: bool, **options: Any) -> N
       spikeserve convert model.keras model.spk --sample-data train-images.gz --uint8-scale 1/255
       spikeserve convert model.h5 model.spk --preset nengo_dl --scale-firing-rates 100
     """
+    check_folder(output)
     arguments = _arguments(options)
     with warnings.catch_warnings(record=True) as caught, Console(stderr=True).status("converting"):
         warnings.simplefilter("always", ConversionWarning)
@@ -111,13 +126,31 @@ def convert_command(model: str, output: str, as_json: bool, **options: Any) -> N
     for note in network.report.notes:
         click.echo(f"note: {note}")
     for message in messages:
-        click.echo(f"warning: {message}", err=True)
+        click.echo(f"warning: {_in_options(message)}", err=True)
     click.echo(f"wrote {output}")
+
+
+def _in_options(message: str) -> str:
+    """A message of `convert` with the options of this command in place of the keywords."""
+
+    def flags(table: re.Match[str]) -> str:
+        pairs: Mapping[str, object] = ast.literal_eval(table["table"])
+        return " ".join(
+            f"{_FLAGS[table['name']]} {shlex.quote(f'{key}={value}')}" for key, value in pairs.items()
+        )
+
+    message = re.sub(r"(?P<name>scale_firing_rates|swap_activations)=(?P<table>\{[^}]*\})", flags, message)
+    return re.sub(r"\b(sample_data|scale_firing_rates)\b", lambda found: _WORDS[found[0]], message)
+
+
+_FLAGS = {"scale_firing_rates": "--layer-scale", "swap_activations": "--swap"}
+_WORDS = {"sample_data": "--sample-data", "scale_firing_rates": "--scale-firing-rates"}
 
 
 def _arguments(options: dict[str, Any]) -> dict[str, Any]:
     """The keywords of `convert` from the options; what was not given is left out."""
     chosen: dict[str, Any] = {"preset": options["preset"], "keep_softmax": options["keep_softmax"]}
+    chosen["delay_steps"] = options["delay_steps"]
     for name in ("uint8_scale", "dt", "steps"):
         if options[name] is not None:
             chosen[name] = options[name]

@@ -9,6 +9,8 @@ import click
 
 from spikeserve.local_server import find_binary
 
+_LOCAL = {"--listen": "127.0.0.1:8001", "--metrics-listen": "127.0.0.1:8002"}
+
 
 @click.command("serve", context_settings={"ignore_unknown_options": True, "allow_extra_args": False})
 @click.option(
@@ -19,16 +21,20 @@ def serve_command(binary: str | None, flags: tuple[str, ...]) -> None:
     """Run a spikeserve-server in the foreground until it is interrupted.
 
     FLAGS are those of spikeserve-server (see `spikeserve serve -- --help`). Without --listen it listens on
-    127.0.0.1:8001, for this machine only.
+    127.0.0.1:8001, without --metrics-listen on 127.0.0.1:8002, for this machine only.
 
     \b
     Examples:
       spikeserve serve
       spikeserve serve --backend cpu --network-repository ./networks
-      spikeserve serve --listen 0.0.0.0:8001 --auth-token-file token
+      spikeserve serve --listen 0.0.0.0:8001 --metrics-listen 0.0.0.0:8002 --auth-token-file token
     """
     command = [str(find_binary(binary)), *flags]
-    if not any(flag == "--listen" or flag.startswith("--listen=") for flag in flags):
-        command += ["--listen", "127.0.0.1:8001"]
+    for flag, address in _LOCAL.items():
+        variable = "SPIKESERVE_" + flag.removeprefix("--").replace("-", "_").upper()  # as the server reads it
+        if variable not in os.environ and not any(
+            given == flag or given.startswith(f"{flag}=") for given in flags
+        ):
+            command += [flag, address]
     sys.stdout.flush()
     os.execv(command[0], command)  # signals, exit status and output are the server's own

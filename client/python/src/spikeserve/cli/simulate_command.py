@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -10,9 +12,10 @@ import click
 import numpy as np
 
 from spikeserve import encodings, recording
-from spikeserve._requests import Readout
+from spikeserve._requests import Readout, readout_message
 from spikeserve.cli.common import (
     ServerOptions,
+    check_folder,
     echo_json,
     echo_table,
     json_option,
@@ -22,11 +25,41 @@ from spikeserve.cli.common import (
     version_option,
 )
 from spikeserve.cli.inputs import only_input
+from spikeserve.encodings import Encoding
 from spikeserve.energy import DEVICES, EnergyEstimate, estimate_energy
-from spikeserve.network import load_network
-from spikeserve.recording import EarlyExit
-from spikeserve.results import SimulationResult
-from spikeserve.samples import fit_shape, read_samples
+from spikeserve.network import Network, load_network
+from spikeserve.recording import EarlyExit, Record
+from spikeserve.results import NetworkInfo, SimulationResult
+from spikeserve.samples import fit_shape, fit_steps, read_samples
+
+
+def _each(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Parses the values of an option; wrong ones are wrong use."""
+
+    def callback(ctx: click.Context, param: click.Parameter, given: Any) -> Any:
+        try:
+            if isinstance(given, tuple):
+                return tuple(map(parse, given))
+            return None if given is None else parse(given)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return callback
+
+
+def _readout(text: str) -> Readout:
+    kind, colon, skip = text.partition(":")
+    if colon and not skip.isdigit():
+        raise ValueError(f"{text!r}: the steps to skip are {skip!r}, wanted a number")
+    readout = (kind, int(skip)) if colon else kind
+    readout_message(readout)
+    return readout
+
+
+def _record(text: str) -> Record:
+    record = recording.parse(text)
+    record.message()
+    return record
 
 
 @click.command("simulate")
@@ -40,11 +73,13 @@ from spikeserve.samples import fit_shape, read_samples
 @click.option("--seed", type=click.IntRange(min=0), help="Of uniform voltages and random encodings.")
 @click.option(
     "--readout",
+    callback=_each(_readout),
     metavar="KIND[:SKIP]",
     help="mean, last or corrected_mean, and the steps left out at the begin; default: the network's.",
 )
 @click.option(
     "--encoding",
+    callback=_each(encodings.parse),
     metavar="KIND[:KEY=VALUE,...]",
     help="direct, poisson, bernoulli, regular (max_rate_hz), latency (window_steps) or burst.",
 )
@@ -52,6 +87,7 @@ from spikeserve.samples import fit_shape, read_samples
     "--probe",
     "probes",
     multiple=True,
+    callback=_each(_record),
     metavar="LAYER[.QUANTITY][:KEY=VALUE,...]",
     help="Record output, spikes, voltage or current of a layer; keys: reduction, every, first_step, "
     "last_step, filter_tau, name. May be given several times.",
@@ -69,6 +105,9 @@ from spikeserve.samples import fit_shape, read_samples
     type=click.Path(exists=True, dir_okay=False),
     help="The network (.spk), whose connections --energy counts.",
 )
+@click.option(
+    "--per-step", is_flag=True, help="The samples are [n, steps, ...]: inputs that vary from step to step."
+)
 @steps_option
 @version_option
 @json_option
@@ -80,9 +119,10 @@ def simulate_command(
     batch: int,
     dt: float | None,
     seed: int | None,
-    readout: str | None,
-    encoding: str | None,
-    probes: tuple[str, ...],
+    readout: Readout | None,
+    encoding: Encoding | None,
+    probes: tuple[Record, ...],
+    per_step: bool,
     exit_margin: float | None,
     exit_min_steps: int,
     exit_check_every: int,
@@ -99,16 +139,18 @@ def simulate_command(
     \b
     Examples:
       spikeserve simulate fashion x.npy --encoding poisson --seed 1 --npz out.npz
-      spikeserve simulate fashion x.npy --probe dense.spikes --probe dense.voltage:every=10 --npz out.npz
+      spikeserve simulate fashion x.npy --probe dense_2.spikes --probe dense_2.voltage:every=10 --npz out.npz
       spikeserve simulate fashion x.npy --exit-margin 2 --exit-min-steps 4
       spikeserve simulate fashion x.npy --energy loihi --network fashion.spk
+      spikeserve simulate fashion movies.npy --per-step
     """
     if (device is None) != (network_file is None):
         raise click.UsageError("--energy and --network go together")
+    if exit_margin is None and (exit_min_steps or exit_check_every):
+        raise click.UsageError("--exit-min-steps and --exit-check-every need --exit-margin")
+    if npz is not None:
+        check_folder(npz)
     network = None if network_file is None else load_network(network_file)
-    record = [recording.parse(text) for text in probes]
-    if encoding is not None:
-        encodings.parse(encoding)  # refuses before anything is read
     samples = read_samples(files)
     early_exit = None if exit_margin is None else EarlyExit(exit_margin, exit_min_steps, exit_check_every)
     with (
@@ -116,12 +158,16 @@ def simulate_command(
         progress_bar("simulating", quiet=as_json) as on_progress,
     ):
         info = client.get(name, version)
-        samples = fit_shape(samples, only_input(info).shape)[:limit]
+        samples = (fit_steps if per_step else fit_shape)(samples, only_input(info).shape)[:limit]
+        if per_step:
+            steps = steps or samples.shape[1]
+        if network is not None:
+            _check_same(network, info, network_file)
         result = client.simulate(
-            name, samples, version=info.version, steps=steps, dt=dt, seed=seed, readout=_readout(readout),
-            encoding=encoding, record=record, early_exit=early_exit, on_progress=on_progress,
+            name, samples, version=info.version, steps=steps, dt=dt, seed=seed, readout=readout,
+            encoding=encoding, record=probes, early_exit=early_exit, on_progress=on_progress,
         )  # fmt: skip
-    energy = None if network is None or device is None else estimate_energy(network, result, device)
+    energy = None if network is None or device is None else estimate_energy(network, result, device, samples)
     if npz is not None:
         np.savez_compressed(npz, **_arrays(result))
     if as_json:
@@ -130,15 +176,14 @@ def simulate_command(
         _print(result, energy, npz)
 
 
-def _readout(text: str | None) -> Readout | None:
-    if text is None:
-        return None
-    kind, _, skip = text.partition(":")
-    if not skip:
-        return kind
-    if not skip.isdigit():
-        raise click.BadParameter(f"{text!r}: the steps to skip are {skip!r}, wanted a number")
-    return kind, int(skip)
+def _check_same(network: Network, info: NetworkInfo, file: str | None) -> None:
+    """ValueError where the server has another network than the file; one that says nothing is believed."""
+    digest = hashlib.sha256(network.to_bytes()).hexdigest()
+    if info.sha256 and info.sha256 != digest:
+        raise ValueError(
+            f"{file} is another network than '{info.name}' version {info.version} on the server: "
+            f"SHA-256 {digest[:12]}..., there {info.sha256[:12]}..."
+        )
 
 
 def _arrays(result: SimulationResult) -> dict[str, Any]:
@@ -195,5 +240,6 @@ def _print(result: SimulationResult, energy: EnergyEstimate | None, npz: str | N
             f"energy on {energy.device.name} (an estimate): {energy.total_j:.3g} J per inference, "
             f"{energy.float_j:.3g} J for the float network"
         )
+        click.echo(f"input operations: {energy.input_operations:,.0f} per inference, {energy.input_count}")
     if npz is not None:
         click.echo(f"wrote {npz}")

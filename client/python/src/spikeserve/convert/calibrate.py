@@ -13,6 +13,7 @@ from spikeserve.convert.lower import Lowered
 from spikeserve.convert.neurons import (
     FIELDS,
     RATE_FIELDS,
+    Izhikevich,
     NeuronModel,
     get_model,
     is_homogeneous,
@@ -33,6 +34,7 @@ SPIKES_AT_QUANTILE = 2.0
 # test networks lose less than a point of accuracy, with either preset.
 MIN_SPIKES = 1.0
 ENOUGH_SPIKES = 5.0
+_GUESSED = " (a guess from random inputs between 0 and 1: there is no sample_data)"
 _BLOCK = 50
 _MAX_VALUES = 4_000_000
 
@@ -151,8 +153,9 @@ def _report(
         active = float(means[means > 0].mean()) if np.any(means > 0) else 0.0
     spikes = active * seconds if _spikes(model) else None
     enough = None
-    if spikes is not None and spikes < MIN_SPIKES and found.mean_active > 0:
-        # A LIF neuron is silent below a current of 1, so its rate says little about the scale.
+    few = spikes is not None and spikes < MIN_SPIKES and found.mean_active > 0
+    if few and (is_homogeneous(model) or isinstance(model, Izhikevich)):
+        # For LIF and the like a scale changes the function that was trained: more spikes, worse outputs.
         enough = _round_up(ENOUGH_SPIKES / (found.mean_active * seconds))
     return LayerReport(
         name=op.name,
@@ -167,8 +170,11 @@ def _report(
     )
 
 
-def low_rate_warnings(reports: list[LayerReport]) -> list[str]:
-    """A message where a population fires less than once per active neuron and run."""
+def low_rate_warnings(reports: list[LayerReport], real: bool) -> list[str]:
+    """A message where a population fires less than once per active neuron and run.
+
+    `real`: the rates come from the caller's samples, not from random ones.
+    """
     low = [r for r in reports if r.suggested_scale is not None]
     silent = [f"'{r.layer}'" for r in reports if r.mean_activation == 0]
     messages = []
@@ -177,7 +183,7 @@ def low_rate_warnings(reports: list[LayerReport]) -> list[str]:
         table = ", ".join(dict.fromkeys(f"'{r.layer}': {r.suggested_scale:g}" for r in low))
         messages.append(
             "fewer than one expected spike per active neuron and run, so the outputs will be poor: "
-            f"{names}; give scale_firing_rates={{{table}}} or more steps"
+            f"{names}; give scale_firing_rates={{{table}}} or more steps" + ("" if real else _GUESSED)
         )
     if silent:
         messages.append(

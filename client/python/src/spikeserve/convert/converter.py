@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -15,8 +16,9 @@ from spikeserve.convert.calibrate import (
     measure,
 )
 from spikeserve.convert.check import CHECK_SAMPLES, check_conversion
-from spikeserve.convert.decisions import decide, parse_swaps
-from spikeserve.convert.errors import ConversionWarning, printable
+from spikeserve.convert.decisions import decide, output_warnings, parse_swaps
+from spikeserve.convert.delays import set_delays
+from spikeserve.convert.errors import ConversionError, ConversionWarning, printable
 from spikeserve.convert.graph import SourceModel
 from spikeserve.convert.lower import InputShapes, Lowered, Synapses, lower
 from spikeserve.convert.neurons import get_model, is_homogeneous, scales_gain
@@ -31,8 +33,10 @@ from spikeserve.convert.options import (
 )
 from spikeserve.convert.samples import Samples, collect_samples, set_byte_inputs
 from spikeserve.convert.source import read_model
+from spikeserve.convert.summary import operation_shapes
 from spikeserve.convert.voltages import set_initial_voltages
 from spikeserve.network import ConversionReport, Network
+from spikeserve.v1 import network_pb2 as pb
 
 
 def convert(
@@ -53,6 +57,7 @@ def convert(
     input_shape: tuple[int, ...] | InputShapes | None = None,
     class_labels: Sequence[str] | None = None,
     keep_softmax: bool = False,
+    delay_steps: int | Mapping[str, int] = 0,
 ) -> Network:
     """Converts a trained Keras model to a spiking network.
 
@@ -79,11 +84,13 @@ def convert(
       a leading Rescaling or Normalization), with a warning.
     `initial_voltage`: a number, "uniform", ("uniform", seed) or an array of the layer's shape, for all
       layers or as {Keras layer: one of these}.
-    `dt` in seconds, `steps`, and `readout` ("mean", "last" or ("mean", skip_steps)) become the
-      defaults of a run.
+    `dt` in seconds, `steps`, and `readout` ("mean", "last", "corrected_mean" or (a mean,
+      skip_steps)) become the defaults of a run.
     `uint8_scale`: scale, or (scale, offset): the input takes bytes as scale*byte + offset.
     `input_shape`: without batch, where the model leaves it open.
     `keep_softmax`: keep a softmax at the output; it is left out by default (same class, logits).
+    `delay_steps`: by how many steps the outputs of populations arrive later, for all layers or as
+      {Keras layer: steps}; 0 to 4096.
 
     The result has passed a forward comparison with the model. Raises ConversionError naming every
     layer that cannot be converted; warns with ConversionWarning where too few spikes are expected.
@@ -98,8 +105,13 @@ def convert(
     samples = collect_samples(sample_data, lowered, source.graph, bytes_as)
     report = ConversionReport(notes=[printable(note) for note in lowered.notes])
     report.notes += set_byte_inputs(lowered, source.graph, samples, bytes_as)
-    report.warnings += swaps.unused()
+    report.warnings += [
+        *swaps.unused(),
+        *output_warnings(source.graph, decisions, bool(lowered.populations)),
+        *options.warnings(),
+    ]
     scales = _scale(lowered, samples, options, scale_firing_rates, target_rate_hz, report)
+    set_delays(lowered, delay_steps)
     set_initial_voltages(lowered, options.initial_voltage, options.preset.initial_voltage)
     _finish(lowered, source, options, report)
     some = samples.first(lowered.block(CHECK_SAMPLES))
@@ -132,7 +144,7 @@ def _scale(
     scales = layer_scales(lowered, activity, fixed, rate, options.preset.calibrated, options.dt)
     apply_scales(lowered, scales)
     report.layers = layer_reports(lowered, activity, scales, options.steps * options.dt)
-    report.warnings += low_rate_warnings(report.layers)
+    report.warnings += low_rate_warnings(report.layers, samples.real)
     models = {op.name: get_model(op.neuron) for op in lowered.definition.operations if op.HasField("neuron")}
     report.warnings += [
         f"'{item.layer}': a scale changes the outputs of {type(model).__name__} neurons"
@@ -149,11 +161,20 @@ def _finish(lowered: Lowered, source: SourceModel, options: RunOptions, report: 
     definition.defaults.dt = options.dt
     definition.defaults.steps = options.steps
     definition.defaults.readout.CopyFrom(options.readout)
+    _check_labels(definition, options.class_labels)
     definition.defaults.class_labels.extend(options.class_labels)
     definition.provenance.source_format = printable(source.source_format)
     definition.provenance.source_sha256 = source.sha256
     definition.provenance.converter_version = f"spikeserve {_version()}"
     definition.provenance.notes.extend(report.notes)
+
+
+def _check_labels(definition: pb.NetworkDefinition, labels: Sequence[str]) -> None:
+    """ConversionError unless there is a label for every output, or none at all."""
+    if labels:
+        outputs = math.prod(operation_shapes(definition)[definition.probes[0].target])
+        if len(labels) != outputs:
+            raise ConversionError(f"class_labels has {len(labels)} names, the network has {outputs} outputs")
 
 
 def _version() -> str:

@@ -10,6 +10,7 @@ from spikeserve.convert.activations import Activation, canonical_name, layer_act
 from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError, reading_configuration
 from spikeserve.convert.graph import Graph
 from spikeserve.convert.neurons import LeakyReLU, NeuronModel, SpikingLeakyReLU, as_neuron
+from spikeserve.convert.rules import RULES
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def decide(graph: Graph, swaps: Swaps, keep_softmax: bool) -> tuple[dict[int, De
     problems: list[Problem] = []
     for index, node in enumerate(graph.nodes):
         decisions[index] = Decision()
-        if node.layer.custom is not None:
-            continue
+        if node.layer.custom is not None or node.layer.class_name not in RULES:
+            continue  # no activation of a layer that is refused itself
         sink = index in graph.outputs and not consumers[index]
         try:
             with reading_configuration():
@@ -111,15 +112,37 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
     if kind == "leaky_relu" and sink:
         return Decision(output="leaky_relu", slope=activation.options["negative_slope"])
     where = "" if sink else "hidden "
+    reason = "has no neuron by default" if kind in _SWAPS else "has no spiking form"
     raise UnsupportedError(
-        f"the {where}activation '{kind}' has no spiking form",
+        f"the {where}activation '{kind}' {reason}",
         f"train with relu, or give swap_activations={{'{kind}': '{_SWAPS.get(kind, 'IntegrateAndFire')}'}} "
         f"(or {{'{kind}': None}} to leave it out)",
     )
 
 
-# What comes closest to an activation that is no ReLU.
-_SWAPS = {"tanh": "Tanh", "sigmoid": "Sigmoid", "leaky_relu": "LeakyReLU"}
+# The spiking neurons that compute an activation that is no ReLU.
+_SWAPS = {
+    "tanh": "RegularSpiking(Tanh)",
+    "sigmoid": "RegularSpiking(Sigmoid)",
+    "leaky_relu": "SpikingLeakyReLU",
+}
+
+
+def output_warnings(graph: Graph, decisions: Mapping[int, Decision], spiking: bool) -> list[str]:
+    """A message for every output behind a nonlinearity that spikes reach (`spiking`: there are any)."""
+    return [
+        f"the output '{graph.nodes[index].name}' is the mean over the steps of its {decision.output}, not "
+        f"the {decision.output} of the mean: with more steps it does not come closer to the model's; {advice}"
+        for index, decision in decisions.items()
+        if spiking and decision.output is not None
+        for advice in [_OUTPUT_ADVICE[decision.output]]
+    ]
+
+
+_OUTPUT_ADVICE = {
+    "softmax": "leave it out and ask the run for softmax",
+    "leaky_relu": "swap_activations={'leaky_relu': None} leaves it out",
+}
 
 
 def _check_relu(activation: Activation) -> None:

@@ -61,6 +61,7 @@ class Problem:
 def refuse(source: str, problems: list[Problem]) -> ConversionError:
     """One error for all unsupported layers, each named once."""
     unique = list(dict.fromkeys(problems))
-    count = "1 layer" if len(unique) == 1 else f"{len(unique)} layers"
+    layers = len({problem.layer for problem in unique})
+    count = "1 layer" if layers == 1 else f"{layers} layers"
     lines = "\n".join(str(problem) for problem in unique)
     return ConversionError(f"{source}: {count} cannot be converted:\n{lines}")

@@ -68,15 +68,15 @@ def _assign(tree: ModelTree, file: SafeFile) -> None:
         if isinstance(entry.item, ModelTree):
             _assign_nested(entry.item, base, names, file)
         elif entry.item.custom is None:
-            entry.item.weights = _ordered(base, names, file)
+            entry.item.weights = _ordered(base, names, file, group)
 
 
-def _ordered(base: str, names: list[str], file: SafeFile) -> list[Array]:
+def _ordered(base: str, names: list[str], file: SafeFile, layer: str) -> list[Array]:
     """In the order of the file, or in Keras' order where all names are known ones."""
     keys = [PurePosixPath(name).name.split(":")[0] for name in names]
     if len(set(keys)) == len(keys) and all(key in _ORDER for key in keys):
         names = [name for _, name in sorted(zip(map(_ORDER.index, keys), names, strict=True))]
-    return [file.weight(f"{base}/{name}") for name in names]
+    return [file.weight(f"{base}/{name}", layer) for name in names]
 
 
 def _assign_nested(tree: ModelTree, base: str, names: list[str], file: SafeFile) -> None:
@@ -96,7 +96,7 @@ def _assign_nested(tree: ModelTree, base: str, names: list[str], file: SafeFile)
                 "are ambiguous; save the model as .keras instead"
             )
         if found[0].custom is None:
-            found[0].weights = _ordered(base, members, file)
+            found[0].weights = _ordered(base, members, file, found[0].name)
 
 
 def _leaves(tree: ModelTree) -> list[Layer]:

@@ -81,4 +81,4 @@ def _read_layer(layer: Layer, name: str, path: str, weights: SafeFile) -> None:
     keys = weights.children(path)
     if set(keys) != {str(index) for index in range(len(keys))}:
         raise ConversionError(f"{weights.label}: unexpected members at {path!r}: {keys[:5]}")
-    layer.weights = [weights.weight(f"{path}/{index}") for index in range(len(keys))]
+    layer.weights = [weights.weight(f"{path}/{index}", name) for index in range(len(keys))]

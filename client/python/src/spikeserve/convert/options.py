@@ -22,6 +22,13 @@ class Unset:
 
 
 UNSET = Unset()
+SERVER_MAX_STEPS = 10_000  # the default of its --max-steps
+
+READOUTS = {
+    "mean": pb.READOUT_KIND_MEAN,
+    "last": pb.READOUT_KIND_LAST,
+    "corrected_mean": pb.READOUT_KIND_CORRECTED_MEAN,
+}
 
 SynapseLike = float | Synapse | None | Unset
 
@@ -56,6 +63,12 @@ class RunOptions:
     steps: int
     readout: pb.Readout
     class_labels: tuple[str, ...]
+
+    def warnings(self) -> list[str]:
+        """What a server with default limits will refuse."""
+        if self.steps <= SERVER_MAX_STEPS:
+            return []
+        return [f"steps is {self.steps}, a server takes {SERVER_MAX_STEPS} unless its --max-steps is raised"]
 
 
 def run_options(
@@ -135,19 +148,22 @@ def _number(value: object) -> float | None:
 
 
 def _readout(value: Any, steps: int) -> pb.Readout:
-    """A Readout from None, "mean", "last", ("mean", skip_steps) or the message itself."""
-    kinds = {None: pb.READOUT_KIND_MEAN, "mean": pb.READOUT_KIND_MEAN, "last": pb.READOUT_KIND_LAST}
+    """A Readout from None, the name of one, (a mean, skip_steps) or the message itself."""
     skip: object = 0
     if isinstance(value, pb.Readout):
-        value, skip = {pb.READOUT_KIND_LAST: "last"}.get(value.kind, "mean"), value.skip_steps
+        names = {kind: name for name, kind in READOUTS.items()}
+        value, skip = names.get(value.kind, "mean"), value.skip_steps
     elif isinstance(value, (tuple, list)) and len(value) == 2:
         value, skip = value
-    if not isinstance(value, str | None) or value not in kinds:
-        raise ConversionError(f"readout is {value!r}, give 'mean', 'last' or ('mean', skip_steps)")
+    value = "mean" if value is None else value
+    if not isinstance(value, str) or value not in READOUTS:
+        raise ConversionError(
+            f"readout is {value!r}, give 'mean', 'last', 'corrected_mean' or (a mean, skip_steps)"
+        )
     count = whole(skip, "readout: skip_steps", 0)
     if count >= steps or (value == "last" and count):
         raise ConversionError(f"readout {value!r} skips {count} of {steps} steps, one must be left to it")
-    return pb.Readout(kind=kinds[value], skip_steps=count)
+    return pb.Readout(kind=READOUTS[value], skip_steps=count)
 
 
 def _labels(labels: Sequence[str] | None) -> tuple[str, ...]:

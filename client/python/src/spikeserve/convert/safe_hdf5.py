@@ -117,10 +117,10 @@ class SafeFile:
             index += 1
         return result
 
-    def weight(self, path: str) -> Array:
-        """A finite float or integer dataset; ConversionError for anything unusual about it."""
+    def weight(self, path: str, layer: str = "") -> Array:
+        """A finite float or integer dataset, of a layer; ConversionError for anything unusual about it."""
         dataset = self.find(path)
-        where = f"{self.label}: weight {path!r}"
+        where = f"{self.label}: weight {path!r}" + (f" of '{layer}'" if layer else "")
         if not isinstance(dataset, h5py.Dataset):
             raise ConversionError(f"{where} is missing")
         self._check_dataset(dataset, where)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -26,8 +27,8 @@ def operation_shapes(definition: pb.NetworkDefinition) -> dict[str, tuple[int, .
 
 
 def settings_lines(definition: pb.NetworkDefinition) -> list[str]:
-    """One line for every neuron, filter, delay and default in force, beside what `summary_table` shows."""
-    lines = [f"{op.name}: {_neuron_text(op.neuron)}" for op in definition.operations if op.HasField("neuron")]
+    """A line for all that `summary_table` does not show: windows, neurons, filters, defaults."""
+    lines = [f"{op.name}: {text}" for op in definition.operations if (text := _operation_text(op))]
     for link in definition.connections:
         if link.HasField("synapse") or link.delay_steps:
             lines.append(f"{link.source} -> {link.target}: {_filter_text(link)}")
@@ -38,7 +39,36 @@ def settings_lines(definition: pb.NetworkDefinition) -> list[str]:
     kind = "last step" if readout.kind == pb.READOUT_KIND_LAST else f"mean after {readout.skip_steps} steps"
     if readout.kind == pb.READOUT_KIND_CORRECTED_MEAN:
         kind = f"start-up-corrected {kind}"
-    return [*lines, f"readout: {kind}"]
+    labels = definition.defaults.class_labels
+    return [*lines, f"readout: {kind}", *([f"class labels: {', '.join(labels)}"] if labels else [])]
+
+
+def _operation_text(op: pb.Operation) -> str:
+    """What an operation is set to, or nothing where its shape says all."""
+    match op.WhichOneof("kind"):
+        case "input" if op.input.HasField("uint8_scale"):
+            return f"takes bytes as {op.input.uint8_scale:g} * byte + {op.input.uint8_offset:g}"
+        case "conv":
+            groups = f", groups {op.conv.groups}" if op.conv.groups > 1 else ""
+            return f"{_window_text(op.conv)}, dilation {_by(op.conv.dilation)}{groups}"
+        case "pool":
+            padded = ", padding counts" if op.pool.count_include_pad else ""
+            return f"window {_by(op.pool.window)}, {_window_text(op.pool)}{padded}"
+        case "activation" if op.activation.HasField("leaky_relu"):
+            return f"leaky_relu, negative slope {op.activation.leaky_relu.negative_slope:g}"
+        case "activation":
+            return str(op.activation.WhichOneof("kind"))
+        case "neuron":
+            return _neuron_text(op.neuron)
+    return ""
+
+
+def _window_text(body: pb.ConvOperation | pb.PoolOperation) -> str:
+    return f"stride {_by(body.stride)}, padding {_by(body.pad_before)} before and {_by(body.pad_after)} after"
+
+
+def _by(values: Iterable[int]) -> str:
+    return "x".join(map(str, values))
 
 
 def _neuron_text(neuron: pb.NeuronOperation) -> str:

@@ -1,0 +1,63 @@
+"""What the documents tell a reader to type works, as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import spikeserve
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def snippets(document: str, language: str) -> list[str]:
+    """The code blocks of a document in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def in_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder in which the repository's relative paths work."""
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/exploring.md"])
+def test_python_snippets_run(document: str, server: spikeserve.LocalServer, in_a_copy: Path) -> None:
+    code = "\n".join(snippets(document, "python"))
+    assert code
+    exec(compile(code.replace("127.0.0.1:8001", server.address), document, "exec"), {"__name__": document})
+
+
+def run_in_shell(script: str, folder: Path) -> str:
+    """What the script says, with `spikeserve` on the PATH; any command that fails ends it."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-m", "-euc", f"trap 'kill $(jobs -p) 2>&-' EXIT\n{script}"],
+        cwd=folder,
+        env={**os.environ, "PATH": path, "TMPDIR": str(folder), "SPIKESERVE_SERVER": f"unix:{folder}/s"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_shell_tours_run(in_a_copy: Path) -> None:
+    (tour,) = [text for text in snippets("README.md", "sh") if "spikeserve serve" in text]
+    (more,) = [text for text in snippets("docs/exploring.md", "sh") if "spikeserve simulate" in text]
+    before, end = tour.split("kill %1")
+    local = f"spikeserve serve --listen unix:{in_a_copy}/s --metrics-listen none"
+    before = before.replace("spikeserve serve", local)
+    x = "python -c 'import numpy; numpy.save(\"x.npy\", numpy.full((2, 28, 28), 0.5, numpy.float32))'\n"
+    said = run_in_shell(f"{before}cp $tmp/fashion.spk .\n{x}{more}kill %1{end}", in_a_copy)
+    assert "accuracy  " in said
+    assert "recorded dense_2.spikes: 2x100x" in said
+    assert "input operations" in said
