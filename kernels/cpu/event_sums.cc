@@ -28,31 +28,73 @@ HWY_INLINE void Repeat(std::uint16_t value, std::int64_t count, std::uint16_t* o
   }
 }
 
+// Where the next row and the step of its group go.
+struct Ends {
+  std::uint16_t* row;
+  std::uint16_t* step_of;
+};
+
+// The rows of one range's cells. A change that is less has bit 0: it becomes the row behind the row of zeros.
+template <bool kChanges>
+HWY_INLINE std::uint16_t* CollectRange(std::span<const std::uint16_t> cells, const CellRange& range,
+                                       std::int64_t zero_row, std::uint16_t* row) {
+  const ShortTag d;
+  const auto count = static_cast<std::int64_t>(cells.size());
+  const auto shift = hn::Set(d, static_cast<std::uint16_t>(kLaneUnit * (range.row - range.cell)));
+  const auto negative = hn::Set(d, static_cast<std::uint16_t>(kLaneUnit * (zero_row + 1) - kLessBit));
+  for (std::int64_t i = 0; i < count; i += kShorts) {
+    const auto cell = hn::LoadU(d, cells.data() + i);
+    auto at = hn::Add(cell, shift);
+    if (kChanges) {
+      at = hn::Add(at, hn::IfThenElseZero(hn::TestBit(cell, hn::Set(d, kLessBit)), negative));
+    }
+    hn::StoreU(at, d, row + i);
+  }
+  return row + count;
+}
+
+// Ends the rows of a step, which lie from `first` on. Every step has a group.
+HWY_INLINE Ends EndStep(const std::uint16_t* first, std::int64_t step, std::int64_t zero_row, Ends ends) {
+  Repeat(static_cast<std::uint16_t>(kLaneUnit * zero_row), kGroupRows, ends.row);
+  const std::int64_t rows = ends.row - first;
+  const std::int64_t of_step = std::max<std::int64_t>(1, (rows + kGroupRows - 1) / kGroupRows);
+  Repeat(static_cast<std::uint16_t>(kLaneUnit * step), of_step, ends.step_of);
+  return {ends.row + of_step * kGroupRows - rows, ends.step_of + of_step};
+}
+
+template <bool kChanges>
+HWY_INLINE void CollectSteps(const EventList& events, int digit, std::span<const CellRange> ranges,
+                             std::int64_t steps, std::int64_t zero_row, SpikeGroups& groups) {
+  Ends ends{groups.rows.data(), groups.steps.data()};
+  bool silent = true;
+  if (kChanges) {
+    for (const CellRange& range : ranges) {
+      ends.row =
+          CollectRange<false>(events.Usual(range.unit, range.unit + range.units), range, zero_row, ends.row);
+    }
+    silent = ends.row == groups.rows.data();
+    ends = EndStep(groups.rows.data(), 0, zero_row, ends);
+  }
+  for (std::int64_t step = 0; step < steps; ++step) {
+    const std::uint16_t* const first = ends.row;
+    for (const CellRange& range : ranges) {
+      ends.row = CollectRange<kChanges>(events.Cells(digit, step, range.unit, range.unit + range.units),
+                                        range, zero_row, ends.row);
+    }
+    silent = silent && ends.row == first;
+    ends = EndStep(first, step + (kChanges ? 1 : 0), zero_row, ends);
+  }
+  groups.groups = silent ? 0 : ends.step_of - groups.steps.data();
+  groups.has_usual = kChanges;
+}
+
 void Collect(const EventList& events, int digit, std::span<const CellRange> ranges, std::int64_t steps,
              std::int64_t zero_row, SpikeGroups& groups) {
-  const ShortTag d;
-  std::uint16_t* row = groups.rows.data();
-  std::uint16_t* step_of = groups.steps.data();
-  bool silent = true;
-  for (std::int64_t step = 0; step < steps; ++step) {
-    std::uint16_t* const first = row;
-    for (const CellRange& range : ranges) {
-      const auto cells = events.Cells(digit, step, range.unit, range.unit + range.units);
-      const auto shift = hn::Set(d, static_cast<std::uint16_t>(kLaneUnit * (range.row - range.cell)));
-      const auto count = static_cast<std::int64_t>(cells.size());
-      for (std::int64_t i = 0; i < count; i += kShorts) {
-        hn::StoreU(hn::Add(hn::LoadU(d, cells.data() + i), shift), d, row + i);
-      }
-      row += count;
-    }
-    silent = silent && row == first;
-    Repeat(static_cast<std::uint16_t>(kLaneUnit * zero_row), kGroupRows, row);
-    const std::int64_t of_step = std::max<std::int64_t>(1, (row - first + kGroupRows - 1) / kGroupRows);
-    row = first + of_step * kGroupRows;
-    Repeat(static_cast<std::uint16_t>(kLaneUnit * step), of_step, step_of);
-    step_of += of_step;
+  if (events.has_usual()) {
+    CollectSteps<true>(events, digit, ranges, steps, zero_row, groups);
+  } else {
+    CollectSteps<false>(events, digit, ranges, steps, zero_row, groups);
   }
-  groups.groups = silent ? 0 : step_of - groups.steps.data();
 }
 
 HWY_INLINE Int LoadWeights(const std::int32_t* at) { return hn::Load(IntTag(), at); }
@@ -108,17 +150,19 @@ HWY_INLINE void Add(const SpikeGroups& groups, const Weight* tile, int digit, co
   } else {
     RunSums<true>(groups, tile, out.running, next);
   }
-  Int before[kVectors];
+  Int before[kVectors], usual[kVectors];
   for (int v = 0; v < kVectors; ++v) {
-    before[v] = hn::Zero(d);
+    usual[v] = groups.has_usual ? hn::Load(d, out.running + v * kLanes) : hn::Zero(d);
+    before[v] = usual[v];
   }
   const auto add = [&](std::int32_t * to, Int added) __attribute__((always_inline)) {
     hn::Store(hn::Add(hn::Load(d, to), hn::ShiftLeftSame(added, digit)), d, to);
   };
+  const std::int32_t* running = out.running + (groups.has_usual ? kLaneUnit : 0);
   for (std::int64_t step = 0; step < out.steps; ++step) {
     for (int v = 0; v < kVectors; ++v) {
-      const Int now = hn::Load(d, out.running + step * kLaneUnit + v * kLanes);
-      const Int added = hn::Sub(now, before[v]);
+      const Int now = hn::Load(d, running + step * kLaneUnit + v * kLanes);
+      const Int added = hn::Add(usual[v], hn::Sub(now, before[v]));
       const std::int64_t at = step * out.stride + v * kLanes;
       if (out.high == nullptr) {
         add(out.sums + at, added);
@@ -157,7 +201,7 @@ void CollectSpikes(const EventList& events, int digit, std::span<const CellRange
   for (const CellRange& range : ranges) {
     most += range.length * events.most_copies();
   }
-  most = steps * most + kSlack;
+  most = (steps + 1) * most + kSlack;
   if (static_cast<std::int64_t>(groups.rows.size()) < most) {
     groups.rows.resize(static_cast<std::size_t>(most));
     groups.steps.resize(static_cast<std::size_t>(most / kGroupRows + kSlack));

@@ -21,11 +21,13 @@ struct SpikeGroups {
   AlignedVector<std::uint16_t> rows;   // [groups][kGroupRows]: kLaneUnit * row of the tile
   AlignedVector<std::uint16_t> steps;  // [groups]: kLaneUnit * step, ascending, no step left out
   std::int64_t groups = 0;             // 0: no spike in any step
+  bool has_usual = false;              // the first step is what every other one has besides its own
 };
 
 // Collects the spikes of a digit over `steps` steps, at most kMaxGroupSteps. The rows of `ranges` are those
-// of the tile; `zero_row` is its row of zeros, below kMaxTileRows.
-constexpr std::int64_t kMaxGroupSteps = 4096;
+// of the tile; `zero_row` is its row of zeros, below kMaxTileRows, behind which the negatives of all rows
+// come where `events` are changes.
+constexpr std::int64_t kMaxGroupSteps = 4095;
 constexpr std::int64_t kMaxTileRows = 4096;
 void CollectSpikes(const EventList& events, int digit, std::span<const CellRange> ranges, std::int64_t steps,
                    std::int64_t zero_row, SpikeGroups& groups);
@@ -37,7 +39,7 @@ struct GroupSums {
   std::int64_t stride = 0;
   // Likewise, or null where sums fit an int32: a sum is then 2^16 * high + sums.
   std::int32_t* high = nullptr;
-  std::int32_t* running = nullptr;  // [steps][kLaneUnit], room to work in; both lie at vectors' starts
+  std::int32_t* running = nullptr;  // [steps + 1][kLaneUnit], room to work in; both lie at vectors' starts
 };
 
 // Adds 2^digit times the sums of the tile's rows. `next`, weights that will be read afterwards, come closer

@@ -14,19 +14,23 @@ namespace spikeserve::kernels {
 class EventWeights {
  public:
   EventWeights() = default;
-  // `weights` is [rows][channels]; `narrow` only where each lies in [INT16_MIN, INT16_MAX].
+  // `weights` is [rows][channels]; `narrow` only where each lies in [-INT16_MAX, INT16_MAX]. Changes need
+  // `negatives`.
   EventWeights(std::span<const std::int32_t> weights, std::int64_t rows, std::int64_t channels,
-               std::int64_t tile_rows, bool narrow) {
+               std::int64_t tile_rows, bool narrow, bool negatives) {
     if (narrow) {
-      weights_ = SlicedWeights<std::int16_t>(weights, rows, channels, tile_rows);
+      weights_ = SlicedWeights<std::int16_t>(weights, rows, channels, tile_rows, negatives);
     } else {
-      weights_ = SlicedWeights<std::int32_t>(weights, rows, channels, tile_rows);
+      weights_ = SlicedWeights<std::int32_t>(weights, rows, channels, tile_rows, negatives);
     }
   }
 
   bool narrow() const { return std::holds_alternative<SlicedWeights<std::int16_t>>(weights_); }
   bool empty() const {
     return std::visit([](const auto& weights) { return weights.empty(); }, weights_);
+  }
+  bool negatives() const {
+    return std::visit([](const auto& weights) { return weights.negatives(); }, weights_);
   }
   std::int64_t slices() const {
     return std::visit([](const auto& weights) { return weights.slices(); }, weights_);

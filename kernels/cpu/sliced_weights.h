@@ -11,7 +11,8 @@ namespace spikeserve::kernels {
 
 // Rows of weights, one per source cell and tap, cut into slices of kLaneUnit output channels and tiles of
 // rows, so that the tile that a loop works on stays in the first-level cache: [slice][tile][row][kLaneUnit],
-// padded with zeros. Each tile ends with a row of zeros. Immutable once made.
+// padded with zeros. Behind them each tile has a row of zeros, and, if asked for, the rows' negatives.
+// Immutable once made.
 template <typename T>
 class SlicedWeights {
  public:
@@ -19,16 +20,23 @@ class SlicedWeights {
   // `weights` is [rows][channels].
   template <typename From>
   SlicedWeights(std::span<const From> weights, std::int64_t rows, std::int64_t channels,
-                std::int64_t tile_rows)
-      : tile_rows_(tile_rows), tiles_((rows + tile_rows - 1) / tile_rows), channels_(channels) {
+                std::int64_t tile_rows, bool negatives)
+      : tile_rows_(tile_rows),
+        tiles_((rows + tile_rows - 1) / tile_rows),
+        channels_(channels),
+        negatives_(negatives) {
     values_.assign(static_cast<std::size_t>(slices() * tiles_ * tile_size()), T{0});
     for (std::int64_t row = 0; row < rows; ++row) {
       for (std::int64_t first = 0; first < channels; first += kLaneUnit) {
         const std::int64_t at = (first / kLaneUnit * tiles_ + row / tile_rows) * tile_size();
         const auto from = weights.begin() + row * channels + first;
-        std::transform(from, from + std::min(kLaneUnit, channels - first),
-                       values_.data() + at + row % tile_rows * kLaneUnit,
-                       [](From weight) { return static_cast<T>(weight); });
+        const auto end = from + std::min(kLaneUnit, channels - first);
+        T* const to = values_.data() + at + row % tile_rows * kLaneUnit;
+        std::transform(from, end, to, [](From weight) { return static_cast<T>(weight); });
+        if (negatives) {
+          std::transform(from, end, to + (tile_rows + 1) * kLaneUnit,
+                         [](From weight) { return static_cast<T>(-weight); });
+        }
       }
     }
   }
@@ -37,7 +45,8 @@ class SlicedWeights {
   std::int64_t slices() const { return (channels_ + kLaneUnit - 1) / kLaneUnit; }
   std::int64_t tiles() const { return tiles_; }
   std::int64_t tile_rows() const { return tile_rows_; }
-  // [tile_rows + 1][kLaneUnit]
+  bool negatives() const { return negatives_; }
+  // [tile_rows + 1][kLaneUnit], and [tile_rows][kLaneUnit] negatives
   const T* tile(std::int64_t slice, std::int64_t tile) const {
     return values_.data() + (slice * tiles_ + tile) * tile_size();
   }
@@ -50,11 +59,12 @@ class SlicedWeights {
   std::int64_t bytes() const { return static_cast<std::int64_t>(values_.size() * sizeof(T)); }
 
  private:
-  std::int64_t tile_size() const { return (tile_rows_ + 1) * kLaneUnit; }
+  std::int64_t tile_size() const { return ((negatives_ ? 2 : 1) * tile_rows_ + 1) * kLaneUnit; }
 
   std::int64_t tile_rows_ = 1;
   std::int64_t tiles_ = 0;
   std::int64_t channels_ = 0;
+  bool negatives_ = false;
   AlignedVector<T> values_;
 };
 

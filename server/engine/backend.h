@@ -42,8 +42,9 @@ class Backend {
 constexpr std::int64_t kMaxThreads = 1024;
 
 // Which loops the CPU runs exact and fast mode with. The results are the same to the bit; tests compare them.
-// kEvents and kDigits force one of the fast paths where it can run a layer at all.
-enum class CpuPath { kAuto, kPlain, kEvents, kDigits };
+// kEvents and kDigits force one of the fast paths where it can run a layer at all, kChanges that of events by
+// what changes from step to step where that can be.
+enum class CpuPath { kAuto, kPlain, kEvents, kChanges, kDigits };
 
 struct BackendOptions {
   std::string kind = "auto";  // auto | cpu | cuda

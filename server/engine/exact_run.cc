@@ -77,9 +77,9 @@ std::int64_t ScratchBytes(const Plan& plan, std::int64_t chunk) {
     }
     window = std::max(window, of_layer);
   }
-  bytes += chunk * window;
+  bytes += (chunk + 1) * window;
   for (const std::int64_t cells : listed) {
-    bytes += chunk * cells * (1 + 2 * kDigits);
+    bytes += (chunk + 1) * cells * (1 + 2 * kDigits);
   }
   return bytes + 48 * widest;  // CurrentScratch and the buffers of ExactScratch
 }

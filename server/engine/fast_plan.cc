@@ -76,6 +76,9 @@ std::int64_t TileRows(std::int64_t rows, std::int64_t unit, std::int64_t most) {
 // A layer of more weights than that would hardly be faster by digits, but they take memory.
 constexpr std::int64_t kMostDigitWeights = std::int64_t{1} << 20;
 
+// Likewise for negatives: those of larger layers would come from further away than they save.
+constexpr std::int64_t kMostNegatedWeights = std::int64_t{1} << 17;
+
 FastTerm MakeTerm(const Plan& plan, const Term& term, bool all_digits) {
   const Product& product = term.product;
   const Population& population = plan.populations[Index(term.population)];
@@ -107,8 +110,12 @@ FastTerm MakeTerm(const Plan& plan, const Term& term, bool all_digits) {
   }
   if (population.spiking) {
     fast.max_row_sum = product.max_row_sum;
-    fast.events = {std::span<const std::int32_t>(product.integers), rows, channels,
-                   TileRows(rows, fast.unit, tile_rows), narrow};
+    fast.events = {std::span<const std::int32_t>(product.integers),
+                   rows,
+                   channels,
+                   TileRows(rows, fast.unit, tile_rows),
+                   narrow,
+                   fast.unit <= tile_rows && rows * channels <= kMostNegatedWeights};
     if (all_digits || (rows <= kernels::MostDigitRows() && rows * channels <= kMostDigitWeights)) {
       fast.digits = {product.integers, rows, channels, dense ? 1 : product.conv.kernel_height};
     }

@@ -22,6 +22,7 @@ struct HeldSample {
 struct FastScratch {
   std::array<std::vector<std::uint8_t>, kernels::kMaxEventTerms> cells;  // gathered of a chunk, [term]
   std::array<kernels::EventList, kernels::kMaxEventTerms> events;        // [term]
+  std::vector<std::uint8_t> usual;                                       // counts of a source's cells
   using Sums = std::array<WindowSums, kernels::kMaxEventTerms>;          // [term]
   std::vector<std::vector<Sums>> parts;                  // [part of a layer's neurons][window of a bundle]
   std::vector<std::vector<kernels::CellRange>> windows;  // likewise, of one pixel

@@ -15,7 +15,7 @@ struct TermWork {
   std::int64_t tiles = 1;    // that these are cut into
   std::int64_t slices = 1;   // of kLaneUnit output channels
   int weight_digits = 3;
-  int count_digits = 0;      // lists of spikes: the binary digits of the largest count, 1 for copies
+  int count_digits = 0;      // lists of spikes: the binary digits of the largest count, or 1
   std::int64_t entries = 0;  // of these lists
 };
 

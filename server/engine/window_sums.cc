@@ -151,7 +151,7 @@ void WindowSums::Begin(std::int64_t slices) {
   const std::size_t count = Index(source_.steps * stride_);
   sums_.resize(std::max(sums_.size(), count));
   high_.resize(wide_ ? sums_.size() : high_.size());
-  running_.resize(std::max(running_.size(), Index(source_.steps * kernels::kLaneUnit)));
+  running_.resize(std::max(running_.size(), Index((source_.steps + 1) * kernels::kLaneUnit)));
   if (source_.events != nullptr) {
     std::fill_n(sums_.begin(), count, 0);
     std::fill_n(high_.begin(), wide_ ? count : 0, 0);

@@ -46,7 +46,7 @@ FastTerm MakeTerm(const Shape& shape, std::mt19937& random) {
   std::vector<std::int32_t> weights(static_cast<std::size_t>(rows * shape.out_channels));
   for (std::int32_t& weight : weights) weight = static_cast<std::int32_t>(random() % 4194303) - 2097151;
   const std::span<const std::int32_t> all(weights);
-  term.events = {all, rows, shape.out_channels, std::min(rows, 320 / term.unit * term.unit), false};
+  term.events = {all, rows, shape.out_channels, std::min(rows, 320 / term.unit * term.unit), false, false};
   term.digits = {all, rows, shape.out_channels, std::max<std::int64_t>(1, shape.kernel)};
   term.largest_weight = 2097152;
   term.max_row_sum = 2097152.0 * static_cast<double>(rows);

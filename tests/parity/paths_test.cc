@@ -61,7 +61,7 @@ class Paths : public ::testing::TestWithParam<int> {
           Simulate(Load(network.definition, mode, 1, CpuPath::kPlain), network.spec, samples);
       for (const std::string& target : kernels::CpuTargets()) {
         kernels::ForceCpuTarget(target);
-        for (const CpuPath path : {CpuPath::kAuto, CpuPath::kEvents, CpuPath::kDigits}) {
+        for (const CpuPath path : {CpuPath::kAuto, CpuPath::kEvents, CpuPath::kChanges, CpuPath::kDigits}) {
           if (path != CpuPath::kAuto && seed % kForcedEvery != 0) continue;
           const Reading fast = Simulate(Load(network.definition, mode, 2, path), network.spec, samples);
           for (std::size_t i = 0; i < samples.size(); ++i) {
@@ -123,7 +123,7 @@ TEST(WidePaths, WithMoreWeightsThanTheCacheHolds) {
     for (const Mode mode : {Mode::kExact, Mode::kFast}) {
       const Reading plain =
           Simulate(Load(network.definition, mode, 1, CpuPath::kPlain), network.spec, samples);
-      for (const CpuPath path : {CpuPath::kEvents, CpuPath::kDigits}) {
+      for (const CpuPath path : {CpuPath::kEvents, CpuPath::kChanges, CpuPath::kDigits}) {
         for (const std::int64_t threads : {1, 2, 5}) {
           const Reading fast = Simulate(Load(network.definition, mode, threads, path), network.spec, samples);
           for (std::size_t i = 0; i < samples.size(); ++i) {
@@ -137,7 +137,7 @@ TEST(WidePaths, WithMoreWeightsThanTheCacheHolds) {
 }
 
 struct Taken {
-  int usable = 0, packed = 0, narrow = 0, two_digits = 0, pooled = 0;
+  int usable = 0, packed = 0, narrow = 0, two_digits = 0, pooled = 0, negatives = 0;
 };
 
 engine::FastPlan FastPlanOf(const RandomNetwork& random, Mode mode) {
@@ -157,6 +157,7 @@ Taken CountTaken(Mode mode) {
         taken.packed += term.events.empty() ? 0 : 1;
         taken.narrow += !term.events.empty() && term.events.narrow() ? 1 : 0;
         taken.two_digits += !term.digits.empty() && term.digits.digits() == 2 ? 1 : 0;
+        taken.negatives += !term.events.empty() && term.events.negatives() ? 1 : 0;
         taken.pooled += term.runs.runs() > 0 ? 1 : 0;
       }
     }
@@ -173,6 +174,7 @@ TEST(FastPlan, TakesTheLayersOfConvolutionalNetworks) {
     EXPECT_GE(taken.pooled, kNetworks / 8);
     EXPECT_EQ(taken.narrow, mode == Mode::kFast ? taken.packed : 0);
     EXPECT_EQ(taken.two_digits, taken.narrow);
+    EXPECT_GE(taken.negatives, taken.packed * 7 / 8);  // they take changes where these are forced
   }
 }
 
@@ -182,6 +184,7 @@ TEST(FastPlan, SumsWindowsOfWideLayersTogether) {
     ASSERT_GE(plan.size(), 2U);
     EXPECT_EQ(engine::WindowSums::Bundle(plan[0].terms[0]), 1);
     EXPECT_EQ(engine::WindowSums::Bundle(plan[1].terms[0]), engine::WindowSums::kMostPerBundle);
+    EXPECT_FALSE(plan[1].terms[0].events.negatives());  // they would come from far away
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "kernels/cpu/event_weights.h"
 #include "kernels/cpu/target.h"
+#include "kernels/cpu/usual_counts.h"
 #include "tests/support/random.h"
 
 namespace spikeserve::kernels {
@@ -27,8 +28,10 @@ class EventSums : public ::testing::TestWithParam<std::tuple<bool, SpikeForm>> {
     const SpikeForm form = std::get<1>(GetParam());
     const std::int64_t rows = weights.tile_rows();
     EventList events;
-    events.Build(counts.data(), cells, kSteps, cells, rows, largest, form);
-    AlignedVector<std::int32_t> sums(kSteps * kLaneUnit, 0), running(kSteps * kLaneUnit, 0);
+    std::vector<std::uint8_t> usual;
+    FindUsualCounts(counts.data(), cells, kSteps, cells, largest, usual);
+    events.Build(counts.data(), cells, kSteps, cells, rows, largest, form, usual.data());
+    AlignedVector<std::int32_t> sums(kSteps * kLaneUnit, 0), running((kSteps + 1) * kLaneUnit, 0);
     SpikeGroups groups;
     for (std::int64_t tile = 0; tile < weights.tiles(); ++tile) {
       const std::int64_t length = std::min(rows, cells - tile * rows);
@@ -48,6 +51,7 @@ class EventSums : public ::testing::TestWithParam<std::tuple<bool, SpikeForm>> {
 // At the ends of the range of a weight, where a widening without its sign or a sum of 16 bits would show.
 TEST_P(EventSums, AreThoseOfALoopOverTheCounts) {
   const bool narrow = std::get<0>(GetParam());
+  const bool changes = std::get<1>(GetParam()) == SpikeForm::kChanges;
   testing::Random random(3);
   for (int repeat = 0; repeat < 40; ++repeat) {
     const std::int64_t cells = random.Between(1, 90);
@@ -65,10 +69,10 @@ TEST_P(EventSums, AreThoseOfALoopOverTheCounts) {
     for (std::int64_t i = 0; i < kSteps * cells; ++i) {
       counts[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(random.Between(0, largest));
     }
-    const EventWeights sliced(weights, cells, channels, random.Between(1, cells), narrow);
+    const EventWeights sliced(weights, cells, channels, random.Between(1, cells), narrow, changes);
     EXPECT_EQ(sliced.narrow(), narrow);
     EXPECT_EQ(sliced.bytes(), (narrow ? 2 : 4) * kLaneUnit * ((channels + kLaneUnit - 1) / kLaneUnit) *
-                                  sliced.tiles() * (sliced.tile_rows() + 1));
+                                  sliced.tiles() * ((changes ? 2 : 1) * sliced.tile_rows() + 1));
     for (const std::string& target : CpuTargets()) {
       ForceCpuTarget(target);
       for (std::int64_t channel = 0; channel < channels; ++channel) {
@@ -89,7 +93,8 @@ TEST_P(EventSums, AreThoseOfALoopOverTheCounts) {
 
 INSTANTIATE_TEST_SUITE_P(AllWeightsAndForms, EventSums,
                          ::testing::Combine(::testing::Bool(),
-                                            ::testing::Values(SpikeForm::kDigits, SpikeForm::kCopies)));
+                                            ::testing::Values(SpikeForm::kDigits, SpikeForm::kCopies,
+                                                              SpikeForm::kChanges)));
 
 }  // namespace
 }  // namespace spikeserve::kernels
