@@ -91,6 +91,9 @@ class Options:
     def __post_init__(self) -> None:
         if isinstance(self.probes, str):
             raise ValueError(f"probes is {self.probes!r}, give a list of names: [{self.probes!r}]")
+        listed = isinstance(self.record, Sequence) and all(isinstance(item, Record) for item in self.record)
+        if not listed:
+            raise ValueError(f"record is {self.record!r:.80}, give a list of spikeserve.Record")
 
     def resolved(self, info: NetworkInfo | None) -> Options:
         """The options with records on the operations of this network; `info` is needed for records."""

@@ -79,9 +79,12 @@ def test_serve_is_for_this_machine_only(
     assert "127.0.0.1:8002" not in commands[1]
 
 
-def test_probes_is_no_string(fake: FakeServer) -> None:
+def test_options_of_the_wrong_type_are_refused_before_the_call(fake: FakeServer) -> None:
     with spikeserve.Client(fake.address) as client:
         with pytest.raises(ValueError, match=r"give a list of names: \['output'\]"):
             client.simulate("net", np.ones((1, 2)), probes="output")
+        for record in (spikeserve.Record("dense"), {"spikes": spikeserve.Record("dense")}, ["dense"]):
+            with pytest.raises(ValueError, match="give a list of spikeserve"):
+                client.simulate("net", np.ones((1, 2)), record=record)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="float32 ends at"):
             client.simulate("net", np.full((1, 2), 1e300))
