@@ -39,8 +39,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 using ByteTag = hn::CappedTag<std::uint8_t, 64>;
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(ByteTag()));
 
-// Appends kLaneUnit * (cell + position) of the set bits, and kLessBit where `less` has them; up to 64 entries
-// behind them are spoilt.
+// Appends kLaneUnit * (cell + position) of the set bits, and of changes kLessBit where `less` has them; up to
+// 64 entries behind them are spoilt.
+template <Pick kPick>
 HWY_INLINE std::uint16_t* WriteCells(std::uint64_t bits, std::uint64_t less, std::int64_t cell,
                                      std::uint16_t* out) {
   const int count = std::popcount(bits);
@@ -51,9 +52,12 @@ HWY_INLINE std::uint16_t* WriteCells(std::uint64_t bits, std::uint64_t less, std
       44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
   const __m512i found = _mm512_maskz_compress_epi8(bits, _mm512_load_si512(kPositions));
   const __m512i first = _mm512_set1_epi16(static_cast<std::int16_t>(kLaneUnit * cell));
-  const auto less_bits = static_cast<__mmask64>(_pext_u64(less, bits));
+  const std::uint64_t less_bits = kPick == Pick::kChanges ? _pext_u64(less, bits) : 0;
   const auto entries = [&](__m256i half, std::uint64_t of_half) {
     const __m512i cells = _mm512_add_epi16(_mm512_slli_epi16(_mm512_cvtepu8_epi16(half), 4), first);
+    if (kPick != Pick::kChanges) {
+      return cells;
+    }
     return _mm512_mask_add_epi16(cells, static_cast<__mmask32>(of_half), cells, _mm512_set1_epi16(kLessBit));
   };
   static_assert(kLaneUnit == 16);
@@ -123,16 +127,16 @@ HWY_INLINE std::uint16_t* FindCells(const StepList& step, std::int64_t first, st
   for (; first < end; first += kLanes) {
     const Found found = FindVector<kPick>(step, first);
     const std::uint64_t less = LessBits<kPick>(found);
-    out = WriteCells(found.Above(0, end - first), less, first, out);
+    out = WriteCells<kPick>(found.Above(0, end - first), less, first, out);
     if (kPick == Pick::kDigit) {
       continue;
     }
     std::uint8_t than = 1;
     if (kPick == Pick::kCopies) {  // some as a rule, or none: no branch could know
-      out = WriteCells(found.Above(than++, end - first), less, first, out);
+      out = WriteCells<kPick>(found.Above(than++, end - first), less, first, out);
     }
     for (std::uint64_t bits = 0; (bits = found.Above(than, end - first)) != 0; ++than) {
-      out = WriteCells(bits, less, first, out);
+      out = WriteCells<kPick>(bits, less, first, out);
     }
   }
   return out;
@@ -153,7 +157,7 @@ HWY_INLINE bool FindTogether(const StepList& step, std::int64_t begin, std::int6
     const std::uint64_t before = (std::uint64_t{1} << ((u - begin) * step.unit)) - 1;
     step.start[u] = static_cast<std::int32_t>(out - step.list + std::popcount(bits & before));
   }
-  out = WriteCells(bits, LessBits<kPick>(found), first, out);
+  out = WriteCells<kPick>(bits, LessBits<kPick>(found), first, out);
   return true;
 }
 

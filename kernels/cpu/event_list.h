@@ -20,7 +20,7 @@ enum class SpikeForm {
   kChanges,
 };
 
-// As many as a byte has digits, so that all forms take the same room.
+// As many as a byte has digits, so that all forms take about the same room.
 constexpr std::int32_t kMostCopies = 8;
 
 // Bit of a cell in a list of changes that counts less than usual.
@@ -32,7 +32,8 @@ constexpr std::uint16_t kLessBit = 1;
 class EventList {
  public:
   // From counts [steps][stride], none above `largest`, of which `cells` per step are used, with kCountPadding
-  // readable behind. The last unit may be a part of one. kChanges needs usual counts [cells], likewise.
+  // readable behind. The last unit may be a part of one. kChanges needs usual counts
+  // [cells], padded likewise and not above `largest` either.
   void Build(const std::uint8_t* counts, std::int64_t stride, std::int64_t steps, std::int64_t cells,
              std::int64_t unit, std::int32_t largest, SpikeForm form, const std::uint8_t* usual = nullptr);
 

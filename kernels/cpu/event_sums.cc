@@ -109,7 +109,7 @@ HWY_INLINE void FetchAhead([[maybe_unused]] const void* line) {
 #endif
 }
 
-// Leaves the running sums after each step in running [steps][kLaneUnit].
+// Leaves the running sums after each step, usual counts first, in running [steps, or one more][kLaneUnit].
 template <bool kAhead, typename Weight>
 HWY_INLINE void RunSums(const SpikeGroups& groups, const Weight* tile, std::int32_t* running,
                         std::span<const Weight> next) {

@@ -25,8 +25,8 @@ struct SpikeGroups {
 };
 
 // Collects the spikes of a digit over `steps` steps, at most kMaxGroupSteps. The rows of `ranges` are those
-// of the tile; `zero_row` is its row of zeros, below kMaxTileRows, behind which the negatives of all rows
-// come where `events` are changes.
+// of the tile; `zero_row` is its row of zeros, behind which the negatives of all rows come where `events` are
+// changes: the last of these rows is below kMaxTileRows.
 constexpr std::int64_t kMaxGroupSteps = 4095;
 constexpr std::int64_t kMaxTileRows = 4096;
 void CollectSpikes(const EventList& events, int digit, std::span<const CellRange> ranges, std::int64_t steps,

@@ -41,6 +41,10 @@ class EventWeights {
   std::int64_t tile_rows() const {
     return std::visit([](const auto& weights) { return weights.tile_rows(); }, weights_);
   }
+  // Of all rows, negatives left out.
+  std::int64_t row_bytes() const {
+    return std::visit([](const auto& weights) { return weights.row_bytes(); }, weights_);
+  }
   std::int64_t bytes() const {
     return std::visit([](const auto& weights) { return weights.bytes(); }, weights_);
   }

@@ -10,7 +10,7 @@
 namespace spikeserve::kernels {
 
 // Rows of weights, one per source cell and tap, cut into slices of kLaneUnit output channels and tiles of
-// rows, so that the tile that a loop works on stays in the first-level cache: [slice][tile][row][kLaneUnit],
+// rows, so that what a loop uses of a tile stays in the first-level cache: [slice][tile][row][kLaneUnit],
 // padded with zeros. Behind them each tile has a row of zeros, and, if asked for, the rows' negatives.
 // Immutable once made.
 template <typename T>
@@ -50,11 +50,16 @@ class SlicedWeights {
   const T* tile(std::int64_t slice, std::int64_t tile) const {
     return values_.data() + (slice * tiles_ + tile) * tile_size();
   }
-  // The tile that lies behind another; nothing behind the last one.
+  // The rows of the tile that lies behind another; nothing behind the last one.
   std::span<const T> after(std::int64_t slice, std::int64_t tile) const {
     const std::int64_t next = slice * tiles_ + tile + 1;
+    const std::int64_t size = next < slices() * tiles_ ? (tile_rows_ + 1) * kLaneUnit : 0;
     return std::span(values_).subspan(static_cast<std::size_t>(next * tile_size()),
-                                      next < slices() * tiles_ ? static_cast<std::size_t>(tile_size()) : 0);
+                                      static_cast<std::size_t>(size));
+  }
+  // Of all rows, negatives left out.
+  std::int64_t row_bytes() const {
+    return slices() * tiles_ * (tile_rows_ + 1) * kLaneUnit * static_cast<std::int64_t>(sizeof(T));
   }
   std::int64_t bytes() const { return static_cast<std::int64_t>(values_.size() * sizeof(T)); }
 

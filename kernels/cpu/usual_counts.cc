@@ -1,6 +1,7 @@
 #include "kernels/cpu/usual_counts.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "kernels/cpu/event_list.h"
 

@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <numeric>
 #include <optional>
 
 #include "kernels/cpu/byte_counts.h"
 #include "kernels/cpu/event_layer.h"
-#include "kernels/cpu/usual_counts.h"
 #include "server/engine/fast_plan.h"
-#include "server/engine/path_cost.h"
+#include "server/engine/spike_form.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -20,7 +18,6 @@ using Terms = std::array<kernels::EventTerm, kernels::kMaxEventTerms>;
 using Sums = FastScratch::Sums;
 using kernels::SpikeForm;
 
-constexpr double kSteady = 0.06;        // spikes per cell and step from which on some cells may fire steadily
 constexpr double kActive = 0.1;         // share of the sources that spike in a step, about
 constexpr double kWorkPerPart = 2.5e5;  // neuron-steps and rows added: some 20 us
 
@@ -95,7 +92,7 @@ class FastLayerRun {
     if (!WindowSums::Fits(fast, source.largest)) {
       return false;
     }
-    const std::optional<SpikeForm> form = FormOf(fast, source);
+    const std::optional<SpikeForm> form = ChooseForm(fast, source, run_.path, scratch_.fast.usual);
     if (form) {
       scratch_.fast.events[t].Build(source.cells, source.stride, steps_, fast.cells, fast.unit,
                                     static_cast<std::int32_t>(source.largest), *form,
@@ -117,76 +114,6 @@ class FastLayerRun {
     source.cells = cells.data();
     source.stride = fast.cells;
     source.largest = kernels::LargestByte(std::span(cells).first(Index(steps_ * fast.cells)));
-  }
-
-  // The lists of spikes that promise to be fastest; none where digits of the weights do.
-  std::optional<SpikeForm> FormOf(const FastTerm& fast, const WindowSums::Source& source) {
-    bool digits = !fast.digits.empty() && run_.path != CpuPath::kEvents && run_.path != CpuPath::kChanges &&
-                  WindowSums::DigitsFit(fast, source.largest);
-    if (digits && run_.path == CpuPath::kDigits) {
-      return std::nullopt;
-    }
-    digits = digits && source.largest <= kernels::MostDigitCount();
-    const bool copies = WindowSums::CopiesFit(fast, source.largest);
-    const bool changes = copies && fast.events.negatives();
-    if (!digits && !changes && (!copies || source.largest == 1)) {
-      return SpikeForm::kDigits;
-    }
-    TermWork work = WorkOf(fast, source);
-    SpikeForm form = SpikeForm::kDigits;
-    double cycles = EventCycles(work);
-    if (copies && source.largest > 1) {
-      work.count_digits = 1;
-      work.entries = CountOverSteps(fast, source, kernels::SumBytes);
-      const double of_copies = EventCycles(work);
-      form = of_copies < cycles ? SpikeForm::kCopies : form;
-      cycles = std::min(cycles, of_copies);
-    }
-    if (changes && CountChanges(fast, source, work)) {
-      const double of_changes = EventCycles(work);
-      form = of_changes < cycles || run_.path == CpuPath::kChanges ? SpikeForm::kChanges : form;
-      cycles = std::min(cycles, of_changes);
-    }
-    return digits && DigitCycles(work) < cycles ? std::nullopt : std::optional(form);
-  }
-
-  // Replaces the entries of copies by those of changes, and leaves the usual counts for these in the scratch.
-  // False where so few cells spike that changes can hardly be fewer.
-  bool CountChanges(const FastTerm& fast, const WindowSums::Source& source, TermWork& work) {
-    const auto least = static_cast<double>(work.entries) / static_cast<double>(steps_ * fast.cells);
-    if (least < kSteady && run_.path != CpuPath::kChanges) {
-      return false;
-    }
-    std::vector<std::uint8_t>& usual = scratch_.fast.usual;
-    kernels::FindUsualCounts(source.cells, source.stride, steps_, fast.cells,
-                             static_cast<std::int32_t>(source.largest), usual);
-    work.count_digits = 1;
-    work.entries = kernels::SumBytes(std::span(usual).first(Index(fast.cells))) +
-                   kernels::SumChanges(source.cells, source.stride, steps_, fast.cells, usual.data());
-    return true;
-  }
-
-  TermWork WorkOf(const FastTerm& fast, const WindowSums::Source& source) const {
-    return {.steps = steps_,
-            .cells = fast.cells,
-            .units = fast.cells / fast.unit,
-            .windows = fast.pixels,
-            .ranges = fast.ranges(),
-            .rows = fast.fan_in(),
-            .tiles = fast.events.tiles(),
-            .slices = fast.events.slices(),
-            .weight_digits = fast.digits.digits(),
-            .count_digits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(source.largest))),
-            .entries = CountOverSteps(fast, source, kernels::CountOnes)};
-  }
-
-  template <typename Count>
-  std::int64_t CountOverSteps(const FastTerm& fast, const WindowSums::Source& source, Count count) const {
-    std::int64_t sum = 0;
-    for (std::int64_t step = 0; step < steps_; ++step) {
-      sum += count({source.cells + step * source.stride, Index(fast.cells)});
-    }
-    return sum;
   }
 
   void Save() {

@@ -47,8 +47,10 @@ void AddRowRanges(const ConvGeometry& g, std::int64_t unit, std::int64_t in_y, s
   }
 }
 
-// Rows of 32-bit weights of a tile, at most: 20 KB of a first-level cache of 32. Twice as many of 16 bits.
+// Rows of 32-bit weights of a tile, at most: 20 KB of a first-level cache of 32. Negatives are left out: a
+// cell that fires steadily counts either more than usual or less, as a rule. Twice as many of 16 bits.
 constexpr std::int64_t kTileRows = 320;
+static_assert(2 * 2 * kTileRows < kernels::kMaxTileRows);  // also with negatives
 
 std::int64_t DivideUp(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 

@@ -120,7 +120,7 @@ void WindowSums::CopyWindow() {
 }
 
 std::int64_t WindowSums::Bundle(const FastTerm& term) {
-  return term.events.bytes() > kNearBytes ? std::min(term.pixels, kMostPerBundle) : 1;
+  return term.events.row_bytes() > kNearBytes ? std::min(term.pixels, kMostPerBundle) : 1;
 }
 
 void WindowSums::SumTogether(std::span<WindowSums* const> windows, std::int64_t first_slice,
@@ -168,7 +168,7 @@ void WindowSums::SumDigits(std::int64_t slice, std::int64_t index) {
 void WindowSums::AddTile(std::int64_t slice, std::int64_t index, std::int64_t tile, int digit,
                          std::size_t part, std::size_t parts) {
   const std::int64_t at = index * kernels::kLaneUnit;
-  const bool ahead = digit == 0 && term_->events.bytes() > kNearBytes;
+  const bool ahead = digit == 0 && term_->events.row_bytes() > kNearBytes;
   term_->events.AddSpikes(
       spikes_[Index(tile * source_.events->digits() + digit)], slice, tile, digit,
       {source_.steps, sums_.data() + at, stride_, wide_ ? high_.data() + at : nullptr, running_.data()},

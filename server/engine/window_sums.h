@@ -21,7 +21,7 @@ class WindowSums {
 
   // Whether sums of the weights times counts up to `largest` can be had at all.
   static bool Fits(const FastTerm& term, std::int64_t largest);
-  // Whether an EventList of copies will do.
+  // Whether an EventList of copies or changes will do.
   static bool CopiesFit(const FastTerm& term, std::int64_t largest);
   // Whether the sums of single digits of the weights fit an int32, which the digit path needs besides.
   static bool DigitsFit(const FastTerm& term, std::int64_t largest);

@@ -113,6 +113,17 @@ TEST_P(Paths, Convolutional) {
   }
 }
 
+// More steps than a chunk has, so that the last chunk is one of one step.
+using LongPaths = Paths;
+
+TEST_P(LongPaths, SeveralChunks) {
+  RandomNetwork network = MakeRandomCnn(Seed());
+  network.spec.settings.steps = 129;
+  Excite(network, 40);
+  ExpectSameBytes(network, Seed());
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, LongPaths, ::testing::Range(2, kNetworks / 8 + 3, 2));
 INSTANTIATE_TEST_SUITE_P(Seeds, Paths, ::testing::Range(1, kNetworks + 1));
 
 // Windows of such layers are summed together, in threads that share a sample begun and ended anywhere.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <vector>
@@ -21,8 +22,10 @@ TEST(UsualCounts, AreRoundedMeans) {
     const std::int64_t steps = repeat == 0 ? 4096 : random.Between(1, 40);
     const auto largest = static_cast<std::int32_t>(random.Between(1, 8));
     std::vector<std::uint8_t> counts(static_cast<std::size_t>(steps * stride + kCountPadding));
-    for (std::uint8_t& count : counts) {
-      count = static_cast<std::uint8_t>(repeat == 0 ? largest : random.Between(0, largest));
+    std::fill(counts.begin(), counts.end(), std::uint8_t{255});  // also between the rows and behind them
+    for (std::int64_t i = 0; i < steps * cells; ++i) {
+      counts[static_cast<std::size_t>(i / cells * stride + i % cells)] =
+          static_cast<std::uint8_t>(repeat == 0 ? largest : random.Between(0, largest));
     }
     for (const std::string& target : CpuTargets()) {
       ForceCpuTarget(target);

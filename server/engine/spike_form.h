@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "kernels/cpu/event_list.h"
+#include "server/engine/backend.h"
+#include "server/engine/fast_plan.h"
+#include "server/engine/window_sums.h"
+
+namespace spikeserve::engine {
+
+// The lists of spikes with which a chunk's sums promise to be fastest, whatever `path` leaves; none where
+// digits of the weights do. `source` has no lists yet. For changes, `usual` holds the usual counts
+// afterwards.
+std::optional<kernels::SpikeForm> ChooseForm(const FastTerm& term, const WindowSums::Source& source,
+                                             CpuPath path, std::vector<std::uint8_t>& usual);
+
+}  // namespace spikeserve::engine
