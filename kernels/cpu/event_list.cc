@@ -71,8 +71,8 @@ HWY_INLINE std::uint16_t* WriteCells(std::uint64_t bits, std::uint64_t less, std
   for (int written = 0; written < count; written += 8) {
     for (int i = 0; i < 8; ++i) {
       const int position = std::countr_zero(bits);
-      const std::uint64_t is_less = position < 64 ? less >> position & 1 : 0;
-      out[written + i] = static_cast<std::uint16_t>(kLaneUnit * (cell + position) + (is_less * kLessBit));
+      const bool is_less = kPick == Pick::kChanges && position < 64 && (less >> position & 1) != 0;
+      out[written + i] = static_cast<std::uint16_t>(kLaneUnit * (cell + position) + (is_less ? kLessBit : 0));
       bits &= bits - 1;
     }
   }
