@@ -8,7 +8,6 @@
 #include "kernels/cpu/digit_sums.h"
 #include "kernels/cpu/usual_counts.h"
 #include "server/engine/index.h"
-#include "server/engine/path_cost.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -26,21 +25,6 @@ std::int64_t CountOverSteps(const FastTerm& term, const Source& source, Count co
     sum += count({source.cells + step * source.stride, Index(term.cells)});
   }
   return sum;
-}
-
-// With the binary digits of the counts.
-TermWork WorkOf(const FastTerm& term, const Source& source) {
-  return {.steps = source.steps,
-          .cells = term.cells,
-          .units = term.cells / term.unit,
-          .windows = term.pixels,
-          .ranges = term.ranges(),
-          .rows = term.fan_in(),
-          .tiles = term.events.tiles(),
-          .slices = term.events.slices(),
-          .weight_digits = term.digits.digits(),
-          .count_digits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(source.largest))),
-          .entries = CountOverSteps(term, source, kernels::CountOnes)};
 }
 
 TermWork WorkOfCopies(const FastTerm& term, const Source& source, TermWork work) {
@@ -68,6 +52,20 @@ bool MayBeSteady(const TermWork& work) {
 }
 
 }  // namespace
+
+TermWork WorkOf(const FastTerm& term, const Source& source) {
+  return {.steps = source.steps,
+          .cells = term.cells,
+          .units = term.cells / term.unit,
+          .windows = term.pixels,
+          .ranges = term.ranges(),
+          .rows = term.fan_in(),
+          .tiles = term.events.tiles(),
+          .slices = term.events.slices(),
+          .weight_digits = term.digits.digits(),
+          .count_digits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(source.largest))),
+          .entries = CountOverSteps(term, source, kernels::CountOnes)};
+}
 
 std::optional<SpikeForm> ChooseForm(const FastTerm& term, const Source& source, CpuPath path,
                                     std::vector<std::uint8_t>& usual) {

@@ -7,9 +7,13 @@
 #include "kernels/cpu/event_list.h"
 #include "server/engine/backend.h"
 #include "server/engine/fast_plan.h"
+#include "server/engine/path_cost.h"
 #include "server/engine/window_sums.h"
 
 namespace spikeserve::engine {
+
+// What the term has to do in a chunk with lists of the binary digits of the counts.
+TermWork WorkOf(const FastTerm& term, const WindowSums::Source& source);
 
 // The lists of spikes with which a chunk's sums promise to be fastest, whatever `path` leaves; none where
 // digits of the weights do. `source` has no lists yet. For changes, `usual` holds the usual counts

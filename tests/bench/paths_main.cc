@@ -2,22 +2,20 @@
 // (server/engine/path_cost.h). One thread; a table of microseconds per chunk.
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
 #include <cstdio>
 #include <random>
 #include <span>
 #include <vector>
 
-#include "kernels/cpu/byte_counts.h"
 #include "server/engine/path_cost.h"
+#include "server/engine/spike_form.h"
 #include "server/engine/window_sums.h"
 
 namespace spikeserve::bench {
 namespace {
 
 using engine::FastTerm;
-using engine::TermWork;
 using engine::WindowSums;
 
 constexpr std::int64_t kSteps = 64;
@@ -51,20 +49,6 @@ FastTerm MakeTerm(const Shape& shape, std::mt19937& random) {
   term.largest_weight = 2097152;
   term.max_row_sum = 2097152.0 * static_cast<double>(rows);
   return term;
-}
-
-TermWork WorkOf(const FastTerm& term, const WindowSums::Source& source, std::int64_t entries) {
-  return {.steps = kSteps,
-          .cells = term.cells,
-          .units = term.cells / term.unit,
-          .windows = term.pixels,
-          .ranges = term.ranges(),
-          .rows = term.fan_in(),
-          .tiles = term.events.tiles(),
-          .slices = term.events.slices(),
-          .weight_digits = term.digits.digits(),
-          .count_digits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(source.largest))),
-          .entries = entries};
 }
 
 // Seconds of the fastest of some runs.
@@ -108,8 +92,7 @@ void Measure(const Shape& shape, double density) {
     listed.events = &events;
     RunLayer(term, listed, sums);
   });
-  const auto count = static_cast<std::size_t>(kSteps * term.cells);
-  const TermWork work = WorkOf(term, source, kernels::CountOnes(std::span(cells).first(count)));
+  const engine::TermWork work = engine::WorkOf(term, source);
   const double model = engine::EventCycles(work) / engine::DigitCycles(work);
   std::printf("%-28s %7.2f %10.1f %10.1f %14.2f %14.2f  %s\n", shape.name, density, 1e6 * lists, 1e6 * digits,
               lists / digits, model, model > 1 ? "digits" : "events");
