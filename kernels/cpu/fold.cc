@@ -21,6 +21,28 @@ SPIKESERVE_CPU_CLONES void AddIntegers(const std::int64_t* sums, double* total, 
   }
 }
 
+// `steps` steps of u = 1 through both filters of one element, as Fold::StepEach takes them. Returns the last
+// h.
+SPIKESERVE_CPU_CLONES float FilterOnes(const FoldFilters& filters, std::int64_t steps, float* filtered,
+                                       float* probed) {
+  float f = filters.synapse ? *filtered : 0.0F;
+  float p = filters.probe_synapse ? *probed : 0.0F;
+  float h = 1.0F;
+  for (std::int64_t step = 0; step < steps; ++step) {
+    const float g = filters.synapse ? filters.synapse_gain * f : 1.0F;
+    f = __builtin_fmaf(filters.synapse_decay, f, 1.0F);
+    h = filters.probe_synapse ? filters.probe_gain * p : g;
+    p = __builtin_fmaf(filters.probe_decay, p, g);
+  }
+  if (filters.synapse) {
+    *filtered = f;
+  }
+  if (filters.probe_synapse) {
+    *probed = p;
+  }
+  return h;
+}
+
 }  // namespace
 
 Fold::Fold(const FoldFilters& filters, std::int64_t size) : filters_(filters) {
@@ -70,15 +92,11 @@ void Fold::Step(std::span<const float> values) {
 }
 
 void Fold::StepOnes(std::int64_t steps) {
-  if (filters_.synapse || filters_.probe_synapse) {
-    for (std::int64_t step = 0; step < steps; ++step) {
-      StepEach([](std::size_t) { return 1.0F; });
-    }
-  } else if (steps > 0) {
-    for (double& total : total_) {
-      total += static_cast<double>(steps);
-    }
-    std::fill(last_.begin(), last_.end(), 1.0F);
+  for (std::size_t j = 0; steps > 0 && j < total_.size(); ++j) {
+    total_[j] += static_cast<double>(steps);
+    float* filtered = filters_.synapse ? &filtered_[j] : nullptr;
+    float* probed = filters_.probe_synapse ? &probed_[j] : nullptr;
+    last_[j] = FilterOnes(filters_, steps, filtered, probed);
   }
 }
 

@@ -86,5 +86,29 @@ TEST(Fold, RealValuesAreTakenAsCountsAre) {
   EXPECT_EQ(from_counts, from_values);
 }
 
+TEST(Fold, StepsOfOnesAreStepsOfThatValue) {
+  const std::vector<float> ones(3, 1.0F);
+  for (const bool synapse : {false, true}) {
+    for (const bool probe : {false, true}) {
+      const FoldFilters filters = {synapse, 0.8187F, 0.1813F, probe, 0.9048F, 0.0952F};
+      Fold fold(filters, 3);
+      Fold stepped(filters, 3);
+      for (const std::int64_t steps : {0, 1, 7, 40}) {
+        fold.StepOnes(steps);
+        for (std::int64_t step = 0; step < steps; ++step) {
+          stepped.Step(std::span<const float>(ones));
+        }
+        std::vector<float> got(3), wanted(3);
+        fold.Last(got);
+        stepped.Last(wanted);
+        EXPECT_EQ(got, wanted) << synapse << ", " << probe << ", " << steps;
+        fold.Mean(48, got);
+        stepped.Mean(48, wanted);
+        EXPECT_EQ(got, wanted) << synapse << ", " << probe << ", " << steps;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace spikeserve::kernels
