@@ -108,15 +108,16 @@ HWY_INLINE Float SumOf(const EventTerm& term, std::int64_t at) {
   return Fma(hn::ConvertTo(d, high), hn::Set(d, 65536.0F), hn::ConvertTo(d, low));
 }
 
-template <int kVectors>
-HWY_INLINE void AddTerm(const EventTerm& term, std::int64_t step, Padded& scale, Padded& filter,
-                        Padded& constant, Float (&total)[kVectors]) {
+// A term's currents at a step, for the tile of neurons that starts at `first`.
+template <int kTile>
+HWY_INLINE void AddTerm(const EventTerm& term, std::int64_t row, int first, Padded& scale, Padded& filter,
+                        Padded& constant, Float (&total)[kTile]) {
   const FloatTag d;
-  for (int i = 0; i < kVectors; ++i) {
-    const int at = i * kLanes;
-    const Float current = term.constant != nullptr ? hn::Load(d, constant.values + at)
-                                                   : hn::Mul(SumOf(term, step * kVectors * kLanes + at),
-                                                             hn::Load(d, scale.values + at));
+  for (int i = 0; i < kTile; ++i) {
+    const int at = first + i * kLanes;
+    const Float current = term.constant != nullptr
+                              ? hn::Load(d, constant.values + at)
+                              : hn::Mul(SumOf(term, row + at), hn::Load(d, scale.values + at));
     if (term.filtered) {
       const Float held = hn::Load(d, filter.values + at);
       total[i] = hn::Add(total[i], held);
@@ -134,28 +135,28 @@ bool StartsBelowZero(const EventBlock& block) {
                      [](float voltage) { return voltage < 0.0F; });
 }
 
-// The loop for any terms.
-template <int kVectors, bool kSigned>
-HWY_NOINLINE EventResult RunBlock(const EventBlock& block) {
+// The loop for any terms, for a tile of a block that takes kTile vectors, so that these stay in registers.
+template <int kTile, bool kSigned>
+HWY_INLINE Float RunTile(const EventBlock& block, int first, std::int64_t padded, Locals& locals,
+                         Padded& counted) {
   const FloatTag d;
-  Locals locals;
-  LoadLocals(block, kVectors * kLanes, locals);
-  Float voltage[kVectors], emitted[kVectors];
-  for (int i = 0; i < kVectors; ++i) {
-    voltage[i] = hn::Load(d, locals.voltage.values + i * kLanes);
+  Float voltage[kTile], emitted[kTile];
+  for (int i = 0; i < kTile; ++i) {
+    voltage[i] = hn::Load(d, locals.voltage.values + first + i * kLanes);
     emitted[i] = hn::Zero(d);
   }
   Float largest = hn::Zero(d);
   for (std::int64_t step = 0; step < block.steps; ++step) {
-    Float total[kVectors];
-    for (int i = 0; i < kVectors; ++i) {
+    Float total[kTile];
+    for (int i = 0; i < kTile; ++i) {
       total[i] = hn::Zero(d);
     }
     for (std::size_t t = 0; t < block.terms.size(); ++t) {
-      AddTerm<kVectors>(block.terms[t], step, locals.scale[t], locals.filter[t], locals.constant[t], total);
+      AddTerm<kTile>(block.terms[t], step * padded, first, locals.scale[t], locals.filter[t],
+                     locals.constant[t], total);
     }
-    for (int i = 0; i < kVectors; ++i) {
-      const int at = i * kLanes;
+    for (int i = 0; i < kTile; ++i) {
+      const int at = first + i * kLanes;
       const Float current = hn::Add(total[i], hn::Load(d, locals.bias.values + at));
       const Float spikes = StepNeuron<kSigned>(current, voltage[i]);
       emitted[i] = hn::Add(emitted[i], spikes);
@@ -168,16 +169,38 @@ HWY_NOINLINE EventResult RunBlock(const EventBlock& block) {
       }
     }
   }
+  for (int i = 0; i < kTile; ++i) {
+    hn::Store(voltage[i], d, locals.voltage.values + first + i * kLanes);
+    hn::Store(emitted[i], d, counted.values + first + i * kLanes);
+    // Once not a number, a voltage stays so.
+    largest = hn::IfThenElse(hn::Eq(voltage[i], voltage[i]), largest, hn::Set(d, kInfinity));
+  }
+  return largest;
+}
+
+// Tile by tile; `first` neurons are done.
+template <int kVectors, bool kSigned>
+HWY_INLINE Float RunTiles(const EventBlock& block, int first, std::int64_t padded, Locals& locals,
+                          Padded& counted) {
+  constexpr int kTile = std::min(kVectors, 4);
+  const Float largest = RunTile<kTile, kSigned>(block, first, padded, locals, counted);
+  if constexpr (kVectors > kTile) {
+    return hn::Max(
+        largest, RunTiles<kVectors - kTile, kSigned>(block, first + kTile * kLanes, padded, locals, counted));
+  }
+  return largest;
+}
+
+template <int kVectors, bool kSigned>
+HWY_NOINLINE EventResult RunBlock(const EventBlock& block) {
+  const FloatTag d;
+  constexpr int kPadded = kVectors * kLanes;
+  Locals locals;
+  LoadLocals(block, kPadded, locals);
+  Padded counted;
+  const Float largest = RunTiles<kVectors, kSigned>(block, 0, kPadded, locals, counted);
   if (!hn::AllTrue(d, hn::Le(largest, hn::Set(d, kMostPerByte)))) {
     return {0, false};
-  }
-  Padded counted;
-  for (int i = 0; i < kVectors; ++i) {
-    if (!hn::AllTrue(d, hn::Eq(voltage[i], voltage[i]))) {
-      return {0, false};  // once not a number, a voltage stays so
-    }
-    hn::Store(voltage[i], d, locals.voltage.values + i * kLanes);
-    hn::Store(emitted[i], d, counted.values + i * kLanes);
   }
   StoreLocals(block, locals);
   CountSpikes(block, counted);
