@@ -188,6 +188,35 @@ class ConstantNeurons {
   HWY_ALIGN float last_[kRoom];   // spikes of the last step
 };
 
+// What neurons of constant charges emit in `steps` steps v += c; n = max(floor(v), 0); v -= n, without taking
+// them; false where roundings may decide over a spike. With v in [0, 1) before and after a step, only v + c
+// rounds, by at most 2^-24 (1 + c). So floor(v + steps c) is right unless that many of these errors, and
+// those of computing it, reach the next integer: together less than 2^-22 steps (1 + c).
+template <typename FloatTag, int kVectors>
+HWY_INLINE bool CountConstant(FloatTag d, const hn::Vec<FloatTag> (&charges)[kVectors],
+                              const hn::Vec<FloatTag> (&voltages)[kVectors], std::int64_t steps,
+                              float* emitted) {
+  using Float = hn::Vec<FloatTag>;
+  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(FloatTag()));
+  const Float zero = hn::Zero(d);
+  const Float one = hn::Set(d, 1.0F);
+  const Float times = hn::Set(d, static_cast<float>(steps));
+  const Float error = hn::Set(d, static_cast<float>(steps) * 0x1p-22F);
+  hn::Mask<FloatTag> known = hn::Eq(zero, zero);
+  for (int i = 0; i < kVectors; ++i) {
+    const Float sum = hn::MulAdd(charges[i], times, voltages[i]);
+    const Float whole = hn::Floor(sum);
+    const Float part = hn::Sub(sum, whole);
+    const Float margin = hn::MulAdd(error, charges[i], error);
+    const auto silent = hn::Le(charges[i], zero);  // a voltage below 1 stays there
+    const auto clear = hn::And(hn::Ge(part, margin), hn::Le(part, hn::Sub(one, margin)));
+    const auto counted = hn::And(clear, hn::Ge(voltages[i], zero));
+    known = hn::And(known, hn::And(hn::Lt(voltages[i], one), hn::Or(silent, counted)));
+    hn::Store(hn::IfThenZeroElse(silent, whole), d, emitted + i * kLanes);
+  }
+  return hn::AllTrue(d, known);
+}
+
 }  // namespace spikeserve::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

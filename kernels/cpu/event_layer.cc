@@ -287,6 +287,11 @@ HWY_NOINLINE EventResult RunUncountedBlock(const EventBlock& block) {
     const int at = i * kLanes;
     voltage[i] = hn::Load(d, locals.voltage.values + at);
   }
+  const EventResult result{static_cast<std::int32_t>(hn::GetLane(hn::MaxOfLanes(d, most))), true};
+  if (block.ends && CountConstant(d, charge, voltage, block.steps, counted.values)) {
+    CountSpikes(block, counted);
+    return result;
+  }
   ConstantNeurons<FloatTag, kVectors> neurons;
   if (!neurons.Pack(charge, voltage)) {
     return RunConstantBlock<kVectors, kSigned, false>(block);
@@ -295,7 +300,7 @@ HWY_NOINLINE EventResult RunUncountedBlock(const EventBlock& block) {
   neurons.Unpack(block.steps, locals.voltage.values, counted.values, locals.last.values);
   StoreLocals(block, locals);
   CountSpikes(block, counted);
-  return {static_cast<std::int32_t>(hn::GetLane(hn::MaxOfLanes(d, most))), true};
+  return result;
 }
 
 bool IsConstant(const EventBlock& block) {

@@ -51,6 +51,7 @@ struct EventBlock {
   std::uint8_t* counts = nullptr;    // [steps][stride], or null where nobody reads them
   std::int64_t stride = 0;
   const EventFold* fold = nullptr;
+  bool ends = false;  // nobody reads voltage or fold->last after these steps: they may be left as they are
 };
 
 struct EventResult {

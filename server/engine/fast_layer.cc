@@ -24,13 +24,14 @@ constexpr double kWorkPerPart = 2.5e5;  // neuron-steps and rows added: some 20 
 // One run of one layer over one chunk.
 class FastLayerRun {
  public:
-  FastLayerRun(const ExactRun& run, std::size_t layer, std::int64_t steps, LayerState& state,
+  FastLayerRun(const ExactRun& run, std::size_t layer, const Chunk& chunk, LayerState& state,
                ExactScratch& scratch)
       : run_(run),
         plan_(run.plan->layers[layer]),
         constants_(run.constants[layer]),
         fast_((*run.fast)[layer]),
-        steps_(steps),
+        steps_(chunk.steps),
+        ends_(chunk.ends),
         state_(state),
         scratch_(scratch) {}
 
@@ -265,6 +266,7 @@ class FastLayerRun {
     job.voltage = state_.voltage.data() + first;
     job.spikes = scratch_.fast.spikes.data() + first;
     job.stride = plan_.size;
+    job.ends = ends_;
     job.counts = counts_ != nullptr ? counts_ + first : nullptr;
     kernels::EventFold fold = fold_;
     if (fold.last != nullptr) {
@@ -281,6 +283,7 @@ class FastLayerRun {
   const LayerConstants& constants_;
   const FastLayer& fast_;
   const std::int64_t steps_;
+  const bool ends_;
   LayerState& state_;
   ExactScratch& scratch_;
   kernels::EventFold fold_;         // of the whole layer; last is null where there is none
@@ -296,9 +299,9 @@ class FastLayerRun {
 
 }  // namespace
 
-bool RunFastLayer(const ExactRun& run, std::size_t layer, std::int64_t steps, LayerState& state,
+bool RunFastLayer(const ExactRun& run, std::size_t layer, const Chunk& chunk, LayerState& state,
                   kernels::Fold* fold, ExactScratch& scratch, std::int64_t& spikes) {
-  return FastLayerRun(run, layer, steps, state, scratch).Run(fold, spikes);
+  return FastLayerRun(run, layer, chunk, state, scratch).Run(fold, spikes);
 }
 
 }  // namespace spikeserve::engine

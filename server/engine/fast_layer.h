@@ -10,11 +10,16 @@
 
 namespace spikeserve::engine {
 
+struct Chunk {
+  std::int64_t steps = 0;
+  bool ends = false;  // nobody reads voltages or the last step's values after it
+};
+
 // Runs a spiking layer over a chunk with the fast kernels: the same bits as the plain loops, layer state and
 // spike counts included. False, with the state as it was, where they cannot: then the plain loops must.
 // `fold` takes the spikes for the readout if it is their only reader besides layers; else null.
 // Adds what was emitted to `spikes`.
-bool RunFastLayer(const ExactRun& run, std::size_t layer, std::int64_t steps, LayerState& state,
+bool RunFastLayer(const ExactRun& run, std::size_t layer, const Chunk& chunk, LayerState& state,
                   kernels::Fold* fold, ExactScratch& scratch, std::int64_t& spikes);
 
 }  // namespace spikeserve::engine

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -52,7 +53,7 @@ Neurons Stepped(Neurons neurons, EventNeuron kind, std::int64_t steps) {
   return neurons;
 }
 
-Neurons AsBlock(Neurons neurons, EventNeuron kind, std::int64_t steps) {
+Neurons AsBlock(Neurons neurons, EventNeuron kind, std::int64_t steps, bool ends = false) {
   EventTerm term;
   term.constant = neurons.current.data();
   EventFold fold;
@@ -66,12 +67,30 @@ Neurons AsBlock(Neurons neurons, EventNeuron kind, std::int64_t steps) {
   block.voltage = neurons.voltage.data();
   block.spikes = neurons.spikes.data();
   block.fold = &fold;
+  block.ends = ends;
   EXPECT_TRUE(RunEventBlock(block).narrow);
   return neurons;
 }
 
 bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
   return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// The same, with charges so that the voltages meet an integer, or miss it by a few roundings, at the last
+// step.
+Neurons NearIntegers(std::int64_t width, std::int64_t steps, testing::Random& random) {
+  Neurons neurons = RandomNeurons(width, false, random);
+  for (std::size_t j = 0; j < neurons.current.size(); ++j) {
+    const double spikes = static_cast<double>(random.Between(1, 3 * steps));
+    neurons.bias[j] = 0;
+    neurons.voltage[j] = static_cast<float>(random.Uniform(0, 1));
+    auto charge = static_cast<float>((spikes - neurons.voltage[j]) / static_cast<double>(steps));
+    for (std::int64_t nudge = random.Between(0, 6); nudge > 0; --nudge) {
+      charge = std::nextafter(charge, j % 2 == 0 ? 0.0F : 4.0F);
+    }
+    neurons.current[j] = charge;
+  }
+  return neurons;
 }
 
 class ConstantBlock : public ::testing::TestWithParam<EventNeuron> {
@@ -103,6 +122,35 @@ TEST_P(ConstantBlock, CountsAsTheStepsDo) {
 TEST_P(ConstantBlock, StartsBelowZero) {
   if (GetParam() == EventNeuron::kIntegrateAndFire) {
     ExpectSteps(60, true);  // the other type leaves such blocks to the plain loops
+  }
+}
+
+TEST_P(ConstantBlock, CountsAtItsEndWithoutTakingTheSteps) {
+  for (const std::int64_t steps : {1, 2, 17, 100, 1000, 1500}) {
+    testing::Random random(static_cast<std::uint64_t>(steps));
+    for (const std::string& target : CpuTargets()) {
+      ForceCpuTarget(target);
+      for (std::int64_t width = 1; width <= EventBlockWidth(); width += 1 + width / 5) {
+        const bool below_zero = GetParam() == EventNeuron::kIntegrateAndFire && width % 2 == 0;
+        for (const Neurons& neurons :
+             {RandomNeurons(width, below_zero, random), NearIntegers(width, steps, random)}) {
+          ASSERT_EQ(AsBlock(neurons, GetParam(), steps, true).spikes,
+                    Stepped(neurons, GetParam(), steps).spikes)
+              << target << ", " << width << " neurons, " << steps << " steps";
+        }
+      }
+    }
+  }
+}
+
+// One neuron for each block, so that a neighbour near an integer does not send it to the steps.
+TEST_P(ConstantBlock, CountsSingleNeuronsAtTheirEnd) {
+  testing::Random random(11);
+  for (std::int64_t trial = 0; trial < 20'000; ++trial) {
+    const std::int64_t steps = random.Between(1, 1024);
+    const Neurons neurons = trial % 2 == 0 ? NearIntegers(1, steps, random) : RandomNeurons(1, false, random);
+    ASSERT_EQ(AsBlock(neurons, GetParam(), steps, true).spikes, Stepped(neurons, GetParam(), steps).spikes)
+        << neurons.voltage[0] << " + " << steps << " x " << neurons.current[0] << " + " << neurons.bias[0];
   }
 }
 
