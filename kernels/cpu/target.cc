@@ -7,12 +7,17 @@
 namespace spikeserve::kernels {
 namespace {
 
-std::vector<std::int64_t> Targets() {
-  std::vector<std::int64_t> targets;
-  for (std::int64_t bits = hwy::SupportedTargets() & HWY_TARGETS; bits != 0; bits &= bits - 1) {
-    targets.push_back(bits & -bits);  // lower bits are better targets
-  }
-  return targets;
+// Of the machine, whatever is forced.
+const std::vector<std::int64_t>& Targets() {
+  static const std::vector<std::int64_t> kTargets = [] {
+    hwy::SetSupportedTargetsForTest(0);
+    std::vector<std::int64_t> targets;
+    for (std::int64_t bits = hwy::SupportedTargets() & HWY_TARGETS; bits != 0; bits &= bits - 1) {
+      targets.push_back(bits & -bits);  // lower bits are better targets
+    }
+    return targets;
+  }();
+  return kTargets;
 }
 
 }  // namespace
@@ -25,7 +30,10 @@ std::vector<std::string> CpuTargets() {
   return names;
 }
 
-std::string BestCpuTarget() { return CpuTargets().front(); }
+std::string CpuTargetInForce() {
+  const std::int64_t bits = hwy::SupportedTargets() & HWY_TARGETS;
+  return hwy::TargetName(bits & -bits);
+}
 
 void ForceCpuTarget(const std::string& name) {
   hwy::SetSupportedTargetsForTest(0);

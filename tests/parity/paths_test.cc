@@ -202,10 +202,10 @@ TEST(FastPlan, SumsWindowsOfWideLayersTogether) {
 TEST(CpuTargets, CanBeForced) {
   for (const std::string& target : kernels::CpuTargets()) {
     kernels::ForceCpuTarget(target);
-    EXPECT_EQ(kernels::BestCpuTarget(), target);
+    EXPECT_EQ(kernels::CpuTargetInForce(), target);
   }
   kernels::ForceCpuTarget("");
-  EXPECT_EQ(kernels::BestCpuTarget(), kernels::CpuTargets().front());
+  EXPECT_EQ(kernels::CpuTargetInForce(), kernels::CpuTargets().front());
 }
 
 }  // namespace
