@@ -59,9 +59,6 @@ HWY_INLINE hn::Vec<FloatTag> Expand(FloatTag d, const float* packed, hn::Mask<Fl
 #endif
 }
 
-// The error of the counts in ConstantNeurons::Unpack stays below 1/8 up to here.
-constexpr std::int64_t kMaxUncountedSteps = 1024;
-
 // A block of kVectors vectors of SpikingRectifiedLinear or IntegrateAndFire neurons, those that may spike
 // packed apart from the others. No neuron emits more than 255 spikes in a step.
 template <typename FloatTag, int kVectors>
@@ -90,7 +87,8 @@ class ConstantNeurons {
   void Run(std::int64_t steps) { RunVectors<1>(steps); }
 
   // Writes what the neurons have come to. What a neuron emitted is what its charges add up to, less what its
-  // voltage gained, but for the roundings of `steps` additions up to 256: the integer next to that.
+  // voltage gained, but for the roundings of `steps` additions up to 256, less than 1/8 for up to
+  // kMaxUncountedSteps: the integer next to that.
   void Unpack(std::int64_t steps, float* voltage, float* emitted, float* last) const {
     const FloatTag d;
     HWY_ALIGN float sums[kRoom];

@@ -37,6 +37,9 @@ struct EventFold {
   float* last = nullptr;      // [width]: what the last step gave
 };
 
+// Constant currents whose spikes are only counted are fastest in blocks of at most so many steps.
+constexpr std::int64_t kMaxUncountedSteps = 1024;
+
 enum class EventNeuron { kSpikingRectifiedLinear, kIntegrateAndFire };
 
 // A block of neurons over `steps` steps.

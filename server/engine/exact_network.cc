@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/event_layer.h"
 #include "server/engine/sample_simulation.h"
 
 namespace spikeserve::engine {
@@ -57,8 +58,10 @@ Result<std::unique_ptr<Simulation>> ExactNetwork::NewSimulation(const Simulation
         pool_.threads());
   }
   const std::int64_t kept = ExactRunBytes(plan_, spec, pool_.threads() * kGroupSamples, pool_.threads());
+  const std::int64_t piece =
+      ChunkSteps(plan_.network->synapses(), kSynapsesAtOnce, kernels::kMaxUncountedSteps);
   return std::unique_ptr<Simulation>(std::make_unique<SampleSimulation<ExactSpace>>(
-      std::move(space), SpaceKeeper<ExactSpace>{&spaces_, kept}, samples, pool_, chunk_steps()));
+      std::move(space), SpaceKeeper<ExactSpace>{&spaces_, kept}, samples, pool_, piece));
 }
 
 }  // namespace spikeserve::engine

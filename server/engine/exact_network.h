@@ -23,11 +23,13 @@ class ExactNetwork final : public ResidentNetwork {
   std::int64_t EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const override;
   const std::vector<SpikingLayer>& spiking_layers() const override { return plan_.spiking; }
   bool runs_in_one() const override { return true; }
-  std::int64_t chunk_steps() const override { return ChunkSteps(plan_.network->synapses(), 12'000'000'000); }
+  std::int64_t chunk_steps() const override { return ChunkSteps(plan_.network->synapses(), kSynapsesAtOnce); }
   Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
                                                     std::span<const SampleInputs> samples) const override;
 
  private:
+  static constexpr std::int64_t kSynapsesAtOnce = 12'000'000'000;  // times steps
+
   const Plan plan_;
   const ReadoutWeights readout_weights_;
   const FastPlan fast_;

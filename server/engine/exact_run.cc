@@ -12,7 +12,6 @@ namespace {
 // What a chunk's spikes may take as integers: a quarter of it as bytes. Fewer steps would keep them in nearer
 // caches, but weights come from farther than spikes, and each chunk reads all of them.
 constexpr std::int64_t kChunkBytes = std::int64_t{1} << 26;
-constexpr std::int64_t kMaxChunkSteps = 128;
 
 bool IsFolded(const Plan& plan, const ProbePlan& probe) {
   const Layer& layer = plan.layers[Index(probe.layer)];
@@ -22,12 +21,22 @@ bool IsFolded(const Plan& plan, const ProbePlan& probe) {
                      [](const Term& term) { return IsSimple(term.synapse, term.delay_steps); });
 }
 
+// Whether nothing drives neurons but inputs that do not vary: nobody reads single spikes.
+bool HasHeldDriveOnly(const Plan& plan, const SimulationSpec& spec) {
+  return std::all_of(plan.layers.begin(), plan.layers.end(), [&](const Layer& layer) {
+    return layer.kind != LayerKind::kNeuron ||
+           std::all_of(layer.terms.begin(), layer.terms.end(),
+                       [&](const Term& term) { return IsHeldInput(plan, spec, term.population); });
+  });
+}
+
 std::int64_t ChunkOf(const Plan& plan, const SimulationSpec& spec) {
   std::int64_t bytes_per_step = 1;
   for (const Population& population : plan.populations) {
     bytes_per_step += 4 * population.size;
   }
-  const std::int64_t most = std::clamp<std::int64_t>(kChunkBytes / bytes_per_step, 1, kMaxChunkSteps);
+  const std::int64_t longest = HasHeldDriveOnly(plan, spec) ? kernels::kMaxUncountedSteps : kMaxChunkSteps;
+  const std::int64_t most = std::clamp<std::int64_t>(kChunkBytes / bytes_per_step, 1, longest);
   return std::min(most, spec.settings.steps);
 }
 

@@ -29,6 +29,12 @@ ReadoutWeights MakeReadoutWeights(const Plan& plan);
 // Samples whose inputs meet the weights together, and whose state is alive at a time.
 constexpr std::int64_t kGroupSamples = 24;
 
+// Whether the population is an input that does not vary in time: what it causes is computed once per sample.
+inline bool IsHeldInput(const Plan& plan, const SimulationSpec& spec, std::int64_t population) {
+  return plan.populations[Index(population)].layer < 0 && !spec.inputs[Index(population)].per_step &&
+         !spec.inputs[Index(population)].encoding;
+}
+
 // Everything the samples of one exact run share. Immutable, hence thread-safe.
 struct ExactRun {
   const Plan* plan = nullptr;
@@ -74,11 +80,7 @@ struct ExactRun {
   bool IsBytes(std::int64_t population) const {
     return plan->populations[Index(population)].layer < 0 && HasByteValues(spec.inputs[Index(population)]);
   }
-  // An input that does not vary in time: what it causes is computed once per sample.
-  bool IsHeld(std::int64_t population) const {
-    return plan->populations[Index(population)].layer < 0 && !spec.inputs[Index(population)].per_step &&
-           !spec.inputs[Index(population)].encoding;
-  }
+  bool IsHeld(std::int64_t population) const { return IsHeldInput(*plan, spec, population); }
 };
 
 // `plan`, `weights` and `fast` (null: plain loops only) outlive the run.

@@ -49,9 +49,8 @@ Status CheckEarlyExit(const SimulationSpec& spec) {
 
 }  // namespace
 
-std::int64_t ChunkSteps(std::int64_t synapses, std::int64_t synapses_per_chunk) {
-  return std::clamp<std::int64_t>(synapses_per_chunk / std::max<std::int64_t>(synapses, 1), 1,
-                                  kMaxChunkSteps);
+std::int64_t ChunkSteps(std::int64_t synapses, std::int64_t synapses_per_chunk, std::int64_t most) {
+  return std::clamp<std::int64_t>(synapses_per_chunk / std::max<std::int64_t>(synapses, 1), 1, most);
 }
 
 Status CheckSpec(const SimulationSpec& spec, std::int64_t inputs, std::int64_t probes,

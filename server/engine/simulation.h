@@ -157,8 +157,9 @@ struct SpikingLayer {
 inline constexpr std::int64_t kMaxChunkSteps = 128;
 
 // Steps that keep one sample's share of an Advance to `synapses_per_chunk` synapses times steps, a second or
-// so, whatever the network.
-std::int64_t ChunkSteps(std::int64_t synapses, std::int64_t synapses_per_chunk);
+// so, whatever the network; at most `most`.
+std::int64_t ChunkSteps(std::int64_t synapses, std::int64_t synapses_per_chunk,
+                        std::int64_t most = kMaxChunkSteps);
 
 // A network on a device. Immutable and thread-safe.
 class ResidentNetwork {

@@ -80,6 +80,7 @@ const std::vector<Case>& Cases() {
   static const std::vector<Case> kCases{
       {"mlp_784_128_10.u8", "fashion_mlp.spk", 100, {1, 64, 256}, true, 256, 256},
       {"mlp_784_128_10.f32", "fashion_mlp.spk", 100, {1, 64, 256}, false, 256, 256},
+      {"mlp_784_128_10.f32.t1000", "fashion_mlp.spk", 1000, {256}, false, 256, 256},
       {"mlp_784_128_10.nengo_dl", "fashion_mlp.nengo_dl.spk", 100, {1, 256}, true, 256, 256},
       {"mlp_784_1024_1024_10", "mlp_784_1024_1024_10", 100, {1, 64}, false, 64, 8},
       {"fashion_cnn.t16", "fashion_cnn.spk", 16, {1, 32}, true, 32, 4},
