@@ -21,7 +21,7 @@ using IntTag = hn::RebindToSigned<FloatTag>;
 using Float = hn::Vec<FloatTag>;
 
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(FloatTag()));
-// Four vectors of 512 bits, eight of 256, sixteen of 128: sums of one block stay in registers.
+// Eight vectors of 512 or 256 bits, sixteen of 128.
 constexpr std::int64_t kBlockWidth = kLanes == 16 ? kMaxEventBlockWidth : 64;
 constexpr int kUnitVectors = static_cast<int>(kLaneUnit) / kLanes;
 constexpr float kMostPerByte = 255.0F;
@@ -135,7 +135,11 @@ bool StartsBelowZero(const EventBlock& block) {
                      [](float voltage) { return voltage < 0.0F; });
 }
 
-// The loop for any terms, for a tile of a block that takes kTile vectors, so that these stay in registers.
+// So many vectors of neurons stay in registers, whatever is added to them.
+constexpr int kTileVectors = 4;
+
+// All steps of kTile vectors of neurons, from the neuron `first` of the block on. Returns the most spikes in
+// a step, or infinity where a voltage is not a number.
 template <int kTile, bool kSigned>
 HWY_INLINE Float RunTile(const EventBlock& block, int first, std::int64_t padded, Locals& locals,
                          Padded& counted) {
@@ -178,11 +182,11 @@ HWY_INLINE Float RunTile(const EventBlock& block, int first, std::int64_t padded
   return largest;
 }
 
-// Tile by tile; `first` neurons are done.
+// The last kVectors vectors of the block, tile by tile.
 template <int kVectors, bool kSigned>
 HWY_INLINE Float RunTiles(const EventBlock& block, int first, std::int64_t padded, Locals& locals,
                           Padded& counted) {
-  constexpr int kTile = std::min(kVectors, 4);
+  constexpr int kTile = std::min(kVectors, kTileVectors);
   const Float largest = RunTile<kTile, kSigned>(block, first, padded, locals, counted);
   if constexpr (kVectors > kTile) {
     return hn::Max(
@@ -191,6 +195,7 @@ HWY_INLINE Float RunTiles(const EventBlock& block, int first, std::int64_t padde
   return largest;
 }
 
+// The loop for any terms.
 template <int kVectors, bool kSigned>
 HWY_NOINLINE EventResult RunBlock(const EventBlock& block) {
   const FloatTag d;

@@ -92,7 +92,10 @@ void Fold::Step(std::span<const float> values) {
 }
 
 void Fold::StepOnes(std::int64_t steps) {
-  for (std::size_t j = 0; steps > 0 && j < total_.size(); ++j) {
+  if (steps == 0) {
+    return;
+  }
+  for (std::size_t j = 0; j < total_.size(); ++j) {
     total_[j] += static_cast<double>(steps);
     float* filtered = filters_.synapse ? &filtered_[j] : nullptr;
     float* probed = filters_.probe_synapse ? &probed_[j] : nullptr;

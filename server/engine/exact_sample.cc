@@ -140,8 +140,8 @@ bool ExactSample::RunFast(const ExactRun& run, std::size_t layer, std::int64_t s
       return false;  // the plain loops come to the same end and say so
     }
   }
-  const bool ends = run.spec.in_one && done_ + steps == run.spec.settings.steps &&
-                    run.spec.settings.readout.kind != ReadoutKind::kLast;
+  const bool ends =
+      done_ + steps == run.spec.settings.steps && run.spec.settings.readout.kind != ReadoutKind::kLast;
   return RunFastLayer(run, layer, {steps, ends}, layers_[layer], readout_.FusedFold(run, plan.population),
                       scratch, spikes_);
 }

@@ -24,7 +24,7 @@ constexpr double kWorkPerPart = 2.5e5;  // neuron-steps and rows added: some 20 
 // One run of one layer over one chunk.
 class FastLayerRun {
  public:
-  FastLayerRun(const ExactRun& run, std::size_t layer, const Chunk& chunk, LayerState& state,
+  FastLayerRun(const ExactRun& run, std::size_t layer, const FastChunk& chunk, LayerState& state,
                ExactScratch& scratch)
       : run_(run),
         plan_(run.plan->layers[layer]),
@@ -299,7 +299,7 @@ class FastLayerRun {
 
 }  // namespace
 
-bool RunFastLayer(const ExactRun& run, std::size_t layer, const Chunk& chunk, LayerState& state,
+bool RunFastLayer(const ExactRun& run, std::size_t layer, const FastChunk& chunk, LayerState& state,
                   kernels::Fold* fold, ExactScratch& scratch, std::int64_t& spikes) {
   return FastLayerRun(run, layer, chunk, state, scratch).Run(fold, spikes);
 }

@@ -10,7 +10,7 @@
 
 namespace spikeserve::engine {
 
-struct Chunk {
+struct FastChunk {
   std::int64_t steps = 0;
   bool ends = false;  // nobody reads voltages or the last step's values after it
 };
@@ -19,7 +19,7 @@ struct Chunk {
 // spike counts included. False, with the state as it was, where they cannot: then the plain loops must.
 // `fold` takes the spikes for the readout if it is their only reader besides layers; else null.
 // Adds what was emitted to `spikes`.
-bool RunFastLayer(const ExactRun& run, std::size_t layer, const Chunk& chunk, LayerState& state,
+bool RunFastLayer(const ExactRun& run, std::size_t layer, const FastChunk& chunk, LayerState& state,
                   kernels::Fold* fold, ExactScratch& scratch, std::int64_t& spikes);
 
 }  // namespace spikeserve::engine
