@@ -58,10 +58,19 @@ Result<std::unique_ptr<Simulation>> ExactNetwork::NewSimulation(const Simulation
         pool_.threads());
   }
   const std::int64_t kept = ExactRunBytes(plan_, spec, pool_.threads() * kGroupSamples, pool_.threads());
-  const std::int64_t piece =
-      ChunkSteps(plan_.network->synapses(), kSynapsesAtOnce, kernels::kMaxUncountedSteps);
   return std::unique_ptr<Simulation>(std::make_unique<SampleSimulation<ExactSpace>>(
-      std::move(space), SpaceKeeper<ExactSpace>{&spaces_, kept}, samples, pool_, piece));
+      std::move(space), SpaceKeeper<ExactSpace>{&spaces_, kept}, samples, pool_, piece_steps()));
+}
+
+std::int64_t ExactNetwork::piece_steps() const {
+  constexpr std::int64_t kValuesAtOnce = 16'000'000;  // times steps: a second of the slowest neurons
+  std::int64_t values = 0;
+  for (const Population& population : plan_.populations) {
+    values += population.size;
+  }
+  constexpr std::int64_t kMost = kernels::kMaxUncountedSteps;
+  return std::max(chunk_steps(), std::min(ChunkSteps(plan_.network->synapses(), kSynapsesAtOnce, kMost),
+                                          ChunkSteps(values, kValuesAtOnce, kMost)));
 }
 
 }  // namespace spikeserve::engine

@@ -30,6 +30,9 @@ class ExactNetwork final : public ResidentNetwork {
  private:
   static constexpr std::int64_t kSynapsesAtOnce = 12'000'000'000;  // times steps
 
+  // Steps of a sample between two looks at whether to stop: at least chunk_steps(), more of small networks.
+  std::int64_t piece_steps() const;
+
   const Plan plan_;
   const ReadoutWeights readout_weights_;
   const FastPlan fast_;

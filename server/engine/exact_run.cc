@@ -21,9 +21,10 @@ bool IsFolded(const Plan& plan, const ProbePlan& probe) {
                      [](const Term& term) { return IsSimple(term.synapse, term.delay_steps); });
 }
 
-// Whether nothing drives neurons but inputs that do not vary: nobody reads single spikes.
+// Whether nothing drives neurons but inputs that do not vary: nobody reads single spikes. Those of a session
+// may vary later.
 bool HasHeldDriveOnly(const Plan& plan, const SimulationSpec& spec) {
-  return std::all_of(plan.layers.begin(), plan.layers.end(), [&](const Layer& layer) {
+  return !spec.session && std::all_of(plan.layers.begin(), plan.layers.end(), [&](const Layer& layer) {
     return layer.kind != LayerKind::kNeuron ||
            std::all_of(layer.terms.begin(), layer.terms.end(),
                        [&](const Term& term) { return IsHeldInput(plan, spec, term.population); });
@@ -56,15 +57,18 @@ std::int64_t FanIn(const kernels::Product& product) {
 }
 
 // Of one thread.
-std::int64_t ScratchBytes(const Plan& plan, std::int64_t chunk) {
+std::int64_t ScratchBytes(const Plan& plan, const SimulationSpec& spec, std::int64_t chunk) {
   constexpr std::int64_t kDigits = 8;        // of a count that is a byte
   constexpr std::int64_t kPerCount = 4 + 1;  // as an integer, as a byte
   std::int64_t bytes = 0;
   std::int64_t widest = 1;
   std::int64_t window = 0;
   std::vector<std::int64_t> listed;  // by term: cells whose spikes are gathered and listed, at most
-  for (const Population& population : plan.populations) {
-    bytes += chunk * (kPerCount * population.size + 4);
+  for (std::size_t i = 0; i < plan.populations.size(); ++i) {
+    const Population& population = plan.populations[i];
+    // A held input has one row and buffers for a group of samples; no more of a chunk, however long.
+    const bool held = IsHeldInput(plan, spec, static_cast<std::int64_t>(i));
+    bytes += (held ? std::min(chunk, kMaxChunkSteps) : chunk) * (kPerCount * population.size + 4);
     widest = std::max(widest, population.size);
   }
   for (const Layer& layer : plan.layers) {
@@ -246,7 +250,7 @@ Status CheckRequestProbes(const Plan& plan, const SimulationSpec& spec) {
 
 std::int64_t ExactRunBytes(const Plan& plan, const SimulationSpec& spec, std::int64_t samples,
                            std::int64_t threads) {
-  return ConstantBytes(plan) + threads * ScratchBytes(plan, ChunkOf(plan, spec)) +
+  return ConstantBytes(plan) + threads * ScratchBytes(plan, spec, ChunkOf(plan, spec)) +
          samples * SampleBytes(plan, spec);
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -104,6 +105,28 @@ TEST_P(HeldDrive, UntilTheAnswerIsClear) {
   engine::SimulationSpec spec = Spec(200);
   spec.early_exit = engine::EarlyExit{0, 20, 30, 0.05};
   ExpectPlainBytes(spec, {100, 100});
+}
+
+// How often a run of `steps` in one looks whether it is to stop.
+std::int64_t Looks(const engine::NetworkDefinition& network, std::int64_t inputs, std::int64_t steps) {
+  const Loaded loaded = Load(network, Mode::kExact);
+  const std::vector<std::byte> input = Bytes(std::vector<float>(static_cast<std::size_t>(inputs), 100.0F));
+  engine::SampleInputs sample;
+  sample.data.push_back(input.data());
+  engine::SimulationSpec spec = Spec(steps);
+  spec.in_one = true;
+  auto simulation = loaded.network->NewSimulation(spec, std::span(&sample, 1)).value();
+  std::int64_t looks = 0;
+  EXPECT_TRUE(simulation->Advance(steps, [&] { return ++looks < 0; }).ok());
+  return looks;
+}
+
+TEST(HeldDriveRun, LooksWhetherToStopAfterASecondOfSlowNeurons) {
+  Random random(1);
+  EXPECT_EQ(Looks(HiddenLayer(true, random), kIn, 1024), 1);
+  constexpr std::int64_t kRow = 65'000;
+  const engine::NeuronOperation neurons{engine::IntegrateAndFire{1.0}, {}, {}, {}};
+  EXPECT_EQ(Looks(SingleOperation(neurons, {2, kRow}), 2 * kRow, 256), 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(SignedOrNot, HeldDrive, ::testing::Bool());
