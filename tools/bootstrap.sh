@@ -16,7 +16,7 @@ if [ "${1:-}" = bench ]; then
 elif [ "${1:-}" != demo ]; then
   packages+=(
     git libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev
-    clang libclang-rt-14-dev clang-format clang-tidy ccache
+    clang libclang-rt-14-dev clang-format-16 clang-tidy ccache
   )
 fi
 

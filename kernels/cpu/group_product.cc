@@ -23,7 +23,7 @@ constexpr int kLanes = static_cast<int>(hn::MaxLanes(Tag<T>()));
 template <typename T>
 constexpr int kVectors = sizeof(T) * kLanes<T> == 64 ? 4 : 2;
 template <typename T>
-constexpr std::int64_t kBlockWidth = kVectors<T>* kLanes<T> > kLaneUnit ? kVectors<T>* kLanes<T> : kLaneUnit;
+constexpr std::int64_t kBlockWidth = kVectors<T> * kLanes<T> > kLaneUnit ? kVectors<T>* kLanes<T> : kLaneUnit;
 
 std::int64_t FloatBlockWidth() { return kBlockWidth<float>; }
 std::int64_t DoubleBlockWidth() { return kBlockWidth<double>; }

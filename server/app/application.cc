@@ -16,7 +16,9 @@ constexpr std::chrono::milliseconds kProbeTimeout{5'000};
 
 // Most of what a network or a run takes lies on the device and on the host, at different times.
 std::int64_t BudgetBytes(const Config& config, const engine::Backend& backend) {
-  if (config.memory_budget_bytes > 0) return config.memory_budget_bytes;
+  if (config.memory_budget_bytes > 0) {
+    return config.memory_budget_bytes;
+  }
   const std::int64_t device = backend.memory_bytes();
   const std::int64_t machine = MachineMemoryBytes();
   return (device > 0 ? std::min(device, machine) : machine) / 4 * 3;
@@ -36,9 +38,13 @@ serving::LoaderContext MakeLoaderContext(serving::NetworkRegistry& registry, ser
 }
 
 Result<std::optional<serving::NetworkRepository>> OpenRepository(const std::string& directory) {
-  if (directory.empty()) return std::optional<serving::NetworkRepository>();
+  if (directory.empty()) {
+    return std::optional<serving::NetworkRepository>();
+  }
   auto repository = serving::NetworkRepository::Open(directory);
-  if (!repository.ok()) return repository.status();
+  if (!repository.ok()) {
+    return repository.status();
+  }
   return std::optional(std::move(repository).value());
 }
 
@@ -80,21 +86,31 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
                                                         std::unique_ptr<engine::Backend> backend,
                                                         const rpc::EventLog& log) {
   auto credentials = MakeCredentials(config.tls);
-  if (!credentials.ok()) return credentials.status();
+  if (!credentials.ok()) {
+    return credentials.status();
+  }
   const auto tokens = ReadTokens(config);
-  if (!tokens.ok()) return tokens.status();
+  if (!tokens.ok()) {
+    return tokens.status();
+  }
   auto repository = OpenRepository(config.network_repository);
-  if (!repository.ok()) return repository.status();
+  if (!repository.ok()) {
+    return repository.status();
+  }
   std::unique_ptr<Application> self(
       new Application(config, std::move(backend), tokens.value(), std::move(repository).value(), log));
-  if (Status status = self->StartMetrics(config.metrics_listen); !status.ok()) return status;
+  if (Status status = self->StartMetrics(config.metrics_listen); !status.ok()) {
+    return status;
+  }
   self->LoadStored();
   self->health_.SetServer(true);
   self->CheckDevice();
   auto server = rpc::RpcServer::Start(
       self->context_, self->health_,
       {config.listen, std::move(credentials).value(), config.max_streams, config.max_transport_bytes});
-  if (!server.ok()) return server.status();
+  if (!server.ok()) {
+    return server.status();
+  }
   self->server_ = std::move(server).value();
   return self;
 }
@@ -115,25 +131,33 @@ void Application::Drain(std::chrono::seconds patience) {
   watch_.reset();
   health_.SetServer(false);
   batcher_.Close();
-  if (server_) server_->Shutdown(std::chrono::system_clock::now() + patience);
+  if (server_) {
+    server_->Shutdown(std::chrono::system_clock::now() + patience);
+  }
   workers_.clear();
   batcher_.FailQueued(Unavailable("the server is shutting down"));
 }
 
 Status Application::StartMetrics(const std::string& address) {
-  if (address.empty() || address == "none") return {};
+  if (address.empty() || address == "none") {
+    return {};
+  }
   auto server = serving::MetricsServer::Start(address, metrics_, [this] {
     CheckDevice();
     return health_.server_ready() && reachable_;
   });
-  if (!server.ok()) return server.status();
+  if (!server.ok()) {
+    return server.status();
+  }
   metrics_server_ = std::move(server).value();
   metrics_address_ = WithPort(address, metrics_server_->port());
   return {};
 }
 
 void Application::LoadStored() {
-  if (!repository_) return;
+  if (!repository_) {
+    return;
+  }
   for (const serving::StoredVersion& stored : repository_->List()) {
     const auto handle = loader_.LoadStored(stored);
     if (handle.ok()) {
@@ -148,7 +172,9 @@ void Application::LoadStored() {
 
 void Application::CheckDevice() {
   const Status health = backend_->Health();
-  if (health.ok() || device_lost_.exchange(true)) return;
+  if (health.ok() || device_lost_.exchange(true)) {
+    return;
+  }
   log_.Error("device_lost", {{"message", health.message()}});
   health_.SetServer(false);
 }
@@ -156,7 +182,9 @@ void Application::CheckDevice() {
 serving::Gauges Application::ReadGauges() const {
   serving::Gauges gauges{batcher_.queued_samples(), 0, 0, budget_.used_bytes(), budget_.limit_bytes()};
   for (const serving::NetworkListing& listing : registry_.List()) {
-    if (listing.state != serving::NetworkState::kReady || !listing.handle) continue;
+    if (listing.state != serving::NetworkState::kReady || !listing.handle) {
+      continue;
+    }
     ++gauges.networks_ready;
     gauges.resident_bytes += listing.handle->resident->bytes();
   }

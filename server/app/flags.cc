@@ -31,11 +31,15 @@ std::string EnvironmentName(const std::string& flag) {
 // A port beyond 65,535 would be taken modulo 65,536 somewhere below.
 std::string CheckPort(const std::string& address) {
   const std::size_t colon = address.rfind(':');
-  if (address.rfind("unix", 0) == 0 || address == "none") return {};
+  if (address.rfind("unix", 0) == 0 || address == "none") {
+    return {};
+  }
   const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
   const bool digits = !port.empty() && port.size() <= 5 &&
                       std::all_of(port.begin(), port.end(), [](unsigned char c) { return std::isdigit(c); });
-  if (digits && std::stoi(port) <= 65535) return {};
+  if (digits && std::stoi(port) <= 65535) {
+    return {};
+  }
   return "got " + address + ", wanted HOST:PORT with a port of 0 to 65535";
 }
 
@@ -63,7 +67,9 @@ class FlagSet {
 
  private:
   CLI::Option* Finish(CLI::Option* option, const std::string& flag) {
-    if (option->get_default_str().empty()) option->capture_default_str();
+    if (option->get_default_str().empty()) {
+      option->capture_default_str();
+    }
     return option->envname(EnvironmentName(flag))->group(group_);
   }
 
@@ -168,7 +174,9 @@ std::vector<std::pair<std::string, std::string>> Effective(const CLI::App& app) 
   std::vector<std::pair<std::string, std::string>> values;
   for (const CLI::Option* option : app.get_options()) {
     const std::string name = option->get_name();
-    if (name == "--help" || name == "--version" || name == "--healthcheck") continue;
+    if (name == "--help" || name == "--version" || name == "--healthcheck") {
+      continue;
+    }
     values.emplace_back(name.substr(2),
                         option->count() > 0 ? option->results().back() : option->get_default_str());
   }

@@ -17,17 +17,25 @@ namespace {
 constexpr std::string_view kServing = "\x08\x01";
 
 Result<std::shared_ptr<grpc::ChannelCredentials>> ClientCredentials(const TlsFiles& tls) {
-  if (tls.cert.empty()) return grpc::InsecureChannelCredentials();
+  if (tls.cert.empty()) {
+    return grpc::InsecureChannelCredentials();
+  }
   const auto cert = ReadSmallFile(tls.cert, "--tls-cert");
-  if (!cert.ok()) return cert.status();
+  if (!cert.ok()) {
+    return cert.status();
+  }
   const auto key = ReadSmallFile(tls.key, "--tls-key");
-  if (!key.ok()) return key.status();
+  if (!key.ok()) {
+    return key.status();
+  }
   return grpc::SslCredentials({cert.value(), key.value(), cert.value()});
 }
 
 std::string Flatten(const grpc::ByteBuffer& bytes) {
   grpc::Slice slice;
-  if (!bytes.Valid() || !bytes.DumpToSingleSlice(&slice).ok()) return {};
+  if (!bytes.Valid() || !bytes.DumpToSingleSlice(&slice).ok()) {
+    return {};
+  }
   return std::string(reinterpret_cast<const char*>(slice.begin()), slice.size());
 }
 
@@ -35,7 +43,9 @@ std::string Flatten(const grpc::ByteBuffer& bytes) {
 
 Status CheckHealth(const std::string& address, const TlsFiles& tls, std::chrono::seconds timeout) {
   auto credentials = ClientCredentials(tls);
-  if (!credentials.ok()) return credentials.status();
+  if (!credentials.ok()) {
+    return credentials.status();
+  }
   grpc::GenericStub stub(grpc::CreateChannel(address, std::move(credentials).value()));
   grpc::ClientContext call;
   call.set_deadline(std::chrono::system_clock::now() + timeout);
@@ -45,9 +55,12 @@ Status CheckHealth(const std::string& address, const TlsFiles& tls, std::chrono:
   stub.UnaryCall(&call, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
                  [&done](grpc::Status status) { done.set_value(std::move(status)); });
   const grpc::Status status = done.get_future().get();
-  if (!status.ok())
+  if (!status.ok()) {
     return {static_cast<StatusCode>(status.error_code()), address + ": " + status.error_message()};
-  if (Flatten(response) == kServing) return {};
+  }
+  if (Flatten(response) == kServing) {
+    return {};
+  }
   return Unavailable(address + ": not ready");
 }
 

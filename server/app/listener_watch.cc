@@ -19,8 +19,12 @@ void ListenerWatch::Watch(std::stop_token stop) {
       std::unique_lock lock(mu_);
       stopped_.wait_for(lock, stop, options_.interval, [] { return false; });
     }
-    if (stop.stop_requested()) return;
-    if (!TryOnce()) return lost_();
+    if (stop.stop_requested()) {
+      return;
+    }
+    if (!TryOnce()) {
+      return lost_();
+    }
   }
 }
 
@@ -28,7 +32,9 @@ bool ListenerWatch::TryOnce() {
   const Status status = probe_();
   ok_ = status.ok();
   failures_ = status.ok() ? 0 : failures_ + 1;
-  if (status.ok()) return true;
+  if (status.ok()) {
+    return true;
+  }
   const bool lost = failures_ >= options_.max_failures;
   const rpc::EventLog::Fields fields = {{"failures", std::int64_t{failures_}}, {"message", status.message()}};
   if (lost) {

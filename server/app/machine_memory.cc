@@ -13,7 +13,9 @@ std::int64_t MachineMemoryBytes() {
   for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
     std::ifstream file(path);
     std::int64_t limit = 0;
-    if (file >> limit && limit > 0) bytes = std::min(bytes, limit);
+    if (file >> limit && limit > 0) {
+      bytes = std::min(bytes, limit);
+    }
   }
   return bytes;
 }

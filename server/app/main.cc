@@ -44,7 +44,9 @@ sigset_t BlockSignals() {
 // As many connections as the system allows: the usual soft limit is for programs that use select().
 void RaiseFileLimit() {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return;
+  }
   limit.rlim_cur = limit.rlim_max;
   static_cast<void>(setrlimit(RLIMIT_NOFILE, &limit));
 }
@@ -60,9 +62,12 @@ void LogConfig(const rpc::EventLog& log, const Invocation& invocation, const eng
   if (const std::string device = backend.device_name(); !device.empty()) {
     log.Info("gpu", {{"device", device}, {"memory_bytes", backend.memory_bytes()}});
   }
-  if (!no_gpu_because.empty()) log.Info("no_gpu", {{"message", no_gpu_because}});
-  for (const auto& [flag, value] : invocation.effective)
+  if (!no_gpu_because.empty()) {
+    log.Info("no_gpu", {{"message", no_gpu_because}});
+  }
+  for (const auto& [flag, value] : invocation.effective) {
     log.Info("config", {{"flag", flag}, {"value", value}});
+  }
   const Config& config = invocation.config;
   const bool tokens = !config.auth_token_file.empty() || !config.admin_token_file.empty();
   if (tokens && config.tls.cert.empty() && config.listen.rfind("unix:", 0) != 0) {
@@ -73,8 +78,9 @@ void LogConfig(const rpc::EventLog& log, const Invocation& invocation, const eng
 
 // The lines that programs wait for, on stdout.
 void Announce(const Application& application) {
-  if (!application.metrics_address().empty())
+  if (!application.metrics_address().empty()) {
     std::printf("metrics on %s\n", application.metrics_address().c_str());
+  }
   std::printf("listening on %s\n", application.address().c_str());
   std::fflush(stdout);
 }
@@ -87,10 +93,14 @@ int Serve(const Invocation& invocation) {
   const rpc::EventLog log(config.log_format, spdlog::level::from_str(config.log_level));
   std::string no_gpu_because;
   auto backend = engine::MakeBackend(config.backend, &no_gpu_because);
-  if (!backend.ok()) return Fail(backend.status());
+  if (!backend.ok()) {
+    return Fail(backend.status());
+  }
   LogConfig(log, invocation, *backend.value(), no_gpu_because);
   auto application = Application::Start(config, std::move(backend).value(), log);
-  if (!application.ok()) return Fail(application.status());
+  if (!application.ok()) {
+    return Fail(application.status());
+  }
   log.Info("listening", {{"address", application.value()->address()},
                          {"metrics", application.value()->metrics_address()}});
   Announce(*application.value());
@@ -110,7 +120,9 @@ int Run(int argc, const char* const* argv) {
     std::fputs(invocation.text.c_str(), *invocation.exit_code == 0 ? stdout : stderr);
     return *invocation.exit_code;
   }
-  if (invocation.healthcheck.empty()) return Serve(invocation);
+  if (invocation.healthcheck.empty()) {
+    return Serve(invocation);
+  }
   SilenceGrpc();
   const Status status = CheckHealth(invocation.healthcheck, invocation.config.tls, kHealthcheckTimeout);
   return status.ok() ? 0 : Fail(status);

@@ -279,7 +279,9 @@ class Rules {
                     extent - 1);
       }
       const std::int64_t room = In()[i] + window.before[i] + window.after[i] - extent;
-      if (room < 0) return Fail("window of extent ", extent, " does not fit axis ", i, " of ", In()[i]);
+      if (room < 0) {
+        return Fail("window of extent ", extent, " does not fit axis ", i, " of ", In()[i]);
+      }
       shape.push_back(room / window.stride[i] + 1);
     }
     return shape;

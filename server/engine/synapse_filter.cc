@@ -163,7 +163,9 @@ bool IsSimple(const Synapse& synapse, std::int64_t delay_steps) {
 
 std::int64_t TriangleTaps(const Triangle& triangle, double dt_s) {
   const double steps = std::nearbyint(triangle.t / dt_s);
-  if (!(steps < static_cast<double>(kMaxTaps))) return kMaxTaps + 1;
+  if (!(steps < static_cast<double>(kMaxTaps))) {
+    return kMaxTaps + 1;
+  }
   return static_cast<std::int64_t>(std::max(steps, 0.0)) + 1;  // a t below 0 is refused elsewhere
 }
 

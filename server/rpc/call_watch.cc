@@ -32,7 +32,9 @@ void CallWatch::CancelOverdue() {
   const std::lock_guard lock(mu_);  // keeps the calls: none ends before its Stop
   const Clock::TimePoint oldest = clock_.Now() - patience_;
   for (auto& [call, write] : writes_) {
-    if (write.began >= oldest || !write.ended.ok()) continue;
+    if (write.began >= oldest || !write.ended.ok()) {
+      continue;
+    }
     write.ended = {StatusCode::kDeadlineExceeded, "the client did not read its answer within " +
                                                       std::to_string(patience_.count()) +
                                                       " s (--write-idle-seconds)"};

@@ -15,7 +15,9 @@ void AddClass(std::span<const double> outputs, v1::Classification& classificatio
   const auto best = std::max_element(outputs.begin(), outputs.end());  // the first of equals
   double second = -std::numeric_limits<double>::infinity();
   for (auto it = outputs.begin(); it != outputs.end(); ++it) {
-    if (it != best) second = std::max(second, *it);
+    if (it != best) {
+      second = std::max(second, *it);
+    }
   }
   classification.add_classes(best - outputs.begin());
   classification.add_margins(*best - second);
@@ -43,7 +45,9 @@ void AppendSoftmax(std::span<const double> outputs, std::vector<double>& scores)
     scores.push_back(std::exp(output - largest));
     sum += scores.back();
   }
-  for (std::size_t i = first; i < scores.size(); ++i) scores[i] /= sum;
+  for (std::size_t i = first; i < scores.size(); ++i) {
+    scores[i] /= sum;
+  }
 }
 
 }  // namespace
@@ -70,10 +74,16 @@ v1::Classification Classify(std::span<const double> outputs, std::int64_t size,
   for (std::size_t at = 0; at < outputs.size(); at += width) {
     const std::span<const double> sample = outputs.subspan(at, width);
     AddClass(sample, classification);
-    if (options.top_k > 0) AddTopK(sample, options.top_k, classification);
-    if (options.scores) AppendSoftmax(sample, scores);
+    if (options.top_k > 0) {
+      AddTopK(sample, options.top_k, classification);
+    }
+    if (options.scores) {
+      AppendSoftmax(sample, scores);
+    }
   }
-  if (!options.scores) return classification;
+  if (!options.scores) {
+    return classification;
+  }
   v1::Array& array = *classification.mutable_scores();
   array.set_data_type(type);
   array.add_shape(static_cast<std::int64_t>(scores.size() / width));

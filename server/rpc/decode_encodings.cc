@@ -74,7 +74,9 @@ Status CheckRange(const engine::Network& network, std::size_t input, const engin
     const auto bad = std::find_if(values.begin(), values.end(), [&](float x) {
       return !(x >= range.low - kRounding && x <= range.high * (1 + kRounding));
     });
-    if (bad == values.end()) continue;
+    if (bad == values.end()) {
+      continue;
+    }
     return InvalidArgument(Join(where, KindName(format.encoding->kind), ": got ", *bad, " at index ",
                                 bad - values.begin(), " of sample ", sample, ", allowed ", range.low, "..",
                                 range.high));
@@ -84,12 +86,16 @@ Status CheckRange(const engine::Network& network, std::size_t input, const engin
 
 Result<std::size_t> FindInput(const std::string& name, const engine::Network& network,
                               const std::string& where) {
-  if (name.empty() && network.inputs().size() == 1) return std::size_t{0};
+  if (name.empty() && network.inputs().size() == 1) {
+    return std::size_t{0};
+  }
   std::string names;
   for (std::size_t i = 0; i < network.inputs().size(); ++i) {
     const auto index = static_cast<std::size_t>(network.inputs()[i]);
     const std::string& known = network.definition().operations[index].name;
-    if (known == name) return i;
+    if (known == name) {
+      return i;
+    }
     names += (i == 0 ? "" : ", ") + serving::Quote(known);
   }
   return InvalidArgument(Join(where, "input: got ", serving::Quote(name), ", allowed: ", names));
@@ -119,9 +125,13 @@ Status DecodeEncodings(const google::protobuf::RepeatedPtrField<v1::Encoding>& e
   for (int i = 0; i < encodings.size(); ++i) {
     const std::string where = Join("encodings[", i, "].");
     const auto input = FindInput(encodings[i].input(), network, where);
-    if (!input.ok()) return input.status();
+    if (!input.ok()) {
+      return input.status();
+    }
     engine::InputFormat& format = inputs.formats[input.value()];
-    if (format.encoding) return InvalidArgument(where + "input: has an encoding already");
+    if (format.encoding) {
+      return InvalidArgument(where + "input: has an encoding already");
+    }
     if (format.per_step) {
       return InvalidArgument(where +
                              "input: has one value per step, wanted one that is constant over the run");
@@ -132,8 +142,9 @@ Status DecodeEncodings(const google::protobuf::RepeatedPtrField<v1::Encoding>& e
                                   encoding.kind == EncodingKind::kUnspecified ? ": " : ".", *problem));
     }
     format.encoding = encoding;
-    if (Status status = CheckRange(network, input.value(), settings, inputs, where); !status.ok())
+    if (Status status = CheckRange(network, input.value(), settings, inputs, where); !status.ok()) {
       return status;
+    }
   }
   return {};
 }
@@ -141,7 +152,9 @@ Status DecodeEncodings(const google::protobuf::RepeatedPtrField<v1::Encoding>& e
 void EncodeEncodings(const engine::Network& network, const std::vector<engine::InputFormat>& inputs,
                      google::protobuf::RepeatedPtrField<v1::Encoding>& encoded) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!inputs[i].encoding) continue;
+    if (!inputs[i].encoding) {
+      continue;
+    }
     v1::Encoding& message = *encoded.Add();
     message.set_input(network.definition().operations[static_cast<std::size_t>(network.inputs()[i])].name);
     EncodeEncoding(*inputs[i].encoding, message);

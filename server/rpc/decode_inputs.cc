@@ -37,9 +37,13 @@ std::string InputNames(const engine::Network& network) {
 
 // Index into Network::inputs() of the operation that `array` is for.
 Result<std::size_t> FindInput(const v1::Array& array, int index, const engine::Network& network) {
-  if (array.name().empty() && network.inputs().size() == 1) return std::size_t{0};
+  if (array.name().empty() && network.inputs().size() == 1) {
+    return std::size_t{0};
+  }
   for (std::size_t i = 0; i < network.inputs().size(); ++i) {
-    if (Operation(network, i).name == array.name()) return i;
+    if (Operation(network, i).name == array.name()) {
+      return i;
+    }
   }
   return InvalidArgument(Join("inputs[", index, "].name: got ", serving::Quote(array.name()),
                               ", allowed: ", InputNames(network)));
@@ -59,14 +63,18 @@ Result<engine::DataType> CheckType(const v1::Array& array, const engine::Network
         ": data_type: got UINT8, allowed FLOAT32, FLOAT64; this input declares no uint8_scale: "
         "send numbers as FLOAT32, or convert the network again with uint8_scale set");
   }
-  if (type != engine::DataType::kUnspecified) return type;
+  if (type != engine::DataType::kUnspecified) {
+    return type;
+  }
   return InvalidArgument(Join(Where(network, input), ": data_type: got ", array.data_type(),
                               ", allowed FLOAT32, FLOAT64", operation.uint8_scale ? ", UINT8" : ""));
 }
 
 bool EndsWith(const v1::Array& array, const engine::Shape& shape, int from) {
   for (std::size_t i = 0; i < shape.size(); ++i) {
-    if (array.shape(from + static_cast<int>(i)) != shape[i]) return false;
+    if (array.shape(from + static_cast<int>(i)) != shape[i]) {
+      return false;
+    }
   }
   return true;
 }
@@ -74,8 +82,12 @@ bool EndsWith(const v1::Array& array, const engine::Shape& shape, int from) {
 // Whether the array holds one value per step; nothing where its shape fits neither way.
 std::optional<bool> IsPerStep(const v1::Array& array, const engine::Shape& shape, std::int64_t steps) {
   const int rank = static_cast<int>(shape.size());
-  if (array.shape_size() == rank + 1 && EndsWith(array, shape, 1)) return false;
-  if (array.shape_size() == rank + 2 && array.shape(1) == steps && EndsWith(array, shape, 2)) return true;
+  if (array.shape_size() == rank + 1 && EndsWith(array, shape, 1)) {
+    return false;
+  }
+  if (array.shape_size() == rank + 2 && array.shape(1) == steps && EndsWith(array, shape, 2)) {
+    return true;
+  }
   return std::nullopt;
 }
 
@@ -90,7 +102,9 @@ std::string ShapeText(const v1::Array& array) {
 
 std::string ShapeText(const std::string& first, const engine::Shape& shape) {
   std::string text = "[" + first;
-  for (const std::int64_t dimension : shape) text += ", " + std::to_string(dimension);
+  for (const std::int64_t dimension : shape) {
+    text += ", " + std::to_string(dimension);
+  }
   return text + "]";
 }
 
@@ -99,7 +113,9 @@ Status CheckBatch(std::int64_t batch, const std::string& where, const Limits& li
     return InvalidArgument(
         Join(where, ": shape: got a batch of ", batch, ", allowed 1..", limits.max_samples));
   }
-  if (batch <= limits.max_samples) return {};
+  if (batch <= limits.max_samples) {
+    return {};
+  }
   return ResourceExhausted(Join(where, ": shape: got a batch of ", batch, ", allowed 1..", limits.max_samples,
                                 " (--max-samples)"));
 }
@@ -108,7 +124,9 @@ Result<CheckedArray> CheckArray(const v1::Array& array, const engine::Network& n
                                 std::int64_t steps, const Limits& limits) {
   const std::string where = Where(network, input);
   const auto type = CheckType(array, network, input);
-  if (!type.ok()) return type.status();
+  if (!type.ok()) {
+    return type.status();
+  }
   const engine::Shape& shape = network.shape(network.inputs()[input]);
   const std::optional<bool> per_step = IsPerStep(array, shape, steps);
   if (!per_step) {
@@ -116,7 +134,9 @@ Result<CheckedArray> CheckArray(const v1::Array& array, const engine::Network& n
         Join(where, ": shape: got ", ShapeText(array), ", wanted ", ShapeText("batch", shape), " or ",
              ShapeText("batch, " + std::to_string(steps), shape), " with one value per step"));
   }
-  if (Status status = CheckBatch(array.shape(0), where, limits); !status.ok()) return status;
+  if (Status status = CheckBatch(array.shape(0), where, limits); !status.ok()) {
+    return status;
+  }
   // No overflow: the network's limits bound the elements, the others the batch and the steps.
   const std::int64_t elements = engine::ElementCount(shape) * (*per_step ? steps : 1);
   const std::int64_t bytes = elements * engine::SizeOf(type.value());
@@ -135,7 +155,9 @@ Status CheckValues(const std::string& data, std::int64_t bytes_per_sample, doubl
   for (std::size_t i = 0; i * sizeof(T) < data.size(); ++i) {
     T value;
     std::memcpy(&value, data.data() + i * sizeof(T), sizeof(T));
-    if (std::abs(value) <= largest) continue;  // false for NaN
+    if (std::abs(value) <= largest) {
+      continue;  // false for NaN
+    }
     return InvalidArgument(
         Join(where, ": data: got ", value, " at index ", i % per_sample, " of sample ", i / per_sample,
              ", allowed are finite numbers",
@@ -150,7 +172,9 @@ Status CheckValues(const v1::Array& array, const CheckedArray& checked, engine::
   if (checked.format.type == engine::DataType::kFloat32) {
     return CheckValues<float>(array.data(), checked.bytes_per_sample, kLargestFloat, where);
   }
-  if (checked.format.type != engine::DataType::kFloat64) return {};
+  if (checked.format.type != engine::DataType::kFloat64) {
+    return {};
+  }
   const double largest =
       mode == engine::Mode::kReference ? std::numeric_limits<double>::max() : kLargestFloat;
   return CheckValues<double>(array.data(), checked.bytes_per_sample, largest, where);
@@ -167,7 +191,9 @@ void AddSamples(const v1::Array& array, const CheckedArray& checked, std::size_t
 
 std::vector<engine::SampleInputs> EmptySamples(std::size_t batch, std::size_t inputs) {
   std::vector<engine::SampleInputs> samples(batch, {engine::InputAddresses(inputs), 0});
-  for (std::size_t i = 0; i < batch; ++i) samples[i].index = static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < batch; ++i) {
+    samples[i].index = static_cast<std::int64_t>(i);
+  }
   return samples;
 }
 
@@ -185,19 +211,29 @@ Result<DecodedInputs> DecodeInputs(const google::protobuf::RepeatedPtrField<v1::
   std::vector<bool> seen(wanted);
   for (int i = 0; i < arrays.size(); ++i) {
     const auto input = FindInput(arrays[i], i, network);
-    if (!input.ok()) return input.status();
+    if (!input.ok()) {
+      return input.status();
+    }
     const std::string where = Where(network, input.value());
-    if (seen[input.value()]) return InvalidArgument(Join("inputs[", i, "]: ", where, " is given twice"));
+    if (seen[input.value()]) {
+      return InvalidArgument(Join("inputs[", i, "]: ", where, " is given twice"));
+    }
     seen[input.value()] = true;
     const auto checked = CheckArray(arrays[i], network, input.value(), steps, limits);
-    if (!checked.ok()) return checked.status();
+    if (!checked.ok()) {
+      return checked.status();
+    }
     const auto batch = static_cast<std::size_t>(checked.value().batch);
-    if (i == 0) inputs.samples = EmptySamples(batch, wanted);
+    if (i == 0) {
+      inputs.samples = EmptySamples(batch, wanted);
+    }
     if (batch != inputs.samples.size()) {
       return InvalidArgument(Join(where, ": shape: got a batch of ", batch, ", wanted ",
                                   inputs.samples.size(), " as in the other inputs"));
     }
-    if (Status status = CheckValues(arrays[i], checked.value(), mode, where); !status.ok()) return status;
+    if (Status status = CheckValues(arrays[i], checked.value(), mode, where); !status.ok()) {
+      return status;
+    }
     AddSamples(arrays[i], checked.value(), input.value(), inputs);
   }
   return inputs;

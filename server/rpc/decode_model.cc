@@ -7,7 +7,9 @@ engine::SpikingRectifiedLinear Decode(const v1::SpikingRectifiedLinear& model) {
 
 engine::IntegrateAndFire Decode(const v1::IntegrateAndFire& model) {
   engine::IntegrateAndFire decoded{.amplitude = model.amplitude()};
-  if (model.has_min_voltage()) decoded.min_voltage = model.min_voltage();
+  if (model.has_min_voltage()) {
+    decoded.min_voltage = model.min_voltage();
+  }
   return decoded;
 }
 

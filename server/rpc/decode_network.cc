@@ -58,7 +58,9 @@ engine::RunDefaults DecodeDefaults(const v1::RunDefaults& defaults, Problems& pr
   engine::RunDefaults decoded;
   decoded.dt = defaults.dt();
   decoded.steps = defaults.steps();
-  if (!defaults.has_readout()) return decoded;
+  if (!defaults.has_readout()) {
+    return decoded;
+  }
   decoded.readout = {Decode(defaults.readout().kind()), defaults.readout().skip_steps()};
   if (decoded.readout.kind == engine::ReadoutKind::kUnspecified) {
     problems.push_back("defaults: readout.kind is " + std::to_string(defaults.readout().kind()) +
@@ -100,7 +102,9 @@ serving::ParsedNetwork Decode(v1::NetworkDefinition& message) {
 }
 
 Status CheckCount(const std::string& what, std::int64_t got, std::int64_t allowed, const std::string& rule) {
-  if (got <= allowed) return {};
+  if (got <= allowed) {
+    return {};
+  }
   return ResourceExhausted(what + ": got " + std::to_string(got) + ", allowed " + std::to_string(allowed) +
                            rule);
 }
@@ -126,9 +130,12 @@ Status CheckCounts(std::string_view bytes, const engine::NetworkLimits& limits) 
         " (8 for each of --max-operations)"}}};
   for (const ListRule& rule : rules) {
     const auto totals = TotalOf(bytes, rule.field);
-    if (!totals.ok()) return totals.status();
-    if (Status status = CheckCount(rule.name, totals.value().count, rule.allowed, rule.flag); !status.ok())
+    if (!totals.ok()) {
+      return totals.status();
+    }
+    if (Status status = CheckCount(rule.name, totals.value().count, rule.allowed, rule.flag); !status.ok()) {
       return status;
+    }
   }
   return {};
 }
@@ -143,11 +150,17 @@ Status CheckTexts(std::string_view bytes) {
   const auto notes = TotalOf(bytes, kNotes);
   const auto labels = TotalOf(bytes, kLabels);
   for (const auto* totals : {&provenance, &notes, &labels}) {
-    if (!totals->ok()) return totals->status();
+    if (!totals->ok()) {
+      return totals->status();
+    }
   }
   Status status = CheckCount("provenance.notes", notes.value().count, kMaxNotes, "");
-  if (status.ok()) status = CheckCount("defaults.class_labels", labels.value().count, kMaxClassLabels, "");
-  if (!status.ok()) return status;
+  if (status.ok()) {
+    status = CheckCount("defaults.class_labels", labels.value().count, kMaxClassLabels, "");
+  }
+  if (!status.ok()) {
+    return status;
+  }
   return CheckCount("provenance and defaults.class_labels: bytes",
                     provenance.value().bytes + labels.value().bytes, kMaxTextBytes, "");
 }
@@ -156,16 +169,25 @@ Status CheckTexts(std::string_view bytes) {
 
 Result<serving::ParsedNetwork> DecodeNetwork(std::string_view bytes, const Limits& limits,
                                              serving::MemoryBudget& budget) {
-  if (Status status = CheckStructure(bytes, kTensorData, limits.max_structure_bytes); !status.ok())
+  if (Status status = CheckStructure(bytes, kTensorData, limits.max_structure_bytes); !status.ok()) {
     return status;
-  if (Status status = CheckCounts(bytes, limits.network); !status.ok()) return status;
-  if (Status status = CheckTexts(bytes); !status.ok()) return status;
+  }
+  if (Status status = CheckCounts(bytes, limits.network); !status.ok()) {
+    return status;
+  }
+  if (Status status = CheckTexts(bytes); !status.ok()) {
+    return status;
+  }
   const auto parsed_bytes = ParsedBytes(bytes, *v1::NetworkDefinition::descriptor());
-  if (!parsed_bytes.ok()) return parsed_bytes.status();
+  if (!parsed_bytes.ok()) {
+    return parsed_bytes.status();
+  }
   const std::int64_t growth =
       std::max<std::int64_t>(parsed_bytes.value() - static_cast<std::int64_t>(bytes.size()), 0);
   auto reservation = budget.Reserve(kStructureCopies * growth, "the definition");
-  if (!reservation.ok()) return reservation.status();
+  if (!reservation.ok()) {
+    return reservation.status();
+  }
   v1::NetworkDefinition message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return InvalidArgument("the uploaded bytes are not a valid spikeserve.v1.NetworkDefinition message");

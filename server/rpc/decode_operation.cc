@@ -16,8 +16,12 @@ std::vector<std::int64_t> List(const Repeated& values) { return {values.begin(),
 
 engine::InputOperation DecodeInput(const v1::InputOperation& input) {
   engine::InputOperation decoded{List(input.shape()), {}, {}};
-  if (input.has_uint8_scale()) decoded.uint8_scale = input.uint8_scale();
-  if (input.has_uint8_offset()) decoded.uint8_offset = input.uint8_offset();
+  if (input.has_uint8_scale()) {
+    decoded.uint8_scale = input.uint8_scale();
+  }
+  if (input.has_uint8_offset()) {
+    decoded.uint8_offset = input.uint8_offset();
+  }
   return decoded;
 }
 
@@ -51,8 +55,12 @@ engine::NeuronOperation DecodeNeuron(const v1::NeuronOperation& neuron, const st
                                      Problems& problems) {
   engine::NeuronOperation decoded;
   decoded.model = DecodeModel(neuron);
-  if (neuron.has_gain()) decoded.gain = DecodeParameter(neuron.gain(), where + ": gain", problems);
-  if (neuron.has_bias()) decoded.bias = DecodeParameter(neuron.bias(), where + ": bias", problems);
+  if (neuron.has_gain()) {
+    decoded.gain = DecodeParameter(neuron.gain(), where + ": gain", problems);
+  }
+  if (neuron.has_bias()) {
+    decoded.bias = DecodeParameter(neuron.bias(), where + ": bias", problems);
+  }
   if (neuron.has_initial_voltage()) {
     decoded.initial_voltage = DecodeVoltage(neuron.initial_voltage(), where + ": initial_voltage", problems);
   }

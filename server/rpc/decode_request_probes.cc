@@ -25,7 +25,9 @@ const engine::OperationKind& KindOf(const engine::Network& network, std::int64_t
 bool IsProbed(const engine::Network& network, std::int64_t operation) {
   const auto probes = static_cast<std::int64_t>(network.definition().probes.size());
   for (std::int64_t i = 0; i < probes; ++i) {
-    if (network.probe_target(i) == operation) return true;
+    if (network.probe_target(i) == operation) {
+      return true;
+    }
   }
   return false;
 }
@@ -37,8 +39,12 @@ std::string Targets(const engine::Network& network) {
   int listed = 0;
   for (const std::int64_t operation : network.order()) {
     const bool neuron = std::holds_alternative<engine::NeuronOperation>(KindOf(network, operation));
-    if (!neuron && !IsProbed(network, operation)) continue;
-    if (++listed > kMaxListed) return names + ", ...";
+    if (!neuron && !IsProbed(network, operation)) {
+      continue;
+    }
+    if (++listed > kMaxListed) {
+      return names + ", ...";
+    }
     names += (listed == 1 ? "" : ", ") +
              serving::Quote(network.definition().operations[static_cast<std::size_t>(operation)].name);
   }
@@ -54,13 +60,19 @@ Result<engine::ProbeQuantity> DecodeQuantity(const v1::RequestProbe& probe, cons
   switch (probe.quantity()) {
     case v1::PROBE_QUANTITY_OUTPUT: return ProbeQuantity::kOutput;
     case v1::PROBE_QUANTITY_CURRENT:
-      if (neuron != nullptr) return ProbeQuantity::kCurrent;
+      if (neuron != nullptr) {
+        return ProbeQuantity::kCurrent;
+      }
       break;
     case v1::PROBE_QUANTITY_SPIKES:
-      if (spiking) return ProbeQuantity::kSpikes;
+      if (spiking) {
+        return ProbeQuantity::kSpikes;
+      }
       break;
     case v1::PROBE_QUANTITY_VOLTAGE:
-      if (voltage) return ProbeQuantity::kVoltage;
+      if (voltage) {
+        return ProbeQuantity::kVoltage;
+      }
       break;
     default: break;
   }
@@ -86,11 +98,14 @@ Result<engine::Reduction> DecodeReduction(v1::Reduction reduction, const std::st
 // The window and spacing of the steps that are kept.
 Status DecodeWindow(const v1::RequestProbe& probe, std::int64_t steps, const std::string& where,
                     engine::Recording& recording) {
-  if (probe.every() < 0)
+  if (probe.every() < 0) {
     return InvalidArgument(Join(where, "every: got ", probe.every(), ", allowed 1 and above"));
+  }
   recording.every = std::max<std::int64_t>(probe.every(), 1);
   if (steps == 0) {
-    if (probe.first_step() == 0 && probe.last_step() == 0) return {};
+    if (probe.first_step() == 0 && probe.last_step() == 0) {
+      return {};
+    }
     return InvalidArgument(where + "first_step, last_step: not in a session, whose messages are the windows");
   }
   recording.first_step = probe.first_step() == 0 ? 1 : probe.first_step();
@@ -98,7 +113,9 @@ Status DecodeWindow(const v1::RequestProbe& probe, std::int64_t steps, const std
   if (recording.first_step < 1 || recording.first_step > steps) {
     return InvalidArgument(Join(where, "first_step: got ", recording.first_step, ", allowed 1..", steps));
   }
-  if (recording.last_step >= recording.first_step && recording.last_step <= steps) return {};
+  if (recording.last_step >= recording.first_step && recording.last_step <= steps) {
+    return {};
+  }
   return InvalidArgument(
       Join(where, "last_step: got ", recording.last_step, ", allowed ", recording.first_step, "..", steps));
 }
@@ -115,13 +132,21 @@ Result<engine::RequestProbe> DecodeProbe(const v1::RequestProbe& message, const 
                                 ", allowed: ", Targets(network)));
   }
   const auto quantity = DecodeQuantity(message, KindOf(network, probe.operation), where);
-  if (!quantity.ok()) return quantity.status();
+  if (!quantity.ok()) {
+    return quantity.status();
+  }
   probe.quantity = quantity.value();
   const auto reduction = DecodeReduction(message.reduction(), where);
-  if (!reduction.ok()) return reduction.status();
+  if (!reduction.ok()) {
+    return reduction.status();
+  }
   probe.recording.reduction = reduction.value();
-  if (Status status = DecodeWindow(message, steps, where, probe.recording); !status.ok()) return status;
-  if (!message.has_filter_tau()) return probe;
+  if (Status status = DecodeWindow(message, steps, where, probe.recording); !status.ok()) {
+    return status;
+  }
+  if (!message.has_filter_tau()) {
+    return probe;
+  }
   if (!(message.filter_tau() >= 0 && message.filter_tau() <= kMaxTau)) {  // true for NaN
     return InvalidArgument(
         Join(where, "filter_tau: got ", message.filter_tau(), " s, allowed 0..", kMaxTau, " s"));
@@ -139,7 +164,9 @@ bool IsProbeName(const std::string& name) {
 }
 
 std::string NameOf(const v1::RequestProbe& probe) {
-  if (!probe.name().empty()) return probe.name();
+  if (!probe.name().empty()) {
+    return probe.name();
+  }
   std::string quantity = v1::ProbeQuantity_Name(probe.quantity()).substr(sizeof("PROBE_QUANTITY_") - 1);
   std::transform(quantity.begin(), quantity.end(), quantity.begin(),
                  [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); });
@@ -157,7 +184,9 @@ Result<RequestProbes> DecodeRequestProbes(const google::protobuf::RepeatedPtrFie
   for (int i = 0; i < probes.size(); ++i) {
     const std::string where = Join("request_probes[", i, "].");
     const auto probe = DecodeProbe(probes[i], network, steps, where);
-    if (!probe.ok()) return probe.status();
+    if (!probe.ok()) {
+      return probe.status();
+    }
     const std::string name = NameOf(probes[i]);
     if (!IsProbeName(name)) {
       return InvalidArgument(
@@ -178,7 +207,9 @@ Result<engine::EarlyExit> DecodeEarlyExit(const v1::SimulateRequest& request,
   const std::int64_t skip = settings.readout.skip_steps;
   engine::EarlyExit exit{class_probe, message.min_steps() == 0 ? skip + 1 : message.min_steps(),
                          message.check_every() == 0 ? 1 : message.check_every(), message.margin()};
-  if (class_probe < 0) return InvalidArgument("early_exit: needs an OUTPUT probe among `probes`");
+  if (class_probe < 0) {
+    return InvalidArgument("early_exit: needs an OUTPUT probe among `probes`");
+  }
   if (settings.readout.kind == engine::ReadoutKind::kLast) {
     return InvalidArgument("early_exit: got readout READOUT_KIND_LAST, allowed with a mean readout only");
   }
@@ -193,7 +224,9 @@ Result<engine::EarlyExit> DecodeEarlyExit(const v1::SimulateRequest& request,
     return InvalidArgument(Join("early_exit.min_steps: got ", exit.min_steps, ", allowed ", skip + 1, "..",
                                 settings.steps, ", above skip_steps"));
   }
-  if (exit.check_every >= 1 && exit.check_every <= settings.steps) return exit;
+  if (exit.check_every >= 1 && exit.check_every <= settings.steps) {
+    return exit;
+  }
   return InvalidArgument(
       Join("early_exit.check_every: got ", exit.check_every, ", allowed 1..", settings.steps));
 }

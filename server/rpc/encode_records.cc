@@ -16,17 +16,23 @@ std::optional<v1::SparseCounts> Sparse(const std::vector<double>& values) {
   bool all_one = true;
   for (const double value : values) {
     if (value == 0) {
-      if (++gap == std::numeric_limits<std::uint32_t>::max()) return std::nullopt;
+      if (++gap == std::numeric_limits<std::uint32_t>::max()) {
+        return std::nullopt;
+      }
       continue;
     }
     const auto count = static_cast<std::uint32_t>(std::clamp(value, 0.0, 4294967295.0));
-    if (static_cast<double>(count) != value) return std::nullopt;
+    if (static_cast<double>(count) != value) {
+      return std::nullopt;
+    }
     all_one = all_one && count == 1;
     sparse.add_gaps(gap);
     sparse.add_counts(count);
     gap = 0;
   }
-  if (all_one) sparse.clear_counts();
+  if (all_one) {
+    sparse.clear_counts();
+  }
   return sparse;
 }
 
@@ -35,9 +41,12 @@ void EncodeRecord(const ResponsePlan& plan, const engine::Reading& reading, std:
   const engine::RequestProbe& probe = plan.spec.request_probes[index];
   const engine::ProbeRecord& record = reading.records[index];
   std::vector<std::int64_t> shape{plan.samples};
-  if (probe.recording.reduction == engine::Reduction::kNone) shape.push_back(record.rows);
-  for (const std::int64_t dimension : plan.network->network->shape(probe.operation))
+  if (probe.recording.reduction == engine::Reduction::kNone) {
+    shape.push_back(record.rows);
+  }
+  for (const std::int64_t dimension : plan.network->network->shape(probe.operation)) {
     shape.push_back(dimension);
+  }
   encoded.set_name(plan.record_names[index]);
   const v1::DataType type = ResponseType(plan.network->mode);
   if (probe.quantity == engine::ProbeQuantity::kSpikes && !probe.filter_tau_s) {
@@ -59,7 +68,9 @@ void EncodeRecord(const ResponsePlan& plan, const engine::Reading& reading, std:
 
 void EncodeRecords(const ResponsePlan& plan, const engine::Reading& reading,
                    google::protobuf::RepeatedPtrField<v1::ProbeRecord>& records) {
-  for (std::size_t i = 0; i < reading.records.size(); ++i) EncodeRecord(plan, reading, i, *records.Add());
+  for (std::size_t i = 0; i < reading.records.size(); ++i) {
+    EncodeRecord(plan, reading, i, *records.Add());
+  }
 }
 
 }  // namespace spikeserve::rpc

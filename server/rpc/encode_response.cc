@@ -26,7 +26,9 @@ void SetArray(const ResponsePlan& plan, std::size_t probe, std::span<const doubl
   array.set_name(Definition(plan, probe).name);
   array.set_data_type(ResponseType(plan.network->mode));
   array.add_shape(plan.samples);
-  if (steps) array.add_shape(*steps);
+  if (steps) {
+    array.add_shape(*steps);
+  }
   for (const std::int64_t dimension : network.shape(network.probe_target(plan.spec.probes[probe]))) {
     array.add_shape(dimension);
   }
@@ -46,7 +48,9 @@ void AddProbes(const ResponsePlan& plan, const engine::Reading& reading, Traject
       SetArray(plan, i, reading.probes[i].trajectory, steps, *result.mutable_trajectory());
     }
   }
-  if (plan.class_probe < 0) return;
+  if (plan.class_probe < 0) {
+    return;
+  }
   const engine::ProbeReading& outputs = reading.probes[static_cast<std::size_t>(plan.class_probe)];
   *message.mutable_classification() =
       Classify(outputs.values, outputs.size, plan.classification, ResponseType(plan.network->mode));
@@ -89,7 +93,9 @@ Trajectories Wanted(const ResponsePlan& plan) {
 
 template <typename Message>
 void AddStatistics(const ResponsePlan& plan, const engine::Reading& reading, Message& message) {
-  if (!plan.spec.statistics) return;
+  if (!plan.spec.statistics) {
+    return;
+  }
   const std::size_t layers = plan.network->resident->spiking_layers().size();
   for (std::size_t layer = 0; layer < layers; ++layer) {
     *message.add_statistics() = Summarize(plan, reading, layer);
@@ -104,7 +110,9 @@ void SetSettings(const ResponsePlan& plan, v1::EffectiveSettings& settings) {
   settings.set_mode(Encode(plan.network->mode));
   settings.set_backend(plan.network->backend);
   EncodeSettings(plan.spec.settings, settings);
-  if (plan.spec.early_exit) EncodeEarlyExit(*plan.spec.early_exit, *settings.mutable_early_exit());
+  if (plan.spec.early_exit) {
+    EncodeEarlyExit(*plan.spec.early_exit, *settings.mutable_early_exit());
+  }
   EncodeEncodings(*plan.network->network, plan.spec.inputs, *settings.mutable_encodings());
 }
 

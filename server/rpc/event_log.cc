@@ -37,21 +37,31 @@ std::string Number(double value) {
 }
 
 std::string ValueText(const LogField& field) {
-  if (const auto* text = std::get_if<std::string>(&field.value)) return Quoted(*text);
-  if (const auto* integer = std::get_if<std::int64_t>(&field.value)) return std::to_string(*integer);
-  if (const auto* number = std::get_if<double>(&field.value)) return Number(*number);
+  if (const auto* text = std::get_if<std::string>(&field.value)) {
+    return Quoted(*text);
+  }
+  if (const auto* integer = std::get_if<std::int64_t>(&field.value)) {
+    return std::to_string(*integer);
+  }
+  if (const auto* number = std::get_if<double>(&field.value)) {
+    return Number(*number);
+  }
   return std::get<bool>(field.value) ? "true" : "false";
 }
 
 std::string TextLine(std::string_view event, const EventLog::Fields& fields) {
   std::string line(event);
-  for (const LogField& field : fields) line += " " + std::string(field.name) + "=" + ValueText(field);
+  for (const LogField& field : fields) {
+    line += " " + std::string(field.name) + "=" + ValueText(field);
+  }
   return line;
 }
 
 std::string JsonLine(std::string_view event, const EventLog::Fields& fields) {
   std::string line = "\"event\":" + Quoted(event);
-  for (const LogField& field : fields) line += "," + Quoted(field.name) + ":" + ValueText(field);
+  for (const LogField& field : fields) {
+    line += "," + Quoted(field.name) + ":" + ValueText(field);
+  }
   return line;
 }
 
@@ -77,7 +87,9 @@ EventLog::EventLog(LogFormat format, spdlog::sink_ptr sink)
 
 void EventLog::Write(spdlog::level::level_enum level, std::string_view event,
                      const Fields& fields) const noexcept {
-  if (!logger_->should_log(level)) return;
+  if (!logger_->should_log(level)) {
+    return;
+  }
   try {
     // As a string_view, so that the text is not taken for a format.
     const std::string line = format_ == LogFormat::kJson ? JsonLine(event, fields) : TextLine(event, fields);

@@ -5,7 +5,9 @@ namespace spikeserve::rpc {
 void HealthReporter::Attach(grpc::HealthCheckServiceInterface& service) {
   const std::lock_guard lock(mu_);
   service_ = &service;
-  for (const auto& [name, ready] : ready_) service_->SetServingStatus(name, ready);
+  for (const auto& [name, ready] : ready_) {
+    service_->SetServingStatus(name, ready);
+  }
 }
 
 void HealthReporter::Detach() {
@@ -15,9 +17,13 @@ void HealthReporter::Detach() {
 
 void HealthReporter::SetNetwork(const std::string& name, bool ready) {
   const std::lock_guard lock(mu_);
-  if (ready_.size() >= kMaxNames && ready_.count(name) == 0) return;
+  if (ready_.size() >= kMaxNames && ready_.count(name) == 0) {
+    return;
+  }
   ready_[name] = ready;
-  if (service_ != nullptr) service_->SetServingStatus(name, ready);
+  if (service_ != nullptr) {
+    service_->SetServingStatus(name, ready);
+  }
 }
 
 bool HealthReporter::server_ready() const {

@@ -35,15 +35,25 @@ std::string ModelName(const engine::NeuronModel& model) {
 }
 
 void AddId(const std::string& id, std::vector<std::string>& ids) {
-  if (!id.empty()) ids.push_back(id);
+  if (!id.empty()) {
+    ids.push_back(id);
+  }
 }
 
 void AddIds(const engine::NeuronOperation& neuron, std::vector<std::string>& ids) {
-  if (const auto* gain = std::get_if<std::string>(&neuron.gain)) ids.push_back(*gain);
-  if (const auto* bias = std::get_if<std::string>(&neuron.bias)) ids.push_back(*bias);
-  if (!neuron.initial_voltage) return;
+  if (const auto* gain = std::get_if<std::string>(&neuron.gain)) {
+    ids.push_back(*gain);
+  }
+  if (const auto* bias = std::get_if<std::string>(&neuron.bias)) {
+    ids.push_back(*bias);
+  }
+  if (!neuron.initial_voltage) {
+    return;
+  }
   const auto* voltage = std::get_if<engine::TensorVoltage>(&*neuron.initial_voltage);
-  if (voltage != nullptr) ids.push_back(voltage->tensor);
+  if (voltage != nullptr) {
+    ids.push_back(voltage->tensor);
+  }
 }
 
 }  // namespace

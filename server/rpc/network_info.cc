@@ -19,10 +19,14 @@ void AddInput(const engine::Network& network, std::int64_t index, v1::NetworkInf
       network.definition().operations[static_cast<std::size_t>(index)];
   v1::InputInfo& input = *info.add_inputs();
   input.set_name(operation.name);
-  for (const std::int64_t dimension : network.shape(index)) input.add_shape(dimension);
+  for (const std::int64_t dimension : network.shape(index)) {
+    input.add_shape(dimension);
+  }
   input.add_data_types(v1::DATA_TYPE_FLOAT32);
   input.add_data_types(v1::DATA_TYPE_FLOAT64);
-  if (std::get<engine::InputOperation>(operation.kind).uint8_scale) input.add_data_types(v1::DATA_TYPE_UINT8);
+  if (std::get<engine::InputOperation>(operation.kind).uint8_scale) {
+    input.add_data_types(v1::DATA_TYPE_UINT8);
+  }
 }
 
 void AddProbe(const engine::Network& network, std::int64_t index, v1::NetworkInfo& info) {
@@ -31,7 +35,9 @@ void AddProbe(const engine::Network& network, std::int64_t index, v1::NetworkInf
   probe.set_name(definition.name);
   probe.set_target(definition.target);
   probe.set_quantity(Encode(definition.quantity));
-  for (const std::int64_t dimension : network.shape(network.probe_target(index))) probe.add_shape(dimension);
+  for (const std::int64_t dimension : network.shape(network.probe_target(index))) {
+    probe.add_shape(dimension);
+  }
 }
 
 void AddLayer(const engine::Network& network, std::int64_t index, v1::NetworkInfo& info) {
@@ -40,8 +46,12 @@ void AddLayer(const engine::Network& network, std::int64_t index, v1::NetworkInf
   v1::LayerInfo& layer = *info.add_layers();
   layer.set_name(operation.name);
   layer.set_kind(LayerKind(operation.kind));
-  for (const std::int64_t dimension : network.shape(index)) layer.add_shape(dimension);
-  if (std::holds_alternative<engine::NeuronOperation>(operation.kind)) layer.set_neurons(network.size(index));
+  for (const std::int64_t dimension : network.shape(index)) {
+    layer.add_shape(dimension);
+  }
+  if (std::holds_alternative<engine::NeuronOperation>(operation.kind)) {
+    layer.set_neurons(network.size(index));
+  }
   for (const std::string& id : TensorsOf(operation.kind)) {
     layer.set_parameters(layer.parameters() + engine::ElementCount(network.tensor(id).shape));
   }
@@ -53,24 +63,34 @@ void SetDefaults(const serving::NetworkEntry& entry, v1::RunDefaults& defaults) 
   defaults.set_steps(stored.steps);
   defaults.mutable_readout()->set_kind(Encode(stored.readout.kind));
   defaults.mutable_readout()->set_skip_steps(stored.readout.skip_steps);
-  for (const std::string& label : entry.metadata.class_labels) defaults.add_class_labels(label);
+  for (const std::string& label : entry.metadata.class_labels) {
+    defaults.add_class_labels(label);
+  }
 }
 
 void SetProvenance(const serving::NetworkMetadata& metadata, v1::Provenance& provenance) {
   provenance.set_source_format(metadata.source_format);
   provenance.set_source_sha256(metadata.source_sha256);
   provenance.set_converter_version(metadata.converter_version);
-  for (const std::string& note : metadata.notes) provenance.add_notes(note);
+  for (const std::string& note : metadata.notes) {
+    provenance.add_notes(note);
+  }
 }
 
 void SetStructure(const engine::Network& network, v1::NetworkInfo& info) {
   info.set_neurons(network.neurons());
   info.set_parameters(network.parameters());
-  for (const std::int64_t index : network.inputs()) AddInput(network, index, info);
+  for (const std::int64_t index : network.inputs()) {
+    AddInput(network, index, info);
+  }
   const auto probes = static_cast<std::int64_t>(network.definition().probes.size());
-  for (std::int64_t index = 0; index < probes; ++index) AddProbe(network, index, info);
+  for (std::int64_t index = 0; index < probes; ++index) {
+    AddProbe(network, index, info);
+  }
   const auto operations = static_cast<std::int64_t>(network.definition().operations.size());
-  for (std::int64_t index = 0; index < operations; ++index) AddLayer(network, index, info);
+  for (std::int64_t index = 0; index < operations; ++index) {
+    AddLayer(network, index, info);
+  }
 }
 
 }  // namespace
@@ -95,7 +115,9 @@ v1::NetworkInfo EncodeNetworkInfo(const serving::NetworkEntry& entry, serving::N
 std::int64_t NetworkInfoBytes(const serving::NetworkListing& listing) {
   // Names have up to 128 bytes, shapes a few dimensions.
   constexpr std::int64_t kPerObject = 1024;
-  if (!listing.handle) return kPerObject;
+  if (!listing.handle) {
+    return kPerObject;
+  }
   const engine::NetworkDefinition& definition = listing.handle->network->definition();
   const auto objects = static_cast<std::int64_t>(definition.operations.size() + definition.probes.size());
   constexpr std::int64_t kTextGrowth = 2;  // a string, and its slot in a list that grows by doubling
@@ -103,7 +125,9 @@ std::int64_t NetworkInfoBytes(const serving::NetworkListing& listing) {
 }
 
 v1::NetworkInfo EncodeNetworkInfo(const serving::NetworkListing& listing) {
-  if (listing.handle) return EncodeNetworkInfo(*listing.handle, listing.state);
+  if (listing.handle) {
+    return EncodeNetworkInfo(*listing.handle, listing.state);
+  }
   v1::NetworkInfo info;
   info.set_name(listing.name);
   info.set_version(listing.version);

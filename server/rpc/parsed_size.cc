@@ -29,8 +29,12 @@ struct Totals {
 
 // Whether the parser takes the field for one of the message's own.
 bool IsKnown(const FieldDescriptor* field, WireFormatLite::WireType wire_type) {
-  if (field == nullptr) return false;
-  if (field->is_packable() && wire_type == WireFormatLite::WIRETYPE_LENGTH_DELIMITED) return true;
+  if (field == nullptr) {
+    return false;
+  }
+  if (field->is_packable() && wire_type == WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
+    return true;
+  }
   return WireFormatLite::WireTypeForFieldType(static_cast<WireFormatLite::FieldType>(field->type())) ==
          wire_type;
 }
@@ -41,10 +45,14 @@ bool AddMessage(CodedInputStream& stream, const Descriptor& type, Totals& totals
 // A field after its tag: a length and so many bytes. `field` is null where it is unknown.
 bool AddDelimited(CodedInputStream& stream, const FieldDescriptor* field, Totals& totals) {
   int length = 0;
-  if (!stream.ReadVarintSizeAsInt(&length)) return false;
+  if (!stream.ReadVarintSizeAsInt(&length)) {
+    return false;
+  }
   if (field != nullptr && field->type() == FieldDescriptor::TYPE_MESSAGE) {
     const CodedInputStream::Limit limit = stream.PushLimit(length);
-    if (!AddMessage(stream, *field->message_type(), totals) || stream.BytesUntilLimit() != 0) return false;
+    if (!AddMessage(stream, *field->message_type(), totals) || stream.BytesUntilLimit() != 0) {
+      return false;
+    }
     stream.PopLimit(limit);
     return true;
   }
@@ -67,20 +75,31 @@ bool AddMessage(CodedInputStream& stream, const Descriptor& type, Totals& totals
   while (true) {
     const int begin = stream.CurrentPosition();
     const std::uint32_t tag = stream.ReadTag();
-    if (tag == 0) return stream.ConsumedEntireMessage();
+    if (tag == 0) {
+      return stream.ConsumedEntireMessage();
+    }
     const FieldDescriptor* field = type.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
-    if (!IsKnown(field, WireFormatLite::GetTagWireType(tag))) field = nullptr;
-    if (!AddField(stream, tag, field, totals)) return false;
-    if (field == nullptr) totals.unknown += stream.CurrentPosition() - begin;
+    if (!IsKnown(field, WireFormatLite::GetTagWireType(tag))) {
+      field = nullptr;
+    }
+    if (!AddField(stream, tag, field, totals)) {
+      return false;
+    }
+    if (field == nullptr) {
+      totals.unknown += stream.CurrentPosition() - begin;
+    }
   }
 }
 
 Result<std::int64_t> Measure(google::protobuf::io::ZeroCopyInputStream& input, const Descriptor& type) {
   CodedInputStream stream(&input);
   Totals totals;
-  if (!AddMessage(stream, type, totals))
+  if (!AddMessage(stream, type, totals)) {
     return InvalidArgument("the message is damaged: its bytes are not a valid " + type.full_name());
-  if (totals.unknown <= kMaxUnknownBytes) return totals.memory;
+  }
+  if (totals.unknown <= kMaxUnknownBytes) {
+    return totals.memory;
+  }
   return ResourceExhausted("the message holds " + std::to_string(totals.unknown) +
                            " bytes of fields that this server does not know, allowed " +
                            std::to_string(kMaxUnknownBytes));
@@ -94,10 +113,14 @@ Result<std::int64_t> ParsedBytes(std::string_view bytes, const Descriptor& type)
 }
 
 Result<std::int64_t> ParsedBytes(const grpc::ByteBuffer& bytes, const Descriptor& type) {
-  if (bytes.Length() == 0) return kMessageBytes;
+  if (bytes.Length() == 0) {
+    return kMessageBytes;
+  }
   grpc::ByteBuffer shared = bytes;  // the reader wants it mutable; slices are counted, not copied
   grpc::ProtoBufferReader reader(&shared);
-  if (!reader.status().ok()) return Internal("the message cannot be read");
+  if (!reader.status().ok()) {
+    return Internal("the message cannot be read");
+  }
   return Measure(reader, type);
 }
 

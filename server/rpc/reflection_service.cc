@@ -29,21 +29,29 @@ void SetNotFound(ServerReflectionResponse& response) {
 // Imports first, each file once.
 void AddFile(const FileDescriptor& file, std::set<const FileDescriptor*>& added,
              ServerReflectionResponse& response) {
-  if (!added.insert(&file).second) return;
-  for (int i = 0; i < file.dependency_count(); ++i) AddFile(*file.dependency(i), added, response);
+  if (!added.insert(&file).second) {
+    return;
+  }
+  for (int i = 0; i < file.dependency_count(); ++i) {
+    AddFile(*file.dependency(i), added, response);
+  }
   google::protobuf::FileDescriptorProto message;
   file.CopyTo(&message);
   response.mutable_file_descriptor_response()->add_file_descriptor_proto(message.SerializeAsString());
 }
 
 void AnswerFile(const FileDescriptor* file, ServerReflectionResponse& response) {
-  if (file == nullptr) return SetNotFound(response);
+  if (file == nullptr) {
+    return SetNotFound(response);
+  }
   std::set<const FileDescriptor*> added;
   AddFile(*file, added, response);
 }
 
 void AnswerExtensions(const std::string& type, ServerReflectionResponse& response) {
-  if (DescriptorPool::generated_pool()->FindMessageTypeByName(type) == nullptr) return SetNotFound(response);
+  if (DescriptorPool::generated_pool()->FindMessageTypeByName(type) == nullptr) {
+    return SetNotFound(response);
+  }
   response.mutable_all_extension_numbers_response()->set_base_type_name(type);  // proto3 messages have none
 }
 
@@ -59,8 +67,9 @@ void Answer(const ServerReflectionRequest& request, ServerReflectionResponse& re
     case ServerReflectionRequest::kAllExtensionNumbersOfType:
       return AnswerExtensions(request.all_extension_numbers_of_type(), response);
     case ServerReflectionRequest::kListServices:
-      for (const char* name : kServices)
+      for (const char* name : kServices) {
         response.mutable_list_services_response()->add_service()->set_name(name);
+      }
       return;
     case ServerReflectionRequest::kFileContainingExtension: return SetNotFound(response);
     case ServerReflectionRequest::MESSAGE_REQUEST_NOT_SET: break;
@@ -79,15 +88,21 @@ class ReflectionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, gr
   ~ReflectionCall() override { static_cast<void>(context_.watch.Stop(call_)); }
 
   void OnReadDone(bool ok) override {
-    if (!ok) return Finish(grpc::Status::OK);
+    if (!ok) {
+      return Finish(grpc::Status::OK);
+    }
     const Status status = Guarded([this] { return Prepare(); });
-    if (!status.ok()) return Finish(ToGrpc(status));
+    if (!status.ok()) {
+      return Finish(ToGrpc(status));
+    }
     context_.watch.Start(call_);
     StartWrite(&answer_);
   }
   void OnWriteDone(bool ok) override {
     static_cast<void>(context_.watch.Stop(call_));
-    if (!ok) return Finish(grpc::Status(grpc::StatusCode::CANCELLED, "cancelled by the client"));
+    if (!ok) {
+      return Finish(grpc::Status(grpc::StatusCode::CANCELLED, "cancelled by the client"));
+    }
     StartRead(&question_);
   }
   void OnDone() override { delete this; }
@@ -95,12 +110,16 @@ class ReflectionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, gr
  private:
   Status Prepare() {
     ServerReflectionRequest request;
-    if (Status status = ParseSmall(question_, request); !status.ok()) return status;
+    if (Status status = ParseSmall(question_, request); !status.ok()) {
+      return status;
+    }
     request.DiscardUnknownFields();
     ServerReflectionResponse response;
     Answer(request, response);
     auto bytes = Serialize(response);
-    if (!bytes.ok()) return bytes.status();
+    if (!bytes.ok()) {
+      return bytes.status();
+    }
     answer_ = std::move(bytes).value();
     return {};
   }

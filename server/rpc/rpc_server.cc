@@ -35,7 +35,9 @@ bool IsUnix(const std::string& address) { return address.rfind("unix:", 0) == 0;
 // HOST:PORT with the port that was chosen.
 std::string BoundAddress(const std::string& address, int port) {
   const std::size_t colon = address.rfind(':');
-  if (IsUnix(address) || colon == std::string::npos) return address;
+  if (IsUnix(address) || colon == std::string::npos) {
+    return address;
+  }
   return address.substr(0, colon + 1) + std::to_string(port);
 }
 
@@ -66,7 +68,9 @@ Result<std::unique_ptr<RpcServer>> RpcServer::Start(const ServiceContext& contex
 RpcServer::~RpcServer() { Shutdown(std::chrono::system_clock::now()); }
 
 void RpcServer::Shutdown(std::chrono::system_clock::time_point deadline) {
-  if (server_ == nullptr) return;
+  if (server_ == nullptr) {
+    return;
+  }
   health_.Detach();
   simulations_.Drain();
   server_->Shutdown(deadline);

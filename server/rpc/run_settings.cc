@@ -26,8 +26,12 @@ Result<std::int64_t> DecodeSteps(const v1::SimulateRequest& request, const engin
                                  const Limits& limits) {
   const bool own = request.has_steps();
   const std::int64_t steps = own ? request.steps() : stored.steps > 0 ? stored.steps : kDefaultSteps;
-  if (steps < 1) return InvalidArgument(Join("steps: got ", steps, ", allowed 1..", limits.max_steps));
-  if (steps <= limits.max_steps) return steps;
+  if (steps < 1) {
+    return InvalidArgument(Join("steps: got ", steps, ", allowed 1..", limits.max_steps));
+  }
+  if (steps <= limits.max_steps) {
+    return steps;
+  }
   return ResourceExhausted(
       Join("steps: got ", steps, Origin(own), ", allowed 1..", limits.max_steps, " (--max-steps)"));
 }
@@ -35,7 +39,9 @@ Result<std::int64_t> DecodeSteps(const v1::SimulateRequest& request, const engin
 Result<double> DecodeDt(const v1::SimulateRequest& request, const engine::RunDefaults& stored) {
   const bool own = request.has_dt();
   const double dt = own ? request.dt() : stored.dt > 0 ? stored.dt : kDefaultDt;
-  if (dt >= kMinDt && dt <= kMaxDt) return dt;  // false for NaN
+  if (dt >= kMinDt && dt <= kMaxDt) {
+    return dt;  // false for NaN
+  }
   return InvalidArgument(Join("dt: got ", dt, " s", Origin(own), ", allowed ", kMinDt, "..", kMaxDt, " s"));
 }
 
@@ -43,13 +49,17 @@ Result<engine::Readout> DecodeReadout(const v1::SimulateRequest& request, const 
                                       std::int64_t steps) {
   const bool own = request.has_readout();
   engine::Readout readout = stored.readout;
-  if (own) readout = {Decode(request.readout().kind()), request.readout().skip_steps()};
+  if (own) {
+    readout = {Decode(request.readout().kind()), request.readout().skip_steps()};
+  }
   if (readout.kind == engine::ReadoutKind::kUnspecified) {
     return InvalidArgument(
         Join("readout.kind: got ", request.readout().kind(),
              ", allowed READOUT_KIND_MEAN, READOUT_KIND_LAST, READOUT_KIND_CORRECTED_MEAN"));
   }
-  if (readout.skip_steps >= 0 && readout.skip_steps < steps) return readout;
+  if (readout.skip_steps >= 0 && readout.skip_steps < steps) {
+    return readout;
+  }
   return InvalidArgument(Join("readout.skip_steps: got ", readout.skip_steps, Origin(own), ", allowed 0..",
                               steps - 1, ", below the ", steps, " steps of the run"));
 }
@@ -86,18 +96,30 @@ Result<engine::RunSettings> DecodeSettings(const v1::SimulateRequest& request,
                                            const engine::RunDefaults& stored, const Limits& limits) {
   engine::RunSettings settings;
   const auto steps = DecodeSteps(request, stored, limits);
-  if (!steps.ok()) return steps.status();
+  if (!steps.ok()) {
+    return steps.status();
+  }
   settings.steps = steps.value();
   const auto dt = DecodeDt(request, stored);
-  if (!dt.ok()) return dt.status();
+  if (!dt.ok()) {
+    return dt.status();
+  }
   settings.dt_s = dt.value();
   const auto readout = DecodeReadout(request, stored, settings.steps);
-  if (!readout.ok()) return readout.status();
+  if (!readout.ok()) {
+    return readout.status();
+  }
   settings.readout = readout.value();
-  if (request.has_seed()) settings.seed = request.seed();
-  if (!request.has_initial_voltage()) return settings;
+  if (request.has_seed()) {
+    settings.seed = request.seed();
+  }
+  if (!request.has_initial_voltage()) {
+    return settings;
+  }
   const auto voltage = DecodeRunVoltage(request.initial_voltage());
-  if (!voltage.ok()) return voltage.status();
+  if (!voltage.ok()) {
+    return voltage.status();
+  }
   settings.initial_voltage = voltage.value();
   return settings;
 }
@@ -108,7 +130,9 @@ void EncodeSettings(const engine::RunSettings& settings, v1::EffectiveSettings& 
   encoded.set_seed(settings.seed.value_or(0));
   encoded.mutable_readout()->set_kind(Encode(settings.readout.kind));
   encoded.mutable_readout()->set_skip_steps(settings.readout.skip_steps);
-  if (settings.initial_voltage) EncodeVoltage(*settings.initial_voltage, *encoded.mutable_initial_voltage());
+  if (settings.initial_voltage) {
+    EncodeVoltage(*settings.initial_voltage, *encoded.mutable_initial_voltage());
+  }
 }
 
 }  // namespace spikeserve::rpc

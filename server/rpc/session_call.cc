@@ -29,7 +29,9 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* SessionCall::Start(
 }
 
 Status SessionCall::Admit() {
-  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) return status;
+  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
+    return status;
+  }
   return sessions_.Add(*this);
 }
 
@@ -43,16 +45,24 @@ void SessionCall::Read() {
     const std::lock_guard lock(mu_);  // so that no Finish comes between
     end = end_;
     state_ = State::kWaiting;
-    if (!end) StartRead(&read_);
+    if (!end) {
+      StartRead(&read_);
+    }
   }
-  if (end) FinishWith(*end);
+  if (end) {
+    FinishWith(*end);
+  }
 }
 
 void SessionCall::End(const Status& status) {
   {
     const std::lock_guard lock(mu_);
-    if (state_ == State::kWorking || state_ == State::kWriting) end_ = status;
-    if (state_ != State::kWaiting) return;
+    if (state_ == State::kWorking || state_ == State::kWriting) {
+      end_ = status;
+    }
+    if (state_ != State::kWaiting) {
+      return;
+    }
     state_ = State::kEnded;
   }
   FinishWith(status);
@@ -61,7 +71,9 @@ void SessionCall::End(const Status& status) {
 void SessionCall::Expire(const Status& status) {
   {
     const std::lock_guard lock(mu_);
-    if (state_ == State::kWriting) return call_.TryCancel();  // OnWriteDone comes to the end
+    if (state_ == State::kWriting) {
+      return call_.TryCancel();  // OnWriteDone comes to the end
+    }
   }
   End(status);
 }
@@ -69,7 +81,9 @@ void SessionCall::Expire(const Status& status) {
 void SessionCall::OnReadDone(bool ok) {
   {
     const std::lock_guard lock(mu_);
-    if (state_ == State::kEnded) return;  // the read that End left behind
+    if (state_ == State::kEnded) {
+      return;  // the read that End left behind
+    }
     state_ = State::kWorking;
   }
   sessions_.Work(*this);
@@ -79,12 +93,16 @@ void SessionCall::OnReadDone(bool ok) {
                                              : Status());
   }
   const Status status = Guarded([this] { return Take(); });
-  if (!status.ok()) FinishWith(status);
+  if (!status.ok()) {
+    FinishWith(status);
+  }
 }
 
 Status SessionCall::Take() {
   auto bytes = Receive(context_, read_, kInputData, "the session's message", message_);
-  if (!bytes.ok()) return bytes.status();
+  if (!bytes.ok()) {
+    return bytes.status();
+  }
   message_bytes_ = std::move(bytes).value();
   read_.Clear();
   if (run_.open() == message_.has_open()) {
@@ -102,17 +120,22 @@ void SessionCall::Post() {
 
 void SessionCall::Chunk() {
   const Status status = Guarded([this]() -> Status {
-    if (stop_.stop_requested())
+    if (stop_.stop_requested()) {
       return {StatusCode::kCancelled, "cancelled by the client, or at the end of the drain"};
+    }
     return run_.running() ? run_.RunChunk([this] { return stop_.stop_requested(); }) : Dispatch();
   });
-  if (!status.ok()) return FinishWith(status);
+  if (!status.ok()) {
+    return FinishWith(status);
+  }
   if (run_.running()) {
     const Status posted = Guarded([this]() -> Status {
       Post();
       return {};
     });
-    if (!posted.ok()) FinishWith(posted);
+    if (!posted.ok()) {
+      FinishWith(posted);
+    }
     return;
   }
   const Status answered = Guarded([this]() -> Status {
@@ -124,12 +147,16 @@ void SessionCall::Chunk() {
       response.mutable_reset();
     } else {
       auto progress = run_.Finish();
-      if (!progress.ok()) return progress.status();
+      if (!progress.ok()) {
+        return progress.status();
+      }
       *response.mutable_progress() = std::move(progress).value();
     }
     return Answer(response);
   });
-  if (!answered.ok()) FinishWith(answered);
+  if (!answered.ok()) {
+    FinishWith(answered);
+  }
 }
 
 Status SessionCall::Dispatch() {
@@ -137,7 +164,9 @@ Status SessionCall::Dispatch() {
     case v1::SessionRequest::kOpen: {
       Status status = run_.Open(message_.open());
       record_.network = message_.open().settings().network();
-      if (status.ok()) record_.version = run_.plan().network->version;
+      if (status.ok()) {
+        record_.version = run_.plan().network->version;
+      }
       record_.samples = run_.plan().samples;
       return status;
     }
@@ -150,7 +179,9 @@ Status SessionCall::Dispatch() {
 
 Status SessionCall::Answer(const v1::SessionResponse& response) {
   auto bytes = Serialize(response);
-  if (!bytes.ok()) return bytes.status();
+  if (!bytes.ok()) {
+    return bytes.status();
+  }
   write_ = std::move(bytes).value();
   sessions_.Wait(*this);
   const std::lock_guard lock(mu_);
@@ -165,7 +196,9 @@ void SessionCall::OnWriteDone(bool ok) {
     state_ = State::kWorking;
   }
   write_.Clear();
-  if (ok) return Read();
+  if (ok) {
+    return Read();
+  }
   FinishWith({StatusCode::kCancelled, "the client is gone"});
 }
 

@@ -21,21 +21,31 @@ constexpr std::int64_t kPieceCopies = 8;
 }  // namespace
 
 Status SessionRun::Open(const v1::SessionOpen& open) {
-  if (Status status = CheckTarget(open.settings()); !status.ok()) return status;
+  if (Status status = CheckTarget(open.settings()); !status.ok()) {
+    return status;
+  }
   auto network = context_.registry.Get(open.settings().network(), open.settings().version());
-  if (!network.ok()) return network.status();
+  if (!network.ok()) {
+    return network.status();
+  }
   auto plan = PlanSession(open, std::move(network).value(), context_.limits);
-  if (!plan.ok()) return plan.status();
+  if (!plan.ok()) {
+    return plan.status();
+  }
   plan_ = std::move(plan).value();
   const engine::ResidentNetwork& resident = *plan_.network->resident;
   auto bytes = context_.budget.Reserve(resident.EstimateRunBytes(plan_.spec, plan_.samples),
                                        Join("a session of ", plan_.samples, " samples"));
-  if (!bytes.ok()) return bytes.status();
+  if (!bytes.ok()) {
+    return bytes.status();
+  }
   run_bytes_ = std::move(bytes).value();
   const engine::SampleInputs none{engine::InputAddresses(plan_.spec.inputs.size())};
   auto simulation = resident.NewSimulation(
       plan_.spec, std::vector<engine::SampleInputs>(static_cast<std::size_t>(plan_.samples), none));
-  if (!simulation.ok()) return simulation.status();
+  if (!simulation.ok()) {
+    return simulation.status();
+  }
   simulation_ = std::move(simulation).value();
   return {};
 }
@@ -52,7 +62,9 @@ Status SessionRun::CheckPiece(const v1::SessionAdvance& message, DecodedInputs& 
   }
   auto decoded =
       DecodeInputs(message.inputs(), network, plan_.network->mode, message.steps(), context_.limits);
-  if (!decoded.ok()) return decoded.status();
+  if (!decoded.ok()) {
+    return decoded.status();
+  }
   inputs = std::move(decoded).value();
   if (static_cast<std::int64_t>(inputs.samples.size()) != plan_.samples) {
     return InvalidArgument(Join("advance.inputs: got a batch of ", inputs.samples.size(), ", wanted the ",
@@ -65,16 +77,24 @@ Status SessionRun::CheckPiece(const v1::SessionAdvance& message, DecodedInputs& 
 
 Status SessionRun::Begin(const v1::SessionAdvance& message) {
   DecodedInputs inputs;
-  if (Status status = CheckPiece(message, inputs); !status.ok()) return status;
+  if (Status status = CheckPiece(message, inputs); !status.ok()) {
+    return status;
+  }
   for (std::size_t i = 0; i < inputs.samples.size(); ++i) {
     inputs.samples[i].index = plan_.first_sample + static_cast<std::int64_t>(i);
   }
-  if (Status status = CheckResponseSize(plan_, message.steps(), context_.limits); !status.ok()) return status;
+  if (Status status = CheckResponseSize(plan_, message.steps(), context_.limits); !status.ok()) {
+    return status;
+  }
   auto bytes = context_.budget.Reserve(kPieceCopies * ResponseBytes(plan_, message.steps()),
                                        "the results of a session's message");
-  if (!bytes.ok()) return bytes.status();
+  if (!bytes.ok()) {
+    return bytes.status();
+  }
   piece_bytes_ = std::move(bytes).value();
-  if (Status status = simulation_->Feed(inputs.formats, inputs.samples); !status.ok()) return status;
+  if (Status status = simulation_->Feed(inputs.formats, inputs.samples); !status.ok()) {
+    return status;
+  }
   steps_ = message.steps();
   left_ = message.steps();
   compute_s_ = 0;
@@ -92,8 +112,12 @@ Status SessionRun::RunChunk(const std::function<bool()>& stopped) {
 
 Result<v1::SessionProgress> SessionRun::Finish() {
   const Result<engine::Reading> reading = simulation_->Read();
-  if (!reading.ok()) return reading.status();
-  if (Status status = serving::FirstFailure(reading.value(), 0, plan_.samples); !status.ok()) return status;
+  if (!reading.ok()) {
+    return reading.status();
+  }
+  if (Status status = serving::FirstFailure(reading.value(), 0, plan_.samples); !status.ok()) {
+    return status;
+  }
   v1::SessionProgress progress = EncodeSessionProgress(plan_, reading.value(), steps_);
   progress.set_compute_s(compute_s_);
   const std::int64_t spikes = serving::CountSpikes(reading.value());
@@ -105,7 +129,9 @@ Result<v1::SessionProgress> SessionRun::Finish() {
 
 Status SessionRun::Reset(const v1::SessionReset& message) {
   for (int i = 0; i < message.samples_size(); ++i) {
-    if (message.samples(i) >= 0 && message.samples(i) < plan_.samples) continue;
+    if (message.samples(i) >= 0 && message.samples(i) < plan_.samples) {
+      continue;
+    }
     return InvalidArgument(
         Join("reset.samples[", i, "]: got ", message.samples(i), ", allowed 0..", plan_.samples - 1));
   }
@@ -114,9 +140,13 @@ Status SessionRun::Reset(const v1::SessionReset& message) {
     samples.resize(static_cast<std::size_t>(plan_.samples));
     std::iota(samples.begin(), samples.end(), 0);
   }
-  if (Status status = simulation_->Reset(samples); !status.ok()) return status;
+  if (Status status = simulation_->Reset(samples); !status.ok()) {
+    return status;
+  }
   const Result<engine::Reading> reading = simulation_->Read();
-  if (!reading.ok()) return reading.status();
+  if (!reading.ok()) {
+    return reading.status();
+  }
   spikes_ = serving::CountSpikes(reading.value());
   return {};
 }

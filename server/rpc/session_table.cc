@@ -19,7 +19,9 @@ SessionTable::~SessionTable() = default;
 
 Status SessionTable::Add(EndableSession& session) {
   const std::lock_guard lock(mu_);
-  if (draining_) return ShuttingDown();
+  if (draining_) {
+    return ShuttingDown();
+  }
   const auto under_way = static_cast<std::int64_t>(waiting_since_.size());
   if (under_way >= max_sessions_) {
     return ResourceExhausted("sessions: " + std::to_string(under_way) + " are under way, allowed " +
@@ -48,7 +50,9 @@ void SessionTable::EndIdle() {
   const std::lock_guard lock(mu_);  // keeps the sessions: none goes before its Remove
   const Clock::TimePoint oldest = clock_.Now() - patience_;
   for (const auto& [session, since] : waiting_since_) {
-    if (since >= oldest) continue;
+    if (since >= oldest) {
+      continue;
+    }
     session->Expire({StatusCode::kDeadlineExceeded, "the session was silent for longer than " +
                                                         std::to_string(patience_.count()) +
                                                         " s (--session-idle-seconds)"});
@@ -58,7 +62,9 @@ void SessionTable::EndIdle() {
 void SessionTable::Drain() {
   const std::lock_guard lock(mu_);
   draining_ = true;
-  for (const auto& [session, since] : waiting_since_) session->End(ShuttingDown());
+  for (const auto& [session, since] : waiting_since_) {
+    session->End(ShuttingDown());
+  }
 }
 
 void SessionTable::Watch(std::stop_token stop) {

@@ -19,18 +19,26 @@ grpc::ServerUnaryReactor* SimulateCall::Start(const ServiceContext& context,
                                               const grpc::ByteBuffer& request, grpc::ByteBuffer& response) {
   auto* self = new SimulateCall(context, call, response);
   const Status status = Guarded([&] { return self->Submit(request); });
-  if (!status.ok()) self->FinishWith(status);
+  if (!status.ok()) {
+    self->FinishWith(status);
+  }
   return self;  // gone only after gRPC has taken it
 }
 
 SimulateCall::~SimulateCall() {
-  if (Status status = context_.watch.Stop(call_); !status.ok()) record_.SetStatus(status);
+  if (Status status = context_.watch.Stop(call_); !status.ok()) {
+    record_.SetStatus(status);
+  }
 }
 
 Status SimulateCall::Submit(const grpc::ByteBuffer& request) {
-  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) return status;
+  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
+    return status;
+  }
   auto message = std::make_shared<v1::SimulateRequest>();
-  if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) return status;
+  if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) {
+    return status;
+  }
   return submission_.Submit(std::move(message), 0, call_, *this);
 }
 
@@ -43,7 +51,9 @@ void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noe
 
 Status SimulateCall::Encode(const serving::RunOutcome& outcome) {
   auto bytes = Serialize(EncodeResponse(*submission_.plan(), outcome, record_.Elapsed()));
-  if (!bytes.ok()) return bytes.status();
+  if (!bytes.ok()) {
+    return bytes.status();
+  }
   response_ = std::move(bytes).value();
   return {};
 }

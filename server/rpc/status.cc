@@ -17,8 +17,12 @@ std::string CutToFit(const std::string& message) {
   std::size_t last_line = std::string::npos;
   for (std::size_t i = 0; i < message.size(); ++i) {
     encoded += EncodedSize(message[i]);
-    if (message[i] == '\n') last_line = i;
-    if (encoded <= kMaxEncodedMessage) continue;
+    if (message[i] == '\n') {
+      last_line = i;
+    }
+    if (encoded <= kMaxEncodedMessage) {
+      continue;
+    }
     const std::size_t end = last_line == std::string::npos ? i : last_line;
     return message.substr(0, end) + "\n- and more, too long to be sent";
   }
@@ -28,7 +32,9 @@ std::string CutToFit(const std::string& message) {
 }  // namespace
 
 grpc::Status ToGrpc(const Status& status) {
-  if (status.ok()) return grpc::Status::OK;
+  if (status.ok()) {
+    return grpc::Status::OK;
+  }
   return {static_cast<grpc::StatusCode>(status.code()), CutToFit(status.message())};
 }
 

@@ -17,7 +17,9 @@ constexpr std::int64_t kSparseCopies = 4;
 
 Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, const Clock& clock) {
   const auto now = std::chrono::system_clock::now();
-  if (deadline > now + kFarthestDeadline) return Clock::TimePoint::max();
+  if (deadline > now + kFarthestDeadline) {
+    return Clock::TimePoint::max();
+  }
   return clock.Now() + (deadline - now);
 }
 
@@ -25,23 +27,33 @@ Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, con
 
 Status Submission::Receive(const grpc::ByteBuffer& bytes, BulkPath bulk, google::protobuf::Message& message) {
   auto reservation = rpc::Receive(context_, bytes, bulk, "the request", message);
-  if (!reservation.ok()) return reservation.status();
+  if (!reservation.ok()) {
+    return reservation.status();
+  }
   message_reservation_ = std::move(reservation).value();
   return {};
 }
 
 Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, std::int64_t report_every,
                           const grpc::CallbackServerContext& call, serving::ResultSink& sink) {
-  if (Status status = CheckTarget(*request); !status.ok()) return status;
+  if (Status status = CheckTarget(*request); !status.ok()) {
+    return status;
+  }
   record_.network = request->network();
   auto network = context_.registry.Get(request->network(), request->version());
-  if (!network.ok()) return network.status();
+  if (!network.ok()) {
+    return network.status();
+  }
   record_.version = network.value()->version;
   auto plan = PlanSimulation(*request, std::move(network).value(), context_.limits);
-  if (!plan.ok()) return plan.status();
+  if (!plan.ok()) {
+    return plan.status();
+  }
   plan_ = std::make_shared<const ResponsePlan>(std::move(plan.value().response));
   record_.samples = plan_->samples;
-  if (Status status = ReserveResponse(); !status.ok()) return status;
+  if (Status status = ReserveResponse(); !status.ok()) {
+    return status;
+  }
   serving::Request queued;
   queued.network = plan_->network;
   queued.spec = plan_->spec;
@@ -58,7 +70,9 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
 Status Submission::ReserveResponse() {
   const std::int64_t copies = plan_->spec.request_probes.empty() ? kResponseCopies : kSparseCopies;
   auto reservation = context_.budget.Reserve(copies * plan_->response_bytes, "the response");
-  if (!reservation.ok()) return reservation.status();
+  if (!reservation.ok()) {
+    return reservation.status();
+  }
   response_reservation_ = std::move(reservation).value();
   return {};
 }

@@ -23,12 +23,16 @@ Status CheckNetworkName(const std::string& name, std::int64_t version) {
   if (!serving::IsValidName(name)) {
     return InvalidArgument(Join("name: got ", serving::Quote(name), ", allowed ", serving::kNameRule));
   }
-  if (version >= 0 && version <= serving::kMaxVersion) return {};
+  if (version >= 0 && version <= serving::kMaxVersion) {
+    return {};
+  }
   return InvalidArgument(Join("version: got ", version, ", allowed 0..", serving::kMaxVersion));
 }
 
 Status CheckUploadHeader(const v1::LoadNetworkHeader& header, const Limits& limits) {
-  if (Status status = CheckNetworkName(header.name(), header.version()); !status.ok()) return status;
+  if (Status status = CheckNetworkName(header.name(), header.version()); !status.ok()) {
+    return status;
+  }
   if (!IsKnown(header.mode())) {
     return InvalidArgument(Join("mode: got ", header.mode(),
                                 ", allowed MODE_EXACT, MODE_FAST, MODE_REFERENCE, or none for exact"));
@@ -40,7 +44,9 @@ Status CheckUploadHeader(const v1::LoadNetworkHeader& header, const Limits& limi
     return InvalidArgument(
         Join("total_bytes: got ", header.total_bytes(), ", allowed 1..", limits.max_upload_bytes));
   }
-  if (header.total_bytes() <= limits.max_upload_bytes) return {};
+  if (header.total_bytes() <= limits.max_upload_bytes) {
+    return {};
+  }
   return ResourceExhausted(Join("total_bytes: got ", header.total_bytes(), ", allowed 1..",
                                 limits.max_upload_bytes, " (--max-upload-mb)"));
 }

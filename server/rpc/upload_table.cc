@@ -52,9 +52,13 @@ Status UploadTable::Reason(grpc::CallbackServerContext& call) const {
 void UploadTable::CancelIdle() {
   const std::lock_guard lock(mu_);  // keeps the calls: none ends before its Remove
   for (auto& [call, upload] : uploads_) {
-    if (upload.complete || !upload.reason.ok()) continue;
+    if (upload.complete || !upload.reason.ok()) {
+      continue;
+    }
     upload.reason = Judge(upload);
-    if (!upload.reason.ok()) CancelCall(*call, upload.reason);
+    if (!upload.reason.ok()) {
+      CancelCall(*call, upload.reason);
+    }
   }
 }
 
@@ -62,10 +66,13 @@ void UploadTable::CancelIdle() {
 Status UploadTable::Judge(const Upload& upload) const {
   const Clock::TimePoint now = clock_.Now();
   const std::string rule = std::to_string(patience_.count()) + " s (--upload-idle-seconds)";
-  if (now - upload.last_sent > patience_)
+  if (now - upload.last_sent > patience_) {
     return {StatusCode::kDeadlineExceeded, "the upload sent nothing for more than " + rule};
+  }
   const std::chrono::seconds due(upload.bytes / kMinBytesPerSecond);
-  if (now - upload.began <= patience_ + due) return {};
+  if (now - upload.began <= patience_ + due) {
+    return {};
+  }
   return {StatusCode::kDeadlineExceeded, "the upload sent " + std::to_string(upload.bytes) +
                                              " bytes, wanted " + std::to_string(kMinBytesPerSecond) +
                                              " a second after the first " + rule};

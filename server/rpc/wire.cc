@@ -23,20 +23,28 @@ std::optional<FieldTotals> Total(CodedInputStream& stream, BulkPath path) {
     const bool on_path = WireFormatLite::GetTagFieldNumber(tag) == path.front() &&
                          WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
     if (!on_path) {
-      if (!WireFormatLite::SkipField(&stream, tag)) return std::nullopt;
+      if (!WireFormatLite::SkipField(&stream, tag)) {
+        return std::nullopt;
+      }
       continue;
     }
     int length = 0;
-    if (!stream.ReadVarintSizeAsInt(&length)) return std::nullopt;
+    if (!stream.ReadVarintSizeAsInt(&length)) {
+      return std::nullopt;
+    }
     if (path.size() == 1) {
-      if (!stream.Skip(length)) return std::nullopt;
+      if (!stream.Skip(length)) {
+        return std::nullopt;
+      }
       ++totals.count;
       totals.bytes += length;
       continue;
     }
     const CodedInputStream::Limit limit = stream.PushLimit(length);
     const std::optional<FieldTotals> inner = Total(stream, path.subspan(1));
-    if (!inner || stream.BytesUntilLimit() != 0) return std::nullopt;
+    if (!inner || stream.BytesUntilLimit() != 0) {
+      return std::nullopt;
+    }
     stream.PopLimit(limit);
     totals.count += inner->count;
     totals.bytes += inner->bytes;
@@ -47,20 +55,28 @@ std::optional<FieldTotals> Total(CodedInputStream& stream, BulkPath path) {
 Result<FieldTotals> CheckedTotal(google::protobuf::io::ZeroCopyInputStream& input, BulkPath path) {
   CodedInputStream stream(&input);
   const std::optional<FieldTotals> totals = Total(stream, path);
-  if (totals) return *totals;
+  if (totals) {
+    return *totals;
+  }
   return InvalidArgument("the message is damaged: its bytes are not in protobuf form");
 }
 
 Result<std::int64_t> Structure(google::protobuf::io::ZeroCopyInputStream& input, std::int64_t size,
                                BulkPath bulk_path) {
   const Result<FieldTotals> bulk = CheckedTotal(input, bulk_path);
-  if (!bulk.ok()) return bulk.status();
+  if (!bulk.ok()) {
+    return bulk.status();
+  }
   return size - bulk.value().bytes;
 }
 
 Status Check(const Result<std::int64_t>& structure, std::int64_t max_structure_bytes) {
-  if (!structure.ok()) return structure.status();
-  if (structure.value() <= max_structure_bytes) return {};
+  if (!structure.ok()) {
+    return structure.status();
+  }
+  if (structure.value() <= max_structure_bytes) {
+    return {};
+  }
   return ResourceExhausted("the message holds " + std::to_string(structure.value()) +
                            " bytes besides tensor data, allowed " + std::to_string(max_structure_bytes) +
                            " (--max-structure-kb)");
@@ -84,24 +100,34 @@ Result<FieldTotals> TotalOf(std::string_view bytes, BulkPath path) {
 
 Result<std::int64_t> StructureBytes(const grpc::ByteBuffer& bytes, BulkPath bulk) {
   const auto size = static_cast<std::int64_t>(bytes.Length());
-  if (size == 0) return size;
+  if (size == 0) {
+    return size;
+  }
   grpc::ByteBuffer shared = bytes;  // the reader wants it mutable; slices are counted, not copied
   grpc::ProtoBufferReader reader(&shared);
-  if (!reader.status().ok()) return Internal("the message cannot be read");
+  if (!reader.status().ok()) {
+    return Internal("the message cannot be read");
+  }
   return Structure(reader, size, bulk);
 }
 
 Status Parse(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message) {
-  if (bytes.Length() == 0) return {};
+  if (bytes.Length() == 0) {
+    return {};
+  }
   grpc::ByteBuffer shared = bytes;
   grpc::ProtoBufferReader reader(&shared);
-  if (reader.status().ok() && message.ParseFromZeroCopyStream(&reader)) return {};
+  if (reader.status().ok() && message.ParseFromZeroCopyStream(&reader)) {
+    return {};
+  }
   return InvalidArgument("the request is not a valid " + message.GetTypeName() + " message");
 }
 
 Status ParseSmall(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message) {
   const auto size = static_cast<std::int64_t>(bytes.Length());
-  if (size <= kMaxSmallMessageBytes) return Parse(bytes, message);
+  if (size <= kMaxSmallMessageBytes) {
+    return Parse(bytes, message);
+  }
   return ResourceExhausted("the request has " + std::to_string(size) + " bytes, allowed " +
                            std::to_string(kMaxSmallMessageBytes) + " for " + message.GetTypeName());
 }
@@ -115,7 +141,9 @@ Result<grpc::ByteBuffer> Serialize(const google::protobuf::MessageLite& message)
   grpc::ByteBuffer bytes;
   {
     grpc::ProtoBufferWriter writer(&bytes, kBlockBytes, static_cast<int>(size));
-    if (!message.SerializeToZeroCopyStream(&writer)) return Internal("the response cannot be serialized");
+    if (!message.SerializeToZeroCopyStream(&writer)) {
+      return Internal("the response cannot be serialized");
+    }
   }
   return bytes;
 }

@@ -16,9 +16,13 @@ Status Batcher::Submit(Request request) {
   Status status;
   {
     const std::lock_guard lock(mu_);
-    if (closed_) return Unavailable("the server is shutting down");
+    if (closed_) {
+      return Unavailable("the server is shutting down");
+    }
     const std::int64_t count = request.sample_count();
-    if (queued_ + count > options_.max_queue) dropped = DropUnwanted();
+    if (queued_ + count > options_.max_queue) {
+      dropped = DropUnwanted();
+    }
     if (queued_ + count > options_.max_queue) {
       status = ResourceExhausted("queue full: got " + std::to_string(count) + " samples, " +
                                  std::to_string(queued_) + " waiting, limit " +
@@ -29,7 +33,9 @@ Status Batcher::Submit(Request request) {
       auto queue = std::find_if(queues_.begin(), queues_.end(), [&](const Queue& candidate) {
         return CanShareBatch(candidate.front(), request);
       });
-      if (queue == queues_.end()) queue = queues_.emplace(queues_.end());
+      if (queue == queues_.end()) {
+        queue = queues_.emplace(queues_.end());
+      }
       queue->push_back(std::move(request));
       ++changes_;
       changed_.notify_one();
@@ -48,12 +54,16 @@ std::optional<Batch> Batcher::Next(std::stop_token stop) {
       dropped = DropUnwanted();
       batch = TakeDue();
       if (!batch && dropped.empty()) {
-        if (closed_ && queues_.empty()) return std::nullopt;
+        if (closed_ && queues_.empty()) {
+          return std::nullopt;
+        }
         AwaitChange(lock, stop);
       }
     }
     Answer(std::move(dropped));
-    if (batch) return batch;
+    if (batch) {
+      return batch;
+    }
   }
   return std::nullopt;
 }
@@ -61,7 +71,9 @@ std::optional<Batch> Batcher::Next(std::stop_token stop) {
 // Requires: mu_ held, as since nothing was found due.
 void Batcher::AwaitChange(std::unique_lock<std::mutex>& lock, std::stop_token stop) {
   const auto wait = std::min<Clock::TimePoint::duration>(NextEvent() - clock_.Now(), kLongestWait);
-  if (wait <= Clock::TimePoint::duration::zero()) return;
+  if (wait <= Clock::TimePoint::duration::zero()) {
+    return;
+  }
   changed_.wait_for(lock, stop, wait, [this, seen = changes_] { return changes_ != seen; });
 }
 
@@ -98,7 +110,9 @@ void Batcher::FailQueued(const Status& status) {
   {
     const std::lock_guard lock(mu_);
     for (Queue& queue : queues_) {
-      for (Request& request : queue) dropped.emplace_back(std::move(request), status);
+      for (Request& request : queue) {
+        dropped.emplace_back(std::move(request), status);
+      }
     }
     queues_.clear();
     queued_ = 0;
@@ -120,7 +134,9 @@ Batcher::Dropped Batcher::DropUnwanted() {
   for (Queue& queue : queues_) {
     std::erase_if(queue, [&](Request& request) {
       Status status = StillWanted(request, now);
-      if (status.ok()) return false;
+      if (status.ok()) {
+        return false;
+      }
       queued_ -= request.sample_count();
       dropped.emplace_back(std::move(request), std::move(status));
       return true;
@@ -132,16 +148,22 @@ Batcher::Dropped Batcher::DropUnwanted() {
 
 // Requires: mu_ not held, as a sink may come back to the batcher.
 void Batcher::Answer(Dropped dropped) {
-  for (auto& [request, status] : dropped) request.Answer(status, {});
+  for (auto& [request, status] : dropped) {
+    request.Answer(status, {});
+  }
 }
 
 // Requires: mu_ held.
 bool Batcher::IsDue(const Queue& queue) const {
-  if (closed_ || clock_.Now() - queue.front().enqueued >= options_.max_delay) return true;
+  if (closed_ || clock_.Now() - queue.front().enqueued >= options_.max_delay) {
+    return true;
+  }
   std::int64_t samples = 0;
   for (const Request& request : queue) {
     samples += request.sample_count();
-    if (samples >= options_.max_batch) return true;
+    if (samples >= options_.max_batch) {
+      return true;
+    }
   }
   return false;
 }
@@ -150,7 +172,9 @@ bool Batcher::IsDue(const Queue& queue) const {
 std::optional<Batch> Batcher::TakeDue() {
   const auto due =
       std::find_if(queues_.begin(), queues_.end(), [this](const Queue& queue) { return IsDue(queue); });
-  if (due == queues_.end()) return std::nullopt;
+  if (due == queues_.end()) {
+    return std::nullopt;
+  }
   Batch batch = TakeFrom(*due);
   if (due->empty()) {
     queues_.erase(due);
@@ -166,7 +190,9 @@ Batch Batcher::TakeFrom(Queue& queue) {
   std::int64_t samples = 0;
   while (!queue.empty()) {
     const std::int64_t count = queue.front().sample_count();
-    if (!batch.empty() && samples + count > options_.max_batch) break;
+    if (!batch.empty() && samples + count > options_.max_batch) {
+      break;
+    }
     samples += count;
     batch.push_back(std::move(queue.front()));
     queue.pop_front();
@@ -180,7 +206,9 @@ Clock::TimePoint Batcher::NextEvent() const {
   Clock::TimePoint next = Clock::TimePoint::max();
   for (const Queue& queue : queues_) {
     next = std::min(next, queue.front().enqueued + options_.max_delay);
-    for (const Request& request : queue) next = std::min(next, request.deadline);
+    for (const Request& request : queue) {
+      next = std::min(next, request.deadline);
+    }
   }
   return next;
 }

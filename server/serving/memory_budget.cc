@@ -14,7 +14,9 @@ MemoryBudget::Reservation& MemoryBudget::Reservation::operator=(Reservation&& ot
 }
 
 void MemoryBudget::Reservation::ShrinkTo(std::int64_t bytes) {
-  if (bytes < 0 || bytes >= bytes_) return;
+  if (bytes < 0 || bytes >= bytes_) {
+    return;
+  }
   budget_->Release(bytes_ - bytes);
   bytes_ = bytes;
 }

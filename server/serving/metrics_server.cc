@@ -37,7 +37,9 @@ class TextHandler final : public CivetHandler {
               "HTTP/1.1 %d %s\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
               "Content-Length: %zu\r\nConnection: close\r\n\r\n",
               page.code, page.code == 200 ? "OK" : "Unavailable", page.text.size());
-    if (with_body) mg_write(connection, page.text.data(), page.text.size());
+    if (with_body) {
+      mg_write(connection, page.text.data(), page.text.size());
+    }
     return true;
   }
 
@@ -58,7 +60,9 @@ constexpr std::chrono::milliseconds kKnockInterval{10};
 
 void Knock(int port) {
   const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (descriptor < 0) return;
+  if (descriptor < 0) {
+    return;
+  }
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));

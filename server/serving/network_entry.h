@@ -27,7 +27,9 @@ struct NetworkMetadata {
   std::int64_t bytes() const {
     std::size_t total = source_format.size() + source_sha256.size() + converter_version.size();
     for (const auto* texts : {&class_labels, &notes}) {
-      for (const std::string& text : *texts) total += sizeof(std::string) + text.size();
+      for (const std::string& text : *texts) {
+        total += sizeof(std::string) + text.size();
+      }
     }
     return static_cast<std::int64_t>(total);
   }

@@ -17,7 +17,9 @@ constexpr std::array kModes = {engine::Mode::kExact, engine::Mode::kReference, e
 
 std::string LittleEndian(std::uint64_t value, std::size_t bytes) {
   std::string encoded;
-  for (std::size_t i = 0; i < bytes; ++i) encoded += static_cast<char>((value >> (8 * i)) & 0xFFU);
+  for (std::size_t i = 0; i < bytes; ++i) {
+    encoded += static_cast<char>((value >> (8 * i)) & 0xFFU);
+  }
   return encoded;
 }
 
@@ -49,7 +51,9 @@ Result<NetworkFile> DecodeNetworkFile(std::string bytes) {
   if (view.size() < kHeaderBytes) {
     return Damaged(GotWanted("bytes of the header", view.size(), kHeaderBytes));
   }
-  if (view.substr(0, 8) != kMagic) return Damaged("not a network file: wrong magic");
+  if (view.substr(0, 8) != kMagic) {
+    return Damaged("not a network file: wrong magic");
+  }
   const std::uint64_t version = LittleEndian(view.substr(8, 4));
   if (version != kFormatVersion) {
     return Damaged(GotWanted("format version", version, kFormatVersion));

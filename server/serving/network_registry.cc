@@ -25,7 +25,9 @@ struct NetworkRegistry::Reaper {
 
   void Push(std::unique_ptr<const NetworkEntry> entry) {
     const std::lock_guard lock(mu);
-    if (stopped) return;  // the registry is gone: free it here
+    if (stopped) {
+      return;  // the registry is gone: free it here
+    }
     dead.push_back(std::move(entry));
     changed.notify_one();
   }
@@ -40,7 +42,9 @@ struct NetworkRegistry::Reaper {
   std::unique_ptr<const NetworkEntry> Pop() {
     std::unique_lock lock(mu);
     changed.wait(lock, [this] { return stopped || !dead.empty(); });
-    if (dead.empty()) return nullptr;
+    if (dead.empty()) {
+      return nullptr;
+    }
     std::unique_ptr<const NetworkEntry> entry = std::move(dead.front());
     dead.pop_front();
     return entry;
@@ -48,7 +52,9 @@ struct NetworkRegistry::Reaper {
 };
 
 NetworkRegistry::Claim::~Claim() {
-  if (registry_) registry_->Erase(name_, version_, NetworkState::kLoading);
+  if (registry_) {
+    registry_->Erase(name_, version_, NetworkState::kLoading);
+  }
 }
 
 NetworkRegistry::NetworkRegistry(Listener listener)
@@ -104,7 +110,9 @@ NetworkHandle NetworkRegistry::Publish(Claim claim, std::unique_ptr<NetworkEntry
 
 Result<NetworkHandle> NetworkRegistry::Get(const std::string& name, std::int64_t version) const {
   Result<NetworkListing> found = Find(name, version);
-  if (!found.ok()) return found.status();
+  if (!found.ok()) {
+    return found.status();
+  }
   const NetworkListing& listing = found.value();
   switch (listing.state) {
     case NetworkState::kReady: return listing.handle;
@@ -117,7 +125,9 @@ Result<NetworkHandle> NetworkRegistry::Get(const std::string& name, std::int64_t
 Result<NetworkListing> NetworkRegistry::Find(const std::string& name, std::int64_t version) const {
   const std::shared_ptr<const Map> map = Snapshot();
   const auto versions = map->find(name);
-  if (versions == map->end()) return NotFound("network " + Quote(name) + " is not loaded");
+  if (versions == map->end()) {
+    return NotFound("network " + Quote(name) + " is not loaded");
+  }
   auto found = versions->second.find(version);
   if (version == 0) {
     const auto ready = std::find_if(versions->second.rbegin(), versions->second.rend(), [](const auto& item) {
@@ -149,19 +159,29 @@ Result<std::vector<std::int64_t>> NetworkRegistry::Unload(const std::string& nam
   {
     const std::lock_guard lock(write_mu_);
     const Result<NetworkListing> found = Find(name, version);
-    if (!found.ok()) return found.status();
+    if (!found.ok()) {
+      return found.status();
+    }
     auto map = std::make_shared<Map>(*Snapshot());
     for (auto& [number, slot] : (*map)[name]) {
-      if (version != 0 && version != number) continue;
-      if (slot.state == NetworkState::kLoading) continue;
+      if (version != 0 && version != number) {
+        continue;
+      }
+      if (slot.state == NetworkState::kLoading) {
+        continue;
+      }
       slot.state = NetworkState::kUnloading;
       slot.handle = nullptr;
       waiting_.emplace(std::pair(name, number), until_freed);
       unloaded.push_back(number);
     }
-    if (!unloaded.empty()) Replace(std::move(map));
+    if (!unloaded.empty()) {
+      Replace(std::move(map));
+    }
   }
-  if (unloaded.empty()) return Unavailable("network " + Quote(name) + " is still loading");
+  if (unloaded.empty()) {
+    return Unavailable("network " + Quote(name) + " is still loading");
+  }
   Notify(name);
   return unloaded;
 }
@@ -183,20 +203,30 @@ void NetworkRegistry::Erase(const std::string& name, std::int64_t version, Netwo
     const std::lock_guard lock(write_mu_);
     auto map = std::make_shared<Map>(*Snapshot());
     const auto versions = map->find(name);
-    if (versions == map->end()) return;
+    if (versions == map->end()) {
+      return;
+    }
     const auto slot = versions->second.find(version);
-    if (slot == versions->second.end() || slot->second.state != state) return;
+    if (slot == versions->second.end() || slot->second.state != state) {
+      return;
+    }
     versions->second.erase(slot);
-    if (versions->second.empty()) map->erase(versions);
+    if (versions->second.empty()) {
+      map->erase(versions);
+    }
     Replace(std::move(map));
     const auto [first, last] = waiting_.equal_range({name, version});
-    for (auto it = first; it != last; ++it) freed.push_back(std::move(it->second));
+    for (auto it = first; it != last; ++it) {
+      freed.push_back(std::move(it->second));
+    }
     waiting_.erase(first, last);
   }
 }
 
 void NetworkRegistry::Notify(const std::string& name) {
-  if (!listener_) return;
+  if (!listener_) {
+    return;
+  }
   const std::lock_guard lock(notify_mu_);
   const std::shared_ptr<const Map> map = Snapshot();
   const auto versions = map->find(name);

@@ -21,7 +21,9 @@ std::vector<std::string> Subfolders(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     std::error_code ignored;
-    if (it->is_directory(ignored)) names.push_back(it->path().filename().string());
+    if (it->is_directory(ignored)) {
+      names.push_back(it->path().filename().string());
+    }
   }
   return names;
 }
@@ -37,7 +39,9 @@ std::int64_t ParseVersion(const std::string& text) {
 // A version's folder and the one above, where nothing else is in them.
 void RemoveEmptyFolders(const fs::path& folder) {
   std::error_code ignored;
-  if (fs::remove(folder, ignored)) fs::remove(folder.parent_path(), ignored);
+  if (fs::remove(folder, ignored)) {
+    fs::remove(folder.parent_path(), ignored);
+  }
 }
 
 std::vector<std::int64_t> StoredVersions(const fs::path& folder) {
@@ -45,7 +49,9 @@ std::vector<std::int64_t> StoredVersions(const fs::path& folder) {
   for (const std::string& name : Subfolders(folder)) {
     const std::int64_t version = ParseVersion(name);
     std::error_code ignored;
-    if (version > 0 && fs::exists(folder / name / kFileName, ignored)) versions.push_back(version);
+    if (version > 0 && fs::exists(folder / name / kFileName, ignored)) {
+      versions.push_back(version);
+    }
   }
   std::sort(versions.begin(), versions.end());
   return versions;
@@ -69,7 +75,9 @@ std::vector<StoredVersion> NetworkRepository::List() const {
   std::sort(names.begin(), names.end());
   std::vector<StoredVersion> stored;
   for (const std::string& name : names) {
-    if (!IsValidName(name)) continue;
+    if (!IsValidName(name)) {
+      continue;
+    }
     for (const std::int64_t version : StoredVersions(directory_ / name)) {
       stored.push_back({name, version});
     }
@@ -78,7 +86,9 @@ std::vector<StoredVersion> NetworkRepository::List() const {
 }
 
 std::vector<std::int64_t> NetworkRepository::Versions(const std::string& name) const {
-  if (!IsValidName(name)) return {};
+  if (!IsValidName(name)) {
+    return {};
+  }
   return StoredVersions(directory_ / name);
 }
 
@@ -96,16 +106,23 @@ bool NetworkRepository::Has(const std::string& name, std::int64_t version) const
 Result<std::int64_t> NetworkRepository::PayloadBytes(const std::string& name, std::int64_t version,
                                                      std::int64_t max_payload_bytes) const {
   const Result<fs::path> folder = Folder(name, version);
-  if (!folder.ok()) return folder.status();
+  if (!folder.ok()) {
+    return folder.status();
+  }
   const fs::path path = folder.value() / kFileName;
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
-  if (status.type() == fs::file_type::not_found) return NotFound(path.string() + " does not exist");
+  if (status.type() == fs::file_type::not_found) {
+    return NotFound(path.string() + " does not exist");
+  }
   // Opening a pipe would wait forever.
-  if (!fs::is_regular_file(status))
+  if (!fs::is_regular_file(status)) {
     return Status(StatusCode::kDataLoss, path.string() + ": is no regular file");
+  }
   const std::uintmax_t size = fs::file_size(path, error);
-  if (error) return Status(StatusCode::kDataLoss, path.string() + ": " + error.message());
+  if (error) {
+    return Status(StatusCode::kDataLoss, path.string() + ": " + error.message());
+  }
   if (size > static_cast<std::uintmax_t>(max_payload_bytes + kNetworkFileHeaderBytes)) {
     return ResourceExhausted(path.string() + ": got " + std::to_string(size) + " bytes, limit " +
                              std::to_string(max_payload_bytes) + " (--max-upload-mb)");
@@ -116,27 +133,37 @@ Result<std::int64_t> NetworkRepository::PayloadBytes(const std::string& name, st
 Result<NetworkFile> NetworkRepository::Read(const std::string& name, std::int64_t version,
                                             std::int64_t max_payload_bytes) const {
   const Result<std::int64_t> payload = PayloadBytes(name, version, max_payload_bytes);
-  if (!payload.ok()) return payload.status();
+  if (!payload.ok()) {
+    return payload.status();
+  }
   const fs::path path = Folder(name, version).value() / kFileName;
   std::ifstream file(path, std::ios::binary);
-  if (!file) return Status(StatusCode::kDataLoss, path.string() + ": cannot be opened");
+  if (!file) {
+    return Status(StatusCode::kDataLoss, path.string() + ": cannot be opened");
+  }
   // One byte more than there should be, to notice a file that grows; a short one fails its checks.
   std::string bytes(static_cast<std::size_t>(payload.value() + kNetworkFileHeaderBytes + 1), '\0');
   file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<std::size_t>(file.gcount()));
   Result<NetworkFile> decoded = DecodeNetworkFile(std::move(bytes));
-  if (decoded.ok()) return decoded;
+  if (decoded.ok()) {
+    return decoded;
+  }
   return Status(decoded.status().code(), path.string() + ": " + decoded.status().message());
 }
 
 Status NetworkRepository::Write(const std::string& name, std::int64_t version, engine::Mode mode,
                                 std::string_view payload, std::string_view sha256) const {
   const Result<fs::path> folder = Folder(name, version);
-  if (!folder.ok()) return folder.status();
+  if (!folder.ok()) {
+    return folder.status();
+  }
   const fs::path target = folder.value() / kFileName;
   std::error_code error;
   fs::create_directories(folder.value(), error);
-  if (error) return Unavailable(folder.value().string() + ": " + error.message());
+  if (error) {
+    return Unavailable(folder.value().string() + ": " + error.message());
+  }
   const std::string header = EncodeNetworkFileHeader(mode, static_cast<std::int64_t>(payload.size()), sha256);
   Status status = WriteDurably(target, {header, payload});
   if (!status.ok()) {
@@ -144,18 +171,26 @@ Status NetworkRepository::Write(const std::string& name, std::int64_t version, e
     return status;
   }
   status = SyncFolder(folder.value().parent_path());
-  if (status.ok()) status = SyncFolder(directory_);
+  if (status.ok()) {
+    status = SyncFolder(directory_);
+  }
   // The caller is told that nothing is stored.
-  if (!status.ok()) static_cast<void>(Remove(name, version));
+  if (!status.ok()) {
+    static_cast<void>(Remove(name, version));
+  }
   return status;
 }
 
 Status NetworkRepository::Remove(const std::string& name, std::int64_t version) const {
   const Result<fs::path> folder = Folder(name, version);
-  if (!folder.ok()) return folder.status();
+  if (!folder.ok()) {
+    return folder.status();
+  }
   std::error_code error;
   const bool removed = fs::remove(folder.value() / kFileName, error);
-  if (error) return Unavailable(folder.value().string() + ": " + error.message());
+  if (error) {
+    return Unavailable(folder.value().string() + ": " + error.message());
+  }
   Status synced = removed ? SyncFolder(folder.value()) : Status();
   RemoveEmptyFolders(folder.value());
   return synced;
@@ -175,7 +210,9 @@ Result<fs::path> NetworkRepository::Folder(const std::string& name, std::int64_t
 
 void NetworkRepository::RemoveStaleFiles() const {
   for (const std::string& name : Subfolders(directory_)) {
-    if (!IsValidName(name)) continue;
+    if (!IsValidName(name)) {
+      continue;
+    }
     for (const std::string& version : Subfolders(directory_ / name)) {
       std::error_code ignored;
       if (ParseVersion(version) > 0) {

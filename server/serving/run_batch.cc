@@ -55,7 +55,9 @@ class Run {
 
   // Whether nobody waits any more. Thread-safe while no request is answered.
   bool Unwanted() const {
-    if (stop_.stop_requested()) return true;
+    if (stop_.stop_requested()) {
+      return true;
+    }
     const Clock::TimePoint now = context_.clock.Now();
     return std::none_of(batch_.begin(), batch_.end(), [now](const Request& request) {
       return request.sink != nullptr && StillWanted(request, now).ok();
@@ -85,8 +87,12 @@ class Run {
 };
 
 Status Run::Execute() {
-  if (Status status = Start(); !status.ok()) return status;
-  if (Status status = AdvanceToEnd(); !status.ok() || AllAnswered()) return status;
+  if (Status status = Start(); !status.ok()) {
+    return status;
+  }
+  if (Status status = AdvanceToEnd(); !status.ok() || AllAnswered()) {
+    return status;
+  }
   return Finish();
 }
 
@@ -96,7 +102,9 @@ Status Run::Start() {
     samples.insert(samples.end(), request.samples.begin(), request.samples.end());
   }
   auto simulation = batch_.front().network->resident->NewSimulation(spec_, samples);
-  if (!simulation.ok()) return simulation.status();
+  if (!simulation.ok()) {
+    return simulation.status();
+  }
   simulation_ = std::move(simulation).value();
   return {};
 }
@@ -106,24 +114,40 @@ Status Run::AdvanceToEnd() {
   while (steps_done_ < steps && !AllAnswered() && !simulation_->finished()) {
     std::int64_t chunk =
         spec_.in_one ? steps : std::min({context_.max_chunk_steps, chunk_steps_, steps - steps_done_});
-    if (report_every_ > 0) chunk = std::min(chunk, report_every_ - steps_done_ % report_every_);
+    if (report_every_ > 0) {
+      chunk = std::min(chunk, report_every_ - steps_done_ % report_every_);
+    }
     const Status advanced = simulation_->Advance(chunk, [this] { return Unwanted(); });
-    if (advanced.code() == StatusCode::kCancelled) return DropUnwanted();
-    if (!advanced.ok()) return advanced;
+    if (advanced.code() == StatusCode::kCancelled) {
+      return DropUnwanted();
+    }
+    if (!advanced.ok()) {
+      return advanced;
+    }
     steps_done_ += chunk;
-    if (Status status = DropUnwanted(); !status.ok()) return status;
-    if (steps_done_ == steps || report_every_ == 0 || steps_done_ % report_every_ != 0) continue;
-    if (Status status = Report(); !status.ok()) return status;
+    if (Status status = DropUnwanted(); !status.ok()) {
+      return status;
+    }
+    if (steps_done_ == steps || report_every_ == 0 || steps_done_ % report_every_ != 0) {
+      continue;
+    }
+    if (Status status = Report(); !status.ok()) {
+      return status;
+    }
   }
   return {};
 }
 
 Status Run::Report() {
   const Result<engine::Reading> reading = simulation_->Read();
-  if (!reading.ok()) return reading.status();
+  if (!reading.ok()) {
+    return reading.status();
+  }
   std::int64_t first = 0;
   for (std::size_t i = 0; i < batch_.size(); first += counts_[i++]) {
-    if (batch_[i].sink == nullptr) continue;
+    if (batch_[i].sink == nullptr) {
+      continue;
+    }
     batch_[i].sink->OnProgress(SliceReadout(reading.value(), first, counts_[i]));
   }
   return {};
@@ -131,11 +155,15 @@ Status Run::Report() {
 
 Status Run::Finish() {
   const Result<engine::Reading> reading = simulation_->Read();
-  if (!reading.ok()) return reading.status();
+  if (!reading.ok()) {
+    return reading.status();
+  }
   simulation_.reset();  // before its inputs and network go
   std::int64_t first = 0;
   for (std::size_t i = 0; i < batch_.size(); first += counts_[i++]) {
-    if (batch_[i].sink != nullptr) AnswerOne(batch_[i], first, counts_[i], reading.value());
+    if (batch_[i].sink != nullptr) {
+      AnswerOne(batch_[i], first, counts_[i], reading.value());
+    }
   }
   return {};
 }
@@ -154,10 +182,14 @@ void Run::AnswerOne(Request& request, std::int64_t first, std::int64_t count,
 
 // Answers who no longer waits, but keeps their inputs: the simulation still reads them.
 Status Run::DropUnwanted() {
-  if (stop_.stop_requested()) return Unavailable("the server shut down before the simulation ended");
+  if (stop_.stop_requested()) {
+    return Unavailable("the server shut down before the simulation ended");
+  }
   const Clock::TimePoint now = context_.clock.Now();
   for (Request& request : batch_) {
-    if (request.sink == nullptr) continue;
+    if (request.sink == nullptr) {
+      continue;
+    }
     if (Status status = StillWanted(request, now); !status.ok()) {
       std::exchange(request.sink, nullptr)->OnDone(status, {});
     }
@@ -177,7 +209,9 @@ RunRecord Run::Record() const {
 Status Execute(Batch& batch, std::int64_t samples, const RunContext& context, const std::stop_token& stop) {
   Run run(batch, samples, context, stop);
   Status status = run.Execute();
-  if (context.on_run) context.on_run(run.Record());
+  if (context.on_run) {
+    context.on_run(run.Record());
+  }
   return status;
 }
 
@@ -190,16 +224,22 @@ Batch SecondHalf(Batch& batch) {
 
 void AnswerUnwanted(Batch& batch, Clock::TimePoint now) {
   for (Request& request : batch) {
-    if (Status status = StillWanted(request, now); !status.ok()) request.Answer(status, {});
+    if (Status status = StillWanted(request, now); !status.ok()) {
+      request.Answer(status, {});
+    }
   }
   std::erase_if(batch, [](const Request& request) { return request.sink == nullptr; });
 }
 
 // Leaves unanswered only what shares the returned status.
 Status ReserveAndExecute(Batch& batch, const RunContext& context, const std::stop_token& stop) {
-  if (stop.stop_requested()) return Unavailable("the server shut down before the simulation started");
+  if (stop.stop_requested()) {
+    return Unavailable("the server shut down before the simulation started");
+  }
   AnswerUnwanted(batch, context.clock.Now());
-  if (batch.empty()) return {};
+  if (batch.empty()) {
+    return {};
+  }
   const std::int64_t samples =
       std::accumulate(batch.begin(), batch.end(), std::int64_t{0},
                       [](std::int64_t sum, const Request& r) { return sum + r.sample_count(); });
@@ -207,8 +247,12 @@ Status ReserveAndExecute(Batch& batch, const RunContext& context, const std::sto
   const auto reservation =
       context.budget.Reserve(first.network->resident->EstimateRunBytes(SpecOf(first), samples),
                              "a run of " + std::to_string(samples) + " samples");
-  if (reservation.ok()) return Execute(batch, samples, context, stop);
-  if (batch.size() == 1) return reservation.status();
+  if (reservation.ok()) {
+    return Execute(batch, samples, context, stop);
+  }
+  if (batch.size() == 1) {
+    return reservation.status();
+  }
   // Requests that fit alone must not fail because they were put together.
   Batch second = SecondHalf(batch);
   RunBatch(std::move(batch), context, stop);
@@ -234,11 +278,17 @@ Status Guarded(Work work) noexcept {
 }  // namespace
 
 void RunBatch(Batch batch, const RunContext& context, const std::stop_token& stop) {
-  if (batch.empty()) return;
+  if (batch.empty()) {
+    return;
+  }
   Status status = Guarded([&] { return ReserveAndExecute(batch, context, stop); });
-  if (status.ok()) status = Status(StatusCode::kInternal, "no answer");
+  if (status.ok()) {
+    status = Status(StatusCode::kInternal, "no answer");
+  }
   for (Request& request : batch) {
-    if (request.sink != nullptr) request.Answer(status, {});
+    if (request.sink != nullptr) {
+      request.Answer(status, {});
+    }
   }
 }
 

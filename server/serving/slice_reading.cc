@@ -9,7 +9,9 @@ namespace {
 
 template <typename T>
 std::vector<T> Slice(const std::vector<T>& all, std::int64_t first, std::int64_t count, std::int64_t stride) {
-  if (all.empty()) return {};
+  if (all.empty()) {
+    return {};
+  }
   const auto begin = all.begin() + first * stride;
   return std::vector<T>(begin, begin + count * stride);
 }
@@ -43,10 +45,14 @@ engine::Reading SliceReading(const engine::Reading& reading, std::int64_t first,
 }
 
 Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int64_t count) {
-  if (reading.sample_status.empty()) return {};
+  if (reading.sample_status.empty()) {
+    return {};
+  }
   for (std::int64_t i = 0; i < count; ++i) {
     const Status& status = reading.sample_status[static_cast<std::size_t>(first + i)];
-    if (status.ok()) continue;
+    if (status.ok()) {
+      continue;
+    }
     return {status.code(), "sample " + std::to_string(i) + ": " + status.message()};
   }
   return {};

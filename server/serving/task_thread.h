@@ -26,7 +26,9 @@ class TaskThread {
     std::unique_lock lock(mu_);
     while (true) {
       changed_.wait(lock, stop, [this] { return !tasks_.empty(); });
-      if (tasks_.empty()) return;
+      if (tasks_.empty()) {
+        return;
+      }
       std::function<void()> task = std::move(tasks_.front());
       tasks_.pop_front();
       lock.unlock();

@@ -40,7 +40,9 @@ class DefinitionBuilder {
     AddNeurons("second", engine::Parameter{0.5});
     Add("output", engine::AffineOperation{Tensor({3, 4}), Tensor({3})});
     engine::Synapse probe;
-    if (tau) probe = engine::Lowpass{0.01};
+    if (tau) {
+      probe = engine::Lowpass{0.01};
+    }
     definition_.probes = {{"output", "output", engine::ProbeQuantity::kOutput, probe}};
   }
   std::shared_ptr<const engine::Network> Finish() {
@@ -62,8 +64,9 @@ class DefinitionBuilder {
     if (!definition_.operations.empty()) {
       const engine::OperationDefinition& before = definition_.operations.back();
       engine::Synapse synapse;
-      if (tau_ && std::holds_alternative<engine::NeuronOperation>(before.kind))
+      if (tau_ && std::holds_alternative<engine::NeuronOperation>(before.kind)) {
         synapse = engine::Lowpass{*tau_};
+      }
       definition_.connections.push_back({before.name, name, synapse});
     }
     definition_.operations.push_back({name, std::move(kind)});
@@ -107,8 +110,9 @@ TEST(StepLoop, ComputesWhatTheEngineComputes) {
           loop.Run(inputs);  // the second run starts anew
           const std::vector<float> got = loop.Run(inputs);
           ASSERT_EQ(got.size(), wanted.size());
-          for (std::size_t i = 0; i < got.size(); ++i)
+          for (std::size_t i = 0; i < got.size(); ++i) {
             EXPECT_NEAR(got[i], wanted[i], 1e-3) << i << " tau " << tau.value_or(-1);
+          }
         }
       }
     }
@@ -124,7 +128,9 @@ TEST(FloatForward, IsTheLimitOfTheSpikingNetwork) {
   FloatForward pass(MakeChain(*network), kBatch, 2);
   const auto got = pass.Run(inputs);
   ASSERT_EQ(got.size(), wanted.size());
-  for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 1e-2) << i;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    EXPECT_NEAR(got[i], wanted[i], 1e-2) << i;
+  }
 }
 
 TEST(Seeded, SpikesAtTheWantedRate) {

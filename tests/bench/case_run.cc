@@ -36,7 +36,9 @@ std::vector<std::size_t> Classes(std::span<const T> outputs, std::size_t size) {
 template <typename A, typename B>
 double Agreement(const std::vector<A>& a, const std::vector<B>& b) {
   std::size_t same = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) same += a[i] == b[i] ? 1 : 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    same += a[i] == b[i] ? 1 : 0;
+  }
   return a.empty() ? 0 : static_cast<double>(same) / static_cast<double>(a.size());
 }
 
@@ -94,19 +96,25 @@ class CaseRun {
                                                  [&] { pass.Run(inputs); }};
     std::vector<std::unique_ptr<EngineCase>> engines;
     for (const Ours& ours : modes_) {
-      if (!ours.gate.correct) continue;
+      if (!ours.gate.correct) {
+        continue;
+      }
       engines.push_back(Engine(ours.mode, CpuPath::kAuto, threads));
       bodies.emplace_back([&, engine = engines.back().get()] { engine->Run(Batch(batch), case_.steps); });
     }
     std::vector<Times> times;
-    if (!engines.empty()) times = TimeInTurn(bodies, options_.repetitions, options_.window_s);
+    if (!engines.empty()) {
+      times = TimeInTurn(bodies, options_.repetitions, options_.window_s);
+    }
     std::vector<Row> rows;
     std::size_t next = bodies.size() - engines.size();
     for (const Ours& ours : modes_) {
       Row& row = rows.emplace_back(ours.gate);
       row.batch = batch;
       row.threads = threads;
-      if (!row.correct) continue;
+      if (!row.correct) {
+        continue;
+      }
       row.step_loop = times[0];
       row.hoisted = times[1];
       row.float_pass = times[2];
@@ -117,7 +125,9 @@ class CaseRun {
 
   void SetWork(const Ceilings& ceilings, Row& row) const {
     for (const Ours& ours : modes_) {
-      if (ours.gate.mode != row.mode) continue;
+      if (ours.gate.mode != row.mode) {
+        continue;
+      }
       row.work = CountWork(
           chain_, case_.steps, row.batch, ours.activity.synaptic_operations / case_.gate_samples,
           ours.activity.spikes / case_.gate_samples, case_.bytes ? 1 : 4, ours.mode == Mode::kFast ? 2 : 4);
@@ -167,7 +177,9 @@ class CaseRun {
       ours.gate.step_loop_agreement = Agreement(classes, stepped);
       ours.gate.float_agreement = Agreement(classes, float_classes);
       ours.gate.correct = ours.gate.step_loop_agreement >= kWantedAgreement;
-      if (loaded_.labels.empty()) continue;
+      if (loaded_.labels.empty()) {
+        continue;
+      }
       ours.gate.accuracy = Agreement(classes, loaded_.labels);
       ours.gate.float_accuracy = Agreement(float_classes, loaded_.labels);
     }
@@ -187,11 +199,15 @@ void RunCase(const Case& one, const RunOptions& options, const std::vector<Ceili
   CaseRun run(one, options);
   const auto finish = [&](Row row) {
     for (const Ceilings& of_threads : ceilings) {
-      if (of_threads.threads == row.threads) run.SetWork(of_threads, row);
+      if (of_threads.threads == row.threads) {
+        run.SetWork(of_threads, row);
+      }
     }
     done(std::move(row));
   };
-  for (Row& row : run.RunPlain()) finish(std::move(row));
+  for (Row& row : run.RunPlain()) {
+    finish(std::move(row));
+  }
   for (const std::int64_t batch : one.batches) {
     for (const std::int64_t threads : options.threads) {
       for (Row& row : run.Run(batch, threads)) {

@@ -23,18 +23,26 @@ constexpr double kRate = 0.07;  // spikes per neuron and step of seeded networks
 
 std::string Contents(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw std::runtime_error(path.string() + ": cannot be read; tools/bench.sh makes it");
+  if (!file) {
+    throw std::runtime_error(path.string() + ": cannot be read; tools/bench.sh makes it");
+  }
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
 SharedNetwork FromFile(const std::filesystem::path& path) {
   auto file = serving::DecodeNetworkFile(Contents(path));
-  if (!file.ok()) throw std::runtime_error(path.string() + ": " + file.status().message());
+  if (!file.ok()) {
+    throw std::runtime_error(path.string() + ": " + file.status().message());
+  }
   serving::MemoryBudget budget(std::int64_t{1} << 40);
   auto parsed = rpc::DecodeNetwork(file.value().payload, {}, budget);
-  if (!parsed.ok()) throw std::runtime_error(path.string() + ": " + parsed.status().message());
+  if (!parsed.ok()) {
+    throw std::runtime_error(path.string() + ": " + parsed.status().message());
+  }
   auto network = engine::Network::Create(std::move(parsed.value().definition), {});
-  if (!network.ok()) throw std::runtime_error(path.string() + ": " + network.status().message());
+  if (!network.ok()) {
+    throw std::runtime_error(path.string() + ": " + network.status().message());
+  }
   return std::make_shared<const engine::Network>(std::move(network).value());
 }
 
@@ -52,9 +60,13 @@ SharedNetwork Seeded(const std::string& name) {
   };
   static std::map<std::string, SharedNetwork> made;  // one thread
   const auto maker = kMakers.find(name);
-  if (maker == kMakers.end()) throw std::runtime_error(name + ": no such seeded network");
+  if (maker == kMakers.end()) {
+    throw std::runtime_error(name + ": no such seeded network");
+  }
   SharedNetwork& network = made[name];
-  if (network == nullptr) network = maker->second();
+  if (network == nullptr) {
+    network = maker->second();
+  }
   return network;
 }
 
@@ -63,7 +75,9 @@ bool IsFile(const Case& one) { return one.network.ends_with(".spk"); }
 template <typename T>
 std::vector<T> Repeated(const std::vector<T>& values, std::size_t count) {
   std::vector<T> result(count);
-  for (std::size_t i = 0; i < count; ++i) result[i] = values[i % values.size()];
+  for (std::size_t i = 0; i < count; ++i) {
+    result[i] = values[i % values.size()];
+  }
   return result;
 }
 
@@ -112,7 +126,9 @@ LoadedCase LoadCase(const Case& one, const std::filesystem::path& data, std::int
   for (const std::uint8_t byte : loaded.bytes) {
     loaded.floats.push_back(static_cast<float>(scale * byte + offset));
   }
-  if (!one.bytes) loaded.bytes.clear();
+  if (!one.bytes) {
+    loaded.bytes.clear();
+  }
   return loaded;
 }
 

@@ -72,9 +72,13 @@ std::int64_t ReadRounds(const std::vector<Integers>& buffer) {
     const Integers* at = buffer.data();
     for (std::size_t i = 0; i < buffer.size(); i += 8, at += 8) {
 #pragma GCC unroll 8
-      for (int k = 0; k < 8; ++k) sums[k] ^= at[k];
+      for (int k = 0; k < 8; ++k) {
+        sums[k] ^= at[k];
+      }
     }
-    for (Integers& sum : sums) Hide(sum);
+    for (Integers& sum : sums) {
+      Hide(sum);
+    }
   }
   return static_cast<std::int64_t>(rounds * buffer.size() * kVectorBytes);
 }
@@ -87,12 +91,18 @@ double Rate(std::int64_t threads, double seconds, const std::function<std::int64
     const auto start = std::chrono::steady_clock::now();
     const auto stop = start + std::chrono::duration<double>(seconds / 3);
     const auto loop = [&](std::size_t thread) {
-      while (std::chrono::steady_clock::now() < stop) done += work(thread);
+      while (std::chrono::steady_clock::now() < stop) {
+        done += work(thread);
+      }
     };
     std::vector<std::thread> others;
-    for (std::int64_t i = 1; i < threads; ++i) others.emplace_back(loop, static_cast<std::size_t>(i));
+    for (std::int64_t i = 1; i < threads; ++i) {
+      others.emplace_back(loop, static_cast<std::size_t>(i));
+    }
     loop(0);
-    for (std::thread& other : others) other.join();
+    for (std::thread& other : others) {
+      other.join();
+    }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     best = std::max(best, static_cast<double>(done.load()) / took.count());
   }
@@ -101,7 +111,9 @@ double Rate(std::int64_t threads, double seconds, const std::function<std::int64
 
 double ReadRate(std::int64_t threads, double seconds, std::size_t bytes) {
   std::vector<std::vector<Integers>> buffers(static_cast<std::size_t>(threads));
-  for (auto& buffer : buffers) buffer.assign(bytes / kVectorBytes, Integers{} + 1);
+  for (auto& buffer : buffers) {
+    buffer.assign(bytes / kVectorBytes, Integers{} + 1);
+  }
   return Rate(threads, seconds, [&](std::size_t thread) { return ReadRounds(buffers[thread]); });
 }
 

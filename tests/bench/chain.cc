@@ -81,7 +81,9 @@ class Walk {
   // The product whose source was reached last.
   ChainLayer& Behind() {
     for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
-      if (layer->kind != ChainLayer::Kind::kPool) return *layer;
+      if (layer->kind != ChainLayer::Kind::kPool) {
+        return *layer;
+      }
     }
     throw std::runtime_error("the benchmark needs a product behind every synapse");
   }
@@ -89,8 +91,12 @@ class Walk {
   // True at the input.
   bool Visit(std::int64_t operation) {
     const auto& kind = network_.definition().operations[Index(operation)].kind;
-    if (std::holds_alternative<engine::InputOperation>(kind)) return true;
-    if (std::holds_alternative<engine::ReshapeOperation>(kind)) return false;
+    if (std::holds_alternative<engine::InputOperation>(kind)) {
+      return true;
+    }
+    if (std::holds_alternative<engine::ReshapeOperation>(kind)) {
+      return false;
+    }
     if (const auto* neuron = std::get_if<engine::NeuronOperation>(&kind)) {
       AddNeuron(operation, *neuron);
     } else if (const auto* affine = std::get_if<engine::AffineOperation>(&kind)) {
@@ -129,7 +135,9 @@ class Walk {
   // Moves what is known of the neurons behind the product into it.
   ChainLayer& Add(std::int64_t operation, ChainLayer::Kind kind) {
     ChainLayer layer = kind == ChainLayer::Kind::kPool ? ChainLayer{} : std::move(pending_);
-    if (kind != ChainLayer::Kind::kPool) pending_ = {};
+    if (kind != ChainLayer::Kind::kPool) {
+      pending_ = {};
+    }
     layer.kind = kind;
     SetImage(network_.shape(Source(operation)), layer.in_height, layer.in_width, layer.in_channels);
     SetImage(network_.shape(operation), layer.out_height, layer.out_width, layer.out_channels);
@@ -139,7 +147,9 @@ class Walk {
 
   void AddAffine(std::int64_t operation, const engine::AffineOperation& affine) {
     ChainLayer& layer = Add(operation, ChainLayer::Kind::kDense);
-    if (network_.shape(operation).size() != 1) Refuse(Name(operation), "a dense layer over several pixels");
+    if (network_.shape(operation).size() != 1) {
+      Refuse(Name(operation), "a dense layer over several pixels");
+    }
     layer.weight = Floats(network_, affine.weight, 0);
     layer.bias = Floats(network_, affine.bias, layer.out_channels);
   }
@@ -158,9 +168,13 @@ class Walk {
   }
 
   void AddPool(std::int64_t operation, const engine::PoolOperation& pool) {
-    if (pool.window.size() != 2) Refuse(Name(operation), "wanted two spatial axes");
+    if (pool.window.size() != 2) {
+      Refuse(Name(operation), "wanted two spatial axes");
+    }
     for (std::size_t axis = 0; axis < 2; ++axis) {
-      if (pool.pad_before[axis] != 0 || pool.pad_after[axis] != 0) Refuse(Name(operation), "it has padding");
+      if (pool.pad_before[axis] != 0 || pool.pad_after[axis] != 0) {
+        Refuse(Name(operation), "it has padding");
+      }
     }
     ChainLayer& layer = Add(operation, ChainLayer::Kind::kPool);
     layer.kernel_height = pool.window[0];
@@ -187,22 +201,30 @@ class Walk {
 
 std::int64_t Chain::neurons() const {
   std::int64_t sum = 0;
-  for (const ChainLayer& layer : layers) sum += layer.spiking ? layer.out_size() : 0;
+  for (const ChainLayer& layer : layers) {
+    sum += layer.spiking ? layer.out_size() : 0;
+  }
   return sum;
 }
 
 std::int64_t Chain::weights() const {
   std::int64_t sum = 0;
-  for (const ChainLayer& layer : layers) sum += static_cast<std::int64_t>(layer.weight.size());
+  for (const ChainLayer& layer : layers) {
+    sum += static_cast<std::int64_t>(layer.weight.size());
+  }
   return sum;
 }
 
 Chain MakeChain(const engine::Network& network) {
   const engine::NetworkDefinition& definition = network.definition();
-  if (definition.probes.empty()) throw std::runtime_error("the benchmark needs a probe");
+  if (definition.probes.empty()) {
+    throw std::runtime_error("the benchmark needs a probe");
+  }
   Chain chain;
   chain.defaults = definition.defaults;
-  if (!(chain.defaults.dt > 0)) chain.defaults.dt = 0.001;
+  if (!(chain.defaults.dt > 0)) {
+    chain.defaults.dt = 0.001;
+  }
   chain.probe_synapse = definition.probes[0].synapse;
   chain.layers = Walk(network).Layers(network.probe_target(0));
   if (chain.layers.empty() || chain.layers.back().kind == ChainLayer::Kind::kPool ||

@@ -12,7 +12,9 @@ using engine::Index;
 
 template <typename T>
 T ValueOf(Result<T> result) {
-  if (!result.ok()) throw std::runtime_error(result.status().message());
+  if (!result.ok()) {
+    throw std::runtime_error(result.status().message());
+  }
   return std::move(result).value();
 }
 
@@ -36,7 +38,9 @@ engine::Reading EngineCase::Read(const Batch& batch, std::int64_t steps, bool st
   spec.in_one = resident_->runs_in_one();  // as a request that wants no reports
   const std::int64_t bytes = network_->size(network_->inputs()[0]) * engine::SizeOf(batch.type);
   std::vector<engine::SampleInputs> samples(Index(batch.samples));
-  for (std::int64_t i = 0; i < batch.samples; ++i) samples[Index(i)].data = {batch.data + i * bytes};
+  for (std::int64_t i = 0; i < batch.samples; ++i) {
+    samples[Index(i)].data = {batch.data + i * bytes};
+  }
   const auto simulation = ValueOf(resident_->NewSimulation(spec, samples));
   if (const Status status = simulation->Advance(steps); !status.ok()) {
     throw std::runtime_error(status.message());
@@ -47,7 +51,9 @@ engine::Reading EngineCase::Read(const Batch& batch, std::int64_t steps, bool st
 std::vector<double> EngineCase::Run(const Batch& batch, std::int64_t steps) const {
   engine::Reading reading = Read(batch, steps, false);
   for (const Status& status : reading.sample_status) {
-    if (!status.ok()) throw std::runtime_error(status.message());
+    if (!status.ok()) {
+      throw std::runtime_error(status.message());
+    }
   }
   return std::move(reading.probes[0].values);
 }

@@ -25,7 +25,9 @@ struct Folded {
 };
 Folded FoldNeurons(const ChainLayer& layer) {
   Folded folded{layer.weight, layer.bias};
-  if (!layer.spiking) return folded;
+  if (!layer.spiking) {
+    return folded;
+  }
   for (std::int64_t out = 0; out < layer.out_channels; ++out) {
     const double scale = layer.gain[Index(out)] * layer.amplitude;
     for (std::int64_t k = 0; k < layer.fan_in(); ++k) {
@@ -52,7 +54,9 @@ class FloatForward::Program {
     const Tag tag = first.kind == ChainLayer::Kind::kDense ? Tag::nc : Tag::nhwc;
     input_ = memory(Desc(InDims(first), tag), engine_, nullptr);
     memory values = input_;
-    for (const ChainLayer& layer : chain.layers) values = Add(layer, values);
+    for (const ChainLayer& layer : chain.layers) {
+      values = Add(layer, values);
+    }
     const memory::desc plain = Desc({batch, chain.out_size()}, Tag::nc);
     output_ = Reordered(values, plain);
     stream_.wait();
@@ -61,7 +65,9 @@ class FloatForward::Program {
   std::span<const float> Run(std::span<const float> inputs) {
     omp_set_num_threads(threads_);
     input_.set_data_handle(const_cast<float*>(inputs.data()));
-    for (auto& [primitive, arguments] : steps_) primitive.execute(stream_, arguments);
+    for (auto& [primitive, arguments] : steps_) {
+      primitive.execute(stream_, arguments);
+    }
     stream_.wait();
     return {static_cast<const float*>(output_.get_data_handle()), Index(Elements(output_))};
   }
@@ -71,7 +77,9 @@ class FloatForward::Program {
     return static_cast<std::int64_t>(values.get_desc().get_size() / sizeof(float));
   }
   memory::dims InDims(const ChainLayer& layer) const {
-    if (layer.kind == ChainLayer::Kind::kDense) return {batch_, layer.in_size()};
+    if (layer.kind == ChainLayer::Kind::kDense) {
+      return {batch_, layer.in_size()};
+    }
     return {batch_, layer.in_channels, layer.in_height, layer.in_width};
   }
   memory::dims OutDims(const ChainLayer& layer) const {
@@ -80,7 +88,9 @@ class FloatForward::Program {
 
   // The values in another layout, brought there anew in every run.
   memory Reordered(const memory& values, const memory::desc& wanted) {
-    if (values.get_desc() == wanted) return values;
+    if (values.get_desc() == wanted) {
+      return values;
+    }
     memory result(wanted, engine_);
     steps_.push_back({dnnl::reorder(values, result), {{DNNL_ARG_FROM, values}, {DNNL_ARG_TO, result}}});
     return result;

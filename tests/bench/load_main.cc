@@ -34,7 +34,9 @@ int Main(int argc, char** argv) {
       return 0;
     }
     std::ifstream file(request_file, std::ios::binary);
-    if (!file) throw std::runtime_error(request_file + ": cannot be read");
+    if (!file) {
+      throw std::runtime_error(request_file + ": cannot be read");
+    }
     const std::string request{std::istreambuf_iterator<char>(file), {}};
     if (!once.empty()) {
       std::ofstream(once, std::ios::binary) << CallOnce(options.address, request);

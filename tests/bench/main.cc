@@ -27,10 +27,16 @@ Machine ProbeMachine(const RunOptions& options) {
   Machine machine;
   std::ifstream cpuinfo("/proc/cpuinfo");
   for (std::string line; std::getline(cpuinfo, line) && machine.processor.empty();) {
-    if (line.starts_with("model name")) machine.processor = line.substr(line.find(": ") + 2);
+    if (line.starts_with("model name")) {
+      machine.processor = line.substr(line.find(": ") + 2);
+    }
   }
-  if (getloadavg(&machine.load, 1) != 1) machine.load = -1;
-  for (const std::int64_t threads : options.threads) machine.ceilings.push_back(ProbeCeilings(threads, 0.3));
+  if (getloadavg(&machine.load, 1) != 1) {
+    machine.load = -1;
+  }
+  for (const std::int64_t threads : options.threads) {
+    machine.ceilings.push_back(ProbeCeilings(threads, 0.3));
+  }
   return machine;
 }
 
@@ -41,20 +47,26 @@ bool RunAll(const Options& options) {
   PrintHeader();
   std::vector<Row> rows;
   for (const Case& one : Cases()) {
-    if (one.name.find(options.only) == std::string::npos) continue;
+    if (one.name.find(options.only) == std::string::npos) {
+      continue;
+    }
     RunCase(one, options.run, machine.ceilings, [&](Row row) {
       Print(row);
       rows.push_back(std::move(row));
       WriteJson(options.json, machine, rows);
     });
   }
-  if (rows.empty()) throw std::runtime_error("no case is called " + options.only);
+  if (rows.empty()) {
+    throw std::runtime_error("no case is called " + options.only);
+  }
   return std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.correct; });
 }
 
 void RunOneAlone(const Options& options) {
   for (const Case& one : Cases()) {
-    if (one.name != options.alone) continue;
+    if (one.name != options.alone) {
+      continue;
+    }
     const AloneResult result = RunAlone(one, options.how);
     std::printf("{\"case\": \"%s\", \"seconds\": %.9f, \"accuracy\": %.6f, \"peak_bytes\": %lld}\n",
                 one.name.c_str(), result.seconds, result.accuracy, static_cast<long long>(PeakBytes()));

@@ -55,7 +55,9 @@ std::string ModeName(engine::Mode mode) {
 std::int64_t PeakBytes() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6)) * 1024;
+    if (line.starts_with("VmHWM:")) {
+      return std::stoll(line.substr(6)) * 1024;
+    }
   }
   throw std::runtime_error("/proc/self/status has no VmHWM");
 }
@@ -85,10 +87,16 @@ std::int64_t PeakBytesAlone(const Case& one, const AloneOptions& options) {
                               "' --batch " + std::to_string(options.batch) + " --threads " +
                               std::to_string(options.threads) + " --mode " + ModeName(options.mode);
   FILE* out = popen(command.c_str(), "r");
-  if (out == nullptr) return 0;
+  if (out == nullptr) {
+    return 0;
+  }
   std::string text;
-  for (int c = std::fgetc(out); c != EOF; c = std::fgetc(out)) text += static_cast<char>(c);
-  if (pclose(out) != 0) return 0;
+  for (int c = std::fgetc(out); c != EOF; c = std::fgetc(out)) {
+    text += static_cast<char>(c);
+  }
+  if (pclose(out) != 0) {
+    return 0;
+  }
   return nlohmann::json::parse(text).at("peak_bytes").get<std::int64_t>();
 }
 

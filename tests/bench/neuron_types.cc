@@ -26,7 +26,9 @@ engine::NetworkDefinition OneLayer(const engine::NeuronModel& model) {
 
 template <typename T>
 T Must(Result<T> result) {
-  if (!result.ok()) throw std::runtime_error(result.status().message());
+  if (!result.ok()) {
+    throw std::runtime_error(result.status().message());
+  }
   return std::move(result).value();
 }
 
@@ -55,7 +57,9 @@ class Layer {
       samples[static_cast<std::size_t>(i)].index = i;
     }
     auto simulation = Must(resident_->NewSimulation(spec_, samples));
-    if (Status status = simulation->Advance(kSteps); !status.ok()) throw std::runtime_error(status.message());
+    if (Status status = simulation->Advance(kSteps); !status.ok()) {
+      throw std::runtime_error(status.message());
+    }
     return Must(simulation->Read());
   }
 
@@ -70,9 +74,13 @@ void Check(const NeuronType& type, const Layer& layer, NeuronRow& row) {
   const engine::Reading reading = layer.Run();
   const std::vector<double>& outputs = reading.probes.at(0).values;
   row.correct = outputs == Layer(type, engine::CpuPath::kPlain).Run().probes.at(0).values;
-  for (const double output : outputs) row.correct = row.correct && std::isfinite(output);
+  for (const double output : outputs) {
+    row.correct = row.correct && std::isfinite(output);
+  }
   double spikes = 0;
-  for (const std::int64_t count : reading.spikes) spikes += static_cast<double>(count);
+  for (const std::int64_t count : reading.spikes) {
+    spikes += static_cast<double>(count);
+  }
   row.spikes_per_step = spikes / static_cast<double>(kNeurons * kSamples * kSteps);
 }
 
@@ -111,7 +119,9 @@ std::vector<NeuronRow> RunNeuronTypes(int repetitions, double window_s) {
   }
   const std::vector<Times> times = TimeInTurn(bodies, repetitions, window_s);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!rows[i].correct) continue;  // a wrong type prints no time
+    if (!rows[i].correct) {
+      continue;  // a wrong type prints no time
+    }
     rows[i].neuron_steps_per_s = static_cast<double>(kNeurons * kSamples * kSteps) / times[i].median;
     rows[i].to_rectified_linear = times[0].median / times[i].median;
     rows[i].spread = times[i].spread;

@@ -42,7 +42,9 @@ FastTerm MakeTerm(const Shape& shape, std::mt19937& random) {
   term.cells = shape.in_side > 0 ? shape.in_side * shape.in_side * shape.in_channels : rows;
   term.unit = shape.in_side > 0 ? shape.in_channels : std::min<std::int64_t>(rows, 256);
   std::vector<std::int32_t> weights(static_cast<std::size_t>(rows * shape.out_channels));
-  for (std::int32_t& weight : weights) weight = static_cast<std::int32_t>(random() % 4194303) - 2097151;
+  for (std::int32_t& weight : weights) {
+    weight = static_cast<std::int32_t>(random() % 4194303) - 2097151;
+  }
   const std::span<const std::int32_t> all(weights);
   term.events = {all, rows, shape.out_channels, std::min(rows, 320 / term.unit * term.unit), false, false};
   term.digits = {all, rows, shape.out_channels, std::max<std::int64_t>(1, shape.kernel)};
@@ -81,7 +83,9 @@ void Measure(const Shape& shape, double density) {
   const FastTerm term = MakeTerm(shape, random);
   std::vector<std::uint8_t> cells(static_cast<std::size_t>(kSteps * term.cells + kernels::kCountPadding));
   std::bernoulli_distribution spikes(density);
-  for (std::uint8_t& cell : cells) cell = spikes(random) ? 1 : 0;
+  for (std::uint8_t& cell : cells) {
+    cell = spikes(random) ? 1 : 0;
+  }
   WindowSums::Source source{kSteps, 1, nullptr, cells.data(), term.cells};
   WindowSums sums;
   const double digits = Fastest([&] { RunLayer(term, source, sums); });

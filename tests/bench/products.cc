@@ -97,10 +97,14 @@ void BlasLayer::Pool(const float* in, float* out) const {
         for (std::int64_t kx = 0; kx < shape_.kernel_width; ++kx) {
           const float* cell =
               in + ((y * shape_.stride_y + ky) * shape_.in_width + x * shape_.stride_x + kx) * channels;
-          for (std::int64_t c = 0; c < channels; ++c) out[c] += cell[c];
+          for (std::int64_t c = 0; c < channels; ++c) {
+            out[c] += cell[c];
+          }
         }
       }
-      for (std::int64_t c = 0; c < channels; ++c) out[c] *= weight;
+      for (std::int64_t c = 0; c < channels; ++c) {
+        out[c] *= weight;
+      }
     }
   }
 }

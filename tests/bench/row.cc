@@ -21,8 +21,12 @@ nlohmann::json ToJson(const Row& row) {
                       {"gate_samples", row.gate_samples},
                       {"step_loop_agreement", row.step_loop_agreement},
                       {"float_agreement", row.float_agreement}};
-  if (row.accuracy >= 0) json.update({{"accuracy", row.accuracy}, {"float_accuracy", row.float_accuracy}});
-  if (!row.correct) return json;  // no figure of a wrong case
+  if (row.accuracy >= 0) {
+    json.update({{"accuracy", row.accuracy}, {"float_accuracy", row.float_accuracy}});
+  }
+  if (!row.correct) {
+    return json;  // no figure of a wrong case
+  }
   const double rate = row.inferences_per_second();
   json.update({{"inferences_per_second", rate},
                {"seconds_per_batch", row.ours.median},
@@ -90,10 +94,14 @@ void WriteJson(const std::string& path, const Machine& machine, const std::vecto
                                 {"l2_bytes_per_second", c.l2},
                                 {"memory_bytes_per_second", c.dram}});
   }
-  for (const Row& row : rows) json["rows"].push_back(ToJson(row));
+  for (const Row& row : rows) {
+    json["rows"].push_back(ToJson(row));
+  }
   std::ofstream file(path);
   file << json.dump(1) << '\n';
-  if (!file.flush()) throw std::runtime_error(path + ": cannot be written");
+  if (!file.flush()) {
+    throw std::runtime_error(path + ": cannot be written");
+  }
 }
 
 }  // namespace spikeserve::bench

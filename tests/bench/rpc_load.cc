@@ -44,7 +44,9 @@ class Load {
       stubs_.push_back(std::make_unique<grpc::GenericStub>(Connect(options.address, i)));
     }
     for (auto& stub : stubs_) {
-      for (int i = 0; i < options.in_flight; ++i) Start(*stub);
+      for (int i = 0; i < options.in_flight; ++i) {
+        Start(*stub);
+      }
     }
   }
   std::int64_t done() const { return done_; }
@@ -54,7 +56,9 @@ class Load {
     stopping_ = true;
     std::unique_lock lock(mu_);
     idle_.wait(lock, [this] { return running_ == 0; });
-    if (!failure_.empty()) throw std::runtime_error(failure_);
+    if (!failure_.empty()) {
+      throw std::runtime_error(failure_);
+    }
   }
 
  private:
@@ -77,11 +81,17 @@ class Load {
   void Finish(grpc::GenericStub& stub, const grpc::Status& status) {
     if (status.ok()) {
       ++done_;
-      if (!stopping_) Start(stub);
+      if (!stopping_) {
+        Start(stub);
+      }
     }
     const std::lock_guard lock(mu_);
-    if (!status.ok() && failure_.empty()) failure_ = "Simulate: " + status.error_message();
-    if (--running_ == 0) idle_.notify_all();
+    if (!status.ok() && failure_.empty()) {
+      failure_ = "Simulate: " + status.error_message();
+    }
+    if (--running_ == 0) {
+      idle_.notify_all();
+    }
   }
 
   grpc::ByteBuffer request_;
@@ -144,9 +154,13 @@ std::string CallOnce(const std::string& address, const std::string& request) {
   });
   std::unique_lock lock(mu);
   changed.wait(lock, [&] { return done; });
-  if (!status.ok()) throw std::runtime_error("Simulate: " + status.error_message());
+  if (!status.ok()) {
+    throw std::runtime_error("Simulate: " + status.error_message());
+  }
   grpc::Slice slice;
-  if (!response.DumpToSingleSlice(&slice).ok()) throw std::runtime_error("Simulate: no response");
+  if (!response.DumpToSingleSlice(&slice).ok()) {
+    throw std::runtime_error("Simulate: no response");
+  }
   return {reinterpret_cast<const char*>(slice.begin()), slice.size()};
 }
 
@@ -158,7 +172,9 @@ void ServeEcho(std::int64_t response_bytes) {
   builder.SetMaxReceiveMessageSize(-1);
   builder.RegisterService(&service);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr) throw std::runtime_error("cannot listen on 127.0.0.1");
+  if (server == nullptr) {
+    throw std::runtime_error("cannot listen on 127.0.0.1");
+  }
   std::cout << "listening on 127.0.0.1:" << port << std::endl;
   std::cin.ignore(std::numeric_limits<std::streamsize>::max());
   server->Shutdown();

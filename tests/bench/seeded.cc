@@ -96,7 +96,9 @@ class Builder {
 
 engine::Network Checked(engine::NetworkDefinition definition) {
   auto network = engine::Network::Create(std::move(definition), {});
-  if (!network.ok()) throw std::runtime_error(network.status().message());
+  if (!network.ok()) {
+    throw std::runtime_error(network.status().message());
+  }
   return std::move(network).value();
 }
 
@@ -108,11 +110,17 @@ std::vector<double> Factors(const engine::Network& network, double rate) {
     std::vector<float> next(Index(kCalibrationSamples * layer.out_size()));
     BlasLayer(layer, layer.weight).Run(values, kCalibrationSamples, next);
     values = std::move(next);
-    if (!layer.spiking) continue;
+    if (!layer.spiking) {
+      continue;
+    }
     double sum = 0;
-    for (float& value : values) sum += value = std::max(value, 0.0F);
+    for (float& value : values) {
+      sum += value = std::max(value, 0.0F);
+    }
     factors.push_back(rate * static_cast<double>(values.size()) / sum);
-    for (float& value : values) value *= static_cast<float>(factors.back());
+    for (float& value : values) {
+      value *= static_cast<float>(factors.back());
+    }
   }
   return factors;
 }
@@ -141,7 +149,9 @@ std::shared_ptr<const engine::Network> SeededDense(const std::vector<std::int64_
   Builder builder({sizes.front()});
   for (std::size_t i = 1; i < sizes.size(); ++i) {
     builder.Dense(sizes[i - 1], sizes[i]);
-    if (i + 1 < sizes.size()) builder.Neurons();
+    if (i + 1 < sizes.size()) {
+      builder.Neurons();
+    }
   }
   return Calibrated(builder.Finish(), rate);
 }

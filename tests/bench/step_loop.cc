@@ -16,9 +16,13 @@ using engine::Index;
 
 float Decay(const engine::Synapse& synapse, double dt) {
   // Below 0.03 dt Nengo takes a lowpass for a pure delay.
-  if (!synapse) return 0.0F;
+  if (!synapse) {
+    return 0.0F;
+  }
   const auto* lowpass = std::get_if<engine::Lowpass>(&*synapse);
-  if (lowpass == nullptr) throw std::invalid_argument("the step loop knows no synapse but Lowpass");
+  if (lowpass == nullptr) {
+    throw std::invalid_argument("the step loop knows no synapse but Lowpass");
+  }
   return lowpass->tau > 0.03 * dt ? static_cast<float>(std::exp(-dt / lowpass->tau)) : 0.0F;
 }
 
@@ -92,16 +96,22 @@ class StepLoop::Slice {
       for (std::size_t layer = 0; layer < chain_.layers.size(); ++layer) {
         // Made once, or made with the product behind it when its spikes came.
         const bool known = (hoist_ && layer == 0 && step > 0) || (IsPool(layer) && IsBehindFilter(layer));
-        if (!chain_.layers[layer].delayed && !known) Product(layer);
+        if (!chain_.layers[layer].delayed && !known) {
+          Product(layer);
+        }
         Step(layer);
       }
       // A filtered layer takes these spikes one step later.
       for (std::size_t layer = 0; layer < chain_.layers.size(); ++layer) {
         const std::size_t next = NextProduct(layer);
-        if (next < chain_.layers.size() && chain_.layers[next].delayed) ProductOfDelayed(layer, next);
+        if (next < chain_.layers.size() && chain_.layers[next].delayed) {
+          ProductOfDelayed(layer, next);
+        }
       }
     }
-    for (std::size_t i = 0; i < mean_.size(); ++i) out[i] = mean_[i] / static_cast<float>(steps_);
+    for (std::size_t i = 0; i < mean_.size(); ++i) {
+      out[i] = mean_[i] / static_cast<float>(steps_);
+    }
   }
 
  private:
@@ -120,27 +130,39 @@ class StepLoop::Slice {
 
   bool IsPool(std::size_t layer) const { return chain_.layers[layer].shape.kind == ChainLayer::Kind::kPool; }
   bool IsBehindFilter(std::size_t pool) const {
-    while (IsPool(pool)) ++pool;
+    while (IsPool(pool)) {
+      ++pool;
+    }
     return chain_.layers[pool].delayed;
   }
   // The product that reads what a spiking layer emits.
   std::size_t NextProduct(std::size_t layer) const {
-    if (IsPool(layer)) return chain_.layers.size();
+    if (IsPool(layer)) {
+      return chain_.layers.size();
+    }
     std::size_t next = layer + 1;
-    while (next < chain_.layers.size() && IsPool(next)) ++next;
+    while (next < chain_.layers.size() && IsPool(next)) {
+      ++next;
+    }
     return next;
   }
   std::span<const float> Source(std::size_t layer) const {
-    if (layer == 0) return inputs_;
+    if (layer == 0) {
+      return inputs_;
+    }
     return chain_.layers[layer - 1].shape.spiking ? counts_[layer - 1] : currents_[layer - 1];
   }
   void Product(std::size_t layer) { products_[layer].Run(Source(layer), samples_, currents_[layer]); }
   void ProductOfDelayed(std::size_t layer, std::size_t next) {
-    for (std::size_t at = layer + 1; at <= next; ++at) Product(at);
+    for (std::size_t at = layer + 1; at <= next; ++at) {
+      Product(at);
+    }
   }
 
   void Step(std::size_t layer) {
-    if (IsPool(layer)) return;
+    if (IsPool(layer)) {
+      return;
+    }
     const FoldedChain::Layer& folded = chain_.layers[layer];
     std::span<float> current = currents_[layer];
     if (folded.delayed) {

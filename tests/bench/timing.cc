@@ -13,14 +13,18 @@ constexpr auto kPause = std::chrono::milliseconds(30);
 
 double Seconds(const std::function<void()>& body, int calls) {
   const auto start = Clock::now();
-  for (int i = 0; i < calls; ++i) body();
+  for (int i = 0; i < calls; ++i) {
+    body();
+  }
   return std::chrono::duration<double>(Clock::now() - start).count() / calls;
 }
 
 }  // namespace
 
 Times Summarise(std::vector<double> seconds) {
-  if (seconds.empty()) return {};
+  if (seconds.empty()) {
+    return {};
+  }
   std::sort(seconds.begin(), seconds.end());
   const double median = seconds[seconds.size() / 2];
   return {median, median > 0 ? (seconds.back() - seconds.front()) / median : 0};
@@ -42,7 +46,9 @@ std::vector<Times> TimeInTurn(const std::vector<std::function<void()>>& bodies, 
     }
   }
   std::vector<Times> times;
-  for (auto& of_body : seconds) times.push_back(Summarise(std::move(of_body)));
+  for (auto& of_body : seconds) {
+    times.push_back(Summarise(std::move(of_body)));
+  }
   return times;
 }
 

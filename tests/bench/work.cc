@@ -10,7 +10,9 @@ namespace {
 // Neurons of the last spiking layer: their spikes go into the readout as counts and are never stored.
 std::int64_t LastNeurons(const Chain& chain) {
   for (auto layer = chain.layers.rbegin(); layer != chain.layers.rend(); ++layer) {
-    if (layer->spiking) return layer->out_size();
+    if (layer->spiking) {
+      return layer->out_size();
+    }
   }
   return 0;
 }

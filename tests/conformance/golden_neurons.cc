@@ -40,9 +40,15 @@ class Reader {
 };
 
 std::optional<engine::RateModel> TakeRate(Reader& r) {
-  if (r.type() == "RectifiedLinear") return engine::RectifiedLinear{r.Take("amplitude", 1)};
-  if (r.type() == "Sigmoid") return engine::Sigmoid{r.Take("tau_ref", 0.0025)};
-  if (r.type() == "Tanh") return engine::Tanh{r.Take("tau_ref", 0.0025)};
+  if (r.type() == "RectifiedLinear") {
+    return engine::RectifiedLinear{r.Take("amplitude", 1)};
+  }
+  if (r.type() == "Sigmoid") {
+    return engine::Sigmoid{r.Take("tau_ref", 0.0025)};
+  }
+  if (r.type() == "Tanh") {
+    return engine::Tanh{r.Take("tau_ref", 0.0025)};
+  }
   if (r.type() == "LIFRate") {
     return engine::LifRate{r.Take("tau_rc", 0.02), r.Take("tau_ref", 0.002), r.Take("amplitude", 1)};
   }
@@ -53,7 +59,9 @@ engine::NeuronModel TakeModel(Reader& r) {
   if (const auto rate = TakeRate(r)) {
     return std::visit([](const auto& kind) { return engine::NeuronModel{kind}; }, *rate);
   }
-  if (r.type() == "SpikingRectifiedLinear") return engine::SpikingRectifiedLinear{r.Take("amplitude", 1)};
+  if (r.type() == "SpikingRectifiedLinear") {
+    return engine::SpikingRectifiedLinear{r.Take("amplitude", 1)};
+  }
   if (r.type() == "LIF") {
     return engine::Lif{r.Take("tau_rc", 0.02), r.Take("tau_ref", 0.002), r.Take("min_voltage", 0),
                        r.Take("amplitude", 1)};
@@ -111,9 +119,15 @@ engine::Synapse GoldenSynapse(const json& synapse) {
   if (synapse.is_null()) {
     return std::nullopt;
   }
-  if (synapse.contains("lowpass")) return engine::Lowpass{synapse.at("lowpass")};
-  if (synapse.contains("alpha")) return engine::Alpha{synapse.at("alpha")};
-  if (synapse.contains("triangle")) return engine::Triangle{synapse.at("triangle")};
+  if (synapse.contains("lowpass")) {
+    return engine::Lowpass{synapse.at("lowpass")};
+  }
+  if (synapse.contains("alpha")) {
+    return engine::Alpha{synapse.at("alpha")};
+  }
+  if (synapse.contains("triangle")) {
+    return engine::Triangle{synapse.at("triangle")};
+  }
   if (synapse.contains("linear")) {
     const json& linear = synapse.at("linear");
     return engine::LinearFilter{linear.at("num"), linear.at("den"), !linear.value("analog", true)};

@@ -1,4 +1,4 @@
-"""Fails on a C++ file that clang-format 14 would change. Exits 77 (skipped) without that very version.
+"""Fails on a C++ file that clang-format 16 would change. Exits 77 (skipped) without that very version.
 
 Versions lay the same file out differently, so another one would only raise false alarms.
 """
@@ -12,12 +12,12 @@ import sys
 import sources
 
 SKIPPED = 77
-VERSION = "14."
+VERSION = "16."
 
 
 def find_tool() -> str | None:
     """clang-format of the right version, None if there is none."""
-    for name in ("clang-format-14", "clang-format"):
+    for name in ("clang-format-16", "clang-format"):
         tool = shutil.which(name)
         if tool is None:
             continue
@@ -30,7 +30,7 @@ def find_tool() -> str | None:
 def main() -> int:
     tool = find_tool()
     if tool is None:
-        print("format: skipped, clang-format 14 is not installed")
+        print("format: skipped, clang-format 16 is not installed")
         return SKIPPED
     names = sources.files(endings=(".h", ".cc", ".cu", ".cuh"))
     result = subprocess.run([tool, "--dry-run", "--Werror", *names], cwd=sources.ROOT, check=False)

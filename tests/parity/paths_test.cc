@@ -62,7 +62,9 @@ class Paths : public ::testing::TestWithParam<int> {
       for (const std::string& target : kernels::CpuTargets()) {
         kernels::ForceCpuTarget(target);
         for (const CpuPath path : {CpuPath::kAuto, CpuPath::kEvents, CpuPath::kChanges, CpuPath::kDigits}) {
-          if (path != CpuPath::kAuto && seed % kForcedEvery != 0) continue;
+          if (path != CpuPath::kAuto && seed % kForcedEvery != 0) {
+            continue;
+          }
           const Reading fast = Simulate(Load(network.definition, mode, 2, path), network.spec, samples);
           for (std::size_t i = 0; i < samples.size(); ++i) {
             EXPECT_TRUE(ReadingBytes(fast, i) == ReadingBytes(plain, i))

@@ -31,7 +31,9 @@ std::int64_t ElementsOf(const engine::NetworkDefinition& definition, std::size_t
   std::size_t seen = 0;
   for (const engine::OperationDefinition& operation : definition.operations) {
     const auto* in = std::get_if<engine::InputOperation>(&operation.kind);
-    if (in != nullptr && seen++ == input) return engine::ElementCount(in->shape);
+    if (in != nullptr && seen++ == input) {
+      return engine::ElementCount(in->shape);
+    }
   }
   return 0;
 }
@@ -54,7 +56,9 @@ std::vector<SampleInputs> Piece(const RandomNetwork& network, const std::vector<
 // The same values in a wider type, where there is one that gives the same numbers.
 void Widen(RandomNetwork& network, std::vector<Sample>& samples) {
   for (std::size_t i = 0; i < network.spec.inputs.size(); ++i) {
-    if (network.spec.inputs[i].type != engine::DataType::kFloat32) continue;
+    if (network.spec.inputs[i].type != engine::DataType::kFloat32) {
+      continue;
+    }
     network.spec.inputs[i].type = engine::DataType::kFloat64;
     for (Sample& sample : samples) {
       std::vector<float> values(sample.inputs[i].size() / sizeof(float));
@@ -110,7 +114,9 @@ void ExpectPiecesEqualTheWhole(RandomNetwork network, std::uint64_t seed, Mode m
       }
     }
     for (std::size_t s = 0; s < samples.size(); ++s) {
-      if (!whole.sample_status[s].ok()) continue;  // a trajectory is not filled then
+      if (!whole.sample_status[s].ok()) {
+        continue;  // a trajectory is not filled then
+      }
       EXPECT_TRUE(ReadingBytes(reading, s) == ReadingBytes(whole, s)) << "sample " << s;
     }
   }
@@ -133,7 +139,9 @@ TEST_P(Sessions, ConvolutionalInPiecesEqualTheRunInOne) {
 // A sample that is reset runs as if it were new; its neighbours do not notice.
 TEST_P(Sessions, ResetSampleStartsAnewAndAlone) {
   RandomNetwork network = MakeRandomNetwork(Seed());
-  for (engine::InputFormat& format : network.spec.inputs) format.per_step = false;
+  for (engine::InputFormat& format : network.spec.inputs) {
+    format.per_step = false;
+  }
   network.spec.trajectories = false;
   const std::vector<Sample> samples = RandomSamples(network, 3, Seed());
   const Loaded loaded = Load(network.definition, Mode::kExact, 2);

@@ -63,7 +63,9 @@ class AuthTest : public ServerTest {
     config_.admin_token_file = folder_.path() / "admin";
   }
   static void SetToken(grpc::ClientContext& call, const std::string& token) {
-    if (!token.empty()) call.AddMetadata("authorization", "Bearer " + token);
+    if (!token.empty()) {
+      call.AddMetadata("authorization", "Bearer " + token);
+    }
   }
   grpc::StatusCode ListAs(const std::string& token) {
     grpc::ClientContext call;

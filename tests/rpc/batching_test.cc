@@ -183,7 +183,9 @@ TEST_F(BatchingTest, DrainCancelsWhatTakesLongerThanItsPatience) {
   std::atomic<bool> drained = false;
   script_->on_advance = [&](std::int64_t done) {
     running.Pass();
-    while (done > 0 && !drained) std::this_thread::yield();
+    while (done > 0 && !drained) {
+      std::this_thread::yield();
+    }
     return Status();
   };
   auto answer = Send(request);

@@ -96,7 +96,9 @@ TEST(Wire, TheParsedSizeIsAnUpperBoundOfWhatIsAllocated) {
     tensors.add_tensors();
     notes.mutable_provenance()->add_notes("");
     labels.mutable_defaults()->add_class_labels("seventeen letters");
-    if (i == 0) shape.add_tensors();
+    if (i == 0) {
+      shape.add_tensors();
+    }
     shape.mutable_tensors(0)->add_shape(1);
   }
   v1::NetworkDefinition unknown_texts, unknown_numbers;
@@ -172,7 +174,9 @@ TEST(Classify, SoftmaxStaysFiniteForLargeOutputs) {
 
 TEST(ToGrpc, CutsAtALineWhatTrailersCannotHold) {
   std::string message;
-  for (int i = 0; i < 1000; ++i) message += "line " + std::to_string(i) + "\n";
+  for (int i = 0; i < 1000; ++i) {
+    message += "line " + std::to_string(i) + "\n";
+  }
   const std::string cut = rpc::ToGrpc(InvalidArgument(message)).error_message();
   EXPECT_LT(cut.size(), 6000U);
   EXPECT_THAT(cut, ::testing::EndsWith("\n- and more, too long to be sent"));

@@ -30,8 +30,9 @@ TEST(HealthReporter, TellsABoundedNumberOfNames) {
   HealthReporter reporter;
   FakeHealthService service;
   reporter.Attach(service);
-  for (std::size_t i = 0; i < 2 * HealthReporter::kMaxNames; ++i)
+  for (std::size_t i = 0; i < 2 * HealthReporter::kMaxNames; ++i) {
     reporter.SetNetwork("n" + std::to_string(i), true);
+  }
   EXPECT_EQ(service.told.size(), HealthReporter::kMaxNames);
   reporter.SetNetwork("n0", false);  // who is known stays up to date
   reporter.SetServer(true);

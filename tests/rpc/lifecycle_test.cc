@@ -37,8 +37,9 @@ class LifecycleTest : public ServerTest {
     v1::ListNetworksResponse response;
     EXPECT_TRUE(networks_->ListNetworks(&call, {}, &response).ok());
     std::vector<std::string> names;
-    for (const v1::NetworkInfo& info : response.networks())
+    for (const v1::NetworkInfo& info : response.networks()) {
       names.push_back(info.name() + ":" + std::to_string(info.version()));
+    }
     return names;
   }
   // HealthCheckResponse of a service: \x08\x01 is SERVING, \x08\x02 NOT_SERVING.
@@ -51,7 +52,9 @@ class LifecycleTest : public ServerTest {
 
 TEST_F(LifecycleTest, ListsGetsAndUnloads) {
   Start();
-  for (const char* name : {"b", "a", "a"}) ASSERT_TRUE(Load(name).ok());
+  for (const char* name : {"b", "a", "a"}) {
+    ASSERT_TRUE(Load(name).ok());
+  }
   EXPECT_THAT(List(), ::testing::ElementsAre("a:1", "a:2", "b:1"));
   v1::GetNetworkResponse response;
   ASSERT_TRUE(Get("a", 0, &response).ok());
@@ -106,7 +109,9 @@ TEST_F(LifecycleTest, HealthCoversTheServerAndEachNetwork) {
 TEST_F(LifecycleTest, OnlySimulationsAndChunksMayBeLarge) {
   Start();
   std::string flood;
-  for (int i = 0; i < 10'000; ++i) flood += std::string("\x7a\0", 2);
+  for (int i = 0; i < 10'000; ++i) {
+    flood += std::string("\x7a\0", 2);
+  }
   for (const char* method : {"GetNetwork", "ListNetworks", "UnloadNetwork"}) {
     EXPECT_EQ(RawCall(channel_, std::string("/spikeserve.v1.NetworkService/") + method, flood), "error 8")
         << method;
@@ -205,7 +210,9 @@ TEST_F(LifecycleTest, ManyClientsLoadUnloadAndSimulateAtOnce) {
       }
     });
     clients.emplace_back([this] {
-      for (int i = 0; i < 4 * kRounds; ++i) EXPECT_TRUE(Simulate(Request("stable", {1})).ok());
+      for (int i = 0; i < 4 * kRounds; ++i) {
+        EXPECT_TRUE(Simulate(Request("stable", {1})).ok());
+      }
     });
     clients.emplace_back([this] {
       for (int i = 0; i < 2 * kRounds; ++i) {

@@ -56,7 +56,9 @@ class ListenerWatchTest : public ::testing::Test {
  protected:
   std::string Log() {
     std::string text;
-    for (const std::string& line : lines_->last_formatted()) text += line;
+    for (const std::string& line : lines_->last_formatted()) {
+      text += line;
+    }
     return text;
   }
 

@@ -167,7 +167,9 @@ TEST_F(LoadNetworkTest, RefusesManySmallMessagesBeforeTheyGrow) {
   config_.limits.max_structure_bytes = 10'000;
   Start();
   std::string empty_operations;
-  for (int i = 0; i < 6000; ++i) empty_operations += std::string("\x12\0", 2);
+  for (int i = 0; i < 6000; ++i) {
+    empty_operations += std::string("\x12\0", 2);
+  }
   ExpectRefused(Upload(Header("net", empty_operations), empty_operations, nullptr, 10'000),
                 grpc::StatusCode::RESOURCE_EXHAUSTED,
                 "12000 bytes besides tensor data, allowed 10000 (--max-structure-kb)");
@@ -260,8 +262,9 @@ TEST_F(LoadNetworkTest, AllViolationsComeInOneAnswer) {
 TEST_F(LoadNetworkTest, AnAnswerTooLongForTrailersStillArrives) {
   Start();
   v1::NetworkDefinition definition = EncodeNetwork(SmallMlp());
-  for (int i = 0; i < 60; ++i)
+  for (int i = 0; i < 60; ++i) {
     definition.add_connections()->set_source("nobody-" + std::to_string(i) + std::string(100, 'x'));
+  }
   const std::string bytes = definition.SerializeAsString();
   const grpc::Status status = Upload(Header("net", bytes), bytes);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
@@ -336,8 +339,9 @@ TEST_F(LoadNetworkTest, AnUploadThatSendsNextToNothingIsCancelled) {
   ASSERT_TRUE(writer->Write(message));
   message.set_chunk("x");
   const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (writer->Write(message) && std::chrono::steady_clock::now() < give_up)
+  while (writer->Write(message) && std::chrono::steady_clock::now() < give_up) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
   const grpc::Status status = writer->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   EXPECT_THAT(status.error_message(), HasSubstr("bytes, wanted 65536 a second after the first 3 s"));

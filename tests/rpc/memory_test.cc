@@ -43,13 +43,17 @@ TEST_F(MemoryTest, RequestsPayForWhatSmallFieldsGrowTo) {
   const auto flood = [](int fields, std::uint32_t number) {
     return [fields, number](v1::SimulateRequest& r) {
       auto* unknown = r.GetReflection()->MutableUnknownFields(&r);
-      for (int i = 0; i < fields; ++i) unknown->AddLengthDelimited(static_cast<int>(number), "");
+      for (int i = 0; i < fields; ++i) {
+        unknown->AddLengthDelimited(static_cast<int>(number), "");
+      }
     };
   };
   ExpectRequestRefused(flood(1000, 15), "the request: needs");
   ExpectRequestRefused(
       [](auto& r) {
-        for (int i = 0; i < 300; ++i) r.add_inputs();
+        for (int i = 0; i < 300; ++i) {
+          r.add_inputs();
+        }
       },
       "the request: needs");
   EXPECT_TRUE(Idle(script_->network_bytes));
@@ -68,10 +72,14 @@ TEST_F(MemoryTest, FieldsThatNobodyKnowsAreNotKept) {
   const std::int64_t plain = used;
   ASSERT_TRUE(Idle(script_->network_bytes));  // the answer is read before its bytes are given back
   auto* unknown = request.GetReflection()->MutableUnknownFields(&request);
-  for (int i = 0; i < 4000; ++i) unknown->AddLengthDelimited(100, "");
+  for (int i = 0; i < 4000; ++i) {
+    unknown->AddLengthDelimited(100, "");
+  }
   ASSERT_TRUE(Simulate(request).ok());
   EXPECT_LE(used, plain + 4000 * 3);  // their bytes as received
-  for (int i = 0; i < 4000; ++i) unknown->AddLengthDelimited(100, "");
+  for (int i = 0; i < 4000; ++i) {
+    unknown->AddLengthDelimited(100, "");
+  }
   const grpc::Status status = Simulate(request);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(status.error_message(),
@@ -81,7 +89,9 @@ TEST_F(MemoryTest, FieldsThatNobodyKnowsAreNotKept) {
 TEST_F(MemoryTest, SessionsAreCheckedBeforeTheyAreReadToo) {
   Start();
   std::string unknown;
-  for (int i = 0; i < 10'000; ++i) unknown += std::string("\x7a\0", 2);
+  for (int i = 0; i < 10'000; ++i) {
+    unknown += std::string("\x7a\0", 2);
+  }
   EXPECT_EQ(RawStream(channel_, "/spikeserve.v1.SimulationService/Session", unknown), "error 8");
 }
 
@@ -89,7 +99,9 @@ TEST_F(MemoryTest, CountsListsBeforeTheyAreParsed) {
   Start();
   const auto refuse = [this](const std::string& field, const std::string& text) {
     std::string lists;
-    for (int i = 0; i < 9000; ++i) lists += field;
+    for (int i = 0; i < 9000; ++i) {
+      lists += field;
+    }
     ExpectUploadRefused(lists, text);
   };
   refuse(std::string("\x12\0", 2), "operations: got 9000, allowed 1024 (--max-operations)");
@@ -102,7 +114,9 @@ TEST_F(MemoryTest, UploadsPayForWhatSmallFieldsGrowTo) {
   config_.memory_budget_bytes = 1'000'000;
   Start();
   std::string unknown;
-  for (int i = 0; i < 5000; ++i) unknown += std::string("\x7a\0", 2);
+  for (int i = 0; i < 5000; ++i) {
+    unknown += std::string("\x7a\0", 2);
+  }
   ExpectUploadRefused(unknown, "the definition: needs 14");
 }
 
@@ -117,12 +131,16 @@ TEST_F(MemoryTest, BoundsTheTextsOfANetwork) {
   };
   refuse(
       [](auto& n) {
-        for (int i = 0; i < 1025; ++i) n.mutable_provenance()->add_notes("");
+        for (int i = 0; i < 1025; ++i) {
+          n.mutable_provenance()->add_notes("");
+        }
       },
       "provenance.notes: got 1025, allowed 1024");
   refuse(
       [](auto& n) {
-        for (int i = 0; i < 65'537; ++i) n.mutable_defaults()->add_class_labels("");
+        for (int i = 0; i < 65'537; ++i) {
+          n.mutable_defaults()->add_class_labels("");
+        }
       },
       "defaults.class_labels: got 65537, allowed 65536");
   refuse([](auto& n) { n.mutable_provenance()->set_source_format(std::string(1'100'000, 'x')); },
@@ -134,7 +152,9 @@ TEST_F(MemoryTest, TheTextsOfANetworkAndTheirListingArePaidFor) {
   config_.memory_budget_bytes = 2'200'000;
   Start();
   v1::NetworkDefinition definition = EncodeNetwork(SmallMlp());
-  for (int i = 0; i < kNotes; ++i) definition.mutable_provenance()->add_notes(std::string(500, 'x'));
+  for (int i = 0; i < kNotes; ++i) {
+    definition.mutable_provenance()->add_notes(std::string(500, 'x'));
+  }
   const std::string bytes = definition.SerializeAsString();
   const grpc::Status status = Upload(Header("net", bytes), bytes, nullptr, 1 << 20);
   ASSERT_TRUE(status.ok()) << status.error_message();

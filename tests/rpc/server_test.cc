@@ -25,7 +25,9 @@ void ServerTest::Start() {
   lines_ = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(1000);
   log_.emplace(rpc::LogFormat::kJson, lines_);
   auto server = app::Application::Start(config_, MakeDevice(), *log_);
-  if (!server.ok()) throw std::runtime_error(server.status().message());
+  if (!server.ok()) {
+    throw std::runtime_error(server.status().message());
+  }
   server_ = std::move(server).value();
   channel_ = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
   networks_ = v1::NetworkService::NewStub(channel_);
@@ -86,7 +88,9 @@ v1::SimulateRequest ServerTest::Request(const std::string& network, const std::v
   input.add_shape(static_cast<std::int64_t>(first_values.size()));
   input.add_shape(2);
   std::vector<float> values;
-  for (const float value : first_values) values.insert(values.end(), {value, 0.0F});
+  for (const float value : first_values) {
+    values.insert(values.end(), {value, 0.0F});
+  }
   input.set_data(values.data(), values.size() * sizeof(float));
   return request;
 }
@@ -102,7 +106,9 @@ grpc::Status ServerTest::Simulate(const v1::SimulateRequest& request, v1::Simula
     return server_->budget().used_bytes() == bytes && server_->batcher().queued_samples() == 0 &&
            script_->simulations == 0;
   });
-  if (idle) return ::testing::AssertionSuccess();
+  if (idle) {
+    return ::testing::AssertionSuccess();
+  }
   return ::testing::AssertionFailure()
          << "used " << server_->budget().used_bytes() << " bytes, wanted " << bytes << "; queued "
          << server_->batcher().queued_samples() << "; simulations " << script_->simulations;
@@ -110,7 +116,9 @@ grpc::Status ServerTest::Simulate(const v1::SimulateRequest& request, v1::Simula
 
 std::string ServerTest::Log() const {
   std::string text;
-  for (const std::string& line : lines_->last_formatted()) text += line;
+  for (const std::string& line : lines_->last_formatted()) {
+    text += line;
+  }
   return text;
 }
 

@@ -87,7 +87,9 @@ TEST_F(SessionTest, PiecesEqualTheWhole) {
   ASSERT_TRUE(talk.Open(3)) << talk.Finish().error_message();
   EXPECT_EQ(talk.answer.opened().settings().network(), "net");
   EXPECT_EQ(talk.answer.opened().settings().dt(), 0.001);
-  for (const std::int64_t steps : {1, 7, 250, 42}) ASSERT_TRUE(talk.Advance(steps, request.inputs(0)));
+  for (const std::int64_t steps : {1, 7, 250, 42}) {
+    ASSERT_TRUE(talk.Advance(steps, request.inputs(0)));
+  }
   const v1::SessionProgress& progress = talk.answer.progress();
   EXPECT_EQ(progress.steps_done(), 300);
   EXPECT_THAT(progress.sample_steps(), ElementsAre(300, 300, 300));

@@ -119,7 +119,9 @@ TEST_F(SimulateOptionsTest, RefusesEncodingsThatDoNotFit) {
       [](auto& r) {
         v1::Array& input = *r.mutable_inputs(0);
         input.clear_shape();
-        for (const std::int64_t dimension : {1, 10, 2}) input.add_shape(dimension);
+        for (const std::int64_t dimension : {1, 10, 2}) {
+          input.add_shape(dimension);
+        }
         input.set_data(std::string(10 * 2 * sizeof(float), '\0'));
         r.add_encodings()->mutable_poisson();
       },

@@ -173,7 +173,9 @@ TEST_F(SimulateTest, TakesBytesAndValuesPerStep) {
   request.set_steps(6);
   v1::Array& per_step = *request.mutable_inputs(0);
   per_step.clear_shape();
-  for (const std::int64_t dimension : {1, 6, 2}) per_step.add_shape(dimension);
+  for (const std::int64_t dimension : {1, 6, 2}) {
+    per_step.add_shape(dimension);
+  }
   per_step.set_data(std::string(6 * 2 * sizeof(float), '\0'));
   EXPECT_TRUE(Simulate(request).ok());
 }
@@ -279,12 +281,16 @@ TEST_F(SimulateTest, RefusesProbesAndAnswersThatItCannotGive) {
                 "probes[0]: got \"other\", allowed: \"spikes\", \"output\", \"filtered\"");
   ExpectRefused(
       [](auto& r) {
-        for (int i = 0; i < 2; ++i) r.add_probes("output");
+        for (int i = 0; i < 2; ++i) {
+          r.add_probes("output");
+        }
       },
       "probes[1]: \"output\" is named twice");
   ExpectRefused(
       [](auto& r) {
-        for (int i = 0; i < 4; ++i) r.add_probes("output");
+        for (int i = 0; i < 4; ++i) {
+          r.add_probes("output");
+        }
       },
       "probes: got 4 names, the network has 3");
   ExpectRefused([](auto& r) { r.set_top_k(4); }, "top_k: got 4, allowed 0..3");
@@ -333,7 +339,9 @@ TEST_F(SimulateTest, RefusesMessagesAboveTheLimits) {
                 grpc::StatusCode::RESOURCE_EXHAUSTED);
   ExpectRefused(
       [](auto& r) {
-        for (int i = 0; i < 600; ++i) r.add_inputs();
+        for (int i = 0; i < 600; ++i) {
+          r.add_inputs();
+        }
       },
       "bytes besides tensor data, allowed 1000", grpc::StatusCode::RESOURCE_EXHAUSTED);
 }

@@ -50,7 +50,9 @@ TEST_F(StreamTest, SendsProgressAndThenTheResult) {
   Start();
   ASSERT_TRUE(Load("net").ok());
   script_->on_advance = [&](std::int64_t done) {
-    while (read < done / 5) std::this_thread::yield();
+    while (read < done / 5) {
+      std::this_thread::yield();
+    }
     return Status();
   };
   v1::SimulateStreamRequest request = StreamRequest(20, 5);
@@ -84,8 +86,9 @@ TEST_F(StreamTest, ASlowReaderMissesProgressButNotTheResult) {
   ASSERT_TRUE(Eventually([&] { return script_->steps >= kSteps; }));  // without a single read
   v1::SimulateStreamResponse response;
   std::vector<std::int64_t> steps;
-  while (reader->Read(&response) && response.has_progress())
+  while (reader->Read(&response) && response.has_progress()) {
     steps.push_back(response.progress().steps_done());
+  }
   EXPECT_LT(steps.size(), static_cast<std::size_t>(kSteps) - 1);
   EXPECT_TRUE(std::is_sorted(steps.begin(), steps.end()));
   ASSERT_TRUE(response.has_result());
@@ -129,7 +132,9 @@ TEST_F(StreamTest, AClientThatDoesNotReadIsCutOff) {
   }));
   EXPECT_THAT(Log(), HasSubstr("did not read its answer within 0 s (--write-idle-seconds)"));
   v1::SimulateStreamResponse response;
-  while (reader->Read(&response)) EXPECT_FALSE(response.has_result());
+  while (reader->Read(&response)) {
+    EXPECT_FALSE(response.has_result());
+  }
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   EXPECT_TRUE(Idle(resident));
 }
@@ -139,9 +144,13 @@ TEST_F(StreamTest, AClientKilledMidStreamLeavesNothing) {
   ASSERT_TRUE(Load("net").ok());
   std::atomic<bool> gone = false;
   script_->on_advance = [&](std::int64_t done) {
-    while (done >= 50 && !gone) std::this_thread::yield();
+    while (done >= 50 && !gone) {
+      std::this_thread::yield();
+    }
     // A slow device, so that the news from the client overtakes it.
-    if (gone) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (gone) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     return Status();
   };
   {
@@ -168,7 +177,9 @@ TEST_F(StreamTest, AFailureMidRunIsTheStatus) {
   grpc::ClientContext call;
   const auto reader = simulations_->SimulateStream(&call, StreamRequest(100, 10));
   v1::SimulateStreamResponse response;
-  while (reader->Read(&response)) EXPECT_TRUE(response.has_progress());
+  while (reader->Read(&response)) {
+    EXPECT_TRUE(response.has_progress());
+  }
   const grpc::Status status = reader->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INTERNAL);
   EXPECT_EQ(status.error_message(), "device lost");

@@ -22,8 +22,12 @@ struct OperationEncoder {
   void operator()(const engine::InputOperation& in) const {
     auto& message = *out.mutable_input();
     Fill(in.shape, message.mutable_shape());
-    if (in.uint8_scale) message.set_uint8_scale(*in.uint8_scale);
-    if (in.uint8_offset) message.set_uint8_offset(*in.uint8_offset);
+    if (in.uint8_scale) {
+      message.set_uint8_scale(*in.uint8_scale);
+    }
+    if (in.uint8_offset) {
+      message.set_uint8_offset(*in.uint8_offset);
+    }
   }
   void operator()(const engine::AffineOperation& in) const {
     out.mutable_affine()->set_weight(in.weight);
@@ -41,7 +45,9 @@ struct OperationEncoder {
   }
   void operator()(const engine::PoolOperation& in) const {
     auto& message = *out.mutable_pool();
-    if (in.kind == engine::PoolKind::kAverage) message.set_kind(v1::POOL_KIND_AVERAGE);
+    if (in.kind == engine::PoolKind::kAverage) {
+      message.set_kind(v1::POOL_KIND_AVERAGE);
+    }
     Fill(in.window, message.mutable_window());
     Fill(in.stride, message.mutable_stride());
     Fill(in.pad_before, message.mutable_pad_before());
@@ -70,7 +76,9 @@ struct OperationEncoder {
   void operator()(const engine::NeuronOperation& in) const;
   void operator()(const engine::ActivationOperation& in) const {
     auto& message = *out.mutable_activation();
-    if (std::holds_alternative<engine::Softmax>(in.kind)) message.mutable_softmax();
+    if (std::holds_alternative<engine::Softmax>(in.kind)) {
+      message.mutable_softmax();
+    }
     if (const auto* leaky = std::get_if<engine::LeakyRelu>(&in.kind)) {
       message.mutable_leaky_relu()->set_negative_slope(leaky->negative_slope);
     }
@@ -120,7 +128,9 @@ struct ModelEncoder {
   }
   void operator()(const engine::IntegrateAndFire& in) const {
     out.mutable_integrate_and_fire()->set_amplitude(in.amplitude);
-    if (!std::isinf(in.min_voltage)) out.mutable_integrate_and_fire()->set_min_voltage(in.min_voltage);
+    if (!std::isinf(in.min_voltage)) {
+      out.mutable_integrate_and_fire()->set_min_voltage(in.min_voltage);
+    }
   }
   void operator()(const engine::Lif& in) const {
     out.mutable_lif()->set_tau_rc(in.tau_rc);
@@ -165,9 +175,15 @@ struct ModelEncoder {
 };
 
 void EncodeSynapse(const engine::Synapse& in, v1::Synapse& out) {
-  if (const auto* lowpass = std::get_if<engine::Lowpass>(&*in)) out.mutable_lowpass()->set_tau(lowpass->tau);
-  if (const auto* alpha = std::get_if<engine::Alpha>(&*in)) out.mutable_alpha()->set_tau(alpha->tau);
-  if (const auto* triangle = std::get_if<engine::Triangle>(&*in)) out.mutable_triangle()->set_t(triangle->t);
+  if (const auto* lowpass = std::get_if<engine::Lowpass>(&*in)) {
+    out.mutable_lowpass()->set_tau(lowpass->tau);
+  }
+  if (const auto* alpha = std::get_if<engine::Alpha>(&*in)) {
+    out.mutable_alpha()->set_tau(alpha->tau);
+  }
+  if (const auto* triangle = std::get_if<engine::Triangle>(&*in)) {
+    out.mutable_triangle()->set_t(triangle->t);
+  }
   if (const auto* filter = std::get_if<engine::LinearFilter>(&*in)) {
     Fill(filter->num, out.mutable_linear_filter()->mutable_num());
     Fill(filter->den, out.mutable_linear_filter()->mutable_den());
@@ -176,24 +192,41 @@ void EncodeSynapse(const engine::Synapse& in, v1::Synapse& out) {
 }
 
 void EncodeParameter(const engine::Parameter& in, v1::Parameter& out) {
-  if (const auto* scalar = std::get_if<double>(&in)) out.set_scalar(*scalar);
-  if (const auto* tensor = std::get_if<std::string>(&in)) out.set_tensor(*tensor);
+  if (const auto* scalar = std::get_if<double>(&in)) {
+    out.set_scalar(*scalar);
+  }
+  if (const auto* tensor = std::get_if<std::string>(&in)) {
+    out.set_tensor(*tensor);
+  }
 }
 
 void EncodeVoltage(const engine::InitialVoltage& in, v1::InitialVoltage& out) {
-  if (std::holds_alternative<engine::ZeroVoltage>(in)) out.mutable_zero();
-  if (const auto* constant = std::get_if<engine::ConstantVoltage>(&in)) out.set_constant(constant->value);
-  if (const auto* uniform = std::get_if<engine::UniformVoltage>(&in))
+  if (std::holds_alternative<engine::ZeroVoltage>(in)) {
+    out.mutable_zero();
+  }
+  if (const auto* constant = std::get_if<engine::ConstantVoltage>(&in)) {
+    out.set_constant(constant->value);
+  }
+  if (const auto* uniform = std::get_if<engine::UniformVoltage>(&in)) {
     out.mutable_uniform()->set_seed(uniform->seed);
-  if (const auto* tensor = std::get_if<engine::TensorVoltage>(&in)) out.set_tensor(tensor->tensor);
+  }
+  if (const auto* tensor = std::get_if<engine::TensorVoltage>(&in)) {
+    out.set_tensor(tensor->tensor);
+  }
 }
 
 void OperationEncoder::operator()(const engine::NeuronOperation& in) const {
   auto& message = *out.mutable_neuron();
   std::visit(ModelEncoder{message}, in.model);
-  if (in.gain.index() != 0) EncodeParameter(in.gain, *message.mutable_gain());
-  if (in.bias.index() != 0) EncodeParameter(in.bias, *message.mutable_bias());
-  if (in.initial_voltage) EncodeVoltage(*in.initial_voltage, *message.mutable_initial_voltage());
+  if (in.gain.index() != 0) {
+    EncodeParameter(in.gain, *message.mutable_gain());
+  }
+  if (in.bias.index() != 0) {
+    EncodeParameter(in.bias, *message.mutable_bias());
+  }
+  if (in.initial_voltage) {
+    EncodeVoltage(*in.initial_voltage, *message.mutable_initial_voltage());
+  }
 }
 
 void EncodeTensor(const engine::TensorDefinition& in, v1::Tensor& out) {
@@ -217,7 +250,9 @@ v1::NetworkDefinition EncodeNetwork(const engine::NetworkDefinition& definition)
     v1::Connection& out = *message.add_connections();
     out.set_source(connection.source);
     out.set_target(connection.target);
-    if (connection.synapse) EncodeSynapse(connection.synapse, *out.mutable_synapse());
+    if (connection.synapse) {
+      EncodeSynapse(connection.synapse, *out.mutable_synapse());
+    }
     out.set_delay_steps(connection.delay_steps);
   }
   for (const auto& probe : definition.probes) {
@@ -225,10 +260,14 @@ v1::NetworkDefinition EncodeNetwork(const engine::NetworkDefinition& definition)
     out.set_name(probe.name);
     out.set_target(probe.target);
     out.set_quantity(rpc::Encode(probe.quantity));
-    if (probe.synapse) EncodeSynapse(probe.synapse, *out.mutable_synapse());
+    if (probe.synapse) {
+      EncodeSynapse(probe.synapse, *out.mutable_synapse());
+    }
     out.set_delay_steps(probe.delay_steps);
   }
-  for (const auto& tensor : definition.tensors) EncodeTensor(tensor, *message.add_tensors());
+  for (const auto& tensor : definition.tensors) {
+    EncodeTensor(tensor, *message.add_tensors());
+  }
   message.mutable_defaults()->set_dt(definition.defaults.dt);
   message.mutable_defaults()->set_steps(definition.defaults.steps);
   message.mutable_defaults()->mutable_readout()->set_kind(rpc::Encode(definition.defaults.readout.kind));

@@ -20,7 +20,9 @@ inline std::unique_ptr<serving::NetworkEntry> MakeEntry(const std::shared_ptr<Fa
   entry->version = version;
   entry->backend = "fake";
   auto network = engine::Network::Create(SmallMlp(), {});
-  if (!network.ok()) throw std::runtime_error(network.status().message());
+  if (!network.ok()) {
+    throw std::runtime_error(network.status().message());
+  }
   entry->network = std::make_shared<const engine::Network>(std::move(network).value());
   entry->resident = FakeBackend(script).Load(entry->network, engine::Mode::kExact).value();
   return entry;

@@ -10,7 +10,9 @@ template <typename Condition>
 bool Eventually(Condition condition) {
   const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (!condition()) {
-    if (std::chrono::steady_clock::now() > give_up) return false;
+    if (std::chrono::steady_clock::now() > give_up) {
+      return false;
+    }
     std::this_thread::yield();
   }
   return true;

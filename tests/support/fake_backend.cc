@@ -23,9 +23,13 @@ class FakeSimulation final : public engine::Simulation {
 
   Status Advance(std::int64_t steps, const engine::StopCheck& stopped) override {
     if (script_->on_advance) {
-      if (Status status = script_->on_advance(steps_done_); !status.ok()) return status;
+      if (Status status = script_->on_advance(steps_done_); !status.ok()) {
+        return status;
+      }
     }
-    if (stopped && stopped()) return {StatusCode::kCancelled, "stopped"};
+    if (stopped && stopped()) {
+      return {StatusCode::kCancelled, "stopped"};
+    }
     steps_done_ += steps;
     script_->steps += steps;
     return {};
@@ -34,10 +38,13 @@ class FakeSimulation final : public engine::Simulation {
   Result<engine::Reading> Read() override {
     engine::Reading reading;
     reading.steps_done = steps_done_;
-    for (const std::int64_t size : sizes_) reading.probes.push_back(ReadProbe(size));
+    for (const std::int64_t size : sizes_) {
+      reading.probes.push_back(ReadProbe(size));
+    }
     for (std::size_t i = 0; i < samples_.size(); ++i) {
-      if (spec_.statistics)
+      if (spec_.statistics) {
         reading.statistics.emplace_back(layers_, engine::LayerActivity{steps_done_, 1, 0, 2});
+      }
       reading.spikes.push_back(steps_done_ * static_cast<std::int64_t>(layers_));
       reading.sample_status.push_back(script_->sample_status ? script_->sample_status(i) : Status());
     }
@@ -51,7 +58,9 @@ class FakeSimulation final : public engine::Simulation {
     for (const engine::SampleInputs& sample : samples_) {
       float first = 0;
       std::memcpy(&first, sample.data[0], sizeof first);
-      for (std::int64_t i = 0; i < size; ++i) probe.values.push_back(first);
+      for (std::int64_t i = 0; i < size; ++i) {
+        probe.values.push_back(first);
+      }
       for (std::int64_t t = 0; spec_.trajectories && t < steps_done_ * size; ++t) {
         probe.trajectory.push_back(first + static_cast<double>(t / size));
       }
@@ -74,7 +83,9 @@ class FakeResident final : public engine::ResidentNetwork {
     ++script_->networks;
     for (std::size_t i = 0; i < network_->definition().operations.size(); ++i) {
       const engine::OperationDefinition& operation = network_->definition().operations[i];
-      if (!std::holds_alternative<engine::NeuronOperation>(operation.kind)) continue;
+      if (!std::holds_alternative<engine::NeuronOperation>(operation.kind)) {
+        continue;
+      }
       layers_.push_back({operation.name, network_->size(static_cast<std::int64_t>(i))});
     }
   }
@@ -88,8 +99,9 @@ class FakeResident final : public engine::ResidentNetwork {
   Result<std::unique_ptr<engine::Simulation>> NewSimulation(
       const engine::SimulationSpec& spec, std::span<const engine::SampleInputs> samples) const override {
     std::vector<std::int64_t> sizes;
-    for (const std::int64_t probe : spec.probes)
+    for (const std::int64_t probe : spec.probes) {
       sizes.push_back(network_->size(network_->probe_target(probe)));
+    }
     return std::unique_ptr<engine::Simulation>(
         new FakeSimulation(script_, spec, std::move(sizes), layers_.size(), samples));
   }
@@ -115,7 +127,9 @@ std::vector<std::int64_t> FakeScript::batches() const {
 Result<std::unique_ptr<engine::ResidentNetwork>> FakeBackend::Load(
     std::shared_ptr<const engine::Network> network, engine::Mode, const engine::StopCheck&) const {
   if (script_->on_load) {
-    if (Status status = script_->on_load(); !status.ok()) return status;
+    if (Status status = script_->on_load(); !status.ok()) {
+      return status;
+    }
   }
   return std::unique_ptr<engine::ResidentNetwork>(new FakeResident(script_, std::move(network)));
 }

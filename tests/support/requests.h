@@ -20,7 +20,9 @@ class RecordingSink final : public serving::ResultSink {
     progress_.push_back(std::move(reading));
   }
   void OnDone(const Status& status, serving::RunOutcome outcome) noexcept override {
-    if (before_done) before_done();
+    if (before_done) {
+      before_done();
+    }
     const std::lock_guard lock(mu_);
     ++answers_;
     status_ = status;
@@ -59,7 +61,9 @@ inline serving::Request MakeRequest(const serving::NetworkHandle& network,
   request.spec.inputs = {{engine::DataType::kFloat32, false}};
   request.spec.probes = {0};
   auto data = std::make_shared<std::vector<float>>();
-  for (const float value : first_values) data->insert(data->end(), {value, 0.0F});
+  for (const float value : first_values) {
+    data->insert(data->end(), {value, 0.0F});
+  }
   for (std::size_t i = 0; i < first_values.size(); ++i) {
     request.samples.push_back({{reinterpret_cast<const std::byte*>(data->data() + 2 * i)}});
   }

@@ -80,7 +80,7 @@ void RunCall(const Activity& activity) {
 }
 
 void* AllocateBytes(std::size_t bytes) {
-  auto* memory = static_cast<std::byte*>(::operator new (bytes + kAlignment, std::align_val_t{kAlignment}));
+  auto* memory = static_cast<std::byte*>(::operator new(bytes + kAlignment, std::align_val_t{kAlignment}));
   std::memcpy(memory, &bytes, sizeof(bytes));
   std::memset(memory + kAlignment, 0xa5, bytes);  // what nobody has written must not look like a number
   return memory + kAlignment;
@@ -90,7 +90,7 @@ std::size_t FreeBytes(void* memory) {
   auto* start = static_cast<std::byte*>(memory) - kAlignment;
   std::size_t bytes = 0;
   std::memcpy(&bytes, start, sizeof(bytes));
-  ::operator delete (start, std::align_val_t{kAlignment});
+  ::operator delete(start, std::align_val_t{kAlignment});
   return bytes;
 }
 

@@ -18,7 +18,9 @@ std::atomic<std::int64_t> allocations = 0;
 void* Allocate(std::size_t bytes, std::size_t alignment) {
   ++allocations;
   void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-  if (memory == nullptr) throw std::bad_alloc();
+  if (memory == nullptr) {
+    throw std::bad_alloc();
+  }
   return memory;
 }
 
@@ -40,7 +42,9 @@ std::vector<engine::SampleInputs> InputsOf(const std::vector<Sample>& samples) {
   std::vector<engine::SampleInputs> inputs(samples.size());
   for (std::size_t i = 0; i < samples.size(); ++i) {
     inputs[i].index = static_cast<std::int64_t>(i);
-    for (const auto& input : samples[i].inputs) inputs[i].data.push_back(input.data());
+    for (const auto& input : samples[i].inputs) {
+      inputs[i].data.push_back(input.data());
+    }
   }
   return inputs;
 }
@@ -66,7 +70,9 @@ TEST_P(Allocations, NoneWhileSamplesRun) {
     EXPECT_GT(advance(), 0);  // the counter counts
     // Which thread takes which samples is chance: until each has seen the busiest, buffers may grow.
     std::int64_t fewest = advance();
-    for (int run = 0; run < 50 && fewest > 0; ++run) fewest = std::min(fewest, advance());
+    for (int run = 0; run < 50 && fewest > 0; ++run) {
+      fewest = std::min(fewest, advance());
+    }
     EXPECT_EQ(fewest, 0) << threads << " threads";
     if (threads == 1) {
       EXPECT_EQ(advance(), 0);

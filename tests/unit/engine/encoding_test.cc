@@ -79,7 +79,9 @@ Sample Random(std::uint32_t number) {
 TEST_P(Encoded, SampleDependsOnItsNumberAlone) {
   constexpr std::size_t kSamples = 7;
   std::vector<Sample> samples;
-  for (std::uint32_t i = 0; i < kSamples; ++i) samples.push_back(Random(i));
+  for (std::uint32_t i = 0; i < kSamples; ++i) {
+    samples.push_back(Random(i));
+  }
   const testing::Loaded plain = testing::Load(Deep(), GetParam(), 1, CpuPath::kPlain);
   const testing::Loaded fast = testing::Load(Deep(), GetParam(), 2);
   for (const Encoding& encoding : kAll) {
@@ -133,7 +135,9 @@ TEST(Encodings, ParametersOutOfRangeAreNamed) {
               HasSubstr("max_spikes: got 11, allowed 1..10"));
   EXPECT_THAT(problem({EncodingKind::kBurst, 0, 10, 5, 0, 1}), HasSubstr("min_gap: got 0"));
   EXPECT_THAT(problem({EncodingKind::kBurst, 0, 10, 5, 3, 2}), HasSubstr("max_gap: got 2, allowed 3..10"));
-  for (const Encoding& encoding : kAll) EXPECT_EQ(problem(encoding), "");
+  for (const Encoding& encoding : kAll) {
+    EXPECT_EQ(problem(encoding), "");
+  }
 }
 
 }  // namespace

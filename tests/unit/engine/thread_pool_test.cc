@@ -33,7 +33,9 @@ TEST(ThreadPool, LoopsOfSeveralCallersRunAtTheSameTime) {
       short_one_done.wait(false);
     });
   });
-  while (begun < 2) std::this_thread::yield();
+  while (begun < 2) {
+    std::this_thread::yield();
+  }
   int visits = 0;
   pool.For(5, [&](std::int64_t, std::int64_t thread) {
     EXPECT_EQ(thread, 0);

@@ -35,8 +35,9 @@ class DigitSums : public ::testing::Test {
     const std::int64_t segment_stride = in_segment + 3;
     const std::int64_t stride = segments * segment_stride;
     std::vector<std::uint8_t> cells(static_cast<std::size_t>(kSteps * stride + kDigitCells));
-    for (std::uint8_t& cell : cells)
+    for (std::uint8_t& cell : cells) {
       cell = static_cast<std::uint8_t>(random() % (static_cast<unsigned>(most_count) + 1));
+    }
     const std::int64_t slices = (channels + kLaneUnit - 1) / kLaneUnit;
     for (const std::string& target : CpuTargets()) {
       ForceCpuTarget(target);

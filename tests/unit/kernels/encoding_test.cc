@@ -84,10 +84,14 @@ TEST(Encoding, LatencySpikesOncePerWindowTheEarlierTheLarger) {
   for (const double x : {0.0, 0.001, 0.25, 0.5, 0.75, 1.0}) {
     std::vector<std::uint32_t> at;
     for (std::uint32_t step = 1; step <= 2 * kWindow; ++step) {
-      if (LatencySpikes(x, kWindow, step) != 0) at.push_back(step);
+      if (LatencySpikes(x, kWindow, step) != 0) {
+        at.push_back(step);
+      }
     }
     ASSERT_EQ(at.size(), x > 0 ? 2U : 0U) << x;
-    if (x == 0) continue;
+    if (x == 0) {
+      continue;
+    }
     EXPECT_EQ(at[1], at[0] + kWindow);
     EXPECT_EQ(at[0], 1 + static_cast<std::uint32_t>(std::floor((1 - x) * 20 + 0.5))) << x;
     EXPECT_LT(at[0], last);
@@ -99,7 +103,9 @@ TEST(Encoding, BurstHasItsCountAndGap) {
   const auto burst = [](double x) {
     std::vector<std::uint32_t> at;
     for (std::uint32_t step = 1; step <= 20; ++step) {
-      if (BurstSpikes(x, 20, step, 5, 1, 4) != 0) at.push_back(step);
+      if (BurstSpikes(x, 20, step, 5, 1, 4) != 0) {
+        at.push_back(step);
+      }
     }
     return at;
   };

@@ -41,7 +41,9 @@ TYPED_TEST(UsedCells, AreThoseWithAValueInSomeSample) {
       for (std::int64_t s = 0; s <= count % kProductGroup; ++s) {
         samples.push_back(RandomCells<TypeParam>(count, random));
       }
-      for (const auto& sample : samples) cells.push_back(sample.data());
+      for (const auto& sample : samples) {
+        cells.push_back(sample.data());
+      }
       std::vector<CellRange> ranges;
       FindUsedCells(std::span<const TypeParam* const>(cells), count, ranges);
       std::vector<bool> used(static_cast<std::size_t>(count));
@@ -51,7 +53,9 @@ TYPED_TEST(UsedCells, AreThoseWithAValueInSomeSample) {
         EXPECT_GT(range.length, 0);
         EXPECT_GT(range.cell, last);  // a cell that is left out lies between two runs
         last = range.cell + range.length;
-        for (std::int32_t c = range.cell; c < last; ++c) used[static_cast<std::size_t>(c)] = true;
+        for (std::int32_t c = range.cell; c < last; ++c) {
+          used[static_cast<std::size_t>(c)] = true;
+        }
       }
       for (std::size_t c = 0; c < used.size(); ++c) {
         const bool wanted =

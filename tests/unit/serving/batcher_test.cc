@@ -143,12 +143,16 @@ TEST_F(BatcherTest, TakesARequestLargerThanABatchAlone) {
 
 TEST_F(BatcherTest, ServesKindsInTurn) {
   Batcher batcher({.max_batch = 1}, clock_);
-  for (int i = 0; i < 2; ++i) ASSERT_TRUE(batcher.Submit(New(1)).ok());
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(batcher.Submit(New(1)).ok());
+  }
   Request other = New(1);
   other.spec.settings.steps = 7;
   ASSERT_TRUE(batcher.Submit(std::move(other)).ok());
   std::vector<std::int64_t> steps;
-  while (const auto batch = batcher.Poll()) steps.push_back(batch->front().spec.settings.steps);
+  while (const auto batch = batcher.Poll()) {
+    steps.push_back(batch->front().spec.settings.steps);
+  }
   EXPECT_THAT(steps, ::testing::ElementsAre(10, 7, 10));
 }
 
@@ -249,7 +253,9 @@ TEST_F(BatcherTest, ManyThreadsLoseNoRequest) {
       workers.emplace_back([&] {
         while (std::optional<Batch> batch = batcher.Next({})) {
           taken += static_cast<int>(batch->size());
-          for (Request& request : *batch) request.Answer({}, {});
+          for (Request& request : *batch) {
+            request.Answer({}, {});
+          }
         }
       });
     }

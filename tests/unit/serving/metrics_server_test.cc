@@ -76,7 +76,9 @@ TEST_F(MetricsServerTest, AnswersBesideConnectionsThatSendNoRequest) {
     ASSERT_GT(write(descriptor, "GET /he", 7), 0);
   }
   EXPECT_THAT(Fetch(server_->port(), "GET", "/healthz", 3), StartsWith("HTTP/1.1 200"));
-  for (const int descriptor : idle) close(descriptor);
+  for (const int descriptor : idle) {
+    close(descriptor);
+  }
 }
 
 TEST_F(MetricsServerTest, HasNoOtherPages) {

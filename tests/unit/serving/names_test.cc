@@ -8,8 +8,9 @@ namespace spikeserve::serving {
 namespace {
 
 TEST(Names, TakesLettersDigitsDotsDashesAndUnderscores) {
-  for (const char* name : {"a", "Fashion-MNIST_v1.2", "0", "-x", "_", "a..b"})
+  for (const char* name : {"a", "Fashion-MNIST_v1.2", "0", "-x", "_", "a..b"}) {
     EXPECT_TRUE(IsValidName(name)) << name;
+  }
   EXPECT_TRUE(IsValidName(std::string(128, 'x')));
 }
 

@@ -24,14 +24,22 @@ using ::testing::HasSubstr;
 
 // The bytes of an upload say what parsing them gives.
 Result<ParsedNetwork> ParseFake(std::string_view bytes) {
-  if (bytes == "throws") throw std::bad_alloc();
-  if (bytes == "no message") return InvalidArgument("not a message");
+  if (bytes == "throws") {
+    throw std::bad_alloc();
+  }
+  if (bytes == "no message") {
+    return InvalidArgument("not a message");
+  }
   ParsedNetwork parsed{SmallMlp(), {}, {}};
-  if (bytes.find("labels") != std::string_view::npos) parsed.metadata.class_labels = {"a", "b"};
-  if (bytes.find("unknown") != std::string_view::npos)
+  if (bytes.find("labels") != std::string_view::npos) {
+    parsed.metadata.class_labels = {"a", "b"};
+  }
+  if (bytes.find("unknown") != std::string_view::npos) {
     parsed.violations = {"synapse: unknown", "gain: empty"};
-  if (bytes.find("cycle") != std::string_view::npos)
+  }
+  if (bytes.find("cycle") != std::string_view::npos) {
     parsed.definition.connections.push_back({"output", "dense", {}});
+  }
   return parsed;
 }
 
@@ -39,7 +47,9 @@ class NetworkLoaderTest : public ::testing::Test {
  protected:
   Result<NetworkHandle> Load(const std::string& bytes, std::int64_t version = 0) {
     auto claim = loader_.Begin("net", version);
-    if (!claim.ok()) return claim.status();
+    if (!claim.ok()) {
+      return claim.status();
+    }
     return loader_.Load(std::move(claim).value(), {bytes, engine::Mode::kExact, stop_.get_token()});
   }
   Result<std::vector<std::int64_t>> Unload(std::int64_t version) {

@@ -34,7 +34,9 @@ class NetworkRegistryTest : public ::testing::Test {
  protected:
   NetworkHandle Load(std::int64_t version, const std::string& name = "net") {
     auto claim = registry_.BeginLoad(name, version, 0);
-    if (!claim.ok()) throw std::runtime_error(claim.status().message());
+    if (!claim.ok()) {
+      throw std::runtime_error(claim.status().message());
+    }
     auto entry = MakeEntry(script_, name, claim.value().version());
     return registry_.Publish(std::move(claim).value(), std::move(entry));
   }
@@ -178,7 +180,9 @@ TEST_F(NetworkRegistryTest, LoadsGetsAndUnloadsAtTheSameTime) {
         for (int i = 0; i < kRounds; ++i) {
           auto claim = registry_.BeginLoad("shared", 0, 0);
           ASSERT_TRUE(claim.ok());
-          if (i % 3 == 0) continue;  // given up
+          if (i % 3 == 0) {
+            continue;  // given up
+          }
           auto entry = MakeEntry(script_, "shared", claim.value().version());
           registry_.Publish(std::move(claim).value(), std::move(entry));
         }
@@ -193,12 +197,16 @@ TEST_F(NetworkRegistryTest, LoadsGetsAndUnloadsAtTheSameTime) {
         }
       });
       threads.emplace_back([this] {
-        for (int i = 0; i < kRounds; ++i) static_cast<void>(registry_.Unload("shared", 0, nullptr));
+        for (int i = 0; i < kRounds; ++i) {
+          static_cast<void>(registry_.Unload("shared", 0, nullptr));
+        }
       });
     }
   }
   Freed freed;
-  if (registry_.Unload("shared", 0, freed.Token()).ok()) freed.Await();
+  if (registry_.Unload("shared", 0, freed.Token()).ok()) {
+    freed.Await();
+  }
 }
 
 }  // namespace

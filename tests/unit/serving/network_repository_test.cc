@@ -32,8 +32,9 @@ class NetworkRepositoryTest : public ::testing::Test {
   }
   std::vector<std::string> Listed() const {
     std::vector<std::string> names;
-    for (const StoredVersion& stored : repository_.List())
+    for (const StoredVersion& stored : repository_.List()) {
       names.push_back(stored.name + ":" + std::to_string(stored.version));
+    }
     return names;
   }
 
@@ -68,9 +69,12 @@ TEST_F(NetworkRepositoryTest, AFailedWriteLeavesNothing) {
 }
 
 TEST_F(NetworkRepositoryTest, ListsValidNamesAndVersionsInOrder) {
-  for (const char* version : {"2", "10", "1"}) WriteFile(File("net", version), "x");
-  for (const char* version : {"0", "-1", "01", "1.5", "9999999999999999999999", "v1"})
+  for (const char* version : {"2", "10", "1"}) {
     WriteFile(File("net", version), "x");
+  }
+  for (const char* version : {"0", "-1", "01", "1.5", "9999999999999999999999", "v1"}) {
+    WriteFile(File("net", version), "x");
+  }
   WriteFile(File(".hidden", "1"), "x");
   WriteFile(File("b d", "1"), "x");
   WriteFile(folder_.path() / "stray", "x");

@@ -101,7 +101,9 @@ TEST_F(RunBatchTest, ACancelledRequestIsAnsweredBetweenChunksAndTheOthersGoOn) {
   Request a = New({1}, 0);
   a.cancelled = cancel.get_token();
   script_->on_advance = [&](std::int64_t done) {
-    if (done == 4) cancel.request_stop();
+    if (done == 4) {
+      cancel.request_stop();
+    }
     if (done == 8) {
       EXPECT_EQ(sinks_[0].status().code(), StatusCode::kCancelled);
     }
@@ -162,7 +164,9 @@ TEST_F(RunBatchTest, ReportsEverySoManyStepsButNotAtTheEnd) {
 TEST_F(RunBatchTest, SplitsABatchThatTheBudgetDoesNotHold) {
   MemoryBudget small(150);  // one sample needs 100
   Batch batch;
-  for (std::size_t i = 0; i < 3; ++i) batch.push_back(New({static_cast<float>(i)}, i));
+  for (std::size_t i = 0; i < 3; ++i) {
+    batch.push_back(New({static_cast<float>(i)}, i));
+  }
   RunBatch(std::move(batch), {small, clock_, 4, {}}, {});
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_TRUE(sinks_[i].status().ok());

@@ -16,7 +16,9 @@ TEST(TaskThread, RunsAllInOrderAlsoWhatIsLeftAtItsEnd) {
   {
     TaskThread tasks;
     tasks.Post([&] { gate.Pass(); });
-    for (int i = 0; i < 5; ++i) tasks.Post([&order, i] { order.push_back(i); });
+    for (int i = 0; i < 5; ++i) {
+      tasks.Post([&order, i] { order.push_back(i); });
+    }
     gate.Open();
   }
   EXPECT_THAT(order, ::testing::ElementsAre(0, 1, 2, 3, 4));

@@ -32,14 +32,17 @@ class WorkerTest : public ::testing::Test {
 TEST_F(WorkerTest, ABatchFillsWhileTheWorkerIsBusy) {
   Gate gate;
   script_->on_advance = [&gate](std::int64_t done) {
-    if (done == 0) gate.Pass();
+    if (done == 0) {
+      gate.Pass();
+    }
     return Status();
   };
   std::optional<Worker> worker(std::in_place, batcher_, context_);
   ASSERT_TRUE(batcher_.Submit(MakeRequest(network_, {1}, sinks_[0])).ok());
   gate.AwaitArrivals(1);
-  for (std::size_t i = 1; i < 4; ++i)
+  for (std::size_t i = 1; i < 4; ++i) {
     ASSERT_TRUE(batcher_.Submit(MakeRequest(network_, {1}, sinks_[i])).ok());
+  }
   Gate end;
   end.Open();
   sinks_[3].before_done = [&end] { end.Pass(); };
@@ -47,13 +50,17 @@ TEST_F(WorkerTest, ABatchFillsWhileTheWorkerIsBusy) {
   end.AwaitArrivals(1);
   worker.reset();
   EXPECT_EQ(script_->batches(), (std::vector<std::int64_t>{1, 3}));
-  for (const RecordingSink& sink : sinks_) EXPECT_EQ(sink.answers(), 1);
+  for (const RecordingSink& sink : sinks_) {
+    EXPECT_EQ(sink.answers(), 1);
+  }
 }
 
 TEST_F(WorkerTest, DestructionEndsARunAtItsNextChunk) {
   Gate gate;
   script_->on_advance = [&gate](std::int64_t done) {
-    if (done == 0) gate.Pass();
+    if (done == 0) {
+      gate.Pass();
+    }
     return Status();
   };
   std::optional<Worker> worker(std::in_place, batcher_, context_);
