@@ -29,10 +29,7 @@ SPIKESERVE_CPU_CLONES float FilterOnes(const FoldFilters& filters, std::int64_t 
   float p = filters.probe_synapse ? *probed : 0.0F;
   float h = 1.0F;
   for (std::int64_t step = 0; step < steps; ++step) {
-    const float g = filters.synapse ? filters.synapse_gain * f : 1.0F;
-    f = __builtin_fmaf(filters.synapse_decay, f, 1.0F);
-    h = filters.probe_synapse ? filters.probe_gain * p : g;
-    p = __builtin_fmaf(filters.probe_decay, p, g);
+    h = math::FilterFold(filters, 1.0F, f, p);
   }
   if (filters.synapse) {
     *filtered = f;
@@ -65,21 +62,13 @@ void Fold::Restart() {
 
 template <typename Value>
 void Fold::StepEach(Value value) {
+  float unused = 0;
   for (std::size_t j = 0; j < total_.size(); ++j) {
     const auto u = value(j);
-    const auto in = static_cast<float>(u);
     total_[j] += static_cast<double>(u);
-    float g = in;
-    if (filters_.synapse) {
-      g = filters_.synapse_gain * filtered_[j];
-      filtered_[j] = __builtin_fmaf(filters_.synapse_decay, filtered_[j], in);
-    }
-    float h = g;
-    if (filters_.probe_synapse) {
-      h = filters_.probe_gain * probed_[j];
-      probed_[j] = __builtin_fmaf(filters_.probe_decay, probed_[j], g);
-    }
-    last_[j] = h;
+    float& f = filters_.synapse ? filtered_[j] : unused;
+    float& p = filters_.probe_synapse ? probed_[j] : unused;
+    last_[j] = math::FilterFold(filters_, static_cast<float>(u), f, p);
   }
 }
 
@@ -108,14 +97,8 @@ void Fold::AddTotals(std::span<const std::int64_t> sums) {
 }
 
 double Fold::Sum(std::size_t j) const {
-  double sum = total_[j];
-  if (filters_.synapse) {
-    sum -= static_cast<double>(filtered_[j]);
-  }
-  if (filters_.probe_synapse) {
-    sum -= static_cast<double>(probed_[j]);
-  }
-  return sum;
+  return math::FoldSum(filters_, total_[j], filters_.synapse ? filtered_[j] : 0.0F,
+                       filters_.probe_synapse ? probed_[j] : 0.0F);
 }
 
 void Fold::MarkStart() {

@@ -4,23 +4,16 @@
 #include <span>
 #include <vector>
 
+#include "kernels/math/fold.h"
+
 // The readout rewrite: filters and means are linear, so they are taken of the source layer's spikes, one
 // value per source element, and the weights are applied once per answer instead of once per step.
 namespace spikeserve::kernels {
 
-// The filters between a source and an answer; a filter that is absent passes its input on at once.
-struct FoldFilters {
-  bool synapse = false;        // of the connection: g(t) = (1-a) f(t-1), f(t) = a f(t-1) + u(t)
-  float synapse_decay = 0;     // a
-  float synapse_gain = 1;      // 1-a
-  bool probe_synapse = false;  // of the probe: h(t) = (1-b) p(t-1), p(t) = b p(t-1) + g(t)
-  float probe_decay = 0;       // b
-  float probe_gain = 1;        // 1-b
-};
+using math::FoldFilters;
 
-// Running state of the rewrite for one source of one sample. With N(t) the sum of u up to t, the sum of g
-// is N - f and the sum of h is N - f - p (each filter leaves out what it still holds), so no filtered sum
-// has to be kept. One thread at a time.
+// Running state of the rewrite for one source of one sample, by the recurrence of kernels/math/fold.h. One
+// thread at a time.
 class Fold {
  public:
   Fold() = default;

@@ -50,7 +50,7 @@ HWY_INLINE V Fma(V a, V b, V c) {
 template <typename T, int kWide, int kSamples>
 HWY_NOINLINE void Sum(const GroupBlock<T>& block, std::int64_t first) {
   const Tag<T> d;
-  const std::int64_t padded = PackedWeights<T>::Padded(block.width);
+  const std::int64_t padded = PadLanes(block.width);
   hn::Vec<Tag<T>> sums[kSamples][kWide];
   const T* cells[kSamples];
   for (int s = 0; s < kSamples; ++s) {

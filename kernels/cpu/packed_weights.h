@@ -5,6 +5,7 @@
 #include <span>
 
 #include "kernels/cpu/aligned.h"
+#include "kernels/math/lanes.h"
 
 namespace spikeserve::kernels {
 
@@ -18,9 +19,6 @@ struct CellRange {
   std::int32_t units = 0;
 };
 
-// Outputs per vector of the widest instruction set; blocks are padded to a multiple of it.
-constexpr std::int64_t kLaneUnit = 16;
-
 // Rows of weights, one per source cell and tap, cut into blocks of output channels that fit the registers and
 // padded with zeros: [block][row][padded width]. Immutable once made.
 template <typename T>
@@ -32,7 +30,7 @@ class PackedWeights {
   PackedWeights(std::span<const From> weights, std::int64_t rows, std::int64_t channels,
                 std::int64_t block_width)
       : rows_(rows), channels_(channels), block_width_(block_width) {
-    values_.assign(static_cast<std::size_t>(rows * Padded(channels)), T{0});
+    values_.assign(static_cast<std::size_t>(rows * PadLanes(channels)), T{0});
     for (std::int64_t b = 0; b < blocks(); ++b) {
       T* to = values_.data() + b * block_width_ * rows_;
       for (std::int64_t row = 0; row < rows; ++row) {
@@ -51,12 +49,10 @@ class PackedWeights {
   std::int64_t width(std::int64_t block) const {
     return std::min(block_width_, channels_ - block * block_width_);
   }
-  std::int64_t padded_width(std::int64_t block) const { return Padded(width(block)); }
+  std::int64_t padded_width(std::int64_t block) const { return PadLanes(width(block)); }
   // [row][padded width]; all blocks before are full.
   const T* block(std::int64_t block) const { return values_.data() + block * block_width_ * rows_; }
   std::int64_t bytes() const { return static_cast<std::int64_t>(values_.size() * sizeof(T)); }
-
-  static std::int64_t Padded(std::int64_t width) { return (width + kLaneUnit - 1) / kLaneUnit * kLaneUnit; }
 
  private:
   std::int64_t rows_ = 0;

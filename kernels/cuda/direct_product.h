@@ -6,21 +6,13 @@
 #include "kernels/cuda/cells.h"
 #include "kernels/cuda/unroll.h"
 #include "kernels/math/annotations.h"
+#include "kernels/math/product.h"
 
 // A product of weights with rows of cells by plain loops: for floats, whose order is fixed, for sums that may
 // pass the range of digits in float32, and for weights that are sparse or grouped.
 namespace spikeserve::cuda {
 
-// Channels-last convolution; what kernels/cpu/product.h says of its geometry holds here.
-struct ConvMap {
-  std::int32_t in_height = 1, in_width = 1, in_channels = 1;
-  std::int32_t out_height = 1, out_width = 1, out_channels = 1;
-  std::int32_t kernel_height = 1, kernel_width = 1;
-  std::int32_t stride_y = 1, stride_x = 1;
-  std::int32_t dilation_y = 1, dilation_x = 1;
-  std::int32_t pad_top = 0, pad_left = 0;
-  std::int32_t groups = 1;
-};
+using ConvMap = kernels::ConvShape<std::int32_t>;
 
 enum class ProductShape { kDense, kConv, kSparse };
 
@@ -33,7 +25,7 @@ struct DirectProduct {
   std::int64_t out = 0;  // sums of a row
   Cells cells;
   const std::int32_t* integers =
-      nullptr;                    // weights, as kernels/cpu/product.h lays them out, sparse ones by output
+      nullptr;                    // weights, as kernels/math/product.h lays them out, sparse ones by output
   const float* floats = nullptr;  // the same as floats; one of both is set
   ConvMap conv;
   const std::int64_t* sparse_start = nullptr;  // [out + 1]

@@ -1,21 +1,16 @@
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 
 #include "kernels/cuda/cells.h"
 #include "kernels/math/annotations.h"
+#include "kernels/math/fold.h"
 
 // The readout rewrite on the device: filters and sums over time of what a population emits, one value per
-// element, operation by operation as kernels/cpu/fold.h does them.
+// element, by the recurrence of kernels/math/fold.h.
 namespace spikeserve::cuda {
 
-struct FoldFilters {
-  bool synapse = false;
-  float synapse_decay = 0, synapse_gain = 1;
-  bool probe_synapse = false;
-  float probe_decay = 0, probe_gain = 1;
-};
+using math::FoldFilters;
 
 // State of a fold in device memory, [samples][size] each; filtered and probed only where their filter is.
 struct FoldState {
@@ -29,21 +24,15 @@ struct FoldState {
   float* last = nullptr;
 };
 
-// The state of one element, in registers. Means what kernels::Fold's members mean.
+// The state of one element, in registers. Means what the recurrence's letters mean: N, the sum at the start
+// of the mean, f, p, h.
 struct FoldElement {
   double total = 0, start = 0;
   float filtered = 0, probed = 0, last = 0;
 };
 
 SPIKESERVE_HOST_DEVICE double FoldSum(const FoldFilters& filters, const FoldElement& element) {
-  double sum = element.total;
-  if (filters.synapse) {
-    sum -= static_cast<double>(element.filtered);
-  }
-  if (filters.probe_synapse) {
-    sum -= static_cast<double>(element.probed);
-  }
-  return sum;
+  return math::FoldSum(filters, element.total, element.filtered, element.probed);
 }
 
 SPIKESERVE_HOST_DEVICE FoldElement LoadFold(const FoldState& state, std::int64_t at) {
@@ -72,17 +61,7 @@ SPIKESERVE_HOST_DEVICE void StoreFold(const FoldState& state, std::int64_t at, c
 SPIKESERVE_HOST_DEVICE void StepFold(const FoldState& state, float in, std::int64_t done,
                                      FoldElement& element) {
   element.total += static_cast<double>(in);
-  float g = in;
-  if (state.filters.synapse) {
-    g = state.filters.synapse_gain * element.filtered;
-    element.filtered = fmaf(state.filters.synapse_decay, element.filtered, in);
-  }
-  float h = g;
-  if (state.filters.probe_synapse) {
-    h = state.filters.probe_gain * element.probed;
-    element.probed = fmaf(state.filters.probe_decay, element.probed, g);
-  }
-  element.last = h;
+  element.last = math::FilterFold(state.filters, in, element.filtered, element.probed);
   if (done == state.skip) {
     element.start = FoldSum(state.filters, element);
   }

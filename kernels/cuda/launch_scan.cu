@@ -1,5 +1,5 @@
+#include "kernels/cuda/check.h"
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/runtime/check.h"
 
 namespace spikeserve::cuda {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "kernels/cuda/runtime/check.h"
+#include "kernels/cuda/check.h"
 
 // Kernels whose threads need nothing of each other: RunThread of the work, once per thread.
 namespace spikeserve::cuda {

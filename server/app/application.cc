@@ -7,7 +7,7 @@
 #include "server/app/listener_probe.h"
 #include "server/app/machine_memory.h"
 #include "server/app/version.h"
-#include "server/rpc/decode_network.h"
+#include "server/rpc/decode/decode_network.h"
 
 namespace spikeserve::app {
 namespace {

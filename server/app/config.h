@@ -4,10 +4,10 @@
 #include <string>
 #include <variant>
 
-#include "server/engine/backend.h"
-#include "server/rpc/event_log.h"
-#include "server/rpc/limits.h"
-#include "server/serving/batcher.h"
+#include "server/engine/make_backend.h"
+#include "server/rpc/context/event_log.h"
+#include "server/rpc/wire/limits.h"
+#include "server/serving/requests/batcher.h"
 
 namespace spikeserve::app {
 

@@ -6,7 +6,7 @@
 
 #include "server/app/config.h"
 #include "server/base/status.h"
-#include "server/rpc/authorizer.h"
+#include "server/rpc/context/authorizer.h"
 
 namespace spikeserve::app {
 

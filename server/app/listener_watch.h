@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "server/base/status.h"
-#include "server/rpc/event_log.h"
+#include "server/rpc/context/event_log.h"
 
 namespace spikeserve::app {
 

@@ -17,6 +17,7 @@
 #include "server/app/flags.h"
 #include "server/app/healthcheck.h"
 #include "server/app/version.h"
+#include "server/engine/make_backend.h"
 
 namespace spikeserve::app {
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <utility>
 
-#include "server/rpc/status.h"
-#include "server/rpc/wire.h"
+#include "server/rpc/wire/status.h"
+#include "server/rpc/wire/wire.h"
 
 namespace spikeserve::rpc {
 namespace {

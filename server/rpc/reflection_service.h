@@ -1,7 +1,7 @@
 #pragma once
 
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
-#include "server/rpc/service_context.h"
+#include "server/rpc/context/service_context.h"
 
 namespace spikeserve::rpc {
 

@@ -8,11 +8,11 @@
 #include <string>
 
 #include "server/base/status.h"
+#include "server/rpc/calls/network_service.h"
+#include "server/rpc/calls/simulation_service.h"
+#include "server/rpc/context/service_context.h"
 #include "server/rpc/health_reporter.h"
-#include "server/rpc/network_service.h"
 #include "server/rpc/reflection_service.h"
-#include "server/rpc/service_context.h"
-#include "server/rpc/simulation_service.h"
 
 namespace spikeserve::rpc {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/thread_pool.h"
+#include "server/engine/samples/thread_pool.h"
 #include "tests/bench/engine_case.h"
 #include "tests/bench/float_forward.h"
 #include "tests/bench/products.h"

@@ -8,8 +8,8 @@
 #include <span>
 #include <utility>
 
-#include "server/engine/index.h"
-#include "server/engine/thread_pool.h"
+#include "server/engine/network/index.h"
+#include "server/engine/samples/thread_pool.h"
 #include "tests/bench/engine_case.h"
 #include "tests/bench/float_forward.h"
 #include "tests/bench/step_loop.h"

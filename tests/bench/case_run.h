@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/backend.h"
+#include "server/engine/run/backend.h"
 #include "tests/bench/cases.h"
 #include "tests/bench/row.h"
 

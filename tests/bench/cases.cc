@@ -8,9 +8,9 @@
 #include <stdexcept>
 #include <utility>
 
-#include "server/engine/index.h"
-#include "server/rpc/decode_network.h"
-#include "server/serving/network_file.h"
+#include "server/engine/network/index.h"
+#include "server/rpc/decode/decode_network.h"
+#include "server/serving/networks/network_file.h"
 #include "tests/bench/seeded.h"
 
 namespace spikeserve::bench {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/network.h"
+#include "server/engine/network/network.h"
 
 namespace spikeserve::bench {
 

@@ -7,8 +7,8 @@
 #include <utility>
 #include <variant>
 
-#include "server/engine/index.h"
-#include "server/engine/initial_voltage.h"
+#include "server/engine/network/index.h"
+#include "server/engine/run/constants/initial_voltage.h"
 
 namespace spikeserve::bench {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "server/engine/network.h"
+#include "server/engine/network/network.h"
 
 namespace spikeserve::bench {
 

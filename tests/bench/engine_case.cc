@@ -3,7 +3,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "server/engine/index.h"
+#include "server/engine/make_backend.h"
+#include "server/engine/network/index.h"
 
 namespace spikeserve::bench {
 namespace {

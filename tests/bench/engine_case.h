@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "server/engine/backend.h"
+#include "server/engine/run/backend.h"
 
 namespace spikeserve::bench {
 

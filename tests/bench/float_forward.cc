@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "server/engine/index.h"
+#include "server/engine/network/index.h"
 
 namespace spikeserve::bench {
 namespace {

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "server/engine/backend.h"
+#include "server/engine/make_backend.h"
 
 namespace spikeserve::bench {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/network_definition.h"
+#include "server/engine/network/network_definition.h"
 #include "tests/bench/timing.h"
 
 namespace spikeserve::bench {

@@ -1,5 +1,5 @@
 // Measures the two fast paths of a layer against each other and against the model that chooses between them
-// (server/engine/path_cost.h). One thread; a table of microseconds per chunk.
+// (server/engine/cpu/path_cost.h). One thread; a table of microseconds per chunk.
 
 #include <algorithm>
 #include <chrono>
@@ -8,14 +8,14 @@
 #include <span>
 #include <vector>
 
-#include "server/engine/path_cost.h"
-#include "server/engine/spike_form.h"
-#include "server/engine/window_sums.h"
+#include "server/engine/cpu/path_cost.h"
+#include "server/engine/cpu/spike_form.h"
+#include "server/engine/cpu/window_sums.h"
 
 namespace spikeserve::bench {
 namespace {
 
-using engine::FastTerm;
+using engine::VectorTerm;
 using engine::WindowSums;
 
 constexpr std::int64_t kSteps = 64;
@@ -25,8 +25,8 @@ struct Shape {
   std::int64_t in_side, in_channels, kernel, stride, out_channels;  // dense: in_side 0, in_channels inputs
 };
 
-FastTerm MakeTerm(const Shape& shape, std::mt19937& random) {
-  FastTerm term;
+VectorTerm MakeTerm(const Shape& shape, std::mt19937& random) {
+  VectorTerm term;
   std::int64_t rows = shape.in_channels;
   if (shape.in_side > 0) {
     const std::int64_t out = (shape.in_side - shape.kernel) / shape.stride + 1;
@@ -67,7 +67,7 @@ double Fastest(Run run) {
   return fastest;
 }
 
-void RunLayer(const FastTerm& term, const WindowSums::Source& source, WindowSums& sums) {
+void RunLayer(const VectorTerm& term, const WindowSums::Source& source, WindowSums& sums) {
   WindowSums* const window = &sums;
   for (std::int64_t pixel = 0; pixel < term.pixels; ++pixel) {
     sums.SetWindow(term, pixel, source);
@@ -80,7 +80,7 @@ void RunLayer(const FastTerm& term, const WindowSums::Source& source, WindowSums
 
 void Measure(const Shape& shape, double density) {
   std::mt19937 random(1);
-  const FastTerm term = MakeTerm(shape, random);
+  const VectorTerm term = MakeTerm(shape, random);
   std::vector<std::uint8_t> cells(static_cast<std::size_t>(kSteps * term.cells + kernels::kCountPadding));
   std::bernoulli_distribution spikes(density);
   for (std::uint8_t& cell : cells) {

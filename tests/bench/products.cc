@@ -6,7 +6,7 @@
 #include <cstring>
 #include <utility>
 
-#include "server/engine/index.h"
+#include "server/engine/network/index.h"
 
 namespace spikeserve::bench {
 namespace {

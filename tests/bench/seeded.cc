@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "server/engine/index.h"
+#include "server/engine/network/index.h"
 #include "tests/bench/chain.h"
 #include "tests/bench/products.h"
 #include "tests/support/random.h"

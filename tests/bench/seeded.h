@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "server/engine/network.h"
+#include "server/engine/network/network.h"
 
 namespace spikeserve::bench {
 

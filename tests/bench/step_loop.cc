@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "server/engine/index.h"
+#include "server/engine/network/index.h"
 
 namespace spikeserve::bench {
 namespace {

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "server/engine/thread_pool.h"
+#include "server/engine/samples/thread_pool.h"
 #include "tests/bench/chain.h"
 #include "tests/bench/products.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/network_definition.h"
+#include "server/engine/network/network_definition.h"
 #include "tests/support/npz.h"
 
 // A golden run of tests/data/conformance (its README has the format), as the engine takes it.

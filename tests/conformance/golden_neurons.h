@@ -3,7 +3,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <stdexcept>
 
-#include "server/engine/network_definition.h"
+#include "server/engine/network/network_definition.h"
 
 // Neurons and synapses of a golden run in the engine's terms.
 namespace spikeserve::testing {

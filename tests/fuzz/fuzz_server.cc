@@ -6,7 +6,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "server/rpc/decode_network.h"
+#include "server/engine/make_backend.h"
+#include "server/rpc/decode/decode_network.h"
 
 namespace spikeserve::fuzz {
 namespace {

@@ -3,11 +3,11 @@
 #include <memory>
 #include <string_view>
 
-#include "server/engine/backend.h"
-#include "server/rpc/limits.h"
+#include "server/engine/run/backend.h"
+#include "server/rpc/wire/limits.h"
 #include "server/serving/memory_budget.h"
-#include "server/serving/network_loader.h"
-#include "server/serving/network_registry.h"
+#include "server/serving/networks/network_loader.h"
+#include "server/serving/networks/network_registry.h"
 
 // What the fuzz targets share: a server's parts without its wire, with limits so small that no input takes
 // long.

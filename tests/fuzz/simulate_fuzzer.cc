@@ -9,9 +9,9 @@
 #include <string_view>
 #include <utility>
 
-#include "server/rpc/encode_response.h"
-#include "server/rpc/simulate_plan.h"
-#include "server/rpc/wire.h"
+#include "server/rpc/decode/simulate_plan.h"
+#include "server/rpc/encode/encode_response.h"
+#include "server/rpc/wire/wire.h"
 #include "tests/fuzz/fuzz_server.h"
 #include "tests/support/definitions.h"
 

@@ -1,8 +1,7 @@
 """Fails on an include that breaks the layers.
 
-An arrow may point only to the left:
-kernels/math <- kernels/cpu, kernels/cuda <- server/engine <- server/serving <- server/rpc <- server/app,
-with server/base under everything but the kernels. CONTRIBUTING.md says what each layer is for.
+A room is a folder, and may include the rooms that ROOMS names. docs/architecture.md says what each is for and
+draws the arrows; this file is what enforces them.
 """
 
 from __future__ import annotations
@@ -16,19 +15,59 @@ import sources
 
 CPP = (".h", ".cc", ".cu", ".cuh")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*(?:include|import)\s*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
-KERNELS = frozenset({"kernels/math", "kernels/cpu", "kernels/cuda"})
-# What each layer may include of ours, itself apart. No other folder may hold a C++ file.
-ALLOWED: dict[str, frozenset[str]] = {
+MATH = frozenset({"kernels/math"})
+BASE = frozenset({"server/base"})
+CPU_KERNELS = MATH | {"kernels/cpu", "kernels/cpu/spikes"}
+CUDA_KERNELS = MATH | {"kernels/cuda", "kernels/cuda/runtime"}
+NETWORK = BASE | MATH | {"server/engine/network"}
+PLAN = NETWORK | {"server/engine/plan"}
+RUN = PLAN | {"server/engine/run"}
+CONSTANTS = RUN | {"server/engine/run/constants"}
+SAMPLES = CONSTANTS | {"server/engine/samples"}
+# What the layers above the engine see of it: networks and runs.
+ENGINE = BASE | {"server/engine/network", "server/engine/run"}
+NETWORKS = ENGINE | {"server/serving"}
+REQUESTS = NETWORKS | {"server/serving/networks"}
+SERVING = REQUESTS | {"server/serving/requests", "server/serving/metrics"}
+DECODE = SERVING | {"proto", "server/rpc/wire"}
+ENCODE = DECODE | {"server/rpc/decode"}
+CALLS = ENCODE | {"server/rpc/encode", "server/rpc/context"}
+
+# What each room may include of ours, itself apart. No other folder may hold a C++ file.
+ROOMS: dict[str, frozenset[str]] = {
     "kernels/math": frozenset(),
-    "kernels/cpu": frozenset({"kernels/math"}),
-    "kernels/cuda": frozenset({"kernels/math"}),
+    "kernels/cpu": MATH,
+    "kernels/cpu/spikes": MATH | {"kernels/cpu"},
+    "kernels/cuda": MATH,
+    "kernels/cuda/runtime": MATH | {"kernels/cuda"},
     "server/base": frozenset(),
-    "server/engine": KERNELS | {"server/base"},
-    "server/serving": KERNELS | {"server/base", "server/engine"},
-    "server/rpc": KERNELS | {"server/base", "server/engine", "server/serving", "proto"},
-    "server/app": KERNELS | {"server/base", "server/engine", "server/serving", "server/rpc", "proto"},
+    "server/engine/network": BASE | MATH,
+    "server/engine/plan": NETWORK,
+    "server/engine/run": PLAN,
+    "server/engine/run/constants": RUN,
+    "server/engine/samples": CONSTANTS,
+    "server/engine/reference": SAMPLES,
+    "server/engine/cpu": SAMPLES | CPU_KERNELS,
+    "server/engine/cuda/layout": CONSTANTS | CUDA_KERNELS,
+    "server/engine/cuda": CONSTANTS | CUDA_KERNELS | {"server/engine/cuda/layout"},
+    "server/engine": BASE | {"server/engine/run", "server/engine/cpu", "server/engine/cuda"},
+    "server/serving": ENGINE,
+    "server/serving/networks": NETWORKS,
+    "server/serving/requests": REQUESTS,
+    "server/serving/metrics": REQUESTS | {"server/serving/requests"},
+    "server/rpc/wire": SERVING | {"proto"},
+    "server/rpc/decode": DECODE,
+    "server/rpc/encode": ENCODE,
+    "server/rpc/context": DECODE,
+    "server/rpc/calls": CALLS,
+    "server/rpc": CALLS | {"server/rpc/calls"},
+    "server/app": CALLS | {"server/rpc", "server/engine"},
 }
-TESTS = frozenset({*ALLOWED, "proto", "tests"})
+# Single files that may include more: the CPU runs reference mode too.
+FILES: dict[str, frozenset[str]] = {
+    "server/engine/cpu/cpu_backend.cc": frozenset({"server/engine/reference"}),
+}
+TESTS = frozenset({*ROOMS, "proto", "tests"})
 OURS = ("kernels/", "server/", "tests/", "proto/", "client/")
 
 
@@ -66,40 +105,39 @@ LIBRARIES = (
     Library(
         "the CUDA kernels",
         re.compile(r"^kernels/cuda/"),
-        ("kernels/cuda/", "server/engine/cuda_", "tests/"),
+        ("kernels/cuda/", "server/engine/cuda/", "tests/"),
     ),
     Library("CLI11", re.compile(r"^CLI/"), ("server/app/", "tests/")),
 )
 
 
-def layer_of(path: str) -> str:
-    """The layer that a source file belongs to: its first two folders, or "tests"."""
-    parts = path.split("/")
-    return "tests" if parts[0] == "tests" else "/".join(parts[:2])
+def room_of(path: str) -> str:
+    """The room that a source file lies in: its folder, or "tests"."""
+    return "tests" if path.startswith("tests/") else path.rpartition("/")[0]
 
 
-def _target_layer(include: str) -> str | None:
-    """The layer of an included file of ours, None for anybody else's."""
+def _target_room(include: str) -> str | None:
+    """The room of an included file of ours, None for anybody else's."""
     if include.startswith("spikeserve/v1/") or include.startswith("inference/"):
         return "proto"
-    return layer_of(include) if include.startswith(OURS) else None
+    return room_of(include) if include.startswith(OURS) else None
 
 
 def violations(path: str, text: str) -> list[str]:
     """Everything in one source file that breaks a rule."""
-    layer = layer_of(path)
-    if layer != "tests" and layer not in ALLOWED:
-        return [f"{path}: {layer} is not a layer; a source file belongs to one of {', '.join(ALLOWED)}"]
-    allowed = TESTS if layer == "tests" else ALLOWED[layer] | {layer}
+    room = room_of(path)
+    if room != "tests" and room not in ROOMS:
+        return [f"{path}: {room} is not a room; a source file belongs to one of {', '.join(ROOMS)}"]
+    allowed = TESTS if room == "tests" else ROOMS[room] | FILES.get(path, frozenset()) | {room}
     found = []
     for match in INCLUDE.finditer(text):
         include = match[1] or match[2]
         where = f"{path}:{text.count(chr(10), 0, match.start(0)) + 1}"
-        target = _target_layer(include)
+        target = _target_room(include)
         if include.startswith(("./", "../")) or "/../" in include:
             found.append(f'{where}: "{include}": includes are written from the root of the repository')
         elif target is not None and target not in allowed:
-            found.append(f'{where}: {layer} may not include {target} ("{include}")')
+            found.append(f'{where}: {room} may not include {target} ("{include}")')
         for library in LIBRARIES:
             if library.headers.search(include) and not path.startswith(library.seen_by):
                 seen_by = ", ".join(library.seen_by)

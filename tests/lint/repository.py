@@ -1,9 +1,10 @@
-"""Fails on files that are too long or too big, and on paths that exist on one machine only."""
+"""Fails on files and folders that are too long, big or full, and on paths that exist on one machine only."""
 
 from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import sources
@@ -11,6 +12,9 @@ import sources
 MAX_BYTES = 5_000_000
 MAX_LINES = 400
 HARD_MAX_LINES = 600
+# A room with more files than that is two.
+MAX_FILES = 32
+ROOMS = ("server/", "kernels/", "client/")
 CODE = (".h", ".cc", ".cu", ".cuh", ".py", ".go", ".proto", ".sh", ".cmake", "CMakeLists.txt", "Makefile")
 # Files that may have more than MAX_LINES, each with the reason.
 LONG_FILES: dict[str, str] = {}
@@ -41,10 +45,20 @@ def text_violations(path: str, text: str) -> list[str]:
     return found
 
 
+def crowded_folders(names: list[str]) -> list[str]:
+    """Folders of product code that hold too many files."""
+    counts = Counter(name.rpartition("/")[0] for name in names if name.startswith(ROOMS))
+    return [
+        f"{folder}: {count} files, allowed are {MAX_FILES}; make a room of some of them"
+        for folder, count in sorted(counts.items())
+        if count > MAX_FILES
+    ]
+
+
 def check(root: Path) -> tuple[int, list[str]]:
     """Number of files looked at, and all violations."""
     names = sources.files(root)
-    found = []
+    found = crowded_folders(names)
     for name in names:
         content = (root / name).read_bytes()
         if len(content) > MAX_BYTES:

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/neuron_models.h"
+#include "server/engine/network/neuron_models.h"
 #include "tests/support/cuda_backends.h"
 #include "tests/support/definitions.h"
 #include "tests/support/every_kind.h"

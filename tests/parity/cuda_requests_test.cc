@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "server/engine/neuron_models.h"
-#include "server/engine/sample_simulation.h"
+#include "server/engine/network/neuron_models.h"
+#include "server/engine/samples/sample_simulation.h"
 #include "tests/support/cuda_pairs.h"
 #include "tests/support/random.h"
 

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <vector>
 
-#include "server/engine/neuron_models.h"
+#include "server/engine/network/neuron_models.h"
 #include "tests/support/cuda_pairs.h"
 #include "tests/support/random.h"
 

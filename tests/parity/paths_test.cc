@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "kernels/cpu/target.h"
-#include "server/engine/fast_plan.h"
-#include "server/engine/window_sums.h"
+#include "server/engine/cpu/vector_weights.h"
+#include "server/engine/cpu/window_sums.h"
+#include "server/engine/plan/compile.h"
 #include "tests/support/random_cnn.h"
 #include "tests/support/random_network.h"
 #include "tests/support/reading_bytes.h"
@@ -153,20 +154,20 @@ struct Taken {
   int usable = 0, packed = 0, narrow = 0, two_digits = 0, pooled = 0, negatives = 0;
 };
 
-engine::FastPlan FastPlanOf(const RandomNetwork& random, Mode mode) {
+engine::VectorWeights VectorWeightsOf(const RandomNetwork& random, Mode mode) {
   engine::Network network = engine::Network::Create(random.definition, {}).value();
   const auto plan = engine::Compile(std::make_shared<const engine::Network>(std::move(network)), {},
                                     engine::LargestWeight(mode));
-  return engine::MakeFastPlan(plan.value(), true);
+  return engine::MakeVectorWeights(plan.value(), true);
 }
 
 // What the fast loops take of random convolutional networks.
 Taken CountTaken(Mode mode) {
   Taken taken;
   for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
-    for (const engine::FastLayer& layer : FastPlanOf(MakeRandomCnn(seed), mode)) {
+    for (const engine::VectorLayer& layer : VectorWeightsOf(MakeRandomCnn(seed), mode)) {
       taken.usable += layer.usable ? 1 : 0;
-      for (const engine::FastTerm& term : layer.terms) {
+      for (const engine::VectorTerm& term : layer.terms) {
         taken.packed += term.events.empty() ? 0 : 1;
         taken.narrow += !term.events.empty() && term.events.narrow() ? 1 : 0;
         taken.two_digits += !term.digits.empty() && term.digits.digits() == 2 ? 1 : 0;
@@ -179,7 +180,7 @@ Taken CountTaken(Mode mode) {
 }
 
 // The comparison above would say nothing if no layer of those networks took the fast loops.
-TEST(FastPlan, TakesTheLayersOfConvolutionalNetworks) {
+TEST(VectorWeights, TakesTheLayersOfConvolutionalNetworks) {
   for (const Mode mode : {Mode::kExact, Mode::kFast}) {
     const Taken taken = CountTaken(mode);
     EXPECT_GE(taken.usable, kNetworks);
@@ -191,9 +192,9 @@ TEST(FastPlan, TakesTheLayersOfConvolutionalNetworks) {
   }
 }
 
-TEST(FastPlan, SumsWindowsOfWideLayersTogether) {
+TEST(VectorWeights, SumsWindowsOfWideLayersTogether) {
   for (const Mode mode : {Mode::kExact, Mode::kFast}) {
-    const engine::FastPlan plan = FastPlanOf(MakeWideCnn(1), mode);
+    const engine::VectorWeights plan = VectorWeightsOf(MakeWideCnn(1), mode);
     ASSERT_GE(plan.size(), 2U);
     EXPECT_EQ(engine::WindowSums::Bundle(plan[0].terms[0]), 1);
     EXPECT_EQ(engine::WindowSums::Bundle(plan[1].terms[0]), engine::WindowSums::kMostPerBundle);

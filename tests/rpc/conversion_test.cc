@@ -8,12 +8,12 @@
 #include <cstring>
 #include <limits>
 
-#include "server/rpc/classification.h"
-#include "server/rpc/decode_network.h"
-#include "server/rpc/event_log.h"
-#include "server/rpc/parsed_size.h"
-#include "server/rpc/status.h"
-#include "server/rpc/wire.h"
+#include "server/rpc/context/event_log.h"
+#include "server/rpc/decode/classification.h"
+#include "server/rpc/decode/decode_network.h"
+#include "server/rpc/wire/parsed_size.h"
+#include "server/rpc/wire/status.h"
+#include "server/rpc/wire/wire.h"
 #include "server/serving/memory_budget.h"
 #include "tests/support/encode_network.h"
 #include "tests/support/random_network.h"

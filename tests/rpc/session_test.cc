@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "server/engine/make_backend.h"
 #include "tests/rpc/server_test.h"
 #include "tests/support/eventually.h"
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <functional>
 
+#include "server/engine/make_backend.h"
 #include "tests/rpc/server_test.h"
 
 namespace spikeserve::testing {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "kernels/cuda/runtime/host_device.h"
-#include "server/engine/backend.h"
-#include "server/engine/cuda_backend.h"
+#include "server/engine/cuda/backend.h"
+#include "server/engine/make_backend.h"
 #include "tests/support/run.h"
 
 // The CUDA backend for tests: on the host in place of a GPU, or on the GPU of this machine.

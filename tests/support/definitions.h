@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/engine/network_definition.h"
+#include "server/engine/network/network_definition.h"
 
 // Short ways to write small networks in tests.
 namespace spikeserve::testing {

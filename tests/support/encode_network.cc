@@ -4,7 +4,7 @@
 #include <variant>
 #include <vector>
 
-#include "server/rpc/enums.h"
+#include "server/rpc/wire/enums.h"
 
 namespace spikeserve::testing {
 namespace {

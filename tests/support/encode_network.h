@@ -1,6 +1,6 @@
 #pragma once
 
-#include "server/engine/network_definition.h"
+#include "server/engine/network/network_definition.h"
 #include "spikeserve/v1/network.pb.h"
 
 namespace spikeserve::testing {

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "server/serving/network_entry.h"
+#include "server/serving/networks/network_entry.h"
 #include "tests/support/definitions.h"
 #include "tests/support/fake_backend.h"
 

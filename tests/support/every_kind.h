@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "server/engine/network_definition.h"
+#include "server/engine/network/network_definition.h"
 
 // One of each kind of neuron and synapse, for tests that leave none out.
 namespace spikeserve::testing {

@@ -21,7 +21,7 @@ class FakeSimulation final : public engine::Simulation {
   }
   ~FakeSimulation() override { --script_->simulations; }
 
-  Status Advance(std::int64_t steps, const engine::StopCheck& stopped) override {
+  Status Advance(std::int64_t steps, const StopCheck& stopped) override {
     if (script_->on_advance) {
       if (Status status = script_->on_advance(steps_done_); !status.ok()) {
         return status;
@@ -125,7 +125,7 @@ std::vector<std::int64_t> FakeScript::batches() const {
 }
 
 Result<std::unique_ptr<engine::ResidentNetwork>> FakeBackend::Load(
-    std::shared_ptr<const engine::Network> network, engine::Mode, const engine::StopCheck&) const {
+    std::shared_ptr<const engine::Network> network, engine::Mode, const StopCheck&) const {
   if (script_->on_load) {
     if (Status status = script_->on_load(); !status.ok()) {
       return status;

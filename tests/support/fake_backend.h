@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/backend.h"
-#include "server/engine/simulation.h"
+#include "server/engine/run/backend.h"
+#include "server/engine/run/simulation.h"
 
 namespace spikeserve::testing {
 
@@ -46,7 +46,7 @@ class FakeBackend final : public engine::Backend {
   }
   Result<std::unique_ptr<engine::ResidentNetwork>> Load(std::shared_ptr<const engine::Network> network,
                                                         engine::Mode mode,
-                                                        const engine::StopCheck& stopped = {}) const override;
+                                                        const StopCheck& stopped = {}) const override;
   Status Health() const override { return script_->health ? script_->health() : Status(); }
 
  private:

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include "server/engine/network.h"
+#include "server/engine/network/network.h"
 #include "tests/support/definitions.h"
 #include "tests/support/random_neurons.h"
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/network_definition.h"
+#include "server/engine/network/network_definition.h"
 #include "tests/support/random.h"
 
 namespace spikeserve::testing {

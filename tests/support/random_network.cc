@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "server/engine/network.h"
-#include "server/engine/neuron_models.h"
+#include "server/engine/network/network.h"
+#include "server/engine/network/neuron_models.h"
 #include "tests/support/random.h"
 #include "tests/support/random_linear.h"
 #include "tests/support/random_neurons.h"

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "server/engine/network_definition.h"
-#include "server/engine/simulation.h"
+#include "server/engine/network/network_definition.h"
+#include "server/engine/run/simulation.h"
 #include "tests/support/run.h"
 
 // Small random networks that use everything the engine has, for property tests.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "server/engine/network_definition.h"
+#include "server/engine/network/network_definition.h"
 #include "tests/support/random.h"
 
 // Neuron models and synapses of every kind, for random networks.

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <string>
 
-#include "server/engine/simulation.h"
+#include "server/engine/run/simulation.h"
 
 namespace spikeserve::testing {
 

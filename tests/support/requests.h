@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/serving/request.h"
+#include "server/serving/requests/request.h"
 
 namespace spikeserve::testing {
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "server/engine/make_backend.h"
 #include "tests/support/cuda_backends.h"
 
 namespace spikeserve::testing {

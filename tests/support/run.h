@@ -9,7 +9,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "server/engine/backend.h"
+#include "server/engine/cpu/cpu_path.h"
+#include "server/engine/run/backend.h"
 
 // Loads and runs networks in tests, failing the test where the engine refuses.
 namespace spikeserve::testing {

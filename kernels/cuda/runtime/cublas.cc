@@ -5,8 +5,8 @@
 #include <mutex>
 #include <string>
 
+#include "kernels/cuda/check.h"
 #include "kernels/cuda/runtime/capture_mutex.h"
-#include "kernels/cuda/runtime/check.h"
 #include "kernels/cuda/runtime/device.h"
 
 namespace spikeserve::cuda {

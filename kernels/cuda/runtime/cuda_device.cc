@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "kernels/cuda/runtime/check.h"
+#include "kernels/cuda/check.h"
 #include "kernels/cuda/runtime/cublas.h"
 #include "kernels/cuda/runtime/cuda_queue.h"
 #include "kernels/cuda/runtime/gpu.h"

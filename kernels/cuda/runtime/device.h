@@ -3,31 +3,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "kernels/cuda/device_error.h"
 #include "kernels/cuda/program.h"
 
 // A device that runs programs, whatever it is made of. No header of CUDA is seen from here.
 namespace spikeserve::cuda {
-
-enum class Failure {
-  kOutOfMemory,  // what was there before is untouched
-  kUnavailable,  // no device, no driver or no cuBLAS
-  kRefused,      // a call was not possible; the device works on
-  kLost,         // the device is in an error from which only a new process recovers
-};
-
-// Thrown by everything in this folder; the engine turns it into a Status.
-class DeviceError : public std::runtime_error {
- public:
-  DeviceError(Failure failure, const std::string& what) : std::runtime_error(what), failure_(failure) {}
-  Failure failure() const { return failure_; }
-
- private:
-  Failure failure_;
-};
 
 // What planning needs to know of a device.
 struct DeviceLimits {

@@ -2,7 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include "kernels/cuda/runtime/check.h"
+#include "kernels/cuda/check.h"
 #include "kernels/cuda/runtime/device_health.h"
 
 namespace spikeserve::cuda {

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "kernels/cuda/runtime/check.h"
+#include "kernels/cuda/check.h"
 
 // Owners of what the CUDA runtime hands out. Movable; free without complaint, for the process may be on its
 // way out.

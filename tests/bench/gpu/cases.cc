@@ -4,7 +4,7 @@
 #include <functional>
 #include <utility>
 
-#include "server/engine/index.h"
+#include "server/engine/network/index.h"
 #include "tests/support/definitions.h"
 #include "tests/support/random.h"
 

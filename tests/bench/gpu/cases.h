@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/backend.h"
-#include "server/engine/network_definition.h"
-#include "server/engine/plan.h"
+#include "server/engine/network/network_definition.h"
+#include "server/engine/plan/plan.h"
+#include "server/engine/run/backend.h"
 
 // The networks that the GPU benchmark times. Weights are random with a fixed seed and of a trained size.
 namespace spikeserve::bench {

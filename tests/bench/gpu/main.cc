@@ -15,8 +15,9 @@
 #include <vector>
 
 #include "kernels/cuda/runtime/cuda_device.h"
-#include "server/engine/cuda_network.h"
-#include "server/engine/cuda_pipeline.h"
+#include "server/engine/cuda/network.h"
+#include "server/engine/cuda/pipeline.h"
+#include "server/engine/make_backend.h"
 #include "tests/bench/gpu/cases.h"
 #include "tests/bench/gpu/ceilings.h"
 #include "tests/bench/gpu/per_step.h"

@@ -3,7 +3,7 @@
 #include "kernels/cuda/direct_product.h"
 #include "kernels/cuda/runtime/cuda_device.h"
 #include "kernels/math/neuron.h"
-#include "server/engine/index.h"
+#include "server/engine/network/index.h"
 #include "tests/bench/gpu/per_step.h"
 #include "tests/bench/gpu/timing.h"
 

@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "server/engine/plan.h"
-#include "server/engine/run_constants.h"
+#include "server/engine/plan/plan.h"
+#include "server/engine/run/constants/run_constants.h"
 
 // The design everybody else has: step by step, a float32 product and a neuron kernel per layer and step, all
 // of it in one CUDA graph. Spikes and weights as float32. What the engine is compared with.

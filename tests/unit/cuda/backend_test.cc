@@ -1,5 +1,7 @@
 // The CUDA backend's promises beyond equal bytes: wide counts, failures, memory, refusals. On host loops.
 
+#include "server/engine/cuda/backend.h"
+
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -7,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/cuda_backend.h"
-#include "server/engine/cuda_network.h"
+#include "server/engine/cuda/network.h"
+#include "server/engine/make_backend.h"
 #include "tests/support/cuda_backends.h"
 #include "tests/support/definitions.h"
 #include "tests/support/random_network.h"

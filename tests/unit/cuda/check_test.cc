@@ -1,6 +1,6 @@
 // What kind of failure an error of CUDA is, and that no error stays behind.
 
-#include "kernels/cuda/runtime/check.h"
+#include "kernels/cuda/check.h"
 
 #include <gtest/gtest.h>
 

@@ -5,7 +5,8 @@
 #include <cstring>
 #include <vector>
 
-#include "server/engine/cuda_network.h"
+#include "server/engine/cuda/network.h"
+#include "server/engine/plan/compile.h"
 #include "tests/support/cuda_backends.h"
 #include "tests/support/cuda_devices.h"
 #include "tests/support/definitions.h"

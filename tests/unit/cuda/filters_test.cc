@@ -1,13 +1,14 @@
 // General filters and delays of terms and probes against the CPU's filter banks, by bytes and in chunks.
 
+#include "server/engine/cuda/layout/filters.h"
+
 #include <gtest/gtest.h>
 
 #include <vector>
 
 #include "kernels/cpu/filter.h"
 #include "kernels/cuda/program.h"
-#include "server/engine/cuda_filters.h"
-#include "server/engine/synapse_filter.h"
+#include "server/engine/network/synapse_filter.h"
 #include "tests/support/cuda_devices.h"
 #include "tests/support/every_kind.h"
 #include "tests/support/random.h"

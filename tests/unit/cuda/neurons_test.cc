@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "kernels/cuda/program.h"
-#include "server/engine/cuda_neurons.h"
-#include "server/engine/neuron_models.h"
+#include "server/engine/cuda/layout/neurons.h"
+#include "server/engine/network/neuron_models.h"
 #include "tests/support/cuda_devices.h"
 #include "tests/support/every_kind.h"
 #include "tests/support/random.h"

@@ -9,8 +9,10 @@
 #include <variant>
 #include <vector>
 
-#include "server/engine/cuda_planner.h"
-#include "server/engine/cuda_program.h"
+#include "server/engine/cuda/layout/planner.h"
+#include "server/engine/cuda/layout/program.h"
+#include "server/engine/cuda/layout/scratch.h"
+#include "server/engine/plan/compile.h"
 
 // Launch plans of real networks on real cards, without any device.
 namespace spikeserve::testing {

@@ -1,8 +1,8 @@
 // How batches are cut into launches.
 
-#include <gtest/gtest.h>
+#include "server/engine/cuda/layout/planner.h"
 
-#include "server/engine/cuda_planner.h"
+#include <gtest/gtest.h>
 
 namespace spikeserve::engine {
 namespace {

@@ -1,11 +1,12 @@
 // Networks on several devices: where batches go, what they give, what memory that takes.
 
+#include "server/engine/cuda/replicas.h"
+
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <vector>
 
-#include "server/engine/cuda_replicas.h"
 #include "tests/support/cuda_backends.h"
 #include "tests/support/random_network.h"
 #include "tests/support/reading_bytes.h"

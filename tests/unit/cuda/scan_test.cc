@@ -7,7 +7,7 @@
 #include "kernels/cpu/fold.h"
 #include "kernels/cpu/population.h"
 #include "kernels/cuda/program.h"
-#include "server/engine/probe_state.h"
+#include "server/engine/samples/probe_state.h"
 #include "tests/support/cuda_devices.h"
 #include "tests/support/random.h"
 

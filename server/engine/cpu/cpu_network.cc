@@ -1,0 +1,80 @@
+#include "server/engine/cpu/cpu_network.h"
+
+#include <algorithm>
+
+#include "kernels/cpu/spikes/event_layer.h"
+#include "server/engine/run/reading_bytes.h"
+#include "server/engine/run/spec_rules.h"
+#include "server/engine/samples/sample_simulation.h"
+
+namespace spikeserve::engine {
+using CpuSpace = Workspace<CpuRun, CpuSample, CpuScratch>;
+
+CpuNetwork::CpuNetwork(Plan plan, CpuPath path, ThreadPool& pool, KeptBytes& kept)
+    : plan_(std::move(plan)),
+      readout_weights_(MakeReadoutWeights(plan_)),
+      vector_weights_(path == CpuPath::kPlain ? VectorWeights{}
+                                              : MakeVectorWeights(plan_, path == CpuPath::kDigits)),
+      path_(path),
+      pool_(pool),
+      spaces_(kept) {
+  for (const ProbePlan& probe : plan_.probes) {
+    probe_sizes_.push_back(probe.size);
+  }
+}
+
+std::int64_t CpuNetwork::bytes() const {
+  std::int64_t bytes = plan_.bytes + plan_.network->bytes() + VectorWeightsBytes(vector_weights_);
+  for (const auto& layer : readout_weights_) {
+    for (const ReadoutTerm& term : layer) {
+      bytes += term.bytes();
+    }
+  }
+  return bytes;
+}
+
+std::int64_t CpuNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const {
+  const std::int64_t threads = std::min(samples, pool_.threads());
+  const std::int64_t alive = spec.in_one ? std::min(samples, threads * kGroupSamples) : samples;
+  const auto layers = static_cast<std::int64_t>(plan_.spiking.size());
+  return CpuRunBytes(plan_, spec, alive, threads) + ReadingBytes(spec, probe_sizes_, layers, samples) +
+         RecordBytes(*plan_.network, spec, samples);
+}
+
+Result<std::unique_ptr<Simulation>> CpuNetwork::NewSimulation(const SimulationSpec& spec,
+                                                              std::span<const SampleInputs> samples) const {
+  const auto inputs = static_cast<std::int64_t>(plan_.network->inputs().size());
+  Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(plan_.probes.size()), samples);
+  if (status.ok()) {
+    status = CheckRequestProbes(plan_, spec);
+  }
+  if (status.ok()) {
+    status = CheckTaps(*plan_.network, spec.settings.dt_s);
+  }
+  if (!status.ok()) {
+    return status;
+  }
+  std::unique_ptr<CpuSpace> space = spaces_.Take(spec);
+  if (!space) {
+    space = std::make_unique<CpuSpace>(
+        MakeCpuRun(plan_, readout_weights_, path_ == CpuPath::kPlain ? nullptr : &vector_weights_, spec,
+                   path_),
+        pool_.threads());
+  }
+  const std::int64_t kept = CpuRunBytes(plan_, spec, pool_.threads() * kGroupSamples, pool_.threads());
+  return std::unique_ptr<Simulation>(std::make_unique<SampleSimulation<CpuSpace>>(
+      std::move(space), SpaceKeeper<CpuSpace>{&spaces_, kept}, samples, pool_, piece_steps()));
+}
+
+std::int64_t CpuNetwork::piece_steps() const {
+  constexpr std::int64_t kValuesAtOnce = 16'000'000;  // times steps: a second of the slowest neurons
+  std::int64_t values = 0;
+  for (const Population& population : plan_.populations) {
+    values += population.size;
+  }
+  constexpr std::int64_t kMost = kernels::kMaxUncountedSteps;
+  return std::max(chunk_steps(), std::min(ChunkSteps(plan_.network->synapses(), kSynapsesAtOnce, kMost),
+                                          ChunkSteps(values, kValuesAtOnce, kMost)));
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,231 @@
+#include "server/engine/cpu/cpu_readout.h"
+
+#include <algorithm>
+
+#include "kernels/cpu/population.h"
+#include "kernels/math/activation.h"
+
+namespace spikeserve::engine {
+namespace {
+
+kernels::FoldFilters Filters(const Synapse& synapse, const Synapse& probe_synapse, double dt_s) {
+  const double a = synapse ? DecayOf(*synapse, dt_s) : 0.0;
+  const double b = probe_synapse ? DecayOf(*probe_synapse, dt_s) : 0.0;
+  return {synapse.has_value(),       static_cast<float>(a), static_cast<float>(1 - a),
+          probe_synapse.has_value(), static_cast<float>(b), static_cast<float>(1 - b)};
+}
+
+void Activate(const ActivationOperation& activation, std::int64_t row, std::span<float> values) {
+  if (const auto* leaky = std::get_if<LeakyRelu>(&activation.kind)) {
+    const auto slope = static_cast<float>(leaky->negative_slope);
+    std::transform(values.begin(), values.end(), values.begin(),
+                   [slope](float value) { return math::LeakyRelu(value, slope); });
+    return;
+  }
+  for (std::size_t first = 0; first < values.size(); first += Index(row)) {
+    math::Softmax(values.data() + first, row);
+  }
+}
+
+// The OUTPUT of a layer at one step.
+void LayerOutput(const CpuRun& run, const LayerView& view, std::span<float> output) {
+  const Layer& layer = run.plan->layers[view.layer];
+  const LayerConstants& constants = run.constants[view.layer];
+  if (!view.counts.empty()) {
+    std::transform(view.counts.begin(), view.counts.end(), output.begin(),
+                   [&](std::int32_t count) { return static_cast<float>(count) * constants.spike_height; });
+  } else if (layer.kind == LayerKind::kNeuron) {
+    std::copy(view.values.begin(), view.values.end(), output.begin());
+  } else {
+    std::transform(view.total.begin(), view.total.end(), constants.bias.begin(), output.begin(),
+                   std::plus<>());
+  }
+  if (layer.kind == LayerKind::kActivation) {
+    const OperationDefinition& operation = run.plan->network->definition().operations[Index(layer.operation)];
+    Activate(std::get<ActivationOperation>(operation.kind), run.plan->network->shape(layer.operation).back(),
+             output);
+  }
+}
+
+}  // namespace
+
+CpuReadout::CpuReadout(const CpuRun& run) : folds_(run.folded.size()) {
+  const RunSettings& settings = run.spec.settings;
+  for (std::size_t p = 0; p < run.folded.size(); ++p) {
+    const ProbePlan& probe = run.probe(p);
+    const bool simple = IsSimple(probe.synapse, probe.delay_steps);
+    const double decay = probe.synapse ? DecayOf(*probe.synapse, settings.dt_s) : 0.0;
+    filters_.emplace_back();
+    if (!simple) {
+      filters_.back() = kernels::FilterBank(run.probe_filters[p], probe.size);
+    }
+    const bool wanted = !run.folded[p] || run.spec.trajectories;
+    const std::int64_t reserve = run.spec.session ? 0 : settings.steps;
+    probes_.emplace_back(ProbeState::Options{settings.readout, run.spec.trajectories, reserve,
+                                             simple && probe.synapse.has_value(), decay},
+                         wanted ? probe.size : 0);
+    if (!run.folded[p]) {
+      continue;
+    }
+    for (const Term& term : run.plan->layers[Index(probe.layer)].terms) {
+      folds_[p].emplace_back(Filters(term.synapse, probe.synapse, settings.dt_s),
+                             run.population(term.population).size);
+    }
+    folds_[p].emplace_back(Filters(std::nullopt, probe.synapse, settings.dt_s), 1);
+  }
+  for (std::size_t i = 0; i < run.spec.request_probes.size(); ++i) {
+    const RequestProbe& probe = run.spec.request_probes[i];
+    recorders_.emplace_back(probe.recording, RecorderFilter(probe, settings.dt_s), run.RecordSize(i));
+  }
+}
+
+void CpuReadout::Forget() {
+  for (ProbeState& probe : probes_) {
+    probe.ForgetTrajectory();
+  }
+  for (ProbeRecorder& recorder : recorders_) {
+    recorder.Forget();
+  }
+}
+
+void CpuReadout::Restart(const CpuRun& run) {
+  if (run.spec.trajectories || !recorders_.empty() ||
+      !std::all_of(run.folded.begin(), run.folded.end(), [](bool folded) { return folded; })) {
+    *this = CpuReadout(run);
+    return;
+  }
+  for (std::vector<kernels::Fold>& folds : folds_) {
+    for (kernels::Fold& fold : folds) {
+      fold.Restart();
+    }
+  }
+}
+
+void CpuReadout::StepRecorders(const CpuRun& run, const LayerView& view, std::span<float> buffer) {
+  const LayerConstants& constants = run.constants[view.layer];
+  for (std::size_t i = 0; i < recorders_.size(); ++i) {
+    if (Index(run.record_layers[i]) != view.layer) {
+      continue;
+    }
+    const std::span<float> values = buffer.first(Index(run.RecordSize(i)));
+    switch (run.spec.request_probes[i].quantity) {
+      case ProbeQuantity::kVoltage: recorders_[i].Step(view.voltage); continue;
+      case ProbeQuantity::kSpikes: std::copy(view.counts.begin(), view.counts.end(), values.begin()); break;
+      case ProbeQuantity::kCurrent:
+        std::transform(view.total.begin(), view.total.end(), constants.bias.begin(), values.begin(),
+                       [&](float sum, float bias) { return (sum + bias) / constants.current_unit; });
+        break;
+      case ProbeQuantity::kOutput:
+      case ProbeQuantity::kUnspecified: LayerOutput(run, view, values); break;
+    }
+    recorders_[i].Step(std::span<const float>(values));
+  }
+}
+
+void CpuReadout::StepLayer(const CpuRun& run, const LayerView& view, std::span<float> buffer) {
+  for (std::size_t p = 0; p < probes_.size(); ++p) {
+    const ProbePlan& probe = run.probe(p);
+    if (Index(probe.layer) != view.layer || (run.folded[p] && !run.spec.trajectories)) {
+      continue;
+    }
+    const std::span<float> output = buffer.first(Index(probe.size));
+    if (probe.quantity == ProbeQuantity::kVoltage) {
+      std::copy(view.voltage.begin(), view.voltage.end(), output.begin());
+    } else if (probe.quantity == ProbeQuantity::kSpikes) {
+      std::copy(view.counts.begin(), view.counts.end(), output.begin());
+    } else {
+      LayerOutput(run, view, output);
+    }
+    if (!IsSimple(probe.synapse, probe.delay_steps)) {
+      filters_[p].Step(output);
+    }
+    probes_[p].Step(std::span<const float>(output));
+  }
+  StepRecorders(run, view, buffer);
+}
+
+kernels::Fold* CpuReadout::FusedFold(const CpuRun& run, std::int64_t population) {
+  const CpuRun::Fused& fused = run.fused[Index(population)];
+  return fused.probe < 0 ? nullptr : &folds_[Index(fused.probe)][fused.term];
+}
+
+void CpuReadout::StepFolds(const CpuRun& run, std::int64_t done, std::int64_t steps, CpuScratch& scratch) {
+  for (std::size_t p = 0; p < folds_.size(); ++p) {
+    for (std::size_t t = 0; t < folds_[p].size(); ++t) {
+      StepFold(run, p, t, steps, scratch);
+      if (done + steps == run.spec.settings.readout.skip_steps) {
+        folds_[p][t].MarkStart();
+      }
+    }
+  }
+}
+
+void CpuReadout::StepFold(const CpuRun& run, std::size_t p, std::size_t t, std::int64_t steps,
+                          CpuScratch& scratch) {
+  const std::vector<Term>& terms = run.plan->layers[Index(run.probe(p).layer)].terms;
+  kernels::Fold& fold = folds_[p][t];
+  if (t < terms.size() && run.population(terms[t].population).spiking) {
+    const std::int64_t population = terms[t].population;
+    for (std::int64_t step = 0; step < steps && !scratch.IsFolded(population); ++step) {
+      fold.Step(scratch.Counts(population, step));
+    }
+    return;
+  }
+  if (t == terms.size()) {
+    fold.StepOnes(steps);  // what the bias is multiplied by
+    return;
+  }
+  for (std::int64_t step = 0; step < steps; ++step) {
+    fold.Step(std::span<const float>(scratch.Values(terms[t].population, step)));
+  }
+}
+
+void CpuReadout::Read(const CpuRun& run, std::size_t index, std::int64_t done, CpuScratch& scratch,
+                      std::span<double> out) const {
+  if (!run.folded[index]) {
+    probes_[index].Read(out);
+    return;
+  }
+  const Readout& readout = run.spec.settings.readout;
+  const bool mean = readout.kind != ReadoutKind::kLast;
+  const std::int64_t counted = mean ? done - readout.skip_steps : 1;
+  if (done == 0 || counted <= 0) {
+    std::fill(out.begin(), out.end(), 0.0);
+    return;
+  }
+  ReadFolds(run, index, mean ? counted : 0, scratch, out);
+}
+
+// The mean over `counted` steps, or the last value where that is 0.
+void CpuReadout::ReadFolds(const CpuRun& run, std::size_t index, std::int64_t counted, CpuScratch& scratch,
+                           std::span<double> out) const {
+  const auto read = [counted](const kernels::Fold& fold, std::span<float> values) {
+    counted > 0 ? fold.Mean(counted, values) : fold.Last(values);
+  };
+  const std::size_t l = Index(run.probe(index).layer);
+  const Layer& layer = run.plan->layers[l];
+  const std::span<float> total = std::span(scratch.total).first(Index(layer.size));
+  const std::span<float> current = std::span(scratch.current).first(Index(layer.size));
+  float bias_factor = 0;
+  read(folds_[index].back(), std::span(&bias_factor, 1));
+  std::fill(total.begin(), total.end(), 0.0F);
+  for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+    const Term& term = layer.terms[t];
+    const std::span<float> values =
+        std::span(scratch.output).first(Index(run.population(term.population).size));
+    read(folds_[index][t], values);
+    const ReadoutTerm& weights = (*run.readout_weights)[l][t];
+    const std::span<const float> scale = run.constants[l].terms[t].readout_scale;
+    if (weights.packed.empty()) {
+      FloatCurrent(term.product, weights.floats, scale, values, scratch.currents, current);
+    } else {
+      DenseCurrent(term.product, weights.packed, scale, values, scratch.currents, current);
+    }
+    kernels::Add(current, total);
+  }
+  for (std::size_t j = 0; j < out.size(); ++j) {
+    out[j] = total[j] + run.constants[l].bias[j] * bias_factor;
+  }
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/cpu/packed_weights.h"
+#include "server/engine/plan/plan.h"
+#include "server/engine/run/constants/run_constants.h"
+
+namespace spikeserve::engine {
+
+// Buffers for the current of one term; wide enough for every product of the plan. One thread at a time.
+struct CurrentScratch {
+  explicit CurrentScratch(const Plan& plan);
+
+  std::vector<std::int32_t> cells, narrow;
+  std::vector<std::int64_t> wide;
+  std::vector<float> float_cells, sums;
+};
+
+// current[row] = RN_fp32(sum of integer weights times counts, exactly) * scale[row]. False, and nothing
+// computed, where counts up to `largest` might pass the range in which the sum is exact.
+bool IntegerCurrent(const kernels::Product& product, std::span<const float> scale,
+                    std::span<const std::int32_t> counts, std::int64_t largest, CurrentScratch& scratch,
+                    std::span<float> current);
+
+// current[row] = (sum of weights times values, by fma in ascending order of source elements) * scale[row].
+// `weights` in the layout of the product.
+void FloatCurrent(const kernels::Product& product, std::span<const float> weights,
+                  std::span<const float> scale, std::span<const float> values, CurrentScratch& scratch,
+                  std::span<float> current);
+
+// The same with the weights of a dense product packed by FloatProductBlockWidth().
+void DenseCurrent(const kernels::Product& product, const kernels::PackedWeights<float>& weights,
+                  std::span<const float> scale, std::span<const float> values, CurrentScratch& scratch,
+                  std::span<float> current);
+
+}  // namespace spikeserve::engine

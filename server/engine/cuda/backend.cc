@@ -1,0 +1,130 @@
+#include "server/engine/cuda/backend.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/engine/cuda/network.h"
+#include "server/engine/cuda/replicas.h"
+#include "server/engine/cuda/simulation.h"
+#include "server/engine/plan/compile.h"
+#include "server/engine/plan/estimate.h"
+#include "server/engine/plan/paths.h"
+
+namespace spikeserve::engine {
+namespace {
+
+// What digits of matrices take beyond the plan's own estimate: they are padded to 16 bytes on both sides.
+double PaddingBytes(const Network& network) {
+  constexpr double kBytesPerDigits = 4;
+  const Result<Paths> paths = FindPaths(network);
+  double bytes = 0;
+  for (const std::vector<Path>& to : paths.ok() ? paths.value() : Paths{}) {
+    for (const Path& path : to) {
+      for (const Link& link : path.chain) {
+        const OperationKind& kind = network.definition().operations[Index(link.operation)].kind;
+        const auto* conv = std::get_if<ConvOperation>(&kind);
+        const auto* affine = std::get_if<AffineOperation>(&kind);
+        if (conv == nullptr && affine == nullptr) {
+          continue;
+        }
+        const Shape& shape = network.tensor(conv != nullptr ? conv->weight : affine->weight).shape;
+        const auto width = static_cast<double>(shape.front());
+        const double depth = static_cast<double>(ElementCount(shape)) / width;
+        bytes += kBytesPerDigits * cuda::kHalfUnit * (width + depth + cuda::kHalfUnit);
+      }
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(std::vector<std::unique_ptr<cuda::Device>> devices, std::unique_ptr<Backend> cpu)
+    : cpu_(std::move(cpu)) {
+  for (std::unique_ptr<cuda::Device>& device : devices) {
+    cards_.push_back(std::make_unique<Card>());
+    cards_.back()->device = std::move(device);
+  }
+}
+
+std::string CudaBackend::device_name() const {
+  std::string names;
+  for (const std::unique_ptr<Card>& card : cards_) {
+    names += (names.empty() ? "" : ", ") + card->device->name();
+  }
+  return names;
+}
+
+std::int64_t CudaBackend::memory_bytes() const {
+  std::int64_t bytes = 0;
+  for (const std::unique_ptr<Card>& card : cards_) {
+    bytes += card->device->limits().memory_bytes;
+  }
+  return bytes;
+}
+
+// The plan's estimate counts at least as many bytes per weight, entry and element as go to the device.
+Result<std::int64_t> CudaBackend::EstimateBytes(const Network& network, Mode mode) const {
+  if (mode == Mode::kReference) {
+    return cpu_->EstimateBytes(network, mode);
+  }
+  const Result<std::int64_t> plan = EstimatePlanBytes(network);
+  if (!plan.ok()) {
+    return plan.status();
+  }
+  constexpr double kMost = 4611686018427387904.0;  // 2^62
+  const double on_device = static_cast<double>(plan.value()) + PaddingBytes(network) +
+                           static_cast<double>(network.definition().operations.size()) * 4096;
+  const double bytes = static_cast<double>(plan.value()) + static_cast<double>(network.bytes()) +
+                       on_device * static_cast<double>(cards_.size());
+  return static_cast<std::int64_t>(std::min(bytes, kMost));
+}
+
+Result<std::unique_ptr<ResidentNetwork>> CudaBackend::Load(std::shared_ptr<const Network> network, Mode mode,
+                                                           const StopCheck& stopped) const {
+  return mode == Mode::kReference ? cpu_->Load(std::move(network), mode, stopped)
+                                  : LoadIntegers(std::move(network), mode, stopped);
+}
+
+Result<std::unique_ptr<ResidentNetwork>> CudaBackend::LoadIntegers(std::shared_ptr<const Network> network,
+                                                                   Mode mode,
+                                                                   const StopCheck& stopped) const {
+  Result<Plan> compiled = Compile(std::move(network), stopped, LargestWeight(mode));
+  if (!compiled.ok()) {
+    return compiled.status();
+  }
+  auto plan = std::make_shared<const Plan>(std::move(compiled).value());
+  try {
+    return PutOnAll(std::move(plan));
+  } catch (const cuda::DeviceError& error) {
+    for (const std::unique_ptr<Card>& card : cards_) {
+      card->pool.Drop("");  // a second attempt finds the memory of idle workspaces free
+    }
+    return StatusOf(error);
+  }
+}
+
+std::unique_ptr<ResidentNetwork> CudaBackend::PutOnAll(std::shared_ptr<const Plan> plan) const {
+  std::vector<std::unique_ptr<CudaNetwork>> networks;
+  for (const std::unique_ptr<Card>& card : cards_) {
+    if (CudaWeights::CountBytes(*plan) > card->device->limits().memory_bytes / 2) {
+      card->pool.Drop("");
+    }
+    networks.push_back(std::make_unique<CudaNetwork>(*card->device, card->pool, plan));
+  }
+  if (networks.size() == 1) {
+    return std::move(networks.front());
+  }
+  return std::make_unique<CudaReplicas>(std::move(networks));
+}
+
+Status CudaBackend::Health() const {
+  for (const std::unique_ptr<Card>& card : cards_) {
+    if (const std::string broken = card->device->broken(); !broken.empty()) {
+      return Unavailable("GPU " + card->device->name() + ": " + broken + "; restart the server");
+    }
+  }
+  return {};
+}
+
+}  // namespace spikeserve::engine

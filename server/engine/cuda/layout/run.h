@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/math/filter_constants.h"
+#include "server/engine/cuda/layout/weights.h"
+#include "server/engine/network/index.h"
+#include "server/engine/plan/plan.h"
+#include "server/engine/run/simulation_spec.h"
+
+namespace spikeserve::engine {
+
+// How what a population emits is used in one run.
+struct CudaPopulation {
+  bool stored = false;           // a product, fold or probe reads it from memory
+  bool as_values = false;        // of a uint8 input: read as floats too
+  bool held = false;             // an input that does not vary in time
+  bool bytes = false;            // a uint8 input that is read as bytes
+  bool encoded = false;          // an input that becomes spikes on the device, group by group
+  std::int32_t count_limit = 0;  // of a spiking one: larger counts need the wide program
+  // The fold that its scan does on the way: probe of the spec and term. -1: none.
+  std::int64_t fused_probe = -1;
+  std::size_t fused_term = 0;
+};
+
+using CudaFilterConstants = std::shared_ptr<const kernels::FilterConstants>;
+
+// What a network and a specification decide before there is a device: which layers are stepped, which
+// readouts are rewritten, who reads what. Immutable after construction, but for its start.
+struct CudaRun {
+  // `plan` and `weights` outlive the run.
+  CudaRun(const Plan& plan, const CudaWeights& weights, const SimulationSpec& spec);
+
+  const ProbePlan& probe(std::size_t index) const { return plan->probes[Index(spec.probes[index])]; }
+  const Layer& probed_layer(std::size_t index) const { return plan->layers[Index(probe(index).layer)]; }
+  const Population& population(std::int64_t index) const { return plan->populations[Index(index)]; }
+  // Whether a probe reads every step of the layer, and its voltage then.
+  bool IsProbed(std::size_t layer, bool voltage) const;
+  // Whether a probe of the layer has a general filter.
+  bool HasProbeFilter(std::size_t layer) const;
+  // The same for probes of the request.
+  bool IsRecorded(std::size_t layer, ProbeQuantity quantity) const;
+  std::int64_t RecordSize(std::size_t index) const { return plan->layers[Index(record_layers[index])].size; }
+  // Whether random numbers are drawn, which depend on a sample's place in its request.
+  bool Draws() const;
+  // Where neurons start and what is drawn: what else the run decides does not depend on it.
+  void SetStart(const RunSettings& settings);
+  // Whether the probe is stepped, not only folded.
+  bool IsStepped(std::size_t probe_index) const { return !folded[probe_index] || spec.trajectories; }
+
+  const Plan* plan;
+  const CudaWeights* weights;
+  SimulationSpec spec;
+  std::vector<bool> folded;   // [probe of the spec]
+  std::vector<bool> stepped;  // [layer]
+  std::vector<CudaPopulation> populations;
+  std::vector<std::int64_t> record_layers;  // [request probe]: in the plan's layers
+  // Of terms [layer][term] and probes [probe of the spec] whose synapse or delay is not simple; else null.
+  std::vector<std::vector<CudaFilterConstants>> term_filters;
+  std::vector<CudaFilterConstants> probe_filters;
+
+ private:
+  void MakeFilters();
+  void MarkInputs();
+  void MarkReaders();
+  void MarkFolds();
+};
+
+// Equal for specifications that run the same way on the same number of samples, whatever the inputs hold and
+// wherever the neurons start.
+std::string SpecKey(const SimulationSpec& spec);
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,195 @@
+#include "server/engine/cuda/workspace.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "server/engine/cuda/layout/scratch.h"
+
+namespace spikeserve::engine {
+
+CudaWorkspace::CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaWeights& weights,
+                             const SimulationSpec& spec, const CudaLaunchPlan& launch)
+    : run_(plan, weights, spec),
+      launch_(launch),
+      memory_(device, Index(WorkspaceBytes(run_, launch_))),
+      pinned_(device, Index(StagingBytes(run_, launch_)), true),
+      constants_(MakeConstants(plan, spec)),
+      work_(device.NewQueue(cuda::QueueUse::kWork)),
+      uploads_(device.NewQueue(cuda::QueueUse::kUpload)),
+      downloads_(device.NewQueue(cuda::QueueUse::kDownload)) {
+  CudaArena arena(memory_.data());
+  buffers_ = LayOutBuffers(run_, launch_, arena);
+  buffers_.scratch = memory_.data() + arena.used();
+  CudaArena pinned(pinned_.data());
+  staging_ = LayOutStaging(run_, launch_, pinned);
+  if (UsesDigits(run_)) {
+    work_->PrepareProducts();  // while a lack of memory may still be mended
+  }
+  UploadConstants();
+  state_.program = StateProgram(scene(), 0, launch_.samples);
+  inputs_.program = InputProgram(scene());
+  MakeMarks();
+}
+
+// From memory that is not pinned: they go up once, and pinning takes longer than that.
+void CudaWorkspace::UploadConstants() {
+  std::vector<std::pair<float*, const std::vector<float>*>> uploads;
+  for (std::size_t l = 0; l < constants_.size(); ++l) {
+    const CudaLayerBuffers& layer = buffers_.layers[l];
+    uploads.emplace_back(layer.bias, &constants_[l].bias);
+    for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+      const TermConstants& term = constants_[l].terms[t];
+      uploads.emplace_back(layer.terms[t].scale, &term.scale);
+      uploads.emplace_back(layer.terms[t].readout_scale, &term.readout_scale);
+      uploads.emplace_back(layer.terms[t].offset, &term.offset);
+      if (layer.terms[t].weights != nullptr) {
+        uploads.emplace_back(layer.terms[t].weights, FilterWeights(*run_.term_filters[l][t]));
+      }
+    }
+  }
+  for (std::size_t p = 0; p < buffers_.probes.size(); ++p) {
+    if (buffers_.probes[p].weights != nullptr) {
+      uploads.emplace_back(buffers_.probes[p].weights, FilterWeights(*run_.probe_filters[p]));
+    }
+  }
+  for (const auto& [to, values] : uploads) {
+    if (to != nullptr) {
+      work_->Upload(to, values->data(), values->size() * sizeof(float));
+    }
+  }
+  UploadStart();
+  work_->Wait();
+}
+
+void CudaWorkspace::SetStart(const RunSettings& settings) {
+  const RunSettings& now = run_.spec.settings;
+  if (settings.seed == now.seed && settings.initial_voltage == now.initial_voltage) {
+    return;
+  }
+  run_.SetStart(settings);
+  for (std::size_t l = 0; l < constants_.size(); ++l) {
+    constants_[l].voltage = StartVoltages(*run_.plan, run_.plan->layers[l], settings);
+  }
+  UploadStart();
+}
+
+// What is copied stays as it is until the batch has ended.
+void CudaWorkspace::UploadStart() {
+  seed_ = run_.spec.settings.seed.value_or(0);
+  if (buffers_.seed != nullptr) {
+    work_->Upload(buffers_.seed, &seed_, sizeof(seed_));
+  }
+  for (std::size_t l = 0; l < constants_.size(); ++l) {
+    if (float* const to = buffers_.layers[l].initial_voltage; to != nullptr) {
+      work_->Upload(to, constants_[l].voltage.data(), constants_[l].voltage.size() * sizeof(float));
+    }
+  }
+}
+
+void CudaWorkspace::MakeMarks() {
+  marks_.landed = uploads_->NewMark();
+  marks_.taken = work_->NewMark();
+  marks_.left = work_->NewMark();
+  marks_.read = work_->NewMark();
+  marks_.answered = downloads_->NewMark();
+  for (std::unique_ptr<cuda::Mark>& fetched : marks_.fetched) {
+    fetched = downloads_->NewMark();
+  }
+}
+
+void CudaWorkspace::WaitForAll() {
+  uploads_->Wait();
+  work_->Wait();
+  downloads_->Wait();
+}
+
+void CudaWorkspace::RunState() { RunPrepared(state_); }
+
+void CudaWorkspace::RunInputs() { RunPrepared(inputs_); }
+
+std::int64_t CudaWorkspace::ProgramBytes(const CudaRun& run, const CudaLaunchPlan& launch) {
+  const std::int64_t calls = MostCalls(run, launch);
+  const std::int64_t kept =
+      std::min<std::int64_t>(kMostCalls, static_cast<std::int64_t>(kMostChunks) * calls);
+  return (kept + calls) * static_cast<std::int64_t>(sizeof(cuda::Call));
+}
+
+void CudaWorkspace::RunChunk(std::int64_t steps, bool wide) {
+  if (!chunks_.contains({steps, wide})) {
+    cuda::Program program = ChunkProgram(scene(), steps, wide);
+    MakeRoom(program.size());
+    calls_ += program.size();
+    chunks_[{steps, wide}].program = std::move(program);
+  }
+  RunPrepared(chunks_.at({steps, wide}));
+}
+
+// Clients choose how long chunks are: only so many programs and graphs are kept.
+void CudaWorkspace::MakeRoom(std::size_t calls) {
+  if (calls_ + calls > kMostCalls || chunks_.size() >= kMostChunks) {
+    work_->Wait();
+    chunks_.clear();
+    calls_ = 0;
+  }
+}
+
+void CudaWorkspace::RunPrepared(Prepared& prepared) {
+  RecordIfWorthIt(prepared);
+  if (prepared.recording != nullptr) {
+    work_->Replay(*prepared.recording);
+  } else {
+    work_->Run(prepared.program);
+  }
+  prepared.has_run = true;
+}
+
+// A graph is for speed alone: a program that does not become one still runs.
+void CudaWorkspace::RecordIfWorthIt(Prepared& prepared) {
+  const bool worth_it = prepared.has_run && prepared.program.size() <= kMostRecorded;
+  if (!worth_it || prepared.recording != nullptr || prepared.refused) {
+    return;
+  }
+  try {
+    prepared.recording = work_->Record(prepared.program);
+  } catch (const cuda::DeviceError& error) {
+    if (error.failure() != cuda::Failure::kRefused && error.failure() != cuda::Failure::kOutOfMemory) {
+      throw;
+    }
+    prepared.refused = true;
+  }
+}
+
+std::unique_ptr<CudaWorkspace> CudaWorkspacePool::Take(const std::string& key) {
+  const std::lock_guard lock(mu_);
+  const auto found =
+      std::find_if(idle_.begin(), idle_.end(), [&](const Idle& idle) { return idle.key == key; });
+  if (found == idle_.end()) {
+    return nullptr;
+  }
+  std::unique_ptr<CudaWorkspace> workspace = std::move(found->workspace);
+  idle_.erase(found);
+  return workspace;
+}
+
+void CudaWorkspacePool::Give(const std::string& key, std::unique_ptr<CudaWorkspace> workspace) {
+  std::list<Idle> surplus;  // freed without the lock
+  const std::lock_guard lock(mu_);
+  idle_.push_front({key, std::move(workspace)});
+  if (idle_.size() > kMostIdle) {
+    surplus.splice(surplus.begin(), idle_, std::prev(idle_.end()));
+  }
+}
+
+void CudaWorkspacePool::Drop(const std::string& prefix) {
+  std::list<Idle> dropped;
+  const std::lock_guard lock(mu_);
+  for (auto it = idle_.begin(); it != idle_.end();) {
+    const auto next = std::next(it);
+    if (it->key.starts_with(prefix)) {
+      dropped.splice(dropped.end(), idle_, it);
+    }
+    it = next;
+  }
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,236 @@
+#include "server/engine/plan/compile.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "server/engine/network/index.h"
+#include "server/engine/network/neuron_models.h"
+#include "server/engine/plan/lowering.h"
+#include "server/engine/plan/paths.h"
+
+namespace spikeserve::engine {
+namespace {
+
+// One compilation. One thread, one use.
+class Compiler {
+ public:
+  Compiler(std::shared_ptr<const Network> network, const StopCheck& stopped, std::int32_t largest_weight)
+      : network_(*network), stopped_(stopped), largest_weight_(largest_weight) {
+    plan_.network = std::move(network);
+    const std::size_t operations = network_.definition().operations.size();
+    constants_.resize(operations);
+    probed_.resize(operations);
+    read_.resize(operations);
+    layer_of_.assign(operations, -1);
+    population_of_.assign(operations, -1);
+  }
+
+  Result<Plan> Run() {
+    Result<Paths> paths = FindPaths(network_);
+    if (!paths.ok()) {
+      return paths.status();
+    }
+    paths_ = std::move(paths).value();
+    MarkReaders();
+    for (const std::int64_t input : network_.inputs()) {
+      AddPopulation({.operation = input, .size = network_.size(input)});
+    }
+    for (const std::int64_t operation : network_.order()) {
+      if (Status status = Visit(operation); !status.ok()) {
+        return status;
+      }
+      if (Stopped()) {
+        return Status(StatusCode::kCancelled, "stopped while the network was compiled");
+      }
+    }
+    AddProbes();
+    CountFanOut();
+    for (const Layer& layer : plan_.layers) {
+      for (const Term& term : layer.terms) {
+        plan_.bytes += term.product.bytes();
+      }
+      plan_.bytes += 24 * layer.size;
+    }
+    for (const Population& population : plan_.populations) {
+      plan_.bytes += 8 * population.size;
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  bool Stopped() const { return stopped_ && stopped_(); }
+
+  const OperationKind& KindOf(std::int64_t operation) const {
+    return network_.definition().operations[Index(operation)].kind;
+  }
+
+  void MarkReaders() {
+    for (std::size_t i = 0; i < network_.definition().probes.size(); ++i) {
+      probed_[Index(network_.probe_target(static_cast<std::int64_t>(i)))] = true;
+    }
+    for (std::size_t i = 0; i < read_.size(); ++i) {
+      for (const Incoming& incoming : network_.incoming(static_cast<std::int64_t>(i))) {
+        read_[Index(incoming.source)] = true;
+      }
+    }
+  }
+
+  std::int64_t AddPopulation(Population population) {
+    const auto index = static_cast<std::int64_t>(plan_.populations.size());
+    population_of_[Index(population.operation)] = index;
+    constants_[Index(population.operation)].assign(Index(population.size), 0.0);
+    plan_.populations.push_back(population);
+    return index;
+  }
+
+  Status Visit(std::int64_t operation) {
+    const OperationKind& kind = KindOf(operation);
+    const auto* neuron = std::get_if<NeuronOperation>(&kind);
+    if (!std::holds_alternative<InputOperation>(kind)) {
+      CombineConstants(operation);
+    }
+    if (neuron != nullptr) {
+      return AddNeurons(operation, *neuron);
+    }
+    if (!probed_[Index(operation)]) {
+      return {};
+    }
+    const bool activation = std::holds_alternative<ActivationOperation>(kind);
+    Layer layer;
+    layer.kind = activation ? LayerKind::kActivation : LayerKind::kLinear;
+    layer.sink = !read_[Index(operation)];
+    return AddLayer(operation, std::move(layer));
+  }
+
+  // What the operation holds whatever the inputs: biases on the way to it.
+  void CombineConstants(std::int64_t operation) {
+    const OperationKind& kind = KindOf(operation);
+    const bool linear = !IsPopulation(kind) && !std::holds_alternative<ActivationOperation>(kind);
+    std::vector<double> constant(Index(network_.size(operation)), 0.0);
+    const std::vector<Incoming>& incoming = network_.incoming(operation);
+    for (std::size_t slot = 0; slot < incoming.size(); ++slot) {
+      AddConstant({operation, slot}, linear, constants_[Index(incoming[slot].source)], constant);
+    }
+    constants_[Index(operation)] = std::move(constant);
+  }
+
+  void AddConstant(Link link, bool linear, const std::vector<double>& in, std::vector<double>& out) const {
+    if (!linear) {
+      std::transform(in.begin(), in.end(), out.begin(), out.begin(), std::plus<>());
+      return;
+    }
+    const LinearOperator op(network_, link);
+    const bool zero = std::all_of(in.begin(), in.end(), [](double value) { return value == 0; });
+    std::vector<Entry> entries;
+    for (std::int64_t row = 0; row < op.rows() && !Stopped(); ++row) {
+      double sum = op.Constant(row);
+      if (!zero) {
+        op.Row(row, entries);
+        for (const Entry& entry : entries) {
+          sum += entry.weight * in[Index(entry.column)];
+        }
+      }
+      out[Index(row)] += sum;
+    }
+  }
+
+  Status AddNeurons(std::int64_t operation, const NeuronOperation& neuron) {
+    Layer layer;
+    layer.kind = LayerKind::kNeuron;
+    layer.sink = true;
+    layer.model = neuron.model;
+    layer.gain = network_.Expand(neuron.gain, operation, 1);
+    layer.bias = network_.Expand(neuron.bias, operation, 0);
+    layer.initial_voltage = neuron.initial_voltage.value_or(ZeroVoltage{});
+    Population population{.operation = operation, .size = network_.size(operation)};
+    population.layer = static_cast<std::int64_t>(plan_.layers.size());
+    population.spiking = IsSpiking(neuron.model);
+    population.amplitude = SpikeAmplitude(neuron.model);
+    if (Status status = AddLayer(operation, std::move(layer)); !status.ok()) {
+      return status;
+    }
+    plan_.layers.back().population = AddPopulation(population);  // its emissions carry no constant
+    if (population.spiking) {
+      plan_.spiking_layers.push_back(population.layer);
+      plan_.spiking.push_back({network_.definition().operations[Index(operation)].name, population.size});
+    }
+    return {};
+  }
+
+  // Lowers the paths to the operation into the terms of the layer.
+  Status AddLayer(std::int64_t operation, Layer layer) {
+    layer.operation = operation;
+    layer.size = network_.size(operation);
+    if (std::holds_alternative<InputOperation>(KindOf(operation))) {
+      layer.sink = false;  // a probed Input has no weights
+    }
+    for (const Path& path : paths_[Index(operation)]) {
+      const std::int64_t source = population_of_[Index(path.source)];
+      const Population& population = plan_.populations[Index(source)];
+      const auto* input = std::get_if<InputOperation>(&KindOf(population.operation));
+      const WeightForms forms{.integers = population.spiking || (input != nullptr && input->uint8_scale),
+                              .floats = !population.spiking,
+                              .largest_integer = population.spiking ? largest_weight_ : kExactLargestWeight};
+      Result<kernels::Product> product =
+          LowerChain(network_, path.source, path.chain, forms, kMaxComposedWeights);
+      if (!product.ok()) {
+        return product.status();
+      }
+      layer.terms.push_back({source, path.synapse, std::move(product).value(), path.delay_steps});
+    }
+    layer.constant = constants_[Index(operation)];
+    for (const double value : layer.constant) {
+      if (!std::isfinite(value)) {
+        return InvalidArgument("the biases on the way to '" +
+                               network_.definition().operations[Index(operation)].name + "' add up to " +
+                               std::to_string(value) + "; wanted: a finite float64");
+      }
+    }
+    layer_of_[Index(operation)] = static_cast<std::int64_t>(plan_.layers.size());
+    plan_.layers.push_back(std::move(layer));
+    return {};
+  }
+
+  void AddProbes() {
+    for (std::size_t i = 0; i < network_.definition().probes.size(); ++i) {
+      const ProbeDefinition& probe = network_.definition().probes[i];
+      const std::int64_t target = network_.probe_target(static_cast<std::int64_t>(i));
+      plan_.probes.push_back({probe.quantity, layer_of_[Index(target)], network_.size(target), probe.synapse,
+                              probe.delay_steps});
+    }
+  }
+
+  void CountFanOut() {
+    for (const Population& population : plan_.populations) {
+      plan_.fan_out.emplace_back(population.spiking ? Index(population.size) : 0, 0);
+    }
+    for (const Layer& layer : plan_.layers) {
+      for (const Term& term : layer.terms) {
+        std::vector<std::int64_t>& total = plan_.fan_out[Index(term.population)];
+        if (layer.sink && !total.empty()) {
+          const auto part = kernels::FanOut(term.product, static_cast<std::int64_t>(total.size()));
+          std::transform(part.begin(), part.end(), total.begin(), total.begin(), std::plus<>());
+        }
+      }
+    }
+  }
+
+  const Network& network_;
+  const StopCheck& stopped_;
+  const std::int32_t largest_weight_;
+  Plan plan_;
+  Paths paths_;
+  std::vector<std::vector<double>> constants_;  // [operation]
+  std::vector<bool> probed_, read_;             // [operation]: by a probe, by another operation
+  std::vector<std::int64_t> layer_of_, population_of_;
+};
+
+}  // namespace
+
+Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped,
+                     std::int32_t largest_weight) {
+  return Compiler(std::move(network), stopped, largest_weight).Run();
+}
+
+}  // namespace spikeserve::engine

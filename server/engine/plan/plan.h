@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/math/product.h"
+#include "server/engine/network/network.h"
+
+namespace spikeserve::engine {
+
+// What other layers can read: the values of an Input, or what a Neuron operation emits.
+struct Population {
+  std::int64_t operation = 0;
+  std::int64_t size = 0;
+  std::int64_t layer = -1;  // in Plan::layers; -1 for an Input
+  bool spiking = false;     // emits integer spike counts
+  double amplitude = 1;     // spike height times dt; 1 unless spiking
+};
+
+// What one population contributes to a layer: a product, filtered behind the weights.
+struct Term {
+  std::int64_t population = 0;
+  Synapse synapse;
+  kernels::Product product;
+  std::int64_t delay_steps = 0;  // before the filter
+};
+
+enum class LayerKind { kNeuron, kLinear, kActivation };
+
+// A target of products: a Neuron operation, or an operation that a probe reads.
+struct Layer {
+  LayerKind kind = LayerKind::kLinear;
+  std::int64_t operation = 0;
+  std::int64_t size = 0;
+  std::vector<Term> terms;       // added in this order, the order of the connections
+  std::vector<double> constant;  // what S holds whatever the input: propagated biases
+  bool sink = false;             // nothing else reads the operation: its weights count as synapses
+  // Of a Neuron:
+  std::int64_t population = -1;
+  NeuronModel model;
+  std::vector<double> gain, bias;  // J = bias + gain * S
+  InitialVoltage initial_voltage;
+};
+
+// Where a probe reads.
+struct ProbePlan {
+  ProbeQuantity quantity = ProbeQuantity::kOutput;
+  std::int64_t layer = 0;  // in Plan::layers
+  std::int64_t size = 0;
+  Synapse synapse;
+  std::int64_t delay_steps = 0;
+};
+
+// A spiking layer, as statistics report it.
+struct SpikingLayer {
+  std::string name;
+  std::int64_t neurons = 0;
+};
+
+// A compiled network: layers in order of computation, linear chains merged, weights quantised. Free of dt and
+// of any backend. Immutable, hence thread-safe.
+struct Plan {
+  std::shared_ptr<const Network> network;
+  std::vector<Population> populations;             // the Inputs first, in Network::inputs() order
+  std::vector<Layer> layers;                       // sources before targets
+  std::vector<ProbePlan> probes;                   // one per probe of the definition
+  std::vector<SpikingLayer> spiking;               // names and sizes, for statistics
+  std::vector<std::int64_t> spiking_layers;        // indices in layers
+  std::vector<std::vector<std::int64_t>> fan_out;  // [population][element], spiking ones only
+  std::int64_t bytes = 0;
+};
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <mutex>
+#include <optional>
+#include <stop_token>
+
+#include "server/rpc/calls/session_run.h"
+#include "server/rpc/context/call_record.h"
+#include "server/rpc/context/session_table.h"
+
+namespace spikeserve::rpc {
+
+// One Session call: reads a message, works on it, writes its answer, and only then reads the next, so that a
+// client that does not read cannot fill memory. Deletes itself when it is over; called by gRPC, the table and
+// the table's thread, which take turns by state_.
+class SessionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                          public EndableSession {
+ public:
+  // Begins the call. `sessions` outlives it.
+  static grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Start(
+      const ServiceContext& context, SessionTable& sessions, grpc::CallbackServerContext& call);
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override { stop_.request_stop(); }
+  void OnDone() override;
+  void End(const Status& status) override;
+  void Expire(const Status& status) override;
+
+ private:
+  enum class State { kWorking, kWriting, kWaiting, kEnded };
+
+  SessionCall(const ServiceContext& context, SessionTable& sessions, grpc::CallbackServerContext& call)
+      : context_(context), sessions_(sessions), call_(call), record_(context, "Session"), run_(context) {}
+
+  Status Admit();
+  Status Take();
+  Status Dispatch();
+  void Read();
+  void Post();
+  void Chunk();
+  Status Answer(const v1::SessionResponse& response);
+  void FinishWith(const Status& status);
+
+  const ServiceContext& context_;
+  SessionTable& sessions_;
+  grpc::CallbackServerContext& call_;
+  CallRecord record_;
+  SessionRun run_;
+  std::stop_source stop_;
+  grpc::ByteBuffer read_, write_;
+  v1::SessionRequest message_;
+  serving::MemoryBudget::Reservation message_bytes_;
+  std::mutex mu_;
+  State state_ = State::kWorking;  // guarded by mu_
+  std::optional<Status> end_;      // guarded by mu_; how to end after the message under way
+};
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "server/base/status.h"
+#include "server/rpc/context/service_context.h"
+#include "server/rpc/decode/simulate_plan.h"
+#include "spikeserve/v1/simulation.pb.h"
+
+namespace spikeserve::rpc {
+
+// The simulation behind a session: state that lives on between its messages. One thread at a time.
+class SessionRun {
+ public:
+  explicit SessionRun(const ServiceContext& context) : context_(context) {}
+
+  // Checks the opening, takes the network and makes the state of all samples, within the memory budget.
+  // INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED.
+  Status Open(const v1::SessionOpen& open);
+  // Checks a message and takes its inputs; `message` lives until the steps are done.
+  Status Begin(const v1::SessionAdvance& message);
+  // Runs the next chunk of steps of the message. CANCELLED where `stopped` says so between two samples, after
+  // which only the end is left.
+  Status RunChunk(const std::function<bool()>& stopped);
+  // Whether steps of the message remain.
+  bool running() const { return left_ > 0; }
+  // The answer to the message.
+  Result<v1::SessionProgress> Finish();
+  // INVALID_ARGUMENT where a sample is not of the batch.
+  Status Reset(const v1::SessionReset& message);
+
+  bool open() const { return simulation_ != nullptr; }
+  const ResponsePlan& plan() const { return plan_; }
+
+ private:
+  Status CheckPiece(const v1::SessionAdvance& message, DecodedInputs& inputs);
+
+  const ServiceContext& context_;
+  ResponsePlan plan_;
+  serving::MemoryBudget::Reservation run_bytes_, piece_bytes_;
+  std::int64_t left_ = 0;                           // steps of the message
+  std::int64_t steps_ = 0;                          // of the message
+  std::int64_t spikes_ = 0;                         // up to the last message
+  double compute_s_ = 0;                            // of the message
+  std::unique_ptr<engine::Simulation> simulation_;  // last: goes before the network and the budget
+};
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,69 @@
+#include "server/rpc/calls/simulate_call.h"
+
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "server/rpc/encode/encode_response.h"
+#include "server/rpc/wire/status.h"
+
+namespace spikeserve::rpc {
+namespace {
+
+constexpr std::array<int, 2> kInputData{v1::SimulateRequest::kInputsFieldNumber, v1::Array::kDataFieldNumber};
+
+}  // namespace
+
+grpc::ServerUnaryReactor* SimulateCall::Start(const ServiceContext& context,
+                                              grpc::CallbackServerContext& call,
+                                              const grpc::ByteBuffer& request, grpc::ByteBuffer& response) {
+  auto* self = new SimulateCall(context, call, response);
+  const Status status = Guarded([&] { return self->Submit(request); });
+  if (!status.ok()) {
+    self->FinishWith(status);
+  }
+  return self;  // gone only after gRPC has taken it
+}
+
+SimulateCall::~SimulateCall() {
+  if (Status status = context_.watch.Stop(call_); !status.ok()) {
+    record_.SetStatus(status);
+  }
+}
+
+Status SimulateCall::Submit(const grpc::ByteBuffer& request) {
+  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
+    return status;
+  }
+  auto message = std::make_shared<v1::SimulateRequest>();
+  if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) {
+    return status;
+  }
+  return submission_.Submit(std::move(message), 0, call_, *this);
+}
+
+void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {
+  record_.queue_s = outcome.queue_s;
+  record_.compute_s = outcome.compute_s;
+  record_.batch_size = outcome.batch_size;
+  FinishWith(status.ok() ? Guarded([&] { return Encode(outcome); }) : status);
+}
+
+Status SimulateCall::Encode(const serving::RunOutcome& outcome) {
+  auto bytes = Serialize(EncodeResponse(*submission_.plan(), outcome, record_.Elapsed()));
+  if (!bytes.ok()) {
+    return bytes.status();
+  }
+  response_ = std::move(bytes).value();
+  return {};
+}
+
+// The last thing that is done here: the call may be gone afterwards.
+void SimulateCall::FinishWith(const Status& status) {
+  submission_.Release(static_cast<std::int64_t>(response_.Length()));
+  record_.SetStatus(status);
+  context_.watch.Start(call_);
+  Finish(ToGrpc(status));
+}
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <mutex>
+#include <optional>
+
+#include "server/rpc/calls/submission.h"
+#include "server/rpc/context/call_record.h"
+#include "server/serving/requests/request.h"
+
+namespace spikeserve::rpc {
+
+// One SimulateStream call. Holds the newest progress that a slow reader has not taken yet and drops older
+// ones; the final result is never dropped. Deletes itself when it is over; called by gRPC and by a worker at
+// the same time.
+class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public serving::ResultSink {
+ public:
+  // Begins the call.
+  static grpc::ServerWriteReactor<grpc::ByteBuffer>* Start(const ServiceContext& context,
+                                                           grpc::CallbackServerContext& call,
+                                                           const grpc::ByteBuffer& request);
+
+  void OnProgress(engine::Reading reading) noexcept override;
+  void OnDone(const Status& status, serving::RunOutcome outcome) noexcept override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override { submission_.Cancel(); }
+  void OnDone() override { delete this; }
+
+ private:
+  StreamCall(const ServiceContext& context, grpc::CallbackServerContext& call)
+      : context_(context), call_(call), record_(context, "SimulateStream"), submission_(context, record_) {}
+  ~StreamCall() override;
+
+  Status Submit(const grpc::ByteBuffer& request);
+  Status EncodeResult(const serving::RunOutcome& outcome);
+  void SendProgress(const ResponsePlan& plan, const engine::Reading& reading);
+  void End(const Status& status);
+
+  const ServiceContext& context_;
+  grpc::CallbackServerContext& call_;
+  CallRecord record_;
+  Submission submission_;
+  std::mutex mu_;
+  grpc::ByteBuffer message_;                // of the write under way; touched by who set writing_
+  bool writing_ = false;                    // guarded by mu_
+  std::optional<engine::Reading> waiting_;  // guarded by mu_; the newest progress not sent
+  Status overdue_;                          // guarded by mu_; set where a progress was not read
+  std::optional<Status> end_;               // guarded by mu_; set once the run is over
+  grpc::ByteBuffer result_;                 // constant once end_ is set
+};
+
+}  // namespace spikeserve::rpc

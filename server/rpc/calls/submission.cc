@@ -1,0 +1,90 @@
+#include "server/rpc/calls/submission.h"
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "server/rpc/context/receive.h"
+
+namespace spikeserve::rpc {
+namespace {
+
+// A deadline further away is none; keeps time-point arithmetic away from its limits.
+constexpr std::chrono::hours kFarthestDeadline{24 * 365};
+// The response as built and as serialized; sparse counts take up to three times their array while built.
+constexpr std::int64_t kResponseCopies = 2;
+constexpr std::int64_t kSparseCopies = 4;
+
+Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, const Clock& clock) {
+  const auto now = std::chrono::system_clock::now();
+  if (deadline > now + kFarthestDeadline) {
+    return Clock::TimePoint::max();
+  }
+  return clock.Now() + (deadline - now);
+}
+
+}  // namespace
+
+Status Submission::Receive(const grpc::ByteBuffer& bytes, BulkPath bulk, google::protobuf::Message& message) {
+  auto reservation = rpc::Receive(context_, bytes, bulk, "the request", message);
+  if (!reservation.ok()) {
+    return reservation.status();
+  }
+  message_reservation_ = std::move(reservation).value();
+  return {};
+}
+
+Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, std::int64_t report_every,
+                          const grpc::CallbackServerContext& call, serving::ResultSink& sink) {
+  if (Status status = CheckTarget(*request); !status.ok()) {
+    return status;
+  }
+  record_.network = request->network();
+  auto network = context_.registry.Get(request->network(), request->version());
+  if (!network.ok()) {
+    return network.status();
+  }
+  record_.version = network.value()->version;
+  auto plan = PlanSimulation(*request, std::move(network).value(), context_.limits);
+  if (!plan.ok()) {
+    return plan.status();
+  }
+  plan_ = std::make_shared<const ResponsePlan>(std::move(plan.value().response));
+  record_.samples = plan_->samples;
+  if (Status status = ReserveResponse(); !status.ok()) {
+    return status;
+  }
+  serving::Request queued;
+  queued.network = plan_->network;
+  queued.spec = plan_->spec;
+  queued.report_every = report_every;
+  queued.samples = std::move(plan.value().samples);
+  queued.input_bytes = std::move(request);
+  queued.reservation = std::move(message_reservation_);
+  queued.deadline = ToMonotonic(call.deadline(), context_.clock);
+  queued.cancelled = stop_.get_token();
+  queued.sink = &sink;
+  return context_.batcher.Submit(std::move(queued));
+}
+
+Status Submission::ReserveResponse() {
+  const std::int64_t copies = plan_->spec.request_probes.empty() ? kResponseCopies : kSparseCopies;
+  auto reservation = context_.budget.Reserve(copies * plan_->response_bytes, "the response");
+  if (!reservation.ok()) {
+    return reservation.status();
+  }
+  response_reservation_ = std::move(reservation).value();
+  return {};
+}
+
+void Submission::Release(std::int64_t answer_bytes) {
+  plan_.reset();
+  response_reservation_.ShrinkTo(answer_bytes);
+}
+
+void Submission::Cancel() {
+  stop_.request_stop();
+  context_.batcher.Sweep();
+}
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <google/protobuf/message.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <memory>
+#include <stop_token>
+
+#include "server/base/status.h"
+#include "server/rpc/context/call_record.h"
+#include "server/rpc/decode/simulate_plan.h"
+#include "server/rpc/wire/wire.h"
+#include "server/serving/requests/request.h"
+#include "spikeserve/v1/simulation.pb.h"
+
+namespace spikeserve::rpc {
+
+// A simulation on its way: from the bytes of a call to the batcher, and its cancellation. Submit by one
+// thread, then Cancel by any.
+class Submission {
+ public:
+  Submission(const ServiceContext& context, CallRecord& record) : context_(context), record_(record) {}
+
+  // Reserves memory for what the message takes as received and as parsed, then parses it into `message`.
+  // Fields that this server does not know are dropped.
+  Status Receive(const grpc::ByteBuffer& bytes, BulkPath bulk, google::protobuf::Message& message);
+  // Checks `request`, kept alive by itself, and queues it. The sink is called only where the answer is OK.
+  // INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE.
+  Status Submit(std::shared_ptr<const v1::SimulateRequest> request, std::int64_t report_every,
+                const grpc::CallbackServerContext& call, serving::ResultSink& sink);
+  // The answer, if still open, becomes CANCELLED or DEADLINE_EXCEEDED.
+  void Cancel();
+
+  // How to answer; from Submit to Release.
+  const std::shared_ptr<const ResponsePlan>& plan() const { return plan_; }
+  // The answer has been made and takes `answer_bytes`: gives back the rest, and the network with the plan, so
+  // that a client that does not read does not keep it.
+  void Release(std::int64_t answer_bytes);
+
+ private:
+  Status ReserveResponse();
+
+  const ServiceContext& context_;
+  CallRecord& record_;
+  std::shared_ptr<const ResponsePlan> plan_;
+  std::stop_source stop_;
+  serving::MemoryBudget::Reservation message_reservation_;  // moves on with the request
+  serving::MemoryBudget::Reservation response_reservation_;
+};
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,53 @@
+#include "server/rpc/context/call_watch.h"
+
+#include <grpc/grpc.h>
+
+#include <string>
+
+namespace spikeserve::rpc {
+
+// TryCancel of gRPC's own does the same, but always says CANCELLED.
+void CancelCall(grpc::CallbackServerContext& call, const Status& status) {
+  grpc_call_cancel_with_status(call.c_call(), static_cast<grpc_status_code>(status.code()),
+                               status.message().c_str(), nullptr);
+}
+
+CallWatch::CallWatch(std::chrono::seconds patience, const Clock& clock)
+    : patience_(patience), clock_(clock), watcher_([this](std::stop_token stop) { Watch(stop); }) {}
+
+CallWatch::~CallWatch() = default;
+
+void CallWatch::Start(grpc::CallbackServerContext& call) {
+  const std::lock_guard lock(mu_);
+  writes_[&call].began = clock_.Now();
+}
+
+Status CallWatch::Stop(grpc::CallbackServerContext& call) {
+  const std::lock_guard lock(mu_);
+  const auto write = writes_.extract(&call);
+  return write.empty() ? Status() : write.mapped().ended;
+}
+
+void CallWatch::CancelOverdue() {
+  const std::lock_guard lock(mu_);  // keeps the calls: none ends before its Stop
+  const Clock::TimePoint oldest = clock_.Now() - patience_;
+  for (auto& [call, write] : writes_) {
+    if (write.began >= oldest || !write.ended.ok()) {
+      continue;
+    }
+    write.ended = {StatusCode::kDeadlineExceeded, "the client did not read its answer within " +
+                                                      std::to_string(patience_.count()) +
+                                                      " s (--write-idle-seconds)"};
+    CancelCall(*call, write.ended);
+  }
+}
+
+void CallWatch::Watch(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    CancelOverdue();
+    std::unique_lock lock(mu_);
+    stopped_.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+  }
+}
+
+}  // namespace spikeserve::rpc

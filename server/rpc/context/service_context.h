@@ -1,0 +1,32 @@
+#pragma once
+
+#include "server/base/clock.h"
+#include "server/rpc/context/authorizer.h"
+#include "server/rpc/context/call_watch.h"
+#include "server/rpc/context/event_log.h"
+#include "server/rpc/wire/limits.h"
+#include "server/serving/memory_budget.h"
+#include "server/serving/metrics/metrics.h"
+#include "server/serving/networks/network_loader.h"
+#include "server/serving/networks/network_registry.h"
+#include "server/serving/requests/batcher.h"
+#include "server/serving/task_thread.h"
+
+namespace spikeserve::rpc {
+
+// What the services work with. All of it is thread-safe and outlives them and their calls.
+struct ServiceContext {
+  serving::NetworkRegistry& registry;
+  const serving::NetworkLoader& loader;
+  serving::Batcher& batcher;
+  serving::MemoryBudget& budget;
+  serving::TaskThread& tasks;
+  serving::Metrics& metrics;
+  const Clock& clock;
+  const EventLog& log;
+  const Authorizer& authorizer;
+  CallWatch& watch;
+  Limits limits;
+};
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,316 @@
+#include "server/rpc/decode/simulate_plan.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "server/engine/network/violations.h"
+#include "server/rpc/decode/decode_encodings.h"
+#include "server/rpc/decode/decode_request_probes.h"
+#include "server/rpc/decode/run_settings.h"
+#include "server/serving/names.h"
+
+namespace spikeserve::rpc {
+namespace {
+
+using engine::Join;
+
+// Room in a response for everything of one sample that is not a tensor: class, margin, tags.
+constexpr std::int64_t kBytesPerSample = 64;
+constexpr std::int64_t kBytesPerTopK = 32;
+constexpr double kBytesPerRecord = 512;  // its name and shape
+
+const std::vector<engine::ProbeDefinition>& Probes(const engine::Network& network) {
+  return network.definition().probes;
+}
+
+std::string ProbeNames(const engine::Network& network) {
+  constexpr std::size_t kMaxListed = 16;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(Probes(network).size(), kMaxListed); ++i) {
+    names += (i == 0 ? "" : ", ") + serving::Quote(Probes(network)[i].name);
+  }
+  return names + (Probes(network).size() > kMaxListed ? ", ..." : "");
+}
+
+Result<std::int64_t> FindProbe(const std::string& name, int index, const engine::Network& network) {
+  for (std::size_t i = 0; i < Probes(network).size(); ++i) {
+    if (Probes(network)[i].name == name) {
+      return static_cast<std::int64_t>(i);
+    }
+  }
+  return InvalidArgument(
+      Join("probes[", index, "]: got ", serving::Quote(name), ", allowed: ", ProbeNames(network)));
+}
+
+Result<std::vector<std::int64_t>> OutputProbes(const engine::Network& network) {
+  std::vector<std::int64_t> probes;
+  for (std::size_t i = 0; i < Probes(network).size(); ++i) {
+    if (Probes(network)[i].quantity == engine::ProbeQuantity::kOutput) {
+      probes.push_back(static_cast<std::int64_t>(i));
+    }
+  }
+  if (!probes.empty()) {
+    return probes;
+  }
+  return InvalidArgument(
+      "probes: got none, and the network has no OUTPUT probe to answer by default; name some of: " +
+      ProbeNames(network));
+}
+
+Result<std::vector<std::int64_t>> DecodeProbes(const v1::SimulateRequest& request,
+                                               const engine::Network& network) {
+  if (request.probes_size() == 0) {
+    return OutputProbes(network);
+  }
+  if (static_cast<std::size_t>(request.probes_size()) > Probes(network).size()) {
+    return InvalidArgument(Join("probes: got ", request.probes_size(), " names, the network has ",
+                                Probes(network).size(), " probes"));
+  }
+  std::vector<std::int64_t> probes;
+  for (int i = 0; i < request.probes_size(); ++i) {
+    const auto probe = FindProbe(request.probes(i), i, network);
+    if (!probe.ok()) {
+      return probe.status();
+    }
+    if (std::find(probes.begin(), probes.end(), probe.value()) != probes.end()) {
+      return InvalidArgument(Join("probes[", i, "]: ", serving::Quote(request.probes(i)), " is named twice"));
+    }
+    probes.push_back(probe.value());
+  }
+  return probes;
+}
+
+// Of the OUTPUT probes to be answered, the first of the definition.
+int ClassProbe(const std::vector<std::int64_t>& probes, const engine::Network& network) {
+  int best = -1;
+  for (std::size_t i = 0; i < probes.size(); ++i) {
+    const auto& definition = Probes(network)[static_cast<std::size_t>(probes[i])];
+    if (definition.quantity != engine::ProbeQuantity::kOutput) {
+      continue;
+    }
+    if (best < 0 || probes[i] < probes[static_cast<std::size_t>(best)]) {
+      best = static_cast<int>(i);
+    }
+  }
+  return best;
+}
+
+std::int64_t ProbeSize(const engine::Network& network, std::int64_t probe) {
+  return network.size(network.probe_target(probe));
+}
+
+Status CheckClassification(const v1::SimulateRequest& request, const ResponsePlan& plan) {
+  if (plan.class_probe < 0) {
+    if (request.top_k() == 0 && !request.softmax()) {
+      return {};
+    }
+    return InvalidArgument(
+        Join(request.softmax() ? "softmax" : "top_k", ": needs an OUTPUT probe among `probes`"));
+  }
+  const std::int64_t outputs =
+      ProbeSize(*plan.network->network, plan.spec.probes[static_cast<std::size_t>(plan.class_probe)]);
+  if (request.top_k() >= 0 && request.top_k() <= outputs) {
+    return {};
+  }
+  return InvalidArgument(
+      Join("top_k: got ", request.top_k(), ", allowed 0..", outputs, ", the outputs of the network"));
+}
+
+// Sample numbers are 32 bits of a random number's key.
+Status NumberSamples(std::int64_t first, std::vector<engine::SampleInputs>& samples) {
+  constexpr std::int64_t kMaxFirst = std::int64_t{1} << 31;
+  if (first < 0 || first > kMaxFirst) {
+    return InvalidArgument(Join("first_sample: got ", first, ", allowed 0..", kMaxFirst));
+  }
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    samples[i].index = first + static_cast<std::int64_t>(i);
+  }
+  return {};
+}
+
+// What a session leaves to its messages, or does not have.
+Status CheckSessionFields(const v1::SessionOpen& open, const Limits& limits) {
+  const v1::SimulateRequest& settings = open.settings();
+  if (settings.inputs_size() > 0 || settings.has_steps() || settings.encodings_size() > 0) {
+    return InvalidArgument("open.settings: inputs, steps and encodings come with advance, wanted none here");
+  }
+  if (settings.has_early_exit()) {
+    return InvalidArgument("open.settings.early_exit: a session has none");
+  }
+  if (settings.readout().kind() == v1::READOUT_KIND_CORRECTED_MEAN) {
+    return InvalidArgument(
+        "open.settings.readout: got READOUT_KIND_CORRECTED_MEAN, allowed in a session: mean, last");
+  }
+  if (open.batch() < 1) {
+    return InvalidArgument(Join("open.batch: got ", open.batch(), ", allowed 1..", limits.max_samples));
+  }
+  if (open.batch() <= limits.max_samples) {
+    return {};
+  }
+  return ResourceExhausted(
+      Join("open.batch: got ", open.batch(), ", allowed 1..", limits.max_samples, " (--max-samples)"));
+}
+
+}  // namespace
+
+Status CheckTarget(const v1::SimulateRequest& request) {
+  if (!serving::IsValidName(request.network())) {
+    return InvalidArgument("network: got " + serving::Quote(request.network()) + ", allowed " +
+                           std::string(serving::kNameRule));
+  }
+  if (request.version() >= 0) {
+    return {};
+  }
+  return InvalidArgument("version: got " + std::to_string(request.version()) +
+                         ", allowed 1 and above, or 0 for the highest that is ready");
+}
+
+// In floating point and saturating: flags may allow what overflows integers.
+std::int64_t ResponseBytes(const ResponsePlan& plan, std::int64_t steps) {
+  const engine::Network& network = *plan.network->network;
+  const double element = plan.network->mode == engine::Mode::kReference ? 8 : 4;
+  const double per_value = element * (plan.spec.trajectories ? 1 + static_cast<double>(steps) : 1);
+  double bytes = kBytesPerSample + kBytesPerTopK * static_cast<double>(plan.classification.top_k);
+  for (const std::int64_t probe : plan.spec.probes) {
+    bytes += per_value * static_cast<double>(ProbeSize(network, probe));
+  }
+  double fixed = 0;
+  for (const engine::RequestProbe& probe : plan.spec.request_probes) {
+    const std::int64_t rows = probe.recording.Rows(probe.recording.Kept(0, steps));
+    bytes += element * static_cast<double>(rows) * static_cast<double>(network.size(probe.operation));
+    fixed += kBytesPerRecord;
+  }
+  if (plan.classification.scores) {
+    bytes += element * static_cast<double>(
+                           ProbeSize(network, plan.spec.probes[static_cast<std::size_t>(plan.class_probe)]));
+  }
+  bytes = bytes * static_cast<double>(plan.samples) + fixed;
+  return bytes < 9e18 ? static_cast<std::int64_t>(bytes) : std::int64_t{9'000'000'000'000'000'000};
+}
+
+Status CheckResponseSize(const ResponsePlan& plan, std::int64_t steps, const Limits& limits) {
+  const std::int64_t bytes = ResponseBytes(plan, steps);
+  if (bytes <= limits.max_response_bytes) {
+    return {};
+  }
+  return ResourceExhausted(Join(
+      "the response to ", plan.samples, " samples of ", plan.spec.probes.size(), " probes",
+      plan.spec.request_probes.empty() ? std::string()
+                                       : Join(" and ", plan.spec.request_probes.size(), " request_probes"),
+      plan.spec.trajectories ? Join(" with trajectories of ", steps, " steps") : std::string(),
+      " would have ", bytes, " bytes, allowed ", limits.max_response_bytes,
+      " (--max-response-mb); ask for fewer samples, steps or probes"));
+}
+
+v1::DataType ResponseType(engine::Mode mode) {
+  return mode == engine::Mode::kReference ? v1::DATA_TYPE_FLOAT64 : v1::DATA_TYPE_FLOAT32;
+}
+
+Result<SimulatePlan> PlanSimulation(const v1::SimulateRequest& request, serving::NetworkHandle handle,
+                                    const Limits& limits) {
+  const engine::Network& network = *handle->network;
+  SimulatePlan plan;
+  ResponsePlan& response = plan.response;
+  auto settings = DecodeSettings(request, network.definition().defaults, limits);
+  if (!settings.ok()) {
+    return settings.status();
+  }
+  auto probes = DecodeProbes(request, network);
+  if (!probes.ok()) {
+    return probes.status();
+  }
+  auto inputs = DecodeInputs(request.inputs(), network, handle->mode, settings.value().steps, limits);
+  if (!inputs.ok()) {
+    return inputs.status();
+  }
+  if (Status status = DecodeEncodings(request.encodings(), network, settings.value(), inputs.value());
+      !status.ok()) {
+    return status;
+  }
+  if (Status status = NumberSamples(request.first_sample(), inputs.value().samples); !status.ok()) {
+    return status;
+  }
+  plan.samples = std::move(inputs.value().samples);
+  response.network = std::move(handle);
+  response.samples = static_cast<std::int64_t>(plan.samples.size());
+  response.class_probe = ClassProbe(probes.value(), network);
+  auto request_probes = DecodeRequestProbes(request.request_probes(), network, settings.value().steps);
+  if (!request_probes.ok()) {
+    return request_probes.status();
+  }
+  if (request.has_early_exit()) {
+    const auto exit = DecodeEarlyExit(request, settings.value(), response.class_probe);
+    if (!exit.ok()) {
+      return exit.status();
+    }
+    response.spec.early_exit = exit.value();
+  }
+  response.spec.settings = std::move(settings).value();
+  response.spec.inputs = std::move(inputs.value().formats);
+  response.spec.probes = std::move(probes).value();
+  response.spec.trajectories = request.trajectories();
+  response.spec.statistics = request.statistics();
+  response.spec.request_probes = std::move(request_probes.value().probes);
+  response.record_names = std::move(request_probes.value().names);
+  if (Status status = CheckClassification(request, response); !status.ok()) {
+    return status;
+  }
+  response.classification = {request.top_k(), request.softmax()};
+  response.response_bytes = ResponseBytes(response, response.spec.settings.steps);
+  if (Status status = CheckResponseSize(response, response.spec.settings.steps, limits); !status.ok()) {
+    return status;
+  }
+  return plan;
+}
+
+Result<ResponsePlan> PlanSession(const v1::SessionOpen& open, serving::NetworkHandle handle,
+                                 const Limits& limits) {
+  constexpr std::int64_t kEndless = std::int64_t{1} << 50;
+  if (Status status = CheckSessionFields(open, limits); !status.ok()) {
+    return status;
+  }
+  const engine::Network& network = *handle->network;
+  v1::SimulateRequest request = open.settings();
+  request.set_steps(limits.max_steps);  // what skip_steps is checked against
+  auto settings = DecodeSettings(request, network.definition().defaults, limits);
+  if (!settings.ok()) {
+    return settings.status();
+  }
+  auto probes = DecodeProbes(request, network);
+  if (!probes.ok()) {
+    return probes.status();
+  }
+  auto request_probes = DecodeRequestProbes(request.request_probes(), network, 0);
+  if (!request_probes.ok()) {
+    return request_probes.status();
+  }
+  std::vector<engine::SampleInputs> first(1);
+  if (Status status = NumberSamples(request.first_sample(), first); !status.ok()) {
+    return status;
+  }
+  ResponsePlan plan;
+  plan.network = std::move(handle);
+  plan.samples = open.batch();
+  plan.first_sample = request.first_sample();
+  plan.class_probe = ClassProbe(probes.value(), network);
+  plan.spec.settings = std::move(settings).value();
+  plan.spec.settings.steps = kEndless;
+  if (plan.spec.settings.readout.kind == engine::ReadoutKind::kCorrectedMean) {
+    plan.spec.settings.readout.kind = engine::ReadoutKind::kMean;
+  }
+  plan.spec.inputs.resize(network.inputs().size());
+  plan.spec.probes = std::move(probes).value();
+  plan.spec.trajectories = request.trajectories();
+  plan.spec.statistics = request.statistics();
+  plan.spec.request_probes = std::move(request_probes.value().probes);
+  plan.record_names = std::move(request_probes.value().names);
+  plan.spec.session = true;
+  if (Status status = CheckClassification(request, plan); !status.ok()) {
+    return status;
+  }
+  plan.classification = {request.top_k(), request.softmax()};
+  return plan;
+}
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,153 @@
+#include "server/rpc/encode/encode_response.h"
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "server/rpc/decode/classification.h"
+#include "server/rpc/decode/decode_encodings.h"
+#include "server/rpc/decode/decode_request_probes.h"
+#include "server/rpc/decode/run_settings.h"
+#include "server/rpc/encode/encode_records.h"
+#include "server/rpc/wire/enums.h"
+
+namespace spikeserve::rpc {
+namespace {
+
+const engine::ProbeDefinition& Definition(const ResponsePlan& plan, std::size_t probe) {
+  return plan.network->network->definition().probes[static_cast<std::size_t>(plan.spec.probes[probe])];
+}
+
+// An array of `values` [samples, steps..., shape of the probe...].
+void SetArray(const ResponsePlan& plan, std::size_t probe, std::span<const double> values,
+              std::optional<std::int64_t> steps, v1::Array& array) {
+  const engine::Network& network = *plan.network->network;
+  array.set_name(Definition(plan, probe).name);
+  array.set_data_type(ResponseType(plan.network->mode));
+  array.add_shape(plan.samples);
+  if (steps) {
+    array.add_shape(*steps);
+  }
+  for (const std::int64_t dimension : network.shape(network.probe_target(plan.spec.probes[probe]))) {
+    array.add_shape(dimension);
+  }
+  *array.mutable_data() = Pack(values, array.data_type());
+}
+
+enum class Trajectories { kNo, kYes };
+
+template <typename Message>
+void AddProbes(const ResponsePlan& plan, const engine::Reading& reading, Trajectories trajectories,
+               std::int64_t steps, Message& message) {
+  for (std::size_t i = 0; i < reading.probes.size(); ++i) {
+    v1::ProbeResult& result = *message.add_probes();
+    result.set_name(Definition(plan, i).name);
+    SetArray(plan, i, reading.probes[i].values, std::nullopt, *result.mutable_outputs());
+    if (trajectories == Trajectories::kYes) {
+      SetArray(plan, i, reading.probes[i].trajectory, steps, *result.mutable_trajectory());
+    }
+  }
+  if (plan.class_probe < 0) {
+    return;
+  }
+  const engine::ProbeReading& outputs = reading.probes[static_cast<std::size_t>(plan.class_probe)];
+  *message.mutable_classification() =
+      Classify(outputs.values, outputs.size, plan.classification, ResponseType(plan.network->mode));
+}
+
+// Sums of one layer over the samples.
+v1::LayerStatistics Summarize(const ResponsePlan& plan, const engine::Reading& reading, std::size_t layer) {
+  const engine::SpikingLayer& info = plan.network->resident->spiking_layers()[layer];
+  double busiest_hz = 0;
+  double duration_s = 0;  // of all samples
+  std::int64_t silent = 0;
+  v1::LayerStatistics statistics;
+  for (std::size_t sample = 0; sample < reading.statistics.size(); ++sample) {
+    const engine::LayerActivity& activity = reading.statistics[sample][layer];
+    const std::int64_t steps = reading.steps_used.empty() ? reading.steps_done : reading.steps_used[sample];
+    const double sample_s = static_cast<double>(steps) * plan.spec.settings.dt_s;
+    duration_s += sample_s;
+    statistics.set_spikes(statistics.spikes() + activity.spikes);
+    statistics.set_synaptic_operations(statistics.synaptic_operations() + activity.synaptic_operations);
+    if (steps > 0) {
+      busiest_hz = std::max(busiest_hz, static_cast<double>(activity.busiest_neuron_spikes) / sample_s);
+    }
+    silent += activity.silent_neurons;
+  }
+  const double neurons = static_cast<double>(info.neurons) * static_cast<double>(plan.samples);
+  statistics.set_layer(info.name);
+  statistics.set_neurons(info.neurons);
+  if (duration_s > 0) {
+    statistics.set_mean_rate_hz(static_cast<double>(statistics.spikes()) /
+                                (static_cast<double>(info.neurons) * duration_s));
+  }
+  statistics.set_max_rate_hz(busiest_hz);
+  statistics.set_silent_fraction(static_cast<double>(silent) / neurons);
+  return statistics;
+}
+
+Trajectories Wanted(const ResponsePlan& plan) {
+  return plan.spec.trajectories ? Trajectories::kYes : Trajectories::kNo;
+}
+
+template <typename Message>
+void AddStatistics(const ResponsePlan& plan, const engine::Reading& reading, Message& message) {
+  if (!plan.spec.statistics) {
+    return;
+  }
+  const std::size_t layers = plan.network->resident->spiking_layers().size();
+  for (std::size_t layer = 0; layer < layers; ++layer) {
+    *message.add_statistics() = Summarize(plan, reading, layer);
+  }
+}
+
+}  // namespace
+
+void SetSettings(const ResponsePlan& plan, v1::EffectiveSettings& settings) {
+  settings.set_network(plan.network->name);
+  settings.set_version(plan.network->version);
+  settings.set_mode(Encode(plan.network->mode));
+  settings.set_backend(plan.network->backend);
+  EncodeSettings(plan.spec.settings, settings);
+  if (plan.spec.early_exit) {
+    EncodeEarlyExit(*plan.spec.early_exit, *settings.mutable_early_exit());
+  }
+  EncodeEncodings(*plan.network->network, plan.spec.inputs, *settings.mutable_encodings());
+}
+
+v1::SimulateResponse EncodeResponse(const ResponsePlan& plan, const serving::RunOutcome& outcome,
+                                    double total_s) {
+  v1::SimulateResponse response;
+  AddProbes(plan, outcome.reading, Wanted(plan), outcome.reading.steps_done, response);
+  AddStatistics(plan, outcome.reading, response);
+  v1::Timing& timing = *response.mutable_timing();
+  timing.set_queue_s(outcome.queue_s);
+  timing.set_compute_s(outcome.compute_s);
+  timing.set_total_s(total_s);
+  timing.set_batch_size(outcome.batch_size);
+  SetSettings(plan, *response.mutable_settings());
+  response.mutable_steps_used()->Assign(outcome.reading.steps_used.begin(), outcome.reading.steps_used.end());
+  EncodeRecords(plan, outcome.reading, *response.mutable_records());
+  return response;
+}
+
+v1::Progress EncodeProgress(const ResponsePlan& plan, const engine::Reading& reading) {
+  v1::Progress progress;
+  progress.set_steps_done(reading.steps_done);
+  AddProbes(plan, reading, Trajectories::kNo, 0, progress);
+  return progress;
+}
+
+v1::SessionProgress EncodeSessionProgress(const ResponsePlan& plan, const engine::Reading& reading,
+                                          std::int64_t steps) {
+  v1::SessionProgress progress;
+  progress.set_steps_done(reading.steps_done);
+  progress.mutable_sample_steps()->Assign(reading.steps_used.begin(), reading.steps_used.end());
+  AddProbes(plan, reading, Wanted(plan), steps, progress);
+  AddStatistics(plan, reading, progress);
+  EncodeRecords(plan, reading, *progress.mutable_records());
+  return progress;
+}
+
+}  // namespace spikeserve::rpc

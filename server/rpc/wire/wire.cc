@@ -1,0 +1,151 @@
+#include "server/rpc/wire/wire.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/wire_format_lite.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+#include <grpcpp/support/proto_buffer_writer.h>
+
+#include <limits>
+#include <optional>
+#include <string>
+
+namespace spikeserve::rpc {
+namespace {
+
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
+
+// Totals of the field at `path` of the message that ends where the stream does; nothing where it is none.
+std::optional<FieldTotals> Total(CodedInputStream& stream, BulkPath path) {
+  FieldTotals totals;
+  while (const std::uint32_t tag = stream.ReadTag()) {
+    const bool on_path = WireFormatLite::GetTagFieldNumber(tag) == path.front() &&
+                         WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
+    if (!on_path) {
+      if (!WireFormatLite::SkipField(&stream, tag)) {
+        return std::nullopt;
+      }
+      continue;
+    }
+    int length = 0;
+    if (!stream.ReadVarintSizeAsInt(&length)) {
+      return std::nullopt;
+    }
+    if (path.size() == 1) {
+      if (!stream.Skip(length)) {
+        return std::nullopt;
+      }
+      ++totals.count;
+      totals.bytes += length;
+      continue;
+    }
+    const CodedInputStream::Limit limit = stream.PushLimit(length);
+    const std::optional<FieldTotals> inner = Total(stream, path.subspan(1));
+    if (!inner || stream.BytesUntilLimit() != 0) {
+      return std::nullopt;
+    }
+    stream.PopLimit(limit);
+    totals.count += inner->count;
+    totals.bytes += inner->bytes;
+  }
+  return stream.ConsumedEntireMessage() ? std::optional(totals) : std::nullopt;
+}
+
+Result<FieldTotals> CheckedTotal(google::protobuf::io::ZeroCopyInputStream& input, BulkPath path) {
+  CodedInputStream stream(&input);
+  const std::optional<FieldTotals> totals = Total(stream, path);
+  if (totals) {
+    return *totals;
+  }
+  return InvalidArgument("the message is damaged: its bytes are not in protobuf form");
+}
+
+Result<std::int64_t> Structure(google::protobuf::io::ZeroCopyInputStream& input, std::int64_t size,
+                               BulkPath bulk_path) {
+  const Result<FieldTotals> bulk = CheckedTotal(input, bulk_path);
+  if (!bulk.ok()) {
+    return bulk.status();
+  }
+  return size - bulk.value().bytes;
+}
+
+Status Check(const Result<std::int64_t>& structure, std::int64_t max_structure_bytes) {
+  if (!structure.ok()) {
+    return structure.status();
+  }
+  if (structure.value() <= max_structure_bytes) {
+    return {};
+  }
+  return ResourceExhausted("the message holds " + std::to_string(structure.value()) +
+                           " bytes besides tensor data, allowed " + std::to_string(max_structure_bytes) +
+                           " (--max-structure-kb)");
+}
+
+}  // namespace
+
+Status CheckStructure(std::string_view bytes, BulkPath bulk, std::int64_t max_structure_bytes) {
+  google::protobuf::io::ArrayInputStream input(bytes.data(), static_cast<int>(bytes.size()));
+  return Check(Structure(input, static_cast<std::int64_t>(bytes.size()), bulk), max_structure_bytes);
+}
+
+Status CheckStructure(const grpc::ByteBuffer& bytes, BulkPath bulk, std::int64_t max_structure_bytes) {
+  return Check(StructureBytes(bytes, bulk), max_structure_bytes);
+}
+
+Result<FieldTotals> TotalOf(std::string_view bytes, BulkPath path) {
+  google::protobuf::io::ArrayInputStream input(bytes.data(), static_cast<int>(bytes.size()));
+  return CheckedTotal(input, path);
+}
+
+Result<std::int64_t> StructureBytes(const grpc::ByteBuffer& bytes, BulkPath bulk) {
+  const auto size = static_cast<std::int64_t>(bytes.Length());
+  if (size == 0) {
+    return size;
+  }
+  grpc::ByteBuffer shared = bytes;  // the reader wants it mutable; slices are counted, not copied
+  grpc::ProtoBufferReader reader(&shared);
+  if (!reader.status().ok()) {
+    return Internal("the message cannot be read");
+  }
+  return Structure(reader, size, bulk);
+}
+
+Status Parse(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message) {
+  if (bytes.Length() == 0) {
+    return {};
+  }
+  grpc::ByteBuffer shared = bytes;
+  grpc::ProtoBufferReader reader(&shared);
+  if (reader.status().ok() && message.ParseFromZeroCopyStream(&reader)) {
+    return {};
+  }
+  return InvalidArgument("the request is not a valid " + message.GetTypeName() + " message");
+}
+
+Status ParseSmall(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message) {
+  const auto size = static_cast<std::int64_t>(bytes.Length());
+  if (size <= kMaxSmallMessageBytes) {
+    return Parse(bytes, message);
+  }
+  return ResourceExhausted("the request has " + std::to_string(size) + " bytes, allowed " +
+                           std::to_string(kMaxSmallMessageBytes) + " for " + message.GetTypeName());
+}
+
+Result<grpc::ByteBuffer> Serialize(const google::protobuf::MessageLite& message) {
+  constexpr int kBlockBytes = 1 << 20;
+  const std::size_t size = message.ByteSizeLong();
+  if (size > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
+    return Internal("the response has " + std::to_string(size) + " bytes, more than a message can hold");
+  }
+  grpc::ByteBuffer bytes;
+  {
+    grpc::ProtoBufferWriter writer(&bytes, kBlockBytes, static_cast<int>(size));
+    if (!message.SerializeToZeroCopyStream(&writer)) {
+      return Internal("the response cannot be serialized");
+    }
+  }
+  return bytes;
+}
+
+}  // namespace spikeserve::rpc

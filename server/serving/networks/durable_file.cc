@@ -1,0 +1,120 @@
+#include "server/serving/networks/durable_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <string>
+#include <system_error>
+
+namespace spikeserve::serving {
+namespace {
+
+// An open file, closed on destruction.
+class File {
+ public:
+  File(const std::filesystem::path& path, int flags)
+      : descriptor_(open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
+  ~File() {
+    if (descriptor_ >= 0) {
+      close(descriptor_);
+    }
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  int get() const { return descriptor_; }
+
+ private:
+  const int descriptor_;
+};
+
+Status LastError(const std::string& call, const std::filesystem::path& path) {
+  return Unavailable(call + " " + path.string() + ": " + std::generic_category().message(errno));
+}
+
+bool WriteAll(int descriptor, std::string_view data) {
+  while (!data.empty()) {
+    const ssize_t written = write(descriptor, data.data(), data.size());
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
+    if (written < 0) {
+      return false;
+    }
+    data.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+Status WriteUnfinished(const std::filesystem::path& path, const std::vector<std::string_view>& parts) {
+  const File file(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
+  if (file.get() < 0) {
+    return LastError("open", path);
+  }
+  for (const std::string_view part : parts) {
+    if (!WriteAll(file.get(), part)) {
+      return LastError("write", path);
+    }
+  }
+  if (fsync(file.get()) != 0) {
+    return LastError("fsync", path);
+  }
+  return {};
+}
+
+// Gives the file its name, but never another file's: where the file system cannot promise that in one
+// call, a look before has to do.
+Status Publish(const std::filesystem::path& unfinished, const std::filesystem::path& target) {
+  if (renameat2(AT_FDCWD, unfinished.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) {
+    return {};
+  }
+  if (errno == EEXIST) {
+    return AlreadyExists(target.string() + " is already stored");
+  }
+  if (errno != EINVAL && errno != ENOSYS) {
+    return LastError("rename", unfinished);
+  }
+  std::error_code ignored;
+  if (std::filesystem::exists(target, ignored)) {
+    return AlreadyExists(target.string() + " is already stored");
+  }
+  if (rename(unfinished.c_str(), target.c_str()) != 0) {
+    return LastError("rename", unfinished);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status WriteDurably(const std::filesystem::path& target, const std::vector<std::string_view>& parts) {
+  const std::filesystem::path unfinished = target.parent_path() / kUnfinishedFile;
+  Status status = WriteUnfinished(unfinished, parts);
+  if (status.ok()) {
+    status = Publish(unfinished, target);
+  }
+  std::error_code ignored;
+  if (!status.ok()) {
+    std::filesystem::remove(unfinished, ignored);
+    return status;
+  }
+  status = SyncFolder(target.parent_path());
+  if (!status.ok()) {
+    std::filesystem::remove(target, ignored);
+  }
+  return status;
+}
+
+Status SyncFolder(const std::filesystem::path& folder) {
+  const File file(folder, O_RDONLY | O_DIRECTORY);
+  if (file.get() < 0) {
+    return LastError("open", folder);
+  }
+  if (fsync(file.get()) != 0) {
+    return LastError("fsync", folder);
+  }
+  return {};
+}
+
+}  // namespace spikeserve::serving

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/base/status.h"
+#include "server/engine/network/network.h"
+#include "server/engine/run/backend.h"
+#include "server/serving/memory_budget.h"
+
+namespace spikeserve::serving {
+
+// What travels with a network and never reaches the engine.
+struct NetworkMetadata {
+  std::vector<std::string> class_labels;
+  std::string source_format;
+  std::string source_sha256;
+  std::string converter_version;
+  std::vector<std::string> notes;
+
+  // What it takes in memory, about; 0 where it is empty.
+  std::int64_t bytes() const {
+    std::size_t total = source_format.size() + source_sha256.size() + converter_version.size();
+    for (const auto* texts : {&class_labels, &notes}) {
+      for (const std::string& text : *texts) {
+        total += sizeof(std::string) + text.size();
+      }
+    }
+    return static_cast<std::int64_t>(total);
+  }
+};
+
+struct ParsedNetwork {
+  engine::NetworkDefinition definition;
+  NetworkMetadata metadata;
+  std::vector<std::string> violations;         // what the definition cannot express, e.g. unknown enum values
+  MemoryBudget::Reservation reservation = {};  // of all of it, but the weights
+};
+
+// Reads a serialized definition. Injected, as only the layer above knows the wire format. Fails only
+// where nothing more can be said about the bytes than that.
+using ParseNetwork = std::function<Result<ParsedNetwork>(std::string_view bytes)>;
+
+// A network on a device under a name and version. Immutable. Members go in reverse order: first the
+// device memory, last the reservation that covered it.
+struct NetworkEntry {
+  std::string name;
+  std::int64_t version = 0;
+  engine::Mode mode = engine::Mode::kExact;
+  std::string backend;
+  std::string sha256;  // of the serialized definition, hex
+  NetworkMetadata metadata;
+  std::chrono::system_clock::time_point loaded_at;
+  MemoryBudget::Reservation reservation;
+  std::shared_ptr<const engine::Network> network;
+  std::unique_ptr<const engine::ResidentNetwork> resident;
+};
+
+// Keeps a network resident for as long as a request needs it. Dropping the last handle of an unloaded
+// network frees it on the registry's own thread, never on the thread that drops it.
+using NetworkHandle = std::shared_ptr<const NetworkEntry>;
+
+}  // namespace spikeserve::serving

@@ -1,0 +1,288 @@
+#include "server/serving/networks/network_loader.h"
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <set>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "server/serving/names.h"
+#include "server/serving/sha256.h"
+
+namespace spikeserve::serving {
+namespace {
+
+// Enough to touch every layer once and to let lazy set-up happen before the first request.
+constexpr std::int64_t kWarmUpSteps = 2;
+constexpr std::size_t kMaxListed = 50;  // an answer is for people to read
+
+// All OUTPUT probes over a few steps of constant input.
+engine::SimulationSpec WarmUpSpec(const engine::Network& network) {
+  engine::SimulationSpec spec;
+  const engine::NetworkDefinition& definition = network.definition();
+  spec.settings.dt_s = definition.defaults.dt > 0 ? definition.defaults.dt : spec.settings.dt_s;
+  spec.settings.steps = kWarmUpSteps;
+  spec.inputs.resize(network.inputs().size());
+  for (std::size_t i = 0; i < definition.probes.size(); ++i) {
+    if (definition.probes[i].quantity == engine::ProbeQuantity::kOutput) {
+      spec.probes.push_back(static_cast<std::int64_t>(i));
+    }
+  }
+  return spec;
+}
+
+// Runs `work`, turning what it throws into a status.
+template <typename Work>
+auto Guarded(Work work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("out of memory while loading the network");
+  } catch (const std::exception& error) {
+    return Internal(std::string("while loading the network: ") + error.what());
+  }
+}
+
+// Labels name the outputs of the probe that gives the class: the first OUTPUT probe.
+void CheckLabels(const std::vector<std::string>& labels, const engine::Network& network,
+                 std::vector<std::string>& violations) {
+  if (labels.empty()) {
+    return;
+  }
+  const auto& probes = network.definition().probes;
+  const auto probe = std::find_if(probes.begin(), probes.end(), [](const engine::ProbeDefinition& candidate) {
+    return candidate.quantity == engine::ProbeQuantity::kOutput;
+  });
+  const std::int64_t outputs =
+      probe == probes.end() ? 0 : network.size(network.probe_target(probe - probes.begin()));
+  if (static_cast<std::int64_t>(labels.size()) == outputs) {
+    return;
+  }
+  violations.push_back("defaults: class_labels: got " + std::to_string(labels.size()) + ", wanted " +
+                       std::to_string(outputs) + ", one for each output of the first OUTPUT probe, or none");
+}
+
+std::string Describe(const std::vector<std::string>& violations) {
+  std::string text = "the definition has " + std::to_string(violations.size()) +
+                     (violations.size() == 1 ? " violation:" : " violations:");
+  for (std::size_t i = 0; i < std::min(violations.size(), kMaxListed); ++i) {
+    text += "\n- " + violations[i];
+  }
+  return text;
+}
+
+}  // namespace
+
+std::int64_t NetworkLoader::EstimateUploadBytes(std::int64_t upload_bytes) const { return 2 * upload_bytes; }
+
+Result<NetworkRegistry::Claim> NetworkLoader::Begin(const std::string& name, std::int64_t version) const {
+  const NetworkRepository* repository = context_.repository;
+  auto claim = context_.registry.BeginLoad(name, version, repository ? repository->HighestVersion(name) : 0);
+  if (!claim.ok() || repository == nullptr || !repository->Has(name, claim.value().version())) {
+    return claim;
+  }
+  return AlreadyExists("network " + Quote(name) + " version " + std::to_string(claim.value().version()) +
+                       " is stored, but not loaded; choose another version, or unload this one, which "
+                       "deletes its file");
+}
+
+Result<NetworkHandle> NetworkLoader::Load(NetworkRegistry::Claim claim, const Upload& upload) const {
+  return Guarded([&] { return LoadChecked(std::move(claim), upload); });
+}
+
+Result<NetworkHandle> NetworkLoader::LoadChecked(NetworkRegistry::Claim claim, const Upload& upload) const {
+  const auto stopped = [&upload] { return upload.cancelled.stop_requested(); };
+  if (stopped()) {
+    return Status(StatusCode::kCancelled, "cancelled before the network was loaded");
+  }
+  auto entry = MakeResident(upload.bytes, upload.mode, stopped);
+  if (!entry.ok()) {
+    return entry.status();
+  }
+  entry.value()->name = claim.name();
+  entry.value()->version = claim.version();
+  const std::string digest = Sha256(upload.bytes);
+  entry.value()->sha256 = ToHex(digest);
+  if (upload.cancelled.stop_requested()) {
+    return Status(StatusCode::kCancelled, "cancelled by the client before the network was stored");
+  }
+  if (Status stored = Store(claim, upload, digest); !stored.ok()) {
+    return stored;
+  }
+  return context_.registry.Publish(std::move(claim), std::move(entry).value());
+}
+
+Status NetworkLoader::Store(const NetworkRegistry::Claim& claim, const Upload& upload,
+                            std::string_view sha256) const {
+  if (context_.repository == nullptr) {
+    return {};
+  }
+  return context_.repository->Write(claim.name(), claim.version(), upload.mode, upload.bytes, sha256);
+}
+
+Result<NetworkHandle> NetworkLoader::LoadStored(const StoredVersion& stored) const {
+  return Guarded([&]() -> Result<NetworkHandle> {
+    auto claim = context_.registry.BeginLoad(stored.name, stored.version, 0);
+    if (!claim.ok()) {
+      return claim.status();
+    }
+    const auto size =
+        context_.repository->PayloadBytes(stored.name, stored.version, context_.max_upload_bytes);
+    if (!size.ok()) {
+      return size.status();
+    }
+    const auto reservation = context_.budget.Reserve(EstimateUploadBytes(size.value()), "reading the file");
+    if (!reservation.ok()) {
+      return reservation.status();
+    }
+    auto file = context_.repository->Read(stored.name, stored.version, context_.max_upload_bytes);
+    if (!file.ok()) {
+      return file.status();
+    }
+    auto entry = MakeResident(file.value().payload, file.value().mode, {});
+    if (!entry.ok()) {
+      return entry.status();
+    }
+    entry.value()->name = stored.name;
+    entry.value()->version = stored.version;
+    entry.value()->sha256 = ToHex(Sha256(file.value().payload));
+    return context_.registry.Publish(std::move(claim).value(), std::move(entry).value());
+  });
+}
+
+void NetworkLoader::Unload(const std::string& name, std::int64_t version, Unloaded done) const {
+  // Reports when the last of this function and the registry has let go of it.
+  struct Pending {
+    explicit Pending(Unloaded report) : done(std::move(report)) {}
+    ~Pending() { done(std::move(result)); }
+    Unloaded done;
+    Result<std::vector<std::int64_t>> result{Internal("unloading did not finish")};
+  };
+  const auto pending = std::make_shared<Pending>(std::move(done));
+  pending->result = Guarded([&] { return UnloadEach(name, version, pending); });
+}
+
+Result<std::vector<std::int64_t>> NetworkLoader::UnloadEach(const std::string& name, std::int64_t version,
+                                                            const std::shared_ptr<void>& until_freed) const {
+  std::vector<std::int64_t> unloaded;
+  for (const std::int64_t known : Known(name, version)) {
+    if (context_.repository != nullptr) {
+      if (Status removed = context_.repository->Remove(name, known); !removed.ok()) {
+        return Status(removed.code(), "version " + std::to_string(known) +
+                                          " stays, as its file cannot be deleted: " + removed.message());
+      }
+    }
+    const auto freed = context_.registry.Unload(name, known, until_freed);
+    if (!freed.ok() && freed.status().code() != StatusCode::kNotFound) {
+      return freed;
+    }
+    unloaded.push_back(known);
+  }
+  if (unloaded.empty()) {
+    return context_.registry.Unload(name, version, until_freed);  // says why there is none
+  }
+  return unloaded;
+}
+
+// The versions that `version` means, 0 being all: loaded or stored, but not on their way in.
+std::vector<std::int64_t> NetworkLoader::Known(const std::string& name, std::int64_t version) const {
+  std::set<std::int64_t> known;
+  if (context_.repository != nullptr) {
+    const std::vector<std::int64_t> stored = context_.repository->Versions(name);
+    known.insert(stored.begin(), stored.end());
+  }
+  for (const NetworkListing& listing : context_.registry.List()) {
+    if (listing.name != name) {
+      continue;
+    }
+    if (listing.state == NetworkState::kLoading) {
+      known.erase(listing.version);
+    } else {
+      known.insert(listing.version);
+    }
+  }
+  if (version == 0) {
+    return {known.begin(), known.end()};
+  }
+  return known.count(version) == 0 ? std::vector<std::int64_t>() : std::vector<std::int64_t>{version};
+}
+
+Result<engine::Network> NetworkLoader::Parse(std::string_view bytes, NetworkEntry& entry) const {
+  Result<ParsedNetwork> parsed = context_.parse(bytes);
+  if (!parsed.ok()) {
+    return parsed.status();
+  }
+  NetworkMetadata& metadata = entry.metadata = std::move(parsed.value().metadata);
+  entry.reservation = std::move(parsed.value().reservation);
+  auto network = engine::Network::Create(std::move(parsed.value().definition), context_.limits);
+  std::vector<std::string>& violations = parsed.value().violations;
+  if (network.ok()) {
+    CheckLabels(metadata.class_labels, network.value(), violations);
+  }
+  if (violations.empty()) {
+    return network;
+  }
+  return InvalidArgument(Describe(violations) + (network.ok() ? "" : "\n" + network.status().message()));
+}
+
+Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_view bytes, engine::Mode mode,
+                                                                  const StopCheck& stopped) const {
+  auto entry = std::make_unique<NetworkEntry>();
+  auto network = Parse(bytes, *entry);
+  if (!network.ok()) {
+    return network.status();
+  }
+  entry->mode = mode;
+  entry->backend = context_.backend.name();
+  entry->loaded_at = std::chrono::system_clock::now();
+  entry->network = std::make_shared<const engine::Network>(std::move(network).value());
+
+  const auto estimate = context_.backend.EstimateBytes(*entry->network, mode);
+  if (!estimate.ok()) {
+    return estimate.status();
+  }
+  const std::int64_t text_bytes = entry->metadata.bytes();
+  auto reservation = context_.budget.Reserve(estimate.value() + text_bytes, "the network");
+  if (!reservation.ok()) {
+    return reservation.status();
+  }
+  entry->reservation = std::move(reservation).value();
+  auto resident = context_.backend.Load(entry->network, mode, stopped);
+  if (!resident.ok()) {
+    return resident.status();
+  }
+  entry->resident = std::move(resident).value();
+  entry->reservation.ShrinkTo(entry->resident->bytes() + text_bytes);
+  if (Status warm = WarmUp(*entry, stopped); !warm.ok()) {
+    return warm;
+  }
+  return entry;
+}
+
+Status NetworkLoader::WarmUp(const NetworkEntry& entry, const StopCheck& stopped) const {
+  const engine::SimulationSpec spec = WarmUpSpec(*entry.network);
+  const auto reservation =
+      context_.budget.Reserve(entry.resident->EstimateRunBytes(spec, 1), "the warm-up run");
+  if (!reservation.ok()) {
+    return reservation.status();
+  }
+  std::int64_t largest = 1;
+  for (const std::int64_t input : entry.network->inputs()) {
+    largest = std::max(largest, entry.network->size(input));
+  }
+  const std::vector<float> zeros(static_cast<std::size_t>(largest), 0.0F);
+  const auto* data = reinterpret_cast<const std::byte*>(zeros.data());
+  const std::vector<engine::SampleInputs> samples{{engine::InputAddresses(spec.inputs.size(), data)}};
+  auto simulation = entry.resident->NewSimulation(spec, samples);
+  if (!simulation.ok()) {
+    return simulation.status();
+  }
+  if (Status status = simulation.value()->Advance(kWarmUpSteps, stopped); !status.ok()) {
+    return status;
+  }
+  return simulation.value()->Read().status();
+}
+
+}  // namespace spikeserve::serving

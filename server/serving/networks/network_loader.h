@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/base/status.h"
+#include "server/engine/network/network.h"
+#include "server/engine/run/backend.h"
+#include "server/serving/memory_budget.h"
+#include "server/serving/networks/network_entry.h"
+#include "server/serving/networks/network_registry.h"
+#include "server/serving/networks/network_repository.h"
+
+namespace spikeserve::serving {
+
+// What loading needs; everything outlives the loader.
+struct LoaderContext {
+  NetworkRegistry& registry;
+  MemoryBudget& budget;
+  const engine::Backend& backend;
+  const NetworkRepository* repository = nullptr;  // null: networks are not stored
+  ParseNetwork parse;
+  engine::NetworkLimits limits;
+  std::int64_t max_upload_bytes = 0;
+};
+
+// A definition as it came, and whether anybody still waits for it.
+struct Upload {
+  std::string bytes;
+  engine::Mode mode = engine::Mode::kExact;
+  std::stop_token cancelled;
+};
+
+// Turns the bytes of a definition into a ready network: parse, check, reserve, load, warm up, store,
+// publish. A load that fails leaves nothing behind. Thread-safe.
+class NetworkLoader {
+ public:
+  explicit NetworkLoader(LoaderContext context) : context_(std::move(context)) {}
+
+  // Upper bound of what holding `upload_bytes` takes, with the weights in them once more as parsed. What
+  // small messages grow by is reserved when they are parsed.
+  std::int64_t EstimateUploadBytes(std::int64_t upload_bytes) const;
+  // Claims the name; version 0 is one above all loaded and stored ones. ALREADY_EXISTS also for a
+  // version that is stored and could not be loaded.
+  Result<NetworkRegistry::Claim> Begin(const std::string& name, std::int64_t version) const;
+  // Slow: not for an RPC thread.
+  Result<NetworkHandle> Load(NetworkRegistry::Claim claim, const Upload& upload) const;
+  // Loads one stored network at start.
+  Result<NetworkHandle> LoadStored(const StoredVersion& stored) const;
+  // Deletes the stored files and unloads, also what is stored and not loaded. A version whose file cannot be
+  // deleted stays loaded, as it would come back with the next start. `done` is called once, with the versions
+  // when their memory is free and their files are gone, or with what failed; it does not throw. Not at the
+  // same time as a Load of the same name.
+  using Unloaded = std::function<void(Result<std::vector<std::int64_t>>)>;
+  void Unload(const std::string& name, std::int64_t version, Unloaded done) const;
+
+ private:
+  std::vector<std::int64_t> Known(const std::string& name, std::int64_t version) const;
+  Result<std::vector<std::int64_t>> UnloadEach(const std::string& name, std::int64_t version,
+                                               const std::shared_ptr<void>& until_freed) const;
+  Result<NetworkHandle> LoadChecked(NetworkRegistry::Claim claim, const Upload& upload) const;
+  Status Store(const NetworkRegistry::Claim& claim, const Upload& upload, std::string_view sha256) const;
+  Result<engine::Network> Parse(std::string_view bytes, NetworkEntry& entry) const;
+  Result<std::unique_ptr<NetworkEntry>> MakeResident(std::string_view bytes, engine::Mode mode,
+                                                     const StopCheck& stopped) const;
+  Status WarmUp(const NetworkEntry& entry, const StopCheck& stopped) const;
+
+  const LoaderContext context_;
+};
+
+}  // namespace spikeserve::serving

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "server/base/status.h"
+#include "server/serving/networks/network_entry.h"
+
+namespace spikeserve::serving {
+
+enum class NetworkState { kLoading, kReady, kUnloading };
+
+// One network as it stands now.
+struct NetworkListing {
+  std::string name;
+  std::int64_t version = 0;
+  NetworkState state = NetworkState::kLoading;
+  NetworkHandle handle;  // null while loading, and when the last run of an unloading one is over
+};
+
+// The networks by name and version. Each change replaces the whole map, so that readers never wait for
+// one. Thread-safe; outlives its claims, but not necessarily its handles.
+//
+// A version goes: claimed (LOADING) -> Publish (READY) -> Unload (UNLOADING) -> last handle dropped
+// -> freed by the reaper thread -> gone. A claim dropped before Publish is gone at once.
+class NetworkRegistry {
+ public:
+  // Told after a change whether `name` has a ready version. Must return at once.
+  using Listener = std::function<void(const std::string& name, bool ready)>;
+
+  // The right to publish one name and version; held by one loader at a time.
+  class Claim {
+   public:
+    Claim(Claim&& other) noexcept = default;
+    Claim& operator=(Claim&&) = delete;
+    ~Claim();
+
+    const std::string& name() const { return name_; }
+    std::int64_t version() const { return version_; }
+
+   private:
+    friend class NetworkRegistry;
+    struct Release {
+      void operator()(NetworkRegistry*) const {}
+    };
+    Claim(NetworkRegistry* registry, std::string name, std::int64_t version)
+        : registry_(registry), name_(std::move(name)), version_(version) {}
+
+    std::unique_ptr<NetworkRegistry, Release> registry_;  // null once published or moved from
+    std::string name_;
+    std::int64_t version_;
+  };
+
+  explicit NetworkRegistry(Listener listener = {});
+  ~NetworkRegistry();
+  NetworkRegistry(const NetworkRegistry&) = delete;
+  NetworkRegistry& operator=(const NetworkRegistry&) = delete;
+
+  // Version 0: one above the highest known and above `highest_stored`. ALREADY_EXISTS where it is
+  // loading or ready, UNAVAILABLE where it is still being unloaded, OUT_OF_RANGE past kMaxVersion.
+  Result<Claim> BeginLoad(const std::string& name, std::int64_t version, std::int64_t highest_stored);
+  // Makes the claimed network ready; entry's name and version are the claim's.
+  NetworkHandle Publish(Claim claim, std::unique_ptr<NetworkEntry> entry);
+
+  // A ready network; version 0 is the highest ready one. NOT_FOUND, or UNAVAILABLE while it loads.
+  Result<NetworkHandle> Get(const std::string& name, std::int64_t version) const;
+  // Any network; version 0 is the highest ready one, else the highest.
+  Result<NetworkListing> Find(const std::string& name, std::int64_t version) const;
+  std::vector<NetworkListing> List() const;
+
+  // Stops new use of one version, or of all (0) that are not loading, and returns which. Copies of
+  // `until_freed` are held until the memory of all of them is free; the reaper thread drops the last.
+  Result<std::vector<std::int64_t>> Unload(const std::string& name, std::int64_t version,
+                                           const std::shared_ptr<void>& until_freed);
+
+ private:
+  struct Slot {
+    NetworkState state = NetworkState::kLoading;
+    NetworkHandle handle;                    // only where ready
+    std::weak_ptr<const NetworkEntry> last;  // what the handle was
+  };
+  using Versions = std::map<std::int64_t, Slot>;
+  using Map = std::map<std::string, Versions>;
+  struct Reaper;
+
+  std::shared_ptr<const Map> Snapshot() const;
+  void Replace(std::shared_ptr<const Map> map);
+  void Erase(const std::string& name, std::int64_t version, NetworkState state);
+  void Notify(const std::string& name);
+  void ReapUntilStopped();
+
+  const Listener listener_;
+  const std::shared_ptr<Reaper> reaper_;
+  std::mutex write_mu_;  // held while a new map is made
+  // What is dropped once an unloading version is freed.
+  std::multimap<std::pair<std::string, std::int64_t>, std::shared_ptr<void>>
+      waiting_;           // guarded by write_mu_
+  std::mutex notify_mu_;  // held while the listener runs, so that news arrive in order
+  mutable std::mutex map_mu_;
+  std::shared_ptr<const Map> map_;  // guarded by map_mu_
+  std::jthread reaper_thread_;
+};
+
+}  // namespace spikeserve::serving

@@ -1,0 +1,216 @@
+#include "server/serving/requests/batcher.h"
+
+#include <algorithm>
+#include <string>
+
+namespace spikeserve::serving {
+namespace {
+
+// Longest wait in one go: keeps time-point arithmetic away from its limits.
+constexpr std::chrono::hours kLongestWait{1};
+
+}  // namespace
+
+Status Batcher::Submit(Request request) {
+  Dropped dropped;
+  Status status;
+  {
+    const std::lock_guard lock(mu_);
+    if (closed_) {
+      return Unavailable("the server is shutting down");
+    }
+    const std::int64_t count = request.sample_count();
+    if (queued_ + count > options_.max_queue) {
+      dropped = DropUnwanted();
+    }
+    if (queued_ + count > options_.max_queue) {
+      status = ResourceExhausted("queue full: got " + std::to_string(count) + " samples, " +
+                                 std::to_string(queued_) + " waiting, limit " +
+                                 std::to_string(options_.max_queue) + " (--max-queue)");
+    } else {
+      request.enqueued = clock_.Now();
+      queued_ += count;
+      auto queue = std::find_if(queues_.begin(), queues_.end(), [&](const Queue& candidate) {
+        return CanShareBatch(candidate.front(), request);
+      });
+      if (queue == queues_.end()) {
+        queue = queues_.emplace(queues_.end());
+      }
+      queue->push_back(std::move(request));
+      ++changes_;
+      changed_.notify_one();
+    }
+  }
+  Answer(std::move(dropped));
+  return status;
+}
+
+std::optional<Batch> Batcher::Next(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    Dropped dropped;
+    std::optional<Batch> batch;
+    {
+      std::unique_lock lock(mu_);
+      dropped = DropUnwanted();
+      batch = TakeDue();
+      if (!batch && dropped.empty()) {
+        if (closed_ && queues_.empty()) {
+          return std::nullopt;
+        }
+        AwaitChange(lock, stop);
+      }
+    }
+    Answer(std::move(dropped));
+    if (batch) {
+      return batch;
+    }
+  }
+  return std::nullopt;
+}
+
+// Requires: mu_ held, as since nothing was found due.
+void Batcher::AwaitChange(std::unique_lock<std::mutex>& lock, std::stop_token stop) {
+  const auto wait = std::min<Clock::TimePoint::duration>(NextEvent() - clock_.Now(), kLongestWait);
+  if (wait <= Clock::TimePoint::duration::zero()) {
+    return;
+  }
+  changed_.wait_for(lock, stop, wait, [this, seen = changes_] { return changes_ != seen; });
+}
+
+std::optional<Batch> Batcher::Poll() {
+  Dropped dropped;
+  std::optional<Batch> batch;
+  {
+    const std::lock_guard lock(mu_);
+    dropped = DropUnwanted();
+    batch = TakeDue();
+  }
+  Answer(std::move(dropped));
+  return batch;
+}
+
+void Batcher::Sweep() {
+  Dropped dropped;
+  {
+    const std::lock_guard lock(mu_);
+    dropped = DropUnwanted();
+  }
+  Answer(std::move(dropped));
+}
+
+void Batcher::Close() {
+  const std::lock_guard lock(mu_);
+  closed_ = true;
+  ++changes_;
+  changed_.notify_all();
+}
+
+void Batcher::FailQueued(const Status& status) {
+  Dropped dropped;
+  {
+    const std::lock_guard lock(mu_);
+    for (Queue& queue : queues_) {
+      for (Request& request : queue) {
+        dropped.emplace_back(std::move(request), status);
+      }
+    }
+    queues_.clear();
+    queued_ = 0;
+    ++changes_;
+    changed_.notify_all();
+  }
+  Answer(std::move(dropped));
+}
+
+std::int64_t Batcher::queued_samples() const {
+  const std::lock_guard lock(mu_);
+  return queued_;
+}
+
+// Requires: mu_ held.
+Batcher::Dropped Batcher::DropUnwanted() {
+  Dropped dropped;
+  const Clock::TimePoint now = clock_.Now();
+  for (Queue& queue : queues_) {
+    std::erase_if(queue, [&](Request& request) {
+      Status status = StillWanted(request, now);
+      if (status.ok()) {
+        return false;
+      }
+      queued_ -= request.sample_count();
+      dropped.emplace_back(std::move(request), std::move(status));
+      return true;
+    });
+  }
+  queues_.remove_if([](const Queue& queue) { return queue.empty(); });
+  return dropped;
+}
+
+// Requires: mu_ not held, as a sink may come back to the batcher.
+void Batcher::Answer(Dropped dropped) {
+  for (auto& [request, status] : dropped) {
+    request.Answer(status, {});
+  }
+}
+
+// Requires: mu_ held.
+bool Batcher::IsDue(const Queue& queue) const {
+  if (closed_ || clock_.Now() - queue.front().enqueued >= options_.max_delay) {
+    return true;
+  }
+  std::int64_t samples = 0;
+  for (const Request& request : queue) {
+    samples += request.sample_count();
+    if (samples >= options_.max_batch) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Requires: mu_ held.
+std::optional<Batch> Batcher::TakeDue() {
+  const auto due =
+      std::find_if(queues_.begin(), queues_.end(), [this](const Queue& queue) { return IsDue(queue); });
+  if (due == queues_.end()) {
+    return std::nullopt;
+  }
+  Batch batch = TakeFrom(*due);
+  if (due->empty()) {
+    queues_.erase(due);
+  } else {
+    queues_.splice(queues_.end(), queues_, due);
+  }
+  return batch;
+}
+
+// Requires: mu_ held. Takes in order of arrival, at least one request.
+Batch Batcher::TakeFrom(Queue& queue) {
+  Batch batch;
+  std::int64_t samples = 0;
+  while (!queue.empty()) {
+    const std::int64_t count = queue.front().sample_count();
+    if (!batch.empty() && samples + count > options_.max_batch) {
+      break;
+    }
+    samples += count;
+    batch.push_back(std::move(queue.front()));
+    queue.pop_front();
+  }
+  queued_ -= samples;
+  return batch;
+}
+
+// Requires: mu_ held. When, without news, something is due or expires.
+Clock::TimePoint Batcher::NextEvent() const {
+  Clock::TimePoint next = Clock::TimePoint::max();
+  for (const Queue& queue : queues_) {
+    next = std::min(next, queue.front().enqueued + options_.max_delay);
+    for (const Request& request : queue) {
+      next = std::min(next, request.deadline);
+    }
+  }
+  return next;
+}
+
+}  // namespace spikeserve::serving

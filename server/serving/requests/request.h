@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "server/base/clock.h"
+#include "server/base/status.h"
+#include "server/engine/run/simulation.h"
+#include "server/serving/memory_budget.h"
+#include "server/serving/networks/network_entry.h"
+
+namespace spikeserve::serving {
+
+// What a request got: the reading of its own samples, and what it cost.
+struct RunOutcome {
+  engine::Reading reading;
+  double queue_s = 0;
+  double compute_s = 0;
+  std::int64_t batch_size = 0;  // samples of the run it was part of
+};
+
+// Receives what happens to one request. Called by one thread at a time; must return at once. Nothing is
+// thrown: there would be nobody to answer.
+class ResultSink {
+ public:
+  virtual ~ResultSink() = default;
+  // The readout over the steps so far.
+  virtual void OnProgress(engine::Reading reading) noexcept = 0;
+  // The end, exactly once; `outcome` is filled where `status` is OK. The sink may be gone afterwards.
+  virtual void OnDone(const Status& status, RunOutcome outcome) noexcept = 0;
+};
+
+// Samples to be simulated. Moved from the service to the batcher to a worker.
+struct Request {
+  NetworkHandle network;
+  engine::SimulationSpec spec;
+  std::int64_t report_every = 0;  // steps between OnProgress calls; 0: none
+  std::vector<engine::SampleInputs> samples;
+  std::shared_ptr<const void> input_bytes;  // what `samples` point into
+  MemoryBudget::Reservation reservation;    // of the input bytes
+  Clock::TimePoint deadline = Clock::TimePoint::max();
+  std::stop_token cancelled;
+  ResultSink* sink = nullptr;
+  Clock::TimePoint enqueued;  // set by the batcher
+
+  std::int64_t sample_count() const { return static_cast<std::int64_t>(samples.size()); }
+  // Answers, after giving back all that the request holds: who has the answer may count on it.
+  void Answer(const Status& status, RunOutcome outcome);
+};
+
+// Whether both can be samples of one simulation.
+bool CanShareBatch(const Request& a, const Request& b);
+
+// CANCELLED or DEADLINE_EXCEEDED where the request is no longer wanted.
+Status StillWanted(const Request& request, Clock::TimePoint now);
+
+}  // namespace spikeserve::serving

@@ -1,0 +1,295 @@
+#include "server/serving/requests/run_batch.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <iterator>
+#include <memory>
+#include <new>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/serving/requests/slice_reading.h"
+
+namespace spikeserve::serving {
+namespace {
+
+double Seconds(Clock::TimePoint::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+// Nobody looks at the run before its end where no reports are wanted.
+engine::SimulationSpec SpecOf(const Request& request) {
+  engine::SimulationSpec spec = request.spec;
+  spec.in_one = request.report_every == 0 && request.network->resident->runs_in_one();
+  return spec;
+}
+
+// One simulation for several requests; a request with a sink is not answered yet. Used by one thread, once.
+class Run {
+ public:
+  Run(Batch& batch, std::int64_t sample_count, const RunContext& context, const std::stop_token& stop)
+      : batch_(batch),
+        context_(context),
+        stop_(stop),
+        sample_count_(sample_count),
+        spec_(SpecOf(batch.front())),
+        report_every_(batch.front().report_every),
+        chunk_steps_(batch.front().network->resident->chunk_steps()),
+        started_(context.clock.Now()) {
+    for (const Request& request : batch_) {
+      counts_.push_back(request.sample_count());
+      oldest_ = std::min(oldest_, request.enqueued);
+    }
+  }
+
+  Status Execute();
+  RunRecord Record() const;
+
+ private:
+  bool AllAnswered() const {
+    return std::all_of(batch_.begin(), batch_.end(), [](const Request& r) { return r.sink == nullptr; });
+  }
+
+  // Whether nobody waits any more. Thread-safe while no request is answered.
+  bool Unwanted() const {
+    if (stop_.stop_requested()) {
+      return true;
+    }
+    const Clock::TimePoint now = context_.clock.Now();
+    return std::none_of(batch_.begin(), batch_.end(), [now](const Request& request) {
+      return request.sink != nullptr && StillWanted(request, now).ok();
+    });
+  }
+
+  Status Start();
+  Status AdvanceToEnd();
+  Status Report();
+  Status Finish();
+  Status DropUnwanted();
+  void AnswerOne(Request& request, std::int64_t first, std::int64_t count, const engine::Reading& reading);
+
+  Batch& batch_;
+  const RunContext& context_;
+  const std::stop_token& stop_;
+  const std::int64_t sample_count_;
+  const engine::SimulationSpec spec_;
+  const std::int64_t report_every_;
+  const std::int64_t chunk_steps_;
+  const Clock::TimePoint started_;
+  Clock::TimePoint oldest_ = Clock::TimePoint::max();
+  std::vector<std::int64_t> counts_;  // samples by request
+  std::unique_ptr<engine::Simulation> simulation_;
+  std::int64_t steps_done_ = 0;
+  std::int64_t spikes_ = 0;
+};
+
+Status Run::Execute() {
+  if (Status status = Start(); !status.ok()) {
+    return status;
+  }
+  if (Status status = AdvanceToEnd(); !status.ok() || AllAnswered()) {
+    return status;
+  }
+  return Finish();
+}
+
+Status Run::Start() {
+  std::vector<engine::SampleInputs> samples;
+  for (const Request& request : batch_) {
+    samples.insert(samples.end(), request.samples.begin(), request.samples.end());
+  }
+  auto simulation = batch_.front().network->resident->NewSimulation(spec_, samples);
+  if (!simulation.ok()) {
+    return simulation.status();
+  }
+  simulation_ = std::move(simulation).value();
+  return {};
+}
+
+Status Run::AdvanceToEnd() {
+  const std::int64_t steps = spec_.settings.steps;
+  while (steps_done_ < steps && !AllAnswered() && !simulation_->finished()) {
+    std::int64_t chunk =
+        spec_.in_one ? steps : std::min({context_.max_chunk_steps, chunk_steps_, steps - steps_done_});
+    if (report_every_ > 0) {
+      chunk = std::min(chunk, report_every_ - steps_done_ % report_every_);
+    }
+    const Status advanced = simulation_->Advance(chunk, [this] { return Unwanted(); });
+    if (advanced.code() == StatusCode::kCancelled) {
+      return DropUnwanted();
+    }
+    if (!advanced.ok()) {
+      return advanced;
+    }
+    steps_done_ += chunk;
+    if (Status status = DropUnwanted(); !status.ok()) {
+      return status;
+    }
+    if (steps_done_ == steps || report_every_ == 0 || steps_done_ % report_every_ != 0) {
+      continue;
+    }
+    if (Status status = Report(); !status.ok()) {
+      return status;
+    }
+  }
+  return {};
+}
+
+Status Run::Report() {
+  const Result<engine::Reading> reading = simulation_->Read();
+  if (!reading.ok()) {
+    return reading.status();
+  }
+  std::int64_t first = 0;
+  for (std::size_t i = 0; i < batch_.size(); first += counts_[i++]) {
+    if (batch_[i].sink == nullptr) {
+      continue;
+    }
+    batch_[i].sink->OnProgress(SliceReadout(reading.value(), first, counts_[i]));
+  }
+  return {};
+}
+
+Status Run::Finish() {
+  const Result<engine::Reading> reading = simulation_->Read();
+  if (!reading.ok()) {
+    return reading.status();
+  }
+  simulation_.reset();  // before its inputs and network go
+  std::int64_t first = 0;
+  for (std::size_t i = 0; i < batch_.size(); first += counts_[i++]) {
+    if (batch_[i].sink != nullptr) {
+      AnswerOne(batch_[i], first, counts_[i], reading.value());
+    }
+  }
+  return {};
+}
+
+void Run::AnswerOne(Request& request, std::int64_t first, std::int64_t count,
+                    const engine::Reading& reading) {
+  if (Status status = FirstFailure(reading, first, count); !status.ok()) {
+    request.Answer(status, {});
+    return;
+  }
+  RunOutcome outcome{SliceReading(reading, first, count), Seconds(started_ - request.enqueued),
+                     Seconds(context_.clock.Now() - started_), sample_count_};
+  spikes_ += CountSpikes(outcome.reading);
+  request.Answer({}, std::move(outcome));
+}
+
+// Answers who no longer waits, but keeps their inputs: the simulation still reads them.
+Status Run::DropUnwanted() {
+  if (stop_.stop_requested()) {
+    return Unavailable("the server shut down before the simulation ended");
+  }
+  const Clock::TimePoint now = context_.clock.Now();
+  for (Request& request : batch_) {
+    if (request.sink == nullptr) {
+      continue;
+    }
+    if (Status status = StillWanted(request, now); !status.ok()) {
+      std::exchange(request.sink, nullptr)->OnDone(status, {});
+    }
+  }
+  return {};
+}
+
+RunRecord Run::Record() const {
+  return {static_cast<std::int64_t>(batch_.size()),
+          sample_count_,
+          steps_done_,
+          spikes_,
+          Seconds(started_ - oldest_),
+          Seconds(context_.clock.Now() - started_)};
+}
+
+Status Execute(Batch& batch, std::int64_t samples, const RunContext& context, const std::stop_token& stop) {
+  Run run(batch, samples, context, stop);
+  Status status = run.Execute();
+  if (context.on_run) {
+    context.on_run(run.Record());
+  }
+  return status;
+}
+
+Batch SecondHalf(Batch& batch) {
+  const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
+  Batch second(std::make_move_iterator(middle), std::make_move_iterator(batch.end()));
+  batch.erase(middle, batch.end());
+  return second;
+}
+
+void AnswerUnwanted(Batch& batch, Clock::TimePoint now) {
+  for (Request& request : batch) {
+    if (Status status = StillWanted(request, now); !status.ok()) {
+      request.Answer(status, {});
+    }
+  }
+  std::erase_if(batch, [](const Request& request) { return request.sink == nullptr; });
+}
+
+// Leaves unanswered only what shares the returned status.
+Status ReserveAndExecute(Batch& batch, const RunContext& context, const std::stop_token& stop) {
+  if (stop.stop_requested()) {
+    return Unavailable("the server shut down before the simulation started");
+  }
+  AnswerUnwanted(batch, context.clock.Now());
+  if (batch.empty()) {
+    return {};
+  }
+  const std::int64_t samples =
+      std::accumulate(batch.begin(), batch.end(), std::int64_t{0},
+                      [](std::int64_t sum, const Request& r) { return sum + r.sample_count(); });
+  const Request& first = batch.front();
+  const auto reservation =
+      context.budget.Reserve(first.network->resident->EstimateRunBytes(SpecOf(first), samples),
+                             "a run of " + std::to_string(samples) + " samples");
+  if (reservation.ok()) {
+    return Execute(batch, samples, context, stop);
+  }
+  if (batch.size() == 1) {
+    return reservation.status();
+  }
+  // Requests that fit alone must not fail because they were put together.
+  Batch second = SecondHalf(batch);
+  RunBatch(std::move(batch), context, stop);
+  RunBatch(std::move(second), context, stop);
+  batch.clear();
+  return {};
+}
+
+// Turns what `work` throws into a status: no exception may end the worker, or leave a request unanswered.
+template <typename Work>
+Status Guarded(Work work) noexcept {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return {StatusCode::kResourceExhausted, "out of memory"};  // short enough to need none
+  } catch (const std::exception& error) {
+    return {StatusCode::kInternal, error.what()};
+  } catch (...) {
+    return {StatusCode::kInternal, "unknown"};
+  }
+}
+
+}  // namespace
+
+void RunBatch(Batch batch, const RunContext& context, const std::stop_token& stop) {
+  if (batch.empty()) {
+    return;
+  }
+  Status status = Guarded([&] { return ReserveAndExecute(batch, context, stop); });
+  if (status.ok()) {
+    status = Status(StatusCode::kInternal, "no answer");
+  }
+  for (Request& request : batch) {
+    if (request.sink != nullptr) {
+      request.Answer(status, {});
+    }
+  }
+}
+
+}  // namespace spikeserve::serving

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+
+#include "server/base/status.h"
+#include "server/engine/run/simulation.h"
+
+namespace spikeserve::serving {
+
+// The part of a batch's reading that belongs to `count` samples from `first` on.
+engine::Reading SliceReading(const engine::Reading& reading, std::int64_t first, std::int64_t count);
+
+// The same without trajectories and statistics.
+engine::Reading SliceReadout(const engine::Reading& reading, std::int64_t first, std::int64_t count);
+
+// The first bad sample_status among these samples, with the index the client knows.
+Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int64_t count);
+
+// Spikes of all samples.
+std::int64_t CountSpikes(const engine::Reading& reading);
+
+}  // namespace spikeserve::serving

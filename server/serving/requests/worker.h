@@ -1,0 +1,37 @@
+#pragma once
+
+#include <atomic>
+#include <stop_token>
+#include <thread>
+
+#include "server/serving/requests/batcher.h"
+#include "server/serving/requests/run_batch.h"
+
+namespace spikeserve::serving {
+
+// A thread that pulls batches and runs them, one at a time. Ends by itself once the batcher is closed
+// and empty; destruction stops a running batch at its next chunk.
+class Worker {
+ public:
+  // `batcher` outlives the worker.
+  Worker(Batcher& batcher, RunContext context)
+      : context_(std::move(context)),
+        thread_([this, &batcher](std::stop_token stop) { Loop(batcher, stop); }) {}
+
+  // Whether the thread has ended.
+  bool done() const { return done_.test(); }
+
+ private:
+  void Loop(Batcher& batcher, std::stop_token stop) {
+    while (std::optional<Batch> batch = batcher.Next(stop)) {
+      RunBatch(std::move(*batch), context_, stop);
+    }
+    done_.test_and_set();
+  }
+
+  const RunContext context_;
+  std::atomic_flag done_;
+  std::jthread thread_;  // last: ends before what it uses
+};
+
+}  // namespace spikeserve::serving

@@ -1,0 +1,161 @@
+#include "server/serving/networks/network_repository.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "server/serving/names.h"
+#include "server/serving/networks/durable_file.h"
+#include "server/serving/sha256.h"
+#include "tests/support/temporary_folder.h"
+
+namespace spikeserve::serving {
+namespace {
+
+namespace fs = std::filesystem;
+using ::spikeserve::testing::ReadFile;
+using ::spikeserve::testing::TemporaryFolder;
+using ::spikeserve::testing::WriteFile;
+using ::testing::HasSubstr;
+
+constexpr std::int64_t kLimit = 1000;
+
+class NetworkRepositoryTest : public ::testing::Test {
+ protected:
+  Status Write(const std::string& name, std::int64_t version, const std::string& payload) const {
+    return repository_.Write(name, version, engine::Mode::kExact, payload, Sha256(payload));
+  }
+  fs::path File(const std::string& name, const std::string& version) const {
+    return folder_.path() / name / version / "network.spk";
+  }
+  std::vector<std::string> Listed() const {
+    std::vector<std::string> names;
+    for (const StoredVersion& stored : repository_.List()) {
+      names.push_back(stored.name + ":" + std::to_string(stored.version));
+    }
+    return names;
+  }
+
+  TemporaryFolder folder_;
+  NetworkRepository repository_ = NetworkRepository::Open(folder_.path()).value();
+};
+
+TEST_F(NetworkRepositoryTest, ReadsWhatWasWritten) {
+  ASSERT_TRUE(Write("net", 3, "payload").ok());
+  const auto file = repository_.Read("net", 3, kLimit);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  EXPECT_EQ(file.value().payload, "payload");
+  EXPECT_EQ(repository_.PayloadBytes("net", 3, kLimit).value(), 7);
+  EXPECT_FALSE(fs::exists(folder_.path() / "net/3" / kUnfinishedFile));
+}
+
+TEST_F(NetworkRepositoryTest, NeverOverwrites) {
+  WriteFile(File("net", "1"), "damaged, but somebody's");
+  const Status status = Write("net", 1, "new");
+  EXPECT_EQ(status.code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(ReadFile(File("net", "1")), "damaged, but somebody's");
+  EXPECT_FALSE(fs::exists(folder_.path() / "net/1" / kUnfinishedFile));
+}
+
+TEST_F(NetworkRepositoryTest, AFailedWriteLeavesNothing) {
+  WriteFile(folder_.path() / "net", "a file where the folder should be");
+  EXPECT_EQ(Write("net", 1, "new").code(), StatusCode::kUnavailable);
+  EXPECT_EQ(ReadFile(folder_.path() / "net"), "a file where the folder should be");
+  fs::create_directories(folder_.path() / "other/1" / kUnfinishedFile / "in the way");
+  EXPECT_EQ(Write("other", 1, "new").code(), StatusCode::kUnavailable);
+  EXPECT_FALSE(repository_.Has("other", 1));
+}
+
+TEST_F(NetworkRepositoryTest, ListsValidNamesAndVersionsInOrder) {
+  for (const char* version : {"2", "10", "1"}) {
+    WriteFile(File("net", version), "x");
+  }
+  for (const char* version : {"0", "-1", "01", "1.5", "9999999999999999999999", "v1"}) {
+    WriteFile(File("net", version), "x");
+  }
+  WriteFile(File(".hidden", "1"), "x");
+  WriteFile(File("b d", "1"), "x");
+  WriteFile(folder_.path() / "stray", "x");
+  fs::create_directories(folder_.path() / "empty/1");
+  ASSERT_TRUE(Write("another", 1, "payload").ok());
+  EXPECT_THAT(Listed(), ::testing::ElementsAre("another:1", "net:1", "net:2", "net:10"));
+  EXPECT_EQ(repository_.HighestVersion("net"), 10);
+  EXPECT_EQ(repository_.HighestVersion("none"), 0);
+  EXPECT_EQ(repository_.HighestVersion("../etc"), 0);
+}
+
+TEST_F(NetworkRepositoryTest, ADamagedFileIsReportedAndKept) {
+  ASSERT_TRUE(Write("net", 1, "payload").ok());
+  std::string bytes = ReadFile(File("net", "1"));
+  bytes.back() ^= 1;
+  WriteFile(File("net", "1"), bytes);
+  const auto file = repository_.Read("net", 1, kLimit);
+  EXPECT_EQ(file.status().code(), StatusCode::kDataLoss);
+  EXPECT_THAT(file.status().message(), HasSubstr("net/1/network.spk: SHA-256"));
+  EXPECT_EQ(ReadFile(File("net", "1")), bytes);
+}
+
+TEST_F(NetworkRepositoryTest, RefusesAFileAboveTheLimitBeforeReadingIt) {
+  fs::create_directories(File("net", "1").parent_path());
+  WriteFile(File("net", "1"), "");
+  fs::resize_file(File("net", "1"), std::uintmax_t{1} << 40);  // takes no space
+  EXPECT_EQ(repository_.Read("net", 1, kLimit).status().code(), StatusCode::kResourceExhausted);
+}
+
+TEST_F(NetworkRepositoryTest, IsNotHeldUpByWhatIsNoFile) {
+  fs::create_directories(folder_.path() / "net/1");
+  ASSERT_EQ(mkfifo(File("net", "1").c_str(), 0600), 0);
+  fs::create_directories(File("net", "2"));
+  EXPECT_EQ(repository_.Read("net", 1, kLimit).status().code(), StatusCode::kDataLoss);
+  EXPECT_EQ(repository_.Read("net", 2, kLimit).status().code(), StatusCode::kDataLoss);
+  EXPECT_EQ(repository_.Read("net", 3, kLimit).status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(NetworkRepositoryTest, RemovesFileAndEmptyFolders) {
+  ASSERT_TRUE(Write("net", 1, "a").ok());
+  ASSERT_TRUE(Write("net", 2, "b").ok());
+  EXPECT_TRUE(repository_.Remove("net", 1).ok());
+  EXPECT_FALSE(fs::exists(folder_.path() / "net/1"));
+  EXPECT_TRUE(repository_.Has("net", 2));
+  EXPECT_TRUE(repository_.Remove("net", 2).ok());
+  EXPECT_FALSE(fs::exists(folder_.path() / "net"));
+  EXPECT_TRUE(repository_.Remove("net", 2).ok());
+}
+
+TEST_F(NetworkRepositoryTest, KeepsWhatElseIsInAFolder) {
+  ASSERT_TRUE(Write("net", 1, "a").ok());
+  WriteFile(folder_.path() / "net/1/notes.txt", "mine");
+  EXPECT_TRUE(repository_.Remove("net", 1).ok());
+  EXPECT_EQ(ReadFile(folder_.path() / "net/1/notes.txt"), "mine");
+}
+
+TEST_F(NetworkRepositoryTest, NoNameLeavesTheFolder) {
+  for (const char* name : {"..", "a/b", "", ".x"}) {
+    EXPECT_EQ(Write(name, 1, "x").code(), StatusCode::kInvalidArgument) << name;
+    EXPECT_EQ(repository_.Remove(name, 1).code(), StatusCode::kInvalidArgument) << name;
+    EXPECT_EQ(repository_.Read(name, 1, kLimit).status().code(), StatusCode::kInvalidArgument) << name;
+    EXPECT_FALSE(repository_.Has(name, 1));
+  }
+  EXPECT_EQ(Write("net", 0, "x").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Write("net", kMaxVersion + 1, "x").code(), StatusCode::kInvalidArgument);
+}
+
+TEST_F(NetworkRepositoryTest, OpeningRemovesWhatAnInterruptedWriteLeft) {
+  WriteFile(folder_.path() / "net/1" / kUnfinishedFile, "half");
+  WriteFile(folder_.path() / "net/notes" / kUnfinishedFile, "not ours");
+  ASSERT_TRUE(NetworkRepository::Open(folder_.path()).ok());
+  EXPECT_FALSE(fs::exists(folder_.path() / "net/1" / kUnfinishedFile));
+  EXPECT_TRUE(fs::exists(folder_.path() / "net/notes" / kUnfinishedFile));
+}
+
+TEST_F(NetworkRepositoryTest, OpeningNamesTheFolderThatCannotBeMade) {
+  WriteFile(folder_.path() / "file", "x");
+  const auto repository = NetworkRepository::Open(folder_.path() / "file/below");
+  EXPECT_EQ(repository.status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_THAT(repository.status().message(), HasSubstr("file/below"));
+}
+
+}  // namespace
+}  // namespace spikeserve::serving

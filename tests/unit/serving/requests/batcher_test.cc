@@ -1,0 +1,281 @@
+#include "server/serving/requests/batcher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <functional>
+#include <thread>
+
+#include "tests/support/entries.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/requests.h"
+
+namespace spikeserve::serving {
+namespace {
+
+using ::spikeserve::testing::FakeClock;
+using ::spikeserve::testing::FakeScript;
+using ::spikeserve::testing::MakeEntry;
+using ::spikeserve::testing::MakeRequest;
+using ::spikeserve::testing::RecordingSink;
+using std::chrono::microseconds;
+using ::testing::HasSubstr;
+
+class BatcherTest : public ::testing::Test {
+ protected:
+  Request New(std::size_t samples, std::size_t sink = 0) {
+    return MakeRequest(network_, std::vector<float>(samples, 1.0F), sinks_[sink]);
+  }
+
+  FakeClock clock_;
+  std::shared_ptr<FakeScript> script_ = std::make_shared<FakeScript>();
+  NetworkHandle network_{MakeEntry(script_)};
+  std::array<RecordingSink, 4> sinks_;
+};
+
+TEST_F(BatcherTest, MergesRequestsOfOneKind) {
+  Batcher batcher({.max_batch = 64}, clock_);
+  ASSERT_TRUE(batcher.Submit(New(3)).ok());
+  ASSERT_TRUE(batcher.Submit(New(5)).ok());
+  EXPECT_EQ(batcher.queued_samples(), 8);
+  const auto batch = batcher.Poll();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->size(), 2U);
+  EXPECT_EQ(batcher.queued_samples(), 0);
+  EXPECT_FALSE(batcher.Poll());
+}
+
+TEST_F(BatcherTest, KeepsApartWhatCannotShareARun) {
+  const std::vector<std::function<void(Request&)>> changes = {
+      [](Request& r) { r.spec.settings.steps = 11; },
+      [](Request& r) { r.spec.settings.dt_s = 0.002; },
+      [](Request& r) { r.spec.settings.seed = 1; },
+      [](Request& r) { r.spec.settings.readout.kind = engine::ReadoutKind::kLast; },
+      [](Request& r) { r.spec.settings.readout.skip_steps = 1; },
+      [](Request& r) { r.spec.settings.initial_voltage = engine::ZeroVoltage{}; },
+      [](Request& r) { r.spec.settings.initial_voltage = engine::ConstantVoltage{0.5}; },
+      [](Request& r) { r.spec.settings.initial_voltage = engine::ConstantVoltage{0.25}; },
+      [](Request& r) { r.spec.settings.initial_voltage = engine::UniformVoltage{1}; },
+      [](Request& r) { r.spec.settings.initial_voltage = engine::UniformVoltage{2}; },
+      [](Request& r) { r.spec.inputs[0].type = engine::DataType::kFloat64; },
+      [](Request& r) { r.spec.inputs[0].per_step = true; },
+      [](Request& r) { r.spec.probes.clear(); },
+      [](Request& r) { r.spec.trajectories = true; },
+      [](Request& r) { r.spec.statistics = true; },
+      [](Request& r) { r.report_every = 5; },
+      [this](Request& r) { r.network = NetworkHandle(MakeEntry(script_)); },
+  };
+  Batcher batcher({}, clock_);
+  ASSERT_TRUE(batcher.Submit(New(1)).ok());
+  for (const auto& change : changes) {
+    Request request = New(1);
+    change(request);
+    ASSERT_TRUE(batcher.Submit(std::move(request)).ok());
+  }
+  for (std::size_t i = 0; i <= changes.size(); ++i) {
+    const auto batch = batcher.Poll();
+    ASSERT_TRUE(batch) << i;
+    EXPECT_EQ(batch->size(), 1U) << i;
+  }
+}
+
+TEST_F(BatcherTest, EqualSettingsOfEveryKindShareARun) {
+  for (const engine::InitialVoltage& voltage : {engine::InitialVoltage{engine::ZeroVoltage{}},
+                                                {engine::ConstantVoltage{0.5}},
+                                                {engine::UniformVoltage{3}}}) {
+    Request a = New(1);
+    Request b = New(2);
+    a.spec.settings.initial_voltage = b.spec.settings.initial_voltage = voltage;
+    EXPECT_TRUE(CanShareBatch(a, b)) << voltage.index();
+  }
+}
+
+TEST_F(BatcherTest, RefusesWhatDoesNotFitTheQueue) {
+  Batcher batcher({.max_queue = 10}, clock_);
+  ASSERT_TRUE(batcher.Submit(New(8)).ok());
+  const Status refused = batcher.Submit(New(3, 1));
+  EXPECT_EQ(refused.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(refused.message(), HasSubstr("got 3 samples, 8 waiting, limit 10 (--max-queue)"));
+  EXPECT_EQ(sinks_[1].answers(), 0);
+  EXPECT_TRUE(batcher.Submit(New(2, 1)).ok());
+}
+
+TEST_F(BatcherTest, AnExpiredRequestMakesRoom) {
+  Batcher batcher({.max_queue = 10}, clock_);
+  Request old = New(8);
+  old.deadline = clock_.Now() + microseconds(5);
+  ASSERT_TRUE(batcher.Submit(std::move(old)).ok());
+  clock_.Advance(microseconds(5));
+  EXPECT_TRUE(batcher.Submit(New(3, 1)).ok());
+  EXPECT_EQ(sinks_[0].status().code(), StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(batcher.queued_samples(), 3);
+}
+
+TEST_F(BatcherTest, IsDueAfterTheDelay) {
+  Batcher batcher({.max_delay = microseconds(100)}, clock_);
+  ASSERT_TRUE(batcher.Submit(New(1)).ok());
+  clock_.Advance(microseconds(99));
+  EXPECT_FALSE(batcher.Poll());
+  clock_.Advance(microseconds(1));
+  EXPECT_TRUE(batcher.Poll());
+}
+
+TEST_F(BatcherTest, AFullBatchIsDueAtOnce) {
+  Batcher batcher({.max_batch = 4, .max_delay = microseconds(100)}, clock_);
+  ASSERT_TRUE(batcher.Submit(New(3)).ok());
+  EXPECT_FALSE(batcher.Poll());
+  ASSERT_TRUE(batcher.Submit(New(3)).ok());
+  const auto batch = batcher.Poll();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->size(), 1U);  // the second would pass max_batch
+  EXPECT_FALSE(batcher.Poll());
+  EXPECT_EQ(batcher.queued_samples(), 3);
+}
+
+TEST_F(BatcherTest, TakesARequestLargerThanABatchAlone) {
+  Batcher batcher({.max_batch = 4}, clock_);
+  ASSERT_TRUE(batcher.Submit(New(9)).ok());
+  ASSERT_TRUE(batcher.Submit(New(1)).ok());
+  EXPECT_EQ(batcher.Poll()->front().sample_count(), 9);
+  EXPECT_EQ(batcher.Poll()->front().sample_count(), 1);
+}
+
+TEST_F(BatcherTest, ServesKindsInTurn) {
+  Batcher batcher({.max_batch = 1}, clock_);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(batcher.Submit(New(1)).ok());
+  }
+  Request other = New(1);
+  other.spec.settings.steps = 7;
+  ASSERT_TRUE(batcher.Submit(std::move(other)).ok());
+  std::vector<std::int64_t> steps;
+  while (const auto batch = batcher.Poll()) {
+    steps.push_back(batch->front().spec.settings.steps);
+  }
+  EXPECT_THAT(steps, ::testing::ElementsAre(10, 7, 10));
+}
+
+TEST_F(BatcherTest, SweepAnswersTheCancelledAndTheExpired) {
+  Batcher batcher({.max_delay = std::chrono::seconds(1)}, clock_);
+  std::stop_source stop;
+  Request cancelled = New(1, 0);
+  cancelled.cancelled = stop.get_token();
+  Request expiring = New(1, 1);
+  expiring.deadline = clock_.Now() + microseconds(1);
+  Request staying = New(1, 2);
+  ASSERT_TRUE(batcher.Submit(std::move(cancelled)).ok());
+  ASSERT_TRUE(batcher.Submit(std::move(expiring)).ok());
+  ASSERT_TRUE(batcher.Submit(std::move(staying)).ok());
+  stop.request_stop();
+  clock_.Advance(microseconds(1));
+  batcher.Sweep();
+  EXPECT_EQ(sinks_[0].status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(sinks_[1].status().code(), StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(sinks_[2].answers(), 0);
+  EXPECT_EQ(batcher.queued_samples(), 1);
+}
+
+TEST_F(BatcherTest, ADroppedRequestHasGivenBackWhatItHeldWhenItIsAnswered) {
+  MemoryBudget budget(100);
+  Batcher batcher({}, clock_);
+  std::int64_t used_at_answer = -1;
+  sinks_[0].before_done = [&] { used_at_answer = budget.used_bytes(); };
+  Request request = New(1);
+  request.reservation = budget.Reserve(70, "inputs").value();
+  request.deadline = clock_.Now();
+  ASSERT_TRUE(batcher.Submit(std::move(request)).ok());
+  batcher.Sweep();
+  EXPECT_EQ(used_at_answer, 0);
+}
+
+TEST_F(BatcherTest, ClosedRefusesNewAndIsDueAtOnce) {
+  Batcher batcher({.max_delay = std::chrono::seconds(1)}, clock_);
+  ASSERT_TRUE(batcher.Submit(New(1)).ok());
+  batcher.Close();
+  EXPECT_EQ(batcher.Submit(New(1, 1)).code(), StatusCode::kUnavailable);
+  EXPECT_TRUE(batcher.Next({}));
+  EXPECT_FALSE(batcher.Next({}));  // closed and empty: does not wait
+}
+
+TEST_F(BatcherTest, FailQueuedAnswersAll) {
+  Batcher batcher({}, clock_);
+  ASSERT_TRUE(batcher.Submit(New(1, 0)).ok());
+  Request other = New(1, 1);
+  other.spec.settings.steps = 3;
+  ASSERT_TRUE(batcher.Submit(std::move(other)).ok());
+  batcher.FailQueued(Unavailable("going"));
+  EXPECT_EQ(sinks_[0].status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(sinks_[1].status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(batcher.queued_samples(), 0);
+}
+
+TEST_F(BatcherTest, NextWaitsForARequest) {
+  Batcher batcher({}, clock_);
+  std::optional<Batch> batch;
+  std::jthread worker([&] { batch = batcher.Next({}); });
+  ASSERT_TRUE(batcher.Submit(New(2)).ok());
+  worker.join();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->front().sample_count(), 2);
+}
+
+TEST_F(BatcherTest, AFullBatchWakesAWaitingWorkerBeforeItsDelay) {
+  Batcher batcher({.max_batch = 2, .max_delay = std::chrono::hours(10)}, clock_);
+  std::optional<Batch> batch;
+  std::jthread worker([&] { batch = batcher.Next({}); });
+  ASSERT_TRUE(batcher.Submit(New(1)).ok());
+  ASSERT_TRUE(batcher.Submit(New(1)).ok());
+  worker.join();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->size(), 2U);
+}
+
+TEST_F(BatcherTest, NextEndsWhenStopped) {
+  Batcher batcher({}, clock_);
+  std::optional<Batch> batch;
+  std::jthread worker([&](std::stop_token stop) { batch = batcher.Next(stop); });
+  worker.request_stop();
+  worker.join();
+  EXPECT_FALSE(batch);
+}
+
+TEST_F(BatcherTest, ManyThreadsLoseNoRequest) {
+  constexpr int kThreads = 4;
+  constexpr int kRequests = 200;
+  const SteadyClock clock;
+  Batcher batcher({.max_batch = 8}, clock);
+  std::atomic<int> taken = 0;
+  RecordingSink sink;
+  {
+    std::vector<std::jthread> workers;
+    for (int w = 0; w < 2; ++w) {
+      workers.emplace_back([&] {
+        while (std::optional<Batch> batch = batcher.Next({})) {
+          taken += static_cast<int>(batch->size());
+          for (Request& request : *batch) {
+            request.Answer({}, {});
+          }
+        }
+      });
+    }
+    std::vector<std::jthread> clients;
+    for (int t = 0; t < kThreads; ++t) {
+      clients.emplace_back([&, t] {
+        for (int i = 0; i < kRequests; ++i) {
+          Request request = MakeRequest(network_, {1.0F}, sink);
+          request.spec.settings.steps = 1 + (t + i) % 3;
+          ASSERT_TRUE(batcher.Submit(std::move(request)).ok());
+          batcher.Sweep();
+        }
+      });
+    }
+    clients.clear();
+    batcher.Close();
+  }
+  EXPECT_EQ(taken, kThreads * kRequests);
+  EXPECT_EQ(sink.answers(), kThreads * kRequests);
+}
+
+}  // namespace
+}  // namespace spikeserve::serving

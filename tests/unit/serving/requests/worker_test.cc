@@ -1,0 +1,77 @@
+#include "server/serving/requests/worker.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <optional>
+
+#include "tests/support/entries.h"
+#include "tests/support/gate.h"
+#include "tests/support/requests.h"
+
+namespace spikeserve::serving {
+namespace {
+
+using ::spikeserve::testing::FakeScript;
+using ::spikeserve::testing::Gate;
+using ::spikeserve::testing::MakeEntry;
+using ::spikeserve::testing::MakeRequest;
+using ::spikeserve::testing::RecordingSink;
+
+class WorkerTest : public ::testing::Test {
+ protected:
+  const SteadyClock clock_;
+  MemoryBudget budget_{100'000};
+  std::shared_ptr<FakeScript> script_ = std::make_shared<FakeScript>();
+  NetworkHandle network_{MakeEntry(script_)};
+  std::array<RecordingSink, 4> sinks_;
+  Batcher batcher_{{}, clock_};
+  const RunContext context_{budget_, clock_, 4, {}};
+};
+
+TEST_F(WorkerTest, ABatchFillsWhileTheWorkerIsBusy) {
+  Gate gate;
+  script_->on_advance = [&gate](std::int64_t done) {
+    if (done == 0) {
+      gate.Pass();
+    }
+    return Status();
+  };
+  std::optional<Worker> worker(std::in_place, batcher_, context_);
+  ASSERT_TRUE(batcher_.Submit(MakeRequest(network_, {1}, sinks_[0])).ok());
+  gate.AwaitArrivals(1);
+  for (std::size_t i = 1; i < 4; ++i) {
+    ASSERT_TRUE(batcher_.Submit(MakeRequest(network_, {1}, sinks_[i])).ok());
+  }
+  Gate end;
+  end.Open();
+  sinks_[3].before_done = [&end] { end.Pass(); };
+  gate.Open();
+  end.AwaitArrivals(1);
+  worker.reset();
+  EXPECT_EQ(script_->batches(), (std::vector<std::int64_t>{1, 3}));
+  for (const RecordingSink& sink : sinks_) {
+    EXPECT_EQ(sink.answers(), 1);
+  }
+}
+
+TEST_F(WorkerTest, DestructionEndsARunAtItsNextChunk) {
+  Gate gate;
+  script_->on_advance = [&gate](std::int64_t done) {
+    if (done == 0) {
+      gate.Pass();
+    }
+    return Status();
+  };
+  std::optional<Worker> worker(std::in_place, batcher_, context_);
+  Request request = MakeRequest(network_, {1}, sinks_[0]);
+  request.spec.settings.steps = 1'000'000'000;
+  ASSERT_TRUE(batcher_.Submit(std::move(request)).ok());
+  gate.AwaitArrivals(1);
+  gate.Open();
+  worker.reset();
+  EXPECT_EQ(sinks_[0].status().code(), StatusCode::kUnavailable);
+}
+
+}  // namespace
+}  // namespace spikeserve::serving
