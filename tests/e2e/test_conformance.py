@@ -10,7 +10,7 @@ import pytest
 import vectors
 
 import spikeserve
-from spikeserve.convert.neurons import set_model
+from spikeserve.convert.models.neurons import set_model
 from spikeserve.v1 import network_pb2
 
 

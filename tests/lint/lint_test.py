@@ -9,7 +9,6 @@ from pathlib import Path
 import layering
 import repository
 
-
 # The arrows of docs/architecture.md, drawn by hand once more: each room and the rooms it may not include.
 # A room that is not named here and not allowed by layering.py, or the other way round, fails the test below.
 ENGINE_INSIDE = "plan run/constants samples reference cpu cuda cuda/layout"

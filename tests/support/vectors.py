@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 import spikeserve
 from spikeserve import Network
-from spikeserve.convert.neurons import NeuronModel, set_model
-from spikeserve.convert.synapses import set_synapse
+from spikeserve.convert.models.neurons import NeuronModel, set_model
+from spikeserve.convert.models.synapses import set_synapse
 from spikeserve.v1 import network_pb2 as pb
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "conformance"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve.convert.neurons import RATE_FIELDS
+from spikeserve.convert.models.neurons import RATE_FIELDS
 from spikeserve.network import Network
 from spikeserve.results import LayerStatistics
 from spikeserve.v1 import network_pb2 as pb

@@ -12,7 +12,7 @@ import pytest
 from keras_files import L, input_layer, keras_file, outputs, quiet
 
 from spikeserve.convert.errors import UnsupportedError
-from spikeserve.convert.windows import window_padding
+from spikeserve.convert.lower.windows import window_padding
 
 RNG = np.random.default_rng(5)
 

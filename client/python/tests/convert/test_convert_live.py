@@ -13,8 +13,8 @@ from keras_files import MODELS, outputs, quiet
 
 import spikeserve
 from spikeserve import ConversionError
-from spikeserve.convert.keras_zip import read_keras_zip
-from spikeserve.convert.limits import DEFAULT_LIMITS
+from spikeserve.convert.read.keras_zip import read_keras_zip
+from spikeserve.convert.read.limits import DEFAULT_LIMITS
 
 
 class FakeLayer:

@@ -37,8 +37,8 @@ from spikeserve import (
     Triangle,
 )
 from spikeserve.cli import main
-from spikeserve.convert import neurons
-from spikeserve.convert.rates import scaled_rate, steady_rate
+from spikeserve.convert.models import neurons
+from spikeserve.convert.models.rates import scaled_rate, steady_rate
 from spikeserve.v1 import network_pb2 as pb
 
 SAMPLES = np.random.default_rng(3).uniform(0, 1, (40, 4)).astype(np.float32)

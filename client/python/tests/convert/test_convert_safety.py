@@ -18,10 +18,10 @@ from keras_files import MODELS, archive, input_layer, keras_file, random_dense, 
 
 import spikeserve
 from spikeserve import ConversionError
-from spikeserve.convert.limits import DEFAULT_LIMITS, Limits
-from spikeserve.convert.safe_hdf5 import SafeFile
-from spikeserve.convert.safe_json import parse_json
-from spikeserve.convert.safe_zip import read_members
+from spikeserve.convert.read.limits import DEFAULT_LIMITS, Limits
+from spikeserve.convert.read.safe_hdf5 import SafeFile
+from spikeserve.convert.read.safe_json import parse_json
+from spikeserve.convert.read.safe_zip import read_members
 
 CONFIG = json.dumps(sequential_config([input_layer(4), random_dense(4, 2)]))
 

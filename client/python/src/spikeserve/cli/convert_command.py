@@ -15,9 +15,9 @@ from rich.console import Console
 
 from spikeserve.cli.common import check_folder, echo_json, json_option, ratio
 from spikeserve.convert import ConversionWarning, convert
-from spikeserve.convert.delays import MAX_DELAY_STEPS
+from spikeserve.convert.calibrate.delays import MAX_DELAY_STEPS
+from spikeserve.convert.models.synapses import Alpha, Lowpass, Synapse, Triangle
 from spikeserve.convert.options import PRESETS, READOUTS
-from spikeserve.convert.synapses import Alpha, Lowpass, Synapse, Triangle
 from spikeserve.network import Network
 from spikeserve.samples import read_array
 

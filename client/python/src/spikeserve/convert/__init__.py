@@ -1,9 +1,9 @@
 """Conversion of trained models to spiking networks."""
 
-from spikeserve.convert import neurons, synapses
 from spikeserve.convert.converter import convert
 from spikeserve.convert.errors import ConversionError, ConversionWarning
-from spikeserve.convert.neurons import (
+from spikeserve.convert.models import neurons, synapses
+from spikeserve.convert.models.neurons import (
     LIF,
     AdaptiveLIF,
     AdaptiveLIFRate,
@@ -21,7 +21,7 @@ from spikeserve.convert.neurons import (
     StochasticSpiking,
     Tanh,
 )
-from spikeserve.convert.synapses import Alpha, LinearFilter, Lowpass, Triangle
+from spikeserve.convert.models.synapses import Alpha, LinearFilter, Lowpass, Triangle
 
 __all__ = [
     "LIF",

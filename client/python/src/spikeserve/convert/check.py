@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from spikeserve.convert.decisions import Decision
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.forward import run_rates
-from spikeserve.convert.graph import Array, Graph
-from spikeserve.convert.lower import Lowered
+from spikeserve.convert.lower.decisions import Decision
+from spikeserve.convert.lower.lower import Lowered
+from spikeserve.convert.read.graph import Array, Graph
 from spikeserve.convert.reference import run_graph
 
 TOLERANCE = 1e-4  # of the largest output value

@@ -8,20 +8,21 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from spikeserve.convert.calibrate import (
+from spikeserve.convert.calibrate.delays import set_delays
+from spikeserve.convert.calibrate.samples import Samples, collect_samples, set_byte_inputs
+from spikeserve.convert.calibrate.scaling import (
     apply_scales,
     layer_reports,
     layer_scales,
     low_rate_warnings,
     measure,
 )
+from spikeserve.convert.calibrate.voltages import set_initial_voltages
 from spikeserve.convert.check import CHECK_SAMPLES, check_conversion
-from spikeserve.convert.decisions import decide, output_warnings, parse_swaps
-from spikeserve.convert.delays import set_delays
 from spikeserve.convert.errors import ConversionError, ConversionWarning, printable
-from spikeserve.convert.graph import SourceModel
-from spikeserve.convert.lower import InputShapes, Lowered, Synapses, lower
-from spikeserve.convert.neurons import get_model, is_homogeneous, scales_gain
+from spikeserve.convert.lower.decisions import decide, output_warnings, parse_swaps
+from spikeserve.convert.lower.lower import InputShapes, Lowered, Synapses, lower
+from spikeserve.convert.models.neurons import get_model, is_homogeneous, scales_gain
 from spikeserve.convert.options import (
     UNSET,
     RunOptions,
@@ -31,10 +32,9 @@ from spikeserve.convert.options import (
     positive,
     run_options,
 )
-from spikeserve.convert.samples import Samples, collect_samples, set_byte_inputs
-from spikeserve.convert.source import read_model
+from spikeserve.convert.read.graph import SourceModel
+from spikeserve.convert.read.source import read_model
 from spikeserve.convert.summary import operation_shapes
-from spikeserve.convert.voltages import set_initial_voltages
 from spikeserve.network import ConversionReport, Network
 from spikeserve.v1 import network_pb2 as pb
 
@@ -68,7 +68,7 @@ def convert(
       "spikeserve" sets one scale per layer, so that a neuron at the 99th percentile of the layer's
       positive activations spikes twice per step, and runs 16 steps.
     `swap_activations`: {activation: neuron}; an activation is a name ("relu", "tf.nn.relu"), a
-      function or a layer class; a neuron is a class, object or name of `spikeserve.convert.neurons`
+      function or a layer class; a neuron is a class, object or name of `spikeserve.convert.models.neurons`
       (`IntegrateAndFire`, `LIF`, `Tanh`, "RegularSpiking(Tanh)", ...) or Nengo's object of that name;
       "relu" stands for the preset's neuron and None leaves the activation out. A leaky ReLU given by
       name takes the slope of the layer.

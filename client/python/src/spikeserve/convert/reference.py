@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from spikeserve.convert.decisions import Decision
-from spikeserve.convert.graph import Array, Config, Graph, Layer, Node
-from spikeserve.convert.rates import scaled_rate
-from spikeserve.convert.records import plain_value
+from spikeserve.convert.lower.decisions import Decision
+from spikeserve.convert.models.rates import scaled_rate
+from spikeserve.convert.read.graph import Array, Config, Graph, Layer, Node
+from spikeserve.convert.read.records import plain_value
 
 _MathFunction = Callable[[Layer, list[Array]], Array]
 

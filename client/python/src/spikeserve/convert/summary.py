@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from spikeserve.convert.forward import run_rates
-from spikeserve.convert.neurons import WITHOUT_VOLTAGE, get_model
-from spikeserve.convert.synapses import describe_synapse
+from spikeserve.convert.models.neurons import WITHOUT_VOLTAGE, get_model
+from spikeserve.convert.models.synapses import describe_synapse
 from spikeserve.v1 import network_pb2 as pb
 
 _TENSOR_FIELDS = ("weight", "bias", "scale", "shift")

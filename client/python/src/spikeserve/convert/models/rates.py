@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeserve.convert.graph import Array
-from spikeserve.convert.neurons import (
+from spikeserve.convert.models.neurons import (
     LIF,
     AdaptiveLIF,
     AdaptiveLIFRate,
@@ -23,6 +22,7 @@ from spikeserve.convert.neurons import (
     scaled,
     scales_gain,
 )
+from spikeserve.convert.read.graph import Array
 
 _BISECTIONS = 60
 _IZHIKEVICH_STEPS = 500  # of 1 ms

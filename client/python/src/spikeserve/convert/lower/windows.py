@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from spikeserve.convert.errors import UnsupportedError
-from spikeserve.convert.graph import Config
-from spikeserve.convert.records import plain_value
+from spikeserve.convert.read.graph import Config
+from spikeserve.convert.read.records import plain_value
 
 
 def window_padding(mode: str, size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int, int]:

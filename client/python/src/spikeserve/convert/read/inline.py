@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.graph import Graph, Layer, Node
-from spikeserve.convert.limits import Limits
-from spikeserve.convert.model_tree import Entry, ModelTree
-from spikeserve.convert.records import TensorRef
+from spikeserve.convert.read.graph import Graph, Layer, Node
+from spikeserve.convert.read.limits import Limits
+from spikeserve.convert.read.model_tree import Entry, ModelTree
+from spikeserve.convert.read.records import TensorRef
 
 
 def inline(tree: ModelTree, limits: Limits) -> Graph:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from spikeserve.convert.errors import UnsupportedError
-from spikeserve.convert.graph import Array, Layer
-from spikeserve.convert.records import plain_value
+from spikeserve.convert.read.graph import Array, Layer
+from spikeserve.convert.read.records import plain_value
 
 _MIN_DEVIATION = 1e-7  # Keras' floor under the deviation of Normalization
 

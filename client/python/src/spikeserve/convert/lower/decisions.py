@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from spikeserve.convert.activations import Activation, canonical_name, layer_activation
 from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError, reading_configuration
-from spikeserve.convert.graph import Graph
-from spikeserve.convert.neurons import LeakyReLU, NeuronModel, SpikingLeakyReLU, as_neuron
-from spikeserve.convert.rules import RULES
+from spikeserve.convert.lower.activations import Activation, canonical_name, layer_activation
+from spikeserve.convert.lower.rules import RULES
+from spikeserve.convert.models.neurons import LeakyReLU, NeuronModel, SpikingLeakyReLU, as_neuron
+from spikeserve.convert.read.graph import Graph
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikeserve.convert.forward import run_rates
-from spikeserve.convert.graph import Array
-from spikeserve.convert.lower import Lowered
-from spikeserve.convert.neurons import (
+from spikeserve.convert.lower.lower import Lowered
+from spikeserve.convert.models.neurons import (
     FIELDS,
     RATE_FIELDS,
     Izhikevich,
@@ -21,7 +20,8 @@ from spikeserve.convert.neurons import (
     scales_gain,
     set_model,
 )
-from spikeserve.convert.rates import steady_rate
+from spikeserve.convert.models.rates import steady_rate
+from spikeserve.convert.read.graph import Array
 from spikeserve.network import LayerReport
 from spikeserve.v1 import network_pb2 as pb
 

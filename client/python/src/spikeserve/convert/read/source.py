@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.graph import SourceModel
-from spikeserve.convert.keras_h5 import read_keras_h5
-from spikeserve.convert.keras_zip import read_keras_zip
-from spikeserve.convert.limits import DEFAULT_LIMITS, Limits
-from spikeserve.convert.live import is_live_model, read_live_model
+from spikeserve.convert.read.graph import SourceModel
+from spikeserve.convert.read.keras_h5 import read_keras_h5
+from spikeserve.convert.read.keras_zip import read_keras_zip
+from spikeserve.convert.read.limits import DEFAULT_LIMITS, Limits
+from spikeserve.convert.read.live import is_live_model, read_live_model
 
 _ZIP_MAGIC = b"PK\x03\x04"
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"

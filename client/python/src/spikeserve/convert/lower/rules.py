@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from spikeserve.convert.builder import Builder, Value
 from spikeserve.convert.errors import UnsupportedError
-from spikeserve.convert.graph import Array, Node
+from spikeserve.convert.lower.builder import Builder, Value
+from spikeserve.convert.read.graph import Array, Node
 
 Lowering = Callable[[Node, list[Value], Builder], Value]
 RULES: dict[str, Lowering] = {}

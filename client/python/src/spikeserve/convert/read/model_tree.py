@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.graph import Layer
-from spikeserve.convert.limits import Limits
-from spikeserve.convert.records import (
+from spikeserve.convert.read.graph import Layer
+from spikeserve.convert.read.limits import Limits
+from spikeserve.convert.read.records import (
     MODEL_CLASSES,
     TensorRef,
     custom_origin,

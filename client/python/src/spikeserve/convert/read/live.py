@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.graph import SourceModel
-from spikeserve.convert.inline import inline
-from spikeserve.convert.limits import Limits
-from spikeserve.convert.model_tree import ModelTree, TreeParser
-from spikeserve.convert.safe_json import parse_json
+from spikeserve.convert.read.graph import SourceModel
+from spikeserve.convert.read.inline import inline
+from spikeserve.convert.read.limits import Limits
+from spikeserve.convert.read.model_tree import ModelTree, TreeParser
+from spikeserve.convert.read.safe_json import parse_json
 
 
 def is_live_model(model: object) -> bool:

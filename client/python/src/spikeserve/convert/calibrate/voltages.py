@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from spikeserve.convert.builder import Population, add_tensor
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.lower import Lowered
-from spikeserve.convert.neurons import WITHOUT_VOLTAGE
+from spikeserve.convert.lower.builder import Population, add_tensor
+from spikeserve.convert.lower.lower import Lowered
+from spikeserve.convert.models.neurons import WITHOUT_VOLTAGE
 from spikeserve.convert.options import check_layers, whole
 from spikeserve.v1 import network_pb2 as pb
 

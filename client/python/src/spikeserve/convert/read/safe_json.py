@@ -7,7 +7,7 @@ import math
 from typing import Any, NoReturn
 
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.limits import Limits
+from spikeserve.convert.read.limits import Limits
 
 
 def parse_json(text: bytes | str, what: str, limits: Limits) -> Any:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.graph import Layer, SourceModel
-from spikeserve.convert.inline import inline
-from spikeserve.convert.limits import Limits
-from spikeserve.convert.model_tree import Entry, ModelTree, TreeParser
-from spikeserve.convert.records import expect, snake_case
-from spikeserve.convert.safe_hdf5 import SafeFile
-from spikeserve.convert.safe_json import parse_json
-from spikeserve.convert.safe_zip import read_members
+from spikeserve.convert.read.graph import Layer, SourceModel
+from spikeserve.convert.read.inline import inline
+from spikeserve.convert.read.limits import Limits
+from spikeserve.convert.read.model_tree import Entry, ModelTree, TreeParser
+from spikeserve.convert.read.records import expect, snake_case
+from spikeserve.convert.read.safe_hdf5 import SafeFile
+from spikeserve.convert.read.safe_json import parse_json
+from spikeserve.convert.read.safe_zip import read_members
 
 _ROOTS = ("layers", "_layer_checkpoint_dependencies")  # Keras 3, tf.keras 2.12-2.14
 

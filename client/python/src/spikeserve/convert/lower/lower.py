@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import spikeserve.convert.lower_linear
-import spikeserve.convert.lower_shape  # noqa: F401  (both register their layers)
-from spikeserve.convert.activations import ACTIVATION_LAYERS
-from spikeserve.convert.builder import Builder, Population, Shape, Value, prune
-from spikeserve.convert.decisions import Decision
+import spikeserve.convert.lower.linear
+import spikeserve.convert.lower.shape  # noqa: F401  (both register their layers)
 from spikeserve.convert.errors import Problem, UnsupportedError, reading_configuration, refuse
-from spikeserve.convert.fold import fold_scales
-from spikeserve.convert.graph import Graph, Node
-from spikeserve.convert.records import expect, input_shape_of
-from spikeserve.convert.rules import find_rule
-from spikeserve.convert.synapses import Synapse
+from spikeserve.convert.lower.activations import ACTIVATION_LAYERS
+from spikeserve.convert.lower.builder import Builder, Population, Shape, Value, prune
+from spikeserve.convert.lower.decisions import Decision
+from spikeserve.convert.lower.fold import fold_scales
+from spikeserve.convert.lower.rules import find_rule
+from spikeserve.convert.models.synapses import Synapse
+from spikeserve.convert.read.graph import Graph, Node
+from spikeserve.convert.read.records import expect, input_shape_of
 from spikeserve.v1 import network_pb2 as pb
 
 InputShapes = Mapping[str, Shape]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.graph import Array, Layer, SourceModel
-from spikeserve.convert.inline import inline
-from spikeserve.convert.limits import Limits
-from spikeserve.convert.model_tree import ModelTree, TreeParser
-from spikeserve.convert.records import expect
-from spikeserve.convert.safe_hdf5 import SafeFile
-from spikeserve.convert.safe_json import parse_json
+from spikeserve.convert.read.graph import Array, Layer, SourceModel
+from spikeserve.convert.read.inline import inline
+from spikeserve.convert.read.limits import Limits
+from spikeserve.convert.read.model_tree import ModelTree, TreeParser
+from spikeserve.convert.read.records import expect
+from spikeserve.convert.read.safe_hdf5 import SafeFile
+from spikeserve.convert.read.safe_json import parse_json
 
 _ORDER = (
     "depthwise_kernel", "pointwise_kernel", "kernel", "bias", "gamma", "beta", "moving_mean",

@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.limits import Limits
+from spikeserve.convert.read.limits import Limits
 
 # What zipfile and its decompressors raise for bytes that make no sense.
 _DAMAGED = (

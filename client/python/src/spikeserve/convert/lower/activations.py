@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from spikeserve.convert.graph import Layer
-from spikeserve.convert.records import custom_origin
+from spikeserve.convert.read.graph import Layer
+from spikeserve.convert.read.records import custom_origin
 
 # Layers that are nothing but an activation, by the kind they compute.
 ACTIVATION_LAYERS = {

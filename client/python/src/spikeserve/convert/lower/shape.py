@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from spikeserve.convert.builder import Builder, Shape, Value
 from spikeserve.convert.errors import UnsupportedError
-from spikeserve.convert.graph import Node
-from spikeserve.convert.records import plain_value
-from spikeserve.convert.rules import lowers, need_inputs, need_rank
-from spikeserve.convert.windows import channels_first, pair_per_axis
+from spikeserve.convert.lower.builder import Builder, Shape, Value
+from spikeserve.convert.lower.rules import lowers, need_inputs, need_rank
+from spikeserve.convert.lower.windows import channels_first, pair_per_axis
+from spikeserve.convert.read.graph import Node
+from spikeserve.convert.read.records import plain_value
 from spikeserve.v1 import network_pb2 as pb
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.lower import Lowered
+from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.options import check_layers, whole
 
 MAX_DELAY_STEPS = 4096  # what the format allows

@@ -1,0 +1,1 @@
+"""Neuron types and synapses: parameters, rates, messages."""

@@ -1,0 +1,1 @@
+"""From model files and live models to a graph of layers."""
