@@ -42,7 +42,8 @@ engine::Reading EngineCase::Read(const Batch& batch, std::int64_t steps, bool st
   for (std::int64_t i = 0; i < batch.samples; ++i) {
     samples[Index(i)].data = {batch.data + i * bytes};
   }
-  const auto simulation = ValueOf(resident_->NewSimulation(spec, samples));
+  const auto simulation =
+      ValueOf(resident_->NewSimulation(ValueOf(engine::CheckedSpec::Create(*network_, spec)), samples));
   if (const Status status = simulation->Advance(steps); !status.ok()) {
     throw std::runtime_error(status.message());
   }

@@ -56,7 +56,8 @@ class Layer {
       samples[static_cast<std::size_t>(i)].data = {data};
       samples[static_cast<std::size_t>(i)].index = i;
     }
-    auto simulation = Must(resident_->NewSimulation(spec_, samples));
+    auto simulation = Must(
+        resident_->NewSimulation(Must(engine::CheckedSpec::Create(resident_->network(), spec_)), samples));
     if (Status status = simulation->Advance(kSteps); !status.ok()) {
       throw std::runtime_error(status.message());
     }

@@ -33,7 +33,11 @@ engine::SimulationSpec SpecFor(const engine::Network& network) {
 }
 
 void RunOnce(FuzzServer& server, const serving::NetworkEntry& entry) {
-  const engine::SimulationSpec spec = SpecFor(*entry.network);
+  auto checked = engine::CheckedSpec::Create(*entry.network, SpecFor(*entry.network));
+  if (!checked.ok()) {
+    return;  // a filter too long for this dt
+  }
+  const engine::CheckedSpec& spec = checked.value();
   const auto reservation = server.budget().Reserve(entry.resident->EstimateRunBytes(spec, 2), "the run");
   if (!reservation.ok()) {
     return;
@@ -42,7 +46,7 @@ void RunOnce(FuzzServer& server, const serving::NetworkEntry& entry) {
   const std::vector<float> ones(static_cast<std::size_t>(server.limits().network.max_elements), 1.0F);
   const std::vector<float> zeros(ones.size(), 0.0F);
   std::vector<engine::SampleInputs> samples(2);
-  for (std::size_t input = 0; input < spec.inputs.size(); ++input) {
+  for (std::size_t input = 0; input < spec->inputs.size(); ++input) {
     samples[0].data.push_back(reinterpret_cast<const std::byte*>(ones.data()));
     samples[1].data.push_back(reinterpret_cast<const std::byte*>(zeros.data()));
   }

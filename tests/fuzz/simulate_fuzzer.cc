@@ -70,7 +70,7 @@ FuzzServer& Server() {
 }
 
 void RunAndAnswer(FuzzServer& server, const rpc::SimulatePlan& plan) {
-  const engine::SimulationSpec& spec = plan.response.spec;
+  const engine::CheckedSpec& spec = plan.response.spec;
   const engine::ResidentNetwork& resident = *plan.response.network->resident;
   const auto bytes = resident.EstimateRunBytes(spec, plan.response.samples);
   const auto reservation = server.budget().Reserve(bytes, "the run");
@@ -80,7 +80,7 @@ void RunAndAnswer(FuzzServer& server, const rpc::SimulatePlan& plan) {
   auto simulation = resident.NewSimulation(spec, plan.samples);
   Require(simulation.ok(), "a request that passed its checks can be run");
   serving::RunOutcome outcome;
-  for (std::int64_t step = 0; step < spec.settings.steps; ++step) {
+  for (std::int64_t step = 0; step < spec->settings.steps; ++step) {
     Require(simulation.value()->Advance(1).ok(), "a run reaches its end");
     if (step == 0) {
       Require(rpc::EncodeProgress(plan.response, simulation.value()->Read().value()).steps_done() == 1,
@@ -103,7 +103,7 @@ void Simulate(FuzzServer& server, std::string_view bytes) {
     return;
   }
   auto network = server.registry().Get("n", request.version() == 2 ? 2 : 1);
-  const auto plan = rpc::PlanSimulation(request, std::move(network).value(), server.limits());
+  const auto plan = rpc::PlanSimulation(request, std::move(network).value(), server.limits(), true);
   if (plan.ok()) {
     RunAndAnswer(server, plan.value());
   } else {

@@ -104,8 +104,8 @@ TEST_P(CudaParity, GivesTheTrajectoriesOfTheCpu) {
 
 TEST_P(CudaParity, GivesTheAnswersSoFar) {
   const auto inputs = InputsOf(samples_);
-  auto cuda = cuda_.network->NewSimulation(network_.spec, inputs);
-  auto cpu = cpu_.network->NewSimulation(network_.spec, inputs);
+  auto cuda = NewSimulation(*cuda_.network, network_.spec, inputs);
+  auto cpu = NewSimulation(*cpu_.network, network_.spec, inputs);
   ASSERT_TRUE(cuda.ok() && cpu.ok()) << cuda.status().message();
   for (const std::int64_t steps : RandomChunks(2)) {
     for (engine::Simulation* simulation : {cuda.value().get(), cpu.value().get()}) {

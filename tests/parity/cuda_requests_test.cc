@@ -180,8 +180,8 @@ TEST_P(CudaRequests, ReportOnTheWay) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     inputs[i].index = *samples[i].index;
   }
-  const auto cuda = cuda_.network->NewSimulation(network_.spec, inputs);
-  const auto cpu = cpu_.network->NewSimulation(network_.spec, inputs);
+  const auto cuda = NewSimulation(*cuda_.network, network_.spec, inputs);
+  const auto cpu = NewSimulation(*cpu_.network, network_.spec, inputs);
   ASSERT_TRUE(cuda.ok() && cpu.ok()) << cuda.status().message();
   ExpectSame(cuda.value()->Read().value(), cpu.value()->Read().value());
   for (const std::int64_t chunk : RandomChunks()) {

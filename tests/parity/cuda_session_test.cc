@@ -114,8 +114,8 @@ TEST_P(CudaSessions, GiveTheBytesOfTheCpu) {
   const engine::SimulationSpec spec = SessionSpec();
   const engine::SampleInputs none{engine::InputAddresses(spec.inputs.size()), 0};
   const std::vector<engine::SampleInputs> nothing(kSamples, none);
-  const auto cuda = cuda_.network->NewSimulation(spec, nothing);
-  const auto cpu = cpu_.network->NewSimulation(spec, nothing);
+  const auto cuda = NewSimulation(*cuda_.network, spec, nothing);
+  const auto cpu = NewSimulation(*cpu_.network, spec, nothing);
   ASSERT_TRUE(cuda.ok() && cpu.ok()) << cuda.status().message();
   EXPECT_EQ(cuda.value()->Advance(1).code(), StatusCode::kFailedPrecondition);
   std::vector<InputFormat> formats = spec.inputs;
@@ -146,13 +146,13 @@ TEST_P(CudaSessions, GiveTheBytesOfTheCpu) {
 TEST_P(CudaSessions, RefuseWhatDoesNotFit) {
   const engine::SimulationSpec spec = SessionSpec();
   const engine::SampleInputs none{engine::InputAddresses(spec.inputs.size()), 0};
-  const auto session = cuda_.network->NewSimulation(spec, std::vector<engine::SampleInputs>(kSamples, none));
+  const auto session = NewSimulation(*cuda_.network, spec, std::vector<engine::SampleInputs>(kSamples, none));
   ASSERT_TRUE(session.ok());
   EXPECT_EQ(session.value()->Feed(spec.inputs, {}).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(session.value()->Feed({}, Piece(spec.inputs, 3)).code(), StatusCode::kInvalidArgument);
   engine::SimulationSpec plain = network_.spec;
   const std::vector<engine::SampleInputs> piece = Piece(plain.inputs, plain.settings.steps);
-  const auto run = cuda_.network->NewSimulation(plain, piece);
+  const auto run = NewSimulation(*cuda_.network, plain, piece);
   EXPECT_EQ(run.value()->Feed(plain.inputs, piece).code(), StatusCode::kFailedPrecondition);
 }
 

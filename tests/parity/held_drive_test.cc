@@ -115,7 +115,7 @@ std::int64_t Looks(const engine::NetworkDefinition& network, std::int64_t inputs
   sample.data.push_back(input.data());
   engine::SimulationSpec spec = Spec(steps);
   spec.in_one = true;
-  auto simulation = loaded.network->NewSimulation(spec, std::span(&sample, 1)).value();
+  auto simulation = NewSimulation(*loaded.network, spec, std::span(&sample, 1)).value();
   std::int64_t looks = 0;
   EXPECT_TRUE(simulation->Advance(steps, [&] { return ++looks < 0; }).ok());
   return looks;

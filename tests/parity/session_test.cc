@@ -78,7 +78,7 @@ void ExpectPiecesEqualTheWhole(RandomNetwork network, std::uint64_t seed, Mode m
     engine::SimulationSpec spec = network.spec;
     spec.session = true;
     spec.settings.steps = std::int64_t{1} << 40;
-    const auto session = loaded.network->NewSimulation(spec, Piece(network, samples, 0));
+    const auto session = NewSimulation(*loaded.network, spec, Piece(network, samples, 0));
     ASSERT_TRUE(session.ok()) << session.status().message();
     std::mt19937_64 random(seed);
     RandomNetwork wide = network;
@@ -156,7 +156,7 @@ TEST_P(Sessions, ResetSampleStartsAnewAndAlone) {
   spec.settings.readout = {};
   spec.settings.steps = std::int64_t{1} << 40;
   const std::vector<SampleInputs> inputs = Piece(network, samples, 0);
-  const auto session = loaded.network->NewSimulation(spec, inputs);
+  const auto session = NewSimulation(*loaded.network, spec, inputs);
   ASSERT_TRUE(session.ok());
   EXPECT_EQ(session.value()->Advance(1).code(), StatusCode::kFailedPrecondition);  // nothing was fed
   ASSERT_TRUE(session.value()->Feed(spec.inputs, inputs).ok() && session.value()->Advance(9).ok());

@@ -8,7 +8,7 @@ namespace {
 
 class FakeSimulation final : public engine::Simulation {
  public:
-  FakeSimulation(std::shared_ptr<FakeScript> script, engine::SimulationSpec spec,
+  FakeSimulation(std::shared_ptr<FakeScript> script, engine::CheckedSpec spec,
                  std::vector<std::int64_t> sizes, std::size_t layers,
                  std::span<const engine::SampleInputs> samples)
       : script_(std::move(script)),
@@ -42,7 +42,7 @@ class FakeSimulation final : public engine::Simulation {
       reading.probes.push_back(ReadProbe(size));
     }
     for (std::size_t i = 0; i < samples_.size(); ++i) {
-      if (spec_.statistics) {
+      if (spec_->statistics) {
         reading.statistics.emplace_back(layers_, engine::LayerActivity{steps_done_, 1, 0, 2});
       }
       reading.spikes.push_back(steps_done_ * static_cast<std::int64_t>(layers_));
@@ -61,7 +61,7 @@ class FakeSimulation final : public engine::Simulation {
       for (std::int64_t i = 0; i < size; ++i) {
         probe.values.push_back(first);
       }
-      for (std::int64_t t = 0; spec_.trajectories && t < steps_done_ * size; ++t) {
+      for (std::int64_t t = 0; spec_->trajectories && t < steps_done_ * size; ++t) {
         probe.trajectory.push_back(first + static_cast<double>(t / size));
       }
     }
@@ -69,7 +69,7 @@ class FakeSimulation final : public engine::Simulation {
   }
 
   const std::shared_ptr<FakeScript> script_;
-  const engine::SimulationSpec spec_;
+  const engine::CheckedSpec spec_;
   const std::vector<std::int64_t> sizes_;
   const std::size_t layers_;
   const std::vector<engine::SampleInputs> samples_;
@@ -91,15 +91,16 @@ class FakeResident final : public engine::ResidentNetwork {
   }
   ~FakeResident() override { --script_->networks; }
 
+  const engine::Network& network() const override { return *network_; }
   std::int64_t bytes() const override { return script_->network_bytes; }
-  std::int64_t EstimateRunBytes(const engine::SimulationSpec&, std::int64_t samples) const override {
+  std::int64_t EstimateRunBytes(const engine::CheckedSpec&, std::int64_t samples) const override {
     return samples * script_->run_bytes_per_sample;
   }
   const std::vector<engine::SpikingLayer>& spiking_layers() const override { return layers_; }
   Result<std::unique_ptr<engine::Simulation>> NewSimulation(
-      const engine::SimulationSpec& spec, std::span<const engine::SampleInputs> samples) const override {
+      const engine::CheckedSpec& spec, std::span<const engine::SampleInputs> samples) const override {
     std::vector<std::int64_t> sizes;
-    for (const std::int64_t probe : spec.probes) {
+    for (const std::int64_t probe : spec->probes) {
       sizes.push_back(network_->size(network_->probe_target(probe)));
     }
     return std::unique_ptr<engine::Simulation>(

@@ -52,14 +52,28 @@ class RecordingSink final : public serving::ResultSink {
   std::vector<engine::Reading> progress_;
 };
 
+// Ten steps of SmallMlp.
+inline engine::SimulationSpec SmallSpec() {
+  engine::SimulationSpec spec;
+  spec.settings.steps = 10;
+  spec.inputs = {{engine::DataType::kFloat32, false}};
+  spec.probes = {0};
+  return spec;
+}
+
+// Replaces the spec of a request by one that `change` has changed.
+template <typename Change>
+void ChangeSpec(serving::Request& request, Change change) {
+  engine::SimulationSpec spec = *request.spec;
+  change(spec);
+  request.spec = engine::CheckedSpec::Create(*request.network->network, std::move(spec)).value();
+}
+
 // A request for samples of SmallMlp, each with this first value; the sink outlives it.
 inline serving::Request MakeRequest(const serving::NetworkHandle& network,
-                                    const std::vector<float>& first_values, serving::ResultSink& sink) {
-  serving::Request request;
-  request.network = network;
-  request.spec.settings.steps = 10;
-  request.spec.inputs = {{engine::DataType::kFloat32, false}};
-  request.spec.probes = {0};
+                                    const std::vector<float>& first_values, serving::ResultSink& sink,
+                                    const engine::SimulationSpec& spec = SmallSpec()) {
+  serving::Request request(network, engine::CheckedSpec::Create(*network->network, spec).value());
   auto data = std::make_shared<std::vector<float>>();
   for (const float value : first_values) {
     data->insert(data->end(), {value, 0.0F});

@@ -47,6 +47,21 @@ Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_
   return loaded;
 }
 
+Result<std::unique_ptr<engine::Simulation>> NewSimulation(const engine::ResidentNetwork& network,
+                                                          const engine::SimulationSpec& spec,
+                                                          std::span<const engine::SampleInputs> samples) {
+  const Result<engine::CheckedSpec> checked = engine::CheckedSpec::Create(network.network(), spec);
+  if (!checked.ok()) {
+    return checked.status();
+  }
+  return network.NewSimulation(checked.value(), samples);
+}
+
+std::int64_t EstimateRunBytes(const engine::ResidentNetwork& network, const engine::SimulationSpec& spec,
+                              std::int64_t samples) {
+  return network.EstimateRunBytes(Checked(engine::CheckedSpec::Create(network.network(), spec)), samples);
+}
+
 engine::Reading Simulate(const Loaded& loaded, const engine::SimulationSpec& spec,
                          const std::vector<Sample>& samples, const std::vector<std::int64_t>& chunks) {
   std::vector<engine::SampleInputs> inputs(samples.size());
@@ -56,7 +71,8 @@ engine::Reading Simulate(const Loaded& loaded, const engine::SimulationSpec& spe
       inputs[i].data.push_back(input.data());
     }
   }
-  const std::unique_ptr<engine::Simulation> simulation = Checked(loaded.network->NewSimulation(spec, inputs));
+  const std::unique_ptr<engine::Simulation> simulation =
+      Checked(NewSimulation(*loaded.network, spec, inputs));
   for (const std::int64_t steps : chunks.empty() ? std::vector{spec.settings.steps} : chunks) {
     Check(simulation->Advance(steps));
   }

@@ -50,6 +50,15 @@ class Unimplemented : public std::runtime_error {
 Loaded Load(engine::NetworkDefinition definition, engine::Mode mode, std::int64_t threads = 1,
             engine::CpuPath path = engine::CpuPath::kAuto);
 
+// What a network's own functions of these names say of a specification that is not checked yet; refused where
+// the check refuses it.
+Result<std::unique_ptr<engine::Simulation>> NewSimulation(const engine::ResidentNetwork& network,
+                                                          const engine::SimulationSpec& spec,
+                                                          std::span<const engine::SampleInputs> samples);
+// Throws std::runtime_error where the specification is refused.
+std::int64_t EstimateRunBytes(const engine::ResidentNetwork& network, const engine::SimulationSpec& spec,
+                              std::int64_t samples);
+
 // All samples in one simulation, advanced by `chunks` in turn; empty: by all steps at once.
 engine::Reading Simulate(const Loaded& loaded, const engine::SimulationSpec& spec,
                          const std::vector<Sample>& samples, const std::vector<std::int64_t>& chunks = {});

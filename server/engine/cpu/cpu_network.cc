@@ -4,7 +4,6 @@
 
 #include "kernels/cpu/spikes/event_layer.h"
 #include "server/engine/run/reading_bytes.h"
-#include "server/engine/run/spec_rules.h"
 #include "server/engine/samples/sample_simulation.h"
 
 namespace spikeserve::engine {
@@ -33,25 +32,17 @@ std::int64_t CpuNetwork::bytes() const {
   return bytes;
 }
 
-std::int64_t CpuNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const {
+std::int64_t CpuNetwork::EstimateRunBytes(const CheckedSpec& spec, std::int64_t samples) const {
   const std::int64_t threads = std::min(samples, pool_.threads());
-  const std::int64_t alive = spec.in_one ? std::min(samples, threads * kGroupSamples) : samples;
+  const std::int64_t alive = spec->in_one ? std::min(samples, threads * kGroupSamples) : samples;
   const auto layers = static_cast<std::int64_t>(plan_.spiking.size());
-  return CpuRunBytes(plan_, spec, alive, threads) + ReadingBytes(spec, probe_sizes_, layers, samples) +
-         RecordBytes(*plan_.network, spec, samples);
+  return CpuRunBytes(plan_, *spec, alive, threads) + ReadingBytes(*spec, probe_sizes_, layers, samples) +
+         RecordBytes(*plan_.network, *spec, samples);
 }
 
-Result<std::unique_ptr<Simulation>> CpuNetwork::NewSimulation(const SimulationSpec& spec,
+Result<std::unique_ptr<Simulation>> CpuNetwork::NewSimulation(const CheckedSpec& spec,
                                                               std::span<const SampleInputs> samples) const {
-  const auto inputs = static_cast<std::int64_t>(plan_.network->inputs().size());
-  Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(plan_.probes.size()), samples);
-  if (status.ok()) {
-    status = CheckRequestProbes(plan_, spec);
-  }
-  if (status.ok()) {
-    status = CheckTaps(*plan_.network, spec.settings.dt_s);
-  }
-  if (!status.ok()) {
+  if (Status status = CheckSamples(spec, samples); !status.ok()) {
     return status;
   }
   std::unique_ptr<CpuSpace> space = spaces_.Take(spec);
@@ -61,7 +52,7 @@ Result<std::unique_ptr<Simulation>> CpuNetwork::NewSimulation(const SimulationSp
                    path_),
         pool_.threads());
   }
-  const std::int64_t kept = CpuRunBytes(plan_, spec, pool_.threads() * kGroupSamples, pool_.threads());
+  const std::int64_t kept = CpuRunBytes(plan_, *spec, pool_.threads() * kGroupSamples, pool_.threads());
   return std::unique_ptr<Simulation>(std::make_unique<SampleSimulation<CpuSpace>>(
       std::move(space), SpaceKeeper<CpuSpace>{&spaces_, kept}, samples, pool_, piece_steps()));
 }

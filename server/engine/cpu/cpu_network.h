@@ -19,12 +19,13 @@ class CpuNetwork final : public ResidentNetwork {
   // `pool` and `kept` outlive the network.
   CpuNetwork(Plan plan, CpuPath path, ThreadPool& pool, KeptBytes& kept);
 
+  const Network& network() const override { return *plan_.network; }
   std::int64_t bytes() const override;
-  std::int64_t EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const override;
+  std::int64_t EstimateRunBytes(const CheckedSpec& spec, std::int64_t samples) const override;
   const std::vector<SpikingLayer>& spiking_layers() const override { return plan_.spiking; }
   bool runs_in_one() const override { return true; }
   std::int64_t chunk_steps() const override { return ChunkSteps(plan_.network->synapses(), kSynapsesAtOnce); }
-  Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
+  Result<std::unique_ptr<Simulation>> NewSimulation(const CheckedSpec& spec,
                                                     std::span<const SampleInputs> samples) const override;
 
  private:

@@ -50,7 +50,7 @@ void LayerOutput(const CpuRun& run, const LayerView& view, std::span<float> outp
 }  // namespace
 
 CpuReadout::CpuReadout(const CpuRun& run) : folds_(run.folded.size()) {
-  const RunSettings& settings = run.spec.settings;
+  const RunSettings& settings = run.spec->settings;
   for (std::size_t p = 0; p < run.folded.size(); ++p) {
     const ProbePlan& probe = run.probe(p);
     const bool simple = IsSimple(probe.synapse, probe.delay_steps);
@@ -59,9 +59,9 @@ CpuReadout::CpuReadout(const CpuRun& run) : folds_(run.folded.size()) {
     if (!simple) {
       filters_.back() = kernels::FilterBank(run.probe_filters[p], probe.size);
     }
-    const bool wanted = !run.folded[p] || run.spec.trajectories;
-    const std::int64_t reserve = run.spec.session ? 0 : settings.steps;
-    probes_.emplace_back(ProbeState::Options{settings.readout, run.spec.trajectories, reserve,
+    const bool wanted = !run.folded[p] || run.spec->trajectories;
+    const std::int64_t reserve = run.spec->session ? 0 : settings.steps;
+    probes_.emplace_back(ProbeState::Options{settings.readout, run.spec->trajectories, reserve,
                                              simple && probe.synapse.has_value(), decay},
                          wanted ? probe.size : 0);
     if (!run.folded[p]) {
@@ -73,8 +73,8 @@ CpuReadout::CpuReadout(const CpuRun& run) : folds_(run.folded.size()) {
     }
     folds_[p].emplace_back(Filters(std::nullopt, probe.synapse, settings.dt_s), 1);
   }
-  for (std::size_t i = 0; i < run.spec.request_probes.size(); ++i) {
-    const RequestProbe& probe = run.spec.request_probes[i];
+  for (std::size_t i = 0; i < run.spec->request_probes.size(); ++i) {
+    const RequestProbe& probe = run.spec->request_probes[i];
     recorders_.emplace_back(probe.recording, RecorderFilter(probe, settings.dt_s), run.RecordSize(i));
   }
 }
@@ -89,7 +89,7 @@ void CpuReadout::Forget() {
 }
 
 void CpuReadout::Restart(const CpuRun& run) {
-  if (run.spec.trajectories || !recorders_.empty() ||
+  if (run.spec->trajectories || !recorders_.empty() ||
       !std::all_of(run.folded.begin(), run.folded.end(), [](bool folded) { return folded; })) {
     *this = CpuReadout(run);
     return;
@@ -108,7 +108,7 @@ void CpuReadout::StepRecorders(const CpuRun& run, const LayerView& view, std::sp
       continue;
     }
     const std::span<float> values = buffer.first(Index(run.RecordSize(i)));
-    switch (run.spec.request_probes[i].quantity) {
+    switch (run.spec->request_probes[i].quantity) {
       case ProbeQuantity::kVoltage: recorders_[i].Step(view.voltage); continue;
       case ProbeQuantity::kSpikes: std::copy(view.counts.begin(), view.counts.end(), values.begin()); break;
       case ProbeQuantity::kCurrent:
@@ -125,7 +125,7 @@ void CpuReadout::StepRecorders(const CpuRun& run, const LayerView& view, std::sp
 void CpuReadout::StepLayer(const CpuRun& run, const LayerView& view, std::span<float> buffer) {
   for (std::size_t p = 0; p < probes_.size(); ++p) {
     const ProbePlan& probe = run.probe(p);
-    if (Index(probe.layer) != view.layer || (run.folded[p] && !run.spec.trajectories)) {
+    if (Index(probe.layer) != view.layer || (run.folded[p] && !run.spec->trajectories)) {
       continue;
     }
     const std::span<float> output = buffer.first(Index(probe.size));
@@ -153,7 +153,7 @@ void CpuReadout::StepFolds(const CpuRun& run, std::int64_t done, std::int64_t st
   for (std::size_t p = 0; p < folds_.size(); ++p) {
     for (std::size_t t = 0; t < folds_[p].size(); ++t) {
       StepFold(run, p, t, steps, scratch);
-      if (done + steps == run.spec.settings.readout.skip_steps) {
+      if (done + steps == run.spec->settings.readout.skip_steps) {
         folds_[p][t].MarkStart();
       }
     }
@@ -186,7 +186,7 @@ void CpuReadout::Read(const CpuRun& run, std::size_t index, std::int64_t done, C
     probes_[index].Read(out);
     return;
   }
-  const Readout& readout = run.spec.settings.readout;
+  const Readout& readout = run.spec->settings.readout;
   const bool mean = readout.kind != ReadoutKind::kLast;
   const std::int64_t counted = mean ? done - readout.skip_steps : 1;
   if (done == 0 || counted <= 0) {

@@ -169,48 +169,45 @@ ReadoutWeights MakeReadoutWeights(const Plan& plan) {
 }
 
 CpuRun MakeCpuRun(const Plan& plan, const ReadoutWeights& weights, const VectorWeights* vector_weights,
-                  const SimulationSpec& spec, CpuPath path) {
-  CpuRun run;
+                  const CheckedSpec& spec, CpuPath path) {
+  CpuRun run(spec);
   run.plan = &plan;
   run.readout_weights = &weights;
   run.vector_weights = vector_weights;
   run.path = path;
-  run.spec = spec;
-  run.constants = MakeConstants(plan, spec);
-  run.chunk = ChunkOf(plan, spec);
+  run.constants = MakeConstants(plan, *spec);
+  run.chunk = ChunkOf(plan, *spec);
   run.stepped.resize(plan.layers.size());
   run.observed.resize(plan.layers.size());
   for (std::size_t l = 0; l < plan.layers.size(); ++l) {
     run.stepped[l] = plan.layers[l].kind == LayerKind::kNeuron;
   }
-  for (const std::int64_t index : spec.probes) {
+  for (const std::int64_t index : spec->probes) {
     const ProbePlan& probe = plan.probes[Index(index)];
     run.folded.push_back(IsFolded(plan, probe));
     run.probe_filters.emplace_back();
     if (!IsSimple(probe.synapse, probe.delay_steps)) {
       run.probe_filters.back() = std::make_shared<kernels::FilterConstants>(
-          MakeFilter(probe.synapse, probe.delay_steps, spec.settings.dt_s));
+          MakeFilter(probe.synapse, probe.delay_steps, spec->settings.dt_s));
     }
-    if (!run.folded.back() || spec.trajectories) {
+    if (!run.folded.back() || spec->trajectories) {
       run.stepped[Index(probe.layer)] = true;
       run.observed[Index(probe.layer)] = true;
     }
   }
-  for (const RequestProbe& probe : spec.request_probes) {
+  for (const RequestProbe& probe : spec->request_probes) {
     run.record_layers.push_back(LayerOf(plan, probe.operation));
     run.stepped[Index(run.record_layers.back())] = true;
     run.observed[Index(run.record_layers.back())] = true;
   }
-  if (spec.settings.readout.kind == ReadoutKind::kCorrectedMean) {
-    run.correction = ReadoutCorrection(FindFilterPaths(plan), spec);
+  if (spec->settings.readout.kind == ReadoutKind::kCorrectedMean) {
+    run.correction = ReadoutCorrection(FindFilterPaths(plan), *spec);
   }
   FindReaders(plan, run);
   return run;
 }
 
-CpuRun CpuRun::WithInputs(const std::vector<InputFormat>& inputs) const {
-  SimulationSpec changed = spec;
-  changed.inputs = inputs;
+CpuRun CpuRun::With(const CheckedSpec& changed) const {
   return MakeCpuRun(*plan, *readout_weights, vector_weights, changed, path);
 }
 

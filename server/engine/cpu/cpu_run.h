@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "kernels/cpu/group_product.h"
@@ -32,9 +33,11 @@ constexpr std::int64_t kGroupSamples = 24;
 
 // Everything the samples of one exact run share. Immutable, hence thread-safe.
 struct CpuRun {
+  explicit CpuRun(CheckedSpec of) : spec(std::move(of)) {}
+
   const Plan* plan = nullptr;
   const ReadoutWeights* readout_weights = nullptr;
-  SimulationSpec spec;
+  CheckedSpec spec;
   std::vector<LayerConstants> constants;
   std::vector<std::shared_ptr<const kernels::FilterConstants>>
       probe_filters;         // [probe of the spec]: of those that are not simple
@@ -55,11 +58,11 @@ struct CpuRun {
   std::int64_t chunk = 1;  // steps per pass over the layers
   std::int64_t group = kGroupSamples;
 
-  // The same run with inputs of other formats.
-  CpuRun WithInputs(const std::vector<InputFormat>& inputs) const;
+  // The same run with another specification: one that differs in the formats of inputs.
+  CpuRun With(const CheckedSpec& changed) const;
   std::int64_t RecordSize(std::size_t index) const { return plan->layers[Index(record_layers[index])].size; }
   const Population& population(std::int64_t index) const { return plan->populations[Index(index)]; }
-  const ProbePlan& probe(std::size_t index) const { return plan->probes[Index(spec.probes[index])]; }
+  const ProbePlan& probe(std::size_t index) const { return plan->probes[Index(spec->probes[index])]; }
   std::int64_t ProbeSize(std::int64_t probe) const { return plan->probes[Index(probe)].size; }
   // The vector kernels compute what a held input causes through this term before the first step.
   bool IsPrepared(std::size_t layer, std::size_t term) const {
@@ -74,14 +77,14 @@ struct CpuRun {
   bool IsRead(std::int64_t population) const { return read[Index(population)]; }
   // A uint8 input that is not encoded: its values are integers.
   bool IsBytes(std::int64_t population) const {
-    return plan->populations[Index(population)].layer < 0 && HasByteValues(spec.inputs[Index(population)]);
+    return plan->populations[Index(population)].layer < 0 && HasByteValues(spec->inputs[Index(population)]);
   }
-  bool IsHeld(std::int64_t population) const { return IsHeldInput(*plan, spec, population); }
+  bool IsHeld(std::int64_t population) const { return IsHeldInput(*plan, *spec, population); }
 };
 
 // `plan`, `weights` and `vector_weights` (null: plain loops only) outlive the run.
 CpuRun MakeCpuRun(const Plan& plan, const ReadoutWeights& weights, const VectorWeights* vector_weights,
-                  const SimulationSpec& spec, CpuPath path);
+                  const CheckedSpec& spec, CpuPath path);
 
 // Upper bound of the bytes of a run of `samples` samples on `threads` threads, readings left out.
 std::int64_t CpuRunBytes(const Plan& plan, const SimulationSpec& spec, std::int64_t samples,

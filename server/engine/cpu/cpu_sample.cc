@@ -38,7 +38,7 @@ void CpuSample::Begin(const CpuRun& run, SampleInputs inputs) {
     const NeuronConstants& neurons = run.constants[l].neurons;
     state.second.assign(neurons.has_second ? Index(layer.size) : 0, 0.0F);
     state.third.assign(neurons.has_third ? Index(layer.size) : 0, 0.0F);
-    const bool counted = run.spec.statistics && run.IsSpiking(l);
+    const bool counted = run.spec->statistics && run.IsSpiking(l);
     state.spikes.assign(counted ? Index(layer.size) : 0, 0);
     state.filters.resize(layer.terms.size());
     state.banks.resize(layer.terms.size());
@@ -85,7 +85,7 @@ void CpuSample::Feed(SampleInputs inputs) {
 
 void CpuSample::Advance(const CpuRun& run, std::int64_t steps, CpuScratch& scratch) {
   while (steps > 0 && status_.ok()) {
-    const std::int64_t skipped = run.spec.settings.readout.skip_steps - done_;
+    const std::int64_t skipped = run.spec->settings.readout.skip_steps - done_;
     const std::int64_t left = skipped > 0 ? std::min(steps, skipped) : steps;
     const std::int64_t chunks = (left + run.chunk - 1) / run.chunk;
     const std::int64_t now = (left + chunks - 1) / chunks;  // evenly: a short chunk costs as many visits
@@ -115,7 +115,7 @@ void CpuSample::RunChunk(const CpuRun& run, std::int64_t steps, CpuScratch& scra
 void CpuSample::LoadInput(const CpuRun& run, std::int64_t input, std::int64_t steps,
                           CpuScratch& scratch) const {
   const Population& population = run.population(input);
-  const InputFormat& format = run.spec.inputs[Index(input)];
+  const InputFormat& format = run.spec->inputs[Index(input)];
   const OperationDefinition& operation =
       run.plan->network->definition().operations[Index(population.operation)];
   const auto& definition = std::get<InputOperation>(operation.kind);
@@ -124,7 +124,7 @@ void CpuSample::LoadInput(const CpuRun& run, std::int64_t input, std::int64_t st
     const std::span<float> values = scratch.Values(input, step);
     ReadInput(definition, format.type, inputs_.data[Index(input)], first, values);
     if (format.encoding) {
-      Encode(*format.encoding, run.spec.settings.dt_s, KeyOf(run.spec.settings, inputs_, input),
+      Encode(*format.encoding, run.spec->settings.dt_s, KeyOf(run.spec->settings, inputs_, input),
              done_ + step + 1, values);
     }
   }
@@ -143,7 +143,7 @@ bool CpuSample::RunVector(const CpuRun& run, std::size_t layer, std::int64_t ste
     }
   }
   const bool ends =
-      done_ + steps == run.spec.settings.steps && run.spec.settings.readout.kind != ReadoutKind::kLast;
+      done_ + steps == run.spec->settings.steps && run.spec->settings.readout.kind != ReadoutKind::kLast;
   return RunVectorLayer(run, layer, {steps, ends}, layers_[layer], readout_.FusedFold(run, plan.population),
                         scratch, spikes_);
 }
@@ -256,7 +256,7 @@ bool CpuSample::StepNeurons(const CpuRun& run, std::size_t layer, std::int64_t s
   if (neurons.rule) {
     const std::span<float> rates = std::span(scratch.output).first(sum.size());
     kernels::StepRates(*neurons.rate, sum, constants.bias, state.third, rates);
-    const kernels::StepDraws draws = DrawsOf(run.spec, inputs_.index, plan.operation, done_ + step);
+    const kernels::StepDraws draws = DrawsOf(*run.spec, inputs_.index, plan.operation, done_ + step);
     result = kernels::StepSpikingRule(*neurons.rule, rates, neurons.dt_s, state.voltage, draws, counts);
   } else {
     result = kernels::StepNeurons(neurons.current, sum, constants.bias,

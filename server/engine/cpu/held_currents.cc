@@ -63,7 +63,7 @@ class HeldProduct {
     } else {
       const Population& population = run_.population(term_.population);
       const auto& kind = run_.plan->network->definition().operations[Index(population.operation)].kind;
-      ReadInput(std::get<InputOperation>(kind), run_.spec.inputs[Index(term_.population)].type, data, 0,
+      ReadInput(std::get<InputOperation>(kind), run_.spec->inputs[Index(term_.population)].type, data, 0,
                 values);
     }
   }
@@ -94,7 +94,7 @@ class HeldProduct {
   }
 
   bool IsFloats(const std::byte* data) const {
-    return run_.spec.inputs[Index(term_.population)].type == DataType::kFloat32 &&
+    return run_.spec->inputs[Index(term_.population)].type == DataType::kFloat32 &&
            reinterpret_cast<std::uintptr_t>(data) % alignof(float) == 0;
   }
 
@@ -176,7 +176,7 @@ constexpr std::size_t kDigitSamples = 4;
 
 // Neighbours share what no cell of theirs uses: puts samples side by side of which about as much is used.
 void SortByUse(const CpuRun& run, std::int64_t input, std::span<HeldSample> samples) {
-  const std::int64_t bytes = run.population(input).size * SizeOf(run.spec.inputs[Index(input)].type);
+  const std::int64_t bytes = run.population(input).size * SizeOf(run.spec->inputs[Index(input)].type);
   for (HeldSample& sample : samples) {
     const auto* data = reinterpret_cast<const std::uint8_t*>(sample.input);
     sample.used = kernels::CountNonZero({data, Index(bytes)});

@@ -5,11 +5,11 @@
 namespace spikeserve::engine {
 
 CudaAges::CudaAges(const CudaRun& run, std::size_t samples)
-    : readout_(run.spec.settings.readout), age_(samples, 0) {
+    : readout_(run.spec->settings.readout), age_(samples, 0) {
   for (std::size_t p = 0; p < run.folded.size(); ++p) {
     const ProbePlan& probe = run.probe(p);
     const bool filtered = run.folded[p] && probe.synapse.has_value();
-    const double decay = filtered ? DecayOf(*probe.synapse, run.spec.settings.dt_s) : 0.0;
+    const double decay = filtered ? DecayOf(*probe.synapse, run.spec->settings.dt_s) : 0.0;
     filters_.push_back({.probe_synapse = filtered,
                         .probe_decay = static_cast<float>(decay),
                         .probe_gain = static_cast<float>(1 - decay)});

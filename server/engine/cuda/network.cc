@@ -7,7 +7,6 @@
 #include "server/engine/network/synapse_filter.h"
 #include "server/engine/run/layers.h"
 #include "server/engine/run/reading_bytes.h"
-#include "server/engine/run/spec_rules.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -36,17 +35,14 @@ Result<CudaLaunchPlan> CudaNetwork::PlanLaunch(const CudaRun& run, std::int64_t 
   return PlanCudaLaunch(demand, samples, device_.limits());
 }
 
-std::int64_t CudaNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const {
+std::int64_t CudaNetwork::EstimateRunBytes(const CheckedSpec& spec, std::int64_t samples) const {
   const auto layers = static_cast<std::int64_t>(plan_->spiking.size());
   const std::int64_t answers =
-      ReadingBytes(spec, probe_sizes_, layers, samples) + RecordBytes(*plan_->network, spec, samples);
-  if (!CheckRequestProbes(*plan_, spec).ok()) {
-    return answers;  // NewSimulation refuses it
-  }
-  return answers + (spec.session ? EstimateSessionBytes(spec, samples) : EstimateBatchBytes(spec, samples));
+      ReadingBytes(*spec, probe_sizes_, layers, samples) + RecordBytes(*plan_->network, *spec, samples);
+  return answers + (spec->session ? EstimateSessionBytes(spec, samples) : EstimateBatchBytes(spec, samples));
 }
 
-std::int64_t CudaNetwork::EstimateBatchBytes(const SimulationSpec& spec, std::int64_t samples) const {
+std::int64_t CudaNetwork::EstimateBatchBytes(const CheckedSpec& spec, std::int64_t samples) const {
   const CudaRun run(*plan_, weights_, spec);
   const Result<CudaLaunchPlan> launch = PlanLaunch(run, samples);
   if (!launch.ok()) {
@@ -59,26 +55,25 @@ std::int64_t CudaNetwork::EstimateBatchBytes(const SimulationSpec& spec, std::in
 
 // Each piece may bring inputs of another format, and while the state moves there are two workspaces. Together
 // these formats take more than any two mixtures of them.
-std::int64_t CudaNetwork::EstimateSessionBytes(const SimulationSpec& spec, std::int64_t samples) const {
-  Encoding encoding;
-  encoding.kind = EncodingKind::kRegular;
-  encoding.max_rate_hz = 1;
+std::int64_t CudaNetwork::EstimateSessionBytes(const CheckedSpec& spec, std::int64_t samples) const {
+  Encoding encoding;  // any that suits every dt
+  encoding.kind = EncodingKind::kLatency;
+  encoding.window_steps = 1;
   const std::vector<InputFormat> formats = {{DataType::kUint8, false, std::nullopt},
                                             {DataType::kFloat32, false, std::nullopt},
                                             {DataType::kUint8, true, std::nullopt},
                                             {DataType::kFloat32, true, std::nullopt},
                                             {DataType::kFloat32, false, encoding}};
   std::int64_t bytes = 0;
-  SimulationSpec one = spec;
   for (const InputFormat& format : formats) {
-    one.inputs.assign(spec.inputs.size(), format);
-    bytes += EstimateBatchBytes(one, samples);
+    const std::vector<InputFormat> inputs(spec->inputs.size(), format);
+    bytes += EstimateBatchBytes(spec.WithInputs(inputs).value(), samples);
   }
   return bytes;
 }
 
 // Idle workspaces make room where the memory is short.
-std::unique_ptr<CudaWorkspace> CudaNetwork::MakeWorkspace(const SimulationSpec& spec,
+std::unique_ptr<CudaWorkspace> CudaNetwork::MakeWorkspace(const CheckedSpec& spec,
                                                           const CudaLaunchPlan& launch) const {
   try {
     return std::make_unique<CudaWorkspace>(device_, *plan_, weights_, spec, launch);
@@ -96,9 +91,9 @@ std::string CudaNetwork::KeyOf(const SimulationSpec& spec, std::int64_t padded) 
 }
 
 // Throws cuda::DeviceError.
-Result<std::unique_ptr<CudaWorkspace>> CudaNetwork::TakeWorkspace(const SimulationSpec& spec,
+Result<std::unique_ptr<CudaWorkspace>> CudaNetwork::TakeWorkspace(const CheckedSpec& spec,
                                                                   std::int64_t samples) const {
-  std::unique_ptr<CudaWorkspace> workspace = pool_.Take(KeyOf(spec, BatchBucket(samples)));
+  std::unique_ptr<CudaWorkspace> workspace = pool_.Take(KeyOf(*spec, BatchBucket(samples)));
   if (workspace == nullptr) {
     const Result<CudaLaunchPlan> launch = PlanLaunch(CudaRun(*plan_, weights_, spec), samples);
     if (!launch.ok()) {
@@ -106,28 +101,20 @@ Result<std::unique_ptr<CudaWorkspace>> CudaNetwork::TakeWorkspace(const Simulati
     }
     workspace = MakeWorkspace(spec, launch.value());
   }
-  workspace->SetStart(spec.settings);
+  workspace->SetSpec(spec);
   return workspace;
 }
 
-Result<std::unique_ptr<Simulation>> CudaNetwork::NewSimulation(const SimulationSpec& spec,
+Result<std::unique_ptr<Simulation>> CudaNetwork::NewSimulation(const CheckedSpec& spec,
                                                                std::span<const SampleInputs> samples) const {
-  const auto inputs = static_cast<std::int64_t>(plan_->network->inputs().size());
-  Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(plan_->probes.size()), samples);
-  if (status.ok()) {
-    status = CheckRequestProbes(*plan_, spec);
-  }
-  if (status.ok()) {
-    status = CheckTaps(*plan_->network, spec.settings.dt_s);
-  }
-  if (!status.ok()) {
+  if (Status status = CheckSamples(spec, samples); !status.ok()) {
     return status;
   }
   const auto count = static_cast<std::int64_t>(samples.size());
   const CudaWorkspaces workspaces{
-      [this, count](const SimulationSpec& wanted) { return TakeWorkspace(wanted, count); },
+      [this, count](const CheckedSpec& wanted) { return TakeWorkspace(wanted, count); },
       [this](std::unique_ptr<CudaWorkspace> used) {
-        const std::string key = KeyOf(used->run().spec, used->launch().samples);
+        const std::string key = KeyOf(*used->run().spec, used->launch().samples);
         pool_.Give(key, std::move(used));
       }};
   try {

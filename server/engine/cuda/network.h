@@ -16,10 +16,11 @@ class CudaNetwork final : public ResidentNetwork {
   CudaNetwork(cuda::Device& device, CudaWorkspacePool& pool, std::shared_ptr<const Plan> plan);
   ~CudaNetwork() override;
 
+  const Network& network() const override { return *plan_->network; }
   std::int64_t bytes() const override;
-  std::int64_t EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const override;
+  std::int64_t EstimateRunBytes(const CheckedSpec& spec, std::int64_t samples) const override;
   const std::vector<SpikingLayer>& spiking_layers() const override { return plan_->spiking; }
-  Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
+  Result<std::unique_ptr<Simulation>> NewSimulation(const CheckedSpec& spec,
                                                     std::span<const SampleInputs> samples) const override;
   // Steps that an Advance takes at a time, so that the next chunk is on its way while one runs.
   std::int64_t chunk_steps() const override { return kMostCudaChunkSteps; }
@@ -28,13 +29,11 @@ class CudaNetwork final : public ResidentNetwork {
 
  private:
   Result<CudaLaunchPlan> PlanLaunch(const CudaRun& run, std::int64_t samples) const;
-  std::unique_ptr<CudaWorkspace> MakeWorkspace(const SimulationSpec& spec,
-                                               const CudaLaunchPlan& launch) const;
-  std::int64_t EstimateBatchBytes(const SimulationSpec& spec, std::int64_t samples) const;
-  std::int64_t EstimateSessionBytes(const SimulationSpec& spec, std::int64_t samples) const;
+  std::unique_ptr<CudaWorkspace> MakeWorkspace(const CheckedSpec& spec, const CudaLaunchPlan& launch) const;
+  std::int64_t EstimateBatchBytes(const CheckedSpec& spec, std::int64_t samples) const;
+  std::int64_t EstimateSessionBytes(const CheckedSpec& spec, std::int64_t samples) const;
   std::string KeyOf(const SimulationSpec& spec, std::int64_t padded) const;
-  Result<std::unique_ptr<CudaWorkspace>> TakeWorkspace(const SimulationSpec& spec,
-                                                       std::int64_t samples) const;
+  Result<std::unique_ptr<CudaWorkspace>> TakeWorkspace(const CheckedSpec& spec, std::int64_t samples) const;
 
   cuda::Device& device_;
   CudaWorkspacePool& pool_;

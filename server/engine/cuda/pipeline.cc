@@ -11,7 +11,7 @@ void CudaPipeline::Feed(std::span<const SampleInputs> samples) {
   cuda::Queue& uploads = workspace_.uploads();
   workspace_.work().Set(*workspace_.marks().taken);
   uploads.Await(*workspace_.marks().taken);
-  for (std::size_t i = 0; i < run.spec.inputs.size(); ++i) {
+  for (std::size_t i = 0; i < run.spec->inputs.size(); ++i) {
     const CudaPopulation& use = run.populations[i];
     if (!GoesUpOnce(use)) {
       continue;
@@ -81,7 +81,7 @@ void CudaPipeline::UploadInputs(std::span<const SampleInputs> samples, std::int6
   }
   cuda::Queue& uploads = workspace_.uploads();
   uploads.Await(*workspace_.marks().taken);
-  for (std::size_t i = 0; i < run.spec.inputs.size(); ++i) {
+  for (std::size_t i = 0; i < run.spec->inputs.size(); ++i) {
     if (GoesUpOnce(run.populations[i])) {
       continue;
     }

@@ -38,8 +38,8 @@ void CudaSimulation::FetchAnswers(bool run_ahead) {
   workspace_->downloads().Await(*workspace_->marks().read);
   DownloadAnswers();
   workspace_->downloads().Set(*workspace_->marks().answered);
-  const std::int64_t left = run().spec.settings.steps - done_;
-  if (run_ahead && !run().spec.session && !exit_ && done_ > 0 && left > 0) {
+  const std::int64_t left = run().spec->settings.steps - done_;
+  if (run_ahead && !run().spec->session && !exit_ && done_ > 0 && left > 0) {
     pipeline_->Issue(samples_, done_, std::min(last_steps_, left), true);
   }
   workspace_->downloads().WaitFor(*workspace_->marks().answered);
@@ -80,7 +80,7 @@ Reading CudaSimulation::MakeReading() const {
   }
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     reading.sample_status.push_back(SampleStatus(i, reading));
-    if (run().spec.session) {
+    if (run().spec->session) {
       reading.steps_used.push_back(ages_.StepsOf(i));
     }
   }
@@ -89,7 +89,7 @@ Reading CudaSimulation::MakeReading() const {
 }
 
 void CudaSimulation::ReadStatistics(Reading& reading) const {
-  for (std::size_t i = 0; run().spec.statistics && i < samples_.size(); ++i) {
+  for (std::size_t i = 0; run().spec->statistics && i < samples_.size(); ++i) {
     std::vector<LayerActivity>& of_sample = reading.statistics.emplace_back();
     for (const std::int64_t layer : run().plan->spiking_layers) {
       const cuda::ActivitySum& sum = workspace_->staging().activity[Index(layer)][i];
@@ -105,7 +105,7 @@ void CudaSimulation::ReadProbe(std::size_t index, Reading& reading) const {
   const std::size_t size = Index(probe.size);
   const std::size_t row = Index(done_ - fed_at_) * size;
   probe.values.assign(samples_.size() * size, 0.0);
-  probe.trajectory.assign(run().spec.trajectories ? samples_.size() * row : 0, 0.0);
+  probe.trajectory.assign(run().spec->trajectories ? samples_.size() * row : 0, 0.0);
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     const std::span<double> values = std::span(probe.values).subspan(i * size, size);
     const std::int64_t counted = ages_.CountedBy(i);
@@ -116,7 +116,7 @@ void CudaSimulation::ReadProbe(std::size_t index, Reading& reading) const {
                      [counted](double sum) { return sum / static_cast<double>(counted); });
     }
     correction_.Apply(index, ages_.StepsOf(i), values);
-    if (run().spec.trajectories && !HasFailed(i)) {
+    if (run().spec->trajectories && !HasFailed(i)) {
       const std::vector<double>& kept = trajectories_[index][i];
       std::copy_n(kept.data(), std::min(row, kept.size()), probe.trajectory.data() + i * row);
     }
@@ -124,7 +124,7 @@ void CudaSimulation::ReadProbe(std::size_t index, Reading& reading) const {
 }
 
 void CudaSimulation::ReadRecord(std::size_t index, Reading& reading) const {
-  const Recording& recording = run().spec.request_probes[index].recording;
+  const Recording& recording = run().spec->request_probes[index].recording;
   ProbeRecord& record = reading.records.emplace_back();
   record.size = run().RecordSize(index);
   record.rows = recording.Rows(recording.Kept(0, done_ - fed_at_));
@@ -154,7 +154,7 @@ Status CudaSimulation::SampleStatus(std::size_t sample, const Reading& reading) 
     const ProbeReading& probe = reading.probes[p];
     const double* const values = probe.values.data() + sample * Index(probe.size);
     if (!std::all_of(values, values + probe.size, [](double value) { return std::isfinite(value); })) {
-      return OutOfRange("probe " + std::to_string(run().spec.probes[p]) +
+      return OutOfRange("probe " + std::to_string(run().spec->probes[p]) +
                         ": an output is infinite or not a number; lower the inputs or gains");
     }
   }

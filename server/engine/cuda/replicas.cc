@@ -62,7 +62,7 @@ std::size_t CudaReplicas::LeastBusy() const {
   return static_cast<std::size_t>(least - running_.begin());
 }
 
-Result<std::unique_ptr<Simulation>> CudaReplicas::NewSimulation(const SimulationSpec& spec,
+Result<std::unique_ptr<Simulation>> CudaReplicas::NewSimulation(const CheckedSpec& spec,
                                                                 std::span<const SampleInputs> samples) const {
   const std::size_t chosen = LeastBusy();
   Place place(running_[chosen]);

@@ -15,15 +15,16 @@ class CudaReplicas final : public ResidentNetwork {
   // At least one; all of the same plan.
   explicit CudaReplicas(std::vector<std::unique_ptr<CudaNetwork>> networks);
 
+  const Network& network() const override { return networks_.front()->network(); }
   std::int64_t bytes() const override;
-  std::int64_t EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const override {
+  std::int64_t EstimateRunBytes(const CheckedSpec& spec, std::int64_t samples) const override {
     return networks_.front()->EstimateRunBytes(spec, samples);
   }
   const std::vector<SpikingLayer>& spiking_layers() const override {
     return networks_.front()->spiking_layers();
   }
   std::int64_t chunk_steps() const override { return networks_.front()->chunk_steps(); }
-  Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
+  Result<std::unique_ptr<Simulation>> NewSimulation(const CheckedSpec& spec,
                                                     std::span<const SampleInputs> samples) const override;
 
   // Batches that run on each at the moment.

@@ -4,20 +4,21 @@
 #include <set>
 
 #include "server/engine/cuda/simulation.h"
-#include "server/engine/run/spec_rules.h"
+#include "server/engine/run/checked_spec.h"
 
 namespace spikeserve::engine {
 
 Status CudaSimulation::Feed(const std::vector<InputFormat>& inputs, std::span<const SampleInputs> samples) {
-  if (Status status = CheckFeed(run().spec, inputs, samples, samples_.size()); !status.ok()) {
-    return status;
+  const Result<CheckedSpec> spec = FedSpec(run().spec, inputs, samples, samples_.size());
+  if (!spec.ok()) {
+    return spec.status();
   }
   if (!status_.ok()) {
     return status_;
   }
   try {
-    if (inputs != run().spec.inputs) {
-      if (Status status = ChangeFormats(inputs); !status.ok()) {
+    if (inputs != run().spec->inputs) {
+      if (Status status = ChangeSpec(spec.value()); !status.ok()) {
         return status;
       }
     }
@@ -43,9 +44,7 @@ Status CudaSimulation::Feed(const std::vector<InputFormat>& inputs, std::span<co
 }
 
 // Inputs of other formats need other buffers and programs. The state is the same in both workspaces.
-Status CudaSimulation::ChangeFormats(const std::vector<InputFormat>& inputs) {
-  SimulationSpec spec = run().spec;
-  spec.inputs = inputs;
+Status CudaSimulation::ChangeSpec(const CheckedSpec& spec) {
   Result<std::unique_ptr<CudaWorkspace>> taken = workspaces_.take(spec);
   if (!taken.ok()) {
     return taken.status();

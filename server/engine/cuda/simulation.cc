@@ -26,9 +26,9 @@ CudaSimulation::CudaSimulation(std::unique_ptr<CudaWorkspace> workspace,
       pipeline_(std::make_unique<CudaPipeline>(*workspace_)),
       samples_(samples.begin(), samples.end()),
       workspaces_(std::move(workspaces)),
-      fed_(!run().spec.session),
+      fed_(!run().spec->session),
       ages_(run(), samples.size()) {
-  const SimulationSpec& spec = run().spec;
+  const SimulationSpec& spec = *run().spec;
   if (spec.settings.readout.kind == ReadoutKind::kCorrectedMean) {
     correction_ = ReadoutCorrection(FindFilterPaths(*run().plan), spec);
   }
@@ -63,12 +63,12 @@ CudaSimulation::~CudaSimulation() {
 }
 
 ProbeRecorder CudaSimulation::NewRecorder(std::size_t index) const {
-  const RequestProbe& probe = run().spec.request_probes[index];
-  return {probe.recording, RecorderFilter(probe, run().spec.settings.dt_s), run().RecordSize(index)};
+  const RequestProbe& probe = run().spec->request_probes[index];
+  return {probe.recording, RecorderFilter(probe, run().spec->settings.dt_s), run().RecordSize(index)};
 }
 
 Status CudaSimulation::Advance(std::int64_t steps, const StopCheck& stopped) {
-  const std::int64_t left = run().spec.settings.steps - promised_;
+  const std::int64_t left = run().spec->settings.steps - promised_;
   if (steps < 1 || steps > left) {
     return InvalidArgument("steps: got " + std::to_string(steps) + ", " + std::to_string(left) + " remain");
   }
@@ -109,7 +109,7 @@ Status CudaSimulation::AdvanceTo(std::int64_t step, const StopCheck& stopped) {
 
 Status CudaSimulation::AdvanceUntilClear(std::int64_t step, const StopCheck& stopped) {
   while (done_ < step && !exit_->finished()) {
-    const std::int64_t check = NextCheck(*run().spec.early_exit, done_);
+    const std::int64_t check = NextCheck(*run().spec->early_exit, done_);
     if (Status status = AdvanceTo(std::min(check, step), stopped); !status.ok()) {
       return status;
     }

@@ -20,7 +20,7 @@ Status StatusOf(const cuda::DeviceError& error);
 // Where workspaces for batches of one size come from, and where they go when they are no longer used. `take`
 // may throw cuda::DeviceError.
 struct CudaWorkspaces {
-  std::function<Result<std::unique_ptr<CudaWorkspace>>(const SimulationSpec&)> take;
+  std::function<Result<std::unique_ptr<CudaWorkspace>>(const CheckedSpec&)> take;
   std::function<void(std::unique_ptr<CudaWorkspace>)> give;
 };
 
@@ -50,7 +50,7 @@ class CudaSimulation final : public Simulation {
   void KeepRecords(const CudaPipeline::Chunk& chunk);
 
   ProbeRecorder NewRecorder(std::size_t index) const;
-  Status ChangeFormats(const std::vector<InputFormat>& inputs);
+  Status ChangeSpec(const CheckedSpec& spec);
 
   // Runs what makes the answers, and the next chunk behind it where `run_ahead`, and waits for the answers.
   void FetchAnswers(bool run_ahead);

@@ -8,12 +8,12 @@
 namespace spikeserve::engine {
 
 CudaWorkspace::CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaWeights& weights,
-                             const SimulationSpec& spec, const CudaLaunchPlan& launch)
+                             const CheckedSpec& spec, const CudaLaunchPlan& launch)
     : run_(plan, weights, spec),
       launch_(launch),
       memory_(device, Index(WorkspaceBytes(run_, launch_))),
       pinned_(device, Index(StagingBytes(run_, launch_)), true),
-      constants_(MakeConstants(plan, spec)),
+      constants_(MakeConstants(plan, *spec)),
       work_(device.NewQueue(cuda::QueueUse::kWork)),
       uploads_(device.NewQueue(cuda::QueueUse::kUpload)),
       downloads_(device.NewQueue(cuda::QueueUse::kDownload)) {
@@ -61,12 +61,13 @@ void CudaWorkspace::UploadConstants() {
   work_->Wait();
 }
 
-void CudaWorkspace::SetStart(const RunSettings& settings) {
-  const RunSettings& now = run_.spec.settings;
-  if (settings.seed == now.seed && settings.initial_voltage == now.initial_voltage) {
+void CudaWorkspace::SetSpec(const CheckedSpec& spec) {
+  const CheckedSpec before = std::exchange(run_.spec, spec);
+  const RunSettings& settings = spec->settings;
+  if (settings.seed == before->settings.seed &&
+      settings.initial_voltage == before->settings.initial_voltage) {
     return;
   }
-  run_.SetStart(settings);
   for (std::size_t l = 0; l < constants_.size(); ++l) {
     constants_[l].voltage = StartVoltages(*run_.plan, run_.plan->layers[l], settings);
   }
@@ -75,7 +76,7 @@ void CudaWorkspace::SetStart(const RunSettings& settings) {
 
 // What is copied stays as it is until the batch has ended.
 void CudaWorkspace::UploadStart() {
-  seed_ = run_.spec.settings.seed.value_or(0);
+  seed_ = run_.spec->settings.seed.value_or(0);
   if (buffers_.seed != nullptr) {
     work_->Upload(buffers_.seed, &seed_, sizeof(seed_));
   }

@@ -31,8 +31,8 @@ struct CudaMarks {
 class CudaWorkspace {
  public:
   // Throws cuda::DeviceError. All arguments but `spec` and `launch` outlive the workspace.
-  CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaWeights& weights,
-                const SimulationSpec& spec, const CudaLaunchPlan& launch);
+  CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaWeights& weights, const CheckedSpec& spec,
+                const CudaLaunchPlan& launch);
 
   const CudaRun& run() const { return run_; }
   const CudaLaunchPlan& launch() const { return launch_; }
@@ -44,7 +44,7 @@ class CudaWorkspace {
   cuda::Queue& downloads() { return *downloads_; }
   CudaMarks& marks() { return marks_; }
   // Work: where neurons start and what is drawn from now on. Nothing is on its way.
-  void SetStart(const RunSettings& settings);
+  void SetSpec(const CheckedSpec& spec);
   // Until nothing is left to do.
   void WaitForAll();
   CudaScene scene() const { return {run_, launch_, buffers_, constants_}; }

@@ -6,7 +6,6 @@
 #include "server/engine/network/synapse_filter.h"
 #include "server/engine/reference/reference_sample.h"
 #include "server/engine/run/reading_bytes.h"
-#include "server/engine/run/spec_rules.h"
 #include "server/engine/samples/sample_simulation.h"
 
 namespace spikeserve::engine {
@@ -73,26 +72,22 @@ std::int64_t ReferenceNetwork::EstimateBytes(const Network& network) {
   return network.bytes() + 8 * network.parameters() + 24 * AllElements(network);
 }
 
-std::int64_t ReferenceNetwork::EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const {
+std::int64_t ReferenceNetwork::EstimateRunBytes(const CheckedSpec& spec, std::int64_t samples) const {
   const std::int64_t elements = AllElements(*network_);
-  std::int64_t per_sample = 2048 + 16 * elements + 32 * network_->neurons() + FilterBytes(*network_, spec);
-  for (const std::int64_t probe : spec.probes) {
+  std::int64_t per_sample = 2048 + 16 * elements + 32 * network_->neurons() + FilterBytes(*network_, *spec);
+  for (const std::int64_t probe : spec->probes) {
     per_sample += 32 * probe_sizes_[Index(probe)] + 256;
   }
   const std::int64_t threads = std::min(samples, pool_.threads());
-  return 24 * network_->neurons() + threads * 24 * elements + (spec.in_one ? threads : samples) * per_sample +
-         ReadingBytes(spec, probe_sizes_, static_cast<std::int64_t>(spiking_.size()), samples) +
-         RecordBytes(*network_, spec, samples);
+  return 24 * network_->neurons() + threads * 24 * elements +
+         (spec->in_one ? threads : samples) * per_sample +
+         ReadingBytes(*spec, probe_sizes_, static_cast<std::int64_t>(spiking_.size()), samples) +
+         RecordBytes(*network_, *spec, samples);
 }
 
 Result<std::unique_ptr<Simulation>> ReferenceNetwork::NewSimulation(
-    const SimulationSpec& spec, std::span<const SampleInputs> samples) const {
-  const auto inputs = static_cast<std::int64_t>(network_->inputs().size());
-  Status status = CheckSpec(spec, inputs, static_cast<std::int64_t>(probe_sizes_.size()), samples);
-  if (status.ok()) {
-    status = CheckTaps(*network_, spec.settings.dt_s);
-  }
-  if (!status.ok()) {
+    const CheckedSpec& spec, std::span<const SampleInputs> samples) const {
+  if (Status status = CheckSamples(spec, samples); !status.ok()) {
     return status;
   }
   auto space = std::make_unique<ReferenceSpace>(

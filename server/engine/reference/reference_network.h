@@ -23,12 +23,13 @@ class ReferenceNetwork final : public ResidentNetwork {
   // `pool` outlives the network.
   ReferenceNetwork(const Plan& plan, ThreadPool& pool);
 
+  const Network& network() const override { return *network_; }
   std::int64_t bytes() const override { return EstimateBytes(*network_); }
-  std::int64_t EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const override;
+  std::int64_t EstimateRunBytes(const CheckedSpec& spec, std::int64_t samples) const override;
   const std::vector<SpikingLayer>& spiking_layers() const override { return spiking_; }
   bool runs_in_one() const override { return true; }
   std::int64_t chunk_steps() const override { return ChunkSteps(network_->synapses(), 4'000'000'000); }
-  Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
+  Result<std::unique_ptr<Simulation>> NewSimulation(const CheckedSpec& spec,
                                                     std::span<const SampleInputs> samples) const override;
 
   static std::int64_t EstimateBytes(const Network& network);

@@ -60,17 +60,17 @@ const ConnectionDefinition& ConnectionOf(const ReferenceRun& run, const Incoming
 }
 
 const ProbeDefinition& ProbeOf(const ReferenceRun& run, std::size_t index) {
-  return run.network->definition().probes[Index(run.spec.probes[index])];
+  return run.network->definition().probes[Index(run.spec->probes[index])];
 }
 
 }  // namespace
 
 ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& operators,
                               const std::vector<std::vector<std::int64_t>>& fan_out, const FilterPaths& paths,
-                              const SimulationSpec& spec) {
+                              const CheckedSpec& spec) {
   ReferenceRun run{&network, &operators, &fan_out, spec, {}, {}, {}, 1, {}};
-  if (spec.settings.readout.kind == ReadoutKind::kCorrectedMean) {
-    run.correction = ReadoutCorrection(paths, spec);
+  if (spec->settings.readout.kind == ReadoutKind::kCorrectedMean) {
+    run.correction = ReadoutCorrection(paths, *spec);
   }
   const std::size_t operations = network.definition().operations.size();
   run.voltage.resize(operations);
@@ -83,17 +83,17 @@ ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& 
     }
     const auto index = static_cast<std::int64_t>(i);
     const InitialVoltage own = neuron->initial_voltage.value_or(ZeroVoltage{});
-    run.voltage[i] = InitialVoltages(network, spec.settings.initial_voltage.value_or(own), index,
-                                     network.size(index), spec.settings.seed);
+    run.voltage[i] = InitialVoltages(network, spec->settings.initial_voltage.value_or(own), index,
+                                     network.size(index), spec->settings.seed);
     run.gain[i] = network.Expand(neuron->gain, index, 1);
     run.bias[i] = network.Expand(neuron->bias, index, 0);
   }
   return run;
 }
 
-ReferenceRun ReferenceRun::WithInputs(const std::vector<InputFormat>& inputs) const {
+ReferenceRun ReferenceRun::With(const CheckedSpec& changed) const {
   ReferenceRun run = *this;
-  run.spec.inputs = inputs;
+  run.spec = changed;
   return run;
 }
 
@@ -110,7 +110,7 @@ ReferenceScratch::ReferenceScratch(const ReferenceRun& run) {
 
 ReferenceSample::ReferenceSample(const ReferenceRun& run, SampleInputs inputs)
     : inputs_(std::move(inputs)), neurons_(run.voltage.size()), filters_(run.voltage.size()) {
-  const double dt_s = run.spec.settings.dt_s;
+  const double dt_s = run.spec->settings.dt_s;
   for (std::size_t i = 0; i < neurons_.size(); ++i) {
     for (const double voltage : run.voltage[i]) {
       neurons_[i].push_back({.voltage = voltage});
@@ -122,17 +122,17 @@ ReferenceSample::ReferenceSample(const ReferenceRun& run, SampleInputs inputs)
       filters_[i].emplace_back(connection.synapse, connection.delay_steps, dt_s, size);
     }
   }
-  const RunSettings& settings = run.spec.settings;
-  for (std::size_t p = 0; p < run.spec.probes.size(); ++p) {
+  const RunSettings& settings = run.spec->settings;
+  for (std::size_t p = 0; p < run.spec->probes.size(); ++p) {
     const ProbeDefinition& probe = ProbeOf(run, p);
-    const std::int64_t size = run.ProbeSize(run.spec.probes[p]);
+    const std::int64_t size = run.ProbeSize(run.spec->probes[p]);
     probe_filters_.emplace_back(probe.synapse, probe.delay_steps, dt_s, size);
-    probes_.emplace_back(ProbeState::Options{settings.readout, run.spec.trajectories,
-                                             run.spec.session ? 0 : settings.steps, false, 0},
+    probes_.emplace_back(ProbeState::Options{settings.readout, run.spec->trajectories,
+                                             run.spec->session ? 0 : settings.steps, false, 0},
                          size);
   }
-  for (std::size_t i = 0; i < run.spec.request_probes.size(); ++i) {
-    const RequestProbe& probe = run.spec.request_probes[i];
+  for (std::size_t i = 0; i < run.spec->request_probes.size(); ++i) {
+    const RequestProbe& probe = run.spec->request_probes[i];
     recorders_.emplace_back(probe.recording, RecorderFilter(probe, settings.dt_s), run.RecordSize(i));
   }
 }
@@ -173,7 +173,7 @@ void ReferenceSample::Step(const ReferenceRun& run, ReferenceScratch& scratch) {
     }
   }
   for (std::size_t p = 0; p < probes_.size(); ++p) {
-    const std::size_t target = Index(run.network->probe_target(run.spec.probes[p]));
+    const std::size_t target = Index(run.network->probe_target(run.spec->probes[p]));
     const ProbeQuantity quantity = ProbeOf(run, p).quantity;
     std::vector<double> values =
         quantity == ProbeQuantity::kSpikes ? scratch.counts[target] : scratch.values[target];
@@ -191,7 +191,7 @@ void ReferenceSample::Step(const ReferenceRun& run, ReferenceScratch& scratch) {
 void ReferenceSample::RecordCurrents(const ReferenceRun& run, std::int64_t operation,
                                      ReferenceScratch& scratch) {
   for (std::size_t i = 0; i < recorders_.size(); ++i) {
-    const RequestProbe& probe = run.spec.request_probes[i];
+    const RequestProbe& probe = run.spec->request_probes[i];
     if (probe.operation != operation || probe.quantity != ProbeQuantity::kCurrent) {
       continue;
     }
@@ -205,7 +205,7 @@ void ReferenceSample::RecordCurrents(const ReferenceRun& run, std::int64_t opera
 
 void ReferenceSample::RecordOutputs(const ReferenceRun& run, const ReferenceScratch& scratch) {
   for (std::size_t i = 0; i < recorders_.size(); ++i) {
-    const RequestProbe& probe = run.spec.request_probes[i];
+    const RequestProbe& probe = run.spec->request_probes[i];
     const std::size_t target = Index(probe.operation);
     switch (probe.quantity) {
       case ProbeQuantity::kCurrent: continue;  // recorded before the step
@@ -227,7 +227,7 @@ void ReferenceSample::RecordOutputs(const ReferenceRun& run, const ReferenceScra
 }
 
 void ReferenceSample::LoadInput(const ReferenceRun& run, std::size_t input, std::span<double> values) const {
-  const InputFormat& format = run.spec.inputs[input];
+  const InputFormat& format = run.spec->inputs[input];
   const auto& definition = std::get<InputOperation>(KindOf(run, run.network->inputs()[input]));
   const auto size = static_cast<std::int64_t>(values.size());
   const std::int64_t first = format.per_step ? (done_ - fed_at_) * size : 0;
@@ -235,8 +235,8 @@ void ReferenceSample::LoadInput(const ReferenceRun& run, std::size_t input, std:
     values[Index(j)] = ReadInput(definition, format.type, inputs_.data[input], first + j);
   }
   if (format.encoding) {
-    const auto key = KeyOf(run.spec.settings, inputs_, static_cast<std::int64_t>(input));
-    Encode(*format.encoding, run.spec.settings.dt_s, key, done_ + 1, values);
+    const auto key = KeyOf(run.spec->settings, inputs_, static_cast<std::int64_t>(input));
+    Encode(*format.encoding, run.spec->settings.dt_s, key, done_ + 1, values);
   }
 }
 
@@ -269,10 +269,10 @@ void ReferenceSample::StepNeurons(const ReferenceRun& run, std::int64_t operatio
                                   ReferenceScratch& scratch) {
   const std::size_t op = Index(operation);
   const NeuronModel& model = std::get<NeuronOperation>(KindOf(run, operation)).model;
-  const double dt_s = run.spec.settings.dt_s;
+  const double dt_s = run.spec->settings.dt_s;
   const double unit = OutputUnit(model, dt_s);
   const bool spiking = IsSpiking(model);
-  ReferenceStep step{.dt_s = dt_s, .draws = DrawsOf(run.spec, inputs_.index, operation, done_)};
+  ReferenceStep step{.dt_s = dt_s, .draws = DrawsOf(*run.spec, inputs_.index, operation, done_)};
   std::vector<double>& values = scratch.values[op];
   for (std::size_t j = 0; j < values.size(); ++j) {
     step.current = run.bias[op][j] + run.gain[op][j] * values[j];

@@ -7,6 +7,7 @@
 
 #include "server/engine/reference/reference_network.h"
 #include "server/engine/reference/reference_neurons.h"
+#include "server/engine/run/checked_spec.h"
 #include "server/engine/run/constants/readout_correction.h"
 #include "server/engine/run/constants/reference_filter.h"
 #include "server/engine/run/probe_recorder.h"
@@ -19,23 +20,23 @@ struct ReferenceRun {
   const Network* network = nullptr;
   const ReferenceOperators* operators = nullptr;
   const std::vector<std::vector<std::int64_t>>* fan_out = nullptr;  // [operation][neuron]
-  SimulationSpec spec;
+  CheckedSpec spec;
   std::vector<std::vector<double>> voltage, gain, bias;  // [operation][neuron]
   std::int64_t group = 1;
 
   ReadoutCorrection correction;
 
-  // The same run with inputs of other formats.
-  ReferenceRun WithInputs(const std::vector<InputFormat>& inputs) const;
+  // The same run with another specification: one that differs in the formats of inputs.
+  ReferenceRun With(const CheckedSpec& changed) const;
   std::int64_t RecordSize(std::size_t index) const {
-    return network->size(spec.request_probes[index].operation);
+    return network->size(spec->request_probes[index].operation);
   }
   std::int64_t ProbeSize(std::int64_t probe) const { return network->size(network->probe_target(probe)); }
 };
 
 ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& operators,
                               const std::vector<std::vector<std::int64_t>>& fan_out, const FilterPaths& paths,
-                              const SimulationSpec& spec);
+                              const CheckedSpec& spec);
 
 // Buffers of one thread.
 struct ReferenceScratch {

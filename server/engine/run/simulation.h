@@ -8,6 +8,7 @@
 #include "server/base/status.h"
 #include "server/base/stop_check.h"
 #include "server/engine/plan/plan.h"
+#include "server/engine/run/checked_spec.h"
 #include "server/engine/run/reading.h"
 #include "server/engine/run/simulation_spec.h"
 
@@ -43,10 +44,12 @@ std::int64_t ChunkSteps(std::int64_t synapses, std::int64_t synapses_per_chunk,
 class ResidentNetwork {
  public:
   virtual ~ResidentNetwork() = default;
+  // What it was made of.
+  virtual const Network& network() const = 0;
   // Bytes held on the device and the host while resident.
   virtual std::int64_t bytes() const = 0;
   // Upper bound of the bytes that `samples` samples need while they run, readings included.
-  virtual std::int64_t EstimateRunBytes(const SimulationSpec& spec, std::int64_t samples) const = 0;
+  virtual std::int64_t EstimateRunBytes(const CheckedSpec& spec, std::int64_t samples) const = 0;
   // The layers of Reading::statistics, in order.
   virtual const std::vector<SpikingLayer>& spiking_layers() const = 0;
   // Steps of an Advance after which another request may have its turn.
@@ -54,7 +57,7 @@ class ResidentNetwork {
   // Whether a spec with in_one needs less memory than one without, and a stop is still heard in time.
   virtual bool runs_in_one() const { return false; }
   // State for these samples, at step 0. The network must outlive the simulation.
-  virtual Result<std::unique_ptr<Simulation>> NewSimulation(const SimulationSpec& spec,
+  virtual Result<std::unique_ptr<Simulation>> NewSimulation(const CheckedSpec& spec,
                                                             std::span<const SampleInputs> samples) const = 0;
 };
 

@@ -50,10 +50,10 @@ class SampleSimulation final : public Simulation {
         piece_(piece),
         count_(inputs.size()),
         stopped_(inputs.size()),
-        fed_(!run_.spec.session) {
-    if (run_.spec.in_one) {
+        fed_(!run_.spec->session) {
+    if (run_.spec->in_one) {
       inputs_.assign(inputs.begin(), inputs.end());
-      reading_ = EmptyReading(run_.spec.settings.steps);
+      reading_ = EmptyReading(run_.spec->settings.steps);
       return;
     }
     samples_.reserve(inputs.size());
@@ -64,17 +64,17 @@ class SampleSimulation final : public Simulation {
 
   ~SampleSimulation() override {
     // What samples recorded of every step would stay with them.
-    const bool recorded = run_.spec.trajectories || !run_.spec.request_probes.empty();
-    if (keeper_.cache != nullptr && run_.spec.in_one && !recorded) {
+    const bool recorded = run_.spec->trajectories || !run_.spec->request_probes.empty();
+    if (keeper_.cache != nullptr && run_.spec->in_one && !recorded) {
       keeper_.cache->Put(std::move(space_), keeper_.bytes);
     }
   }
 
   Status Advance(std::int64_t steps, const StopCheck& stopped) override {
-    const std::int64_t left = run_.spec.settings.steps - done_;
-    if (steps < 1 || steps > left || (run_.spec.in_one && steps != left)) {
+    const std::int64_t left = run_.spec->settings.steps - done_;
+    if (steps < 1 || steps > left || (run_.spec->in_one && steps != left)) {
       return InvalidArgument("steps: got " + std::to_string(steps) + ", " + std::to_string(left) + " remain" +
-                             (run_.spec.in_one ? " and are to be run in one" : ""));
+                             (run_.spec->in_one ? " and are to be run in one" : ""));
     }
     if (!fed_) {
       return {StatusCode::kFailedPrecondition, "a sample was reset and has no inputs yet"};
@@ -82,7 +82,7 @@ class SampleSimulation final : public Simulation {
     const bool prepare = std::exchange(prepare_, false);
     std::atomic<bool> ended = false;
     const auto advance = [&](std::int64_t first, std::int64_t count, std::int64_t thread) {
-      const std::span<Sample> group = run_.spec.in_one
+      const std::span<Sample> group = run_.spec->in_one
                                           ? MakeGroup(first, count, thread)
                                           : std::span(samples_).subspan(Index(first), Index(count));
       if (prepare && !ended) {
@@ -92,7 +92,7 @@ class SampleSimulation final : public Simulation {
         if (!AdvanceSample(group[Index(i)], first + i, steps, ScratchOf(thread), stopped, ended)) {
           return;
         }
-        if (run_.spec.in_one) {
+        if (run_.spec->in_one) {
           ReadSample(group[Index(i)], Index(first + i), ScratchOf(thread), reading_);
         }
       }
@@ -106,16 +106,17 @@ class SampleSimulation final : public Simulation {
   }
 
   bool finished() const override {
-    return run_.spec.early_exit &&
+    return run_.spec->early_exit &&
            std::all_of(stopped_.begin(), stopped_.end(), [](char stopped) { return stopped != 0; });
   }
 
   Status Feed(const std::vector<InputFormat>& inputs, std::span<const SampleInputs> samples) override {
-    if (Status status = CheckFeed(run_.spec, inputs, samples, samples_.size()); !status.ok()) {
-      return status;
+    const Result<CheckedSpec> spec = FedSpec(run_.spec, inputs, samples, samples_.size());
+    if (!spec.ok()) {
+      return spec.status();
     }
-    if (inputs != run_.spec.inputs) {
-      run_ = run_.WithInputs(inputs);
+    if (inputs != run_.spec->inputs) {
+      run_ = run_.With(spec.value());
       for (auto& thread : space_->threads) {
         thread.scratch.reset();
       }
@@ -138,7 +139,7 @@ class SampleSimulation final : public Simulation {
   }
 
   Result<Reading> Read() override {
-    if (run_.spec.in_one && done_ > 0) {
+    if (run_.spec->in_one && done_ > 0) {
       return reading_;
     }
     Reading reading = EmptyReading(done_ - fed_at_);
@@ -154,23 +155,23 @@ class SampleSimulation final : public Simulation {
   Reading EmptyReading(std::int64_t steps) const {
     Reading reading;
     reading.steps_done = fed_at_ + steps;
-    for (const std::int64_t probe : run_.spec.probes) {
+    for (const std::int64_t probe : run_.spec->probes) {
       const std::int64_t size = run_.ProbeSize(probe);
       ProbeReading& one = reading.probes.emplace_back();
       one.size = size;
       one.values.resize(count_ * Index(size));
-      one.trajectory.resize(run_.spec.trajectories ? count_ * Index(size * steps) : 0);
+      one.trajectory.resize(run_.spec->trajectories ? count_ * Index(size * steps) : 0);
     }
-    for (std::size_t i = 0; i < run_.spec.request_probes.size(); ++i) {
-      const Recording& recording = run_.spec.request_probes[i].recording;
+    for (std::size_t i = 0; i < run_.spec->request_probes.size(); ++i) {
+      const Recording& recording = run_.spec->request_probes[i].recording;
       ProbeRecord& record = reading.records.emplace_back();
       record.size = run_.RecordSize(i);
       record.rows = recording.Rows(recording.Kept(0, steps));
       record.values.resize(count_ * Index(record.rows * record.size));
     }
-    reading.steps_used.resize(run_.spec.early_exit || run_.spec.session ? count_ : 0);
+    reading.steps_used.resize(run_.spec->early_exit || run_.spec->session ? count_ : 0);
     reading.sample_status.resize(count_);
-    reading.statistics.resize(run_.spec.statistics ? count_ : 0);
+    reading.statistics.resize(run_.spec->statistics ? count_ : 0);
     reading.spikes.resize(count_);
     return reading;
   }
@@ -202,7 +203,7 @@ class SampleSimulation final : public Simulation {
       }
       const std::int64_t now = std::min(piece_, end - at);
       at += now;
-      if (run_.spec.early_exit) {
+      if (run_.spec->early_exit) {
         AdvanceUntilClear(sample, index, at, scratch);
       } else {
         sample.Advance(run_, now, scratch);
@@ -213,9 +214,9 @@ class SampleSimulation final : public Simulation {
 
   // Up to step `end`, or to the check at which the sample's answer is clear.
   void AdvanceUntilClear(Sample& sample, std::int64_t index, std::int64_t end, Scratch& scratch) {
-    const EarlyExit& exit = *run_.spec.early_exit;
+    const EarlyExit& exit = *run_.spec->early_exit;
     char& stopped = stopped_[Index(index)];
-    std::vector<double> values(Index(run_.ProbeSize(run_.spec.probes[Index(exit.probe)])));
+    std::vector<double> values(Index(run_.ProbeSize(run_.spec->probes[Index(exit.probe)])));
     while (stopped == 0 && sample.steps_done() < end) {
       const std::int64_t check = NextCheck(exit, sample.steps_done());
       sample.Advance(run_, std::min(check, end) - sample.steps_done(), scratch);
@@ -286,17 +287,17 @@ class SampleSimulation final : public Simulation {
           std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
       if (!finite && sample.status().ok()) {
         reading.sample_status[i] =
-            OutOfRange("probe " + std::to_string(run_.spec.probes[p]) +
+            OutOfRange("probe " + std::to_string(run_.spec->probes[p]) +
                        ": an output is infinite or not a number; lower the inputs or gains");
       }
-      if (run_.spec.trajectories && sample.status().ok()) {
+      if (run_.spec->trajectories && sample.status().ok()) {
         std::copy(
             sample.trajectory(p).begin(), sample.trajectory(p).end(),
             probe.trajectory.begin() + static_cast<std::ptrdiff_t>(i * (probe.trajectory.size() / count_)));
       }
     }
     ReadRecords(sample, i, reading);
-    if (run_.spec.statistics) {
+    if (run_.spec->statistics) {
       reading.statistics[i] = sample.Activity(run_);
     }
   }

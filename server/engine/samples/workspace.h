@@ -63,7 +63,7 @@ class WorkspaceCache {
   WorkspaceCache& operator=(const WorkspaceCache&) = delete;
 
   // One that was made for this spec, or null.
-  std::unique_ptr<Space> Take(const SimulationSpec& spec) {
+  std::unique_ptr<Space> Take(const CheckedSpec& spec) {
     const std::lock_guard lock(mu_);
     for (Kept& one : spaces_) {
       if (one.space->run.spec == spec) {

@@ -164,10 +164,12 @@ Status SessionCall::Dispatch() {
     case v1::SessionRequest::kOpen: {
       Status status = run_.Open(message_.open());
       record_.network = message_.open().settings().network();
+      if (run_.planned()) {
+        record_.samples = run_.plan().samples;
+      }
       if (status.ok()) {
         record_.version = run_.plan().network->version;
       }
-      record_.samples = run_.plan().samples;
       return status;
     }
     case v1::SessionRequest::kAdvance: return run_.Begin(message_.advance());

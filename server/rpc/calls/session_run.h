@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "server/base/status.h"
@@ -32,13 +33,15 @@ class SessionRun {
   Status Reset(const v1::SessionReset& message);
 
   bool open() const { return simulation_ != nullptr; }
-  const ResponsePlan& plan() const { return plan_; }
+  // Whether the opening was in order, though there may have been no memory for it: how to answer then.
+  bool planned() const { return plan_.has_value(); }
+  const ResponsePlan& plan() const { return *plan_; }
 
  private:
   Status CheckPiece(const v1::SessionAdvance& message, DecodedInputs& inputs);
 
   const ServiceContext& context_;
-  ResponsePlan plan_;
+  std::optional<ResponsePlan> plan_;
   serving::MemoryBudget::Reservation run_bytes_, piece_bytes_;
   std::int64_t left_ = 0;                           // steps of the message
   std::int64_t steps_ = 0;                          // of the message

@@ -45,7 +45,7 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
     return network.status();
   }
   record_.version = network.value()->version;
-  auto plan = PlanSimulation(*request, std::move(network).value(), context_.limits);
+  auto plan = PlanSimulation(*request, std::move(network).value(), context_.limits, report_every > 0);
   if (!plan.ok()) {
     return plan.status();
   }
@@ -54,9 +54,7 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
   if (Status status = ReserveResponse(); !status.ok()) {
     return status;
   }
-  serving::Request queued;
-  queued.network = plan_->network;
-  queued.spec = plan_->spec;
+  serving::Request queued(plan_->network, plan_->spec);
   queued.report_every = report_every;
   queued.samples = std::move(plan.value().samples);
   queued.input_bytes = std::move(request);
@@ -68,7 +66,7 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
 }
 
 Status Submission::ReserveResponse() {
-  const std::int64_t copies = plan_->spec.request_probes.empty() ? kResponseCopies : kSparseCopies;
+  const std::int64_t copies = plan_->spec->request_probes.empty() ? kResponseCopies : kSparseCopies;
   auto reservation = context_.budget.Reserve(copies * plan_->response_bytes, "the response");
   if (!reservation.ok()) {
     return reservation.status();

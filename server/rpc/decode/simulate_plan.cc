@@ -100,16 +100,16 @@ std::int64_t ProbeSize(const engine::Network& network, std::int64_t probe) {
   return network.size(network.probe_target(probe));
 }
 
-Status CheckClassification(const v1::SimulateRequest& request, const ResponsePlan& plan) {
-  if (plan.class_probe < 0) {
+Status CheckClassification(const v1::SimulateRequest& request, const engine::Network& network,
+                           const std::vector<std::int64_t>& probes, int class_probe) {
+  if (class_probe < 0) {
     if (request.top_k() == 0 && !request.softmax()) {
       return {};
     }
     return InvalidArgument(
         Join(request.softmax() ? "softmax" : "top_k", ": needs an OUTPUT probe among `probes`"));
   }
-  const std::int64_t outputs =
-      ProbeSize(*plan.network->network, plan.spec.probes[static_cast<std::size_t>(plan.class_probe)]);
+  const std::int64_t outputs = ProbeSize(network, probes[static_cast<std::size_t>(class_probe)]);
   if (request.top_k() >= 0 && request.top_k() <= outputs) {
     return {};
   }
@@ -170,20 +170,20 @@ Status CheckTarget(const v1::SimulateRequest& request) {
 std::int64_t ResponseBytes(const ResponsePlan& plan, std::int64_t steps) {
   const engine::Network& network = *plan.network->network;
   const double element = plan.network->mode == engine::Mode::kReference ? 8 : 4;
-  const double per_value = element * (plan.spec.trajectories ? 1 + static_cast<double>(steps) : 1);
+  const double per_value = element * (plan.spec->trajectories ? 1 + static_cast<double>(steps) : 1);
   double bytes = kBytesPerSample + kBytesPerTopK * static_cast<double>(plan.classification.top_k);
-  for (const std::int64_t probe : plan.spec.probes) {
+  for (const std::int64_t probe : plan.spec->probes) {
     bytes += per_value * static_cast<double>(ProbeSize(network, probe));
   }
   double fixed = 0;
-  for (const engine::RequestProbe& probe : plan.spec.request_probes) {
+  for (const engine::RequestProbe& probe : plan.spec->request_probes) {
     const std::int64_t rows = probe.recording.Rows(probe.recording.Kept(0, steps));
     bytes += element * static_cast<double>(rows) * static_cast<double>(network.size(probe.operation));
     fixed += kBytesPerRecord;
   }
   if (plan.classification.scores) {
     bytes += element * static_cast<double>(
-                           ProbeSize(network, plan.spec.probes[static_cast<std::size_t>(plan.class_probe)]));
+                           ProbeSize(network, plan.spec->probes[static_cast<std::size_t>(plan.class_probe)]));
   }
   bytes = bytes * static_cast<double>(plan.samples) + fixed;
   return bytes < 9e18 ? static_cast<std::int64_t>(bytes) : std::int64_t{9'000'000'000'000'000'000};
@@ -195,10 +195,10 @@ Status CheckResponseSize(const ResponsePlan& plan, std::int64_t steps, const Lim
     return {};
   }
   return ResourceExhausted(Join(
-      "the response to ", plan.samples, " samples of ", plan.spec.probes.size(), " probes",
-      plan.spec.request_probes.empty() ? std::string()
-                                       : Join(" and ", plan.spec.request_probes.size(), " request_probes"),
-      plan.spec.trajectories ? Join(" with trajectories of ", steps, " steps") : std::string(),
+      "the response to ", plan.samples, " samples of ", plan.spec->probes.size(), " probes",
+      plan.spec->request_probes.empty() ? std::string()
+                                        : Join(" and ", plan.spec->request_probes.size(), " request_probes"),
+      plan.spec->trajectories ? Join(" with trajectories of ", steps, " steps") : std::string(),
       " would have ", bytes, " bytes, allowed ", limits.max_response_bytes,
       " (--max-response-mb); ask for fewer samples, steps or probes"));
 }
@@ -208,10 +208,8 @@ v1::DataType ResponseType(engine::Mode mode) {
 }
 
 Result<SimulatePlan> PlanSimulation(const v1::SimulateRequest& request, serving::NetworkHandle handle,
-                                    const Limits& limits) {
+                                    const Limits& limits, bool reports) {
   const engine::Network& network = *handle->network;
-  SimulatePlan plan;
-  ResponsePlan& response = plan.response;
   auto settings = DecodeSettings(request, network.definition().defaults, limits);
   if (!settings.ok()) {
     return settings.status();
@@ -231,34 +229,41 @@ Result<SimulatePlan> PlanSimulation(const v1::SimulateRequest& request, serving:
   if (Status status = NumberSamples(request.first_sample(), inputs.value().samples); !status.ok()) {
     return status;
   }
-  plan.samples = std::move(inputs.value().samples);
-  response.network = std::move(handle);
-  response.samples = static_cast<std::int64_t>(plan.samples.size());
-  response.class_probe = ClassProbe(probes.value(), network);
   auto request_probes = DecodeRequestProbes(request.request_probes(), network, settings.value().steps);
   if (!request_probes.ok()) {
     return request_probes.status();
   }
+  engine::SimulationSpec spec;
+  const int class_probe = ClassProbe(probes.value(), network);
   if (request.has_early_exit()) {
-    const auto exit = DecodeEarlyExit(request, settings.value(), response.class_probe);
+    const auto exit = DecodeEarlyExit(request, settings.value(), class_probe);
     if (!exit.ok()) {
       return exit.status();
     }
-    response.spec.early_exit = exit.value();
+    spec.early_exit = exit.value();
   }
-  response.spec.settings = std::move(settings).value();
-  response.spec.inputs = std::move(inputs.value().formats);
-  response.spec.probes = std::move(probes).value();
-  response.spec.trajectories = request.trajectories();
-  response.spec.statistics = request.statistics();
-  response.spec.request_probes = std::move(request_probes.value().probes);
-  response.record_names = std::move(request_probes.value().names);
-  if (Status status = CheckClassification(request, response); !status.ok()) {
+  if (Status status = CheckClassification(request, network, probes.value(), class_probe); !status.ok()) {
     return status;
   }
+  spec.settings = std::move(settings).value();
+  spec.inputs = std::move(inputs.value().formats);
+  spec.probes = std::move(probes).value();
+  spec.trajectories = request.trajectories();
+  spec.statistics = request.statistics();
+  spec.request_probes = std::move(request_probes.value().probes);
+  spec.in_one = !reports && handle->resident->runs_in_one();
+  auto checked = engine::CheckedSpec::Create(network, std::move(spec));
+  if (!checked.ok()) {
+    return checked.status();
+  }
+  SimulatePlan plan{{std::move(handle), std::move(checked).value()}, std::move(inputs.value().samples)};
+  ResponsePlan& response = plan.response;
+  response.samples = static_cast<std::int64_t>(plan.samples.size());
+  response.class_probe = class_probe;
+  response.record_names = std::move(request_probes.value().names);
   response.classification = {request.top_k(), request.softmax()};
-  response.response_bytes = ResponseBytes(response, response.spec.settings.steps);
-  if (Status status = CheckResponseSize(response, response.spec.settings.steps, limits); !status.ok()) {
+  response.response_bytes = ResponseBytes(response, response.spec->settings.steps);
+  if (Status status = CheckResponseSize(response, response.spec->settings.steps, limits); !status.ok()) {
     return status;
   }
   return plan;
@@ -289,26 +294,31 @@ Result<ResponsePlan> PlanSession(const v1::SessionOpen& open, serving::NetworkHa
   if (Status status = NumberSamples(request.first_sample(), first); !status.ok()) {
     return status;
   }
-  ResponsePlan plan;
-  plan.network = std::move(handle);
-  plan.samples = open.batch();
-  plan.first_sample = request.first_sample();
-  plan.class_probe = ClassProbe(probes.value(), network);
-  plan.spec.settings = std::move(settings).value();
-  plan.spec.settings.steps = kEndless;
-  if (plan.spec.settings.readout.kind == engine::ReadoutKind::kCorrectedMean) {
-    plan.spec.settings.readout.kind = engine::ReadoutKind::kMean;
-  }
-  plan.spec.inputs.resize(network.inputs().size());
-  plan.spec.probes = std::move(probes).value();
-  plan.spec.trajectories = request.trajectories();
-  plan.spec.statistics = request.statistics();
-  plan.spec.request_probes = std::move(request_probes.value().probes);
-  plan.record_names = std::move(request_probes.value().names);
-  plan.spec.session = true;
-  if (Status status = CheckClassification(request, plan); !status.ok()) {
+  const int class_probe = ClassProbe(probes.value(), network);
+  if (Status status = CheckClassification(request, network, probes.value(), class_probe); !status.ok()) {
     return status;
   }
+  engine::SimulationSpec spec;
+  spec.settings = std::move(settings).value();
+  spec.settings.steps = kEndless;
+  if (spec.settings.readout.kind == engine::ReadoutKind::kCorrectedMean) {
+    spec.settings.readout.kind = engine::ReadoutKind::kMean;
+  }
+  spec.inputs.resize(network.inputs().size());
+  spec.probes = std::move(probes).value();
+  spec.trajectories = request.trajectories();
+  spec.statistics = request.statistics();
+  spec.request_probes = std::move(request_probes.value().probes);
+  spec.session = true;
+  auto checked = engine::CheckedSpec::Create(network, std::move(spec));
+  if (!checked.ok()) {
+    return checked.status();
+  }
+  ResponsePlan plan(std::move(handle), std::move(checked).value());
+  plan.samples = open.batch();
+  plan.first_sample = request.first_sample();
+  plan.class_probe = class_probe;
+  plan.record_names = std::move(request_probes.value().names);
   plan.classification = {request.top_k(), request.softmax()};
   return plan;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/base/status.h"
@@ -16,8 +17,11 @@ namespace spikeserve::rpc {
 
 // What answering a request needs to know of it. Immutable once made.
 struct ResponsePlan {
+  ResponsePlan(serving::NetworkHandle of, engine::CheckedSpec checked)
+      : network(std::move(of)), spec(std::move(checked)) {}
+
   serving::NetworkHandle network;
-  engine::SimulationSpec spec;
+  engine::CheckedSpec spec;
   std::int64_t samples = 0;
   std::int64_t first_sample = 0;          // number of the first
   std::vector<std::string> record_names;  // of spec.request_probes
@@ -32,10 +36,10 @@ struct SimulatePlan {
   std::vector<engine::SampleInputs> samples;  // point into the request
 };
 
-// Checks every field of `request`. INVALID_ARGUMENT and RESOURCE_EXHAUSTED name the field, what it holds and
-// what is allowed.
+// Checks every field of `request`. `reports`: whether readings before the end are wanted. INVALID_ARGUMENT
+// and RESOURCE_EXHAUSTED name the field, what it holds and what is allowed.
 Result<SimulatePlan> PlanSimulation(const v1::SimulateRequest& request, serving::NetworkHandle network,
-                                    const Limits& limits);
+                                    const Limits& limits, bool reports);
 
 // Checks the name and version of a request.
 Status CheckTarget(const v1::SimulateRequest& request);

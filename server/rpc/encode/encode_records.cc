@@ -38,7 +38,7 @@ std::optional<v1::SparseCounts> Sparse(const std::vector<double>& values) {
 
 void EncodeRecord(const ResponsePlan& plan, const engine::Reading& reading, std::size_t index,
                   v1::ProbeRecord& encoded) {
-  const engine::RequestProbe& probe = plan.spec.request_probes[index];
+  const engine::RequestProbe& probe = plan.spec->request_probes[index];
   const engine::ProbeRecord& record = reading.records[index];
   std::vector<std::int64_t> shape{plan.samples};
   if (probe.recording.reduction == engine::Reduction::kNone) {

@@ -16,7 +16,7 @@ namespace spikeserve::rpc {
 namespace {
 
 const engine::ProbeDefinition& Definition(const ResponsePlan& plan, std::size_t probe) {
-  return plan.network->network->definition().probes[static_cast<std::size_t>(plan.spec.probes[probe])];
+  return plan.network->network->definition().probes[static_cast<std::size_t>(plan.spec->probes[probe])];
 }
 
 // An array of `values` [samples, steps..., shape of the probe...].
@@ -29,7 +29,7 @@ void SetArray(const ResponsePlan& plan, std::size_t probe, std::span<const doubl
   if (steps) {
     array.add_shape(*steps);
   }
-  for (const std::int64_t dimension : network.shape(network.probe_target(plan.spec.probes[probe]))) {
+  for (const std::int64_t dimension : network.shape(network.probe_target(plan.spec->probes[probe]))) {
     array.add_shape(dimension);
   }
   *array.mutable_data() = Pack(values, array.data_type());
@@ -66,7 +66,7 @@ v1::LayerStatistics Summarize(const ResponsePlan& plan, const engine::Reading& r
   for (std::size_t sample = 0; sample < reading.statistics.size(); ++sample) {
     const engine::LayerActivity& activity = reading.statistics[sample][layer];
     const std::int64_t steps = reading.steps_used.empty() ? reading.steps_done : reading.steps_used[sample];
-    const double sample_s = static_cast<double>(steps) * plan.spec.settings.dt_s;
+    const double sample_s = static_cast<double>(steps) * plan.spec->settings.dt_s;
     duration_s += sample_s;
     statistics.set_spikes(statistics.spikes() + activity.spikes);
     statistics.set_synaptic_operations(statistics.synaptic_operations() + activity.synaptic_operations);
@@ -88,12 +88,12 @@ v1::LayerStatistics Summarize(const ResponsePlan& plan, const engine::Reading& r
 }
 
 Trajectories Wanted(const ResponsePlan& plan) {
-  return plan.spec.trajectories ? Trajectories::kYes : Trajectories::kNo;
+  return plan.spec->trajectories ? Trajectories::kYes : Trajectories::kNo;
 }
 
 template <typename Message>
 void AddStatistics(const ResponsePlan& plan, const engine::Reading& reading, Message& message) {
-  if (!plan.spec.statistics) {
+  if (!plan.spec->statistics) {
     return;
   }
   const std::size_t layers = plan.network->resident->spiking_layers().size();
@@ -109,11 +109,11 @@ void SetSettings(const ResponsePlan& plan, v1::EffectiveSettings& settings) {
   settings.set_version(plan.network->version);
   settings.set_mode(Encode(plan.network->mode));
   settings.set_backend(plan.network->backend);
-  EncodeSettings(plan.spec.settings, settings);
-  if (plan.spec.early_exit) {
-    EncodeEarlyExit(*plan.spec.early_exit, *settings.mutable_early_exit());
+  EncodeSettings(plan.spec->settings, settings);
+  if (plan.spec->early_exit) {
+    EncodeEarlyExit(*plan.spec->early_exit, *settings.mutable_early_exit());
   }
-  EncodeEncodings(*plan.network->network, plan.spec.inputs, *settings.mutable_encodings());
+  EncodeEncodings(*plan.network->network, plan.spec->inputs, *settings.mutable_encodings());
 }
 
 v1::SimulateResponse EncodeResponse(const ResponsePlan& plan, const serving::RunOutcome& outcome,

@@ -262,7 +262,11 @@ Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_vi
 }
 
 Status NetworkLoader::WarmUp(const NetworkEntry& entry, const StopCheck& stopped) const {
-  const engine::SimulationSpec spec = WarmUpSpec(*entry.network);
+  const auto checked = engine::CheckedSpec::Create(*entry.network, WarmUpSpec(*entry.network));
+  if (!checked.ok()) {
+    return checked.status();
+  }
+  const engine::CheckedSpec& spec = checked.value();
   const auto reservation =
       context_.budget.Reserve(entry.resident->EstimateRunBytes(spec, 1), "the warm-up run");
   if (!reservation.ok()) {
@@ -274,7 +278,7 @@ Status NetworkLoader::WarmUp(const NetworkEntry& entry, const StopCheck& stopped
   }
   const std::vector<float> zeros(static_cast<std::size_t>(largest), 0.0F);
   const auto* data = reinterpret_cast<const std::byte*>(zeros.data());
-  const std::vector<engine::SampleInputs> samples{{engine::InputAddresses(spec.inputs.size(), data)}};
+  const std::vector<engine::SampleInputs> samples{{engine::InputAddresses(spec->inputs.size(), data)}};
   auto simulation = entry.resident->NewSimulation(spec, samples);
   if (!simulation.ok()) {
     return simulation.status();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <stop_token>
+#include <utility>
 #include <vector>
 
 #include "server/base/clock.h"
@@ -35,8 +36,11 @@ class ResultSink {
 
 // Samples to be simulated. Moved from the service to the batcher to a worker.
 struct Request {
+  // The spec was checked against this network.
+  Request(NetworkHandle of, engine::CheckedSpec checked) : network(std::move(of)), spec(std::move(checked)) {}
+
   NetworkHandle network;
-  engine::SimulationSpec spec;
+  engine::CheckedSpec spec;
   std::int64_t report_every = 0;  // steps between OnProgress calls; 0: none
   std::vector<engine::SampleInputs> samples;
   std::shared_ptr<const void> input_bytes;  // what `samples` point into

@@ -20,13 +20,6 @@ double Seconds(Clock::TimePoint::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-// Nobody looks at the run before its end where no reports are wanted.
-engine::SimulationSpec SpecOf(const Request& request) {
-  engine::SimulationSpec spec = request.spec;
-  spec.in_one = request.report_every == 0 && request.network->resident->runs_in_one();
-  return spec;
-}
-
 // One simulation for several requests; a request with a sink is not answered yet. Used by one thread, once.
 class Run {
  public:
@@ -35,7 +28,7 @@ class Run {
         context_(context),
         stop_(stop),
         sample_count_(sample_count),
-        spec_(SpecOf(batch.front())),
+        spec_(batch.front().spec),
         report_every_(batch.front().report_every),
         chunk_steps_(batch.front().network->resident->chunk_steps()),
         started_(context.clock.Now()) {
@@ -75,7 +68,7 @@ class Run {
   const RunContext& context_;
   const std::stop_token& stop_;
   const std::int64_t sample_count_;
-  const engine::SimulationSpec spec_;
+  const engine::CheckedSpec spec_;
   const std::int64_t report_every_;
   const std::int64_t chunk_steps_;
   const Clock::TimePoint started_;
@@ -110,10 +103,10 @@ Status Run::Start() {
 }
 
 Status Run::AdvanceToEnd() {
-  const std::int64_t steps = spec_.settings.steps;
+  const std::int64_t steps = spec_->settings.steps;
   while (steps_done_ < steps && !AllAnswered() && !simulation_->finished()) {
     std::int64_t chunk =
-        spec_.in_one ? steps : std::min({context_.max_chunk_steps, chunk_steps_, steps - steps_done_});
+        spec_->in_one ? steps : std::min({context_.max_chunk_steps, chunk_steps_, steps - steps_done_});
     if (report_every_ > 0) {
       chunk = std::min(chunk, report_every_ - steps_done_ % report_every_);
     }
@@ -245,7 +238,7 @@ Status ReserveAndExecute(Batch& batch, const RunContext& context, const std::sto
                       [](std::int64_t sum, const Request& r) { return sum + r.sample_count(); });
   const Request& first = batch.front();
   const auto reservation =
-      context.budget.Reserve(first.network->resident->EstimateRunBytes(SpecOf(first), samples),
+      context.budget.Reserve(first.network->resident->EstimateRunBytes(first.spec, samples),
                              "a run of " + std::to_string(samples) + " samples");
   if (reservation.ok()) {
     return Execute(batch, samples, context, stop);

@@ -131,7 +131,7 @@ class CaseRun {
 
   engine::Reading ReadingOf(const engine::ResidentNetwork& network,
                             const std::vector<engine::SampleInputs>& inputs) {
-    auto simulation = network.NewSimulation(spec_, inputs);
+    auto simulation = NewSimulation(network, spec_, inputs);
     if (!simulation.ok() || !simulation.value()->Advance(case_.steps).ok()) {
       throw std::runtime_error(case_.name + ": " + simulation.status().message());
     }

@@ -102,7 +102,7 @@ class LostDevice : public ::testing::Test {
 
   Result<std::unique_ptr<engine::Simulation>> Start() { return Start(random_.spec); }
   Result<std::unique_ptr<engine::Simulation>> Start(const engine::SimulationSpec& spec) {
-    return loaded_.network->NewSimulation(spec, InputsOf(samples_));
+    return NewSimulation(*loaded_.network, spec, InputsOf(samples_));
   }
   // Of a batch from its start to its end.
   Status RunBatch() { return RunBatch(random_.spec); }

@@ -64,7 +64,7 @@ class PlannedNetwork {
         weights_(plan_) {}
 
   void ExpectPlans(const engine::SimulationSpec& spec, const std::vector<std::int64_t>& batches) const {
-    const CudaRun run(plan_, weights_, spec);
+    const CudaRun run = RunOf(spec);
     for (const Card& card : kCards) {
       for (const std::int64_t batch : batches) {
         SCOPED_TRACE(::testing::Message() << batch << " samples on " << card.name);
@@ -75,7 +75,7 @@ class PlannedNetwork {
 
   // Groups are as large as the L2 has room for, or as a product needs to keep all processors busy.
   void ExpectFullGroups(const engine::SimulationSpec& spec, std::int64_t batch, const Card& card) const {
-    const CudaRun run(plan_, weights_, spec);
+    const CudaRun run = RunOf(spec);
     const cuda::DeviceLimits limits = LimitsOf(card);
     const CudaLaunchPlan launch = Plan(run, batch, limits).value();
     const std::int64_t hot = engine::DemandOf(run).hot_row_bytes;
@@ -88,7 +88,7 @@ class PlannedNetwork {
 
   // The least memory with which a batch is planned is found, holds it, and is just the least.
   void ExpectSmallestMemory(const engine::SimulationSpec& spec, std::int64_t batch) const {
-    const CudaRun run(plan_, weights_, spec);
+    const CudaRun run = RunOf(spec);
     cuda::DeviceLimits limits = LimitsOf(kCards[3]);
     std::int64_t refused = 0;
     std::int64_t enough = std::int64_t{1} << 42;  // whatever the card has
@@ -120,6 +120,10 @@ class PlannedNetwork {
   }
 
  private:
+  CudaRun RunOf(const engine::SimulationSpec& spec) const {
+    return {plan_, weights_, engine::CheckedSpec::Create(*network_, spec).value()};
+  }
+
   Result<CudaLaunchPlan> Plan(const CudaRun& run, std::int64_t batch,
                               const cuda::DeviceLimits& limits) const {
     engine::CudaDemand demand = engine::DemandOf(run);
@@ -138,7 +142,7 @@ class PlannedNetwork {
     const CudaLaunchPlan& launch = planned.value();
     EXPECT_GE(launch.samples, batch);
     EXPECT_TRUE(launch.group >= 1 && launch.group <= launch.samples) << launch.group;
-    EXPECT_TRUE(launch.chunk >= 1 && launch.chunk <= run.spec.settings.steps) << launch.chunk;
+    EXPECT_TRUE(launch.chunk >= 1 && launch.chunk <= run.spec->settings.steps) << launch.chunk;
     EXPECT_LE(BytesOf(run, launch, limits), limits.memory_bytes);
     ExpectPrograms(run, launch);
   }
@@ -153,9 +157,9 @@ class PlannedNetwork {
   void ExpectPrograms(const CudaRun& run, const CudaLaunchPlan& launch) const {
     engine::CudaArena arena;
     const engine::CudaBuffers buffers = engine::LayOutBuffers(run, launch, arena);
-    const std::vector<engine::LayerConstants> constants = engine::MakeConstants(plan_, run.spec);
+    const std::vector<engine::LayerConstants> constants = engine::MakeConstants(plan_, *run.spec);
     const engine::CudaScene scene{run, launch, buffers, constants};
-    const std::vector<float> factors(run.spec.probes.size(), 1.0F);
+    const std::vector<float> factors(run.spec->probes.size(), 1.0F);
     const engine::CudaReadRange all{0, launch.samples, 1, factors};
     ExpectWithinGrids(engine::StateProgram(scene, 0, launch.samples));
     ExpectWithinGrids(engine::InputProgram(scene));

@@ -34,7 +34,7 @@ class Replicas : public ::testing::Test {
   }
 
   std::unique_ptr<Simulation> Start() {
-    return loaded_.network->NewSimulation(random_.spec, InputsOf(samples_)).value();
+    return NewSimulation(*loaded_.network, random_.spec, InputsOf(samples_)).value();
   }
   std::vector<std::int64_t> Running() const {
     return static_cast<const engine::CudaReplicas&>(*loaded_.network).running();
@@ -99,7 +99,7 @@ TEST_F(Replicas, AccountForTheWeightsOfEachDevice) {
 TEST_F(Replicas, ForgetBatchesThatDoNotStart) {
   engine::SimulationSpec spec = random_.spec;
   spec.settings.steps = 0;
-  EXPECT_FALSE(loaded_.network->NewSimulation(spec, InputsOf(samples_)).ok());
+  EXPECT_FALSE(NewSimulation(*loaded_.network, spec, InputsOf(samples_)).ok());
   EXPECT_EQ(Running(), (std::vector<std::int64_t>{0, 0, 0}));
 }
 

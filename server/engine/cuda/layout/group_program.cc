@@ -39,8 +39,8 @@ class GroupProgram {
 
  private:
   void AppendEncoding(std::size_t input) {
-    const RunSettings& settings = run_.spec.settings;
-    const Encoding& encoding = *run_.spec.inputs[input].encoding;
+    const RunSettings& settings = run_.spec->settings;
+    const Encoding& encoding = *run_.spec->inputs[input].encoding;
     const CudaPopulationBuffers& buffers = buffers_.populations[input];
     cuda::Encode call;
     call.samples = count_;
@@ -216,7 +216,7 @@ class GroupProgram {
   }
 
   void AppendProbes(std::size_t l, const CudaLayerScratch& scratch) {
-    for (std::size_t p = 0; p < run_.spec.probes.size(); ++p) {
+    for (std::size_t p = 0; p < run_.spec->probes.size(); ++p) {
       if (Index(run_.probe(p).layer) == l && run_.IsStepped(p)) {
         AppendProbe(p, scratch);
       }
@@ -243,7 +243,7 @@ class GroupProgram {
       if (Index(run_.record_layers[r]) != l) {
         continue;
       }
-      const ProbeQuantity quantity = run_.spec.request_probes[r].quantity;
+      const ProbeQuantity quantity = run_.spec->request_probes[r].quantity;
       cuda::Record call;
       call.samples = count_;
       call.steps = steps_;
@@ -272,8 +272,8 @@ class GroupProgram {
     call.source = Shown(layer, probe.quantity, scratch);
     call.factor = FactorOf(Index(probe.layer), probe.quantity);
     const bool filtered = probe.synapse.has_value() && run_.probe_filters[p] == nullptr;
-    const double decay = filtered ? DecayOf(*probe.synapse, run_.spec.settings.dt_s) : 0.0;
-    call.skip = run_.spec.settings.readout.skip_steps;
+    const double decay = filtered ? DecayOf(*probe.synapse, run_.spec->settings.dt_s) : 0.0;
+    call.skip = run_.spec->settings.readout.skip_steps;
     call.clock = buffers_.clock + first_;
     call.filtered = filtered;
     call.decay = static_cast<float>(decay);

@@ -44,16 +44,16 @@ class Layout {
     }
     for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
       CudaLayerBuffers& buffers = buffers_.layers[l];
-      const bool counted = run_.spec.statistics && IsSpiking(plan_.layers[l]);
+      const bool counted = run_.spec->statistics && IsSpiking(plan_.layers[l]);
       buffers.activity = arena.Take<cuda::ActivitySum>(counted ? launch_.samples : 0);
       for (std::size_t t = 0; t < buffers.terms.size(); ++t) {
         buffers.terms[t].held = arena.Take<float>(IsHeld(l, t) ? launch_.samples * plan_.layers[l].size : 0);
       }
     }
-    for (std::size_t p = 0; p < run_.spec.probes.size(); ++p) {
+    for (std::size_t p = 0; p < run_.spec->probes.size(); ++p) {
       CudaProbeBuffers& buffers = buffers_.probes[p];
       const std::int64_t size = launch_.samples * run_.probe(p).size;
-      buffers.trajectory = TakeOutput(run_.spec.trajectories ? size * launch_.chunk : 0, arena);
+      buffers.trajectory = TakeOutput(run_.spec->trajectories ? size * launch_.chunk : 0, arena);
       buffers.answer = arena.Take<float>(size);
       buffers.answer_sum = arena.Take<double>(run_.folded[p] ? 0 : size);
     }
@@ -75,7 +75,7 @@ class Layout {
     for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
       TakeLayerState(l, arena);
     }
-    for (std::size_t p = 0; p < run_.spec.probes.size(); ++p) {
+    for (std::size_t p = 0; p < run_.spec->probes.size(); ++p) {
       TakeProbeState(p, arena);
     }
   }
@@ -148,7 +148,7 @@ class Layout {
     for (std::size_t i = 0; i < states.size(); ++i) {
       buffers.state[i] = arena.Take<float>(states[i] ? size : 0);
     }
-    buffers.neuron_spikes = arena.Take<std::int64_t>(spiking && run_.spec.statistics ? size : 0);
+    buffers.neuron_spikes = arena.Take<std::int64_t>(spiking && run_.spec->statistics ? size : 0);
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
       const CudaFilterConstants& general = run_.term_filters[index][t];
       const bool filtered = run_.stepped[index] && layer.terms[t].synapse.has_value() && general == nullptr;
@@ -178,14 +178,14 @@ class Layout {
   }
 
   cuda::FoldState TakeFold(const Term& term, const ProbePlan& probe, CudaArena& arena) const {
-    const double dt = run_.spec.settings.dt_s;
+    const double dt = run_.spec->settings.dt_s;
     const double a = term.synapse ? DecayOf(*term.synapse, dt) : 0.0;
     const double b = probe.synapse ? DecayOf(*probe.synapse, dt) : 0.0;
     const std::int64_t size = launch_.samples * run_.population(term.population).size;
     cuda::FoldState fold;
     fold.filters = {term.synapse.has_value(),  static_cast<float>(a), static_cast<float>(1 - a),
                     probe.synapse.has_value(), static_cast<float>(b), static_cast<float>(1 - b)};
-    fold.skip = run_.spec.settings.readout.skip_steps;
+    fold.skip = run_.spec->settings.readout.skip_steps;
     fold.clock = buffers_.clock;
     fold.total = arena.Take<double>(size);
     fold.start = arena.Take<double>(size);
@@ -298,7 +298,7 @@ CudaDemand DemandOf(const CudaRun& run) {
   const auto per_row = [](std::int64_t bytes) { return (bytes + kRows - 1) / kRows; };
   CudaDemand demand;
   // A session's pieces are as long as its messages say: smaller chunks leave room for more samples at a time.
-  demand.steps = run.spec.session ? kMaxChunkSteps : run.spec.settings.steps;
+  demand.steps = run.spec->session ? kMaxChunkSteps : run.spec->settings.steps;
   const std::int64_t none = LayOutBytes(run, {0, 0, 0});
   const std::int64_t samples = LayOutBytes(run, {kRows, 0, 0});
   demand.fixed_bytes = none + ScratchBytes(run, 0) + PaddingBytes(run);

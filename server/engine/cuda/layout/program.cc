@@ -134,11 +134,11 @@ std::int64_t MostCalls(const CudaRun& run, const CudaLaunchPlan& launch) {
     const auto terms = static_cast<std::int64_t>(layer.terms.size());
     of_group += terms * kProductCalls + terms / cuda::kScanTerms + 2;  // scans, activation
   }
-  for (std::size_t p = 0; p < run.spec.probes.size(); ++p) {
+  for (std::size_t p = 0; p < run.spec->probes.size(); ++p) {
     of_group += 2 + static_cast<std::int64_t>(run.probed_layer(p).terms.size());
   }
-  of_group += static_cast<std::int64_t>(run.spec.inputs.size());              // encodings
-  of_group += 2 * static_cast<std::int64_t>(run.spec.request_probes.size());  // sums, records
+  of_group += static_cast<std::int64_t>(run.spec->inputs.size());              // encodings
+  of_group += 2 * static_cast<std::int64_t>(run.spec->request_probes.size());  // sums, records
   const std::int64_t groups = (launch.samples + launch.group - 1) / launch.group;
   return groups * of_group + 2 + 2 * static_cast<std::int64_t>(run.populations.size());
 }

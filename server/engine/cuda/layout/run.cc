@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/cuda/cells.h"
 #include "server/engine/cuda/layout/neurons.h"
@@ -55,22 +56,22 @@ CudaFilterConstants GeneralFilter(const Synapse& synapse, std::int64_t delay_ste
 
 }  // namespace
 
-CudaRun::CudaRun(const Plan& of_plan, const CudaWeights& of_weights, const SimulationSpec& of_spec)
+CudaRun::CudaRun(const Plan& of_plan, const CudaWeights& of_weights, CheckedSpec of_spec)
     : plan(&of_plan),
       weights(&of_weights),
-      spec(of_spec),
+      spec(std::move(of_spec)),
       stepped(of_plan.layers.size()),
       populations(of_plan.populations.size()) {
   for (std::size_t l = 0; l < stepped.size(); ++l) {
     stepped[l] = plan->layers[l].kind == LayerKind::kNeuron;
   }
-  for (std::size_t p = 0; p < spec.probes.size(); ++p) {
+  for (std::size_t p = 0; p < spec->probes.size(); ++p) {
     folded.push_back(IsFolded(*plan, probe(p)));
     if (IsStepped(p)) {
       stepped[Index(probe(p).layer)] = true;
     }
   }
-  for (const RequestProbe& request : spec.request_probes) {
+  for (const RequestProbe& request : spec->request_probes) {
     record_layers.push_back(LayerOf(*plan, request.operation));
     stepped[Index(record_layers.back())] = true;
   }
@@ -81,14 +82,14 @@ CudaRun::CudaRun(const Plan& of_plan, const CudaWeights& of_weights, const Simul
 }
 
 void CudaRun::MakeFilters() {
-  const double dt_s = spec.settings.dt_s;
+  const double dt_s = spec->settings.dt_s;
   for (const Layer& layer : plan->layers) {
     std::vector<CudaFilterConstants>& of_layer = term_filters.emplace_back();
     for (const Term& term : layer.terms) {
       of_layer.push_back(GeneralFilter(term.synapse, term.delay_steps, dt_s));
     }
   }
-  for (std::size_t p = 0; p < spec.probes.size(); ++p) {
+  for (std::size_t p = 0; p < spec->probes.size(); ++p) {
     probe_filters.push_back(GeneralFilter(probe(p).synapse, probe(p).delay_steps, dt_s));
   }
 }
@@ -98,9 +99,9 @@ void CudaRun::MarkInputs() {
     populations[i].count_limit = kLargestCount;
     if (plan->populations[i].layer < 0) {
       populations[i].stored = true;
-      populations[i].encoded = spec.inputs[i].encoding.has_value();
-      populations[i].held = !spec.inputs[i].per_step && !populations[i].encoded;
-      populations[i].bytes = HasByteValues(spec.inputs[i]);
+      populations[i].encoded = spec->inputs[i].encoding.has_value();
+      populations[i].held = !spec->inputs[i].per_step && !populations[i].encoded;
+      populations[i].bytes = HasByteValues(spec->inputs[i]);
     }
   }
 }
@@ -123,7 +124,7 @@ void CudaRun::MarkFolds() {
 }
 
 void CudaRun::MarkReaders() {
-  for (std::size_t p = 0; p < spec.probes.size(); ++p) {
+  for (std::size_t p = 0; p < spec->probes.size(); ++p) {
     const std::int64_t probed = probed_layer(p).population;
     if (IsStepped(p) && probed >= 0 && probe(p).quantity != ProbeQuantity::kVoltage) {
       populations[Index(probed)].stored = true;
@@ -131,7 +132,7 @@ void CudaRun::MarkReaders() {
   }
   for (std::size_t r = 0; r < record_layers.size(); ++r) {
     const std::int64_t recorded = plan->layers[Index(record_layers[r])].population;
-    const ProbeQuantity quantity = spec.request_probes[r].quantity;
+    const ProbeQuantity quantity = spec->request_probes[r].quantity;
     if (recorded >= 0 && quantity != ProbeQuantity::kVoltage && quantity != ProbeQuantity::kCurrent) {
       populations[Index(recorded)].stored = true;
     }
@@ -155,7 +156,7 @@ void CudaRun::MarkReaders() {
 }
 
 bool CudaRun::IsProbed(std::size_t layer, bool voltage) const {
-  for (std::size_t p = 0; p < spec.probes.size(); ++p) {
+  for (std::size_t p = 0; p < spec->probes.size(); ++p) {
     if (Index(probe(p).layer) == layer && IsStepped(p) &&
         (probe(p).quantity == ProbeQuantity::kVoltage) == voltage) {
       return true;
@@ -165,7 +166,7 @@ bool CudaRun::IsProbed(std::size_t layer, bool voltage) const {
 }
 
 bool CudaRun::HasProbeFilter(std::size_t layer) const {
-  for (std::size_t p = 0; p < spec.probes.size(); ++p) {
+  for (std::size_t p = 0; p < spec->probes.size(); ++p) {
     if (Index(probe(p).layer) == layer && probe_filters[p] != nullptr) {
       return true;
     }
@@ -175,7 +176,7 @@ bool CudaRun::HasProbeFilter(std::size_t layer) const {
 
 bool CudaRun::IsRecorded(std::size_t layer, ProbeQuantity quantity) const {
   for (std::size_t r = 0; r < record_layers.size(); ++r) {
-    if (Index(record_layers[r]) == layer && spec.request_probes[r].quantity == quantity) {
+    if (Index(record_layers[r]) == layer && spec->request_probes[r].quantity == quantity) {
       return true;
     }
   }
@@ -185,11 +186,6 @@ bool CudaRun::IsRecorded(std::size_t layer, ProbeQuantity quantity) const {
 bool CudaRun::Draws() const {
   return HasRandomNeurons(*plan) || std::any_of(populations.begin(), populations.end(),
                                                 [](const CudaPopulation& input) { return input.encoded; });
-}
-
-void CudaRun::SetStart(const RunSettings& settings) {
-  spec.settings.seed = settings.seed;
-  spec.settings.initial_voltage = settings.initial_voltage;
 }
 
 std::string SpecKey(const SimulationSpec& spec) {

@@ -9,7 +9,7 @@
 #include "server/engine/cuda/layout/weights.h"
 #include "server/engine/network/index.h"
 #include "server/engine/plan/plan.h"
-#include "server/engine/run/simulation_spec.h"
+#include "server/engine/run/checked_spec.h"
 
 namespace spikeserve::engine {
 
@@ -29,12 +29,13 @@ struct CudaPopulation {
 using CudaFilterConstants = std::shared_ptr<const kernels::FilterConstants>;
 
 // What a network and a specification decide before there is a device: which layers are stepped, which
-// readouts are rewritten, who reads what. Immutable after construction, but for its start.
+// readouts are rewritten, who reads what. Immutable after construction, but that `spec` may be replaced by
+// one with another start: nothing else here depends on it.
 struct CudaRun {
   // `plan` and `weights` outlive the run.
-  CudaRun(const Plan& plan, const CudaWeights& weights, const SimulationSpec& spec);
+  CudaRun(const Plan& plan, const CudaWeights& weights, CheckedSpec spec);
 
-  const ProbePlan& probe(std::size_t index) const { return plan->probes[Index(spec.probes[index])]; }
+  const ProbePlan& probe(std::size_t index) const { return plan->probes[Index(spec->probes[index])]; }
   const Layer& probed_layer(std::size_t index) const { return plan->layers[Index(probe(index).layer)]; }
   const Population& population(std::int64_t index) const { return plan->populations[Index(index)]; }
   // Whether a probe reads every step of the layer, and its voltage then.
@@ -46,14 +47,12 @@ struct CudaRun {
   std::int64_t RecordSize(std::size_t index) const { return plan->layers[Index(record_layers[index])].size; }
   // Whether random numbers are drawn, which depend on a sample's place in its request.
   bool Draws() const;
-  // Where neurons start and what is drawn: what else the run decides does not depend on it.
-  void SetStart(const RunSettings& settings);
   // Whether the probe is stepped, not only folded.
-  bool IsStepped(std::size_t probe_index) const { return !folded[probe_index] || spec.trajectories; }
+  bool IsStepped(std::size_t probe_index) const { return !folded[probe_index] || spec->trajectories; }
 
   const Plan* plan;
   const CudaWeights* weights;
-  SimulationSpec spec;
+  CheckedSpec spec;
   std::vector<bool> folded;   // [probe of the spec]
   std::vector<bool> stepped;  // [layer]
   std::vector<CudaPopulation> populations;

@@ -20,15 +20,15 @@ void PackDoubles(const std::byte* from, std::int64_t count, std::byte* to) {
 
 CudaStaging::Slot LayOutSlot(const CudaRun& run, const CudaLaunchPlan& launch, bool first, CudaArena& arena) {
   CudaStaging::Slot slot;
-  for (std::size_t i = 0; i < run.spec.inputs.size(); ++i) {
+  for (std::size_t i = 0; i < run.spec->inputs.size(); ++i) {
     const bool once = GoesUpOnce(run.populations[i]);
     const std::int64_t size = launch.samples * run.plan->populations[i].size * (once ? 1 : launch.chunk);
     slot.inputs.push_back(arena.Take<std::byte>(once && !first ? 0 : size * CudaInputBytes(run, i)));
   }
   slot.exceeded = arena.Take<std::int32_t>(1);
   const std::int64_t rows = launch.samples * launch.chunk;
-  for (std::size_t p = 0; p < run.spec.probes.size(); ++p) {
-    slot.trajectories.push_back(arena.Take<float>(run.spec.trajectories ? rows * run.probe(p).size : 0));
+  for (std::size_t p = 0; p < run.spec->probes.size(); ++p) {
+    slot.trajectories.push_back(arena.Take<float>(run.spec->trajectories ? rows * run.probe(p).size : 0));
   }
   for (std::size_t r = 0; r < run.record_layers.size(); ++r) {
     slot.records.push_back(arena.Take<float>(rows * run.RecordSize(r)));
@@ -41,7 +41,7 @@ void PackValues(const CudaRun& run, std::size_t input, const std::byte* data, st
   const Population& population = run.plan->populations[input];
   const OperationDefinition& operation =
       run.plan->network->definition().operations[Index(population.operation)];
-  ReadInput(std::get<InputOperation>(operation.kind), run.spec.inputs[input].type, data, 0,
+  ReadInput(std::get<InputOperation>(operation.kind), run.spec->inputs[input].type, data, 0,
             std::span(reinterpret_cast<float*>(to), Index(population.size)));
 }
 
@@ -59,14 +59,14 @@ CudaStaging LayOutStaging(const CudaRun& run, const CudaLaunchPlan& launch, Cuda
   staging.sample_index = arena.Take<std::uint32_t>(run.Draws() ? launch.samples : 0);
   staging.failed = arena.Take<std::int32_t>(launch.samples);
   staging.sample_spikes = arena.Take<std::int64_t>(launch.samples);
-  for (std::size_t p = 0; p < run.spec.probes.size(); ++p) {
+  for (std::size_t p = 0; p < run.spec->probes.size(); ++p) {
     const std::int64_t size = launch.samples * run.probe(p).size;
     staging.answers.push_back(arena.Take<float>(size));
     staging.sums.push_back(arena.Take<double>(run.folded[p] ? 0 : size));
   }
   for (const Layer& layer : run.plan->layers) {
     const bool counted =
-        run.spec.statistics && layer.population >= 0 && run.population(layer.population).spiking;
+        run.spec->statistics && layer.population >= 0 && run.population(layer.population).spiking;
     staging.activity.push_back(arena.Take<cuda::ActivitySum>(counted ? launch.samples : 0));
   }
   return staging;
@@ -80,7 +80,7 @@ std::int64_t StagingBytes(const CudaRun& run, const CudaLaunchPlan& launch) {
 
 void PackInput(const CudaRun& run, std::size_t input, std::span<const SampleInputs> samples,
                std::int64_t padded, std::int64_t done, std::int64_t steps, std::byte* to) {
-  const DataType type = run.spec.inputs[input].type;
+  const DataType type = run.spec->inputs[input].type;
   const std::int64_t count = run.plan->populations[input].size * steps;
   const std::int64_t first = run.plan->populations[input].size * done;
   const std::int64_t bytes = count * CudaInputBytes(run, input);

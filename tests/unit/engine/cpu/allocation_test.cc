@@ -62,7 +62,7 @@ TEST_P(Allocations, NoneWhileSamplesRun) {
     const Loaded loaded = Load(network.definition, engine::Mode::kExact, threads);
     const auto advance = [&] {
       const std::vector<engine::SampleInputs> inputs = InputsOf(samples);
-      const auto simulation = loaded.network->NewSimulation(network.spec, inputs);
+      const auto simulation = NewSimulation(*loaded.network, network.spec, inputs);
       const std::int64_t before = allocations;
       EXPECT_TRUE(simulation.value()->Advance(network.spec.settings.steps).ok());
       return allocations - before;

@@ -81,7 +81,7 @@ TEST_P(EarlyExitOf, IsFinishedOnceAllSamplesAre) {
   spec.early_exit = EarlyExit{0, 5, 1, 0};
   const Sample sample = Samples()[3];
   const std::vector<SampleInputs> inputs{{{sample.inputs[0].data()}}};
-  const auto simulation = loaded.network->NewSimulation(spec, inputs);
+  const auto simulation = testing::NewSimulation(*loaded.network, spec, inputs);
   ASSERT_TRUE(simulation.ok());
   ASSERT_TRUE(simulation.value()->Advance(4).ok());
   EXPECT_FALSE(simulation.value()->finished());
@@ -97,7 +97,7 @@ TEST_P(EarlyExitOf, RefusesWhatItCannotBeCombinedWith) {
     SimulationSpec spec = Spec(10);
     spec.early_exit = EarlyExit{0, 1, 1, 1};
     change(spec);
-    return loaded.network->NewSimulation(spec, inputs).status().message();
+    return testing::NewSimulation(*loaded.network, spec, inputs).status().message();
   };
   EXPECT_THAT(refusal([](SimulationSpec& spec) { spec.trajectories = true; }), HasSubstr("trajectories"));
   EXPECT_THAT(refusal([](SimulationSpec& spec) { spec.early_exit->probe = 1; }), HasSubstr("early exit"));

@@ -94,7 +94,7 @@ TEST_P(Encoded, SampleDependsOnItsNumberAlone) {
     for (const std::size_t i : order) {
       shuffled.push_back({{samples[i].inputs[0].data()}, static_cast<std::int64_t>(i)});
     }
-    const auto simulation = fast.network->NewSimulation(spec, shuffled);
+    const auto simulation = testing::NewSimulation(*fast.network, spec, shuffled);
     ASSERT_TRUE(simulation.ok()) << simulation.status().message();
     for (const std::int64_t steps : {1, 40, 7, 42}) {
       ASSERT_TRUE(simulation.value()->Advance(steps).ok());
@@ -118,7 +118,7 @@ TEST(Encodings, OtherSeedsAndSamplesDrawOtherNumbers) {
   const Reading first = testing::Simulate(loaded, spec, {sample});
   EXPECT_NE(first.probes[0].values[0], first.probes[0].values[1]);
   const std::vector<SampleInputs> other{{{sample.inputs[0].data()}, 1}};
-  const auto simulation = loaded.network->NewSimulation(spec, other);
+  const auto simulation = testing::NewSimulation(*loaded.network, spec, other);
   ASSERT_TRUE(simulation.ok() && simulation.value()->Advance(100).ok());
   EXPECT_NE(simulation.value()->Read().value().probes[0].values, first.probes[0].values);
   spec.settings.seed = 8;

@@ -112,7 +112,7 @@ TEST_P(ReadoutOf, ReadingOnTheWayIsTheReadoutSoFar) {
   spec.settings.dt_s = 1.0 / 1024;
   const std::vector<std::byte> input = Bytes(std::vector{256.0});
   const SampleInputs sample{{input.data()}};
-  auto simulation = loaded.network->NewSimulation(spec, std::span(&sample, 1));
+  auto simulation = testing::NewSimulation(*loaded.network, spec, std::span(&sample, 1));
   ASSERT_TRUE(simulation.ok());
   const double expected[] = {0, 0, 0, 0, 0, 0, 0, 1024.0 / 4, 1024.0 / 5};
   for (std::int64_t step = 1; step <= 9; ++step) {
@@ -130,7 +130,7 @@ TEST_P(ReadoutOf, RefusesRunsOutsideTheRules) {
   const std::vector<std::byte> input = Bytes(std::vector{256.0});
   const SampleInputs sample{{input.data()}};
   const auto refusal = [&](const SimulationSpec& spec, const SampleInputs& inputs) {
-    const Status status = loaded.network->NewSimulation(spec, std::span(&inputs, 1)).status();
+    const Status status = testing::NewSimulation(*loaded.network, spec, std::span(&inputs, 1)).status();
     EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
     return status.message();
   };
@@ -154,7 +154,8 @@ TEST_P(ReadoutOf, RefusesMoreStepsThanRemain) {
   const Loaded loaded = testing::Load(EveryFourthStep(), GetParam());
   const std::vector<std::byte> input = Bytes(std::vector{256.0});
   const SampleInputs sample{{input.data()}};
-  auto simulation = loaded.network->NewSimulation(Spec(ReadoutKind::kMean, 10, 0), std::span(&sample, 1));
+  auto simulation =
+      testing::NewSimulation(*loaded.network, Spec(ReadoutKind::kMean, 10, 0), std::span(&sample, 1));
   ASSERT_TRUE(simulation.ok());
   EXPECT_EQ(simulation.value()->Advance(0).code(), StatusCode::kInvalidArgument);
   EXPECT_TRUE(simulation.value()->Advance(7).ok());
@@ -167,7 +168,7 @@ TEST_P(ReadoutOf, StopsBetweenSamples) {
   const Loaded loaded = testing::Load(EveryFourthStep(), GetParam());
   const std::vector<std::byte> input = Bytes(std::vector{256.0});
   const std::vector<SampleInputs> samples(20, SampleInputs{{input.data()}});
-  auto simulation = loaded.network->NewSimulation(Spec(ReadoutKind::kMean, 10, 0), samples);
+  auto simulation = testing::NewSimulation(*loaded.network, Spec(ReadoutKind::kMean, 10, 0), samples);
   ASSERT_TRUE(simulation.ok());
   int asked = 0;
   const auto stopped = [&asked] { return ++asked > 3; };

@@ -103,7 +103,7 @@ TEST_P(RequestProbes, RefuseARangeThatIsNone) {
   const testing::Loaded loaded = testing::Load(Small(), GetParam());
   const std::vector<SampleInputs> inputs{{{nullptr}}};
   const auto spec = Spec({{1, ProbeQuantity::kVoltage, {}, {Reduction::kNone, 5, 4, 1}}});
-  EXPECT_THAT(loaded.network->NewSimulation(spec, inputs).status().message(), HasSubstr("5..4"));
+  EXPECT_THAT(testing::NewSimulation(*loaded.network, spec, inputs).status().message(), HasSubstr("5..4"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, RequestProbes, ::testing::Values(Mode::kExact, Mode::kReference));
@@ -114,7 +114,8 @@ TEST(RequestProbe, NeedsAnOperationThatIsALayer) {
   spec.inputs = {{DataType::kFloat32, false}};
   spec.request_probes = {{1, ProbeQuantity::kOutput, {}, {}}};  // "dense", merged into its neurons
   const std::vector<SampleInputs> inputs{{{nullptr}}};
-  EXPECT_THAT(loaded.network->NewSimulation(spec, inputs).status().message(), HasSubstr("operation 1"));
+  EXPECT_THAT(testing::NewSimulation(*loaded.network, spec, inputs).status().message(),
+              HasSubstr("operation 1"));
 }
 
 }  // namespace

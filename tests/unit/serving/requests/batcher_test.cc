@@ -14,6 +14,8 @@
 namespace spikeserve::serving {
 namespace {
 
+using engine::SimulationSpec;
+using ::spikeserve::testing::ChangeSpec;
 using ::spikeserve::testing::FakeClock;
 using ::spikeserve::testing::FakeScript;
 using ::spikeserve::testing::MakeEntry;
@@ -47,25 +49,30 @@ TEST_F(BatcherTest, MergesRequestsOfOneKind) {
 }
 
 TEST_F(BatcherTest, KeepsApartWhatCannotShareARun) {
-  const std::vector<std::function<void(Request&)>> changes = {
-      [](Request& r) { r.spec.settings.steps = 11; },
-      [](Request& r) { r.spec.settings.dt_s = 0.002; },
-      [](Request& r) { r.spec.settings.seed = 1; },
-      [](Request& r) { r.spec.settings.readout.kind = engine::ReadoutKind::kLast; },
-      [](Request& r) { r.spec.settings.readout.skip_steps = 1; },
-      [](Request& r) { r.spec.settings.initial_voltage = engine::ZeroVoltage{}; },
-      [](Request& r) { r.spec.settings.initial_voltage = engine::ConstantVoltage{0.5}; },
-      [](Request& r) { r.spec.settings.initial_voltage = engine::ConstantVoltage{0.25}; },
-      [](Request& r) { r.spec.settings.initial_voltage = engine::UniformVoltage{1}; },
-      [](Request& r) { r.spec.settings.initial_voltage = engine::UniformVoltage{2}; },
-      [](Request& r) { r.spec.inputs[0].type = engine::DataType::kFloat64; },
-      [](Request& r) { r.spec.inputs[0].per_step = true; },
-      [](Request& r) { r.spec.probes.clear(); },
-      [](Request& r) { r.spec.trajectories = true; },
-      [](Request& r) { r.spec.statistics = true; },
+  const std::vector<std::function<void(SimulationSpec&)>> of_spec = {
+      [](SimulationSpec& s) { s.settings.steps = 11; },
+      [](SimulationSpec& s) { s.settings.dt_s = 0.002; },
+      [](SimulationSpec& s) { s.settings.seed = 1; },
+      [](SimulationSpec& s) { s.settings.readout.kind = engine::ReadoutKind::kLast; },
+      [](SimulationSpec& s) { s.settings.readout.skip_steps = 1; },
+      [](SimulationSpec& s) { s.settings.initial_voltage = engine::ZeroVoltage{}; },
+      [](SimulationSpec& s) { s.settings.initial_voltage = engine::ConstantVoltage{0.5}; },
+      [](SimulationSpec& s) { s.settings.initial_voltage = engine::ConstantVoltage{0.25}; },
+      [](SimulationSpec& s) { s.settings.initial_voltage = engine::UniformVoltage{1}; },
+      [](SimulationSpec& s) { s.settings.initial_voltage = engine::UniformVoltage{2}; },
+      [](SimulationSpec& s) { s.inputs[0].type = engine::DataType::kFloat64; },
+      [](SimulationSpec& s) { s.inputs[0].per_step = true; },
+      [](SimulationSpec& s) { s.probes.clear(); },
+      [](SimulationSpec& s) { s.trajectories = true; },
+      [](SimulationSpec& s) { s.statistics = true; },
+  };
+  std::vector<std::function<void(Request&)>> changes = {
       [](Request& r) { r.report_every = 5; },
       [this](Request& r) { r.network = NetworkHandle(MakeEntry(script_)); },
   };
+  for (const auto& change : of_spec) {
+    changes.emplace_back([&change](Request& r) { ChangeSpec(r, change); });
+  }
   Batcher batcher({}, clock_);
   ASSERT_TRUE(batcher.Submit(New(1)).ok());
   for (const auto& change : changes) {
@@ -86,7 +93,9 @@ TEST_F(BatcherTest, EqualSettingsOfEveryKindShareARun) {
                                                 {engine::UniformVoltage{3}}}) {
     Request a = New(1);
     Request b = New(2);
-    a.spec.settings.initial_voltage = b.spec.settings.initial_voltage = voltage;
+    for (Request* request : {&a, &b}) {
+      ChangeSpec(*request, [&](SimulationSpec& s) { s.settings.initial_voltage = voltage; });
+    }
     EXPECT_TRUE(CanShareBatch(a, b)) << voltage.index();
   }
 }
@@ -147,11 +156,11 @@ TEST_F(BatcherTest, ServesKindsInTurn) {
     ASSERT_TRUE(batcher.Submit(New(1)).ok());
   }
   Request other = New(1);
-  other.spec.settings.steps = 7;
+  ChangeSpec(other, [&](SimulationSpec& s) { s.settings.steps = 7; });
   ASSERT_TRUE(batcher.Submit(std::move(other)).ok());
   std::vector<std::int64_t> steps;
   while (const auto batch = batcher.Poll()) {
-    steps.push_back(batch->front().spec.settings.steps);
+    steps.push_back(batch->front().spec->settings.steps);
   }
   EXPECT_THAT(steps, ::testing::ElementsAre(10, 7, 10));
 }
@@ -202,7 +211,7 @@ TEST_F(BatcherTest, FailQueuedAnswersAll) {
   Batcher batcher({}, clock_);
   ASSERT_TRUE(batcher.Submit(New(1, 0)).ok());
   Request other = New(1, 1);
-  other.spec.settings.steps = 3;
+  ChangeSpec(other, [&](SimulationSpec& s) { s.settings.steps = 3; });
   ASSERT_TRUE(batcher.Submit(std::move(other)).ok());
   batcher.FailQueued(Unavailable("going"));
   EXPECT_EQ(sinks_[0].status().code(), StatusCode::kUnavailable);
@@ -264,7 +273,7 @@ TEST_F(BatcherTest, ManyThreadsLoseNoRequest) {
       clients.emplace_back([&, t] {
         for (int i = 0; i < kRequests; ++i) {
           Request request = MakeRequest(network_, {1.0F}, sink);
-          request.spec.settings.steps = 1 + (t + i) % 3;
+          ChangeSpec(request, [&](SimulationSpec& s) { s.settings.steps = 1 + (t + i) % 3; });
           ASSERT_TRUE(batcher.Submit(std::move(request)).ok());
           batcher.Sweep();
         }

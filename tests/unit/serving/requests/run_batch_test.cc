@@ -14,6 +14,8 @@
 namespace spikeserve::serving {
 namespace {
 
+using engine::SimulationSpec;
+using ::spikeserve::testing::ChangeSpec;
 using ::spikeserve::testing::FakeClock;
 using ::spikeserve::testing::FakeScript;
 using ::spikeserve::testing::MakeEntry;
@@ -53,7 +55,9 @@ class RunBatchTest : public ::testing::Test {
 TEST_F(RunBatchTest, AnswersEachRequestWithItsOwnSamples) {
   Request a = New({1, 2}, 0);
   Request b = New({3}, 1);
-  a.spec.trajectories = b.spec.trajectories = a.spec.statistics = b.spec.statistics = true;
+  for (Request* request : {&a, &b}) {
+    ChangeSpec(*request, [](SimulationSpec& s) { s.trajectories = s.statistics = true; });
+  }
   Run(Together(std::move(a), std::move(b)));
   ASSERT_TRUE(sinks_[0].status().ok());
   EXPECT_THAT(sinks_[0].outcome().reading.probes[0].values, ElementsAre(1, 2));
@@ -121,7 +125,7 @@ TEST_F(RunBatchTest, EndsWhenNobodyWaits) {
     clock_.Advance(std::chrono::seconds(1));
     return Status();
   };
-  a.spec.settings.steps = 1000;
+  ChangeSpec(a, [](SimulationSpec& s) { s.settings.steps = 1000; });
   Run(Alone(std::move(a)));
   EXPECT_EQ(sinks_[0].status().code(), StatusCode::kDeadlineExceeded);
   EXPECT_EQ(script_->steps, 4);  // the second chunk of 4 was stopped
@@ -152,7 +156,9 @@ TEST_F(RunBatchTest, ReportsEverySoManyStepsButNotAtTheEnd) {
   Request a = New({1}, 0);
   Request b = New({2}, 1);
   a.report_every = b.report_every = 5;
-  a.spec.trajectories = b.spec.trajectories = true;
+  for (Request* request : {&a, &b}) {
+    ChangeSpec(*request, [](SimulationSpec& s) { s.trajectories = true; });
+  }
   Run(Together(std::move(a), std::move(b)));
   ASSERT_EQ(sinks_[1].progress().size(), 1U);
   EXPECT_EQ(sinks_[1].progress()[0].steps_done, 5);

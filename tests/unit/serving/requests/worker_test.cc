@@ -12,6 +12,8 @@
 namespace spikeserve::serving {
 namespace {
 
+using engine::SimulationSpec;
+using ::spikeserve::testing::ChangeSpec;
 using ::spikeserve::testing::FakeScript;
 using ::spikeserve::testing::Gate;
 using ::spikeserve::testing::MakeEntry;
@@ -65,7 +67,7 @@ TEST_F(WorkerTest, DestructionEndsARunAtItsNextChunk) {
   };
   std::optional<Worker> worker(std::in_place, batcher_, context_);
   Request request = MakeRequest(network_, {1}, sinks_[0]);
-  request.spec.settings.steps = 1'000'000'000;
+  ChangeSpec(request, [](SimulationSpec& s) { s.settings.steps = 1'000'000'000; });
   ASSERT_TRUE(batcher_.Submit(std::move(request)).ok());
   gate.AwaitArrivals(1);
   gate.Open();
