@@ -22,7 +22,7 @@ from spikeserve.convert.check import CHECK_SAMPLES, check_conversion
 from spikeserve.convert.errors import ConversionError, ConversionWarning, printable
 from spikeserve.convert.lower.decisions import decide, output_warnings, parse_swaps
 from spikeserve.convert.lower.lower import InputShapes, Lowered, Synapses, lower
-from spikeserve.convert.models.neurons import get_model, is_homogeneous, scales_gain
+from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.options import (
     UNSET,
     RunOptions,
@@ -150,7 +150,7 @@ def _scale(
         f"'{item.layer}': a scale changes the outputs of {type(model).__name__} neurons"
         for item in report.layers
         for model in [models[item.name]]
-        if item.scale != 1 and scales_gain(model) and not is_homogeneous(model)
+        if item.scale != 1 and model.scales_gain and not model.is_homogeneous
     ]
     return scales
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.models.neurons import IntegrateAndFire, NeuronModel, SpikingRectifiedLinear
+from spikeserve.convert.models.neuron import NeuronModel
+from spikeserve.convert.models.neurons import IntegrateAndFire, SpikingRectifiedLinear
 from spikeserve.convert.models.synapses import Lowpass, Synapse, as_synapse
 from spikeserve.v1 import network_pb2 as pb
 
