@@ -115,9 +115,13 @@ def test_no_model_is_left_out() -> None:
 def test_a_type_that_leaves_something_out_cannot_be_made() -> None:
     wanted = ["amplitude", "has_voltage", "response", "spikes", "steady_rate", "wire_field"]
     assert sorted(neurons.NeuronModel.__abstractmethods__) == wanted
-    unfinished = dataclass(frozen=True)(type("Unfinished", (neurons.RateModel,), {"response": Response.LINEAR}))
+
+    @dataclass(frozen=True)
+    class Unfinished(neurons.RateModel):
+        response = Response.LINEAR
+
     with pytest.raises(TypeError, match="abstract"):
-        unfinished()
+        Unfinished()  # type: ignore[abstract]
     with pytest.raises(TypeError, match="frozen"):
         dataclass(type("Mutable", (neurons.RateModel,), {}))
 
