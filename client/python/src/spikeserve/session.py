@@ -14,7 +14,7 @@ import grpc.aio
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve import _arrays, _messages, encodings
+from spikeserve import _arrays, _messages, _probes, encodings
 from spikeserve._requests import Options, RunOptions
 from spikeserve.encodings import Encodings
 from spikeserve.errors import InternalError, SpikeserveError, from_rpc, from_status
@@ -48,7 +48,7 @@ class SessionProgress:
     @property
     def outputs(self) -> Values:
         """[batch, outputs...] of the first answered probe."""
-        return next(iter(self.probes.values())).outputs
+        return _probes.first(self.probes).outputs
 
 
 class Session:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
+from spikeserve._probes import answer_target
 from spikeserve.convert.calibrate.delays import set_delays
 from spikeserve.convert.calibrate.samples import Samples, collect_samples, set_byte_inputs
 from spikeserve.convert.calibrate.scaling import (
@@ -172,7 +173,7 @@ def _finish(lowered: Lowered, source: SourceModel, options: RunOptions, report: 
 def _check_labels(definition: pb.NetworkDefinition, labels: Sequence[str]) -> None:
     """ConversionError unless there is a label for every output, or none at all."""
     if labels:
-        outputs = math.prod(operation_shapes(definition)[definition.probes[0].target])
+        outputs = math.prod(operation_shapes(definition)[answer_target(definition)])
         if len(labels) != outputs:
             raise ConversionError(f"class_labels has {len(labels)} names, the network has {outputs} outputs")
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spikeserve._probes import READOUTS
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.models.neuron import NeuronModel
 from spikeserve.convert.models.neurons import IntegrateAndFire, SpikingRectifiedLinear
@@ -24,12 +25,6 @@ class Unset:
 
 UNSET = Unset()
 SERVER_MAX_STEPS = 10_000  # the default of its --max-steps
-
-READOUTS = {
-    "mean": pb.READOUT_KIND_MEAN,
-    "last": pb.READOUT_KIND_LAST,
-    "corrected_mean": pb.READOUT_KIND_CORRECTED_MEAN,
-}
 
 SynapseLike = float | Synapse | None | Unset
 
