@@ -13,7 +13,7 @@ from spikeserve import _probes
 from spikeserve._requests import RunOptions
 from spikeserve._upload import OnProgress
 from spikeserve.client import Client
-from spikeserve.convert.forward import run_rates
+from spikeserve.convert.definition.forward import run_rates
 from spikeserve.network import Network
 from spikeserve.results import LayerStatistics, Settings
 

@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from spikeserve._probes import answer_target
+from spikeserve.convert.calibrate.checks import byte_map, fixed_scales, positive
 from spikeserve.convert.calibrate.delays import set_delays
 from spikeserve.convert.calibrate.samples import Samples, collect_samples, set_byte_inputs
 from spikeserve.convert.calibrate.scaling import (
@@ -20,22 +21,14 @@ from spikeserve.convert.calibrate.scaling import (
 )
 from spikeserve.convert.calibrate.voltages import set_initial_voltages
 from spikeserve.convert.check import CHECK_SAMPLES, check_conversion
+from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.convert.errors import ConversionError, ConversionWarning, printable
 from spikeserve.convert.lower.decisions import decide, output_warnings, parse_swaps
 from spikeserve.convert.lower.lower import InputShapes, Lowered, Synapses, lower
 from spikeserve.convert.models.neurons import get_model
-from spikeserve.convert.options import (
-    UNSET,
-    RunOptions,
-    SynapseLike,
-    byte_map,
-    fixed_scales,
-    positive,
-    run_options,
-)
+from spikeserve.convert.options import UNSET, RunOptions, SynapseLike, run_options
 from spikeserve.convert.read.graph import SourceModel
 from spikeserve.convert.read.source import read_model
-from spikeserve.convert.summary import operation_shapes
 from spikeserve.network import ConversionReport, Network
 from spikeserve.v1 import network_pb2 as pb
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.lower.decisions import Decision
-from spikeserve.convert.read.graph import Array, Config, Graph, Layer, Node
+from spikeserve.convert.read.graph import Config, Graph, Layer, Node
 from spikeserve.convert.read.records import plain_value
 
 _MathFunction = Callable[[Layer, list[Array]], Array]

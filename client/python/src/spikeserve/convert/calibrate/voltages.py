@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from spikeserve.convert.calibrate.checks import check_layers, whole
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.lower.builder import Population, add_tensor
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.models.neurons import get_model
-from spikeserve.convert.options import check_layers, whole
 from spikeserve.v1 import network_pb2 as pb
 
 

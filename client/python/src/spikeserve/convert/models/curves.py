@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeserve.convert.read.graph import Array
+from spikeserve.convert.arrays import Array
 
 _BISECTIONS = 60
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.models import curves
 from spikeserve.convert.models.neuron import (
     ABOVE_0,
@@ -19,7 +20,6 @@ from spikeserve.convert.models.neuron import (
     Response,
     parameter,
 )
-from spikeserve.convert.read.graph import Array
 
 __all__ = [
     "LIF",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Enum, auto
 from typing import Any, TypeVar
 
-from spikeserve.convert.read.graph import Array
+from spikeserve.convert.arrays import Array
 
 Model = TypeVar("Model", bound="NeuronModel")
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.models import curves
 from spikeserve.convert.models.neuron import (
     ABOVE_0,
@@ -17,7 +18,6 @@ from spikeserve.convert.models.neuron import (
     Response,
     parameter,
 )
-from spikeserve.convert.read.graph import Array
 
 __all__ = [
     "AdaptiveLIFRate",

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.models.neuron import NOT_ZERO, NeuronModel, Response, parameter
 from spikeserve.convert.models.rates import RateModel
-from spikeserve.convert.read.graph import Array
 
 __all__ = ["PoissonSpiking", "RegularSpiking", "StochasticSpiking"]
 

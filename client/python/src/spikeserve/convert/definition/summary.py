@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from spikeserve.convert.forward import run_rates
+from spikeserve.convert.definition.forward import run_rates
 from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.models.synapses import describe_synapse
 from spikeserve.v1 import network_pb2 as pb

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.models.neurons import get_model
-from spikeserve.convert.read.graph import Array
 from spikeserve.v1 import network_pb2 as pb
 
 
