@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from spikeserve._probes import READOUTS
 from spikeserve.convert.calibrate.checks import positive, whole
 from spikeserve.convert.errors import ConversionError
+from spikeserve.convert.lower.lower import InputShapes
 from spikeserve.convert.models.neuron import NeuronModel
 from spikeserve.convert.models.neurons import IntegrateAndFire, SpikingRectifiedLinear
 from spikeserve.convert.models.synapses import Lowpass, Synapse, as_synapse
@@ -44,6 +45,26 @@ PRESETS = {
     "spikeserve": Preset(IntegrateAndFire(), None, None, 0.5, 16, True),
     "nengo_dl": Preset(SpikingRectifiedLinear(), Lowpass(0.005), Lowpass(0.01), "uniform", 100, False),
 }
+
+
+@dataclass(frozen=True)
+class LayerOptions:
+    """What decides which operations the layers become."""
+
+    swap_activations: Mapping[Any, Any] | None
+    input_shape: tuple[int, ...] | InputShapes | None
+    keep_softmax: bool
+
+
+@dataclass(frozen=True)
+class TuningOptions:
+    """What is set on the operations afterwards, from data or by layer; not checked yet."""
+
+    sample_data: Any
+    uint8_scale: float | tuple[float, float] | None
+    scale_firing_rates: float | Mapping[str, float] | None
+    target_rate_hz: float | None
+    delay_steps: int | Mapping[str, int]
 
 
 @dataclass(frozen=True)
