@@ -7,6 +7,7 @@ import unittest
 from pathlib import Path
 
 import layering
+import python_layering
 import repository
 
 # The arrows of docs/architecture.md, drawn by hand once more: each room and the rooms it may not include.
@@ -196,6 +197,101 @@ class Layering(unittest.TestCase):
             assert layering.check(root) == (1, [])
             (root / "server/engine/plan/bad.h").write_text('#include "server/rpc/wire/wire.h"\n')
             count, found = layering.check(root)
+            assert (count, len(found)) == (2, 1)
+
+
+# The same for the Python package, from the bottom up.
+ABOVE_CONVERT = "answers requests client analysis outside package cli"
+INSIDE_CONVERT = "basics models read definition lower calibrate convert"
+PYTHON_FORBIDDEN: dict[str, set[str]] = {
+    "v1": rooms(f"network {INSIDE_CONVERT} {ABOVE_CONVERT}"),
+    "basics": rooms(f"v1 models read definition network lower calibrate convert {ABOVE_CONVERT}"),
+    "models": rooms(f"read definition network lower calibrate convert {ABOVE_CONVERT}"),
+    "read": rooms(f"v1 models definition network lower calibrate convert {ABOVE_CONVERT}"),
+    "definition": rooms(f"read network lower calibrate convert {ABOVE_CONVERT}"),
+    "network": rooms(f"basics models read lower calibrate convert {ABOVE_CONVERT}"),
+    "lower": rooms(f"definition network calibrate convert {ABOVE_CONVERT}"),
+    "calibrate": rooms(f"convert {ABOVE_CONVERT}"),
+    "convert": rooms(ABOVE_CONVERT),
+    "answers": rooms(f"{INSIDE_CONVERT} requests client analysis outside package cli"),
+    "requests": rooms(f"{INSIDE_CONVERT} client analysis outside package cli"),
+    "client": rooms(f"{INSIDE_CONVERT} analysis outside package cli"),
+    "analysis": rooms("basics read lower calibrate convert outside package cli"),
+    "outside": rooms(f"v1 network {INSIDE_CONVERT} answers requests client analysis package cli"),
+    "package": rooms("basics read lower calibrate cli"),
+    "cli": set(),
+}
+
+
+def python_forbidden(module: str, line: str) -> list[str]:
+    path = python_layering.PACKAGE + module.replace(".", "/") + ".py"
+    return python_layering.violations(path, f'"""A module."""\n\n{line}\n')
+
+
+class PythonLayering(unittest.TestCase):
+    def test_every_forbidden_arrow_fails_and_every_other_passes(self) -> None:
+        assert set(PYTHON_FORBIDDEN) == set(python_layering.ROOMS)
+        for name, closed in PYTHON_FORBIDDEN.items():
+            for target, room in python_layering.ROOMS.items():
+                for module in room.modules:
+                    with self.subTest(room=name, target=module):
+                        imported = "spikeserve" if target == "package" else f"spikeserve.{module}"
+                        found = python_forbidden(
+                            python_layering.ROOMS[name].modules[0], f"from {imported} import x"
+                        )
+                        assert len(found) == (1 if target in closed else 0), found
+
+    def test_every_way_to_import_is_seen(self) -> None:
+        for line in (
+            "import spikeserve.convert",
+            "import numpy, spikeserve.convert.lower.lower as lower",
+            "from spikeserve import convert",
+            "from spikeserve.convert import convert",
+            "from spikeserve.convert.models.neurons import *",
+            "def f():\n    from spikeserve.convert.read import source",
+            "if TYPE_CHECKING:\n    from spikeserve.convert import options",
+            "from .convert import options",
+            "from . import convert",
+        ):
+            with self.subTest(line=line):
+                assert len(python_forbidden("session", line)) == 1
+
+    def test_what_the_layers_allow_passes(self) -> None:
+        for module, line in (
+            ("convert.models.rates", "from spikeserve.convert.models import curves"),
+            ("convert.lower.lower", "import spikeserve.convert.lower.linear"),
+            ("convert.converter", "from spikeserve.convert.read.source import read_model"),
+            ("client", "from spikeserve import _messages, encodings"),
+            ("client", "import numpy, grpc, spikeserve_elsewhere"),
+            ("cli.convert_command", "from spikeserve.convert.calibrate.delays import MAX_DELAY_STEPS"),
+        ):
+            with self.subTest(module=module, line=line):
+                assert python_forbidden(module, line) == []
+
+    def test_libraries_outside_their_rooms_are_caught(self) -> None:
+        for module, line in (
+            ("client", "import click"),
+            ("convert.converter", "import h5py"),
+            ("convert.lower.lower", "from google.protobuf import message"),
+            ("evaluation", "import grpc"),
+            ("session", "from matplotlib import pyplot"),
+        ):
+            with self.subTest(module=module, line=line):
+                assert len(python_forbidden(module, line)) == 1
+
+    def test_a_module_outside_the_rooms_is_caught(self) -> None:
+        for module in ("new_thing", "folder.thing"):
+            assert "is in no room" in python_forbidden(module, "")[0]
+
+    def test_a_tree_is_read_from_disk(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            package = root / python_layering.PACKAGE
+            package.mkdir(parents=True)
+            (package / "client.py").write_text("import numpy\n")
+            assert python_layering.check(root) == (1, [])
+            (package / "errors.py").write_text("from spikeserve.client import Client\n")
+            count, found = python_layering.check(root)
             assert (count, len(found)) == (2, 1)
 
 

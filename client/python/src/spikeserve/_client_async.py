@@ -2,81 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar, cast
 
-import grpc
 import grpc.aio
 import numpy.typing as npt
 
-from spikeserve import _arrays, _messages, _requests
-from spikeserve._channel import (
-    DEFAULT_LOAD_TIMEOUT,
-    DEFAULT_MAX_BATCH,
-    DEFAULT_MAX_MESSAGE_BYTES,
-    DEFAULT_TIMEOUT,
-    Connection,
-    Deadline,
-    PathOrBytes,
-)
-from spikeserve._requests import Limits, Options, RunOptions
+from spikeserve import _messages
+from spikeserve._channel import DEFAULT_LOAD_TIMEOUT, Deadline
+from spikeserve._client_base import ClientBase
+from spikeserve._requests import RunOptions
+from spikeserve._runs import Draft, Run, draft
 from spikeserve._upload import OnProgress, upload
-from spikeserve.errors import from_rpc
 from spikeserve.network import Network
 from spikeserve.results import NetworkInfo, Progress, SimulationResult
 from spikeserve.session import AsyncSession, for_session, opening
 from spikeserve.v1 import network_pb2 as network_pb
 from spikeserve.v1 import network_pb2_grpc as network_grpc
-from spikeserve.v1 import simulation_pb2 as pb
 from spikeserve.v1 import simulation_pb2_grpc as simulation_grpc
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+Answer = TypeVar("Answer")
 
-class AsyncClient:
+
+class AsyncClient(ClientBase):
     """`Client` for asyncio: the same arguments, results and errors. For one event loop.
 
     Make it inside the running loop; close it, or use it in an `async with`.
     """
-
-    def __init__(
-        self,
-        address: str,
-        *,
-        token: str | None = None,
-        root_cert: PathOrBytes | None = None,
-        client_cert: PathOrBytes | None = None,
-        client_key: PathOrBytes | None = None,
-        tls: bool = False,
-        timeout: float | None = DEFAULT_TIMEOUT,
-        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
-        max_batch: int = DEFAULT_MAX_BATCH,
-    ) -> None:
-        self._connection = Connection(
-            address, token, root_cert, client_cert, client_key, tls, timeout, max_message_bytes
-        )
-        self._limits = Limits(max_message_bytes, max_batch)
-        credentials, options = self._connection.credentials, self._connection.options
-        self._channel = (
-            grpc.aio.insecure_channel(address, options)
-            if credentials is None
-            else grpc.aio.secure_channel(address, credentials, options)
-        )
-        # The generated stub class serves both kinds of channel; only its type differs.
-        self._networks = cast(
-            "network_grpc.NetworkServiceAsyncStub", network_grpc.NetworkServiceStub(self._channel)
-        )
-        self._simulations = cast(
-            "simulation_grpc.SimulationServiceAsyncStub", simulation_grpc.SimulationServiceStub(self._channel)
-        )
-
-    @property
-    def address(self) -> str:
-        """Where the server is."""
-        return self._connection.address
 
     async def load(
         self,
@@ -90,30 +45,25 @@ class AsyncClient:
     ) -> int:
         """Uploads a network and returns its version once it is ready; see `Client.load`."""
         messages = upload(name, network, version, mode, on_progress)
-        with self._errors():
-            answer = await self._networks.LoadNetwork(messages, **self._call(timeout))
-        return answer.network.version
+        return (await self._ask(self._networks.LoadNetwork, messages, timeout)).network.version
 
     async def unload(self, name: str, version: int = 0, *, timeout: float | None = None) -> list[int]:
         """Removes a version, or all of them (0); returns which. See `Client.unload`."""
         request = network_pb.UnloadNetworkRequest(name=name, version=version)
-        with self._errors():
-            answer = await self._networks.UnloadNetwork(request, **self._call(self._timeout(timeout)))
+        answer = await self._ask(self._networks.UnloadNetwork, request, self._timeout(timeout))
         return [*answer.versions]
 
     async def get(self, name: str, version: int = 0, *, timeout: float | None = None) -> NetworkInfo:
         """What the server knows about a version; 0 is the highest that is ready. See `Client.get`."""
         request = network_pb.GetNetworkRequest(name=name, version=version)
-        with self._errors():
-            answer = await self._networks.GetNetwork(request, **self._call(self._timeout(timeout)))
+        answer = await self._ask(self._networks.GetNetwork, request, self._timeout(timeout))
         return _messages.network_info(answer.network)
 
     async def list(self, *, timeout: float | None = None) -> tuple[NetworkInfo, ...]:
         """All networks and versions."""
         request = network_pb.ListNetworksRequest()
-        with self._errors():
-            answer = await self._networks.ListNetworks(request, **self._call(self._timeout(timeout)))
-        return tuple(_messages.network_info(item) for item in answer.networks)
+        answer = await self._ask(self._networks.ListNetworks, request, self._timeout(timeout))
+        return _messages.network_infos(answer.networks)
 
     async def simulate(
         self,
@@ -125,20 +75,12 @@ class AsyncClient:
         **options: Unpack[RunOptions],
     ) -> SimulationResult:
         """Runs a batch and returns outputs, classes and margins of every sample; see `Client.simulate`."""
-        chosen, deadline = Options(**options), Deadline(self._timeout(timeout))
-        chosen, arrays, fitting = await self._prepare(network, chosen, inputs, deadline)
-        total, done = _requests.batch_size(arrays), 0
-        results: list[SimulationResult] = []
-        for part in _requests.parts(arrays, fitting):
-            request = chosen.request(network, part, done)
-            with self._errors():
-                answer = await self._simulations.Simulate(request, **self._call(deadline.left()))
-            results.append(_messages.result(answer))
-            chosen = replace(chosen, version=answer.settings.version)  # all parts by one version
-            done += _requests.batch_size(part)
-            if on_progress is not None:
-                on_progress(done, total)
-        return _requests.join(results)
+        deadline = self._deadline(timeout)
+        run = await self._run(draft(network, inputs, options), deadline)
+        for request in run.requests():
+            answer = await self._ask(self._simulations.Simulate, request, deadline.left())
+            run.add(answer, on_progress)
+        return run.result()
 
     async def stream(
         self,
@@ -153,10 +95,9 @@ class AsyncClient:
 
         See `Client.stream`. Closing the generator cancels the run.
         """
-        chosen, deadline = Options(**options), Deadline(self._timeout(timeout))
-        chosen, arrays, fitting = await self._prepare(network, chosen, inputs, deadline)
-        _requests.check_one_request(arrays, fitting)
-        request = pb.SimulateStreamRequest(request=chosen.request(network, arrays), report_every=report_every)
+        deadline = self._deadline(timeout)
+        run = await self._run(draft(network, inputs, options), deadline)
+        request = run.stream_request(report_every)
         call = self._simulations.SimulateStream(request, **self._call(deadline.left()))
         try:
             with self._errors():
@@ -172,7 +113,7 @@ class AsyncClient:
 
         `async with await client.session(...) as session`.
         """
-        chosen = for_session(Options(**options))
+        chosen = for_session(options)
         info = await self.get(network, chosen.version)
         message = opening(network, batch, chosen, info)
         call = self._simulations.Session(**self._call(timeout))
@@ -188,32 +129,31 @@ class AsyncClient:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
 
-    async def _prepare(
-        self,
-        network: str,
-        options: Options,
-        inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
-        deadline: Deadline,
-    ) -> tuple[Options, _arrays.Inputs, int]:
-        """Options and arrays as they are sent, and how many samples of them fit into one request."""
-        arrays = _arrays.as_inputs(inputs)
+    def _open(self) -> None:
+        credentials, options = self._connection.credentials, self._connection.options
+        self._channel = (
+            grpc.aio.insecure_channel(self.address, options)
+            if credentials is None
+            else grpc.aio.secure_channel(self.address, credentials, options)
+        )
+        # The generated stub class serves both kinds of channel; only its type differs.
+        self._networks = cast(
+            "network_grpc.NetworkServiceAsyncStub", network_grpc.NetworkServiceStub(self._channel)
+        )
+        self._simulations = cast(
+            "simulation_grpc.SimulationServiceAsyncStub", simulation_grpc.SimulationServiceStub(self._channel)
+        )
+
+    async def _run(self, draft: Draft, deadline: Deadline) -> Run:
+        """The requests of a call, which may take what the server says of the network."""
         info = None
-        if options.trajectories or options.record or _arrays.needs_info(arrays):
-            info = await self.get(network, options.version, timeout=deadline.left())
-        arrays = _arrays.choose_types(arrays, info)
-        options = options.resolved(info)
-        answer_bytes = _requests.answer_bytes(options, info)
-        return options, arrays, _requests.samples_per_request(arrays, self._limits, answer_bytes)
+        if draft.needs_info:
+            info = await self.get(draft.network, draft.options.version, timeout=deadline.left())
+        return draft.run(info, self._limits)
 
-    def _timeout(self, given: float | None) -> float | None:
-        return self._connection.timeout if given is None else given
-
-    def _call(self, timeout: float | None) -> dict[str, Any]:
-        return {"timeout": timeout, "metadata": self._connection.metadata}
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except grpc.RpcError as error:
-            raise from_rpc(error, self.address) from None
+    async def _ask(
+        self, method: Callable[..., Awaitable[Answer]], request: object, timeout: float | None
+    ) -> Answer:
+        """One call that has one answer."""
+        with self._errors():
+            return await method(request, **self._call(timeout))

@@ -67,6 +67,11 @@ def network_info(message: network_pb.NetworkInfo) -> NetworkInfo:
     )
 
 
+def network_infos(messages: Iterable[network_pb.NetworkInfo]) -> tuple[NetworkInfo, ...]:
+    """What the server says about several networks."""
+    return tuple(network_info(message) for message in messages)
+
+
 def _input(item: network_pb.InputInfo) -> InputInfo:
     types = (_word(network_pb.DataType.Name(value), "DATA_TYPE_") for value in item.data_types)
     return InputInfo(item.name, tuple(item.shape), frozenset(types))

@@ -10,7 +10,7 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve import _arrays, encodings
+from spikeserve import _arrays, _probes, encodings
 from spikeserve.encodings import Encodings
 from spikeserve.recording import EarlyExit, Record
 from spikeserve.results import (
@@ -28,11 +28,6 @@ from spikeserve.v1 import simulation_pb2 as pb
 Readout = str | tuple[str, int]
 InitialVoltage = float | str | tuple[str, int]
 
-_READOUTS = {
-    "mean": network_pb.READOUT_KIND_MEAN,
-    "last": network_pb.READOUT_KIND_LAST,
-    "corrected_mean": network_pb.READOUT_KIND_CORRECTED_MEAN,
-}
 _OVERHEAD_BYTES = 16 << 10  # of a message besides the data of its arrays
 
 
@@ -130,11 +125,11 @@ class Options:
 def readout_message(value: Readout) -> network_pb.Readout:
     """As it goes onto the wire. ValueError for unknown kinds, and for steps that a last step cannot skip."""
     kind, skip = (value, 0) if isinstance(value, str) else value
-    if kind not in _READOUTS:
+    if kind not in _probes.READOUTS:
         raise ValueError(f"readout is {value!r}, give 'mean', 'last', 'corrected_mean' or (one, skip_steps)")
     if kind == "last" and skip:
         raise ValueError(f"readout is {value!r}: the last step skips none")
-    return network_pb.Readout(kind=_READOUTS[kind], skip_steps=skip)
+    return network_pb.Readout(kind=_probes.READOUTS[kind], skip_steps=skip)
 
 
 def _initial_voltage(value: InitialVoltage) -> network_pb.InitialVoltage:
@@ -173,7 +168,7 @@ def answer_bytes(options: Options, info: NetworkInfo | None) -> int:
     steps = options.steps or info.steps
     values = sum(item.values(info, steps) for item in options.record)
     if options.trajectories:
-        wanted = options.probes or [probe.name for probe in info.probes if probe.quantity == "output"]
+        wanted = options.probes or [probe.name for probe in info.probes if _probes.is_default(probe.quantity)]
         values += steps * sum(math.prod(probe.shape) for probe in info.probes if probe.name in wanted)
     return values * (8 if info.mode == "reference" else 4)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from spikeserve import _probes
 from spikeserve._requests import RunOptions
 from spikeserve.client import Client
 from spikeserve.recording import EarlyExit
@@ -70,12 +71,11 @@ def calibrate_early_exit(
     settings = result.settings
     if settings.readout != "mean":
         raise ValueError(f"readout is {settings.readout}, calibration knows mean only")
-    if len(result.classes) != len(samples):
-        raise ValueError(f"network '{name}' has no output probe, so it gives no classes")
+    _probes.check_classes(result.classes, len(samples), name)
     _check_steps(min_steps, check_every, settings.steps)
     first = max(min_steps, settings.skip_steps + 1)
     checks = np.unique([*range(first, settings.steps + 1, check_every), settings.steps])
-    trajectory = next(iter(result.trajectories.values())).reshape(len(samples), settings.steps, -1)
+    trajectory = _probes.first(result.trajectories).reshape(len(samples), settings.steps, -1)
     margins, correct = _running(trajectory, labels, settings.skip_steps, checks)
     curve = tuple(
         _point(float(margin), margins, correct, checks)

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 import numpy.typing as npt
 
-from spikeserve import _arrays, _messages, _requests
-from spikeserve._channel import (
-    DEFAULT_LOAD_TIMEOUT,
-    DEFAULT_MAX_BATCH,
-    DEFAULT_MAX_MESSAGE_BYTES,
-    DEFAULT_TIMEOUT,
-    Connection,
-    Deadline,
-    PathOrBytes,
-)
-from spikeserve._requests import Limits, Options, RunOptions
+from spikeserve import _messages
+from spikeserve._channel import DEFAULT_LOAD_TIMEOUT, Deadline
+from spikeserve._client_base import ClientBase
+from spikeserve._requests import RunOptions
+from spikeserve._runs import Draft, Run, draft
 from spikeserve._upload import OnProgress, upload
-from spikeserve.errors import from_rpc
 from spikeserve.network import Network
 from spikeserve.results import NetworkInfo, Progress, SimulationResult
 from spikeserve.session import Session, for_session, opening
@@ -35,8 +26,10 @@ from spikeserve.v1 import simulation_pb2_grpc as simulation_grpc
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+Answer = TypeVar("Answer")
 
-class Client:
+
+class Client(ClientBase):
     """Talks to one spikeserve server. Safe for use by several threads; close it, or use it in a `with`.
 
     `address`: HOST:PORT or unix:PATH. `token` is sent as a bearer token with every call. TLS is used with
@@ -47,37 +40,6 @@ class Client:
     Calls raise SpikeserveError, by status code one of its subclasses, and ValueError for arguments that
     cannot be sent. A call that changes nothing is repeated up to 3 times where the server is UNAVAILABLE.
     """
-
-    def __init__(
-        self,
-        address: str,
-        *,
-        token: str | None = None,
-        root_cert: PathOrBytes | None = None,
-        client_cert: PathOrBytes | None = None,
-        client_key: PathOrBytes | None = None,
-        tls: bool = False,
-        timeout: float | None = DEFAULT_TIMEOUT,
-        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
-        max_batch: int = DEFAULT_MAX_BATCH,
-    ) -> None:
-        self._connection = Connection(
-            address, token, root_cert, client_cert, client_key, tls, timeout, max_message_bytes
-        )
-        self._limits = Limits(max_message_bytes, max_batch)
-        credentials, options = self._connection.credentials, self._connection.options
-        self._channel = (
-            grpc.insecure_channel(address, options)
-            if credentials is None
-            else grpc.secure_channel(address, credentials, options)
-        )
-        self._networks = network_grpc.NetworkServiceStub(self._channel)
-        self._simulations = simulation_grpc.SimulationServiceStub(self._channel)
-
-    @property
-    def address(self) -> str:
-        """Where the server is."""
-        return self._connection.address
 
     def load(
         self,
@@ -97,31 +59,25 @@ class Client:
         InvalidArgumentError lists every violation of the network.
         """
         messages = upload(name, network, version, mode, on_progress)
-        with self._errors():
-            answer = self._networks.LoadNetwork(messages, **self._call(timeout))
-        return answer.network.version
+        return self._ask(self._networks.LoadNetwork, messages, timeout).network.version
 
     def unload(self, name: str, version: int = 0, *, timeout: float | None = None) -> list[int]:
         """Removes a version, or all of them (0), from memory and disk; returns which. NotFoundError."""
         request = network_pb.UnloadNetworkRequest(name=name, version=version)
-        with self._errors():
-            return list(self._networks.UnloadNetwork(request, **self._call(self._timeout(timeout))).versions)
+        answer = self._ask(self._networks.UnloadNetwork, request, self._timeout(timeout))
+        return [*answer.versions]
 
     def get(self, name: str, version: int = 0, *, timeout: float | None = None) -> NetworkInfo:
         """What the server knows about a version; 0 is the highest that is ready. NotFoundError."""
         request = network_pb.GetNetworkRequest(name=name, version=version)
-        with self._errors():
-            return _messages.network_info(
-                self._networks.GetNetwork(request, **self._call(self._timeout(timeout))).network
-            )
+        answer = self._ask(self._networks.GetNetwork, request, self._timeout(timeout))
+        return _messages.network_info(answer.network)
 
     def list(self, *, timeout: float | None = None) -> tuple[NetworkInfo, ...]:
         """All networks and versions."""
-        with self._errors():
-            answer = self._networks.ListNetworks(
-                network_pb.ListNetworksRequest(), **self._call(self._timeout(timeout))
-            )
-        return tuple(_messages.network_info(item) for item in answer.networks)
+        request = network_pb.ListNetworksRequest()
+        answer = self._ask(self._networks.ListNetworks, request, self._timeout(timeout))
+        return _messages.network_infos(answer.networks)
 
     def simulate(
         self,
@@ -140,21 +96,12 @@ class Client:
         over the whole call. Options are those of RunOptions: version, steps, dt, seed, readout,
         initial_voltage, probes, trajectories, statistics, softmax, top_k, encoding, early_exit, record.
         """
-        chosen, deadline = Options(**options), Deadline(self._timeout(timeout))
-        chosen, arrays, fitting = self._prepare(network, chosen, inputs, deadline)
-        total, done = _requests.batch_size(arrays), 0
-        results: list[SimulationResult] = []
-        for part in _requests.parts(arrays, fitting):
-            with self._errors():
-                answer = self._simulations.Simulate(
-                    chosen.request(network, part, done), **self._call(deadline.left())
-                )
-            results.append(_messages.result(answer))
-            chosen = replace(chosen, version=answer.settings.version)  # all parts by one version
-            done += _requests.batch_size(part)
-            if on_progress is not None:
-                on_progress(done, total)
-        return _requests.join(results)
+        deadline = self._deadline(timeout)
+        run = self._run(draft(network, inputs, options), deadline)
+        for request in run.requests():
+            answer = self._ask(self._simulations.Simulate, request, deadline.left())
+            run.add(answer, on_progress)
+        return run.result()
 
     def stream(
         self,
@@ -170,10 +117,9 @@ class Client:
         Arguments as in `simulate`. A slow reader may miss some updates, never the result. The batch must fit
         into one request. Closing the iterator cancels the run.
         """
-        chosen, deadline = Options(**options), Deadline(self._timeout(timeout))
-        chosen, arrays, fitting = self._prepare(network, chosen, inputs, deadline)
-        _requests.check_one_request(arrays, fitting)
-        request = pb.SimulateStreamRequest(request=chosen.request(network, arrays), report_every=report_every)
+        deadline = self._deadline(timeout)
+        run = self._run(draft(network, inputs, options), deadline)
+        request = run.stream_request(report_every)
         return self._events(request, deadline)
 
     def session(
@@ -184,7 +130,7 @@ class Client:
         Options as in `simulate` but steps, encoding and early_exit. `timeout`: seconds for the whole session,
         default: none.
         """
-        chosen = for_session(Options(**options))
+        chosen = for_session(options)
         info = self.get(network, chosen.version)
         call = self._call(timeout)
         return Session(
@@ -220,32 +166,24 @@ class Client:
         finally:
             call.cancel()  # no effect after the end
 
-    def _prepare(
-        self,
-        network: str,
-        options: Options,
-        inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
-        deadline: Deadline,
-    ) -> tuple[Options, _arrays.Inputs, int]:
-        """Options and arrays as they are sent, and how many samples of them fit into one request."""
-        arrays = _arrays.as_inputs(inputs)
+    def _open(self) -> None:
+        credentials, options = self._connection.credentials, self._connection.options
+        self._channel = (
+            grpc.insecure_channel(self.address, options)
+            if credentials is None
+            else grpc.secure_channel(self.address, credentials, options)
+        )
+        self._networks = network_grpc.NetworkServiceStub(self._channel)
+        self._simulations = simulation_grpc.SimulationServiceStub(self._channel)
+
+    def _run(self, draft: Draft, deadline: Deadline) -> Run:
+        """The requests of a call, which may take what the server says of the network."""
         info = None
-        if options.trajectories or options.record or _arrays.needs_info(arrays):
-            info = self.get(network, options.version, timeout=deadline.left())
-        arrays = _arrays.choose_types(arrays, info)
-        options = options.resolved(info)
-        answer_bytes = _requests.answer_bytes(options, info)
-        return options, arrays, _requests.samples_per_request(arrays, self._limits, answer_bytes)
+        if draft.needs_info:
+            info = self.get(draft.network, draft.options.version, timeout=deadline.left())
+        return draft.run(info, self._limits)
 
-    def _timeout(self, given: float | None) -> float | None:
-        return self._connection.timeout if given is None else given
-
-    def _call(self, timeout: float | None) -> dict[str, Any]:
-        return {"timeout": timeout, "metadata": self._connection.metadata}
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except grpc.RpcError as error:
-            raise from_rpc(error, self.address) from None
+    def _ask(self, method: Callable[..., Answer], request: object, timeout: float | None) -> Answer:
+        """One call that has one answer."""
+        with self._errors():
+            return method(request, **self._call(timeout))

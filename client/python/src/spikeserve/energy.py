@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy.typing as npt
 
 from spikeserve import input_events
-from spikeserve.convert.summary import operation_shapes
+from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.network import Network
 from spikeserve.results import SimulationResult
 from spikeserve.v1 import network_pb2 as network_pb

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from spikeserve import _probes
 from spikeserve._requests import RunOptions
 from spikeserve._upload import OnProgress
 from spikeserve.client import Client
-from spikeserve.convert.forward import run_rates
+from spikeserve.convert.definition.forward import run_rates
 from spikeserve.network import Network
 from spikeserve.results import LayerStatistics, Settings
 
@@ -62,8 +63,7 @@ def evaluate(
     start = time.monotonic()
     result = client.simulate(name, samples, on_progress=on_progress, timeout=timeout, **options)
     seconds = time.monotonic() - start
-    if len(result.classes) != len(samples):
-        raise ValueError(f"network '{name}' has no output probe, so it gives no classes")
+    _probes.check_classes(result.classes, len(samples), name)
     count = len(samples)
     neurons = sum(layer.neurons for layer in result.stats)
     spikes = sum(layer.spikes for layer in result.stats)
@@ -104,6 +104,6 @@ def classify_float(network: Network, samples: npt.NDArray[Any]) -> npt.NDArray[n
     classes = []
     for start in range(0, len(values), _FORWARD_BATCH):
         batch = {inputs[0].name: values[start : start + _FORWARD_BATCH]}
-        outputs = run_rates(definition, batch, np.float32)[definition.probes[0].target]
+        outputs = run_rates(definition, batch, np.float32)[_probes.answer_target(definition)]
         classes.append(outputs.reshape(len(outputs), -1).argmax(axis=1))
     return np.concatenate(classes)

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spikeserve import _arrays, encodings
-from spikeserve.convert.forward import run_rates
-from spikeserve.convert.summary import operation_shapes
+from spikeserve.convert.definition.forward import run_rates
+from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.encodings import Bernoulli, Burst, Encoding, Latency, Poisson, Regular
 from spikeserve.results import SimulationResult
 from spikeserve.v1 import network_pb2 as pb

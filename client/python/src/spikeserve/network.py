@@ -110,13 +110,13 @@ class Network:
 
     def summary(self) -> str:
         """A table of the operations with output shape, neurons and parameters."""
-        from spikeserve.convert.summary import summary_table
+        from spikeserve.convert.definition.summary import summary_table
 
         return summary_table(self._definition)
 
     def settings(self) -> list[str]:
         """A line for every neuron, filter, delay and default in force."""
-        from spikeserve.convert.summary import settings_lines
+        from spikeserve.convert.definition.summary import settings_lines
 
         return settings_lines(self._definition)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve.convert.models.neurons import RATE_FIELDS
+from spikeserve.convert.models.neurons import is_rate
 from spikeserve.network import Network
 from spikeserve.results import LayerStatistics
 from spikeserve.v1 import network_pb2 as pb
@@ -40,7 +40,7 @@ def add_spike_probes(network: Network) -> Network:
     existing = {probe.name for probe in definition.probes}
     for operation in definition.operations:
         name = spike_probe_name(operation.name)
-        spiking = operation.HasField("neuron") and operation.neuron.WhichOneof("model") not in RATE_FIELDS
+        spiking = operation.HasField("neuron") and not is_rate(operation.neuron)
         if spiking and name not in existing:
             definition.probes.add(name=name, target=operation.name, quantity=pb.PROBE_QUANTITY_SPIKES)
     return Network(definition, network.report)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from spikeserve import _probes
 from spikeserve.v1 import network_pb2 as network_pb
 
 Values = npt.NDArray[np.floating]
@@ -86,7 +87,7 @@ class Progress:
     @property
     def outputs(self) -> Values:
         """[batch, outputs...] of the first answered probe."""
-        return next(iter(self.probes.values())).outputs
+        return _probes.first(self.probes).outputs
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class SimulationResult:
     @property
     def outputs(self) -> Values:
         """[batch, outputs...]: the readout of the first answered probe."""
-        return next(iter(self.probes.values())).outputs
+        return _probes.first(self.probes).outputs
 
     @property
     def trajectories(self) -> dict[str, Values]:

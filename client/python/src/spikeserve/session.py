@@ -14,8 +14,8 @@ import grpc.aio
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve import _arrays, _messages, encodings
-from spikeserve._requests import Options
+from spikeserve import _arrays, _messages, _probes, encodings
+from spikeserve._requests import Options, RunOptions
 from spikeserve.encodings import Encodings
 from spikeserve.errors import InternalError, SpikeserveError, from_rpc, from_status
 from spikeserve.recording import records
@@ -48,7 +48,7 @@ class SessionProgress:
     @property
     def outputs(self) -> Values:
         """[batch, outputs...] of the first answered probe."""
-        return next(iter(self.probes.values())).outputs
+        return _probes.first(self.probes).outputs
 
 
 class Session:
@@ -71,11 +71,11 @@ class Session:
         self._call = call(iter(self._requests.get, None))
         self._answered = False  # the last request
         try:
-            opened = self._ask(pb.SessionRequest(open=opening), "opened").opened
+            opened = self._ask(pb.SessionRequest(open=opening), "opened")
         except BaseException:
             self.close()
             raise
-        self.settings: Settings = _messages.settings(opened.settings)
+        self.settings: Settings = _settings(opened)
 
     def advance(
         self,
@@ -90,11 +90,11 @@ class Session:
         `Client.simulate`.
         """
         request = _advance(self._info, inputs, steps, encoding)
-        return _progress(self._ask(request, "progress").progress)
+        return _progress(self._ask(request, "progress"))
 
     def reset(self, samples: Sequence[int] = ()) -> None:
         """Puts these samples (default: all) back to step 0: voltages, filters, readout."""
-        self._ask(pb.SessionRequest(reset=pb.SessionReset(samples=samples)), "reset")
+        self._ask(_reset(samples), "reset")
 
     def close(self) -> None:
         """Ends the session and frees its state on the server; no effect after the first time."""
@@ -143,7 +143,7 @@ class AsyncSession:
         except BaseException:
             await self.close()
             raise
-        self.settings = _messages.settings(opened.opened.settings)
+        self.settings = _settings(opened)
         return self
 
     async def advance(
@@ -155,11 +155,11 @@ class AsyncSession:
     ) -> SessionProgress:
         """Runs the next `steps` with these inputs; see `Session.advance`."""
         request = _advance(self._info, inputs, steps, encoding)
-        return _progress((await self._ask(request, "progress")).progress)
+        return _progress(await self._ask(request, "progress"))
 
     async def reset(self, samples: Sequence[int] = ()) -> None:
         """Puts these samples (default: all) back to step 0; see `Session.reset`."""
-        await self._ask(pb.SessionRequest(reset=pb.SessionReset(samples=samples)), "reset")
+        await self._ask(_reset(samples), "reset")
 
     async def close(self) -> None:
         """Ends the session and frees its state on the server; no effect after the first time."""
@@ -198,13 +198,14 @@ class AsyncSession:
         return from_status(code, await self._call.details(), self._address)
 
 
-def for_session(options: Options) -> Options:
-    """The options as they are. ValueError for those that a session does not have."""
-    if options.steps is not None or options.early_exit is not None or options.encoding is not None:
+def for_session(options: RunOptions) -> Options:
+    """The options with their defaults. ValueError for those that a session does not have."""
+    chosen = Options(**options)
+    if chosen.steps is not None or chosen.early_exit is not None or chosen.encoding is not None:
         raise ValueError(
             "a session has no steps, encoding or early_exit: give them to advance, or leave them out"
         )
-    return options
+    return chosen
 
 
 def opening(network: str, batch: int, options: Options, info: NetworkInfo) -> pb.SessionOpen:
@@ -228,13 +229,21 @@ def _advance(
     return pb.SessionRequest(advance=message)
 
 
-def _expect(response: pb.SessionResponse, wanted: str) -> pb.SessionResponse:
+def _reset(samples: Sequence[int]) -> pb.SessionRequest:
+    return pb.SessionRequest(reset=pb.SessionReset(samples=samples))
+
+
+def _expect(response: pb.SessionResponse, wanted: str) -> None:
     if response.WhichOneof("message") != wanted:
         raise InternalError(f"the server answered with {response.WhichOneof('message')}, wanted {wanted}")
-    return response
 
 
-def _progress(message: pb.SessionProgress) -> SessionProgress:
+def _settings(response: pb.SessionResponse) -> Settings:
+    return _messages.settings(response.opened.settings)
+
+
+def _progress(response: pb.SessionResponse) -> SessionProgress:
+    message = response.progress
     return SessionProgress(
         steps_done=message.steps_done,
         sample_steps=np.asarray(message.sample_steps, np.int64),

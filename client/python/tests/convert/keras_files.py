@@ -128,7 +128,7 @@ def h5_file(
 
 def outputs(network: spikeserve.Network, *inputs: Any) -> list[np.ndarray]:
     """The outputs of a definition in rate mode."""
-    from spikeserve.convert.forward import run_rates
+    from spikeserve.convert.definition.forward import run_rates
 
     names = [op.name for op in network.definition.operations if op.HasField("input")]
     arrays = [np.asarray(values, np.float32) for values in inputs]

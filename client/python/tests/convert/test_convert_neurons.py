@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import typing
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ from spikeserve import (
 )
 from spikeserve.cli import main
 from spikeserve.convert.models import neurons
-from spikeserve.convert.models.rates import scaled_rate, steady_rate
+from spikeserve.convert.models.neuron import TYPES, Response
 from spikeserve.v1 import network_pb2 as pb
 
 SAMPLES = np.random.default_rng(3).uniform(0, 1, (40, 4)).astype(np.float32)
@@ -61,6 +60,8 @@ MODELS: list[Any] = [
     PoissonSpiking(LIFRate()),
 ]
 NAMES = [type(model).__name__ for model in MODELS]
+WITHOUT_VOLTAGE = {"rectified_linear", "leaky_rectified_linear", "sigmoid", "tanh"}
+WITHOUT_VOLTAGE |= {"lif_rate", "soft_lif_rate", "adaptive_lif_rate", "stochastic_spiking", "poisson_spiking"}
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def population(network: spikeserve.Network) -> pb.NeuronOperation:
 def test_every_model_goes_through_the_wire_and_back(model: Any) -> None:
     message = pb.NeuronOperation()
     neurons.set_model(message, model)
-    assert message.WhichOneof("model") == neurons.FIELDS[type(model)]
+    assert message.WhichOneof("model") == model.wire_field
     parsed = pb.NeuronOperation.FromString(message.SerializeToString())
     assert neurons.get_model(parsed) == model
 
@@ -94,37 +95,53 @@ def test_every_model_goes_through_the_wire_and_back(model: Any) -> None:
 @pytest.mark.parametrize("preset", ["spikeserve", "nengo_dl"])
 def test_every_model_converts_with_a_passed_check(path: Path, model: Any, preset: str) -> None:
     network = convert(path, preset=preset, swap_activations={"tanh": model})
-    assert population(network).WhichOneof("model") == neurons.FIELDS[type(model)]
+    assert population(network).WhichOneof("model") == model.wire_field
     assert network.report.max_error is not None
     assert network.report.max_error < 1e-4
     voltage = population(network).HasField("initial_voltage")
-    assert voltage == (neurons.FIELDS[type(model)] not in neurons.WITHOUT_VOLTAGE)
+    assert voltage == (model.wire_field not in WITHOUT_VOLTAGE)
     (layer,) = network.report.layers
-    assert (layer.expected_spikes is None) == (type(model) in typing.get_args(neurons.RateModel))
+    assert (layer.expected_spikes is None) == isinstance(model, neurons.RateModel)
 
 
 def test_no_model_is_left_out() -> None:
-    assert {type(model) for model in MODELS} == set(neurons.FIELDS)
-    for cls in neurons.FIELDS:
+    assert [type(model) for model in MODELS] == list(TYPES.values())
+    assert sorted(NAMES) == sorted(neurons.__all__)
+    for cls in TYPES.values():
         assert getattr(spikeserve, cls.__name__) is cls
+        assert cls.__name__ in spikeserve.__all__
+
+
+def test_a_type_that_leaves_something_out_cannot_be_made() -> None:
+    wanted = ["amplitude", "has_voltage", "response", "spikes", "steady_rate", "wire_field"]
+    assert sorted(neurons.NeuronModel.__abstractmethods__) == wanted
+
+    @dataclass(frozen=True)
+    class Unfinished(neurons.RateModel):
+        response = Response.LINEAR
+
+    with pytest.raises(TypeError, match="abstract"):
+        Unfinished()  # type: ignore[abstract]
+    with pytest.raises(TypeError, match="frozen"):
+        dataclass(type("Mutable", (neurons.RateModel,), {}))
 
 
 def test_tanh_and_sigmoid_keep_the_activation_at_any_scale() -> None:
     current = np.linspace(-3, 3, 13)
     for base, exact in ((Tanh(), np.tanh(current)), (Sigmoid(), 1 / (1 + np.exp(-current)))):
-        assert steady_rate(base, current) == pytest.approx(exact)
+        assert base.steady_rate(current) == pytest.approx(exact)
         for wrapper in (RegularSpiking, StochasticSpiking, PoissonSpiking):
-            assert scaled_rate(wrapper(base), current, 250.0) == pytest.approx(exact)
+            assert wrapper(base).scaled_rate(current, 250.0) == pytest.approx(exact)
 
 
 def test_steady_rates_against_closed_forms() -> None:
     current = np.array([-2.0, 0.5, 1.5, 10.0])
     lif = [0, 0, 41.7149, 243.474]
-    assert steady_rate(LIFRate(), current) == pytest.approx(lif, rel=1e-5)
-    assert steady_rate(LeakyReLU(0.1, 2), current) == pytest.approx([-0.4, 1, 3, 20])
-    adapted = steady_rate(AdaptiveLIF(inc_n=0.05), current)
-    assert adapted == pytest.approx(steady_rate(LIFRate(), current - 0.05 * adapted), abs=1e-6)
-    soft = steady_rate(SoftLIFRate(sigma=0.001), current)
+    assert LIFRate().steady_rate(current) == pytest.approx(lif, rel=1e-5)
+    assert LeakyReLU(0.1, 2).steady_rate(current) == pytest.approx([-0.4, 1, 3, 20])
+    adapted = AdaptiveLIF(inc_n=0.05).steady_rate(current)
+    assert adapted == pytest.approx(LIFRate().steady_rate(current - 0.05 * adapted), abs=1e-6)
+    soft = SoftLIFRate(sigma=0.001).steady_rate(current)
     assert soft == pytest.approx(lif, rel=1e-4, abs=0.1)
 
 

@@ -45,7 +45,7 @@ def filtered(network: spikeserve.Network) -> dict[str, float]:
 
 def activations(network: spikeserve.Network, layer: str) -> np.ndarray:
     """Float activations of a population over SAMPLES."""
-    from spikeserve.convert.forward import run_rates
+    from spikeserve.convert.definition.forward import run_rates
 
     return run_rates(network.definition, {"input": SAMPLES})[f"{layer}/neuron"]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from spikeserve import _probes
 from spikeserve.cli.common import (
     ServerOptions,
     echo_json,
@@ -63,8 +64,7 @@ def classify_command(
         result = client.simulate(
             name, samples, version=info.version, steps=steps, statistics=False, on_progress=on_progress
         )
-    if len(result.classes) != len(samples):
-        raise ValueError(f"network '{name}' has no output probe, so it gives no classes")
+    _probes.check_classes(result.classes, len(samples), name)
     if as_json:
         echo_json(_as_json(result, info.class_labels))
     else:

@@ -13,11 +13,12 @@ from typing import Any
 import click
 from rich.console import Console
 
+from spikeserve._probes import READOUTS
 from spikeserve.cli.common import check_folder, echo_json, json_option, ratio
 from spikeserve.convert import ConversionWarning, convert
 from spikeserve.convert.calibrate.delays import MAX_DELAY_STEPS
 from spikeserve.convert.models.synapses import Alpha, Lowpass, Synapse, Triangle
-from spikeserve.convert.options import PRESETS, READOUTS
+from spikeserve.convert.options import PRESETS
 from spikeserve.network import Network
 from spikeserve.samples import read_array
 

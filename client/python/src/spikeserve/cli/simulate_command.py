@@ -146,13 +146,11 @@ def simulate_command(
     """
     if (device is None) != (network_file is None):
         raise click.UsageError("--energy and --network go together")
-    if exit_margin is None and (exit_min_steps or exit_check_every):
-        raise click.UsageError("--exit-min-steps and --exit-check-every need --exit-margin")
+    early_exit = _early_exit(exit_margin, exit_min_steps, exit_check_every)
     if npz is not None:
         check_folder(npz)
     network = None if network_file is None else load_network(network_file)
     samples = read_samples(files)
-    early_exit = None if exit_margin is None else EarlyExit(exit_margin, exit_min_steps, exit_check_every)
     with (
         connection.client(max_batch=batch) as client,
         progress_bar("simulating", quiet=as_json) as on_progress,
@@ -174,6 +172,15 @@ def simulate_command(
         echo_json(_as_json(result, energy))
     else:
         _print(result, energy, npz)
+
+
+def _early_exit(margin: float | None, min_steps: int, check_every: int) -> EarlyExit | None:
+    """The early end that the options ask for; UsageError for details of one that is not asked for."""
+    if margin is not None:
+        return EarlyExit(margin, min_steps, check_every)
+    if min_steps or check_every:
+        raise click.UsageError("--exit-min-steps and --exit-check-every need --exit-margin")
+    return None
 
 
 def _check_same(network: Network, info: NetworkInfo, file: str | None) -> None:

@@ -3,48 +3,18 @@
 from spikeserve.convert.converter import convert
 from spikeserve.convert.errors import ConversionError, ConversionWarning
 from spikeserve.convert.models import neurons, synapses
-from spikeserve.convert.models.neurons import (
-    LIF,
-    AdaptiveLIF,
-    AdaptiveLIFRate,
-    IntegrateAndFire,
-    Izhikevich,
-    LeakyReLU,
-    LIFRate,
-    PoissonSpiking,
-    RectifiedLinear,
-    RegularSpiking,
-    Sigmoid,
-    SoftLIFRate,
-    SpikingLeakyReLU,
-    SpikingRectifiedLinear,
-    StochasticSpiking,
-    Tanh,
-)
+from spikeserve.convert.models.integrating import *  # noqa: F403  (every neuron type of each kind)
+from spikeserve.convert.models.rates import *  # noqa: F403
 from spikeserve.convert.models.synapses import Alpha, LinearFilter, Lowpass, Triangle
+from spikeserve.convert.models.wrappers import *  # noqa: F403
 
 __all__ = [
-    "LIF",
-    "AdaptiveLIF",
-    "AdaptiveLIFRate",
+    *neurons.__all__,
     "Alpha",
     "ConversionError",
     "ConversionWarning",
-    "IntegrateAndFire",
-    "Izhikevich",
-    "LIFRate",
-    "LeakyReLU",
     "LinearFilter",
     "Lowpass",
-    "PoissonSpiking",
-    "RectifiedLinear",
-    "RegularSpiking",
-    "Sigmoid",
-    "SoftLIFRate",
-    "SpikingLeakyReLU",
-    "SpikingRectifiedLinear",
-    "StochasticSpiking",
-    "Tanh",
     "Triangle",
     "convert",
     "neurons",

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from spikeserve.convert.arrays import Array
+from spikeserve.convert.definition.forward import run_rates
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.forward import run_rates
 from spikeserve.convert.lower.decisions import Decision
 from spikeserve.convert.lower.lower import Lowered
-from spikeserve.convert.read.graph import Array, Graph
+from spikeserve.convert.read.graph import Graph
 from spikeserve.convert.reference import run_graph
 
 TOLERANCE = 1e-4  # of the largest output value

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
+from spikeserve._probes import answer_target
+from spikeserve.convert.calibrate.checks import byte_map, fixed_scales, positive
 from spikeserve.convert.calibrate.delays import set_delays
 from spikeserve.convert.calibrate.samples import Samples, collect_samples, set_byte_inputs
 from spikeserve.convert.calibrate.scaling import (
@@ -19,22 +21,21 @@ from spikeserve.convert.calibrate.scaling import (
 )
 from spikeserve.convert.calibrate.voltages import set_initial_voltages
 from spikeserve.convert.check import CHECK_SAMPLES, check_conversion
+from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.convert.errors import ConversionError, ConversionWarning, printable
 from spikeserve.convert.lower.decisions import decide, output_warnings, parse_swaps
 from spikeserve.convert.lower.lower import InputShapes, Lowered, Synapses, lower
-from spikeserve.convert.models.neurons import get_model, is_homogeneous, scales_gain
+from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.options import (
     UNSET,
+    LayerOptions,
     RunOptions,
     SynapseLike,
-    byte_map,
-    fixed_scales,
-    positive,
+    TuningOptions,
     run_options,
 )
 from spikeserve.convert.read.graph import SourceModel
 from spikeserve.convert.read.source import read_model
-from spikeserve.convert.summary import operation_shapes
 from spikeserve.network import ConversionReport, Network
 from spikeserve.v1 import network_pb2 as pb
 
@@ -63,46 +64,52 @@ def convert(
 
     `model`: path of a `.keras` or `.h5` file, a (model.json, weights.h5) pair, or a live Keras model.
     `preset`: "spikeserve" (signed integrate-and-fire, no synapse, initial voltage 0.5, scales from
-      `sample_data`) or "nengo_dl" (SpikingRectifiedLinear, synapse 0.005 s, probe synapse 0.01 s,
-      scale 1, uniform initial voltage with seed 0, 100 steps). The other options override it.
-      "spikeserve" sets one scale per layer, so that a neuron at the 99th percentile of the layer's
-      positive activations spikes twice per step, and runs 16 steps.
-    `swap_activations`: {activation: neuron}; an activation is a name ("relu", "tf.nn.relu"), a
-      function or a layer class; a neuron is a class, object or name of `spikeserve.convert.models.neurons`
-      (`IntegrateAndFire`, `LIF`, `Tanh`, "RegularSpiking(Tanh)", ...) or Nengo's object of that name;
-      "relu" stands for the preset's neuron and None leaves the activation out. A leaky ReLU given by
-      name takes the slope of the layer.
-    `synapse`: None, tau in seconds, Lowpass, Alpha, Triangle or LinearFilter, on every connection that
-      leaves a population;
-      also on the probe of an output that is a population, unless `probe_synapse` gives another.
-    `scale_firing_rates`: a number, or {Keras layer: number}: gain s, amplitude divided by s. Layers
-      of nested models are named "model/layer".
-    `target_rate_hz`: per layer, scale = target / mean positive activation over `sample_data` (the mean
-      over all samples and neurons of the activations above zero).
-    `sample_data`: [n, ...] training inputs as the model takes them; a dict by input name for several
-      inputs. Some hundred do. Without it, random inputs between 0 and 1 stand in (as they come out of
-      a leading Rescaling or Normalization), with a warning.
-    `initial_voltage`: a number, "uniform", ("uniform", seed) or an array of the layer's shape, for all
-      layers or as {Keras layer: one of these}.
-    `dt` in seconds, `steps`, and `readout` ("mean", "last", "corrected_mean" or (a mean,
-      skip_steps)) become the defaults of a run.
+      `sample_data`) or "nengo_dl" (SpikingRectifiedLinear, synapse 0.005 s, probe synapse 0.01 s, scale 1,
+      uniform initial voltage with seed 0, 100 steps). The other options override it. "spikeserve" sets one
+      scale per layer, so that a neuron at the 99th percentile of the layer's positive activations spikes
+      twice per step, and runs 16 steps.
+    `swap_activations`: {activation: neuron}; an activation is a name ("relu", "tf.nn.relu"), a function or a
+      layer class; a neuron is a class, object or name of `spikeserve.convert.models.neurons`
+      (`IntegrateAndFire`, `LIF`, `Tanh`, "RegularSpiking(Tanh)", ...) or Nengo's object of that name; "relu"
+      stands for the preset's neuron and None leaves the activation out. A leaky ReLU given by name takes the
+      slope of the layer.
+    `synapse`: None, tau in seconds, Lowpass, Alpha, Triangle or LinearFilter, on every connection that leaves
+      a population; also on the probe of an output that is a population, unless `probe_synapse` gives another.
+    `scale_firing_rates`: a number, or {Keras layer: number}: gain s, amplitude divided by s. Layers of nested
+      models are named "model/layer".
+    `target_rate_hz`: per layer, scale = target / mean positive activation over `sample_data` (the mean over
+      all samples and neurons of the activations above zero).
+    `sample_data`: [n, ...] training inputs as the model takes them; a dict by input name for several inputs.
+      Some hundred do. Without it, random inputs between 0 and 1 stand in (as they come out of a leading
+      Rescaling or Normalization), with a warning.
+    `initial_voltage`: a number, "uniform", ("uniform", seed) or an array of the layer's shape, for all layers
+      or as {Keras layer: one of these}.
+    `dt` in seconds, `steps`, and `readout` ("mean", "last", "corrected_mean" or (a mean, skip_steps)) become
+      the defaults of a run.
     `uint8_scale`: scale, or (scale, offset): the input takes bytes as scale*byte + offset.
     `input_shape`: without batch, where the model leaves it open.
     `keep_softmax`: keep a softmax at the output; it is left out by default (same class, logits).
     `delay_steps`: by how many steps the outputs of populations arrive later, for all layers or as
       {Keras layer: steps}; 0 to 4096.
 
-    The result has passed a forward comparison with the model. Raises ConversionError naming every
-    layer that cannot be converted; warns with ConversionWarning where too few spikes are expected.
+    The result has passed a forward comparison with the model. Raises ConversionError naming every layer that
+    cannot be converted; warns with ConversionWarning where too few spikes are expected.
     """
-    options = run_options(preset, synapse, probe_synapse, initial_voltage, dt, steps, readout, class_labels)
-    bytes_as = byte_map(uint8_scale)
+    layers = LayerOptions(swap_activations, input_shape, keep_softmax)
+    tuning = TuningOptions(sample_data, uint8_scale, scale_firing_rates, target_rate_hz, delay_steps)
+    run = run_options(preset, synapse, probe_synapse, initial_voltage, dt, steps, readout, class_labels)
+    return _convert(model, layers, tuning, run)
+
+
+def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: RunOptions) -> Network:
+    """The steps of `convert`, which alone calls it: the warnings name the line that calls that."""
+    bytes_as = byte_map(tuning.uint8_scale)
     source = read_model(model)
-    swaps = parse_swaps(swap_activations, options.preset.neuron)
-    decisions, problems = decide(source.graph, swaps, keep_softmax)
+    swaps = parse_swaps(layers.swap_activations, options.preset.neuron)
+    decisions, problems = decide(source.graph, swaps, layers.keep_softmax)
     filters = Synapses(options.synapse, options.probe_synapse)
-    lowered = lower(source.graph, decisions, problems, source.label, filters, input_shape)
-    samples = collect_samples(sample_data, lowered, source.graph, bytes_as)
+    lowered = lower(source.graph, decisions, problems, source.label, filters, layers.input_shape)
+    samples = collect_samples(tuning.sample_data, lowered, source.graph, bytes_as)
     report = ConversionReport(notes=[printable(note) for note in lowered.notes])
     report.notes += set_byte_inputs(lowered, source.graph, samples, bytes_as)
     report.warnings += [
@@ -110,15 +117,15 @@ def convert(
         *output_warnings(source.graph, decisions, bool(lowered.populations)),
         *options.warnings(),
     ]
-    scales = _scale(lowered, samples, options, scale_firing_rates, target_rate_hz, report)
-    set_delays(lowered, delay_steps)
+    scales = _scale(lowered, samples, options, tuning, report)
+    set_delays(lowered, tuning.delay_steps)
     set_initial_voltages(lowered, options.initial_voltage, options.preset.initial_voltage)
     _finish(lowered, source, options, report)
     some = samples.first(lowered.block(CHECK_SAMPLES))
     report.max_error = check_conversion(source.graph, decisions, lowered, some, scales)
     report.warnings = [printable(message) for message in report.warnings]
     for message in report.warnings:
-        warnings.warn(message, ConversionWarning, stacklevel=2)
+        warnings.warn(message, ConversionWarning, stacklevel=3)
     return Network(lowered.definition, report)
 
 
@@ -126,14 +133,14 @@ def _scale(
     lowered: Lowered,
     samples: Samples,
     options: RunOptions,
-    scale_firing_rates: float | Mapping[str, float] | None,
-    target_rate_hz: float | None,
+    tuning: TuningOptions,
     report: ConversionReport,
 ) -> dict[str, float]:
     """Sets all gains and fills the report with the layers and warnings about them."""
     layers = [population.layer for population in lowered.populations.values()]
-    fixed = fixed_scales(scale_firing_rates, layers)
-    rate = None if target_rate_hz is None else positive(target_rate_hz, "target_rate_hz", "Hz")
+    fixed = fixed_scales(tuning.scale_firing_rates, layers)
+    target = tuning.target_rate_hz
+    rate = None if target is None else positive(target, "target_rate_hz", "Hz")
     from_data = rate is not None or options.preset.calibrated
     if from_data and not samples.real and set(layers) - set(fixed):
         report.warnings.append(
@@ -150,7 +157,7 @@ def _scale(
         f"'{item.layer}': a scale changes the outputs of {type(model).__name__} neurons"
         for item in report.layers
         for model in [models[item.name]]
-        if item.scale != 1 and scales_gain(model) and not is_homogeneous(model)
+        if item.scale != 1 and model.scales_gain and not model.is_homogeneous
     ]
     return scales
 
@@ -172,7 +179,7 @@ def _finish(lowered: Lowered, source: SourceModel, options: RunOptions, report: 
 def _check_labels(definition: pb.NetworkDefinition, labels: Sequence[str]) -> None:
     """ConversionError unless there is a label for every output, or none at all."""
     if labels:
-        outputs = math.prod(operation_shapes(definition)[definition.probes[0].target])
+        outputs = math.prod(operation_shapes(definition)[answer_target(definition)])
         if len(labels) != outputs:
             raise ConversionError(f"class_labels has {len(labels)} names, the network has {outputs} outputs")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.lower.decisions import Decision
-from spikeserve.convert.models.rates import scaled_rate
-from spikeserve.convert.read.graph import Array, Config, Graph, Layer, Node
+from spikeserve.convert.read.graph import Config, Graph, Layer, Node
 from spikeserve.convert.read.records import plain_value
 
 _MathFunction = Callable[[Layer, list[Array]], Array]
@@ -40,7 +40,7 @@ def run_graph(
 
 def _activate(node: Node, values: Array, decision: Decision, scales: Mapping[str, float]) -> Array:
     if decision.neuron is not None:
-        return scaled_rate(decision.neuron, values, scales.get(node.layer.name, 1.0))
+        return decision.neuron.scaled_rate(values, scales.get(node.layer.name, 1.0))
     if decision.output == "softmax":
         powers = np.exp(values - values.max(axis=-1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=-1, keepdims=True))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from spikeserve.convert.calibrate.checks import check_layers, whole
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.lower.lower import Lowered
-from spikeserve.convert.options import check_layers, whole
 
 MAX_DELAY_STEPS = 4096  # what the format allows
 

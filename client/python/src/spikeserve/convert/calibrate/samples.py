@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.lower.scales import layer_scale_shift
-from spikeserve.convert.read.graph import Array, Graph
+from spikeserve.convert.read.graph import Graph
 
 _RANDOM_SAMPLES = 32
 _RANDOM_ELEMENTS = 1 << 24

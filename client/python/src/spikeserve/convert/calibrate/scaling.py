@@ -7,21 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikeserve.convert.forward import run_rates
+from spikeserve.convert.arrays import Array
+from spikeserve.convert.definition.forward import run_rates
 from spikeserve.convert.lower.lower import Lowered
-from spikeserve.convert.models.neurons import (
-    FIELDS,
-    RATE_FIELDS,
-    Izhikevich,
-    NeuronModel,
-    get_model,
-    is_homogeneous,
-    scaled,
-    scales_gain,
-    set_model,
-)
-from spikeserve.convert.models.rates import steady_rate
-from spikeserve.convert.read.graph import Array
+from spikeserve.convert.models.neuron import NeuronModel, Response
+from spikeserve.convert.models.neurons import get_model, set_model
 from spikeserve.network import LayerReport
 from spikeserve.v1 import network_pb2 as pb
 
@@ -65,8 +55,8 @@ def measure(lowered: Lowered, inputs: dict[str, Array]) -> dict[str, Activity]:
         values = run_rates(lowered.definition, part, np.float32)
         for name, source in sources.items():
             currents = values[source].reshape(len(values[source]), -1)
-            behind = not scales_gain(models[name])
-            collected[name].append(np.abs(steady_rate(models[name], currents)) if behind else currents)
+            behind = not models[name].scales_gain
+            collected[name].append(np.abs(models[name].steady_rate(currents)) if behind else currents)
     return {name: _statistics(np.concatenate(parts)) for name, parts in collected.items()}
 
 
@@ -101,11 +91,11 @@ def layer_scales(
     scales: dict[str, float] = {}
     for name, found in activity.items():
         layer = lowered.populations[name].layer
-        if layer in fixed or found.quantile == 0 or not _spikes(models[name]):
+        if layer in fixed or found.quantile == 0 or not models[name].spikes:
             continue
         if target_rate_hz is not None:
             scale = target_rate_hz / found.mean_positive
-        elif calibrated and is_homogeneous(models[name]):
+        elif calibrated and models[name].is_homogeneous:
             scale = SPIKES_AT_QUANTILE / (found.quantile * dt)
         else:
             continue
@@ -123,9 +113,9 @@ def apply_scales(lowered: Lowered, scales: dict[str, float]) -> None:
         scale = 1.0 if population is None else scales.get(population.layer, 1.0)
         if scale != 1.0:
             model = get_model(op.neuron)
-            if scales_gain(model):
+            if model.scales_gain:
                 op.neuron.gain.scalar = scale
-            set_model(op.neuron, scaled(model, scale))
+            set_model(op.neuron, model.scaled(scale))
 
 
 def layer_reports(
@@ -145,16 +135,16 @@ def _report(
     model = get_model(op.neuron)
     scale = scales.get(layer, 1.0)
     mean, active = scale * found.mean, scale * found.mean_active
-    if not is_homogeneous(model):  # it carries its scale already: the gain is left to apply
-        gain = scale if scales_gain(model) else 1.0
-        rates = np.abs(steady_rate(model, gain * found.currents) / getattr(model, "amplitude", 1.0))
+    if not model.is_homogeneous:  # it carries its scale already: the gain is left to apply
+        gain = scale if model.scales_gain else 1.0
+        rates = np.abs(model.steady_rate(gain * found.currents) / model.amplitude)
         means = rates.mean(axis=0)
         mean = float(means.mean())
         active = float(means[means > 0].mean()) if np.any(means > 0) else 0.0
-    spikes = active * seconds if _spikes(model) else None
+    spikes = active * seconds if model.spikes else None
     enough = None
     few = spikes is not None and spikes < MIN_SPIKES and found.mean_active > 0
-    if few and (is_homogeneous(model) or isinstance(model, Izhikevich)):
+    if few and model.response is not Response.TRAINED:
         # For LIF and the like a scale changes the function that was trained: more spikes, worse outputs.
         enough = _round_up(ENOUGH_SPIKES / (found.mean_active * seconds))
     return LayerReport(
@@ -200,7 +190,3 @@ def _round_up(value: float) -> float:
 
 def _models(definition: pb.NetworkDefinition) -> dict[str, NeuronModel]:
     return {op.name: get_model(op.neuron) for op in definition.operations if op.HasField("neuron")}
-
-
-def _spikes(model: NeuronModel) -> bool:
-    return FIELDS[type(model)] not in RATE_FIELDS

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from spikeserve.convert.calibrate.checks import check_layers, whole
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.lower.builder import Population, add_tensor
 from spikeserve.convert.lower.lower import Lowered
-from spikeserve.convert.models.neurons import WITHOUT_VOLTAGE
-from spikeserve.convert.options import check_layers, whole
+from spikeserve.convert.models.neurons import get_model
 from spikeserve.v1 import network_pb2 as pb
 
 
@@ -24,7 +24,7 @@ def set_initial_voltages(lowered: Lowered, value: object, default: object) -> No
     table = value if isinstance(value, Mapping) else {}
     check_layers(table, [p.layer for p in lowered.populations.values()], "initial_voltage")
     for op in lowered.definition.operations:
-        if op.name in lowered.populations and op.neuron.WhichOneof("model") not in WITHOUT_VOLTAGE:
+        if op.name in lowered.populations and get_model(op.neuron).has_voltage:
             population = lowered.populations[op.name]
             chosen = table.get(population.layer, default) if isinstance(value, Mapping) else value
             _set(lowered.definition, op, population, chosen)

@@ -7,10 +7,11 @@ import math
 import re
 from dataclasses import dataclass
 
+from spikeserve.convert.arrays import Array, as_float32
 from spikeserve.convert.errors import UnsupportedError
-from spikeserve.convert.models.neurons import NeuronModel, set_model
+from spikeserve.convert.models.neuron import NeuronModel
+from spikeserve.convert.models.neurons import set_model
 from spikeserve.convert.models.synapses import Synapse, set_synapse
-from spikeserve.convert.read.graph import Array, as_float32
 from spikeserve.v1 import network_pb2 as pb
 
 Shape = tuple[int, ...]

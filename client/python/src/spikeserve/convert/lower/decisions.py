@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError, reading_configuration
 from spikeserve.convert.lower.activations import Activation, canonical_name, layer_activation
 from spikeserve.convert.lower.rules import RULES
-from spikeserve.convert.models.neurons import LeakyReLU, NeuronModel, SpikingLeakyReLU, as_neuron
+from spikeserve.convert.models.neuron import NeuronModel
+from spikeserve.convert.models.neurons import as_neuron
 from spikeserve.convert.read.graph import Graph
 
 
@@ -97,10 +98,8 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
         )
     swapped, model = swaps.lookup(kind)
     if swapped:
-        leaky = isinstance(model, LeakyReLU | SpikingLeakyReLU) and kind in swaps.named
-        if leaky and "negative_slope" in activation.options:
-            slope = activation.options["negative_slope"]
-            model = replace(model, negative_slope=slope)  # type: ignore[type-var]
+        if model is not None and kind in swaps.named:
+            model = model.taking(activation.options)
         return Decision(neuron=model)
     if kind == "linear":
         return Decision()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.lower.builder import add_tensor, set_values
-from spikeserve.convert.read.graph import Array
 from spikeserve.v1 import network_pb2 as pb
 
 _Linear = pb.AffineOperation | pb.ConvOperation

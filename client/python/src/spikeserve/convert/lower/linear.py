@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.lower.builder import Builder, Shape, Value, check_size
 from spikeserve.convert.lower.rules import lowers, need_inputs, need_rank, need_weights
 from spikeserve.convert.lower.scales import layer_scale_shift
 from spikeserve.convert.lower.windows import channels_first, per_axis, window_padding
-from spikeserve.convert.read.graph import Array, Node
+from spikeserve.convert.read.graph import Node
 from spikeserve.v1 import network_pb2 as pb
 
 

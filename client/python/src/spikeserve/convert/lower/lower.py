@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import spikeserve.convert.lower.linear
@@ -125,12 +125,16 @@ def _input_shape(node: Node, given: Shape | InputShapes | None) -> Shape:
         known = "no shape" if stored is None else f"the open shape {tuple(stored)}"
         raise UnsupportedError(f"the input has {known}", "give input_shape=(...), without the batch")
     shape = tuple(int(n) for n in given)
-    fits = stored is None or (
-        len(stored) == len(shape) and all(s in (None, n) for s, n in zip(stored, shape, strict=True))
-    )
-    if not fits or any(n < 1 for n in shape):
+    if any(n < 1 for n in shape) or not _fits(shape, stored):
         raise UnsupportedError(f"input_shape {shape} does not fit {stored}", "leave the batch out")
     return shape
+
+
+def _fits(shape: Shape, stored: Sequence[int | None] | None) -> bool:
+    """Whether a shape is what the model stores, None along an axis or in place of all being open."""
+    if stored is None:
+        return True
+    return len(stored) == len(shape) and all(s in (None, n) for s, n in zip(stored, shape, strict=True))
 
 
 def _probe_outputs(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.lower.builder import Builder, Value
-from spikeserve.convert.read.graph import Array, Node
+from spikeserve.convert.read.graph import Node
 
 Lowering = Callable[[Node, list[Value], Builder], Value]
 RULES: dict[str, Lowering] = {}

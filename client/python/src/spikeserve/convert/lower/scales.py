@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.errors import UnsupportedError
-from spikeserve.convert.read.graph import Array, Layer
+from spikeserve.convert.read.graph import Layer
 from spikeserve.convert.read.records import plain_value
 
 _MIN_DEVIATION = 1e-7  # Keras' floor under the deviation of Normalization

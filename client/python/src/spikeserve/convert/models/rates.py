@@ -1,90 +1,169 @@
-"""Outputs of the neuron models in the long run, for a constant current."""
+"""Rate neurons: the output is the rate itself, without spikes and without a voltage."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
 import numpy as np
 
-from spikeserve.convert.models.neurons import (
-    LIF,
-    AdaptiveLIF,
-    AdaptiveLIFRate,
-    Izhikevich,
-    LeakyReLU,
-    LIFRate,
+from spikeserve.convert.arrays import Array
+from spikeserve.convert.models import curves
+from spikeserve.convert.models.neuron import (
+    ABOVE_0,
+    NOT_ZERO,
+    TIME,
+    TIME_ABOVE_0,
     NeuronModel,
-    PoissonSpiking,
-    RegularSpiking,
-    Sigmoid,
-    SoftLIFRate,
-    SpikingLeakyReLU,
-    StochasticSpiking,
-    Tanh,
-    scaled,
-    scales_gain,
+    Response,
+    parameter,
 )
-from spikeserve.convert.read.graph import Array
 
-_BISECTIONS = 60
-_IZHIKEVICH_STEPS = 500  # of 1 ms
+__all__ = [
+    "AdaptiveLIFRate",
+    "LIFRate",
+    "LeakyReLU",
+    "RectifiedLinear",
+    "Sigmoid",
+    "SoftLIFRate",
+    "Tanh",
+]
 
-
-def steady_rate(model: NeuronModel, current: Array) -> Array:
-    """The mean output of a neuron whose current stays as it is."""
-    if isinstance(model, RegularSpiking | StochasticSpiking | PoissonSpiking):
-        return np.asarray(model.amplitude * steady_rate(model.base, current))
-    if isinstance(model, LIF | LIFRate):
-        return _lif_rate(model, current)
-    if isinstance(model, AdaptiveLIF | AdaptiveLIFRate):
-        return _adapted_rate(model, current)
-    if isinstance(model, SoftLIFRate):
-        x = (current - 1) / model.sigma
-        soft = model.sigma * np.logaddexp(0, np.maximum(x, -20))
-        q = np.where(x <= -20, -x - np.log(model.sigma), np.log1p(1 / soft))
-        return np.asarray(model.amplitude / (model.tau_ref + model.tau_rc * q))
-    if isinstance(model, Sigmoid):
-        return np.asarray(np.exp(-np.logaddexp(0, -current)) / model.tau_ref)
-    if isinstance(model, Tanh):
-        return np.asarray(np.tanh(current) / model.tau_ref)
-    if isinstance(model, LeakyReLU | SpikingLeakyReLU):
-        return np.asarray(
-            model.amplitude * (np.maximum(current, 0) + model.negative_slope * np.minimum(current, 0))
-        )
-    if isinstance(model, Izhikevich):
-        return _izhikevich_rate(model, current)
-    return np.asarray(model.amplitude * np.maximum(current, 0))
+Rate = TypeVar("Rate", bound="RateModel")
+Bounded = TypeVar("Bounded", bound="BoundedRate")
 
 
-def scaled_rate(model: NeuronModel, current: Array, scale: float) -> Array:
-    """The same of a population with this scale: more or fewer spikes that count for less or more."""
-    return steady_rate(scaled(model, scale), scale * current if scales_gain(model) else current)
+class RateModel(NeuronModel):
+    """A neuron whose output is its rate."""
+
+    spikes = False
+    has_voltage = False
+
+    def as_base(self: Rate, scale: float) -> Rate:
+        """What a wrapper with this scale makes spikes of: as it is, where the scale is in the gain."""
+        del scale
+        return self
 
 
-def _lif_rate(model: LIF | LIFRate | AdaptiveLIF | AdaptiveLIFRate, current: Array) -> Array:
-    """amplitude / (tau_ref + tau_rc*log1p(1/(J-1))) where J > 1, else 0."""
-    above = current > 1
-    excess = np.where(above, current - 1, 1.0)
-    rate = model.amplitude / (model.tau_ref + model.tau_rc * np.log1p(1 / excess))
-    return np.where(above, rate, 0.0)
+@dataclass(frozen=True)
+class BoundedRate(RateModel):
+    """A rate that ends at 1/tau_ref, whatever the current."""
+
+    response = Response.BOUNDED
+    amplitude = 1.0  # of a unit of rate: it has no parameter of the name
+
+    tau_ref: float = parameter(1.0, TIME_ABOVE_0)
+
+    def scaled(self: Bounded, scale: float) -> Bounded:
+        """As it is: there are no spikes to make more of."""
+        del scale
+        return self
+
+    def as_base(self: Bounded, scale: float) -> Bounded:
+        """With the largest rate scaled."""
+        return replace(self, tau_ref=self.tau_ref / scale)
 
 
-def _adapted_rate(model: AdaptiveLIF | AdaptiveLIFRate, current: Array) -> Array:
-    """y = LIF rate of J - inc_n*y, by bisection between nothing and the rate without adaptation."""
-    low, high = np.zeros_like(current), _lif_rate(model, current)
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        below = np.abs(_lif_rate(model, current - model.inc_n * middle)) > np.abs(middle)
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return (low + high) / 2
+@dataclass(frozen=True)
+class RectifiedLinear(RateModel):
+    """A rate neuron, no spikes: output amplitude*max(J, 0)."""
+
+    wire_field = "rectified_linear"
+    response = Response.LINEAR
+
+    amplitude: float = parameter(1.0, NOT_ZERO)
+
+    def steady_rate(self, current: Array) -> Array:
+        """Its output."""
+        return curves.rectified(current, self.amplitude)
 
 
-def _izhikevich_rate(model: Izhikevich, current: Array) -> Array:
-    """Spikes over half a second of 1 ms steps: the model has no closed form."""
-    drive = np.maximum(np.asarray(current, np.float64), -30.0)
-    v, u, spikes = (np.zeros_like(drive) for _ in range(3))
-    for _ in range(_IZHIKEVICH_STEPS):
-        v = v + 0.04 * v * v + 5 * v + 140 - u + drive
-        fired = v >= 30
-        v = np.where(fired, model.reset_voltage, v)
-        u = u + model.tau_recovery * (model.coupling * v - u) + fired * model.reset_recovery
-        spikes += fired
-    return np.asarray(model.amplitude * spikes * (1000.0 / _IZHIKEVICH_STEPS))
+@dataclass(frozen=True)
+class LeakyReLU(RateModel):
+    """A rate neuron: output amplitude*(max(J, 0) + negative_slope*min(J, 0))."""
+
+    wire_field = "leaky_rectified_linear"
+    response = Response.LINEAR
+
+    negative_slope: float = parameter(0.3)
+    amplitude: float = parameter(1.0, NOT_ZERO)
+
+    def steady_rate(self, current: Array) -> Array:
+        """Its output."""
+        return curves.leaky_rectified(current, self.negative_slope, self.amplitude)
+
+
+@dataclass(frozen=True)
+class Sigmoid(BoundedRate):
+    """A rate neuron: output 1/(1 + exp(-J))/tau_ref. Keras' sigmoid is tau_ref 1, the default here."""
+
+    wire_field = "sigmoid"
+
+    def steady_rate(self, current: Array) -> Array:
+        """Its output, by a form that does not overflow."""
+        return np.asarray(np.exp(-np.logaddexp(0, -current)) / self.tau_ref)
+
+
+@dataclass(frozen=True)
+class Tanh(BoundedRate):
+    """A rate neuron: output tanh(J)/tau_ref. Keras' tanh is tau_ref 1, the default here."""
+
+    wire_field = "tanh"
+
+    def steady_rate(self, current: Array) -> Array:
+        """Its output."""
+        return np.asarray(np.tanh(current) / self.tau_ref)
+
+
+@dataclass(frozen=True)
+class LIFRate(RateModel):
+    """The rate of a LIF neuron: amplitude/(tau_ref + tau_rc*log1p(1/(J-1))) where J > 1, else 0."""
+
+    wire_field = "lif_rate"
+    response = Response.TRAINED
+
+    tau_rc: float = parameter(0.02, ABOVE_0)
+    tau_ref: float = parameter(0.002, TIME)
+    amplitude: float = parameter(1.0, NOT_ZERO)
+
+    def steady_rate(self, current: Array) -> Array:
+        """Its output."""
+        return curves.lif(current, self.tau_rc, self.tau_ref, self.amplitude)
+
+
+@dataclass(frozen=True)
+class SoftLIFRate(RateModel):
+    """LIFRate with sigma*softplus((J-1)/sigma) in place of J-1: smooth at the threshold."""
+
+    wire_field = "soft_lif_rate"
+    response = Response.TRAINED
+
+    tau_rc: float = parameter(0.02, ABOVE_0)
+    tau_ref: float = parameter(0.002, TIME)
+    amplitude: float = parameter(1.0, NOT_ZERO)
+    sigma: float = parameter(1.0, ABOVE_0)
+
+    def steady_rate(self, current: Array) -> Array:
+        """Its output; far below the threshold, where softplus(x) is exp(x), log1p(1/y) is -log(y)."""
+        x = (current - 1) / self.sigma
+        soft = self.sigma * np.logaddexp(0, np.maximum(x, -20))
+        q = np.where(x <= -20, -x - np.log(self.sigma), np.log1p(1 / soft))
+        return np.asarray(self.amplitude / (self.tau_ref + self.tau_rc * q))
+
+
+@dataclass(frozen=True)
+class AdaptiveLIFRate(RateModel):
+    """LIFRate of J - a; a follows the output: a += dt/tau_n*(inc_n*output - a)."""
+
+    wire_field = "adaptive_lif_rate"
+    response = Response.TRAINED
+
+    tau_rc: float = parameter(0.02, ABOVE_0)
+    tau_ref: float = parameter(0.002, TIME)
+    amplitude: float = parameter(1.0, NOT_ZERO)
+    tau_n: float = parameter(1.0, ABOVE_0)
+    inc_n: float = parameter(0.01)
+
+    def steady_rate(self, current: Array) -> Array:
+        """Its output, once the adaptation has settled."""
+        return curves.adapted_lif(current, self.tau_rc, self.tau_ref, self.amplitude, self.inc_n)

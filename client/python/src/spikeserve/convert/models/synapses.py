@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from spikeserve.convert.read.graph import Array
+from spikeserve.convert.arrays import Array
 from spikeserve.v1 import network_pb2 as pb
 
 _MAX_ORDER = 4

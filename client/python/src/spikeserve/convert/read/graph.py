@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from spikeserve.convert.arrays import Array
 
-from spikeserve.convert.errors import ConversionError
-
-Array = npt.NDArray[Any]
 Config = dict[str, Any]
 
 
@@ -61,12 +57,3 @@ class SourceModel:
     label: str  # for messages
     source_format: str
     sha256: str = ""  # of the file with the weights, hex; empty for a live model
-
-
-def as_float32(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float32]:
-    """A contiguous little-endian float32 copy; ConversionError where a value does not fit."""
-    with np.errstate(over="ignore"):
-        result = np.ascontiguousarray(values, dtype="<f4")
-    if not np.isfinite(result).all():
-        raise ConversionError(f"'{name}' holds values outside of float32, NaN or infinity")
-    return result

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.read.graph import Array, Layer, SourceModel
+from spikeserve.convert.read.graph import Layer, SourceModel
 from spikeserve.convert.read.inline import inline
 from spikeserve.convert.read.limits import Limits
 from spikeserve.convert.read.model_tree import ModelTree, TreeParser

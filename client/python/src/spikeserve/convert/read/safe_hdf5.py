@@ -11,8 +11,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.read.graph import Array
 from spikeserve.convert.read.limits import Limits
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, 32000}

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from spikeserve.convert.forward import run_rates
-from spikeserve.convert.models.neurons import WITHOUT_VOLTAGE, get_model
+from spikeserve.convert.definition.forward import run_rates
+from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.models.synapses import describe_synapse
 from spikeserve.v1 import network_pb2 as pb
 
@@ -72,7 +72,8 @@ def _by(values: Iterable[int]) -> str:
 
 
 def _neuron_text(neuron: pb.NeuronOperation) -> str:
-    text = str(get_model(neuron))
+    model = get_model(neuron)
+    text = str(model)
     for name in ("gain", "bias"):
         if neuron.HasField(name):
             value: pb.Parameter = getattr(neuron, name)
@@ -86,7 +87,7 @@ def _neuron_text(neuron: pb.NeuronOperation) -> str:
         return f"{text}, initial voltage uniform with seed {start.uniform.seed}"
     if kind == "tensor":
         return f"{text}, initial voltage tensor {start.tensor}"
-    return text if neuron.WhichOneof("model") in WITHOUT_VOLTAGE else f"{text}, initial voltage 0"
+    return f"{text}, initial voltage 0" if model.has_voltage else text
 
 
 def _filter_text(holder: pb.Connection | pb.Probe) -> str:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.models.neurons import get_model
-from spikeserve.convert.models.rates import steady_rate
-from spikeserve.convert.read.graph import Array
 from spikeserve.v1 import network_pb2 as pb
 
 
@@ -141,7 +140,7 @@ def _scale_shift(body: pb.ScaleShiftOperation, args: list[Array], tensors: Mappi
 def _neuron(body: pb.NeuronOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
     gain = parameter(body.gain, 1.0, tensors)
     current = args[0] * gain + parameter(body.bias, 0.0, tensors)
-    return steady_rate(get_model(body), current)
+    return get_model(body).steady_rate(current)
 
 
 def _activation(body: pb.ActivationOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:

@@ -1,0 +1,1 @@
+"""What a finished definition computes and contains: rates, shapes, tables."""
