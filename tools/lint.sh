@@ -12,7 +12,7 @@ check() {
   "$@" || failed+=("$name")
 }
 if [ "${1:-}" != python ]; then
-  for script in layering repository format lint_test; do
+  for script in layering repository version format lint_test; do
     check "$script" python3 -B "tests/lint/$script.py"
   done
 fi

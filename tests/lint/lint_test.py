@@ -8,6 +8,7 @@ from pathlib import Path
 
 import layering
 import repository
+import version
 
 # The arrows of docs/architecture.md, drawn by hand once more: each room and the rooms it may not include.
 # A room that is not named here and not allowed by layering.py, or the other way round, fails the test below.
@@ -227,6 +228,30 @@ class Repository(unittest.TestCase):
             assert repository.check(root) == (1, [])
             (root / "big.bin").write_bytes(bytes(repository.MAX_BYTES + 1))
             assert len(repository.check(root)[1]) == 1
+
+
+class Version(unittest.TestCase):
+    def test_a_second_statement_is_caught(self) -> None:
+        for line in ('version = "1.2.3"', "v1.2.3", "Since 1.2.3."):
+            with self.subTest(line=line):
+                assert len(version.statements("client/python/pyproject.toml", line, "1.2.3")) == 1
+        assert version.statements("CHANGELOG.md", "## 1.2.3", "1.2.3") == []
+
+    def test_other_numbers_pass(self) -> None:
+        text = "127.1.2.3, 1.2.3.4, 11.2.3, 1.2.30, 1x2x3"
+        assert version.statements("docs/a.md", text, "1.2.3") == []
+
+    def test_a_tree_is_read_from_disk(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            (root / "VERSION").write_text("1.2.3\n")
+            assert version.check(root) == (1, [])
+            (root / "setup.cfg").write_text("version = 1.2.3\n")
+            assert len(version.check(root)[1]) == 1
+            for bad in ("1.2\n", "1.2.3", "01.2.3\n", "1.2.3\n\n", "v1.2.3\n"):
+                (root / "VERSION").write_text(bad)
+                with self.subTest(bad=bad):
+                    assert len(version.check(root)[1]) == 1
 
 
 if __name__ == "__main__":
