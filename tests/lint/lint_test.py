@@ -7,6 +7,7 @@ import unittest
 from pathlib import Path
 
 import layering
+import pages
 import repository
 import version
 
@@ -252,6 +253,74 @@ class Version(unittest.TestCase):
                 (root / "VERSION").write_text(bad)
                 with self.subTest(bad=bad):
                     assert len(version.check(root)[1]) == 1
+
+
+class Pages(unittest.TestCase):
+    NAMES = ("server/base/clock.h", "server/base/status.h", "server/base/status.cc", "docs/a.md", "Makefile")
+
+    def paths(self, text: str) -> list[str]:
+        return pages.path_violations("CONTRIBUTING.md", text, list(self.NAMES))
+
+    def test_paths_that_exist_pass(self) -> None:
+        for path in (
+            "server/base/clock.h", "server/base", "server/base/", "server", "server/base/*.h",
+            "server/*/clock.h", "server/base/status.{h,cc}", "server/base/NAME.cc", "docs/a.md --all",
+        ):  # fmt: skip
+            with self.subTest(path=path):
+                assert self.paths(f"see `{path}`") == []
+
+    def test_paths_that_do_not_exist_are_caught(self) -> None:
+        for path in (
+            "server/base/clock.cc", "server/bases", "server/clock.h", "server/*.h", "server/base/*.py",
+            "server/base/clock.{h,cc}", "docs/b.md --all",
+        ):  # fmt: skip
+            with self.subTest(path=path):
+                assert len(self.paths(f"see `{path}`")) == 1
+
+    def test_what_is_no_path_of_the_repository_passes(self) -> None:
+        text = "`build/x`, `a/b`, `/metrics`, `server`, server/x, `Nothing`\n```\n`docs/x`\n```\n"
+        assert self.paths(text) == []
+
+    ROOMS: dict[str, frozenset[str]] = {  # noqa: RUF012
+        "kernels/math": frozenset(),
+        "server/base": frozenset(),
+        "server/a": frozenset({"server/base", "kernels/math"}),
+        "server/b": frozenset({"server/a", "server/base", "kernels/math"}),
+    }
+    TABLE = (
+        "| room | what | may include |\n|---|---|---|\n"
+        "| `kernels/math` | x | nothing |\n| `server/base` | x | nothing |\n"
+        "| `server/a` | x | `server/base`, `kernels/math` |\n| `server/b` | x | all of `server/a` |\n"
+        "\n- `server/b/main.cc` may include `server/c` too.\n"
+    )
+    FILES: dict[str, frozenset[str]] = {"server/b/main.cc": frozenset({"server/c"})}  # noqa: RUF012
+
+    def test_a_table_as_the_layers_are_passes(self) -> None:
+        assert pages.room_violations(self.TABLE, self.ROOMS, self.FILES) == []
+
+    def test_a_table_that_differs_is_caught(self) -> None:
+        for right, wrong in (
+            ("| `server/base` | x | nothing |\n", ""),
+            ("| nothing |", "| `kernels/math` |"),
+            ("`server/base`, `kernels/math`", "`server/base`"),
+            ("all of `server/a`", "`server/a`"),
+            ("| `server/b` | x", "| `server/c` | x | nothing |\n| `server/b` | x"),
+            ("may include `server/c`", "may include `server/d`"),
+            ("- `server/b/main.cc`", "`server/b/main.cc`"),
+        ):
+            with self.subTest(wrong=wrong):
+                assert right in self.TABLE
+                text = self.TABLE.replace(right, wrong)
+                assert pages.room_violations(text, self.ROOMS, self.FILES) != []
+
+    def test_links_to_nothing_are_caught(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            (root / "docs").mkdir()
+            (root / "docs/a.md").write_text("")
+            good = "[a](a.md), [b](../docs/a.md#x), [c](#here), [d](https://x.org/y), [e](mailto:x)"
+            assert pages.link_violations("docs/b.md", good, root) == []
+            assert len(pages.link_violations("docs/b.md", "[a](b.md#x), [b](docs/a.md)", root)) == 2
 
 
 if __name__ == "__main__":
