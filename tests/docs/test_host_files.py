@@ -67,3 +67,19 @@ def test_the_dev_container_installs_what_make_needs() -> None:
     assert commands == ["tools/bootstrap.sh", "make venv"]
     assert os.access(ROOT / commands[0], os.X_OK)
     assert re.search(r"^venv:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_the_site_names_every_page_and_no_other() -> None:
+    site = load(ROOT / "tools/mkdocs.yml")
+    named = {page for entry in site["nav"] for page in leaves(entry)}
+    paths = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    pages = {path.relative_to(ROOT).as_posix() for path in paths}
+    assert named == pages | {"reference/python.md", "reference/protocol.md"}
+
+
+def leaves(entry: Any) -> list[str]:
+    """The pages of one entry of the navigation."""
+    if isinstance(entry, str):
+        return [entry]
+    items = entry.values() if isinstance(entry, dict) else entry
+    return [page for item in items for page in leaves(item)]
