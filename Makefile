@@ -1,6 +1,6 @@
 # Thin names for what CMakePresets.json, tools/ and .venv do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint tidy fuzz sanitize accuracy bench bench-peers clean bootstrap bootstrap-demo venv build server
+.PHONY: help demo test lint docs tidy fuzz sanitize accuracy bench bench-peers clean bootstrap bootstrap-demo venv build server
 PYTHON := .venv/bin/python
 
 help:  ## List the targets
@@ -12,8 +12,11 @@ demo: bootstrap-demo server venv  ## Convert a Keras network, serve it, classify
 test: bootstrap venv build  ## Build everything and run every test and check
 	tools/test.sh
 
-lint: bootstrap venv  ## Layering, formatting, ruff, mypy
+lint: bootstrap venv  ## Layers, pages, formatting, ruff, mypy
 	tools/lint.sh
+
+docs: bootstrap venv  ## Build build/docs/site: all pages, the references of the Python package and of the protocol
+	tools/docs.sh
 
 tidy: bootstrap  ## clang-tidy over the C++ code
 	tools/preset.sh tidy

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Every check that needs no build. Runs all of them, then fails if one did.
-#   tools/lint.sh          layers, repository rules, formatting, ruff, mypy
-#   tools/lint.sh python   ruff and mypy only; the others are ctests too
+# Checks that need no build. Runs all that are asked for, then fails if one did.
+#   tools/lint.sh                 all of them
+#   tools/lint.sh ruff mypy       these; the others are ctests too
+#   tools/lint.sh layering ...    scripts of tests/lint by name
 set -uo pipefail
 cd "$(dirname "$0")/.."
 config=client/python/pyproject.toml
@@ -11,16 +12,21 @@ check() {
   shift
   "$@" || failed+=("$name")
 }
-if [ "${1:-}" != python ]; then
-  for script in layering python_layering repository format lint_test; do
-    check "$script" python3 -B "tests/lint/$script.py"
-  done
-fi
-check ruff .venv/bin/ruff check --config "$config" client/python tests tools docs
-# Two runs, because both trees have a conftest.py.
-check mypy .venv/bin/mypy --config-file "$config" client/python/src client/python/tests
-check mypy .venv/bin/mypy --config-file "$config" tools tests/e2e tests/support tests/lint docs/examples \
-  tests/bench/{goals,memory,page,prepare,serving,test_page}.py  # the others import torch, which is not installed here
+run_mypy() {
+  # Two runs, because both trees have a conftest.py.
+  check mypy .venv/bin/mypy --config-file "$config" client/python/src client/python/tests
+  check mypy .venv/bin/mypy --config-file "$config" tools tests/e2e tests/support tests/lint tests/docs \
+    docs/examples \
+    tests/bench/{goals,memory,page,prepare,serving,test_page}.py  # the others import torch, which is not installed here
+}
+[ $# -gt 0 ] || set -- layering python_layering repository version pages format layering_test lint_test ruff mypy
+for name; do
+  case $name in
+    ruff) check ruff .venv/bin/ruff check --config "$config" client/python tests tools docs ;;
+    mypy) run_mypy ;;
+    *) check "$name" python3 -B "tests/lint/$name.py" ;;
+  esac
+done
 if [ ${#failed[@]} -gt 0 ]; then
   echo "lint: failed: ${failed[*]}"
   exit 1

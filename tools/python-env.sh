@@ -7,7 +7,7 @@ venv=.venv
 package=client/python
 
 fingerprint() {
-  { cat "$package/pyproject.toml" "$package"/build_backend/*.py tools/python-env.sh
+  { cat VERSION "$package/pyproject.toml" "$package"/build_backend/*.py tools/python-env.sh
     find proto -name '*.proto' -print0 | sort -z | xargs -0 cat
     python3 --version
     pwd

@@ -15,9 +15,9 @@ check() {
   [ "${PIPESTATUS[0]}" -eq 0 ] || failed+=("$name")
 }
 
-check lint tools/lint.sh python
+check lint tools/lint.sh ruff mypy
 check ctest "$ctest" --preset release --parallel "$(nproc)"
-check pytest .venv/bin/python -m pytest -c client/python/pyproject.toml client/python/tests tests/e2e tests/bench
+check pytest .venv/bin/python -m pytest -c client/python/pyproject.toml client/python/tests tests/e2e tests/bench tests/docs
 
 # How many tests ran on a GPU; where there is none, why.
 gpu_summary() {

@@ -2,7 +2,7 @@
 
 namespace spikeserve::app {
 
-// Of the build, from the project's CMakeLists.txt.
+// Of the build, from the file VERSION at the root of the repository.
 inline constexpr const char* kVersion = SPIKESERVE_VERSION;
 
 }  // namespace spikeserve::app

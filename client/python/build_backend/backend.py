@@ -1,14 +1,14 @@
-"""The setuptools build backend, with the protobuf modules generated first.
+"""The setuptools build backend, with the protobuf modules generated and the version number copied first.
 
-In a checkout they come from the repository's `proto` folder. A source distribution carries them ready-made,
-so building from one needs no protobuf compiler.
+In a checkout they come from the repository's `proto` folder and its file VERSION. A source distribution
+carries them ready-made, so building from one needs no protobuf compiler.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from generate import PROTO_ROOT, generate
+from generate import PROTO_ROOT, copy_version, generate
 from setuptools import build_meta
 from setuptools.build_meta import (
     get_requires_for_build_sdist as _sdist_requires,
@@ -21,6 +21,8 @@ from setuptools.build_meta import (  # noqa: F401 - part of the backend's interf
     prepare_metadata_for_build_wheel,
 )
 
+# Every hook below reads pyproject.toml, which takes the version from the copy.
+copy_version()
 # Generated code needs the protobuf and grpcio of its compiler, or newer: keep the dependencies in step.
 _COMPILER = ["grpcio-tools>=1.71,<1.72", "mypy-protobuf>=3.6,<3.7"] if PROTO_ROOT.is_dir() else []
 

@@ -1,4 +1,8 @@
-"""Generates spikeserve/v1/*_pb2.py, *_pb2_grpc.py and their .pyi files from the repository's proto folder."""
+"""Brings what the package takes from the rest of the repository into its folder.
+
+That is spikeserve/v1/*_pb2.py, *_pb2_grpc.py and their .pyi files, made from the proto folder, and a copy of
+the file VERSION. A source distribution has neither of the two, but carries what was made from them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,17 @@ from pathlib import Path
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 PROTO_ROOT = PACKAGE_ROOT.parent.parent / "proto"
+VERSION_FILE = PACKAGE_ROOT.parent.parent / "VERSION"
 SOURCE_ROOT = PACKAGE_ROOT / "src"
+
+
+def copy_version() -> None:
+    """Copies the repository's VERSION, which setuptools reads from inside of the package's folder only."""
+    copy = PACKAGE_ROOT / "VERSION"
+    if PROTO_ROOT.is_dir():
+        copy.write_text(VERSION_FILE.read_text(encoding="utf-8"), encoding="utf-8")
+    elif not copy.is_file():
+        raise RuntimeError(f"neither {VERSION_FILE} nor {copy}")
 
 
 def generate() -> None:
