@@ -4,35 +4,46 @@
 #include <cstddef>
 #include <utility>
 
-#include "kernels/cpu/dispatch.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/filter.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
 
-namespace spikeserve::kernels {
-namespace {
+HWY_BEFORE_NAMESPACE();
+namespace spikeserve::kernels::HWY_NAMESPACE {
 
-SPIKESERVE_CPU_CLONES void RunLowpass(std::size_t n, const LowpassFilter& filter, float* __restrict shown,
-                                      float* __restrict values) {
+void RunLowpass(std::size_t n, const LowpassFilter& filter, float* __restrict shown,
+                float* __restrict values) {
   for (std::size_t j = 0; j < n; ++j) {
     values[j] = math::StepLowpass(filter, values[j], shown[j]);
   }
 }
 
-SPIKESERVE_CPU_CLONES void RunAlpha(std::size_t n, const AlphaFilter& filter, double* __restrict inner,
-                                    double* __restrict outer, float* __restrict values) {
+void RunAlpha(std::size_t n, const AlphaFilter& filter, double* __restrict inner, double* __restrict outer,
+              float* __restrict values) {
   for (std::size_t j = 0; j < n; ++j) {
     values[j] = math::StepAlpha(filter, values[j], inner[j], outer[j]);
   }
 }
 
-SPIKESERVE_CPU_CLONES void AddWeighted(std::size_t n, float weight, const float* __restrict inputs,
-                                       float* __restrict sums) {
+// The oldest input makes room: its part comes first, then the new input takes its place.
+void ReplaceOldest(std::size_t n, float weight, float* __restrict oldest, float* __restrict values) {
+  for (std::size_t j = 0; j < n; ++j) {
+    const float in = values[j];
+    values[j] = math::BeginFinite(weight, oldest[j]);
+    oldest[j] = in;
+  }
+}
+
+void AddWeighted(std::size_t n, float weight, const float* __restrict inputs, float* __restrict sums) {
   for (std::size_t j = 0; j < n; ++j) {
     sums[j] = math::AddFinite(weight, inputs[j], sums[j]);
   }
 }
 
 template <int kOrder>
-inline __attribute__((always_inline)) void RunOrder(std::size_t n, const StateFilter& filter, double* states,
-                                                    float* __restrict shown, float* __restrict values) {
+HWY_INLINE void RunOrder(std::size_t n, const StateFilter& filter, double* states, float* __restrict shown,
+                         float* __restrict values) {
   for (std::size_t j = 0; j < n; ++j) {
     double old[kMaxFilterOrder] = {};
     double next[kMaxFilterOrder] = {};
@@ -46,8 +57,8 @@ inline __attribute__((always_inline)) void RunOrder(std::size_t n, const StateFi
   }
 }
 
-SPIKESERVE_CPU_CLONES void RunStates(std::size_t n, const StateFilter& filter, double* states,
-                                     float* __restrict shown, float* __restrict values) {
+void RunStates(std::size_t n, const StateFilter& filter, double* states, float* __restrict shown,
+               float* __restrict values) {
   switch (filter.order) {
     case 0: return RunOrder<0>(n, filter, states, shown, values);
     case 1: return RunOrder<1>(n, filter, states, shown, values);
@@ -57,7 +68,17 @@ SPIKESERVE_CPU_CLONES void RunStates(std::size_t n, const StateFilter& filter, d
   }
 }
 
-}  // namespace
+}  // namespace spikeserve::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace spikeserve::kernels {
+
+HWY_EXPORT(RunLowpass);
+HWY_EXPORT(RunAlpha);
+HWY_EXPORT(ReplaceOldest);
+HWY_EXPORT(AddWeighted);
+HWY_EXPORT(RunStates);
 
 FilterBank::FilterBank(std::shared_ptr<const FilterConstants> shared, std::int64_t size)
     : constants_(std::move(shared)) {
@@ -92,11 +113,12 @@ void FilterBank::Delay(std::span<float> values) {
 }
 
 void FilterBank::Run(const LowpassFilter& filter, std::span<float> values) {
-  RunLowpass(values.size(), filter, shown_.data(), values.data());
+  HWY_DYNAMIC_DISPATCH(RunLowpass)(values.size(), filter, shown_.data(), values.data());
 }
 
 void FilterBank::Run(const AlphaFilter& filter, std::span<float> values) {
-  RunAlpha(values.size(), filter, states_.data(), states_.data() + values.size(), values.data());
+  HWY_DYNAMIC_DISPATCH(RunAlpha)
+  (values.size(), filter, states_.data(), states_.data() + values.size(), values.data());
 }
 
 // The newest input lies in the row before input_row_, and the oldest, which this step's replaces, in it.
@@ -105,20 +127,18 @@ void FilterBank::Run(const FiniteFilter& filter, std::span<float> values) {
   const std::size_t taps = filter.weights.size();
   std::vector<float>& ring = inputs_;
   const std::size_t oldest = input_row_;
-  float* const row = ring.data() + oldest * n;
-  for (std::size_t j = 0; j < n; ++j) {  // the oldest row makes room: its part first, then the new input
-    const float in = values[j];
-    values[j] = math::BeginFinite(filter.weights[taps - 1], row[j]);
-    row[j] = in;
-  }
+  HWY_DYNAMIC_DISPATCH(ReplaceOldest)(n, filter.weights[taps - 1], ring.data() + oldest * n, values.data());
   for (std::size_t i = 0; i + 1 < taps; ++i) {
-    AddWeighted(n, filter.weights[i], ring.data() + (oldest + taps - 1 - i) % taps * n, values.data());
+    const float* const inputs = ring.data() + (oldest + taps - 1 - i) % taps * n;
+    HWY_DYNAMIC_DISPATCH(AddWeighted)(n, filter.weights[i], inputs, values.data());
   }
   input_row_ = (oldest + 1) % taps;
 }
 
 void FilterBank::Run(const StateFilter& filter, std::span<float> values) {
-  RunStates(values.size(), filter, states_.data(), shown_.data(), values.data());
+  HWY_DYNAMIC_DISPATCH(RunStates)
+  (values.size(), filter, states_.data(), shown_.data(), values.data());
 }
 
 }  // namespace spikeserve::kernels
+#endif

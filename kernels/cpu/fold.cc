@@ -3,28 +3,54 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "kernels/cpu/dispatch.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/fold.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
 
-namespace spikeserve::kernels {
-namespace {
+HWY_BEFORE_NAMESPACE();
+namespace spikeserve::kernels::HWY_NAMESPACE {
 
-SPIKESERVE_CPU_CLONES void MeanOf(const double* total, const double* start, double steps, float* mean,
-                                  std::size_t size) {
+void MeanOf(const double* total, const double* start, double steps, float* mean, std::size_t size) {
   for (std::size_t j = 0; j < size; ++j) {
     mean[j] = static_cast<float>((total[j] - start[j]) / steps);
   }
 }
 
-SPIKESERVE_CPU_CLONES void AddIntegers(const std::int64_t* sums, double* total, std::size_t size) {
+void AddIntegers(const std::int64_t* sums, double* total, std::size_t size) {
   for (std::size_t j = 0; j < size; ++j) {
     total[j] += static_cast<double>(sums[j]);
   }
 }
 
-// `steps` steps of u = 1 through both filters of one element, as Fold::StepEach takes them. Returns the last
-// h.
-SPIKESERVE_CPU_CLONES float FilterOnes(const FoldFilters& filters, std::int64_t steps, float* filtered,
-                                       float* probed) {
+// One step of u. The state must not lie where the values do.
+template <typename Value>
+HWY_INLINE void StepEach(const Fold::Filters& state, const Value* __restrict values, double* __restrict total,
+                         std::size_t size) {
+  const FoldFilters filters = state.filters;
+  float* __restrict filtered = state.filtered;
+  float* __restrict probed = state.probed;
+  float* __restrict last = state.last;
+  float unused = 0;
+  for (std::size_t j = 0; j < size; ++j) {
+    const Value u = values[j];
+    total[j] += static_cast<double>(u);
+    float& f = filters.synapse ? filtered[j] : unused;
+    float& p = filters.probe_synapse ? probed[j] : unused;
+    last[j] = math::FilterFold(filters, static_cast<float>(u), f, p);
+  }
+}
+
+void StepCounts(const Fold::Filters& state, const std::int32_t* counts, double* total, std::size_t size) {
+  StepEach(state, counts, total, size);
+}
+
+void StepValues(const Fold::Filters& state, const float* values, double* total, std::size_t size) {
+  StepEach(state, values, total, size);
+}
+
+// `steps` steps of u = 1 through both filters of one element, as StepEach takes them. Returns the last h.
+float FilterOnes(const FoldFilters& filters, std::int64_t steps, float* filtered, float* probed) {
   float f = filters.synapse ? *filtered : 0.0F;
   float p = filters.probe_synapse ? *probed : 0.0F;
   float h = 1.0F;
@@ -40,7 +66,27 @@ SPIKESERVE_CPU_CLONES float FilterOnes(const FoldFilters& filters, std::int64_t 
   return h;
 }
 
-}  // namespace
+void StepOnesEach(const Fold::Filters& state, std::int64_t steps, double* total, std::size_t size) {
+  const FoldFilters& filters = state.filters;
+  for (std::size_t j = 0; j < size; ++j) {
+    total[j] += static_cast<double>(steps);
+    float* filtered = filters.synapse ? &state.filtered[j] : nullptr;
+    float* probed = filters.probe_synapse ? &state.probed[j] : nullptr;
+    state.last[j] = FilterOnes(filters, steps, filtered, probed);
+  }
+}
+
+}  // namespace spikeserve::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace spikeserve::kernels {
+
+HWY_EXPORT(MeanOf);
+HWY_EXPORT(AddIntegers);
+HWY_EXPORT(StepCounts);
+HWY_EXPORT(StepValues);
+HWY_EXPORT(StepOnesEach);
 
 Fold::Fold(const FoldFilters& filters, std::int64_t size) : filters_(filters) {
   const auto n = static_cast<std::size_t>(size);
@@ -60,40 +106,22 @@ void Fold::Restart() {
   }
 }
 
-template <typename Value>
-void Fold::StepEach(Value value) {
-  float unused = 0;
-  for (std::size_t j = 0; j < total_.size(); ++j) {
-    const auto u = value(j);
-    total_[j] += static_cast<double>(u);
-    float& f = filters_.synapse ? filtered_[j] : unused;
-    float& p = filters_.probe_synapse ? probed_[j] : unused;
-    last_[j] = math::FilterFold(filters_, static_cast<float>(u), f, p);
-  }
-}
-
 void Fold::Step(std::span<const std::int32_t> counts) {
-  StepEach([counts](std::size_t j) { return counts[j]; });
+  HWY_DYNAMIC_DISPATCH(StepCounts)(State(), counts.data(), total_.data(), total_.size());
 }
 
 void Fold::Step(std::span<const float> values) {
-  StepEach([values](std::size_t j) { return values[j]; });
+  HWY_DYNAMIC_DISPATCH(StepValues)(State(), values.data(), total_.data(), total_.size());
 }
 
 void Fold::StepOnes(std::int64_t steps) {
-  if (steps == 0) {
-    return;
-  }
-  for (std::size_t j = 0; j < total_.size(); ++j) {
-    total_[j] += static_cast<double>(steps);
-    float* filtered = filters_.synapse ? &filtered_[j] : nullptr;
-    float* probed = filters_.probe_synapse ? &probed_[j] : nullptr;
-    last_[j] = FilterOnes(filters_, steps, filtered, probed);
+  if (steps > 0) {
+    HWY_DYNAMIC_DISPATCH(StepOnesEach)(State(), steps, total_.data(), total_.size());
   }
 }
 
 void Fold::AddTotals(std::span<const std::int64_t> sums) {
-  AddIntegers(sums.data(), total_.data(), total_.size());
+  HWY_DYNAMIC_DISPATCH(AddIntegers)(sums.data(), total_.data(), total_.size());
 }
 
 double Fold::Sum(std::size_t j) const {
@@ -109,7 +137,8 @@ void Fold::MarkStart() {
 
 void Fold::Mean(std::int64_t steps, std::span<float> mean) const {
   if (!filters_.synapse && !filters_.probe_synapse) {
-    MeanOf(total_.data(), start_.data(), static_cast<double>(steps), mean.data(), mean.size());
+    HWY_DYNAMIC_DISPATCH(MeanOf)
+    (total_.data(), start_.data(), static_cast<double>(steps), mean.data(), mean.size());
     return;
   }
   for (std::size_t j = 0; j < mean.size(); ++j) {
@@ -124,3 +153,4 @@ void Fold::Last(std::span<float> last) const {
 }
 
 }  // namespace spikeserve::kernels
+#endif

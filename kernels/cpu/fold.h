@@ -43,8 +43,6 @@ class Fold {
   void Last(std::span<float> last) const;
 
  private:
-  template <typename Value>
-  void StepEach(Value value);
   double Sum(std::size_t j) const;
 
   FoldFilters filters_;

@@ -3,9 +3,35 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <span>
 
-#include "kernels/cpu/dispatch.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/pool_cells.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
 
+HWY_BEFORE_NAMESPACE();
+namespace spikeserve::kernels::HWY_NAMESPACE {
+
+void AddBytes(const std::uint8_t* __restrict from, std::uint8_t* __restrict to, std::int32_t length) {
+  for (std::int32_t i = 0; i < length; ++i) {
+    to[i] = static_cast<std::uint8_t>(to[i] + from[i]);
+  }
+}
+
+// to[i] = sum of source[base + i] over the bases, of which there is one at least, for i in [0, length).
+void SumBytes(const std::uint8_t* source, std::span<const std::int32_t> bases, std::uint8_t* to,
+              std::int32_t length) {
+  std::memcpy(to, source + bases[0], static_cast<std::size_t>(length));
+  for (const std::int32_t base : bases.subspan(1)) {
+    AddBytes(source + base, to, length);
+  }
+}
+
+}  // namespace spikeserve::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace spikeserve::kernels {
 namespace {
 
@@ -22,14 +48,9 @@ bool Continues(const GatherSum& gather, std::size_t cell, std::size_t next) {
   return std::equal(a, a + count, b, [](std::int32_t x, std::int32_t y) { return x + 1 == y; });
 }
 
-SPIKESERVE_CPU_CLONES void AddBytes(const std::uint8_t* __restrict from, std::uint8_t* __restrict to,
-                                    std::int32_t length) {
-  for (std::int32_t i = 0; i < length; ++i) {
-    to[i] = static_cast<std::uint8_t>(to[i] + from[i]);
-  }
-}
-
 }  // namespace
+
+HWY_EXPORT(SumBytes);
 
 CellRuns::CellRuns(const GatherSum& gather) {
   const std::size_t cells = gather.start.empty() ? 0 : gather.start.size() - 1;
@@ -48,6 +69,7 @@ CellRuns::CellRuns(const GatherSum& gather) {
 }
 
 void CellRuns::Gather(const std::uint8_t* source, std::uint8_t* cells) const {
+  auto* const sum_bytes = HWY_DYNAMIC_DISPATCH(SumBytes);
   for (const Run& run : runs_) {
     std::uint8_t* to = cells + run.first;
     if (run.bases == 0) {
@@ -58,11 +80,9 @@ void CellRuns::Gather(const std::uint8_t* source, std::uint8_t* cells) const {
       GatherShort(run, source, to);
       continue;
     }
-    const std::int32_t* base = bases_.data() + run.first_base;
-    std::memcpy(to, source + base[0], static_cast<std::size_t>(run.length));
-    for (std::int32_t b = 1; b < run.bases; ++b) {
-      AddBytes(source + base[b], to, run.length);
-    }
+    const auto bases = std::span(bases_).subspan(static_cast<std::size_t>(run.first_base),
+                                                 static_cast<std::size_t>(run.bases));
+    sum_bytes(source, bases, to, run.length);
   }
 }
 
@@ -87,3 +107,4 @@ std::int64_t CellRuns::bytes() const {
 }
 
 }  // namespace spikeserve::kernels
+#endif

@@ -1,76 +1,35 @@
 #include "kernels/cpu/product.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "kernels/cpu/dispatch.h"
-#include "kernels/math/product_blocks.h"
+#include "kernels/cpu/product_loops.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/product.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace spikeserve::kernels::HWY_NAMESPACE {
+
+void AccumulateNarrow(const Product& product, const std::int32_t* cells, std::int32_t* sums) {
+  AccumulateIntegers(product, cells, sums);
+}
+
+void AccumulateWide(const Product& product, const std::int32_t* cells, std::int64_t* sums) {
+  AccumulateIntegers(product, cells, sums);
+}
+
+void AccumulateReals(const Product& product, const float* weights, const float* cells, float* sums) {
+  AccumulateFloats(product, weights, cells, sums);
+}
+
+}  // namespace spikeserve::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace spikeserve::kernels {
 namespace {
-
-template <typename Sum>
-inline __attribute__((always_inline)) void AccumulateIntegers(const Product& product,
-                                                              const std::int32_t* cells, Sum* sums) {
-  const std::int32_t* weights = product.integers.data();
-  if (product.kind == ProductKind::kSparse) {
-    for (std::int64_t k = 0; k < product.in; ++k) {
-      if (cells[k] == 0) {
-        continue;
-      }
-      const auto end = product.sparse_start[static_cast<std::size_t>(k + 1)];
-      for (auto e = product.sparse_start[static_cast<std::size_t>(k)]; e < end; ++e) {
-        sums[product.sparse_row[static_cast<std::size_t>(e)]] += static_cast<Sum>(weights[e]) * cells[k];
-      }
-    }
-    return;
-  }
-  ForEachBlock(
-      product, cells,
-      [&](std::int64_t weight, std::int64_t first, std::int64_t rows, std::int32_t count)
-          __attribute__((always_inline)) {
-            const std::int32_t* __restrict w = weights + weight;
-            Sum* __restrict s = sums + first;
-            for (std::int64_t j = 0; j < rows; ++j) {
-              s[j] += static_cast<Sum>(w[j]) * count;
-            }
-          });
-}
-
-SPIKESERVE_CPU_CLONES void AccumulateNarrow(const Product& product, const std::int32_t* cells,
-                                            std::int32_t* sums) {
-  AccumulateIntegers(product, cells, sums);
-}
-
-SPIKESERVE_CPU_CLONES void AccumulateWide(const Product& product, const std::int32_t* cells,
-                                          std::int64_t* sums) {
-  AccumulateIntegers(product, cells, sums);
-}
-
-SPIKESERVE_CPU_CLONES void AccumulateFloats(const Product& product, const float* weights, const float* cells,
-                                            float* sums) {
-  if (product.kind == ProductKind::kSparse) {
-    for (std::int64_t k = 0; k < product.in; ++k) {
-      const auto end = product.sparse_start[static_cast<std::size_t>(k + 1)];
-      for (auto e = product.sparse_start[static_cast<std::size_t>(k)]; e < end; ++e) {
-        float& sum = sums[product.sparse_row[static_cast<std::size_t>(e)]];
-        sum = std::fma(weights[e], cells[k], sum);
-      }
-    }
-    return;
-  }
-  // A zero cell would add +0 or -0 to a sum that is never -0: leaving it out changes no bit.
-  ForEachBlock(
-      product, cells,
-      [&](std::int64_t weight, std::int64_t first, std::int64_t rows, float value)
-          __attribute__((always_inline)) {
-            const float* __restrict w = weights + weight;
-            float* __restrict s = sums + first;
-            for (std::int64_t j = 0; j < rows; ++j) {
-              s[j] = __builtin_fmaf(w[j], value, s[j]);
-            }
-          });
-}
 
 template <typename T>
 void GatherInto(const GatherSum& gather, std::span<const T> source, std::span<T> cells) {
@@ -89,6 +48,10 @@ void GatherInto(const GatherSum& gather, std::span<const T> source, std::span<T>
 
 }  // namespace
 
+HWY_EXPORT(AccumulateNarrow);
+HWY_EXPORT(AccumulateWide);
+HWY_EXPORT(AccumulateReals);
+
 void Gather(const GatherSum& gather, std::span<const std::int32_t> source, std::span<std::int32_t> cells) {
   GatherInto(gather, source, cells);
 }
@@ -99,18 +62,19 @@ void Gather(const GatherSum& gather, std::span<const float> source, std::span<fl
 
 void Accumulate(const Product& product, std::span<const std::int32_t> cells, std::span<std::int32_t> sums) {
   std::fill(sums.begin(), sums.end(), 0);
-  AccumulateNarrow(product, cells.data(), sums.data());
+  HWY_DYNAMIC_DISPATCH(AccumulateNarrow)(product, cells.data(), sums.data());
 }
 
 void Accumulate(const Product& product, std::span<const std::int32_t> cells, std::span<std::int64_t> sums) {
   std::fill(sums.begin(), sums.end(), 0);
-  AccumulateWide(product, cells.data(), sums.data());
+  HWY_DYNAMIC_DISPATCH(AccumulateWide)(product, cells.data(), sums.data());
 }
 
 void Accumulate(const Product& product, std::span<const float> weights, std::span<const float> cells,
                 std::span<float> sums) {
   std::fill(sums.begin(), sums.end(), 0.0F);
-  AccumulateFloats(product, weights.data(), cells.data(), sums.data());
+  HWY_DYNAMIC_DISPATCH(AccumulateReals)(product, weights.data(), cells.data(), sums.data());
 }
 
 }  // namespace spikeserve::kernels
+#endif

@@ -24,9 +24,9 @@ struct DirectProduct {
   std::int64_t in = 0;   // cells of a row
   std::int64_t out = 0;  // sums of a row
   Cells cells;
-  const std::int32_t* integers =
-      nullptr;                    // weights, as kernels/math/product.h lays them out, sparse ones by output
-  const float* floats = nullptr;  // the same as floats; one of both is set
+  // The weights, as kernels/math/product.h lays them out, sparse ones by output. One of both is set.
+  const std::int32_t* integers = nullptr;
+  const float* floats = nullptr;
   ConvMap conv;
   const std::int64_t* sparse_start = nullptr;  // [out + 1]
   const std::int32_t* sparse_cell = nullptr;   // ascending within an output

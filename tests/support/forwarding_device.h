@@ -16,10 +16,10 @@ class ForwardingQueue : public cuda::Queue {
 
   void Run(const cuda::Program& program) override { queue_->Run(program); }
   void PrepareProducts() override { queue_->PrepareProducts(); }
-  std::unique_ptr<cuda::Recording> Record(const cuda::Program& program) override {
-    return queue_->Record(program);
+  std::unique_ptr<cuda::CapturedProgram> Capture(const cuda::Program& program) override {
+    return queue_->Capture(program);
   }
-  void Replay(cuda::Recording& recording) override { queue_->Replay(recording); }
+  void Replay(cuda::CapturedProgram& captured) override { queue_->Replay(captured); }
   void Upload(void* to, const void* from, std::size_t bytes) override { queue_->Upload(to, from, bytes); }
   void Download(void* to, const void* from, std::size_t bytes) override { queue_->Download(to, from, bytes); }
   void Wait() override { queue_->Wait(); }

@@ -24,11 +24,13 @@ struct SpikeGroups {
   bool has_usual = false;              // the first step is what every other one has besides its own
 };
 
+// Steps and rows of a tile are kept in 16 bits, times kLaneUnit.
+constexpr std::int64_t kMaxGroupSteps = 4095;
+constexpr std::int64_t kMaxTileRows = 4096;
+
 // Collects the spikes of a digit over `steps` steps, at most kMaxGroupSteps. The rows of `ranges` are those
 // of the tile; `zero_row` is its row of zeros, behind which the negatives of all rows come where `events` are
 // changes: the last of these rows is below kMaxTileRows.
-constexpr std::int64_t kMaxGroupSteps = 4095;
-constexpr std::int64_t kMaxTileRows = 4096;
 void CollectSpikes(const EventList& events, int digit, std::span<const CellRange> ranges, std::int64_t steps,
                    std::int64_t zero_row, SpikeGroups& groups);
 

@@ -46,7 +46,7 @@ class SlicedWeights {
   std::int64_t tiles() const { return tiles_; }
   std::int64_t tile_rows() const { return tile_rows_; }
   bool negatives() const { return negatives_; }
-  // [tile_rows + 1][kLaneUnit], and [tile_rows][kLaneUnit] negatives
+  // A tile is [tile_rows + 1][kLaneUnit], then [tile_rows][kLaneUnit] negatives where there are any.
   const T* tile(std::int64_t slice, std::int64_t tile) const {
     return values_.data() + (slice * tiles_ + tile) * tile_size();
   }

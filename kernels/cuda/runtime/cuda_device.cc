@@ -13,8 +13,8 @@
 namespace spikeserve::cuda {
 namespace {
 
-constexpr int kOldestMajor = 7,
-              kOldestMinor = 5;  // tensor cores with float16, and what CUDA 13 still builds for
+// Has tensor cores with float16, and is what CUDA 13 still builds for.
+constexpr int kOldestMajor = 7, kOldestMinor = 5;
 
 // One GPU through the CUDA runtime.
 class CudaDevice final : public Device {

@@ -12,9 +12,9 @@
 namespace spikeserve::cuda {
 namespace {
 
-class CudaRecording final : public Recording {
+class CudaGraphProgram final : public CapturedProgram {
  public:
-  explicit CudaRecording(GraphExec exec) : exec_(std::move(exec)) {}
+  explicit CudaGraphProgram(GraphExec exec) : exec_(std::move(exec)) {}
   cudaGraphExec_t exec() const { return exec_.get(); }
 
  private:
@@ -58,19 +58,19 @@ class CudaQueue final : public Queue {
     });
   }
 
-  std::unique_ptr<Recording> Record(const Program& program) override {
-    return gpu_.On([&]() -> std::unique_ptr<Recording> {
+  std::unique_ptr<CapturedProgram> Capture(const Program& program) override {
+    return gpu_.On([&]() -> std::unique_ptr<CapturedProgram> {
       OpenCublas(program);  // allocates, which a capture must not
-      const Graph graph = Capture(program);
+      const Graph graph = CaptureGraph(program);
       cudaGraphExec_t exec = nullptr;
       CheckCuda(cudaGraphInstantiate(&exec, graph.get(), 0), "instantiate graph");
-      return std::make_unique<CudaRecording>(GraphExec(exec));
+      return std::make_unique<CudaGraphProgram>(GraphExec(exec));
     });
   }
 
-  void Replay(Recording& recording) override {
+  void Replay(CapturedProgram& captured) override {
     gpu_.On([&] {
-      CheckCuda(cudaGraphLaunch(static_cast<CudaRecording&>(recording).exec(), stream_.get()),
+      CheckCuda(cudaGraphLaunch(static_cast<CudaGraphProgram&>(captured).exec(), stream_.get()),
                 "launch graph");
     });
   }
@@ -118,7 +118,7 @@ class CudaQueue final : public Queue {
     }
   }
 
-  Graph Capture(const Program& program) {
+  Graph CaptureGraph(const Program& program) {
     const std::lock_guard lock(CaptureMutex());
     CheckCuda(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), "begin capture");
     cudaGraph_t raw = nullptr;

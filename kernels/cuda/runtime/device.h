@@ -17,14 +17,14 @@ struct DeviceLimits {
   std::int64_t memory_bytes = 0;
   std::int64_t l2_bytes = 0;
   std::int64_t product_workspace_bytes = 0;  // per queue, where a program has a DigitProduct
-  std::int64_t least_rows =
-      128;  // fewer leave a product without work for all processors, whatever the L2 says
+  // Fewer leave a product without work for all processors, whatever the L2 says.
+  std::int64_t least_rows = 128;
 };
 
-// A program made ready for replay. Belongs to the queue that recorded it.
-class Recording {
+// A program made ready for replay. Belongs to the queue that captured it.
+class CapturedProgram {
  public:
-  virtual ~Recording() = default;
+  virtual ~CapturedProgram() = default;
 };
 
 // A point in the work of a queue. Until it is set, it counts as passed.
@@ -44,10 +44,10 @@ class Queue {
   virtual void Run(const Program& program) = 0;
   // Takes now what the first DigitProduct would take, which may be memory.
   virtual void PrepareProducts() = 0;
-  // `program`'s pointers must stay valid as long as the recording. Where it fails with kRefused or
+  // `program`'s pointers must stay valid as long as what is returned. Where it fails with kRefused or
   // kOutOfMemory, Run still works.
-  virtual std::unique_ptr<Recording> Record(const Program& program) = 0;
-  virtual void Replay(Recording& recording) = 0;
+  virtual std::unique_ptr<CapturedProgram> Capture(const Program& program) = 0;
+  virtual void Replay(CapturedProgram& captured) = 0;
   // Between device memory and the host's, which must live until Wait. Only pinned memory is copied beside
   // other work.
   virtual void Upload(void* to, const void* from, std::size_t bytes) = 0;

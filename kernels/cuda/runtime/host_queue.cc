@@ -44,9 +44,9 @@ void RunAll(const Program& program) {
   }
 }
 
-class HostRecording final : public Recording {
+class HostProgram final : public CapturedProgram {
  public:
-  explicit HostRecording(const Program& recorded) : program(std::make_shared<const Program>(recorded)) {}
+  explicit HostProgram(const Program& captured) : program(std::make_shared<const Program>(captured)) {}
   const std::shared_ptr<const Program> program;
 };
 
@@ -71,11 +71,11 @@ class HostQueue final : public Queue {
     line_->Put([program] { RunAll(program); });
   }
   void PrepareProducts() override {}
-  std::unique_ptr<Recording> Record(const Program& program) override {
-    return std::make_unique<HostRecording>(program);
+  std::unique_ptr<CapturedProgram> Capture(const Program& program) override {
+    return std::make_unique<HostProgram>(program);
   }
-  void Replay(Recording& recording) override {
-    line_->Put([program = static_cast<HostRecording&>(recording).program] { RunAll(*program); });
+  void Replay(CapturedProgram& captured) override {
+    line_->Put([program = static_cast<HostProgram&>(captured).program] { RunAll(*program); });
   }
   void Upload(void* to, const void* from, std::size_t bytes) override { PutCopy(to, from, bytes); }
   void Download(void* to, const void* from, std::size_t bytes) override { PutCopy(to, from, bytes); }

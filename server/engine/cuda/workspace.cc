@@ -135,9 +135,9 @@ void CudaWorkspace::MakeRoom(std::size_t calls) {
 }
 
 void CudaWorkspace::RunPrepared(Prepared& prepared) {
-  RecordIfWorthIt(prepared);
-  if (prepared.recording != nullptr) {
-    work_->Replay(*prepared.recording);
+  CaptureIfWorthIt(prepared);
+  if (prepared.captured != nullptr) {
+    work_->Replay(*prepared.captured);
   } else {
     work_->Run(prepared.program);
   }
@@ -145,13 +145,13 @@ void CudaWorkspace::RunPrepared(Prepared& prepared) {
 }
 
 // A graph is for speed alone: a program that does not become one still runs.
-void CudaWorkspace::RecordIfWorthIt(Prepared& prepared) {
-  const bool worth_it = prepared.has_run && prepared.program.size() <= kMostRecorded;
-  if (!worth_it || prepared.recording != nullptr || prepared.refused) {
+void CudaWorkspace::CaptureIfWorthIt(Prepared& prepared) {
+  const bool worth_it = prepared.has_run && prepared.program.size() <= kMostCaptured;
+  if (!worth_it || prepared.captured != nullptr || prepared.refused) {
     return;
   }
   try {
-    prepared.recording = work_->Record(prepared.program);
+    prepared.captured = work_->Capture(prepared.program);
   } catch (const cuda::DeviceError& error) {
     if (error.failure() != cuda::Failure::kRefused && error.failure() != cuda::Failure::kOutOfMemory) {
       throw;

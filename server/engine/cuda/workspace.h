@@ -64,21 +64,21 @@ class CudaWorkspace {
   // short enough for that.
   struct Prepared {
     cuda::Program program;
-    std::unique_ptr<cuda::Recording> recording;
+    std::unique_ptr<cuda::CapturedProgram> captured;
     bool has_run = false;
-    bool refused = false;  // to be recorded: always launched call by call
+    bool refused = false;  // to be captured: always launched call by call
   };
 
   static constexpr std::size_t kMostChunks = 32;       // programs that are kept
   static constexpr std::size_t kMostCalls = 16384;     // of all of them, unless one alone has more
-  static constexpr std::size_t kMostRecorded = 32768;  // longer programs take a graph longer than they save
+  static constexpr std::size_t kMostCaptured = 32768;  // longer programs take a graph longer than they save
 
   void UploadConstants();
   void UploadStart();
   void MakeMarks();
   void MakeRoom(std::size_t calls);
   void RunPrepared(Prepared& prepared);
-  void RecordIfWorthIt(Prepared& prepared);
+  void CaptureIfWorthIt(Prepared& prepared);
 
   CudaRun run_;
   const CudaLaunchPlan launch_;
@@ -92,7 +92,7 @@ class CudaWorkspace {
   CudaMarks marks_;
   Prepared state_, inputs_;
   std::size_t calls_ = 0;                                     // of chunks_
-  std::map<std::pair<std::int64_t, bool>, Prepared> chunks_;  // behind the queue that made their recordings
+  std::map<std::pair<std::int64_t, bool>, Prepared> chunks_;  // behind the queue that captured them
 };
 
 // Workspaces that no batch uses at the moment. Thread-safe.

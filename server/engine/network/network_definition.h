@@ -7,10 +7,9 @@
 #include <variant>
 #include <vector>
 
-namespace spikeserve::engine {
-
 // A network as received: plain structs, unchecked. Fields mean what
 // proto/spikeserve/v1/{network,neuron}.proto say; all shapes leave out the batch.
+namespace spikeserve::engine {
 
 enum class DataType { kUnspecified, kFloat32, kFloat64, kUint8 };
 

@@ -38,7 +38,7 @@ struct Layer {
   std::vector<Term> terms;       // added in this order, the order of the connections
   std::vector<double> constant;  // what S holds whatever the input: propagated biases
   bool sink = false;             // nothing else reads the operation: its weights count as synapses
-  // Of a Neuron:
+  // What follows counts for a Neuron operation alone.
   std::int64_t population = -1;
   NeuronModel model;
   std::vector<double> gain, bias;  // J = bias + gain * S

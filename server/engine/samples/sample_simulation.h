@@ -266,8 +266,8 @@ class SampleSimulation final : public Simulation {
 
   std::int64_t Groups(std::int64_t samples) const {
     const auto ceiling = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
-    const std::int64_t most =
-        std::max<std::int64_t>(run_.group - kGroupUnit + 1, 1);  // beginnings are rounded
+    // Beginnings are rounded.
+    const std::int64_t most = std::max<std::int64_t>(run_.group - kGroupUnit + 1, 1);
     return std::min(samples, ceiling(ceiling(samples, most), pool_.threads()) * pool_.threads());
   }
 

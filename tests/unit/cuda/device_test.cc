@@ -18,13 +18,13 @@ namespace {
 
 class Device : public DeviceTest {};
 
-TEST_P(Device, ReplaysWhatItRecorded) {
+TEST_P(Device, ReplaysWhatItCaptured) {
   const auto queue = device_->NewQueue(cuda::QueueUse::kWork);
   auto* const clock = Put(std::vector<std::int64_t>{5});
-  const auto recording = queue->Record({cuda::AdvanceClock{1, clock, 3}, cuda::AdvanceClock{1, clock, 4}});
-  EXPECT_EQ(Get(clock, 1).front(), 5);  // recording runs nothing
+  const auto captured = queue->Capture({cuda::AdvanceClock{1, clock, 3}, cuda::AdvanceClock{1, clock, 4}});
+  EXPECT_EQ(Get(clock, 1).front(), 5);  // capturing runs nothing
   for (int i = 0; i < 10; ++i) {
-    queue->Replay(*recording);
+    queue->Replay(*captured);
   }
   queue->Wait();
   EXPECT_EQ(Get(clock, 1).front(), 75);

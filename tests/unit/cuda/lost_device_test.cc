@@ -21,8 +21,8 @@ using engine::Mode;
 
 // What the device of a test does next; none: it works.
 struct Fault {
-  std::optional<cuda::Failure> run, record, pinned;
-  int records = 0;        // programs that were to be recorded
+  std::optional<cuda::Failure> run, capture, pinned;
+  int captures = 0;       // programs that were to be captured
   int prepared = 0;       // queues that were to be made ready for products
   int products_fail = 0;  // how many of the next ones find no memory
   std::string lost;       // once set, stays
@@ -45,16 +45,16 @@ class FaultyQueue final : public ForwardingQueue {
       throw cuda::DeviceError(cuda::Failure::kOutOfMemory, "cuBLAS create: failed");
     }
   }
-  std::unique_ptr<cuda::Recording> Record(const cuda::Program& program) override {
-    ++fault_.records;
-    if (fault_.record) {
-      throw cuda::DeviceError(*fault_.record, "end capture: failed");
+  std::unique_ptr<cuda::CapturedProgram> Capture(const cuda::Program& program) override {
+    ++fault_.captures;
+    if (fault_.capture) {
+      throw cuda::DeviceError(*fault_.capture, "end capture: failed");
     }
-    return ForwardingQueue::Record(program);
+    return ForwardingQueue::Capture(program);
   }
-  void Replay(cuda::Recording& recording) override {
+  void Replay(cuda::CapturedProgram& captured) override {
     Check();
-    ForwardingQueue::Replay(recording);
+    ForwardingQueue::Replay(captured);
   }
 
  private:
@@ -146,26 +146,26 @@ TEST_F(LostDevice, RunsWithoutGraphsWhereNoneCanBeMade) {
   const std::vector<std::optional<cuda::Failure>> failures = {std::nullopt, cuda::Failure::kRefused,
                                                               cuda::Failure::kOutOfMemory};
   std::vector<std::string> bytes;
-  std::vector<int> records;
+  std::vector<int> captures;
   for (const std::optional<cuda::Failure>& failure : failures) {
     LoadAnew();
-    fault_.records = 0;
-    fault_.record = failure;
+    fault_.captures = 0;
+    fault_.capture = failure;
     for (int batch = 0; batch < 4; ++batch) {
       const engine::Reading reading = Simulate(loaded_, random_.spec, samples_);
       bytes.push_back(ReadingBytes(reading, 0) + ReadingBytes(reading, 1));
     }
-    records.push_back(fault_.records);
+    captures.push_back(fault_.captures);
   }
   EXPECT_EQ(bytes, std::vector<std::string>(bytes.size(), bytes.front()));
-  EXPECT_GT(records.front(), 0);
-  EXPECT_EQ(records, std::vector<int>(records.size(), records.front()));
+  EXPECT_GT(captures.front(), 0);
+  EXPECT_EQ(captures, std::vector<int>(captures.size(), captures.front()));
   EXPECT_TRUE(loaded_.backend->Health().ok());
 }
 
-TEST_F(LostDevice, ADeviceThatIsLostWhileItRecordsIsLost) {
+TEST_F(LostDevice, ADeviceThatIsLostWhileItCapturesIsLost) {
   ASSERT_TRUE(RunBatch().ok());
-  fault_.record = cuda::Failure::kLost;
+  fault_.capture = cuda::Failure::kLost;
   EXPECT_EQ(RunBatch().code(), StatusCode::kUnavailable);
 }
 

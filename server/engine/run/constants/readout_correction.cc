@@ -57,8 +57,8 @@ void ReadoutCorrection::Run(const FilterPaths& paths, const SimulationSpec& spec
       filters[l].emplace_back(term.synapse, term.delay_steps, dt_s, 1);
     }
   }
-  std::vector<std::pair<ReferenceFilter, ReferenceFilter>>
-      shown;  // [probe of the spec]: what is driven, what is constant
+  // [probe of the spec]: what is driven, what is constant.
+  std::vector<std::pair<ReferenceFilter, ReferenceFilter>> shown;
   for (const std::int64_t index : spec.probes) {
     const FilterPaths::Probe& probe = paths.probes[Index(index)];
     const ReferenceFilter filter(probe.synapse, probe.delay_steps, dt_s, 1);

@@ -4,12 +4,11 @@
 
 #include <cmath>
 #include <cstring>
-#include <string>
 #include <vector>
 
 #include "kernels/cpu/population.h"
 #include "kernels/cpu/spikes/event_layer.h"
-#include "kernels/cpu/target.h"
+#include "tests/support/cpu_targets.h"
 #include "tests/support/random.h"
 
 namespace spikeserve::kernels {
@@ -97,21 +96,18 @@ Neurons ChargingNeurons(std::int64_t width, std::int64_t steps, bool near, testi
 
 class ConstantBlock : public ::testing::TestWithParam<EventNeuron> {
  protected:
-  ~ConstantBlock() override { ForceCpuTarget(""); }
-
   void ExpectSteps(std::int64_t steps, bool below_zero) {
     testing::Random random(static_cast<std::uint64_t>(steps));
-    for (const std::string& target : CpuTargets()) {
-      ForceCpuTarget(target);
+    testing::OnEveryCpuTarget([&] {
       for (std::int64_t width = 1; width <= EventBlockWidth(); width += 1 + width / 5) {
         const Neurons neurons = RandomNeurons(width, below_zero, random);
         const Neurons wanted = Stepped(neurons, GetParam(), steps);
         const Neurons got = AsBlock(neurons, GetParam(), steps);
-        ASSERT_EQ(got.spikes, wanted.spikes) << target << ", " << width << " neurons, " << steps << " steps";
-        ASSERT_TRUE(SameBits(got.voltage, wanted.voltage)) << target << ", " << width << " neurons";
-        ASSERT_EQ(got.last, wanted.last) << target << ", " << width << " neurons";
+        ASSERT_EQ(got.spikes, wanted.spikes) << width << " neurons, " << steps << " steps";
+        ASSERT_TRUE(SameBits(got.voltage, wanted.voltage)) << width << " neurons";
+        ASSERT_EQ(got.last, wanted.last) << width << " neurons";
       }
-    }
+    });
   }
 };
 
@@ -129,8 +125,7 @@ TEST_P(ConstantBlock, StartsBelowZero) {
 
 TEST_P(ConstantBlock, CountsAtItsEndWithoutTakingTheSteps) {
   testing::Random random(3);
-  for (const std::string& target : CpuTargets()) {
-    ForceCpuTarget(target);
+  testing::OnEveryCpuTarget([&] {
     std::int64_t counted = 0, blocks = 0;
     for (const std::int64_t steps : {1, 2, 17, 100, 1000, 1500}) {
       for (std::int64_t width = 1; width <= EventBlockWidth(); width += 1 + width / 5) {
@@ -139,28 +134,27 @@ TEST_P(ConstantBlock, CountsAtItsEndWithoutTakingTheSteps) {
              {ChargingNeurons(width, steps, false, random), RandomNeurons(width, below_zero, random)}) {
           const Neurons got = AsBlock(neurons, GetParam(), steps, true);
           ASSERT_EQ(got.spikes, Stepped(neurons, GetParam(), steps).spikes)
-              << target << ", " << width << " neurons, " << steps << " steps";
+              << width << " neurons, " << steps << " steps";
           counted += SameBits(got.voltage, neurons.voltage) && got.last == neurons.last ? 1 : 0;
           ++blocks;
         }
       }
     }
-    EXPECT_GT(counted, blocks / 4) << target;  // most of those that charge, up to 1024 steps
-  }
+    EXPECT_GT(counted, blocks / 4);  // most of those that charge, up to 1024 steps
+  });
 }
 
 // One neuron for each block, so that a neighbour near an integer does not send it to the steps.
 TEST_P(ConstantBlock, CountsSingleNeuronsAtTheirEnd) {
   testing::Random random(11);
-  for (const std::string& target : CpuTargets()) {
-    ForceCpuTarget(target);
+  testing::OnEveryCpuTarget([&] {
     for (std::int64_t trial = 0; trial < 20'000; ++trial) {
       const std::int64_t steps = random.Between(1, 1024);
       const Neurons neurons = ChargingNeurons(1, steps, true, random);
       ASSERT_EQ(AsBlock(neurons, GetParam(), steps, true).spikes, Stepped(neurons, GetParam(), steps).spikes)
-          << target << ": " << neurons.voltage[0] << " + " << steps << " x " << neurons.current[0];
+          << neurons.voltage[0] << " + " << steps << " x " << neurons.current[0];
     }
-  }
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Neurons, ConstantBlock,

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <span>
 #include <vector>
 
+#include "tests/support/cpu_targets.h"
+#include "tests/support/float_bits.h"
 #include "tests/support/random.h"
 
 namespace spikeserve::kernels {
@@ -68,6 +71,112 @@ TEST(Fold, MeanAndLastAreThoseOfTheFilteredSteps) {
       }
     }
   }
+}
+
+// The rewrite as its kernels compute it, one element at a time.
+struct Element {
+  void Step(const FoldFilters& filters, float u) {
+    total += static_cast<double>(u);
+    last = u;
+    if (filters.synapse) {
+      last = filters.synapse_gain * f;
+      f = std::fma(filters.synapse_decay, f, u);
+    }
+    if (filters.probe_synapse) {
+      const float g = last;
+      last = filters.probe_gain * p;
+      p = std::fma(filters.probe_decay, p, g);
+    }
+  }
+  double Sum() const { return total - static_cast<double>(f) - static_cast<double>(p); }
+
+  double total = 0, start = 0;
+  float f = 0, p = 0, last = 0;
+};
+
+// A fold and its elements, side by side through steps of every kind.
+class SideBySide {
+ public:
+  SideBySide(const FoldFilters& filters, std::int64_t size)
+      : filters_(filters), fold_(filters, size), elements_(static_cast<std::size_t>(size)) {}
+
+  void StepCounts(testing::Random& random) {
+    std::vector<std::int32_t> counts;
+    for (Element& element : elements_) {
+      counts.push_back(static_cast<std::int32_t>(random.Below(5)));
+      element.Step(filters_, static_cast<float>(counts.back()));
+    }
+    fold_.Step(std::span<const std::int32_t>(counts));
+  }
+  void StepValues(testing::Random& random) {
+    const std::vector<float> values = random.Floats(static_cast<std::int64_t>(elements_.size()), -2, 2);
+    for (std::size_t j = 0; j < values.size(); ++j) {
+      elements_[j].Step(filters_, values[j]);
+    }
+    fold_.Step(std::span<const float>(values));
+  }
+  void StepOnes(std::int64_t steps) {
+    for (Element& element : elements_) {
+      for (std::int64_t step = 0; step < steps; ++step) {
+        element.Step(filters_, 1);
+      }
+    }
+    fold_.StepOnes(steps);
+  }
+  void AddTotals(testing::Random& random) {
+    std::vector<std::int64_t> sums;
+    for (Element& element : elements_) {
+      sums.push_back(random.Below(std::int64_t{1} << 40));
+      element.total += static_cast<double>(sums.back());
+    }
+    fold_.AddTotals(sums);
+  }
+  void MarkStart() {
+    for (Element& element : elements_) {
+      element.start = element.Sum();
+    }
+    fold_.MarkStart();
+  }
+  void ExpectSameBits() const {
+    std::vector<float> mean, last, got(elements_.size());
+    for (const Element& element : elements_) {
+      mean.push_back(static_cast<float>((element.Sum() - element.start) / 37));
+      last.push_back(element.last);
+    }
+    fold_.Mean(37, got);
+    ASSERT_EQ(testing::FloatBits(got), testing::FloatBits(mean));
+    fold_.Last(got);
+    ASSERT_EQ(testing::FloatBits(got), testing::FloatBits(last));
+  }
+
+ private:
+  const FoldFilters filters_;
+  Fold fold_;
+  std::vector<Element> elements_;
+};
+
+TEST(Fold, IsItsElementsOneByOne) {
+  testing::OnEveryCpuTarget([] {
+    testing::Random random(4);
+    for (const bool synapse : {false, true}) {
+      for (const bool probe : {false, true}) {
+        for (const std::int64_t size : {1, 3, 8, 17, 100}) {
+          SideBySide both({synapse, 0.8187F, 0.1813F, probe, 0.9048F, 0.0952F}, size);
+          for (int step = 0; step < 20; ++step) {
+            both.StepCounts(random);
+            both.StepValues(random);
+            both.StepOnes(step % 4);
+            if (step == 7) {
+              both.MarkStart();
+            }
+            both.ExpectSameBits();
+          }
+          both.AddTotals(random);
+          both.ExpectSameBits();
+        }
+      }
+    }
+  });
 }
 
 TEST(Fold, RealValuesAreTakenAsCountsAre) {

@@ -3,10 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <random>
-#include <string>
 #include <vector>
 
-#include "kernels/cpu/target.h"
+#include "tests/support/cpu_targets.h"
 
 namespace spikeserve::kernels {
 namespace {
@@ -23,17 +22,13 @@ std::vector<T> RandomCells(std::int64_t count, std::mt19937_64& random) {
 }
 
 template <typename T>
-class UsedCells : public ::testing::Test {
- protected:
-  ~UsedCells() override { ForceCpuTarget(""); }
-};
+class UsedCells : public ::testing::Test {};
 
 using Types = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(UsedCells, Types);
 
 TYPED_TEST(UsedCells, AreThoseWithAValueInSomeSample) {
-  for (const std::string& target : CpuTargets()) {
-    ForceCpuTarget(target);
+  testing::OnEveryCpuTarget([&] {
     std::mt19937_64 random(7);
     for (std::int64_t count = 0; count < 300; ++count) {
       std::vector<std::vector<TypeParam>> samples;
@@ -60,10 +55,10 @@ TYPED_TEST(UsedCells, AreThoseWithAValueInSomeSample) {
       for (std::size_t c = 0; c < used.size(); ++c) {
         const bool wanted =
             std::any_of(samples.begin(), samples.end(), [c](const auto& s) { return s[c] != 0; });
-        ASSERT_EQ(used[c], wanted) << target << ", cell " << c << " of " << count;
+        ASSERT_EQ(used[c], wanted) << "cell " << c << " of " << count;
       }
     }
-  }
+  });
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/support/cpu_targets.h"
+#include "tests/support/float_bits.h"
 #include "tests/support/random.h"
 
 namespace spikeserve::kernels {
@@ -93,23 +95,28 @@ void ExpectSums(const Product& product, Random& random) {
     counts.push_back(static_cast<std::int32_t>(random.Chance(0.3) ? random.Below(100000) : 0));
     few.push_back(static_cast<std::int32_t>(random.Below(3)));
   }
-  std::vector<std::int64_t> wide(static_cast<std::size_t>(product.out));
-  Accumulate(product, counts, wide);
-  EXPECT_EQ(wide, (ByDefinition<std::int64_t>(product, [&](std::int64_t& sum, std::size_t at, std::size_t k) {
-              sum += std::int64_t{product.integers[at]} * counts[k];
-            })));
-  std::vector<std::int32_t> narrow(static_cast<std::size_t>(product.out));
-  Accumulate(product, few, narrow);
-  EXPECT_EQ(narrow,
-            (ByDefinition<std::int32_t>(product, [&](std::int32_t& sum, std::size_t at, std::size_t k) {
-              sum += product.integers[at] * few[k];
-            })));
   const std::vector<float> cells = random.Floats(product.in, -1, 1);
-  std::vector<float> sums(static_cast<std::size_t>(product.out));
-  Accumulate(product, product.floats, cells, sums);
-  EXPECT_EQ(sums, (ByDefinition<float>(product, [&](float& sum, std::size_t at, std::size_t k) {
-              sum = std::fma(product.floats[at], cells[k], sum);
-            })));
+  const auto wide =
+      ByDefinition<std::int64_t>(product, [&](std::int64_t& sum, std::size_t at, std::size_t k) {
+        sum += std::int64_t{product.integers[at]} * counts[k];
+      });
+  const auto narrow = ByDefinition<std::int32_t>(
+      product,
+      [&](std::int32_t& sum, std::size_t at, std::size_t k) { sum += product.integers[at] * few[k]; });
+  const auto reals = ByDefinition<float>(product, [&](float& sum, std::size_t at, std::size_t k) {
+    sum = std::fma(product.floats[at], cells[k], sum);
+  });
+  testing::OnEveryCpuTarget([&] {
+    std::vector<std::int64_t> wide_sums(wide.size());
+    Accumulate(product, counts, wide_sums);
+    EXPECT_EQ(wide_sums, wide);
+    std::vector<std::int32_t> narrow_sums(narrow.size());
+    Accumulate(product, few, narrow_sums);
+    EXPECT_EQ(narrow_sums, narrow);
+    std::vector<float> sums(reals.size());
+    Accumulate(product, product.floats, cells, sums);
+    EXPECT_EQ(testing::FloatBits(sums), testing::FloatBits(reals));
+  });
   const std::vector<std::int64_t> fan_out = FanOut(product, product.in);
   for (std::int64_t k = 0; k < product.in; ++k) {
     std::int64_t reached = 0;

@@ -5,23 +5,16 @@
 #include <algorithm>
 #include <bit>
 #include <random>
-#include <string>
 #include <vector>
 
-#include "kernels/cpu/target.h"
+#include "tests/support/cpu_targets.h"
 
 namespace spikeserve::kernels {
 namespace {
 
-class ByteCounts : public ::testing::Test {
- protected:
-  ~ByteCounts() override { ForceCpuTarget(""); }
-};
-
-TEST_F(ByteCounts, AreThoseOfASimpleLoop) {
+TEST(ByteCounts, AreThoseOfASimpleLoop) {
   std::mt19937 random(3);
-  for (const std::string& target : CpuTargets()) {
-    ForceCpuTarget(target);
+  testing::OnEveryCpuTarget([&] {
     for (std::size_t size = 0; size < 300; ++size) {
       std::vector<std::uint8_t> values(size);
       for (std::uint8_t& value : values) {
@@ -37,15 +30,15 @@ TEST_F(ByteCounts, AreThoseOfASimpleLoop) {
         sum += value;
         largest = std::max(largest, value);
       }
-      ASSERT_EQ(CountOnes(values), ones) << target << ", " << size;
-      ASSERT_EQ(CountNonZero(values), used) << target << ", " << size;
-      ASSERT_EQ(SumBytes(values), sum) << target << ", " << size;
-      ASSERT_EQ(LargestByte(values), largest) << target << ", " << size;
+      ASSERT_EQ(CountOnes(values), ones) << size;
+      ASSERT_EQ(CountNonZero(values), used) << size;
+      ASSERT_EQ(SumBytes(values), sum) << size;
+      ASSERT_EQ(LargestByte(values), largest) << size;
     }
-  }
+  });
 }
 
-TEST_F(ByteCounts, DoNotWrap) {
+TEST(ByteCounts, DoNotWrap) {
   const std::vector<std::uint8_t> values(100000, 255);
   EXPECT_EQ(CountOnes(values), 800000);
   EXPECT_EQ(CountNonZero(values), 100000);

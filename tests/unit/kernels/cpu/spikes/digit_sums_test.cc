@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <random>
-#include <string>
 #include <vector>
 
-#include "kernels/cpu/target.h"
+#include "tests/support/cpu_targets.h"
 
 namespace spikeserve::kernels {
 namespace {
@@ -16,8 +15,6 @@ constexpr std::int64_t kSteps = 11;
 
 class DigitSums : public ::testing::Test {
  protected:
-  ~DigitSums() override { ForceCpuTarget(""); }
-
   // All sums of all steps, on every target, against integers of 64 bits.
   static void ExpectSums(std::int64_t rows, std::int64_t channels, std::int32_t most_weight, int most_count,
                          bool wide, std::int64_t segments = 1) {
@@ -39,8 +36,7 @@ class DigitSums : public ::testing::Test {
       cell = static_cast<std::uint8_t>(random() % (static_cast<unsigned>(most_count) + 1));
     }
     const std::int64_t slices = (channels + kLaneUnit - 1) / kLaneUnit;
-    for (const std::string& target : CpuTargets()) {
-      ForceCpuTarget(target);
+    testing::OnEveryCpuTarget([&] {
       std::vector<std::int32_t> low(static_cast<std::size_t>(kSteps * slices * kLaneUnit)), high(low.size());
       for (std::int64_t slice = 0; slice < slices; ++slice) {
         SumDigits(digits, slice,
@@ -56,12 +52,11 @@ class DigitSums : public ::testing::Test {
                                                   row % in_segment)];
           }
           const auto at = static_cast<std::size_t>(step * slices * kLaneUnit + channel);
-          ASSERT_EQ(low[at] + (wide ? std::int64_t{high[at]} * 65536 : 0), sum)
-              << target << ", step " << step;
+          ASSERT_EQ(low[at] + (wide ? std::int64_t{high[at]} * 65536 : 0), sum) << "step " << step;
           ASSERT_TRUE(!wide || low[at] >= 0);
         }
       }
-    }
+    });
   }
 };
 
@@ -80,8 +75,7 @@ TEST_F(DigitSums, OfUsedGroupsAreThoseOfAll) {
         for (std::uint8_t& cell : cells) {
           cell = static_cast<std::uint8_t>(random() % 9 == 0 ? random() % 256 : 0);
         }
-        for (const std::string& target : CpuTargets()) {
-          ForceCpuTarget(target);
+        testing::OnEveryCpuTarget([&] {
           std::vector<std::int32_t> low(static_cast<std::size_t>(steps * kLaneUnit)), high(low.size());
           std::vector<std::int32_t> used_low(low.size()), used_high(low.size()), used = {-1};
           SumDigits(digits, 0, {steps, cells.data(), stride, 0, low.data(), high.data(), kLaneUnit});
@@ -89,7 +83,7 @@ TEST_F(DigitSums, OfUsedGroupsAreThoseOfAll) {
           ListUsedGroups(job, digits.groups(), used);
           SumListedDigits(digits, 0, job, std::span(used).subspan(1));
           for (std::size_t i = 0; i < low.size(); ++i) {
-            ASSERT_EQ(used_high[i] * 65536LL + used_low[i], high[i] * 65536LL + low[i]) << target;
+            ASSERT_EQ(used_high[i] * 65536LL + used_low[i], high[i] * 65536LL + low[i]);
           }
           ASSERT_EQ(used.front(), -1);
           for (std::int32_t group = 0; group < digits.groups(); ++group) {
@@ -99,9 +93,9 @@ TEST_F(DigitSums, OfUsedGroupsAreThoseOfAll) {
               any = any || std::any_of(cells.begin() + at, cells.begin() + at + kDigitCells,
                                        [](std::uint8_t cell) { return cell != 0; });
             }
-            ASSERT_EQ(std::count(used.begin() + 1, used.end(), group), any ? 1 : 0) << target << " " << group;
+            ASSERT_EQ(std::count(used.begin() + 1, used.end(), group), any ? 1 : 0) << group;
           }
-        }
+        });
       }
     }
   }

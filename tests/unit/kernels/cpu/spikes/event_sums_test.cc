@@ -9,7 +9,7 @@
 
 #include "kernels/cpu/spikes/event_weights.h"
 #include "kernels/cpu/spikes/usual_counts.h"
-#include "kernels/cpu/target.h"
+#include "tests/support/cpu_targets.h"
 #include "tests/support/random.h"
 
 namespace spikeserve::kernels {
@@ -20,8 +20,6 @@ constexpr std::int64_t kSteps = 13;
 // A dense product of spike counts, [steps][cells], with weights of a tile per `tile_rows` cells.
 class EventSums : public ::testing::TestWithParam<std::tuple<bool, SpikeForm>> {
  protected:
-  ~EventSums() override { ForceCpuTarget(""); }
-
   // [steps][kLaneUnit] of one slice, as WindowSums adds them.
   std::vector<std::int32_t> Sum(const EventWeights& weights, std::span<const std::uint8_t> counts,
                                 std::int64_t cells, std::int32_t largest, std::int64_t slice) const {
@@ -73,8 +71,7 @@ TEST_P(EventSums, AreThoseOfALoopOverTheCounts) {
     EXPECT_EQ(sliced.narrow(), narrow);
     EXPECT_EQ(sliced.bytes(), (narrow ? 2 : 4) * kLaneUnit * ((channels + kLaneUnit - 1) / kLaneUnit) *
                                   sliced.tiles() * ((changes ? 2 : 1) * sliced.tile_rows() + 1));
-    for (const std::string& target : CpuTargets()) {
-      ForceCpuTarget(target);
+    testing::OnEveryCpuTarget([&] {
       for (std::int64_t channel = 0; channel < channels; ++channel) {
         const auto sums = Sum(sliced, counts, cells, largest, channel / kLaneUnit);
         for (std::int64_t step = 0; step < kSteps; ++step) {
@@ -84,10 +81,10 @@ TEST_P(EventSums, AreThoseOfALoopOverTheCounts) {
                       weights[static_cast<std::size_t>(cell * channels + channel)];
           }
           ASSERT_EQ(sums[static_cast<std::size_t>(step * kLaneUnit + channel % kLaneUnit)], wanted)
-              << target << ", step " << step << ", channel " << channel;
+              << "step " << step << ", channel " << channel;
         }
       }
-    }
+    });
   }
 }
 

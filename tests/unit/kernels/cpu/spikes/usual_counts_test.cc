@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "kernels/cpu/spikes/event_list.h"
-#include "kernels/cpu/target.h"
+#include "tests/support/cpu_targets.h"
 #include "tests/support/random.h"
 
 namespace spikeserve::kernels {
@@ -27,8 +27,7 @@ TEST(UsualCounts, AreRoundedMeans) {
       counts[static_cast<std::size_t>(i / cells * stride + i % cells)] =
           static_cast<std::uint8_t>(repeat == 0 ? largest : random.Between(0, largest));
     }
-    for (const std::string& target : CpuTargets()) {
-      ForceCpuTarget(target);
+    testing::OnEveryCpuTarget([&] {
       FindUsualCounts(counts.data(), stride, steps, cells, largest, usual);
       ASSERT_GE(static_cast<std::int64_t>(usual.size()), cells + kCountPadding);
       std::int64_t changes = 0;
@@ -40,11 +39,10 @@ TEST(UsualCounts, AreRoundedMeans) {
           sum += count;
           changes += std::abs(count - mean);
         }
-        ASSERT_EQ(mean, (2 * sum + steps) / (2 * steps)) << target << ", cell " << cell;
+        ASSERT_EQ(mean, (2 * sum + steps) / (2 * steps)) << "cell " << cell;
       }
-      EXPECT_EQ(SumChanges(counts.data(), stride, steps, cells, usual.data()), changes) << target;
-    }
-    ForceCpuTarget("");
+      EXPECT_EQ(SumChanges(counts.data(), stride, steps, cells, usual.data()), changes);
+    });
   }
 }
 
