@@ -44,14 +44,8 @@ Result<std::int64_t> FindProbe(const std::string& name, int index, const engine:
 }
 
 Result<std::vector<std::int64_t>> OutputProbes(const engine::Network& network) {
-  std::vector<std::int64_t> probes;
-  for (std::size_t i = 0; i < Probes(network).size(); ++i) {
-    if (Probes(network)[i].quantity == engine::ProbeQuantity::kOutput) {
-      probes.push_back(static_cast<std::int64_t>(i));
-    }
-  }
-  if (!probes.empty()) {
-    return probes;
+  if (!network.output_probes().empty()) {
+    return network.output_probes();
   }
   return InvalidArgument(
       "probes: got none, and the network has no OUTPUT probe to answer by default; name some of: " +
@@ -83,17 +77,13 @@ Result<std::vector<std::int64_t>> DecodeProbes(const v1::SimulateRequest& reques
 
 // Of the OUTPUT probes to be answered, the first of the definition.
 int ClassProbe(const std::vector<std::int64_t>& probes, const engine::Network& network) {
-  int best = -1;
-  for (std::size_t i = 0; i < probes.size(); ++i) {
-    const auto& definition = Probes(network)[static_cast<std::size_t>(probes[i])];
-    if (definition.quantity != engine::ProbeQuantity::kOutput) {
-      continue;
-    }
-    if (best < 0 || probes[i] < probes[static_cast<std::size_t>(best)]) {
-      best = static_cast<int>(i);
+  for (const std::int64_t output : network.output_probes()) {
+    const auto found = std::find(probes.begin(), probes.end(), output);
+    if (found != probes.end()) {
+      return static_cast<int>(found - probes.begin());
     }
   }
-  return best;
+  return -1;
 }
 
 std::int64_t ProbeSize(const engine::Network& network, std::int64_t probe) {

@@ -21,15 +21,11 @@ constexpr std::size_t kMaxListed = 50;  // an answer is for people to read
 // All OUTPUT probes over a few steps of constant input.
 engine::SimulationSpec WarmUpSpec(const engine::Network& network) {
   engine::SimulationSpec spec;
-  const engine::NetworkDefinition& definition = network.definition();
-  spec.settings.dt_s = definition.defaults.dt > 0 ? definition.defaults.dt : spec.settings.dt_s;
+  const double dt_s = network.definition().defaults.dt;
+  spec.settings.dt_s = dt_s > 0 ? dt_s : spec.settings.dt_s;
   spec.settings.steps = kWarmUpSteps;
   spec.inputs.resize(network.inputs().size());
-  for (std::size_t i = 0; i < definition.probes.size(); ++i) {
-    if (definition.probes[i].quantity == engine::ProbeQuantity::kOutput) {
-      spec.probes.push_back(static_cast<std::int64_t>(i));
-    }
-  }
+  spec.probes = network.output_probes();
   return spec;
 }
 
@@ -51,12 +47,8 @@ void CheckLabels(const std::vector<std::string>& labels, const engine::Network& 
   if (labels.empty()) {
     return;
   }
-  const auto& probes = network.definition().probes;
-  const auto probe = std::find_if(probes.begin(), probes.end(), [](const engine::ProbeDefinition& candidate) {
-    return candidate.quantity == engine::ProbeQuantity::kOutput;
-  });
-  const std::int64_t outputs =
-      probe == probes.end() ? 0 : network.size(network.probe_target(probe - probes.begin()));
+  const std::vector<std::int64_t>& probes = network.output_probes();
+  const std::int64_t outputs = probes.empty() ? 0 : network.size(network.probe_target(probes.front()));
   if (static_cast<std::int64_t>(labels.size()) == outputs) {
     return;
   }
