@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "server/base/guarded.h"
 #include "server/rpc/context/receive.h"
 #include "server/rpc/encode/encode_response.h"
 #include "server/rpc/wire/status.h"

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "server/base/guarded.h"
 #include "server/rpc/encode/encode_response.h"
 #include "server/rpc/wire/status.h"
 

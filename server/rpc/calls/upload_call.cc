@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "server/base/guarded.h"
 #include "server/engine/network/violations.h"
 #include "server/rpc/decode/upload_header.h"
 #include "server/rpc/encode/network_info.h"

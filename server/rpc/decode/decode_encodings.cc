@@ -4,9 +4,9 @@
 #include <cstring>
 #include <string>
 
+#include "server/base/quote.h"
 #include "server/engine/network/violations.h"
 #include "server/engine/run/input_values.h"
-#include "server/serving/names.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -96,9 +96,9 @@ Result<std::size_t> FindInput(const std::string& name, const engine::Network& ne
     if (known == name) {
       return i;
     }
-    names += (i == 0 ? "" : ", ") + serving::Quote(known);
+    names += (i == 0 ? "" : ", ") + Quote(known);
   }
-  return InvalidArgument(Join(where, "input: got ", serving::Quote(name), ", allowed: ", names));
+  return InvalidArgument(Join(where, "input: got ", Quote(name), ", allowed: ", names));
 }
 
 void EncodeEncoding(const engine::Encoding& encoding, v1::Encoding& message) {

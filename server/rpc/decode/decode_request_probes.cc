@@ -5,9 +5,9 @@
 #include <limits>
 #include <string_view>
 
+#include "server/base/quote.h"
 #include "server/engine/network/neuron_models.h"
 #include "server/engine/network/violations.h"
-#include "server/serving/names.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -46,7 +46,7 @@ std::string Targets(const engine::Network& network) {
       return names + ", ...";
     }
     names += (listed == 1 ? "" : ", ") +
-             serving::Quote(network.definition().operations[static_cast<std::size_t>(operation)].name);
+             Quote(network.definition().operations[static_cast<std::size_t>(operation)].name);
   }
   return names;
 }
@@ -76,10 +76,10 @@ Result<engine::ProbeQuantity> DecodeQuantity(const v1::RequestProbe& probe, cons
       break;
     default: break;
   }
-  return InvalidArgument(
-      Join(where, "quantity: got ", v1::ProbeQuantity_Name(probe.quantity()), " (",
-           static_cast<int>(probe.quantity()), "), allowed for ", serving::Quote(probe.target()), ": OUTPUT",
-           neuron != nullptr ? ", CURRENT" : "", spiking ? ", SPIKES" : "", voltage ? ", VOLTAGE" : ""));
+  return InvalidArgument(Join(where, "quantity: got ", v1::ProbeQuantity_Name(probe.quantity()), " (",
+                              static_cast<int>(probe.quantity()), "), allowed for ", Quote(probe.target()),
+                              ": OUTPUT", neuron != nullptr ? ", CURRENT" : "", spiking ? ", SPIKES" : "",
+                              voltage ? ", VOLTAGE" : ""));
 }
 
 Result<engine::Reduction> DecodeReduction(v1::Reduction reduction, const std::string& where) {
@@ -127,7 +127,7 @@ Result<engine::RequestProbe> DecodeProbe(const v1::RequestProbe& message, const 
   const bool known = probe.operation >= 0;
   if (!known || (!std::holds_alternative<engine::NeuronOperation>(KindOf(network, probe.operation)) &&
                  !IsProbed(network, probe.operation))) {
-    return InvalidArgument(Join(where, "target: got ", serving::Quote(message.target()),
+    return InvalidArgument(Join(where, "target: got ", Quote(message.target()),
                                 known ? ", which is neither a Neuron nor read by a probe of the network" : "",
                                 ", allowed: ", Targets(network)));
   }
@@ -190,10 +190,10 @@ Result<RequestProbes> DecodeRequestProbes(const google::protobuf::RepeatedPtrFie
     const std::string name = NameOf(probes[i]);
     if (!IsProbeName(name)) {
       return InvalidArgument(
-          Join(where, "name: got ", serving::Quote(name), ", allowed [A-Za-z0-9._/:-]{1,", kMaxName, "}"));
+          Join(where, "name: got ", Quote(name), ", allowed [A-Za-z0-9._/:-]{1,", kMaxName, "}"));
     }
     if (std::find(decoded.names.begin(), decoded.names.end(), name) != decoded.names.end()) {
-      return InvalidArgument(Join(where, "name: ", serving::Quote(name), " is given twice"));
+      return InvalidArgument(Join(where, "name: ", Quote(name), " is given twice"));
     }
     decoded.probes.push_back(probe.value());
     decoded.names.push_back(name);

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "server/base/quote.h"
 #include "server/engine/network/violations.h"
 #include "server/rpc/decode/decode_encodings.h"
 #include "server/rpc/decode/decode_request_probes.h"
@@ -28,7 +29,7 @@ std::string ProbeNames(const engine::Network& network) {
   constexpr std::size_t kMaxListed = 16;
   std::string names;
   for (std::size_t i = 0; i < std::min(Probes(network).size(), kMaxListed); ++i) {
-    names += (i == 0 ? "" : ", ") + serving::Quote(Probes(network)[i].name);
+    names += (i == 0 ? "" : ", ") + Quote(Probes(network)[i].name);
   }
   return names + (Probes(network).size() > kMaxListed ? ", ..." : "");
 }
@@ -39,8 +40,7 @@ Result<std::int64_t> FindProbe(const std::string& name, int index, const engine:
       return static_cast<std::int64_t>(i);
     }
   }
-  return InvalidArgument(
-      Join("probes[", index, "]: got ", serving::Quote(name), ", allowed: ", ProbeNames(network)));
+  return InvalidArgument(Join("probes[", index, "]: got ", Quote(name), ", allowed: ", ProbeNames(network)));
 }
 
 Result<std::vector<std::int64_t>> OutputProbes(const engine::Network& network) {
@@ -68,7 +68,7 @@ Result<std::vector<std::int64_t>> DecodeProbes(const v1::SimulateRequest& reques
       return probe.status();
     }
     if (std::find(probes.begin(), probes.end(), probe.value()) != probes.end()) {
-      return InvalidArgument(Join("probes[", i, "]: ", serving::Quote(request.probes(i)), " is named twice"));
+      return InvalidArgument(Join("probes[", i, "]: ", Quote(request.probes(i)), " is named twice"));
     }
     probes.push_back(probe.value());
   }
@@ -146,7 +146,7 @@ Status CheckSessionFields(const v1::SessionOpen& open, const Limits& limits) {
 
 Status CheckTarget(const v1::SimulateRequest& request) {
   if (!serving::IsValidName(request.network())) {
-    return InvalidArgument("network: got " + serving::Quote(request.network()) + ", allowed " +
+    return InvalidArgument("network: got " + Quote(request.network()) + ", allowed " +
                            std::string(serving::kNameRule));
   }
   if (request.version() >= 0) {

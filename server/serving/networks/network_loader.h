@@ -64,6 +64,7 @@ class NetworkLoader {
   Result<std::vector<std::int64_t>> UnloadEach(const std::string& name, std::int64_t version,
                                                const std::shared_ptr<void>& until_freed) const;
   Result<NetworkHandle> LoadChecked(NetworkRegistry::Claim claim, const Upload& upload) const;
+  Result<NetworkHandle> LoadStoredChecked(const StoredVersion& stored) const;
   Status Store(const NetworkRegistry::Claim& claim, const Upload& upload, std::string_view sha256) const;
   Result<engine::Network> Parse(std::string_view bytes, NetworkEntry& entry) const;
   Result<std::unique_ptr<NetworkEntry>> MakeResident(std::string_view bytes, engine::Mode mode,

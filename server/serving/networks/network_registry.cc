@@ -5,6 +5,7 @@
 #include <deque>
 #include <utility>
 
+#include "server/base/quote.h"
 #include "server/serving/names.h"
 
 namespace spikeserve::serving {

@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
-#include <exception>
 #include <iterator>
 #include <memory>
-#include <new>
 #include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "server/base/guarded.h"
 #include "server/serving/requests/slice_reading.h"
 
 namespace spikeserve::serving {
@@ -252,20 +251,6 @@ Status ReserveAndExecute(Batch& batch, const RunContext& context, const std::sto
   RunBatch(std::move(second), context, stop);
   batch.clear();
   return {};
-}
-
-// Turns what `work` throws into a status: no exception may end the worker, or leave a request unanswered.
-template <typename Work>
-Status Guarded(Work work) noexcept {
-  try {
-    return work();
-  } catch (const std::bad_alloc&) {
-    return {StatusCode::kResourceExhausted, "out of memory"};  // short enough to need none
-  } catch (const std::exception& error) {
-    return {StatusCode::kInternal, error.what()};
-  } catch (...) {
-    return {StatusCode::kInternal, "unknown"};
-  }
 }
 
 }  // namespace
