@@ -21,6 +21,7 @@ inline constexpr std::int64_t kNetworkFileHeaderBytes = 56;
 
 struct NetworkFile {
   engine::Mode mode = engine::Mode::kExact;
+  std::string sha256;  // of the payload, 32 bytes: that of the header, which was checked
   std::string payload;
 };
 

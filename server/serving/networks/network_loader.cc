@@ -83,23 +83,21 @@ Result<NetworkHandle> NetworkLoader::LoadChecked(NetworkRegistry::Claim claim, c
   }
   entry.value()->name = claim.name();
   entry.value()->version = claim.version();
-  const std::string digest = Sha256(upload.bytes);
-  entry.value()->sha256 = ToHex(digest);
+  entry.value()->sha256 = ToHex(upload.sha256);
   if (upload.cancelled.stop_requested()) {
     return Status(StatusCode::kCancelled, "cancelled by the client before the network was stored");
   }
-  if (Status stored = Store(claim, upload, digest); !stored.ok()) {
+  if (Status stored = Store(claim, upload); !stored.ok()) {
     return stored;
   }
   return context_.registry.Publish(std::move(claim), std::move(entry).value());
 }
 
-Status NetworkLoader::Store(const NetworkRegistry::Claim& claim, const Upload& upload,
-                            std::string_view sha256) const {
+Status NetworkLoader::Store(const NetworkRegistry::Claim& claim, const Upload& upload) const {
   if (context_.repository == nullptr) {
     return {};
   }
-  return context_.repository->Write(claim.name(), claim.version(), upload.mode, upload.bytes, sha256);
+  return context_.repository->Write(claim.name(), claim.version(), upload.mode, upload.bytes, upload.sha256);
 }
 
 Result<NetworkHandle> NetworkLoader::LoadStored(const StoredVersion& stored) const {
@@ -129,7 +127,7 @@ Result<NetworkHandle> NetworkLoader::LoadStoredChecked(const StoredVersion& stor
   }
   entry.value()->name = stored.name;
   entry.value()->version = stored.version;
-  entry.value()->sha256 = ToHex(Sha256(file.value().payload));
+  entry.value()->sha256 = ToHex(file.value().sha256);
   return context_.registry.Publish(std::move(claim).value(), std::move(entry).value());
 }
 

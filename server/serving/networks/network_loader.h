@@ -32,6 +32,7 @@ struct LoaderContext {
 // A definition as it came, and whether anybody still waits for it.
 struct Upload {
   std::string bytes;
+  std::string sha256;  // of the bytes, 32 bytes
   engine::Mode mode = engine::Mode::kExact;
   std::stop_token cancelled;
 };
@@ -65,7 +66,7 @@ class NetworkLoader {
                                                const std::shared_ptr<void>& until_freed) const;
   Result<NetworkHandle> LoadChecked(NetworkRegistry::Claim claim, const Upload& upload) const;
   Result<NetworkHandle> LoadStoredChecked(const StoredVersion& stored) const;
-  Status Store(const NetworkRegistry::Claim& claim, const Upload& upload, std::string_view sha256) const;
+  Status Store(const NetworkRegistry::Claim& claim, const Upload& upload) const;
   Result<engine::Network> Parse(std::string_view bytes, NetworkEntry& entry) const;
   Result<std::unique_ptr<NetworkEntry>> MakeResident(std::string_view bytes, engine::Mode mode,
                                                      const StopCheck& stopped) const;
