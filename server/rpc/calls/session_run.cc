@@ -4,6 +4,7 @@
 
 #include "server/engine/network/violations.h"
 #include "server/rpc/decode/decode_encodings.h"
+#include "server/rpc/decode/run_settings.h"
 #include "server/rpc/encode/encode_response.h"
 
 namespace spikeserve::rpc {
@@ -42,13 +43,8 @@ Status SessionRun::Open(const v1::SessionOpen& open) {
 
 Status SessionRun::CheckPiece(const v1::SessionAdvance& message, DecodedInputs& inputs) {
   const engine::Network& network = *plan_->network->network;
-  if (message.steps() < 1) {
-    return InvalidArgument(
-        Join("advance.steps: got ", message.steps(), ", allowed 1..", context_.limits.max_steps));
-  }
-  if (message.steps() > context_.limits.max_steps) {
-    return ResourceExhausted(Join("advance.steps: got ", message.steps(), ", allowed 1..",
-                                  context_.limits.max_steps, " (--max-steps)"));
+  if (Status status = CheckSteps("advance.", message.steps(), "", context_.limits); !status.ok()) {
+    return status;
   }
   auto decoded =
       DecodeInputs(message.inputs(), network, plan_->network->mode, message.steps(), context_.limits);

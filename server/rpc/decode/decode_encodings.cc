@@ -7,6 +7,7 @@
 #include "server/base/quote.h"
 #include "server/engine/network/violations.h"
 #include "server/engine/run/input_values.h"
+#include "server/engine/run/spec_rules.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -132,9 +133,8 @@ Status DecodeEncodings(const google::protobuf::RepeatedPtrField<v1::Encoding>& e
     if (format.encoding) {
       return InvalidArgument(where + "input: has an encoding already");
     }
-    if (format.per_step) {
-      return InvalidArgument(where +
-                             "input: has one value per step, wanted one that is constant over the run");
+    if (const auto problem = HeldInputProblem(format)) {
+      return InvalidArgument(where + *problem);
     }
     const engine::Encoding encoding = DecodeEncoding(encodings[i], settings);
     if (const auto problem = EncodingProblem(encoding, settings.dt_s)) {

@@ -224,17 +224,6 @@ Result<SimulatePlan> PlanSimulation(const v1::SimulateRequest& request, serving:
     return request_probes.status();
   }
   engine::SimulationSpec spec;
-  const int class_probe = ClassProbe(probes.value(), network);
-  if (request.has_early_exit()) {
-    const auto exit = DecodeEarlyExit(request, settings.value(), class_probe);
-    if (!exit.ok()) {
-      return exit.status();
-    }
-    spec.early_exit = exit.value();
-  }
-  if (Status status = CheckClassification(request, network, probes.value(), class_probe); !status.ok()) {
-    return status;
-  }
   spec.settings = std::move(settings).value();
   spec.inputs = std::move(inputs.value().formats);
   spec.probes = std::move(probes).value();
@@ -242,6 +231,15 @@ Result<SimulatePlan> PlanSimulation(const v1::SimulateRequest& request, serving:
   spec.statistics = request.statistics();
   spec.request_probes = std::move(request_probes.value().probes);
   spec.in_one = !reports && handle->resident->runs_in_one();
+  const int class_probe = ClassProbe(spec.probes, network);
+  if (request.has_early_exit()) {
+    if (Status status = DecodeEarlyExit(request.early_exit(), class_probe, spec); !status.ok()) {
+      return status;
+    }
+  }
+  if (Status status = CheckClassification(request, network, spec.probes, class_probe); !status.ok()) {
+    return status;
+  }
   auto checked = engine::CheckedSpec::Create(network, std::move(spec));
   if (!checked.ok()) {
     return checked.status();
