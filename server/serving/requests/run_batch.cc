@@ -149,7 +149,7 @@ Status Run::Report() {
 }
 
 Status Run::Finish() {
-  Result<engine::Reading> reading = simulation_->Read();
+  Result<engine::Reading> reading = simulation_->TakeReading();
   if (!reading.ok()) {
     return reading.status();
   }
