@@ -53,11 +53,12 @@ class NetworkLoader {
   Result<NetworkHandle> Load(NetworkRegistry::Claim claim, const Upload& upload) const;
   // Loads one stored network at start.
   Result<NetworkHandle> LoadStored(const StoredVersion& stored) const;
-  // Deletes the stored files and unloads, also what is stored and not loaded. A version whose file cannot be
-  // deleted stays loaded, as it would come back with the next start. `done` is called once, with the versions
-  // when their memory is free and their files are gone, or with what failed; it does not throw. Not at the
-  // same time as a Load of the same name.
+  // Called once, with the versions when their memory is free and their files are gone, or with what failed.
+  // Does not throw.
   using Unloaded = std::function<void(Result<std::vector<std::int64_t>>)>;
+  // Deletes the stored files and unloads, also what is stored and not loaded. A version whose file cannot be
+  // deleted stays loaded, as it would come back with the next start. Not at the same time as a Load of the
+  // same name.
   void Unload(const std::string& name, std::int64_t version, Unloaded done) const;
 
  private:
