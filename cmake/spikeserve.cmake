@@ -9,6 +9,9 @@ function(spikeserve_configure target)
     # False alarms on std::string (GCC bug 105651), and on std::variant and std::regex.
     target_compile_options(${target} PRIVATE -Wno-restrict -Wno-maybe-uninitialized)
   endif()
+  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")  # thread_annotations.h
+    target_compile_options(${target} PRIVATE -Wthread-safety)
+  endif()
   if(ARG_EXACT)
     target_compile_options(${target} PRIVATE -ffp-contract=off)
   endif()

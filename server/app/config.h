@@ -11,6 +11,7 @@
 
 namespace spikeserve::app {
 
+// Paths of the files that TLS needs.
 struct TlsFiles {
   std::string cert;       // PEM chain; empty: no TLS
   std::string key;        // PEM

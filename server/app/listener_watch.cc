@@ -16,8 +16,8 @@ ListenerWatch::ListenerWatch(std::function<Status()> probe, std::function<void()
 void ListenerWatch::Watch(std::stop_token stop) {
   while (true) {
     {
-      std::unique_lock lock(mu_);
-      stopped_.wait_for(lock, stop, options_.interval, [] { return false; });
+      const MutexLock lock(mu_);
+      stopped_.wait_for(mu_, stop, options_.interval, [] { return false; });
     }
     if (stop.stop_requested()) {
       return;

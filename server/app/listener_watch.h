@@ -4,9 +4,9 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <thread>
 
+#include "server/base/mutex.h"
 #include "server/base/status.h"
 #include "server/rpc/context/event_log.h"
 
@@ -40,7 +40,7 @@ class ListenerWatch {
   const Options options_;
   int failures_ = 0;
   std::atomic<bool> ok_ = true;
-  std::mutex mu_;
+  Mutex mu_;  // guards nothing: what waits needs one
   std::condition_variable_any stopped_;
   std::jthread thread_;  // last: uses what is above
 };

@@ -3,7 +3,7 @@
 namespace spikeserve::rpc {
 
 void HealthReporter::Attach(grpc::HealthCheckServiceInterface& service) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   service_ = &service;
   for (const auto& [name, ready] : ready_) {
     service_->SetServingStatus(name, ready);
@@ -11,12 +11,12 @@ void HealthReporter::Attach(grpc::HealthCheckServiceInterface& service) {
 }
 
 void HealthReporter::Detach() {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   service_ = nullptr;
 }
 
 void HealthReporter::SetNetwork(const std::string& name, bool ready) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   if (ready_.size() >= kMaxNames && ready_.count(name) == 0) {
     return;
   }
@@ -27,7 +27,7 @@ void HealthReporter::SetNetwork(const std::string& name, bool ready) {
 }
 
 bool HealthReporter::server_ready() const {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   return ready_.at("");
 }
 

@@ -4,8 +4,9 @@
 
 #include <cstddef>
 #include <map>
-#include <mutex>
 #include <string>
+
+#include "server/base/mutex.h"
 
 namespace spikeserve::rpc {
 
@@ -25,9 +26,9 @@ class HealthReporter {
   bool server_ready() const;
 
  private:
-  mutable std::mutex mu_;
-  grpc::HealthCheckServiceInterface* service_ = nullptr;  // guarded by mu_
-  std::map<std::string, bool> ready_{{"", false}};        // guarded by mu_
+  mutable Mutex mu_;
+  grpc::HealthCheckServiceInterface* service_ SPIKESERVE_GUARDED_BY(mu_) = nullptr;
+  std::map<std::string, bool> ready_ SPIKESERVE_GUARDED_BY(mu_) = {{"", false}};
 };
 
 }  // namespace spikeserve::rpc

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "server/base/guarded.h"
 #include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
 

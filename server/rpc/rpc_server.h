@@ -16,6 +16,7 @@
 
 namespace spikeserve::rpc {
 
+// Where the server listens, and how much it takes at the same time.
 struct RpcServerOptions {
   std::string address = "0.0.0.0:8001";  // HOST:PORT, or unix:PATH
   std::shared_ptr<grpc::ServerCredentials> credentials;

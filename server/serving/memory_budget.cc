@@ -25,7 +25,7 @@ Result<MemoryBudget::Reservation> MemoryBudget::Reserve(std::int64_t bytes, std:
   if (bytes < 0) {
     return Internal(std::string(what) + ": cannot reserve " + std::to_string(bytes) + " bytes");
   }
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   const std::int64_t available = limit_bytes_ - used_bytes_;
   if (bytes > available) {
     return ResourceExhausted(std::string(what) + ": needs " + std::to_string(bytes) + " bytes, " +
@@ -37,12 +37,12 @@ Result<MemoryBudget::Reservation> MemoryBudget::Reserve(std::int64_t bytes, std:
 }
 
 std::int64_t MemoryBudget::used_bytes() const {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   return used_bytes_;
 }
 
 void MemoryBudget::Release(std::int64_t bytes) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   used_bytes_ -= bytes;
 }
 

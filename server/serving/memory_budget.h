@@ -1,10 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <string_view>
 #include <utility>
 
+#include "server/base/mutex.h"
 #include "server/base/status.h"
 
 namespace spikeserve::serving {
@@ -46,8 +46,8 @@ class MemoryBudget {
   void Release(std::int64_t bytes);
 
   const std::int64_t limit_bytes_;
-  mutable std::mutex mu_;
-  std::int64_t used_bytes_ = 0;  // guarded by mu_
+  mutable Mutex mu_;
+  std::int64_t used_bytes_ SPIKESERVE_GUARDED_BY(mu_) = 0;
 };
 
 }  // namespace spikeserve::serving

@@ -18,12 +18,4 @@ bool IsValidName(std::string_view name) {
          std::all_of(name.begin(), name.end(), IsNameCharacter);
 }
 
-std::string Quote(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text.substr(0, kMaxNameBytes)) {
-    quoted += (c >= ' ' && c <= '~' && c != '"') ? c : '?';
-  }
-  return quoted + (text.size() > kMaxNameBytes ? "...\"" : "\"");
-}
-
 }  // namespace spikeserve::serving

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 namespace spikeserve::serving {
@@ -16,8 +15,5 @@ inline constexpr std::int64_t kMaxVersion = 1'000'000'000'000;
 
 // Whether `name` follows kNameRule.
 bool IsValidName(std::string_view name);
-
-// `text` in quotes for a message: control characters replaced, long text cut.
-std::string Quote(std::string_view text);
 
 }  // namespace spikeserve::serving

@@ -3,9 +3,11 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
+#include <stop_token>
 #include <thread>
 #include <utility>
+
+#include "server/base/mutex.h"
 
 namespace spikeserve::serving {
 
@@ -16,31 +18,33 @@ class TaskThread {
 
   // `task` does not throw.
   void Post(std::function<void()> task) {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     tasks_.push_back(std::move(task));
     changed_.notify_one();
   }
 
  private:
-  void Loop(std::stop_token stop) {
-    std::unique_lock lock(mu_);
-    while (true) {
-      changed_.wait(lock, stop, [this] { return !tasks_.empty(); });
-      if (tasks_.empty()) {
-        return;
-      }
-      std::function<void()> task = std::move(tasks_.front());
-      tasks_.pop_front();
-      lock.unlock();
+  void Loop(const std::stop_token& stop) {
+    while (const std::function<void()> task = Next(stop)) {
       task();
-      task = nullptr;
-      lock.lock();
     }
   }
 
-  std::mutex mu_;
+  // Empty where it is stopped and nothing is left.
+  std::function<void()> Next(const std::stop_token& stop) {
+    const MutexLock lock(mu_);
+    changed_.wait(mu_, stop, [this]() SPIKESERVE_REQUIRES(mu_) { return !tasks_.empty(); });
+    if (tasks_.empty()) {
+      return nullptr;
+    }
+    std::function<void()> task = std::move(tasks_.front());
+    tasks_.pop_front();
+    return task;
+  }
+
+  Mutex mu_;
   std::condition_variable_any changed_;
-  std::deque<std::function<void()>> tasks_;  // guarded by mu_
+  std::deque<std::function<void()>> tasks_ SPIKESERVE_GUARDED_BY(mu_);
   std::jthread thread_;
 };
 

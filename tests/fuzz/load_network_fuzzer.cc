@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "server/serving/sha256.h"
 #include "tests/fuzz/fuzz_server.h"
 
 namespace spikeserve::fuzz {
@@ -61,7 +62,8 @@ void RunOnce(FuzzServer& server, const serving::NetworkEntry& entry) {
 void LoadAndUnload(FuzzServer& server, const std::string& bytes, engine::Mode mode) {
   auto claim = server.loader().Begin("fuzzed", 1);
   Require(claim.ok(), "the name is free again");
-  const auto loaded = server.loader().Load(std::move(claim).value(), {bytes, mode, {}});
+  const auto loaded =
+      server.loader().Load(std::move(claim).value(), {bytes, serving::Sha256(bytes), mode, {}});
   if (loaded.ok()) {
     RunOnce(server, *loaded.value());
   } else {

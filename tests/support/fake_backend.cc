@@ -15,7 +15,9 @@ class FakeSimulation final : public engine::Simulation {
         spec_(std::move(spec)),
         sizes_(std::move(sizes)),
         layers_(layers),
-        samples_(samples.begin(), samples.end()) {
+        samples_(samples.begin(), samples.end()),
+        sample_steps_(samples.size()),
+        fed_(!spec_->session) {
     script_->AddBatch(static_cast<std::int64_t>(samples_.size()));
     ++script_->simulations;
   }
@@ -30,22 +32,50 @@ class FakeSimulation final : public engine::Simulation {
     if (stopped && stopped()) {
       return {StatusCode::kCancelled, "stopped"};
     }
+    if (!fed_) {
+      return FailedPrecondition("a sample has no inputs yet");
+    }
     steps_done_ += steps;
+    for (std::int64_t& done : sample_steps_) {
+      done += steps;
+    }
     script_->steps += steps;
+    return {};
+  }
+
+  Status Feed(const std::vector<engine::InputFormat>& inputs,
+              std::span<const engine::SampleInputs> samples) override {
+    const auto spec = engine::FedSpec(spec_, inputs, samples, samples_.size());
+    if (!spec.ok()) {
+      return spec.status();
+    }
+    samples_.assign(samples.begin(), samples.end());
+    fed_ = true;
+    return {};
+  }
+
+  Status Reset(std::span<const std::int64_t> samples) override {
+    for (const std::int64_t sample : samples) {
+      sample_steps_.at(static_cast<std::size_t>(sample)) = 0;
+    }
+    fed_ = false;
     return {};
   }
 
   Result<engine::Reading> Read() override {
     engine::Reading reading;
     reading.steps_done = steps_done_;
-    for (const std::int64_t size : sizes_) {
-      reading.probes.push_back(ReadProbe(size));
+    for (std::size_t i = 0; fed_ && i < sizes_.size(); ++i) {
+      reading.probes.push_back(ReadProbe(sizes_[i]));
+    }
+    if (spec_->session) {
+      reading.steps_used = sample_steps_;
     }
     for (std::size_t i = 0; i < samples_.size(); ++i) {
       if (spec_->statistics) {
         reading.statistics.emplace_back(layers_, engine::LayerActivity{steps_done_, 1, 0, 2});
       }
-      reading.spikes.push_back(steps_done_ * static_cast<std::int64_t>(layers_));
+      reading.spikes.push_back(sample_steps_[i] * static_cast<std::int64_t>(layers_));
       reading.sample_status.push_back(script_->sample_status ? script_->sample_status(i) : Status());
     }
     return reading;
@@ -72,8 +102,10 @@ class FakeSimulation final : public engine::Simulation {
   const engine::CheckedSpec spec_;
   const std::vector<std::int64_t> sizes_;
   const std::size_t layers_;
-  const std::vector<engine::SampleInputs> samples_;
+  std::vector<engine::SampleInputs> samples_;
+  std::vector<std::int64_t> sample_steps_;  // since the start or the last Reset
   std::int64_t steps_done_ = 0;
+  bool fed_;
 };
 
 class FakeResident final : public engine::ResidentNetwork {

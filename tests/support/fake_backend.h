@@ -35,7 +35,8 @@ struct FakeScript {
 };
 
 // A device that computes nothing: every output of a sample is the first float32 of its first input, and its
-// trajectory adds the step. One spike per step and spiking layer.
+// trajectory adds the step. One spike per step and spiking layer. Keeps sessions; what one reads before it is
+// fed has no probes.
 class FakeBackend final : public engine::Backend {
  public:
   explicit FakeBackend(std::shared_ptr<FakeScript> script) : script_(std::move(script)) {}

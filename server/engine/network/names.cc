@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "server/base/quote.h"
+
 namespace spikeserve::engine {
 
 bool IsName(const std::string& name) {
@@ -13,12 +15,6 @@ bool IsName(const std::string& name) {
   });
 }
 
-std::string Quote(const std::string& name) {
-  std::string quoted = "'";
-  for (const char c : name.substr(0, kMaxNameLength)) {
-    quoted += (c >= 0x20 && c < 0x7f) ? c : '?';
-  }
-  return quoted + (name.size() > kMaxNameLength ? "...'" : "'");
-}
+std::string Quote(const std::string& name) { return spikeserve::Quote(name, '\''); }
 
 }  // namespace spikeserve::engine

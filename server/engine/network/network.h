@@ -57,6 +57,8 @@ class Network {
   std::int64_t probe_target(std::int64_t index) const {
     return probe_targets_[static_cast<std::size_t>(index)];
   }
+  // Indices of the OUTPUT probes, in the order of the definition; the first gives the class of a sample.
+  const std::vector<std::int64_t>& output_probes() const { return output_probes_; }
   // The tensor with this id, which exists for every id the network refers to.
   const TensorDefinition& tensor(const std::string& id) const;
   // Its values, widened.
@@ -81,6 +83,7 @@ class Network {
   std::vector<std::int64_t> order_;
   std::vector<std::int64_t> inputs_;
   std::vector<std::int64_t> probe_targets_;
+  std::vector<std::int64_t> output_probes_;
   std::unordered_map<std::string, std::size_t> tensor_index_;
   std::int64_t neurons_ = 0;
   std::int64_t parameters_ = 0;

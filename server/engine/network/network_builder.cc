@@ -299,6 +299,9 @@ class NetworkBuilder final : public TensorTable {
       }
       const std::int64_t target = Lookup(probe.target, "probe", i, "target");
       network_.probe_targets_.push_back(target);
+      if (probe.quantity == ProbeQuantity::kOutput) {
+        network_.output_probes_.push_back(static_cast<std::int64_t>(i));
+      }
       if (target >= 0) {
         CheckQuantity(probe, target);
       }

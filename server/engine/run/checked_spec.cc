@@ -1,37 +1,46 @@
 #include "server/engine/run/checked_spec.h"
 
 #include <algorithm>
-#include <cmath>
+#include <initializer_list>
+#include <optional>
 #include <string>
 
 #include "server/engine/network/index.h"
 #include "server/engine/network/synapse_filter.h"
+#include "server/engine/network/violations.h"
+#include "server/engine/run/spec_rules.h"
 
 namespace spikeserve::engine {
 namespace {
 
-Status CheckEncodings(const std::vector<InputFormat>& inputs, double dt_s) {
-  for (const InputFormat& format : inputs) {
-    if (!format.encoding) {
-      continue;
-    }
-    if (format.per_step) {
-      return InvalidArgument("encoding: wanted an input that is constant over the run");
-    }
-    if (const auto problem = EncodingProblem(*format.encoding, dt_s)) {
-      return InvalidArgument("encoding: " + *problem);
-    }
-  }
-  return {};
+// Where something is wrong, a refusal that says in which part of the specification.
+Status Refusal(const std::optional<FieldProblem>& problem) {
+  return problem ? InvalidArgument(problem->Text()) : Status();
+}
+Status Refusal(const std::optional<std::string>& problem, const std::string& where = {}) {
+  return problem ? InvalidArgument(where + *problem) : Status();
 }
 
-Status CheckRecordings(const SimulationSpec& spec) {
-  for (const RequestProbe& probe : spec.request_probes) {
-    const Recording& recording = probe.recording;
-    if (recording.every < 1 || recording.first_step < 1 || recording.last_step < recording.first_step) {
-      return InvalidArgument("request probe: got steps " + std::to_string(recording.first_step) + ".." +
-                             std::to_string(recording.last_step) + ", every " +
-                             std::to_string(recording.every) + "; wanted a range from 1 on, every >= 1");
+Status First(std::initializer_list<Status> statuses) {
+  const auto bad = std::find_if(statuses.begin(), statuses.end(), [](const Status& s) { return !s.ok(); });
+  return bad == statuses.end() ? Status() : *bad;
+}
+
+Status CheckSettings(const RunSettings& settings) {
+  return First({Refusal(StepsProblem(settings.steps)), Refusal(DtProblem(settings.dt_s)),
+                Refusal(SkipProblem(settings.readout.skip_steps, settings.steps))});
+}
+
+Status CheckEncodings(const std::vector<InputFormat>& inputs, double dt_s) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].encoding) {
+      continue;
+    }
+    const std::string where = Join("encoding of input ", i, ": ");
+    if (Status status = First({Refusal(HeldInputProblem(inputs[i]), where),
+                               Refusal(EncodingProblem(*inputs[i].encoding, dt_s), where)});
+        !status.ok()) {
+      return status;
     }
   }
   return {};
@@ -41,28 +50,15 @@ Status CheckEarlyExit(const SimulationSpec& spec) {
   if (!spec.early_exit) {
     return {};
   }
-  const EarlyExit& exit = *spec.early_exit;
-  if (exit.probe < 0 || exit.probe >= static_cast<std::int64_t>(spec.probes.size()) || exit.min_steps < 1 ||
-      exit.check_every < 1 || std::isnan(exit.margin)) {
-    return InvalidArgument("early exit: wanted one of the probes, min_steps and check_every >= 1, a margin");
+  if (const auto problem = EarlyExitProblem(spec)) {
+    return InvalidArgument(*problem);
   }
-  if (spec.trajectories || spec.session || !spec.request_probes.empty()) {
-    return InvalidArgument("early exit: not with trajectories, request probes or sessions");
-  }
-  return {};
-}
-
-Status CheckSettings(const RunSettings& settings) {
-  if (settings.steps < 1 || !(settings.dt_s > 0) || !std::isfinite(settings.dt_s)) {
-    return InvalidArgument("steps: got " + std::to_string(settings.steps) + ", dt: got " +
-                           std::to_string(settings.dt_s) + " s; wanted steps >= 1 and a finite dt > 0");
-  }
-  const std::int64_t skip = settings.readout.skip_steps;
-  if (skip >= 0 && skip < settings.steps) {
+  const auto [probe, min_steps, check_every, margin] = *spec.early_exit;
+  if (min_steps >= 1 && check_every >= 1) {
     return {};
   }
-  return InvalidArgument("skip_steps: got " + std::to_string(skip) + ", wanted 0.." +
-                         std::to_string(settings.steps - 1));
+  return InvalidArgument(Join("early_exit: got min_steps ", min_steps, " and check_every ", check_every,
+                              ", allowed 1 and above"));
 }
 
 Status WrongInputs(const Network& network) {
@@ -81,24 +77,19 @@ Status CheckProbes(const SimulationSpec& spec, const Network& network) {
   return {};
 }
 
-// Whether the operation is a layer: a Neuron, or read by a probe.
-bool IsLayer(const Network& network, std::int64_t operation) {
-  const NetworkDefinition& definition = network.definition();
-  if (operation < 0 || operation >= static_cast<std::int64_t>(definition.operations.size())) {
-    return false;
-  }
-  bool is_layer = std::holds_alternative<NeuronOperation>(definition.operations[Index(operation)].kind);
-  for (std::size_t i = 0; i < definition.probes.size(); ++i) {
-    is_layer = is_layer || network.probe_target(static_cast<std::int64_t>(i)) == operation;
-  }
-  return is_layer;
-}
-
 Status CheckRequestProbes(const SimulationSpec& spec, const Network& network) {
-  for (const RequestProbe& probe : spec.request_probes) {
-    if (!IsLayer(network, probe.operation)) {
-      return InvalidArgument("request probe: operation " + std::to_string(probe.operation) +
-                             " is neither a Neuron nor read by a probe of the network");
+  for (std::size_t i = 0; i < spec.request_probes.size(); ++i) {
+    const RequestProbe& probe = spec.request_probes[i];
+    if (!CanProbe(network, probe.operation)) {
+      return InvalidArgument(Join("request probe: operation ", probe.operation,
+                                  " is neither a Neuron nor read by a probe of the network"));
+    }
+    if (!HasQuantity(network, probe.operation, probe.quantity)) {
+      return InvalidArgument(
+          Join("request probe: operation ", probe.operation, " has no such quantity to record"));
+    }
+    if (const auto problem = RecordingProblem(probe.recording)) {
+      return InvalidArgument(Join("request_probes[", i, "].", *problem));
     }
   }
   return {};
@@ -113,12 +104,11 @@ Result<CheckedSpec> CheckedSpec::Create(const Network& network, SimulationSpec s
   if (spec.inputs.size() != network.inputs().size()) {
     return WrongInputs(network);
   }
-  for (const Status& status :
-       {CheckEncodings(spec.inputs, spec.settings.dt_s), CheckRecordings(spec), CheckProbes(spec, network),
-        CheckEarlyExit(spec), CheckRequestProbes(spec, network), CheckTaps(network, spec.settings.dt_s)}) {
-    if (!status.ok()) {
-      return status;
-    }
+  if (Status status = First({CheckEncodings(spec.inputs, spec.settings.dt_s), CheckProbes(spec, network),
+                             CheckEarlyExit(spec), CheckRequestProbes(spec, network),
+                             CheckTaps(network, spec.settings.dt_s)});
+      !status.ok()) {
+    return status;
   }
   return CheckedSpec(std::move(spec));
 }

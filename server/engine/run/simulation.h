@@ -23,6 +23,8 @@ class Simulation {
   virtual Status Advance(std::int64_t steps, const StopCheck& stopped = {}) = 0;
   // The readout so far.
   virtual Result<Reading> Read() = 0;
+  // The same, once, after the last Advance: what the simulation keeps itself may be moved out of it.
+  virtual Result<Reading> TakeReading() { return Read(); }
   // Whether no sample needs further steps.
   virtual bool finished() const { return false; }
 

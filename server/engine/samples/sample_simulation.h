@@ -150,6 +150,10 @@ class SampleSimulation final : public Simulation {
     return reading;
   }
 
+  Result<Reading> TakeReading() override {
+    return run_.spec->in_one ? Result<Reading>(std::move(reading_)) : Read();
+  }
+
  private:
   // With room for what the samples have to say of `steps` steps.
   Reading EmptyReading(std::int64_t steps) const {

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/base/guarded.h"
 #include "server/rpc/decode/upload_header.h"
 #include "server/rpc/encode/network_info.h"
 #include "server/rpc/wire/status.h"

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "server/base/guarded.h"
 #include "server/rpc/context/receive.h"
 #include "server/rpc/encode/encode_response.h"
 #include "server/rpc/wire/status.h"
@@ -42,7 +43,7 @@ void SessionCall::Read() {
   sessions_.Wait(*this);
   std::optional<Status> end;
   {
-    const std::lock_guard lock(mu_);  // so that no Finish comes between
+    const MutexLock lock(mu_);  // so that no Finish comes between
     end = end_;
     state_ = State::kWaiting;
     if (!end) {
@@ -56,7 +57,7 @@ void SessionCall::Read() {
 
 void SessionCall::End(const Status& status) {
   {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     if (state_ == State::kWorking || state_ == State::kWriting) {
       end_ = status;
     }
@@ -70,7 +71,7 @@ void SessionCall::End(const Status& status) {
 
 void SessionCall::Expire(const Status& status) {
   {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     if (state_ == State::kWriting) {
       return call_.TryCancel();  // OnWriteDone comes to the end
     }
@@ -80,7 +81,7 @@ void SessionCall::Expire(const Status& status) {
 
 void SessionCall::OnReadDone(bool ok) {
   {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     if (state_ == State::kEnded) {
       return;  // the read that End left behind
     }
@@ -186,7 +187,7 @@ Status SessionCall::Answer(const v1::SessionResponse& response) {
   }
   write_ = std::move(bytes).value();
   sessions_.Wait(*this);
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   state_ = State::kWriting;
   StartWrite(&write_);
   return {};
@@ -194,7 +195,7 @@ Status SessionCall::Answer(const v1::SessionResponse& response) {
 
 void SessionCall::OnWriteDone(bool ok) {
   {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     state_ = State::kWorking;
   }
   write_.Clear();
@@ -207,7 +208,7 @@ void SessionCall::OnWriteDone(bool ok) {
 // The last thing that is done here: the call may be gone afterwards.
 void SessionCall::FinishWith(const Status& status) {
   {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     state_ = State::kEnded;
   }
   record_.SetStatus(status);

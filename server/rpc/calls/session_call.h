@@ -4,10 +4,10 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
-#include <mutex>
 #include <optional>
 #include <stop_token>
 
+#include "server/base/mutex.h"
 #include "server/rpc/calls/session_run.h"
 #include "server/rpc/context/call_record.h"
 #include "server/rpc/context/session_table.h"
@@ -55,9 +55,10 @@ class SessionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   grpc::ByteBuffer read_, write_;
   v1::SessionRequest message_;
   serving::MemoryBudget::Reservation message_bytes_;
-  std::mutex mu_;
-  State state_ = State::kWorking;  // guarded by mu_
-  std::optional<Status> end_;      // guarded by mu_; how to end after the message under way
+  Mutex mu_;
+  State state_ SPIKESERVE_GUARDED_BY(mu_) = State::kWorking;
+  // How to end after the message under way.
+  std::optional<Status> end_ SPIKESERVE_GUARDED_BY(mu_);
 };
 
 }  // namespace spikeserve::rpc

@@ -1,18 +1,20 @@
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "server/base/status.h"
+#include "server/base/stop_check.h"
 #include "server/rpc/context/service_context.h"
 #include "server/rpc/decode/simulate_plan.h"
+#include "server/serving/requests/session.h"
 #include "spikeserve/v1/simulation.pb.h"
 
 namespace spikeserve::rpc {
 
-// The simulation behind a session: state that lives on between its messages. One thread at a time.
+// The messages of a session, checked and answered; what they mean to the simulation is the business of
+// serving::Session. One thread at a time.
 class SessionRun {
  public:
   explicit SessionRun(const ServiceContext& context) : context_(context) {}
@@ -24,15 +26,15 @@ class SessionRun {
   Status Begin(const v1::SessionAdvance& message);
   // Runs the next chunk of steps of the message. CANCELLED where `stopped` says so between two samples, after
   // which only the end is left.
-  Status RunChunk(const std::function<bool()>& stopped);
+  Status RunChunk(const StopCheck& stopped) { return session_->Advance(stopped); }
   // Whether steps of the message remain.
-  bool running() const { return left_ > 0; }
+  bool running() const { return open() && session_->running(); }
   // The answer to the message.
   Result<v1::SessionProgress> Finish();
   // INVALID_ARGUMENT where a sample is not of the batch.
   Status Reset(const v1::SessionReset& message);
 
-  bool open() const { return simulation_ != nullptr; }
+  bool open() const { return session_ != nullptr; }
   // Whether the opening was in order, though there may have been no memory for it: how to answer then.
   bool planned() const { return plan_.has_value(); }
   const ResponsePlan& plan() const { return *plan_; }
@@ -42,12 +44,8 @@ class SessionRun {
 
   const ServiceContext& context_;
   std::optional<ResponsePlan> plan_;
-  serving::MemoryBudget::Reservation run_bytes_, piece_bytes_;
-  std::int64_t left_ = 0;                           // steps of the message
-  std::int64_t steps_ = 0;                          // of the message
-  std::int64_t spikes_ = 0;                         // up to the last message
-  double compute_s_ = 0;                            // of the message
-  std::unique_ptr<engine::Simulation> simulation_;  // last: goes before the network and the budget
+  std::unique_ptr<serving::Session> session_;
+  std::int64_t steps_ = 0;  // of the message
 };
 
 }  // namespace spikeserve::rpc

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "server/base/guarded.h"
 #include "server/rpc/encode/encode_response.h"
 #include "server/rpc/wire/status.h"
 

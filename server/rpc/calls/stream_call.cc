@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "server/base/guarded.h"
 #include "server/rpc/encode/encode_response.h"
 #include "server/rpc/wire/status.h"
 
@@ -62,7 +63,7 @@ Status StreamCall::Submit(const grpc::ByteBuffer& request) {
 void StreamCall::OnProgress(engine::Reading reading) noexcept {
   std::shared_ptr<const ResponsePlan> plan;
   {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     if (writing_) {
       waiting_ = std::move(reading);
       return;
@@ -79,7 +80,7 @@ void StreamCall::OnDone(const Status& status, serving::RunOutcome outcome) noexc
   record_.batch_size = outcome.batch_size;
   Status end = status.ok() ? Guarded([&] { return EncodeResult(outcome); }) : status;
   {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     end_ = end;
     waiting_.reset();
     submission_.Release(static_cast<std::int64_t>(result_.Length()));
@@ -95,7 +96,7 @@ void StreamCall::OnWriteDone(bool ok) {
   std::optional<Status> end;
   std::shared_ptr<const ResponsePlan> plan;  // the call's own goes when the run is over
   {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     if (Status status = context_.watch.Stop(call_); !status.ok()) {
       overdue_ = std::move(status);
     }

@@ -4,9 +4,9 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
-#include <mutex>
 #include <optional>
 
+#include "server/base/mutex.h"
 #include "server/rpc/calls/submission.h"
 #include "server/rpc/context/call_record.h"
 #include "server/serving/requests/request.h"
@@ -43,13 +43,18 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, publ
   grpc::CallbackServerContext& call_;
   CallRecord record_;
   Submission submission_;
-  std::mutex mu_;
-  grpc::ByteBuffer message_;                // of the write under way; touched by who set writing_
-  bool writing_ = false;                    // guarded by mu_
-  std::optional<engine::Reading> waiting_;  // guarded by mu_; the newest progress not sent
-  Status overdue_;                          // guarded by mu_; set where a progress was not read
-  std::optional<Status> end_;               // guarded by mu_; set once the run is over
-  grpc::ByteBuffer result_;                 // constant once end_ is set
+  Mutex mu_;
+  // Of the write under way; touched by who set writing_.
+  grpc::ByteBuffer message_;
+  bool writing_ SPIKESERVE_GUARDED_BY(mu_) = false;
+  // The newest progress not sent.
+  std::optional<engine::Reading> waiting_ SPIKESERVE_GUARDED_BY(mu_);
+  // Set where a progress was not read.
+  Status overdue_ SPIKESERVE_GUARDED_BY(mu_);
+  // Set once the run is over.
+  std::optional<Status> end_ SPIKESERVE_GUARDED_BY(mu_);
+  // Constant once end_ is set.
+  grpc::ByteBuffer result_;
 };
 
 }  // namespace spikeserve::rpc

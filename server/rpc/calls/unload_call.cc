@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "server/base/guarded.h"
 #include "server/rpc/decode/upload_header.h"
 #include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "server/base/guarded.h"
 #include "server/engine/network/violations.h"
 #include "server/rpc/decode/upload_header.h"
 #include "server/rpc/encode/network_info.h"
@@ -170,10 +171,10 @@ Status UploadCall::Load() {
   if (stop_.stop_requested()) {
     return {StatusCode::kCancelled, "cancelled by the client before the network was loaded"};
   }
-  const std::string digest = serving::Sha256(upload_.bytes);
-  if (digest != header_.sha256()) {
+  upload_.sha256 = serving::Sha256(upload_.bytes);
+  if (upload_.sha256 != header_.sha256()) {
     return InvalidArgument(Join("sha256: got ", serving::ToHex(header_.sha256()),
-                                ", but the uploaded bytes have ", serving::ToHex(digest)));
+                                ", but the uploaded bytes have ", serving::ToHex(upload_.sha256)));
   }
   serving::NetworkRegistry::Claim claim = std::move(*claim_);
   auto handle = context_.loader.Load(std::move(claim), upload_);

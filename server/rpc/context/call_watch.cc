@@ -18,18 +18,18 @@ CallWatch::CallWatch(std::chrono::seconds patience, const Clock& clock)
 CallWatch::~CallWatch() = default;
 
 void CallWatch::Start(grpc::CallbackServerContext& call) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   writes_[&call].began = clock_.Now();
 }
 
 Status CallWatch::Stop(grpc::CallbackServerContext& call) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   const auto write = writes_.extract(&call);
   return write.empty() ? Status() : write.mapped().ended;
 }
 
 void CallWatch::CancelOverdue() {
-  const std::lock_guard lock(mu_);  // keeps the calls: none ends before its Stop
+  const MutexLock lock(mu_);  // keeps the calls: none ends before its Stop
   const Clock::TimePoint oldest = clock_.Now() - patience_;
   for (auto& [call, write] : writes_) {
     if (write.began >= oldest || !write.ended.ok()) {
@@ -45,8 +45,8 @@ void CallWatch::CancelOverdue() {
 void CallWatch::Watch(std::stop_token stop) {
   while (!stop.stop_requested()) {
     CancelOverdue();
-    std::unique_lock lock(mu_);
-    stopped_.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+    const MutexLock lock(mu_);
+    stopped_.wait_for(mu_, stop, std::chrono::seconds(1), [] { return false; });
   }
 }
 

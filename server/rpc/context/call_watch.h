@@ -5,10 +5,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <map>
-#include <mutex>
 #include <thread>
 
 #include "server/base/clock.h"
+#include "server/base/mutex.h"
 #include "server/base/status.h"
 
 namespace spikeserve::rpc {
@@ -43,10 +43,10 @@ class CallWatch {
 
   const std::chrono::seconds patience_;
   const Clock& clock_;
-  std::mutex mu_;
+  Mutex mu_;
   std::condition_variable_any stopped_;
-  std::map<grpc::CallbackServerContext*, Write> writes_;  // guarded by mu_
-  std::jthread watcher_;                                  // last: uses what is above
+  std::map<grpc::CallbackServerContext*, Write> writes_ SPIKESERVE_GUARDED_BY(mu_);
+  std::jthread watcher_;  // last: uses what is above
 };
 
 }  // namespace spikeserve::rpc

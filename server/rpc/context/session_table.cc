@@ -18,7 +18,7 @@ SessionTable::SessionTable(std::int64_t max_sessions, std::chrono::seconds patie
 SessionTable::~SessionTable() = default;
 
 Status SessionTable::Add(EndableSession& session) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   if (draining_) {
     return ShuttingDown();
   }
@@ -32,22 +32,22 @@ Status SessionTable::Add(EndableSession& session) {
 }
 
 void SessionTable::Wait(EndableSession& session) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   waiting_since_[&session] = clock_.Now();
 }
 
 void SessionTable::Work(EndableSession& session) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   waiting_since_[&session] = Clock::TimePoint::max();
 }
 
 void SessionTable::Remove(EndableSession& session) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   waiting_since_.erase(&session);
 }
 
 void SessionTable::EndIdle() {
-  const std::lock_guard lock(mu_);  // keeps the sessions: none goes before its Remove
+  const MutexLock lock(mu_);  // keeps the sessions: none goes before its Remove
   const Clock::TimePoint oldest = clock_.Now() - patience_;
   for (const auto& [session, since] : waiting_since_) {
     if (since >= oldest) {
@@ -60,7 +60,7 @@ void SessionTable::EndIdle() {
 }
 
 void SessionTable::Drain() {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   draining_ = true;
   for (const auto& [session, since] : waiting_since_) {
     session->End(ShuttingDown());
@@ -70,8 +70,8 @@ void SessionTable::Drain() {
 void SessionTable::Watch(std::stop_token stop) {
   while (!stop.stop_requested()) {
     EndIdle();
-    std::unique_lock lock(mu_);
-    stopped_.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+    const MutexLock lock(mu_);
+    stopped_.wait_for(mu_, stop, std::chrono::seconds(1), [] { return false; });
   }
 }
 

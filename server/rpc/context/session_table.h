@@ -4,10 +4,10 @@
 #include <condition_variable>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <thread>
 
 #include "server/base/clock.h"
+#include "server/base/mutex.h"
 #include "server/base/status.h"
 #include "server/serving/task_thread.h"
 
@@ -58,11 +58,11 @@ class SessionTable {
   const std::chrono::seconds patience_;
   const Clock& clock_;
   serving::TaskThread tasks_;
-  std::mutex mu_;
+  Mutex mu_;
   std::condition_variable_any stopped_;
-  std::map<EndableSession*, Clock::TimePoint> waiting_since_;  // guarded by mu_
-  bool draining_ = false;                                      // guarded by mu_
-  std::jthread watcher_;                                       // last: uses what is above
+  std::map<EndableSession*, Clock::TimePoint> waiting_since_ SPIKESERVE_GUARDED_BY(mu_);
+  bool draining_ SPIKESERVE_GUARDED_BY(mu_) = false;
+  std::jthread watcher_;  // last: uses what is above
 };
 
 }  // namespace spikeserve::rpc

@@ -15,7 +15,7 @@ UploadTable::UploadTable(std::int64_t max_uploads, std::chrono::seconds patience
 UploadTable::~UploadTable() = default;
 
 Status UploadTable::Add(grpc::CallbackServerContext& call) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   const auto under_way = static_cast<std::int64_t>(uploads_.size());
   if (under_way >= max_uploads_) {
     return ResourceExhausted("uploads: " + std::to_string(under_way) + " are under way, allowed " +
@@ -27,30 +27,30 @@ Status UploadTable::Add(grpc::CallbackServerContext& call) {
 }
 
 void UploadTable::Touch(grpc::CallbackServerContext& call, std::int64_t bytes) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   Upload& upload = uploads_[&call];
   upload.last_sent = clock_.Now();
   upload.bytes += bytes;
 }
 
 void UploadTable::Complete(grpc::CallbackServerContext& call) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   uploads_[&call].complete = true;
 }
 
 void UploadTable::Remove(grpc::CallbackServerContext& call) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   uploads_.erase(&call);
 }
 
 Status UploadTable::Reason(grpc::CallbackServerContext& call) const {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   const auto upload = uploads_.find(&call);
   return upload == uploads_.end() ? Status() : upload->second.reason;
 }
 
 void UploadTable::CancelIdle() {
-  const std::lock_guard lock(mu_);  // keeps the calls: none ends before its Remove
+  const MutexLock lock(mu_);  // keeps the calls: none ends before its Remove
   for (auto& [call, upload] : uploads_) {
     if (upload.complete || !upload.reason.ok()) {
       continue;
@@ -62,7 +62,6 @@ void UploadTable::CancelIdle() {
   }
 }
 
-// Requires: mu_ held.
 Status UploadTable::Judge(const Upload& upload) const {
   const Clock::TimePoint now = clock_.Now();
   const std::string rule = std::to_string(patience_.count()) + " s (--upload-idle-seconds)";
@@ -81,8 +80,8 @@ Status UploadTable::Judge(const Upload& upload) const {
 void UploadTable::Watch(std::stop_token stop) {
   while (!stop.stop_requested()) {
     CancelIdle();
-    std::unique_lock lock(mu_);
-    stopped_.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+    const MutexLock lock(mu_);
+    stopped_.wait_for(mu_, stop, std::chrono::seconds(1), [] { return false; });
   }
 }
 

@@ -6,10 +6,10 @@
 #include <condition_variable>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <thread>
 
 #include "server/base/clock.h"
+#include "server/base/mutex.h"
 #include "server/base/status.h"
 
 namespace spikeserve::rpc {
@@ -49,16 +49,17 @@ class UploadTable {
   };
 
   void CancelIdle();
-  Status Judge(const Upload& upload) const;
+  // Why the upload is to be cancelled; OK where it is not.
+  Status Judge(const Upload& upload) const SPIKESERVE_REQUIRES(mu_);
   void Watch(std::stop_token stop);
 
   const std::int64_t max_uploads_;
   const std::chrono::seconds patience_;
   const Clock& clock_;
-  mutable std::mutex mu_;
+  mutable Mutex mu_;
   std::condition_variable_any stopped_;
-  std::map<grpc::CallbackServerContext*, Upload> uploads_;  // guarded by mu_
-  std::jthread watcher_;                                    // last: uses what is above
+  std::map<grpc::CallbackServerContext*, Upload> uploads_ SPIKESERVE_GUARDED_BY(mu_);
+  std::jthread watcher_;  // last: uses what is above
 };
 
 }  // namespace spikeserve::rpc

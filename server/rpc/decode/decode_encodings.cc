@@ -4,9 +4,10 @@
 #include <cstring>
 #include <string>
 
+#include "server/base/quote.h"
 #include "server/engine/network/violations.h"
 #include "server/engine/run/input_values.h"
-#include "server/serving/names.h"
+#include "server/engine/run/spec_rules.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -96,9 +97,9 @@ Result<std::size_t> FindInput(const std::string& name, const engine::Network& ne
     if (known == name) {
       return i;
     }
-    names += (i == 0 ? "" : ", ") + serving::Quote(known);
+    names += (i == 0 ? "" : ", ") + Quote(known);
   }
-  return InvalidArgument(Join(where, "input: got ", serving::Quote(name), ", allowed: ", names));
+  return InvalidArgument(Join(where, "input: got ", Quote(name), ", allowed: ", names));
 }
 
 void EncodeEncoding(const engine::Encoding& encoding, v1::Encoding& message) {
@@ -132,9 +133,8 @@ Status DecodeEncodings(const google::protobuf::RepeatedPtrField<v1::Encoding>& e
     if (format.encoding) {
       return InvalidArgument(where + "input: has an encoding already");
     }
-    if (format.per_step) {
-      return InvalidArgument(where +
-                             "input: has one value per step, wanted one that is constant over the run");
+    if (const auto problem = HeldInputProblem(format)) {
+      return InvalidArgument(where + *problem);
     }
     const engine::Encoding encoding = DecodeEncoding(encodings[i], settings);
     if (const auto problem = EncodingProblem(encoding, settings.dt_s)) {

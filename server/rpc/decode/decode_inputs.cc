@@ -7,9 +7,9 @@
 #include <string>
 #include <variant>
 
+#include "server/base/quote.h"
 #include "server/engine/network/violations.h"
 #include "server/rpc/wire/enums.h"
-#include "server/serving/names.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -30,7 +30,7 @@ const engine::OperationDefinition& Operation(const engine::Network& network, std
 std::string InputNames(const engine::Network& network) {
   std::string names;
   for (std::size_t i = 0; i < network.inputs().size(); ++i) {
-    names += (i == 0 ? "" : ", ") + serving::Quote(Operation(network, i).name);
+    names += (i == 0 ? "" : ", ") + Quote(Operation(network, i).name);
   }
   return names;
 }
@@ -45,12 +45,12 @@ Result<std::size_t> FindInput(const v1::Array& array, int index, const engine::N
       return i;
     }
   }
-  return InvalidArgument(Join("inputs[", index, "].name: got ", serving::Quote(array.name()),
-                              ", allowed: ", InputNames(network)));
+  return InvalidArgument(
+      Join("inputs[", index, "].name: got ", Quote(array.name()), ", allowed: ", InputNames(network)));
 }
 
 std::string Where(const engine::Network& network, std::size_t input) {
-  return "input " + serving::Quote(Operation(network, input).name);
+  return "input " + Quote(Operation(network, input).name);
 }
 
 Result<engine::DataType> CheckType(const v1::Array& array, const engine::Network& network,

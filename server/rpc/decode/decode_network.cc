@@ -5,11 +5,11 @@
 #include <string>
 #include <utility>
 
+#include "server/base/quote.h"
 #include "server/rpc/decode/decode_operation.h"
 #include "server/rpc/wire/enums.h"
 #include "server/rpc/wire/parsed_size.h"
 #include "server/rpc/wire/wire.h"
-#include "server/serving/names.h"
 #include "server/serving/sha256.h"
 #include "spikeserve/v1/network.pb.h"
 
@@ -24,7 +24,7 @@ constexpr std::array<int, 2> kTensorData{v1::NetworkDefinition::kTensorsFieldNum
 
 engine::TensorDefinition DecodeTensor(v1::Tensor& tensor, Problems& problems) {
   if (!tensor.sha256().empty() && tensor.sha256() != serving::Sha256(tensor.data())) {
-    problems.push_back("tensor " + serving::Quote(tensor.id()) + ": sha256 is not that of data");
+    problems.push_back("tensor " + Quote(tensor.id()) + ": sha256 is not that of data");
   }
   engine::TensorDefinition decoded;
   decoded.id = tensor.id();
@@ -39,7 +39,7 @@ engine::ConnectionDefinition DecodeConnection(const v1::Connection& connection, 
       connection.source(), connection.target(), {}, connection.delay_steps()};
   if (connection.has_synapse()) {
     const std::string where =
-        "connection " + serving::Quote(connection.source()) + " to " + serving::Quote(connection.target());
+        "connection " + Quote(connection.source()) + " to " + Quote(connection.target());
     decoded.synapse = DecodeSynapse(connection.synapse(), where, problems);
   }
   return decoded;
@@ -49,7 +49,7 @@ engine::ProbeDefinition DecodeProbe(const v1::Probe& probe, Problems& problems) 
   engine::ProbeDefinition decoded{
       probe.name(), probe.target(), Decode(probe.quantity()), {}, probe.delay_steps()};
   if (probe.has_synapse()) {
-    decoded.synapse = DecodeSynapse(probe.synapse(), "probe " + serving::Quote(probe.name()), problems);
+    decoded.synapse = DecodeSynapse(probe.synapse(), "probe " + Quote(probe.name()), problems);
   }
   return decoded;
 }

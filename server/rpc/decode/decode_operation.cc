@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <utility>
 
+#include "server/base/quote.h"
 #include "server/rpc/decode/decode_model.h"
 #include "server/rpc/wire/enums.h"
-#include "server/serving/names.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -107,7 +107,7 @@ engine::OperationKind DecodeKind(const v1::Operation& operation, const std::stri
 }  // namespace
 
 engine::OperationDefinition DecodeOperation(v1::Operation& operation, Problems& problems) {
-  const std::string where = "operation " + serving::Quote(operation.name());
+  const std::string where = "operation " + Quote(operation.name());
   return {operation.name(), DecodeKind(operation, where, problems)};
 }
 

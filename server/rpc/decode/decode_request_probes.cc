@@ -1,13 +1,12 @@
 #include "server/rpc/decode/decode_request_probes.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <string_view>
 
-#include "server/engine/network/neuron_models.h"
+#include "server/base/quote.h"
 #include "server/engine/network/violations.h"
-#include "server/serving/names.h"
+#include "server/engine/run/spec_rules.h"
+#include "server/rpc/wire/enums.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -18,68 +17,46 @@ constexpr int kMaxProbes = 64;
 constexpr double kMaxTau = 1e6;
 constexpr std::size_t kMaxName = 140;  // of an operation, a dot and a quantity
 
-const engine::OperationKind& KindOf(const engine::Network& network, std::int64_t operation) {
-  return network.definition().operations[static_cast<std::size_t>(operation)].kind;
-}
-
-bool IsProbed(const engine::Network& network, std::int64_t operation) {
-  const auto probes = static_cast<std::int64_t>(network.definition().probes.size());
-  for (std::int64_t i = 0; i < probes; ++i) {
-    if (network.probe_target(i) == operation) {
-      return true;
-    }
-  }
-  return false;
-}
-
 // Operations that a request may probe.
 std::string Targets(const engine::Network& network) {
   constexpr int kMaxListed = 16;
   std::string names;
   int listed = 0;
   for (const std::int64_t operation : network.order()) {
-    const bool neuron = std::holds_alternative<engine::NeuronOperation>(KindOf(network, operation));
-    if (!neuron && !IsProbed(network, operation)) {
+    if (!engine::CanProbe(network, operation)) {
       continue;
     }
     if (++listed > kMaxListed) {
       return names + ", ...";
     }
     names += (listed == 1 ? "" : ", ") +
-             serving::Quote(network.definition().operations[static_cast<std::size_t>(operation)].name);
+             Quote(network.definition().operations[static_cast<std::size_t>(operation)].name);
   }
   return names;
 }
 
-Result<engine::ProbeQuantity> DecodeQuantity(const v1::RequestProbe& probe, const engine::OperationKind& kind,
-                                             const std::string& where) {
+// As the protocol calls it, without the name of the enumeration.
+std::string NameOf(v1::ProbeQuantity quantity) {
+  return v1::ProbeQuantity_Name(quantity).substr(sizeof("PROBE_QUANTITY_") - 1);
+}
+
+Result<engine::ProbeQuantity> DecodeQuantity(const v1::RequestProbe& probe, const engine::Network& network,
+                                             std::int64_t operation, const std::string& where) {
   using engine::ProbeQuantity;
-  const auto* neuron = std::get_if<engine::NeuronOperation>(&kind);
-  const bool spiking = neuron != nullptr && engine::IsSpiking(neuron->model);
-  const bool voltage = neuron != nullptr && engine::HasVoltage(neuron->model);
-  switch (probe.quantity()) {
-    case v1::PROBE_QUANTITY_OUTPUT: return ProbeQuantity::kOutput;
-    case v1::PROBE_QUANTITY_CURRENT:
-      if (neuron != nullptr) {
-        return ProbeQuantity::kCurrent;
-      }
-      break;
-    case v1::PROBE_QUANTITY_SPIKES:
-      if (spiking) {
-        return ProbeQuantity::kSpikes;
-      }
-      break;
-    case v1::PROBE_QUANTITY_VOLTAGE:
-      if (voltage) {
-        return ProbeQuantity::kVoltage;
-      }
-      break;
-    default: break;
+  std::string allowed;
+  for (const ProbeQuantity quantity :
+       {ProbeQuantity::kOutput, ProbeQuantity::kCurrent, ProbeQuantity::kSpikes, ProbeQuantity::kVoltage}) {
+    if (!engine::HasQuantity(network, operation, quantity)) {
+      continue;
+    }
+    if (Encode(quantity) == probe.quantity()) {
+      return quantity;
+    }
+    allowed += (allowed.empty() ? "" : ", ") + NameOf(Encode(quantity));
   }
-  return InvalidArgument(
-      Join(where, "quantity: got ", v1::ProbeQuantity_Name(probe.quantity()), " (",
-           static_cast<int>(probe.quantity()), "), allowed for ", serving::Quote(probe.target()), ": OUTPUT",
-           neuron != nullptr ? ", CURRENT" : "", spiking ? ", SPIKES" : "", voltage ? ", VOLTAGE" : ""));
+  return InvalidArgument(Join(where, "quantity: got ", v1::ProbeQuantity_Name(probe.quantity()), " (",
+                              static_cast<int>(probe.quantity()), "), allowed for ", Quote(probe.target()),
+                              ": ", allowed));
 }
 
 Result<engine::Reduction> DecodeReduction(v1::Reduction reduction, const std::string& where) {
@@ -98,26 +75,20 @@ Result<engine::Reduction> DecodeReduction(v1::Reduction reduction, const std::st
 // The window and spacing of the steps that are kept.
 Status DecodeWindow(const v1::RequestProbe& probe, std::int64_t steps, const std::string& where,
                     engine::Recording& recording) {
-  if (probe.every() < 0) {
-    return InvalidArgument(Join(where, "every: got ", probe.every(), ", allowed 1 and above"));
+  const bool session = steps == 0;
+  recording.every = probe.every() == 0 ? 1 : probe.every();
+  if (!session) {
+    recording.first_step = probe.first_step() == 0 ? 1 : probe.first_step();
+    recording.last_step = probe.last_step() == 0 ? steps : probe.last_step();
   }
-  recording.every = std::max<std::int64_t>(probe.every(), 1);
-  if (steps == 0) {
-    if (probe.first_step() == 0 && probe.last_step() == 0) {
-      return {};
-    }
-    return InvalidArgument(where + "first_step, last_step: not in a session, whose messages are the windows");
+  if (const auto problem =
+          session ? engine::RecordingProblem(recording) : engine::RecordingProblem(recording, steps)) {
+    return InvalidArgument(where + *problem);
   }
-  recording.first_step = probe.first_step() == 0 ? 1 : probe.first_step();
-  recording.last_step = probe.last_step() == 0 ? steps : probe.last_step();
-  if (recording.first_step < 1 || recording.first_step > steps) {
-    return InvalidArgument(Join(where, "first_step: got ", recording.first_step, ", allowed 1..", steps));
-  }
-  if (recording.last_step >= recording.first_step && recording.last_step <= steps) {
+  if (!session || (probe.first_step() == 0 && probe.last_step() == 0)) {
     return {};
   }
-  return InvalidArgument(
-      Join(where, "last_step: got ", recording.last_step, ", allowed ", recording.first_step, "..", steps));
+  return InvalidArgument(where + "first_step, last_step: not in a session, whose messages are the windows");
 }
 
 Result<engine::RequestProbe> DecodeProbe(const v1::RequestProbe& message, const engine::Network& network,
@@ -125,13 +96,12 @@ Result<engine::RequestProbe> DecodeProbe(const v1::RequestProbe& message, const 
   engine::RequestProbe probe;
   probe.operation = network.Find(message.target());
   const bool known = probe.operation >= 0;
-  if (!known || (!std::holds_alternative<engine::NeuronOperation>(KindOf(network, probe.operation)) &&
-                 !IsProbed(network, probe.operation))) {
-    return InvalidArgument(Join(where, "target: got ", serving::Quote(message.target()),
+  if (!engine::CanProbe(network, probe.operation)) {
+    return InvalidArgument(Join(where, "target: got ", Quote(message.target()),
                                 known ? ", which is neither a Neuron nor read by a probe of the network" : "",
                                 ", allowed: ", Targets(network)));
   }
-  const auto quantity = DecodeQuantity(message, KindOf(network, probe.operation), where);
+  const auto quantity = DecodeQuantity(message, network, probe.operation, where);
   if (!quantity.ok()) {
     return quantity.status();
   }
@@ -167,7 +137,7 @@ std::string NameOf(const v1::RequestProbe& probe) {
   if (!probe.name().empty()) {
     return probe.name();
   }
-  std::string quantity = v1::ProbeQuantity_Name(probe.quantity()).substr(sizeof("PROBE_QUANTITY_") - 1);
+  std::string quantity = NameOf(probe.quantity());
   std::transform(quantity.begin(), quantity.end(), quantity.begin(),
                  [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); });
   return probe.target() + "." + quantity;
@@ -190,10 +160,10 @@ Result<RequestProbes> DecodeRequestProbes(const google::protobuf::RepeatedPtrFie
     const std::string name = NameOf(probes[i]);
     if (!IsProbeName(name)) {
       return InvalidArgument(
-          Join(where, "name: got ", serving::Quote(name), ", allowed [A-Za-z0-9._/:-]{1,", kMaxName, "}"));
+          Join(where, "name: got ", Quote(name), ", allowed [A-Za-z0-9._/:-]{1,", kMaxName, "}"));
     }
     if (std::find(decoded.names.begin(), decoded.names.end(), name) != decoded.names.end()) {
-      return InvalidArgument(Join(where, "name: ", serving::Quote(name), " is given twice"));
+      return InvalidArgument(Join(where, "name: ", Quote(name), " is given twice"));
     }
     decoded.probes.push_back(probe.value());
     decoded.names.push_back(name);
@@ -201,34 +171,26 @@ Result<RequestProbes> DecodeRequestProbes(const google::protobuf::RepeatedPtrFie
   return decoded;
 }
 
-Result<engine::EarlyExit> DecodeEarlyExit(const v1::SimulateRequest& request,
-                                          const engine::RunSettings& settings, int class_probe) {
-  const v1::EarlyExit& message = request.early_exit();
-  const std::int64_t skip = settings.readout.skip_steps;
-  engine::EarlyExit exit{class_probe, message.min_steps() == 0 ? skip + 1 : message.min_steps(),
-                         message.check_every() == 0 ? 1 : message.check_every(), message.margin()};
-  if (class_probe < 0) {
-    return InvalidArgument("early_exit: needs an OUTPUT probe among `probes`");
-  }
-  if (settings.readout.kind == engine::ReadoutKind::kLast) {
+Status DecodeEarlyExit(const v1::EarlyExit& message, int class_probe, engine::SimulationSpec& spec) {
+  const std::int64_t skip = spec.settings.readout.skip_steps;
+  const std::int64_t steps = spec.settings.steps;
+  const engine::EarlyExit& exit = spec.early_exit.emplace(
+      engine::EarlyExit{class_probe, message.min_steps() == 0 ? skip + 1 : message.min_steps(),
+                        message.check_every() == 0 ? 1 : message.check_every(), message.margin()});
+  if (class_probe >= 0 && spec.settings.readout.kind == engine::ReadoutKind::kLast) {
     return InvalidArgument("early_exit: got readout READOUT_KIND_LAST, allowed with a mean readout only");
   }
-  if (request.trajectories() || request.request_probes_size() > 0) {
-    return InvalidArgument(
-        "early_exit: not with trajectories or request_probes, as samples end at different steps");
+  if (const auto problem = EarlyExitProblem(spec)) {
+    return InvalidArgument(*problem);
   }
-  if (!(exit.margin >= 0)) {
-    return InvalidArgument(Join("early_exit.margin: got ", exit.margin, ", allowed 0 and above"));
-  }
-  if (exit.min_steps <= skip || exit.min_steps > settings.steps) {
+  if (exit.min_steps <= skip || exit.min_steps > steps) {
     return InvalidArgument(Join("early_exit.min_steps: got ", exit.min_steps, ", allowed ", skip + 1, "..",
-                                settings.steps, ", above skip_steps"));
+                                steps, ", above skip_steps"));
   }
-  if (exit.check_every >= 1 && exit.check_every <= settings.steps) {
-    return exit;
+  if (exit.check_every >= 1 && exit.check_every <= steps) {
+    return {};
   }
-  return InvalidArgument(
-      Join("early_exit.check_every: got ", exit.check_every, ", allowed 1..", settings.steps));
+  return InvalidArgument(Join("early_exit.check_every: got ", exit.check_every, ", allowed 1..", steps));
 }
 
 void EncodeEarlyExit(const engine::EarlyExit& exit, v1::EarlyExit& encoded) {

@@ -21,9 +21,9 @@ struct RequestProbes {
 Result<RequestProbes> DecodeRequestProbes(const google::protobuf::RepeatedPtrField<v1::RequestProbe>& probes,
                                           const engine::Network& network, std::int64_t steps);
 
-// The early exit of a request, defaults filled in; `class_probe` is that of ResponsePlan.
-Result<engine::EarlyExit> DecodeEarlyExit(const v1::SimulateRequest& request,
-                                          const engine::RunSettings& settings, int class_probe);
+// Gives `spec`, which has everything else already, its early exit, defaults filled in; `class_probe` is that
+// of ResponsePlan. INVALID_ARGUMENT as above.
+Status DecodeEarlyExit(const v1::EarlyExit& message, int class_probe, engine::SimulationSpec& spec);
 
 void EncodeEarlyExit(const engine::EarlyExit& exit, v1::EarlyExit& encoded);
 

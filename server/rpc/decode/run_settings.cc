@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "server/engine/network/violations.h"
+#include "server/engine/run/spec_rules.h"
 #include "server/rpc/decode/decode_operation.h"
 #include "server/rpc/wire/enums.h"
 
@@ -26,23 +27,19 @@ Result<std::int64_t> DecodeSteps(const v1::SimulateRequest& request, const engin
                                  const Limits& limits) {
   const bool own = request.has_steps();
   const std::int64_t steps = own ? request.steps() : stored.steps > 0 ? stored.steps : kDefaultSteps;
-  if (steps < 1) {
-    return InvalidArgument(Join("steps: got ", steps, ", allowed 1..", limits.max_steps));
+  if (Status status = CheckSteps("", steps, Origin(own), limits); !status.ok()) {
+    return status;
   }
-  if (steps <= limits.max_steps) {
-    return steps;
-  }
-  return ResourceExhausted(
-      Join("steps: got ", steps, Origin(own), ", allowed 1..", limits.max_steps, " (--max-steps)"));
+  return steps;
 }
 
 Result<double> DecodeDt(const v1::SimulateRequest& request, const engine::RunDefaults& stored) {
   const bool own = request.has_dt();
   const double dt = own ? request.dt() : stored.dt > 0 ? stored.dt : kDefaultDt;
-  if (dt >= kMinDt && dt <= kMaxDt) {
-    return dt;  // false for NaN
+  if (const auto problem = engine::DtProblem(dt, kMinDt, kMaxDt)) {
+    return InvalidArgument(problem->Text(Origin(own)));
   }
-  return InvalidArgument(Join("dt: got ", dt, " s", Origin(own), ", allowed ", kMinDt, "..", kMaxDt, " s"));
+  return dt;
 }
 
 Result<engine::Readout> DecodeReadout(const v1::SimulateRequest& request, const engine::RunDefaults& stored,
@@ -57,11 +54,10 @@ Result<engine::Readout> DecodeReadout(const v1::SimulateRequest& request, const 
         Join("readout.kind: got ", request.readout().kind(),
              ", allowed READOUT_KIND_MEAN, READOUT_KIND_LAST, READOUT_KIND_CORRECTED_MEAN"));
   }
-  if (readout.skip_steps >= 0 && readout.skip_steps < steps) {
-    return readout;
+  if (const auto problem = engine::SkipProblem(readout.skip_steps, steps)) {
+    return InvalidArgument("readout." + problem->Text(Origin(own)));
   }
-  return InvalidArgument(Join("readout.skip_steps: got ", readout.skip_steps, Origin(own), ", allowed 0..",
-                              steps - 1, ", below the ", steps, " steps of the run"));
+  return readout;
 }
 
 Result<engine::InitialVoltage> DecodeRunVoltage(const v1::InitialVoltage& message) {
@@ -91,6 +87,15 @@ void EncodeVoltage(const engine::InitialVoltage& voltage, v1::InitialVoltage& en
 }
 
 }  // namespace
+
+Status CheckSteps(const std::string& where, std::int64_t steps, const char* origin, const Limits& limits) {
+  const auto problem = engine::StepsProblem(steps, limits.max_steps);
+  if (!problem) {
+    return {};
+  }
+  const std::string text = where + problem->Text(origin);
+  return steps < 1 ? InvalidArgument(text) : ResourceExhausted(text + " (--max-steps)");
+}
 
 Result<engine::RunSettings> DecodeSettings(const v1::SimulateRequest& request,
                                            const engine::RunDefaults& stored, const Limits& limits) {

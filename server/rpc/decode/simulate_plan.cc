@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "server/base/quote.h"
 #include "server/engine/network/violations.h"
 #include "server/rpc/decode/decode_encodings.h"
 #include "server/rpc/decode/decode_request_probes.h"
@@ -28,7 +29,7 @@ std::string ProbeNames(const engine::Network& network) {
   constexpr std::size_t kMaxListed = 16;
   std::string names;
   for (std::size_t i = 0; i < std::min(Probes(network).size(), kMaxListed); ++i) {
-    names += (i == 0 ? "" : ", ") + serving::Quote(Probes(network)[i].name);
+    names += (i == 0 ? "" : ", ") + Quote(Probes(network)[i].name);
   }
   return names + (Probes(network).size() > kMaxListed ? ", ..." : "");
 }
@@ -39,19 +40,12 @@ Result<std::int64_t> FindProbe(const std::string& name, int index, const engine:
       return static_cast<std::int64_t>(i);
     }
   }
-  return InvalidArgument(
-      Join("probes[", index, "]: got ", serving::Quote(name), ", allowed: ", ProbeNames(network)));
+  return InvalidArgument(Join("probes[", index, "]: got ", Quote(name), ", allowed: ", ProbeNames(network)));
 }
 
 Result<std::vector<std::int64_t>> OutputProbes(const engine::Network& network) {
-  std::vector<std::int64_t> probes;
-  for (std::size_t i = 0; i < Probes(network).size(); ++i) {
-    if (Probes(network)[i].quantity == engine::ProbeQuantity::kOutput) {
-      probes.push_back(static_cast<std::int64_t>(i));
-    }
-  }
-  if (!probes.empty()) {
-    return probes;
+  if (!network.output_probes().empty()) {
+    return network.output_probes();
   }
   return InvalidArgument(
       "probes: got none, and the network has no OUTPUT probe to answer by default; name some of: " +
@@ -74,7 +68,7 @@ Result<std::vector<std::int64_t>> DecodeProbes(const v1::SimulateRequest& reques
       return probe.status();
     }
     if (std::find(probes.begin(), probes.end(), probe.value()) != probes.end()) {
-      return InvalidArgument(Join("probes[", i, "]: ", serving::Quote(request.probes(i)), " is named twice"));
+      return InvalidArgument(Join("probes[", i, "]: ", Quote(request.probes(i)), " is named twice"));
     }
     probes.push_back(probe.value());
   }
@@ -83,17 +77,13 @@ Result<std::vector<std::int64_t>> DecodeProbes(const v1::SimulateRequest& reques
 
 // Of the OUTPUT probes to be answered, the first of the definition.
 int ClassProbe(const std::vector<std::int64_t>& probes, const engine::Network& network) {
-  int best = -1;
-  for (std::size_t i = 0; i < probes.size(); ++i) {
-    const auto& definition = Probes(network)[static_cast<std::size_t>(probes[i])];
-    if (definition.quantity != engine::ProbeQuantity::kOutput) {
-      continue;
-    }
-    if (best < 0 || probes[i] < probes[static_cast<std::size_t>(best)]) {
-      best = static_cast<int>(i);
+  for (const std::int64_t output : network.output_probes()) {
+    const auto found = std::find(probes.begin(), probes.end(), output);
+    if (found != probes.end()) {
+      return static_cast<int>(found - probes.begin());
     }
   }
-  return best;
+  return -1;
 }
 
 std::int64_t ProbeSize(const engine::Network& network, std::int64_t probe) {
@@ -156,7 +146,7 @@ Status CheckSessionFields(const v1::SessionOpen& open, const Limits& limits) {
 
 Status CheckTarget(const v1::SimulateRequest& request) {
   if (!serving::IsValidName(request.network())) {
-    return InvalidArgument("network: got " + serving::Quote(request.network()) + ", allowed " +
+    return InvalidArgument("network: got " + Quote(request.network()) + ", allowed " +
                            std::string(serving::kNameRule));
   }
   if (request.version() >= 0) {
@@ -234,17 +224,6 @@ Result<SimulatePlan> PlanSimulation(const v1::SimulateRequest& request, serving:
     return request_probes.status();
   }
   engine::SimulationSpec spec;
-  const int class_probe = ClassProbe(probes.value(), network);
-  if (request.has_early_exit()) {
-    const auto exit = DecodeEarlyExit(request, settings.value(), class_probe);
-    if (!exit.ok()) {
-      return exit.status();
-    }
-    spec.early_exit = exit.value();
-  }
-  if (Status status = CheckClassification(request, network, probes.value(), class_probe); !status.ok()) {
-    return status;
-  }
   spec.settings = std::move(settings).value();
   spec.inputs = std::move(inputs.value().formats);
   spec.probes = std::move(probes).value();
@@ -252,6 +231,15 @@ Result<SimulatePlan> PlanSimulation(const v1::SimulateRequest& request, serving:
   spec.statistics = request.statistics();
   spec.request_probes = std::move(request_probes.value().probes);
   spec.in_one = !reports && handle->resident->runs_in_one();
+  const int class_probe = ClassProbe(spec.probes, network);
+  if (request.has_early_exit()) {
+    if (Status status = DecodeEarlyExit(request.early_exit(), class_probe, spec); !status.ok()) {
+      return status;
+    }
+  }
+  if (Status status = CheckClassification(request, network, spec.probes, class_probe); !status.ok()) {
+    return status;
+  }
   auto checked = engine::CheckedSpec::Create(network, std::move(spec));
   if (!checked.ok()) {
     return checked.status();

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "server/base/quote.h"
 #include "server/engine/network/violations.h"
 #include "server/serving/names.h"
 
@@ -21,7 +22,7 @@ bool IsKnown(v1::Mode mode) {
 
 Status CheckNetworkName(const std::string& name, std::int64_t version) {
   if (!serving::IsValidName(name)) {
-    return InvalidArgument(Join("name: got ", serving::Quote(name), ", allowed ", serving::kNameRule));
+    return InvalidArgument(Join("name: got ", Quote(name), ", allowed ", serving::kNameRule));
   }
   if (version >= 0 && version <= serving::kMaxVersion) {
     return {};

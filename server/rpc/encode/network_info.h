@@ -8,7 +8,7 @@ namespace spikeserve::rpc {
 // What a client may know about a network; little more than its name while it loads or goes.
 v1::NetworkInfo EncodeNetworkInfo(const serving::NetworkListing& listing);
 
-// Of a ready network.
+// The same of a network that is or was ready.
 v1::NetworkInfo EncodeNetworkInfo(const serving::NetworkEntry& entry, serving::NetworkState state);
 
 // Upper bound of the memory that EncodeNetworkInfo's answer takes, in bytes.

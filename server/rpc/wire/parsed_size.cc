@@ -7,6 +7,8 @@
 
 #include <string>
 
+#include "server/rpc/wire/walk.h"
+
 namespace spikeserve::rpc {
 namespace {
 
@@ -19,8 +21,7 @@ using google::protobuf::io::CodedInputStream;
 constexpr std::int64_t kMessageBytes = 256;  // the object of a message; those of this protocol have up to 200
 constexpr std::int64_t kStringBytes = 96;    // a string without its characters, known or unknown
 constexpr std::int64_t kNumberBytes = 32;    // a number, known or unknown
-constexpr std::int64_t kPackedGrowth =
-    16;  // bytes for one byte of a packed list: eight for a number, doubled
+constexpr std::int64_t kPackedGrowth = 16;   // for one byte of a packed list: eight for a number, doubled
 
 struct Totals {
   std::int64_t memory = 0;   // bytes once parsed
@@ -39,62 +40,49 @@ bool IsKnown(const FieldDescriptor* field, WireFormatLite::WireType wire_type) {
          wire_type;
 }
 
-// Adds the message that ends where the stream does; false where it is none.
-bool AddMessage(CodedInputStream& stream, const Descriptor& type, Totals& totals);
+// Adds up what a message and its fields take; a message of `type` begins with it.
+class SizeVisitor {
+ public:
+  SizeVisitor(const Descriptor& type, Totals& totals) : type_(type), totals_(totals) {
+    totals_.memory += kMessageBytes;
+  }
 
-// A field after its tag: a length and so many bytes. `field` is null where it is unknown.
-bool AddDelimited(CodedInputStream& stream, const FieldDescriptor* field, Totals& totals) {
-  int length = 0;
-  if (!stream.ReadVarintSizeAsInt(&length)) {
-    return false;
-  }
-  if (field != nullptr && field->type() == FieldDescriptor::TYPE_MESSAGE) {
-    const CodedInputStream::Limit limit = stream.PushLimit(length);
-    if (!AddMessage(stream, *field->message_type(), totals) || stream.BytesUntilLimit() != 0) {
-      return false;
+  FieldKind Begin(std::uint32_t tag) {
+    const WireFormatLite::WireType wire_type = WireFormatLite::GetTagWireType(tag);
+    field_ = type_.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
+    if (!IsKnown(field_, wire_type)) {
+      field_ = nullptr;
     }
-    stream.PopLimit(limit);
-    return true;
+    switch (wire_type) {
+      case WireFormatLite::WIRETYPE_LENGTH_DELIMITED:
+        return field_ != nullptr && field_->type() == FieldDescriptor::TYPE_MESSAGE ? FieldKind::kMessage
+                                                                                    : FieldKind::kBytes;
+      case WireFormatLite::WIRETYPE_START_GROUP:
+      case WireFormatLite::WIRETYPE_END_GROUP: return FieldKind::kRefused;
+      default: totals_.memory += kNumberBytes; return FieldKind::kSkipped;
+    }
   }
-  const bool packed = field != nullptr && field->is_packable();
-  totals.memory += packed ? kPackedGrowth * length : kStringBytes + length;
-  return stream.Skip(length);
-}
+  void Bytes(int length) const {
+    const bool packed = field_ != nullptr && field_->is_packable();
+    totals_.memory += packed ? kPackedGrowth * length : kStringBytes + length;
+  }
+  SizeVisitor Message() const { return {*field_->message_type(), totals_}; }
+  void End(int bytes) const {
+    if (field_ == nullptr) {
+      totals_.unknown += bytes;
+    }
+  }
 
-bool AddField(CodedInputStream& stream, std::uint32_t tag, const FieldDescriptor* field, Totals& totals) {
-  switch (WireFormatLite::GetTagWireType(tag)) {
-    case WireFormatLite::WIRETYPE_LENGTH_DELIMITED: return AddDelimited(stream, field, totals);
-    case WireFormatLite::WIRETYPE_START_GROUP:
-    case WireFormatLite::WIRETYPE_END_GROUP: return false;
-    default: totals.memory += kNumberBytes; return WireFormatLite::SkipField(&stream, tag);
-  }
-}
-
-bool AddMessage(CodedInputStream& stream, const Descriptor& type, Totals& totals) {
-  totals.memory += kMessageBytes;
-  while (true) {
-    const int begin = stream.CurrentPosition();
-    const std::uint32_t tag = stream.ReadTag();
-    if (tag == 0) {
-      return stream.ConsumedEntireMessage();
-    }
-    const FieldDescriptor* field = type.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
-    if (!IsKnown(field, WireFormatLite::GetTagWireType(tag))) {
-      field = nullptr;
-    }
-    if (!AddField(stream, tag, field, totals)) {
-      return false;
-    }
-    if (field == nullptr) {
-      totals.unknown += stream.CurrentPosition() - begin;
-    }
-  }
-}
+ private:
+  const Descriptor& type_;
+  Totals& totals_;
+  const FieldDescriptor* field_ = nullptr;  // the one that is being walked; null where it is unknown
+};
 
 Result<std::int64_t> Measure(google::protobuf::io::ZeroCopyInputStream& input, const Descriptor& type) {
   CodedInputStream stream(&input);
   Totals totals;
-  if (!AddMessage(stream, type, totals)) {
+  if (!WalkMessage(stream, SizeVisitor(type, totals))) {
     return InvalidArgument("the message is damaged: its bytes are not a valid " + type.full_name());
   }
   if (totals.unknown <= kMaxUnknownBytes) {

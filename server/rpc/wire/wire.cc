@@ -7,8 +7,9 @@
 #include <grpcpp/support/proto_buffer_writer.h>
 
 #include <limits>
-#include <optional>
 #include <string>
+
+#include "server/rpc/wire/walk.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -16,47 +17,31 @@ namespace {
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
-// Totals of the field at `path` of the message that ends where the stream does; nothing where it is none.
-std::optional<FieldTotals> Total(CodedInputStream& stream, BulkPath path) {
-  FieldTotals totals;
-  while (const std::uint32_t tag = stream.ReadTag()) {
-    const bool on_path = WireFormatLite::GetTagFieldNumber(tag) == path.front() &&
-                         WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
-    if (!on_path) {
-      if (!WireFormatLite::SkipField(&stream, tag)) {
-        return std::nullopt;
-      }
-      continue;
+// Adds up the field at `path`.
+struct PathVisitor {
+  BulkPath path;
+  FieldTotals& totals;
+
+  FieldKind Begin(std::uint32_t tag) const {
+    if (WireFormatLite::GetTagFieldNumber(tag) != path.front() ||
+        WireFormatLite::GetTagWireType(tag) != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
+      return FieldKind::kSkipped;
     }
-    int length = 0;
-    if (!stream.ReadVarintSizeAsInt(&length)) {
-      return std::nullopt;
-    }
-    if (path.size() == 1) {
-      if (!stream.Skip(length)) {
-        return std::nullopt;
-      }
-      ++totals.count;
-      totals.bytes += length;
-      continue;
-    }
-    const CodedInputStream::Limit limit = stream.PushLimit(length);
-    const std::optional<FieldTotals> inner = Total(stream, path.subspan(1));
-    if (!inner || stream.BytesUntilLimit() != 0) {
-      return std::nullopt;
-    }
-    stream.PopLimit(limit);
-    totals.count += inner->count;
-    totals.bytes += inner->bytes;
+    return path.size() == 1 ? FieldKind::kBytes : FieldKind::kMessage;
   }
-  return stream.ConsumedEntireMessage() ? std::optional(totals) : std::nullopt;
-}
+  void Bytes(int length) const {
+    ++totals.count;
+    totals.bytes += length;
+  }
+  PathVisitor Message() const { return {path.subspan(1), totals}; }
+  void End(int) const {}
+};
 
 Result<FieldTotals> CheckedTotal(google::protobuf::io::ZeroCopyInputStream& input, BulkPath path) {
   CodedInputStream stream(&input);
-  const std::optional<FieldTotals> totals = Total(stream, path);
-  if (totals) {
-    return *totals;
+  FieldTotals totals;
+  if (WalkMessage(stream, PathVisitor{path, totals})) {
+    return totals;
   }
   return InvalidArgument("the message is damaged: its bytes are not in protobuf form");
 }

@@ -25,18 +25,18 @@ struct FieldTotals {
   std::int64_t count = 0;
   std::int64_t bytes = 0;
 };
-// Of the field at `path`; INVALID_ARGUMENT where the bytes are no message. Allocates nothing.
+// Counts the field at `path`. INVALID_ARGUMENT where the bytes are no message. Allocates nothing.
 Result<FieldTotals> TotalOf(std::string_view bytes, BulkPath path);
 
-// Bytes outside of bulk data; INVALID_ARGUMENT where the bytes are no message. Allocates nothing.
+// Counts the bytes outside of bulk data. INVALID_ARGUMENT where the bytes are no message. Allocates nothing.
 Result<std::int64_t> StructureBytes(const grpc::ByteBuffer& bytes, BulkPath bulk);
 
 // Parses what passed CheckStructure. INVALID_ARGUMENT names the message type.
 Status Parse(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message);
 
-// Parses a message that has no bulk data, and so no reason to be large. RESOURCE_EXHAUSTED above
-// kMaxSmallMessageBytes, else as Parse.
+// What a message without bulk data, which has no reason to be large, may have.
 inline constexpr std::int64_t kMaxSmallMessageBytes = 16 << 10;
+// Parses such a message. RESOURCE_EXHAUSTED above kMaxSmallMessageBytes, else as Parse.
 Status ParseSmall(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message);
 
 // The message as it goes onto the wire; INTERNAL where it is too large for protobuf.

@@ -35,6 +35,7 @@ struct NetworkMetadata {
   }
 };
 
+// What the bytes of a definition say, and what is wrong with them.
 struct ParsedNetwork {
   engine::NetworkDefinition definition;
   NetworkMetadata metadata;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <utility>
 
 #include "server/serving/sha256.h"
 
@@ -66,11 +67,12 @@ Result<NetworkFile> DecodeNetworkFile(std::string bytes) {
   if (length != view.size() - kHeaderBytes) {
     return Damaged(GotWanted("payload bytes", view.size() - kHeaderBytes, length));
   }
-  if (Sha256(view.substr(kHeaderBytes)) != view.substr(24, 32)) {
+  std::string sha256 = Sha256(view.substr(kHeaderBytes));
+  if (sha256 != view.substr(24, 32)) {
     return Damaged("SHA-256 of the payload does not match the header");
   }
   bytes.erase(0, kHeaderBytes);
-  return NetworkFile{kModes[mode == 0 ? 0 : mode - 1], std::move(bytes)};
+  return NetworkFile{kModes[mode == 0 ? 0 : mode - 1], std::move(sha256), std::move(bytes)};
 }
 
 }  // namespace spikeserve::serving

@@ -17,12 +17,14 @@ namespace spikeserve::serving {
 //          16   uint64    length of the payload
 //          24  32 bytes   SHA-256 of the payload
 //          56             payload: the serialized NetworkDefinition, to the end of the file
-inline constexpr std::int64_t kNetworkFileHeaderBytes = 56;
-
 struct NetworkFile {
   engine::Mode mode = engine::Mode::kExact;
+  std::string sha256;  // of the payload, 32 bytes: that of the header, which was checked
   std::string payload;
 };
+
+// Where the payload begins.
+inline constexpr std::int64_t kNetworkFileHeaderBytes = 56;
 
 // The header for a payload with this digest (32 bytes).
 std::string EncodeNetworkFileHeader(engine::Mode mode, std::int64_t payload_bytes, std::string_view sha256);

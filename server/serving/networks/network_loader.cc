@@ -1,14 +1,13 @@
 #include "server/serving/networks/network_loader.h"
 
 #include <algorithm>
-#include <exception>
-#include <new>
 #include <set>
 #include <utility>
 #include <variant>
 #include <vector>
 
-#include "server/serving/names.h"
+#include "server/base/guarded.h"
+#include "server/base/quote.h"
 #include "server/serving/sha256.h"
 
 namespace spikeserve::serving {
@@ -17,32 +16,17 @@ namespace {
 // Enough to touch every layer once and to let lazy set-up happen before the first request.
 constexpr std::int64_t kWarmUpSteps = 2;
 constexpr std::size_t kMaxListed = 50;  // an answer is for people to read
+constexpr std::string_view kLoading = "while loading the network";
 
 // All OUTPUT probes over a few steps of constant input.
 engine::SimulationSpec WarmUpSpec(const engine::Network& network) {
   engine::SimulationSpec spec;
-  const engine::NetworkDefinition& definition = network.definition();
-  spec.settings.dt_s = definition.defaults.dt > 0 ? definition.defaults.dt : spec.settings.dt_s;
+  const double dt_s = network.definition().defaults.dt;
+  spec.settings.dt_s = dt_s > 0 ? dt_s : spec.settings.dt_s;
   spec.settings.steps = kWarmUpSteps;
   spec.inputs.resize(network.inputs().size());
-  for (std::size_t i = 0; i < definition.probes.size(); ++i) {
-    if (definition.probes[i].quantity == engine::ProbeQuantity::kOutput) {
-      spec.probes.push_back(static_cast<std::int64_t>(i));
-    }
-  }
+  spec.probes = network.output_probes();
   return spec;
-}
-
-// Runs `work`, turning what it throws into a status.
-template <typename Work>
-auto Guarded(Work work) -> decltype(work()) {
-  try {
-    return work();
-  } catch (const std::bad_alloc&) {
-    return ResourceExhausted("out of memory while loading the network");
-  } catch (const std::exception& error) {
-    return Internal(std::string("while loading the network: ") + error.what());
-  }
 }
 
 // Labels name the outputs of the probe that gives the class: the first OUTPUT probe.
@@ -51,12 +35,8 @@ void CheckLabels(const std::vector<std::string>& labels, const engine::Network& 
   if (labels.empty()) {
     return;
   }
-  const auto& probes = network.definition().probes;
-  const auto probe = std::find_if(probes.begin(), probes.end(), [](const engine::ProbeDefinition& candidate) {
-    return candidate.quantity == engine::ProbeQuantity::kOutput;
-  });
-  const std::int64_t outputs =
-      probe == probes.end() ? 0 : network.size(network.probe_target(probe - probes.begin()));
+  const std::vector<std::int64_t>& probes = network.output_probes();
+  const std::int64_t outputs = probes.empty() ? 0 : network.size(network.probe_target(probes.front()));
   if (static_cast<std::int64_t>(labels.size()) == outputs) {
     return;
   }
@@ -89,7 +69,7 @@ Result<NetworkRegistry::Claim> NetworkLoader::Begin(const std::string& name, std
 }
 
 Result<NetworkHandle> NetworkLoader::Load(NetworkRegistry::Claim claim, const Upload& upload) const {
-  return Guarded([&] { return LoadChecked(std::move(claim), upload); });
+  return Guarded([&] { return LoadChecked(std::move(claim), upload); }, kLoading);
 }
 
 Result<NetworkHandle> NetworkLoader::LoadChecked(NetworkRegistry::Claim claim, const Upload& upload) const {
@@ -103,53 +83,52 @@ Result<NetworkHandle> NetworkLoader::LoadChecked(NetworkRegistry::Claim claim, c
   }
   entry.value()->name = claim.name();
   entry.value()->version = claim.version();
-  const std::string digest = Sha256(upload.bytes);
-  entry.value()->sha256 = ToHex(digest);
+  entry.value()->sha256 = ToHex(upload.sha256);
   if (upload.cancelled.stop_requested()) {
     return Status(StatusCode::kCancelled, "cancelled by the client before the network was stored");
   }
-  if (Status stored = Store(claim, upload, digest); !stored.ok()) {
+  if (Status stored = Store(claim, upload); !stored.ok()) {
     return stored;
   }
   return context_.registry.Publish(std::move(claim), std::move(entry).value());
 }
 
-Status NetworkLoader::Store(const NetworkRegistry::Claim& claim, const Upload& upload,
-                            std::string_view sha256) const {
+Status NetworkLoader::Store(const NetworkRegistry::Claim& claim, const Upload& upload) const {
   if (context_.repository == nullptr) {
     return {};
   }
-  return context_.repository->Write(claim.name(), claim.version(), upload.mode, upload.bytes, sha256);
+  return context_.repository->Write(claim.name(), claim.version(), upload.mode, upload.bytes, upload.sha256);
 }
 
 Result<NetworkHandle> NetworkLoader::LoadStored(const StoredVersion& stored) const {
-  return Guarded([&]() -> Result<NetworkHandle> {
-    auto claim = context_.registry.BeginLoad(stored.name, stored.version, 0);
-    if (!claim.ok()) {
-      return claim.status();
-    }
-    const auto size =
-        context_.repository->PayloadBytes(stored.name, stored.version, context_.max_upload_bytes);
-    if (!size.ok()) {
-      return size.status();
-    }
-    const auto reservation = context_.budget.Reserve(EstimateUploadBytes(size.value()), "reading the file");
-    if (!reservation.ok()) {
-      return reservation.status();
-    }
-    auto file = context_.repository->Read(stored.name, stored.version, context_.max_upload_bytes);
-    if (!file.ok()) {
-      return file.status();
-    }
-    auto entry = MakeResident(file.value().payload, file.value().mode, {});
-    if (!entry.ok()) {
-      return entry.status();
-    }
-    entry.value()->name = stored.name;
-    entry.value()->version = stored.version;
-    entry.value()->sha256 = ToHex(Sha256(file.value().payload));
-    return context_.registry.Publish(std::move(claim).value(), std::move(entry).value());
-  });
+  return Guarded([&] { return LoadStoredChecked(stored); }, kLoading);
+}
+
+Result<NetworkHandle> NetworkLoader::LoadStoredChecked(const StoredVersion& stored) const {
+  auto claim = context_.registry.BeginLoad(stored.name, stored.version, 0);
+  if (!claim.ok()) {
+    return claim.status();
+  }
+  const auto size = context_.repository->PayloadBytes(stored.name, stored.version, context_.max_upload_bytes);
+  if (!size.ok()) {
+    return size.status();
+  }
+  const auto reservation = context_.budget.Reserve(EstimateUploadBytes(size.value()), "reading the file");
+  if (!reservation.ok()) {
+    return reservation.status();
+  }
+  auto file = context_.repository->Read(stored.name, stored.version, context_.max_upload_bytes);
+  if (!file.ok()) {
+    return file.status();
+  }
+  auto entry = MakeResident(file.value().payload, file.value().mode, {});
+  if (!entry.ok()) {
+    return entry.status();
+  }
+  entry.value()->name = stored.name;
+  entry.value()->version = stored.version;
+  entry.value()->sha256 = ToHex(file.value().sha256);
+  return context_.registry.Publish(std::move(claim).value(), std::move(entry).value());
 }
 
 void NetworkLoader::Unload(const std::string& name, std::int64_t version, Unloaded done) const {
@@ -161,7 +140,7 @@ void NetworkLoader::Unload(const std::string& name, std::int64_t version, Unload
     Result<std::vector<std::int64_t>> result{Internal("unloading did not finish")};
   };
   const auto pending = std::make_shared<Pending>(std::move(done));
-  pending->result = Guarded([&] { return UnloadEach(name, version, pending); });
+  pending->result = Guarded([&] { return UnloadEach(name, version, pending); }, kLoading);
 }
 
 Result<std::vector<std::int64_t>> NetworkLoader::UnloadEach(const std::string& name, std::int64_t version,

@@ -32,6 +32,7 @@ struct LoaderContext {
 // A definition as it came, and whether anybody still waits for it.
 struct Upload {
   std::string bytes;
+  std::string sha256;  // of the bytes, 32 bytes
   engine::Mode mode = engine::Mode::kExact;
   std::stop_token cancelled;
 };
@@ -52,11 +53,12 @@ class NetworkLoader {
   Result<NetworkHandle> Load(NetworkRegistry::Claim claim, const Upload& upload) const;
   // Loads one stored network at start.
   Result<NetworkHandle> LoadStored(const StoredVersion& stored) const;
-  // Deletes the stored files and unloads, also what is stored and not loaded. A version whose file cannot be
-  // deleted stays loaded, as it would come back with the next start. `done` is called once, with the versions
-  // when their memory is free and their files are gone, or with what failed; it does not throw. Not at the
-  // same time as a Load of the same name.
+  // Called once, with the versions when their memory is free and their files are gone, or with what failed.
+  // Does not throw.
   using Unloaded = std::function<void(Result<std::vector<std::int64_t>>)>;
+  // Deletes the stored files and unloads, also what is stored and not loaded. A version whose file cannot be
+  // deleted stays loaded, as it would come back with the next start. Not at the same time as a Load of the
+  // same name.
   void Unload(const std::string& name, std::int64_t version, Unloaded done) const;
 
  private:
@@ -64,7 +66,8 @@ class NetworkLoader {
   Result<std::vector<std::int64_t>> UnloadEach(const std::string& name, std::int64_t version,
                                                const std::shared_ptr<void>& until_freed) const;
   Result<NetworkHandle> LoadChecked(NetworkRegistry::Claim claim, const Upload& upload) const;
-  Status Store(const NetworkRegistry::Claim& claim, const Upload& upload, std::string_view sha256) const;
+  Result<NetworkHandle> LoadStoredChecked(const StoredVersion& stored) const;
+  Status Store(const NetworkRegistry::Claim& claim, const Upload& upload) const;
   Result<engine::Network> Parse(std::string_view bytes, NetworkEntry& entry) const;
   Result<std::unique_ptr<NetworkEntry>> MakeResident(std::string_view bytes, engine::Mode mode,
                                                      const StopCheck& stopped) const;

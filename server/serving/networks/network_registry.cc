@@ -5,6 +5,7 @@
 #include <deque>
 #include <utility>
 
+#include "server/base/quote.h"
 #include "server/serving/names.h"
 
 namespace spikeserve::serving {
@@ -18,13 +19,13 @@ std::string Describe(const std::string& name, std::int64_t version) {
 
 // Where dropped networks wait to be freed. Owned by the registry and by every handle's deleter.
 struct NetworkRegistry::Reaper {
-  std::mutex mu;
-  std::condition_variable changed;
-  std::deque<std::unique_ptr<const NetworkEntry>> dead;  // guarded by mu
-  bool stopped = false;                                  // guarded by mu
+  Mutex mu;
+  std::condition_variable_any changed;
+  std::deque<std::unique_ptr<const NetworkEntry>> dead SPIKESERVE_GUARDED_BY(mu);
+  bool stopped SPIKESERVE_GUARDED_BY(mu) = false;
 
   void Push(std::unique_ptr<const NetworkEntry> entry) {
-    const std::lock_guard lock(mu);
+    const MutexLock lock(mu);
     if (stopped) {
       return;  // the registry is gone: free it here
     }
@@ -33,15 +34,15 @@ struct NetworkRegistry::Reaper {
   }
 
   void Stop() {
-    const std::lock_guard lock(mu);
+    const MutexLock lock(mu);
     stopped = true;
     changed.notify_one();
   }
 
   // Null when stopped and empty.
   std::unique_ptr<const NetworkEntry> Pop() {
-    std::unique_lock lock(mu);
-    changed.wait(lock, [this] { return stopped || !dead.empty(); });
+    const MutexLock lock(mu);
+    changed.wait(mu, [this]() SPIKESERVE_REQUIRES(mu) { return stopped || !dead.empty(); });
     if (dead.empty()) {
       return nullptr;
     }
@@ -70,7 +71,7 @@ NetworkRegistry::~NetworkRegistry() {
 
 Result<NetworkRegistry::Claim> NetworkRegistry::BeginLoad(const std::string& name, std::int64_t version,
                                                           std::int64_t highest_stored) {
-  const std::lock_guard lock(write_mu_);
+  const MutexLock lock(write_mu_);
   auto map = std::make_shared<Map>(*Snapshot());
   Versions& versions = (*map)[name];
   if (version == 0) {
@@ -98,7 +99,7 @@ NetworkHandle NetworkRegistry::Publish(Claim claim, std::unique_ptr<NetworkEntry
     reaper->Push(std::unique_ptr<const NetworkEntry>(dropped));
   });
   {
-    const std::lock_guard lock(write_mu_);
+    const MutexLock lock(write_mu_);
     auto map = std::make_shared<Map>(*Snapshot());
     (*map)[claim.name()][claim.version()] = Slot{NetworkState::kReady, handle, handle};
     Replace(std::move(map));
@@ -157,7 +158,7 @@ Result<std::vector<std::int64_t>> NetworkRegistry::Unload(const std::string& nam
                                                           const std::shared_ptr<void>& until_freed) {
   std::vector<std::int64_t> unloaded;
   {
-    const std::lock_guard lock(write_mu_);
+    const MutexLock lock(write_mu_);
     const Result<NetworkListing> found = Find(name, version);
     if (!found.ok()) {
       return found.status();
@@ -187,12 +188,12 @@ Result<std::vector<std::int64_t>> NetworkRegistry::Unload(const std::string& nam
 }
 
 std::shared_ptr<const NetworkRegistry::Map> NetworkRegistry::Snapshot() const {
-  const std::lock_guard lock(map_mu_);
+  const MutexLock lock(map_mu_);
   return map_;
 }
 
 void NetworkRegistry::Replace(std::shared_ptr<const Map> map) {
-  const std::lock_guard lock(map_mu_);
+  const MutexLock lock(map_mu_);
   map_.swap(map);
 }
 
@@ -200,7 +201,7 @@ void NetworkRegistry::Replace(std::shared_ptr<const Map> map) {
 void NetworkRegistry::Erase(const std::string& name, std::int64_t version, NetworkState state) {
   std::vector<std::shared_ptr<void>> freed;  // dropped outside the lock
   {
-    const std::lock_guard lock(write_mu_);
+    const MutexLock lock(write_mu_);
     auto map = std::make_shared<Map>(*Snapshot());
     const auto versions = map->find(name);
     if (versions == map->end()) {
@@ -227,7 +228,7 @@ void NetworkRegistry::Notify(const std::string& name) {
   if (!listener_) {
     return;
   }
-  const std::lock_guard lock(notify_mu_);
+  const MutexLock lock(notify_mu_);
   const std::shared_ptr<const Map> map = Snapshot();
   const auto versions = map->find(name);
   const bool ready = versions != map->end() &&

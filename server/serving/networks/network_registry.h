@@ -4,11 +4,11 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "server/base/mutex.h"
 #include "server/base/status.h"
 #include "server/serving/networks/network_entry.h"
 
@@ -97,13 +97,13 @@ class NetworkRegistry {
 
   const Listener listener_;
   const std::shared_ptr<Reaper> reaper_;
-  std::mutex write_mu_;  // held while a new map is made
+  Mutex write_mu_;  // held while a new map is made
   // What is dropped once an unloading version is freed.
-  std::multimap<std::pair<std::string, std::int64_t>, std::shared_ptr<void>>
-      waiting_;           // guarded by write_mu_
-  std::mutex notify_mu_;  // held while the listener runs, so that news arrive in order
-  mutable std::mutex map_mu_;
-  std::shared_ptr<const Map> map_;  // guarded by map_mu_
+  std::multimap<std::pair<std::string, std::int64_t>, std::shared_ptr<void>> waiting_
+      SPIKESERVE_GUARDED_BY(write_mu_);
+  Mutex notify_mu_;  // held while the listener runs, so that news arrive in order
+  mutable Mutex map_mu_;
+  std::shared_ptr<const Map> map_ SPIKESERVE_GUARDED_BY(map_mu_);
   std::jthread reaper_thread_;
 };
 

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "server/base/quote.h"
 #include "server/serving/names.h"
 #include "server/serving/networks/durable_file.h"
 

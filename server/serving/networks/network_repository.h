@@ -12,6 +12,7 @@
 
 namespace spikeserve::serving {
 
+// One file of a repository.
 struct StoredVersion {
   std::string name;
   std::int64_t version = 0;

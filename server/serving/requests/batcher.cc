@@ -15,7 +15,7 @@ Status Batcher::Submit(Request request) {
   Dropped dropped;
   Status status;
   {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     if (closed_) {
       return Unavailable("the server is shutting down");
     }
@@ -50,14 +50,14 @@ std::optional<Batch> Batcher::Next(std::stop_token stop) {
     Dropped dropped;
     std::optional<Batch> batch;
     {
-      std::unique_lock lock(mu_);
+      const MutexLock lock(mu_);
       dropped = DropUnwanted();
       batch = TakeDue();
       if (!batch && dropped.empty()) {
         if (closed_ && queues_.empty()) {
           return std::nullopt;
         }
-        AwaitChange(lock, stop);
+        AwaitChange(stop);
       }
     }
     Answer(std::move(dropped));
@@ -68,20 +68,20 @@ std::optional<Batch> Batcher::Next(std::stop_token stop) {
   return std::nullopt;
 }
 
-// Requires: mu_ held, as since nothing was found due.
-void Batcher::AwaitChange(std::unique_lock<std::mutex>& lock, std::stop_token stop) {
+void Batcher::AwaitChange(std::stop_token stop) {
   const auto wait = std::min<Clock::TimePoint::duration>(NextEvent() - clock_.Now(), kLongestWait);
   if (wait <= Clock::TimePoint::duration::zero()) {
     return;
   }
-  changed_.wait_for(lock, stop, wait, [this, seen = changes_] { return changes_ != seen; });
+  changed_.wait_for(mu_, stop, wait,
+                    [this, seen = changes_]() SPIKESERVE_REQUIRES(mu_) { return changes_ != seen; });
 }
 
 std::optional<Batch> Batcher::Poll() {
   Dropped dropped;
   std::optional<Batch> batch;
   {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     dropped = DropUnwanted();
     batch = TakeDue();
   }
@@ -92,14 +92,14 @@ std::optional<Batch> Batcher::Poll() {
 void Batcher::Sweep() {
   Dropped dropped;
   {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     dropped = DropUnwanted();
   }
   Answer(std::move(dropped));
 }
 
 void Batcher::Close() {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   closed_ = true;
   ++changes_;
   changed_.notify_all();
@@ -108,7 +108,7 @@ void Batcher::Close() {
 void Batcher::FailQueued(const Status& status) {
   Dropped dropped;
   {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     for (Queue& queue : queues_) {
       for (Request& request : queue) {
         dropped.emplace_back(std::move(request), status);
@@ -123,16 +123,15 @@ void Batcher::FailQueued(const Status& status) {
 }
 
 std::int64_t Batcher::queued_samples() const {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   return queued_;
 }
 
-// Requires: mu_ held.
 Batcher::Dropped Batcher::DropUnwanted() {
   Dropped dropped;
   const Clock::TimePoint now = clock_.Now();
   for (Queue& queue : queues_) {
-    std::erase_if(queue, [&](Request& request) {
+    std::erase_if(queue, [&](Request& request) SPIKESERVE_REQUIRES(mu_) {
       Status status = StillWanted(request, now);
       if (status.ok()) {
         return false;
@@ -146,14 +145,12 @@ Batcher::Dropped Batcher::DropUnwanted() {
   return dropped;
 }
 
-// Requires: mu_ not held, as a sink may come back to the batcher.
 void Batcher::Answer(Dropped dropped) {
   for (auto& [request, status] : dropped) {
     request.Answer(status, {});
   }
 }
 
-// Requires: mu_ held.
 bool Batcher::IsDue(const Queue& queue) const {
   if (closed_ || clock_.Now() - queue.front().enqueued >= options_.max_delay) {
     return true;
@@ -168,10 +165,9 @@ bool Batcher::IsDue(const Queue& queue) const {
   return false;
 }
 
-// Requires: mu_ held.
 std::optional<Batch> Batcher::TakeDue() {
-  const auto due =
-      std::find_if(queues_.begin(), queues_.end(), [this](const Queue& queue) { return IsDue(queue); });
+  const auto is_due = [this](const Queue& queue) SPIKESERVE_REQUIRES(mu_) { return IsDue(queue); };
+  const auto due = std::find_if(queues_.begin(), queues_.end(), is_due);
   if (due == queues_.end()) {
     return std::nullopt;
   }
@@ -184,7 +180,6 @@ std::optional<Batch> Batcher::TakeDue() {
   return batch;
 }
 
-// Requires: mu_ held. Takes in order of arrival, at least one request.
 Batch Batcher::TakeFrom(Queue& queue) {
   Batch batch;
   std::int64_t samples = 0;
@@ -201,7 +196,6 @@ Batch Batcher::TakeFrom(Queue& queue) {
   return batch;
 }
 
-// Requires: mu_ held. When, without news, something is due or expires.
 Clock::TimePoint Batcher::NextEvent() const {
   Clock::TimePoint next = Clock::TimePoint::max();
   for (const Queue& queue : queues_) {

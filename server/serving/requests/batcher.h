@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <deque>
 #include <list>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <utility>
 #include <vector>
 
 #include "server/base/clock.h"
+#include "server/base/mutex.h"
 #include "server/base/status.h"
 #include "server/serving/requests/request.h"
 
@@ -56,22 +56,30 @@ class Batcher {
   using Queue = std::deque<Request>;  // never empty, in order of arrival
   using Dropped = std::vector<std::pair<Request, Status>>;
 
-  Dropped DropUnwanted();
-  static void Answer(Dropped dropped);
-  bool IsDue(const Queue& queue) const;
-  std::optional<Batch> TakeDue();
-  Batch TakeFrom(Queue& queue);
-  Clock::TimePoint NextEvent() const;
-  void AwaitChange(std::unique_lock<std::mutex>& lock, std::stop_token stop);
+  // Takes requests that expired or were cancelled out of the queues.
+  Dropped DropUnwanted() SPIKESERVE_REQUIRES(mu_);
+  // Without the mutex, as a sink may come back to the batcher.
+  void Answer(Dropped dropped) SPIKESERVE_EXCLUDES(mu_);
+  bool IsDue(const Queue& queue) const SPIKESERVE_REQUIRES(mu_);
+  std::optional<Batch> TakeDue() SPIKESERVE_REQUIRES(mu_);
+  // Takes in order of arrival, at least one request.
+  Batch TakeFrom(Queue& queue) SPIKESERVE_REQUIRES(mu_);
+  // When, without news, something is due or expires.
+  Clock::TimePoint NextEvent() const SPIKESERVE_REQUIRES(mu_);
+  // Waits for news since nothing was found due, the mutex having been held since.
+  void AwaitChange(std::stop_token stop) SPIKESERVE_REQUIRES(mu_);
 
   const BatcherOptions options_;
   const Clock& clock_;
-  mutable std::mutex mu_;
+  mutable Mutex mu_;
   std::condition_variable_any changed_;
-  std::list<Queue> queues_;   // guarded by mu_; the front is served first, then goes to the back
-  std::int64_t queued_ = 0;   // guarded by mu_; samples in queues_
-  std::int64_t changes_ = 0;  // guarded by mu_; counts what a waiting worker should look at
-  bool closed_ = false;       // guarded by mu_
+  // The front is served first, then goes to the back.
+  std::list<Queue> queues_ SPIKESERVE_GUARDED_BY(mu_);
+  // Samples in queues_.
+  std::int64_t queued_ SPIKESERVE_GUARDED_BY(mu_) = 0;
+  // Counts what a waiting worker should look at.
+  std::int64_t changes_ SPIKESERVE_GUARDED_BY(mu_) = 0;
+  bool closed_ SPIKESERVE_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace spikeserve::serving

@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
-#include <exception>
 #include <iterator>
 #include <memory>
-#include <new>
 #include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "server/base/guarded.h"
 #include "server/serving/requests/slice_reading.h"
 
 namespace spikeserve::serving {
@@ -62,7 +61,9 @@ class Run {
   Status Report();
   Status Finish();
   Status DropUnwanted();
-  void AnswerOne(Request& request, std::int64_t first, std::int64_t count, const engine::Reading& reading);
+  void AnswerOne(std::size_t index, std::int64_t first, engine::Reading& reading);
+  // Whether the reading of the run is that of one request, which may have it without a copy.
+  bool IsAlone() const { return batch_.size() == 1; }
 
   Batch& batch_;
   const RunContext& context_;
@@ -132,7 +133,7 @@ Status Run::AdvanceToEnd() {
 }
 
 Status Run::Report() {
-  const Result<engine::Reading> reading = simulation_->Read();
+  Result<engine::Reading> reading = simulation_->Read();
   if (!reading.ok()) {
     return reading.status();
   }
@@ -141,13 +142,14 @@ Status Run::Report() {
     if (batch_[i].sink == nullptr) {
       continue;
     }
-    batch_[i].sink->OnProgress(SliceReadout(reading.value(), first, counts_[i]));
+    batch_[i].sink->OnProgress(IsAlone() ? ReadoutOf(std::move(reading).value())
+                                         : SliceReadout(reading.value(), first, counts_[i]));
   }
   return {};
 }
 
 Status Run::Finish() {
-  const Result<engine::Reading> reading = simulation_->Read();
+  Result<engine::Reading> reading = simulation_->TakeReading();
   if (!reading.ok()) {
     return reading.status();
   }
@@ -155,20 +157,21 @@ Status Run::Finish() {
   std::int64_t first = 0;
   for (std::size_t i = 0; i < batch_.size(); first += counts_[i++]) {
     if (batch_[i].sink != nullptr) {
-      AnswerOne(batch_[i], first, counts_[i], reading.value());
+      AnswerOne(i, first, reading.value());
     }
   }
   return {};
 }
 
-void Run::AnswerOne(Request& request, std::int64_t first, std::int64_t count,
-                    const engine::Reading& reading) {
-  if (Status status = FirstFailure(reading, first, count); !status.ok()) {
+void Run::AnswerOne(std::size_t index, std::int64_t first, engine::Reading& reading) {
+  Request& request = batch_[index];
+  if (Status status = FirstFailure(reading, first, counts_[index]); !status.ok()) {
     request.Answer(status, {});
     return;
   }
-  RunOutcome outcome{SliceReading(reading, first, count), Seconds(started_ - request.enqueued),
-                     Seconds(context_.clock.Now() - started_), sample_count_};
+  RunOutcome outcome{IsAlone() ? std::move(reading) : SliceReading(reading, first, counts_[index]),
+                     Seconds(started_ - request.enqueued), Seconds(context_.clock.Now() - started_),
+                     sample_count_};
   spikes_ += CountSpikes(outcome.reading);
   request.Answer({}, std::move(outcome));
 }
@@ -252,20 +255,6 @@ Status ReserveAndExecute(Batch& batch, const RunContext& context, const std::sto
   RunBatch(std::move(second), context, stop);
   batch.clear();
   return {};
-}
-
-// Turns what `work` throws into a status: no exception may end the worker, or leave a request unanswered.
-template <typename Work>
-Status Guarded(Work work) noexcept {
-  try {
-    return work();
-  } catch (const std::bad_alloc&) {
-    return {StatusCode::kResourceExhausted, "out of memory"};  // short enough to need none
-  } catch (const std::exception& error) {
-    return {StatusCode::kInternal, error.what()};
-  } catch (...) {
-    return {StatusCode::kInternal, "unknown"};
-  }
 }
 
 }  // namespace

@@ -29,6 +29,16 @@ engine::Reading SliceReadout(const engine::Reading& reading, std::int64_t first,
   return part;
 }
 
+engine::Reading ReadoutOf(engine::Reading reading) {
+  for (engine::ProbeReading& probe : reading.probes) {
+    probe.trajectory = {};
+  }
+  reading.records.clear();
+  reading.statistics.clear();
+  reading.spikes.clear();
+  return reading;
+}
+
 engine::Reading SliceReading(const engine::Reading& reading, std::int64_t first, std::int64_t count) {
   engine::Reading part = SliceReadout(reading, first, count);
   for (std::size_t i = 0; i < part.probes.size(); ++i) {

@@ -13,6 +13,9 @@ engine::Reading SliceReading(const engine::Reading& reading, std::int64_t first,
 // The same without trajectories and statistics.
 engine::Reading SliceReadout(const engine::Reading& reading, std::int64_t first, std::int64_t count);
 
+// That of all samples.
+engine::Reading ReadoutOf(engine::Reading reading);
+
 // The first bad sample_status among these samples, with the index the client knows.
 Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int64_t count);
 

@@ -22,11 +22,5 @@ TEST(Names, RefusesWhatIsNotSafeAsAFolder) {
   EXPECT_FALSE(IsValidName(std::string(129, 'x')));
 }
 
-TEST(Names, QuoteHidesControlCharactersAndCutsLongText) {
-  EXPECT_EQ(Quote("plain"), "\"plain\"");
-  EXPECT_EQ(Quote("a\n\"\x7f"), "\"a???\"");
-  EXPECT_EQ(Quote(std::string(200, 'x')), "\"" + std::string(128, 'x') + "...\"");
-}
-
 }  // namespace
 }  // namespace spikeserve::serving

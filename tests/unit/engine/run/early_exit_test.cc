@@ -100,7 +100,8 @@ TEST_P(EarlyExitOf, RefusesWhatItCannotBeCombinedWith) {
     return testing::NewSimulation(*loaded.network, spec, inputs).status().message();
   };
   EXPECT_THAT(refusal([](SimulationSpec& spec) { spec.trajectories = true; }), HasSubstr("trajectories"));
-  EXPECT_THAT(refusal([](SimulationSpec& spec) { spec.early_exit->probe = 1; }), HasSubstr("early exit"));
+  EXPECT_THAT(refusal([](SimulationSpec& spec) { spec.early_exit->probe = 1; }),
+              HasSubstr("early_exit: needs an OUTPUT probe"));
   EXPECT_THAT(refusal([](SimulationSpec& spec) { spec.early_exit->check_every = 0; }),
               HasSubstr("check_every"));
   EXPECT_THAT(refusal([](SimulationSpec& spec) { spec.early_exit->margin = std::nan(""); }),

@@ -136,7 +136,7 @@ TEST_P(ReadoutOf, RefusesRunsOutsideTheRules) {
   };
   EXPECT_THAT(refusal(Spec(ReadoutKind::kMean, 0, 0), sample), HasSubstr("steps: got 0"));
   EXPECT_THAT(refusal(Spec(ReadoutKind::kMean, 10, 10), sample),
-              HasSubstr("skip_steps: got 10, wanted 0..9"));
+              HasSubstr("skip_steps: got 10, allowed 0..9, below the 10 steps"));
   EXPECT_THAT(refusal(Spec(ReadoutKind::kMean, 10, -1), sample), HasSubstr("skip_steps: got -1"));
   EXPECT_THAT(refusal(Spec(ReadoutKind::kMean, 10, 0), {}),
               HasSubstr("inputs: wanted one for each of the 1"));
@@ -146,7 +146,7 @@ TEST_P(ReadoutOf, RefusesRunsOutsideTheRules) {
   spec.probes = {0};
   for (const double dt : {0.0, -0.001, std::nan(""), HUGE_VAL}) {
     spec.settings.dt_s = dt;
-    EXPECT_THAT(refusal(spec, sample), HasSubstr("wanted steps >= 1 and a finite dt > 0"));
+    EXPECT_THAT(refusal(spec, sample), HasSubstr("dt: got "));
   }
 }
 

@@ -26,6 +26,7 @@ TEST(NetworkFile, ComesBackAsItWas) {
     const auto decoded = DecodeNetworkFile(File("payload", mode));
     ASSERT_TRUE(decoded.ok());
     EXPECT_EQ(decoded.value().payload, "payload");
+    EXPECT_EQ(decoded.value().sha256, Sha256("payload"));
     EXPECT_EQ(decoded.value().mode, mode);
   }
 }

@@ -50,7 +50,8 @@ class NetworkLoaderTest : public ::testing::Test {
     if (!claim.ok()) {
       return claim.status();
     }
-    return loader_.Load(std::move(claim).value(), {bytes, engine::Mode::kExact, stop_.get_token()});
+    return loader_.Load(std::move(claim).value(),
+                        {bytes, Sha256(bytes), engine::Mode::kExact, stop_.get_token()});
   }
   Result<std::vector<std::int64_t>> Unload(std::int64_t version) {
     std::promise<Result<std::vector<std::int64_t>>> done;
