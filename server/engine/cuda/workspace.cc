@@ -8,7 +8,7 @@
 namespace spikeserve::engine {
 
 CudaWorkspace::CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaWeights& weights,
-                             const CheckedSpec& spec, const CudaLaunchPlan& launch)
+                             const CheckedSpec& spec, const CudaLaunchShape& launch)
     : run_(plan, weights, spec),
       launch_(launch),
       memory_(device, Index(WorkspaceBytes(run_, launch_))),
@@ -108,7 +108,7 @@ void CudaWorkspace::RunState() { RunPrepared(state_); }
 
 void CudaWorkspace::RunInputs() { RunPrepared(inputs_); }
 
-std::int64_t CudaWorkspace::ProgramBytes(const CudaRun& run, const CudaLaunchPlan& launch) {
+std::int64_t CudaWorkspace::ProgramBytes(const CudaRun& run, const CudaLaunchShape& launch) {
   const std::int64_t calls = MostCalls(run, launch);
   const std::int64_t kept =
       std::min<std::int64_t>(kMostCalls, static_cast<std::int64_t>(kMostChunks) * calls);

@@ -32,10 +32,10 @@ class CudaWorkspace {
  public:
   // Throws cuda::DeviceError. All arguments but `spec` and `launch` outlive the workspace.
   CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaWeights& weights, const CheckedSpec& spec,
-                const CudaLaunchPlan& launch);
+                const CudaLaunchShape& launch);
 
   const CudaRun& run() const { return run_; }
-  const CudaLaunchPlan& launch() const { return launch_; }
+  const CudaLaunchShape& launch() const { return launch_; }
   const CudaBuffers& buffers() const { return buffers_; }
   CudaStaging& staging() { return staging_; }
   // Kernels, copies to the device and copies from it: in order each, and among each other as marks say.
@@ -49,7 +49,7 @@ class CudaWorkspace {
   void WaitForAll();
   CudaScene scene() const { return {run_, launch_, buffers_, constants_}; }
   // On the host, for the programs.
-  static std::int64_t ProgramBytes(const CudaRun& run, const CudaLaunchPlan& launch);
+  static std::int64_t ProgramBytes(const CudaRun& run, const CudaLaunchShape& launch);
   // Bytes on the device, those of cuBLAS left out.
   std::int64_t bytes() const { return static_cast<std::int64_t>(memory_.bytes()); }
 
@@ -81,7 +81,7 @@ class CudaWorkspace {
   void CaptureIfWorthIt(Prepared& prepared);
 
   CudaRun run_;
-  const CudaLaunchPlan launch_;
+  const CudaLaunchShape launch_;
   cuda::Memory memory_;
   CudaBuffers buffers_;
   cuda::Memory pinned_;

@@ -155,7 +155,7 @@ class CaseRun {
   double KernelSeconds(const std::vector<engine::SampleInputs>& inputs) {
     engine::CudaDemand demand = engine::DemandOf(engine::CudaRun(plan_, weights_, spec_));
     const auto launch =
-        engine::PlanCudaLaunch(demand, static_cast<std::int64_t>(inputs.size()), device_->limits());
+        engine::ShapeCudaLaunch(demand, static_cast<std::int64_t>(inputs.size()), device_->limits());
     engine::CudaWorkspace workspace(*device_, plan_, weights_, spec_, launch.value());
     engine::CudaPipeline(workspace).Feed(inputs);
     workspace.WaitForAll();

@@ -127,7 +127,7 @@ cuda::Program InputProgram(const CudaScene& scene) {
   return program;
 }
 
-std::int64_t MostCalls(const CudaRun& run, const CudaLaunchPlan& launch) {
+std::int64_t MostCalls(const CudaRun& run, const CudaLaunchShape& launch) {
   constexpr std::int64_t kProductCalls = 4;  // gather, im2col, product, filter
   std::int64_t of_group = 0;
   for (const Layer& layer : run.plan->layers) {
