@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/engine/cuda/layout/group_program.h"
 #include "server/engine/cuda/layout/products.h"
 #include "server/engine/cuda/layout/program_parts.h"
 #include "server/engine/cuda/layout/scratch.h"
