@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/cuda/workspace.h"
+#include "server/engine/cuda/workspace_pool.h"
 #include "server/engine/run/simulation.h"
 
 namespace spikeserve::engine {

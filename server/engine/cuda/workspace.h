@@ -2,11 +2,8 @@
 
 #include <array>
 #include <cstdint>
-#include <list>
 #include <map>
 #include <memory>
-#include <mutex>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -93,26 +90,6 @@ class CudaWorkspace {
   Prepared state_, inputs_;
   std::size_t calls_ = 0;                                     // of chunks_
   std::map<std::pair<std::int64_t, bool>, Prepared> chunks_;  // behind the queue that captured them
-};
-
-// Workspaces that no batch uses at the moment. Thread-safe.
-class CudaWorkspacePool {
- public:
-  // One that fits, or null.
-  std::unique_ptr<CudaWorkspace> Take(const std::string& key);
-  void Give(const std::string& key, std::unique_ptr<CudaWorkspace> workspace);
-  // Frees those whose key starts with `prefix`; all for "".
-  void Drop(const std::string& prefix);
-
- private:
-  static constexpr std::size_t kMostIdle = 16;
-
-  struct Idle {
-    std::string key;
-    std::unique_ptr<CudaWorkspace> workspace;
-  };
-  std::mutex mu_;
-  std::list<Idle> idle_;  // the one used last in front
 };
 
 }  // namespace spikeserve::engine
