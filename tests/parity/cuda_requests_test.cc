@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "server/engine/network/neuron_models.h"
-#include "server/engine/samples/sample_simulation.h"
+#include "server/engine/run/early_exit.h"
 #include "tests/support/cuda_pairs.h"
 #include "tests/support/random.h"
 

@@ -9,6 +9,7 @@
 #include "server/engine/cpu/vector_layer.h"
 #include "server/engine/run/activity.h"
 #include "server/engine/run/input_values.h"
+#include "server/engine/run/sample_answers.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -295,9 +296,7 @@ std::vector<LayerActivity> CpuSample::Activity(const CpuRun& run) const {
 
 void CpuSample::Fail(const CpuRun& run, std::size_t layer) {
   const auto& operations = run.plan->network->definition().operations;
-  status_ = OutOfRange("layer '" + operations[Index(run.plan->layers[layer].operation)].name +
-                       "': spike counts or currents left the range in which sums are exact (fewer than 2^24 "
-                       "spikes per neuron and step); lower the inputs, gains or dt");
+  status_ = LeftExactRange(operations[Index(run.plan->layers[layer].operation)].name);
 }
 
 }  // namespace spikeserve::engine

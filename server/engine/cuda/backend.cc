@@ -68,14 +68,14 @@ Result<std::int64_t> CudaBackend::EstimateBytes(const Network& network, Mode mod
   if (mode == Mode::kReference) {
     return cpu_->EstimateBytes(network, mode);
   }
-  const Result<std::int64_t> plan = EstimatePlanBytes(network);
-  if (!plan.ok()) {
-    return plan.status();
+  const Result<std::int64_t> plan_bytes = EstimatePlanBytes(network);
+  if (!plan_bytes.ok()) {
+    return plan_bytes.status();
   }
   constexpr double kMost = 4611686018427387904.0;  // 2^62
-  const double on_device = static_cast<double>(plan.value()) + PaddingBytes(network) +
+  const double on_device = static_cast<double>(plan_bytes.value()) + PaddingBytes(network) +
                            static_cast<double>(network.definition().operations.size()) * 4096;
-  const double bytes = static_cast<double>(plan.value()) + static_cast<double>(network.bytes()) +
+  const double bytes = static_cast<double>(plan_bytes.value()) + static_cast<double>(network.bytes()) +
                        on_device * static_cast<double>(cards_.size());
   return static_cast<std::int64_t>(std::min(bytes, kMost));
 }

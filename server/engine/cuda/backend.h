@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "kernels/cuda/runtime/device.h"
-#include "server/engine/cuda/workspace.h"
+#include "server/engine/cuda/workspace_pool.h"
 #include "server/engine/run/backend.h"
 
 namespace spikeserve::engine {

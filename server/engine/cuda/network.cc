@@ -29,10 +29,10 @@ CudaNetwork::~CudaNetwork() { pool_.Drop(key_); }
 
 std::int64_t CudaNetwork::bytes() const { return weights_.bytes() + plan_->bytes + plan_->network->bytes(); }
 
-Result<CudaLaunchPlan> CudaNetwork::PlanLaunch(const CudaRun& run, std::int64_t samples) const {
+Result<CudaLaunchShape> CudaNetwork::ShapeLaunch(const CudaRun& run, std::int64_t samples) const {
   CudaDemand demand = DemandOf(run);
   demand.fixed_bytes += weights_.bytes() + (UsesDigits(run) ? device_.limits().product_workspace_bytes : 0);
-  return PlanCudaLaunch(demand, samples, device_.limits());
+  return ShapeCudaLaunch(demand, samples, device_.limits());
 }
 
 std::int64_t CudaNetwork::EstimateRunBytes(const CheckedSpec& spec, std::int64_t samples) const {
@@ -44,7 +44,7 @@ std::int64_t CudaNetwork::EstimateRunBytes(const CheckedSpec& spec, std::int64_t
 
 std::int64_t CudaNetwork::EstimateBatchBytes(const CheckedSpec& spec, std::int64_t samples) const {
   const CudaRun run(*plan_, weights_, spec);
-  const Result<CudaLaunchPlan> launch = PlanLaunch(run, samples);
+  const Result<CudaLaunchShape> launch = ShapeLaunch(run, samples);
   if (!launch.ok()) {
     return device_.limits().memory_bytes;  // NewSimulation says why it does not fit
   }
@@ -74,7 +74,7 @@ std::int64_t CudaNetwork::EstimateSessionBytes(const CheckedSpec& spec, std::int
 
 // Idle workspaces make room where the memory is short.
 std::unique_ptr<CudaWorkspace> CudaNetwork::MakeWorkspace(const CheckedSpec& spec,
-                                                          const CudaLaunchPlan& launch) const {
+                                                          const CudaLaunchShape& launch) const {
   try {
     return std::make_unique<CudaWorkspace>(device_, *plan_, weights_, spec, launch);
   } catch (const cuda::DeviceError& error) {
@@ -95,7 +95,7 @@ Result<std::unique_ptr<CudaWorkspace>> CudaNetwork::TakeWorkspace(const CheckedS
                                                                   std::int64_t samples) const {
   std::unique_ptr<CudaWorkspace> workspace = pool_.Take(KeyOf(*spec, BatchBucket(samples)));
   if (workspace == nullptr) {
-    const Result<CudaLaunchPlan> launch = PlanLaunch(CudaRun(*plan_, weights_, spec), samples);
+    const Result<CudaLaunchShape> launch = ShapeLaunch(CudaRun(*plan_, weights_, spec), samples);
     if (!launch.ok()) {
       return launch.status();
     }

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/cuda/workspace.h"
+#include "server/engine/cuda/workspace_pool.h"
 #include "server/engine/run/simulation.h"
 
 namespace spikeserve::engine {
@@ -28,8 +28,8 @@ class CudaNetwork final : public ResidentNetwork {
   std::int64_t device_bytes() const { return weights_.bytes(); }
 
  private:
-  Result<CudaLaunchPlan> PlanLaunch(const CudaRun& run, std::int64_t samples) const;
-  std::unique_ptr<CudaWorkspace> MakeWorkspace(const CheckedSpec& spec, const CudaLaunchPlan& launch) const;
+  Result<CudaLaunchShape> ShapeLaunch(const CudaRun& run, std::int64_t samples) const;
+  std::unique_ptr<CudaWorkspace> MakeWorkspace(const CheckedSpec& spec, const CudaLaunchShape& launch) const;
   std::int64_t EstimateBatchBytes(const CheckedSpec& spec, std::int64_t samples) const;
   std::int64_t EstimateSessionBytes(const CheckedSpec& spec, std::int64_t samples) const;
   std::string KeyOf(const SimulationSpec& spec, std::int64_t padded) const;

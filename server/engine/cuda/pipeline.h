@@ -31,7 +31,8 @@ class CudaPipeline {
 
   bool full() const { return chunks_.size() == kCudaSlots; }
   bool empty() const { return chunks_.empty(); }
-  std::int64_t steps() const;  // on their way
+  // How many are on their way.
+  std::int64_t steps() const;
   // Puts the next `steps` steps on their way, whose inputs begin at step `at` of those of the samples. With
   // `may_return`, RollBack can take them back.
   void Issue(std::span<const SampleInputs> samples, std::int64_t at, std::int64_t steps, bool may_return);

@@ -1,10 +1,11 @@
 #include "server/engine/cuda/simulation.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "server/engine/run/constants/run_constants.h"
-#include "server/engine/run/early_exit.h"
 
 namespace spikeserve::engine {
 
@@ -20,13 +21,34 @@ Status StatusOf(const cuda::DeviceError& error) {
   return Unavailable(what + "; the server must be restarted before it uses the GPU again");
 }
 
+class CudaSimulation::Exiting final : public ExitingRun {
+ public:
+  Exiting(CudaSimulation& batch, const StopCheck& stopped) : batch_(batch), stopped_(stopped) {}
+
+  std::int64_t steps_done() const override { return batch_.done_; }
+  bool finished() const override { return batch_.exit_->finished(); }
+  Status AdvanceTo(std::int64_t step) override { return batch_.AdvanceTo(step, stopped_); }
+  void Look() override {
+    SendAnswers(*batch_.workspace_, batch_.ages_);
+    AwaitAnswers(*batch_.workspace_);
+    const Reading reading = batch_.MakeReading();
+    for (std::size_t i = 0; i < batch_.samples_.size(); ++i) {
+      batch_.exit_->Look(i, batch_.AnswersOf(i).failed(), reading);
+    }
+  }
+
+ private:
+  CudaSimulation& batch_;
+  const StopCheck& stopped_;
+};
+
 CudaSimulation::CudaSimulation(std::unique_ptr<CudaWorkspace> workspace,
                                std::span<const SampleInputs> samples, CudaWorkspaces workspaces)
     : workspace_(std::move(workspace)),
       pipeline_(std::make_unique<CudaPipeline>(*workspace_)),
       samples_(samples.begin(), samples.end()),
       workspaces_(std::move(workspaces)),
-      fed_(!run().spec->session),
+      progress_(*run().spec),
       ages_(run(), samples.size()) {
   const SimulationSpec& spec = *run().spec;
   if (spec.settings.readout.kind == ReadoutKind::kCorrectedMean) {
@@ -35,18 +57,11 @@ CudaSimulation::CudaSimulation(std::unique_ptr<CudaWorkspace> workspace,
   if (spec.early_exit) {
     exit_.emplace(*spec.early_exit, samples_.size());
   }
-  trajectories_.resize(spec.trajectories ? spec.probes.size() : 0);
-  for (std::size_t p = 0; p < trajectories_.size(); ++p) {
-    trajectories_[p].resize(samples_.size());
-    for (std::vector<double>& kept : trajectories_[p]) {
-      kept.reserve(spec.session ? 0 : Index(spec.settings.steps * run().probe(p).size));
-    }
-  }
-  for (std::size_t r = 0; r < spec.request_probes.size(); ++r) {
-    recorders_.emplace_back(samples_.size(), NewRecorder(r));
+  for (std::size_t i = 0; i < samples_.size(); ++i) {
+    traces_.push_back(NewTrace());
   }
   pipeline_->Restart();
-  if (fed_) {
+  if (!spec.session) {
     pipeline_->Feed(samples_);
   }
 }
@@ -62,32 +77,44 @@ CudaSimulation::~CudaSimulation() {
   }
 }
 
-ProbeRecorder CudaSimulation::NewRecorder(std::size_t index) const {
-  const RequestProbe& probe = run().spec->request_probes[index];
-  return {probe.recording, RecorderFilter(probe, run().spec->settings.dt_s), run().RecordSize(index)};
+SampleTrace CudaSimulation::NewTrace() const {
+  const SimulationSpec& spec = *run().spec;
+  std::vector<std::int64_t> values;
+  for (std::size_t p = 0; spec.trajectories && p < spec.probes.size(); ++p) {
+    values.push_back(spec.session ? 0 : spec.settings.steps * run().probe(p).size);
+  }
+  std::vector<ProbeRecorder> recorders;
+  for (std::size_t r = 0; r < spec.request_probes.size(); ++r) {
+    const RequestProbe& probe = spec.request_probes[r];
+    recorders.emplace_back(probe.recording, RecorderFilter(probe, spec.settings.dt_s), run().RecordSize(r));
+  }
+  return {values, std::move(recorders)};
 }
 
-Status CudaSimulation::Advance(std::int64_t steps, const StopCheck& stopped) {
-  const std::int64_t left = run().spec->settings.steps - promised_;
-  if (steps < 1 || steps > left) {
-    return InvalidArgument("steps: got " + std::to_string(steps) + ", " + std::to_string(left) + " remain");
-  }
-  if (!fed_) {
-    return {StatusCode::kFailedPrecondition, "a sample was reset and has no inputs yet"};
-  }
+template <typename Work>
+Status CudaSimulation::OnDevice(const Work& work) {
   if (!status_.ok()) {
     return status_;
   }
-  Status ended;
   try {
-    const std::int64_t end = promised_ + steps;
-    ended = exit_ ? AdvanceUntilClear(end, stopped) : AdvanceTo(end, stopped);
-    promised_ = end;
+    return work();
   } catch (const cuda::DeviceError& error) {
     status_ = StatusOf(error);
     return status_;
   }
-  return ended;
+}
+
+Status CudaSimulation::Advance(std::int64_t steps, const StopCheck& stopped) {
+  if (Status status = progress_.Check(steps); !status.ok()) {
+    return status;
+  }
+  return OnDevice([&] {
+    const std::int64_t end = progress_.done() + steps;
+    Exiting exiting(*this, stopped);
+    Status ended = exit_ ? AdvanceUntilClear(*run().spec->early_exit, end, exiting) : AdvanceTo(end, stopped);
+    progress_.Advance(steps);
+    return ended;
+  });
 }
 
 Status CudaSimulation::AdvanceTo(std::int64_t step, const StopCheck& stopped) {
@@ -107,60 +134,150 @@ Status CudaSimulation::AdvanceTo(std::int64_t step, const StopCheck& stopped) {
   return {};
 }
 
-Status CudaSimulation::AdvanceUntilClear(std::int64_t step, const StopCheck& stopped) {
-  while (done_ < step && !exit_->finished()) {
-    const std::int64_t check = NextCheck(*run().spec->early_exit, done_);
-    if (Status status = AdvanceTo(std::min(check, step), stopped); !status.ok()) {
-      return status;
-    }
-    if (done_ == check) {
-      FetchAnswers(false);
-      exit_->Look(MakeReading(), done_, std::span(workspace_->staging().failed, samples_.size()));
-    }
-  }
-  return {};
-}
-
 void CudaSimulation::FillPipeline(std::int64_t step) {
   std::int64_t at = done_ + pipeline_->steps();
   while (!pipeline_->full() && at < step) {
     const std::int64_t now = std::min(step - at, workspace_->launch().chunk);
-    pipeline_->Issue(samples_, at - fed_at_, now, false);
+    pipeline_->Issue(samples_, at - progress_.fed_at(), now, false);
     at += now;
   }
 }
 
 // What a finished chunk leaves behind.
 void CudaSimulation::Collect(const CudaPipeline::Chunk& chunk) {
-  KeepTrajectories(chunk);
-  KeepRecords(chunk);
+  KeepTraces(chunk);
   ages_.Step(chunk.steps);
   done_ += chunk.steps;
   last_steps_ = chunk.steps;
 }
 
-void CudaSimulation::KeepTrajectories(const CudaPipeline::Chunk& chunk) {
-  const std::vector<float*>& staged = workspace_->staging().slots[chunk.slot].trajectories;
-  for (std::size_t p = 0; p < trajectories_.size(); ++p) {
-    const std::int64_t row = chunk.steps * run().probe(p).size;
-    for (std::size_t i = 0; i < samples_.size(); ++i) {
-      const float* const from = staged[p] + static_cast<std::int64_t>(i) * row;
-      trajectories_[p][i].insert(trajectories_[p][i].end(), from, from + row);
+void CudaSimulation::KeepTraces(const CudaPipeline::Chunk& chunk) {
+  const CudaStaging::Slot& staged = workspace_->staging().slots[chunk.slot];
+  const SimulationSpec& spec = *run().spec;
+  const auto part = [&](const float* of_all, std::int64_t size, std::size_t sample) {
+    const std::size_t values = Index(chunk.steps * size);
+    return std::span(of_all + sample * values, values);
+  };
+  for (std::size_t i = 0; i < traces_.size(); ++i) {
+    for (std::size_t p = 0; spec.trajectories && p < spec.probes.size(); ++p) {
+      traces_[i].AddToTrajectory(p, part(staged.trajectories[p], run().probe(p).size, i));
+    }
+    for (std::size_t r = 0; r < spec.request_probes.size(); ++r) {
+      const std::int64_t size = run().RecordSize(r);
+      traces_[i].AddToRecord(r, size, part(staged.records[r], size, i));
     }
   }
 }
 
-void CudaSimulation::KeepRecords(const CudaPipeline::Chunk& chunk) {
-  const std::vector<float*>& staged = workspace_->staging().slots[chunk.slot].records;
-  for (std::size_t r = 0; r < recorders_.size(); ++r) {
-    const std::size_t size = Index(run().RecordSize(r));
-    const float* from = staged[r];
-    for (ProbeRecorder& recorder : recorders_[r]) {
-      for (std::int64_t step = 0; step < chunk.steps; ++step, from += size) {
-        recorder.Step(std::span(from, size));
+Result<Reading> CudaSimulation::Read() {
+  if (!status_.ok()) {
+    return status_;
+  }
+  if (finished()) {
+    Reading reading = exit_->All();
+    reading.steps_done = progress_.done();
+    return reading;
+  }
+  Status answered = OnDevice([&] {
+    pipeline_->RollBack();  // of an earlier reading at the same step
+    SendAnswers(*workspace_, ages_);
+    RunAhead();
+    AwaitAnswers(*workspace_);
+    return Status();
+  });
+  if (!answered.ok()) {
+    return answered;
+  }
+  Reading reading = MakeReading();
+  if (exit_) {
+    exit_->Apply(reading);
+  }
+  return reading;
+}
+
+// While the caller does something with the answers, the device goes on with what is likely wanted next.
+void CudaSimulation::RunAhead() {
+  const std::int64_t left = run().spec->settings.steps - done_;
+  if (!run().spec->session && !exit_ && done_ > 0 && left > 0) {
+    pipeline_->Issue(samples_, done_, std::min(last_steps_, left), true);
+  }
+}
+
+CudaSampleAnswers CudaSimulation::AnswersOf(std::size_t sample) const {
+  return {*workspace_, ages_, correction_, traces_[sample], sample};
+}
+
+Reading CudaSimulation::MakeReading() const {
+  Reading reading = EmptyReading(run(), samples_.size(), progress_.fed_at(), done_ - progress_.fed_at());
+  for (std::size_t i = 0; i < samples_.size(); ++i) {
+    ReadSample(*run().spec, AnswersOf(i), i, InfiniteProbe::kFirst, reading);
+  }
+  return reading;
+}
+
+Status CudaSimulation::Feed(const std::vector<InputFormat>& inputs, std::span<const SampleInputs> samples) {
+  const Result<CheckedSpec> spec = FedSpec(run().spec, inputs, samples, samples_.size());
+  if (!spec.ok()) {
+    return spec.status();
+  }
+  Status fed = OnDevice([&] {
+    if (inputs != run().spec->inputs) {
+      if (Status status = ChangeSpec(spec.value()); !status.ok()) {
+        return status;
       }
     }
+    samples_.assign(samples.begin(), samples.end());
+    pipeline_->Feed(samples_);
+    return Status();
+  });
+  if (!fed.ok()) {
+    return fed;
   }
+  for (SampleTrace& trace : traces_) {
+    trace.Forget();
+  }
+  progress_.Feed();
+  return {};
+}
+
+// Inputs of other formats need other buffers and programs. The state is the same in both workspaces.
+Status CudaSimulation::ChangeSpec(const CheckedSpec& spec) {
+  Result<std::unique_ptr<CudaWorkspace>> taken = workspaces_.take(spec);
+  if (!taken.ok()) {
+    return taken.status();
+  }
+  std::unique_ptr<CudaWorkspace> next = std::move(taken).value();
+  if (next->buffers().state_bytes != workspace_->buffers().state_bytes) {
+    return Internal("the state of a session depends on the format of its inputs");
+  }
+  auto pipeline = std::make_unique<CudaPipeline>(*next);
+  pipeline->MoveFrom(*pipeline_);
+  pipeline_ = std::move(pipeline);
+  std::swap(workspace_, next);
+  workspaces_.give(std::move(next));
+  return {};
+}
+
+Status CudaSimulation::Reset(std::span<const std::int64_t> samples) {
+  const std::set<std::int64_t> wanted(samples.begin(), samples.end());
+  const std::vector<std::int64_t> each(wanted.begin(), wanted.end());
+  Status restarted = OnDevice([&] {
+    if (each.size() == samples_.size()) {
+      pipeline_->Restart();
+    } else {
+      pipeline_->Restart(each);
+    }
+    return Status();
+  });
+  if (!restarted.ok()) {
+    return restarted;
+  }
+  ages_.Restart(each);
+  for (const std::int64_t sample : each) {
+    traces_[Index(sample)] = NewTrace();
+  }
+  progress_.Reset(each.size());
+  return {};
 }
 
 }  // namespace spikeserve::engine

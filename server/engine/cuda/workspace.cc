@@ -1,14 +1,13 @@
 #include "server/engine/cuda/workspace.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "server/engine/cuda/layout/scratch.h"
 
 namespace spikeserve::engine {
 
 CudaWorkspace::CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaWeights& weights,
-                             const CheckedSpec& spec, const CudaLaunchPlan& launch)
+                             const CheckedSpec& spec, const CudaLaunchShape& launch)
     : run_(plan, weights, spec),
       launch_(launch),
       memory_(device, Index(WorkspaceBytes(run_, launch_))),
@@ -108,7 +107,7 @@ void CudaWorkspace::RunState() { RunPrepared(state_); }
 
 void CudaWorkspace::RunInputs() { RunPrepared(inputs_); }
 
-std::int64_t CudaWorkspace::ProgramBytes(const CudaRun& run, const CudaLaunchPlan& launch) {
+std::int64_t CudaWorkspace::ProgramBytes(const CudaRun& run, const CudaLaunchShape& launch) {
   const std::int64_t calls = MostCalls(run, launch);
   const std::int64_t kept =
       std::min<std::int64_t>(kMostCalls, static_cast<std::int64_t>(kMostChunks) * calls);
@@ -157,39 +156,6 @@ void CudaWorkspace::CaptureIfWorthIt(Prepared& prepared) {
       throw;
     }
     prepared.refused = true;
-  }
-}
-
-std::unique_ptr<CudaWorkspace> CudaWorkspacePool::Take(const std::string& key) {
-  const std::lock_guard lock(mu_);
-  const auto found =
-      std::find_if(idle_.begin(), idle_.end(), [&](const Idle& idle) { return idle.key == key; });
-  if (found == idle_.end()) {
-    return nullptr;
-  }
-  std::unique_ptr<CudaWorkspace> workspace = std::move(found->workspace);
-  idle_.erase(found);
-  return workspace;
-}
-
-void CudaWorkspacePool::Give(const std::string& key, std::unique_ptr<CudaWorkspace> workspace) {
-  std::list<Idle> surplus;  // freed without the lock
-  const std::lock_guard lock(mu_);
-  idle_.push_front({key, std::move(workspace)});
-  if (idle_.size() > kMostIdle) {
-    surplus.splice(surplus.begin(), idle_, std::prev(idle_.end()));
-  }
-}
-
-void CudaWorkspacePool::Drop(const std::string& prefix) {
-  std::list<Idle> dropped;
-  const std::lock_guard lock(mu_);
-  for (auto it = idle_.begin(); it != idle_.end();) {
-    const auto next = std::next(it);
-    if (it->key.starts_with(prefix)) {
-      dropped.splice(dropped.end(), idle_, it);
-    }
-    it = next;
   }
 }
 

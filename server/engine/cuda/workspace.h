@@ -2,11 +2,8 @@
 
 #include <array>
 #include <cstdint>
-#include <list>
 #include <map>
 #include <memory>
-#include <mutex>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -32,10 +29,10 @@ class CudaWorkspace {
  public:
   // Throws cuda::DeviceError. All arguments but `spec` and `launch` outlive the workspace.
   CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaWeights& weights, const CheckedSpec& spec,
-                const CudaLaunchPlan& launch);
+                const CudaLaunchShape& launch);
 
   const CudaRun& run() const { return run_; }
-  const CudaLaunchPlan& launch() const { return launch_; }
+  const CudaLaunchShape& launch() const { return launch_; }
   const CudaBuffers& buffers() const { return buffers_; }
   CudaStaging& staging() { return staging_; }
   // Kernels, copies to the device and copies from it: in order each, and among each other as marks say.
@@ -49,7 +46,7 @@ class CudaWorkspace {
   void WaitForAll();
   CudaScene scene() const { return {run_, launch_, buffers_, constants_}; }
   // On the host, for the programs.
-  static std::int64_t ProgramBytes(const CudaRun& run, const CudaLaunchPlan& launch);
+  static std::int64_t ProgramBytes(const CudaRun& run, const CudaLaunchShape& launch);
   // Bytes on the device, those of cuBLAS left out.
   std::int64_t bytes() const { return static_cast<std::int64_t>(memory_.bytes()); }
 
@@ -81,7 +78,7 @@ class CudaWorkspace {
   void CaptureIfWorthIt(Prepared& prepared);
 
   CudaRun run_;
-  const CudaLaunchPlan launch_;
+  const CudaLaunchShape launch_;
   cuda::Memory memory_;
   CudaBuffers buffers_;
   cuda::Memory pinned_;
@@ -93,26 +90,6 @@ class CudaWorkspace {
   Prepared state_, inputs_;
   std::size_t calls_ = 0;                                     // of chunks_
   std::map<std::pair<std::int64_t, bool>, Prepared> chunks_;  // behind the queue that captured them
-};
-
-// Workspaces that no batch uses at the moment. Thread-safe.
-class CudaWorkspacePool {
- public:
-  // One that fits, or null.
-  std::unique_ptr<CudaWorkspace> Take(const std::string& key);
-  void Give(const std::string& key, std::unique_ptr<CudaWorkspace> workspace);
-  // Frees those whose key starts with `prefix`; all for "".
-  void Drop(const std::string& prefix);
-
- private:
-  static constexpr std::size_t kMostIdle = 16;
-
-  struct Idle {
-    std::string key;
-    std::unique_ptr<CudaWorkspace> workspace;
-  };
-  std::mutex mu_;
-  std::list<Idle> idle_;  // the one used last in front
 };
 
 }  // namespace spikeserve::engine

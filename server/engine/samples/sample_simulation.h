@@ -2,17 +2,20 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
+#include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "server/engine/network/index.h"
 #include "server/engine/run/early_exit.h"
+#include "server/engine/run/progress.h"
+#include "server/engine/run/sample_answers.h"
 #include "server/engine/run/simulation.h"
+#include "server/engine/samples/sample_view.h"
 #include "server/engine/samples/thread_pool.h"
 #include "server/engine/samples/workspace.h"
 
@@ -49,11 +52,13 @@ class SampleSimulation final : public Simulation {
         pool_(pool),
         piece_(piece),
         count_(inputs.size()),
-        stopped_(inputs.size()),
-        fed_(!run_.spec->session) {
+        progress_(*run_.spec) {
+    if (run_.spec->early_exit) {
+      stops_.emplace(*run_.spec->early_exit, count_);
+    }
     if (run_.spec->in_one) {
       inputs_.assign(inputs.begin(), inputs.end());
-      reading_ = EmptyReading(run_.spec->settings.steps);
+      reading_ = EmptyReading(run_, count_, 0, run_.spec->settings.steps);
       return;
     }
     samples_.reserve(inputs.size());
@@ -71,13 +76,8 @@ class SampleSimulation final : public Simulation {
   }
 
   Status Advance(std::int64_t steps, const StopCheck& stopped) override {
-    const std::int64_t left = run_.spec->settings.steps - done_;
-    if (steps < 1 || steps > left || (run_.spec->in_one && steps != left)) {
-      return InvalidArgument("steps: got " + std::to_string(steps) + ", " + std::to_string(left) + " remain" +
-                             (run_.spec->in_one ? " and are to be run in one" : ""));
-    }
-    if (!fed_) {
-      return {StatusCode::kFailedPrecondition, "a sample was reset and has no inputs yet"};
+    if (Status status = progress_.Check(steps); !status.ok()) {
+      return status;
     }
     const bool prepare = std::exchange(prepare_, false);
     std::atomic<bool> ended = false;
@@ -93,7 +93,7 @@ class SampleSimulation final : public Simulation {
           return;
         }
         if (run_.spec->in_one) {
-          ReadSample(group[Index(i)], Index(first + i), ScratchOf(thread), reading_);
+          Read(group[Index(i)], Index(first + i), ScratchOf(thread), reading_);
         }
       }
     };
@@ -101,14 +101,11 @@ class SampleSimulation final : public Simulation {
     if (ended) {
       return {StatusCode::kCancelled, "stopped between two pieces of a sample's run"};
     }
-    done_ += steps;
+    progress_.Advance(steps);
     return {};
   }
 
-  bool finished() const override {
-    return run_.spec->early_exit &&
-           std::all_of(stopped_.begin(), stopped_.end(), [](char stopped) { return stopped != 0; });
-  }
+  bool finished() const override { return stops_ && stops_->finished(); }
 
   Status Feed(const std::vector<InputFormat>& inputs, std::span<const SampleInputs> samples) override {
     const Result<CheckedSpec> spec = FedSpec(run_.spec, inputs, samples, samples_.size());
@@ -124,8 +121,7 @@ class SampleSimulation final : public Simulation {
     for (std::size_t i = 0; i < samples_.size(); ++i) {
       samples_[i].Feed(samples[i]);
     }
-    fed_at_ = done_;
-    fed_ = true;
+    progress_.Feed();
     prepare_ = true;
     return {};
   }
@@ -134,17 +130,17 @@ class SampleSimulation final : public Simulation {
     for (const std::int64_t index : samples) {
       samples_[Index(index)] = Sample(run_, SampleInputs{});
     }
-    fed_ = fed_ && samples.empty();
+    progress_.Reset(samples.size());
     return {};
   }
 
   Result<Reading> Read() override {
-    if (run_.spec->in_one && done_ > 0) {
+    if (run_.spec->in_one && progress_.done() > 0) {
       return reading_;
     }
-    Reading reading = EmptyReading(done_ - fed_at_);
+    Reading reading = EmptyReading(run_, count_, progress_.fed_at(), progress_.done() - progress_.fed_at());
     const auto read = [&](std::int64_t index, std::int64_t thread) {
-      ReadSample(samples_[Index(index)], Index(index), ScratchOf(thread), reading);
+      Read(samples_[Index(index)], Index(index), ScratchOf(thread), reading);
     };
     pool_.For(static_cast<std::int64_t>(samples_.size()), std::ref(read));
     return reading;
@@ -155,31 +151,6 @@ class SampleSimulation final : public Simulation {
   }
 
  private:
-  // With room for what the samples have to say of `steps` steps.
-  Reading EmptyReading(std::int64_t steps) const {
-    Reading reading;
-    reading.steps_done = fed_at_ + steps;
-    for (const std::int64_t probe : run_.spec->probes) {
-      const std::int64_t size = run_.ProbeSize(probe);
-      ProbeReading& one = reading.probes.emplace_back();
-      one.size = size;
-      one.values.resize(count_ * Index(size));
-      one.trajectory.resize(run_.spec->trajectories ? count_ * Index(size * steps) : 0);
-    }
-    for (std::size_t i = 0; i < run_.spec->request_probes.size(); ++i) {
-      const Recording& recording = run_.spec->request_probes[i].recording;
-      ProbeRecord& record = reading.records.emplace_back();
-      record.size = run_.RecordSize(i);
-      record.rows = recording.Rows(recording.Kept(0, steps));
-      record.values.resize(count_ * Index(record.rows * record.size));
-    }
-    reading.steps_used.resize(run_.spec->early_exit || run_.spec->session ? count_ : 0);
-    reading.sample_status.resize(count_);
-    reading.statistics.resize(run_.spec->statistics ? count_ : 0);
-    reading.spikes.resize(count_);
-    return reading;
-  }
-
   // The samples [first, first + count), at step 0, in the thread's room for a group.
   std::span<Sample> MakeGroup(std::int64_t first, std::int64_t count, std::int64_t thread) {
     std::vector<Sample>& group = space_->threads[Index(thread)].group;
@@ -199,39 +170,22 @@ class SampleSimulation final : public Simulation {
   // False, and `ended` set, where the work was to stop.
   bool AdvanceSample(Sample& sample, std::int64_t index, std::int64_t steps, Scratch& scratch,
                      const StopCheck& stopped, std::atomic<bool>& ended) {
-    const std::int64_t end = done_ + steps;
-    for (std::int64_t at = done_; at < end;) {
+    const std::int64_t end = progress_.done() + steps;
+    for (std::int64_t at = progress_.done(); at < end;) {
       if (ended || (stopped && stopped())) {
         ended = true;
         return false;
       }
       const std::int64_t now = std::min(piece_, end - at);
       at += now;
-      if (run_.spec->early_exit) {
-        AdvanceUntilClear(sample, index, at, scratch);
+      if (stops_) {
+        ExitingSample<Space> exiting(run_, sample, scratch, Index(index), *stops_);
+        static_cast<void>(AdvanceUntilClear(stops_->rule(), at, exiting));  // a sample's status is its own
       } else {
         sample.Advance(run_, now, scratch);
       }
     }
     return true;
-  }
-
-  // Up to step `end`, or to the check at which the sample's answer is clear.
-  void AdvanceUntilClear(Sample& sample, std::int64_t index, std::int64_t end, Scratch& scratch) {
-    const EarlyExit& exit = *run_.spec->early_exit;
-    char& stopped = stopped_[Index(index)];
-    std::vector<double> values(Index(run_.ProbeSize(run_.spec->probes[Index(exit.probe)])));
-    while (stopped == 0 && sample.steps_done() < end) {
-      const std::int64_t check = NextCheck(exit, sample.steps_done());
-      sample.Advance(run_, std::min(check, end) - sample.steps_done(), scratch);
-      if (!sample.status().ok()) {
-        stopped = 1;
-      } else if (sample.steps_done() == check) {
-        sample.Read(run_, Index(exit.probe), scratch, values);
-        run_.correction.Apply(Index(exit.probe), sample.steps_done(), values);
-        stopped = Margin(values) >= exit.margin ? 1 : 0;
-      }
-    }
   }
 
   Scratch& ScratchOf(std::int64_t thread) {
@@ -275,46 +229,8 @@ class SampleSimulation final : public Simulation {
     return std::min(samples, ceiling(ceiling(samples, most), pool_.threads()) * pool_.threads());
   }
 
-  void ReadSample(const Sample& sample, std::size_t i, Scratch& scratch, Reading& reading) const {
-    reading.sample_status[i] = sample.status();
-    reading.spikes[i] = sample.spikes();
-    if (!reading.steps_used.empty()) {
-      reading.steps_used[i] = sample.steps_done();
-    }
-    for (std::size_t p = 0; p < reading.probes.size(); ++p) {
-      ProbeReading& probe = reading.probes[p];
-      const std::span<double> values =
-          std::span(probe.values).subspan(i * Index(probe.size), Index(probe.size));
-      sample.Read(run_, p, scratch, values);
-      run_.correction.Apply(p, sample.steps_done(), values);
-      const bool finite =
-          std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
-      if (!finite && sample.status().ok()) {
-        reading.sample_status[i] =
-            OutOfRange("probe " + std::to_string(run_.spec->probes[p]) +
-                       ": an output is infinite or not a number; lower the inputs or gains");
-      }
-      if (run_.spec->trajectories && sample.status().ok()) {
-        std::copy(
-            sample.trajectory(p).begin(), sample.trajectory(p).end(),
-            probe.trajectory.begin() + static_cast<std::ptrdiff_t>(i * (probe.trajectory.size() / count_)));
-      }
-    }
-    ReadRecords(sample, i, reading);
-    if (run_.spec->statistics) {
-      reading.statistics[i] = sample.Activity(run_);
-    }
-  }
-
-  void ReadRecords(const Sample& sample, std::size_t i, Reading& reading) const {
-    for (std::size_t r = 0; r < reading.records.size() && sample.status().ok(); ++r) {
-      ProbeRecord& record = reading.records[r];
-      const std::vector<double> rows = sample.Record(r);
-      const auto stride = static_cast<std::ptrdiff_t>(record.rows * record.size);
-      const auto count = std::min(static_cast<std::ptrdiff_t>(rows.size()), stride);
-      std::copy(rows.begin(), rows.begin() + count,
-                record.values.begin() + static_cast<std::ptrdiff_t>(i) * stride);
-    }
+  void Read(const Sample& sample, std::size_t i, Scratch& scratch, Reading& reading) const {
+    ReadSample(*run_.spec, SampleView<Space>(run_, sample, scratch), i, InfiniteProbe::kLast, reading);
   }
 
   std::unique_ptr<Space> space_;
@@ -326,11 +242,9 @@ class SampleSimulation final : public Simulation {
   std::vector<SampleInputs> inputs_;  // with in_one, of the samples that are not made yet
   std::vector<Sample> samples_;       // without in_one
   Reading reading_;                   // with in_one
-  std::vector<char> stopped_;         // [sample]: by early exit
-  std::int64_t done_ = 0;
-  std::int64_t fed_at_ = 0;  // steps done when the inputs began
-  bool fed_;                 // every sample has inputs
-  bool prepare_ = true;      // the inputs are new
+  Progress progress_;
+  std::optional<EarlyStops> stops_;  // with early exit
+  bool prepare_ = true;              // the inputs are new
 };
 
 }  // namespace spikeserve::engine

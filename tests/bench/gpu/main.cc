@@ -18,6 +18,7 @@
 #include "server/engine/cuda/network.h"
 #include "server/engine/cuda/pipeline.h"
 #include "server/engine/make_backend.h"
+#include "server/engine/plan/compile.h"
 #include "tests/bench/gpu/cases.h"
 #include "tests/bench/gpu/ceilings.h"
 #include "tests/bench/gpu/per_step.h"
@@ -131,7 +132,7 @@ class CaseRun {
 
   engine::Reading ReadingOf(const engine::ResidentNetwork& network,
                             const std::vector<engine::SampleInputs>& inputs) {
-    auto simulation = NewSimulation(network, spec_, inputs);
+    auto simulation = testing::NewSimulation(network, spec_, inputs);
     if (!simulation.ok() || !simulation.value()->Advance(case_.steps).ok()) {
       throw std::runtime_error(case_.name + ": " + simulation.status().message());
     }
@@ -153,10 +154,11 @@ class CaseRun {
 
   // Whole runs one after the other, as graphs.
   double KernelSeconds(const std::vector<engine::SampleInputs>& inputs) {
-    engine::CudaDemand demand = engine::DemandOf(engine::CudaRun(plan_, weights_, spec_));
+    const engine::CheckedSpec spec = engine::CheckedSpec::Create(*network_, spec_).value();
+    engine::CudaDemand demand = engine::DemandOf(engine::CudaRun(plan_, weights_, spec));
     const auto launch =
-        engine::PlanCudaLaunch(demand, static_cast<std::int64_t>(inputs.size()), device_->limits());
-    engine::CudaWorkspace workspace(*device_, plan_, weights_, spec_, launch.value());
+        engine::ShapeCudaLaunch(demand, static_cast<std::int64_t>(inputs.size()), device_->limits());
+    engine::CudaWorkspace workspace(*device_, plan_, weights_, spec, launch.value());
     engine::CudaPipeline(workspace).Feed(inputs);
     workspace.WaitForAll();
     constexpr int kRuns = 5;  // behind each other: the device never waits for the host

@@ -13,7 +13,7 @@ namespace {
 // One pass over the run's buffers. One use.
 class Layout {
  public:
-  Layout(const CudaRun& run, const CudaLaunchPlan& launch) : run_(run), plan_(*run.plan), launch_(launch) {}
+  Layout(const CudaRun& run, const CudaLaunchShape& launch) : run_(run), plan_(*run.plan), launch_(launch) {}
 
   void TakeConstants(CudaArena& arena) {
     for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
@@ -197,11 +197,11 @@ class Layout {
 
   const CudaRun& run_;
   const Plan& plan_;
-  const CudaLaunchPlan& launch_;
+  const CudaLaunchShape& launch_;
   CudaBuffers buffers_;
 };
 
-std::int64_t LayOutBytes(const CudaRun& run, const CudaLaunchPlan& launch) {
+std::int64_t LayOutBytes(const CudaRun& run, const CudaLaunchShape& launch) {
   CudaArena arena;
   LayOutBuffers(run, launch, arena);
   return arena.used();
@@ -212,7 +212,7 @@ std::int64_t PaddingBytes(const CudaRun& run) {
   CudaArena arena;
   constexpr auto kSnapshots = static_cast<std::int64_t>(kCudaSlots);
   CudaArena state;  // and its snapshots
-  const CudaLaunchPlan one{1, 1, 1};
+  const CudaLaunchShape one{1, 1, 1};
   Layout layout(run, one);
   layout.TakeConstants(arena);
   layout.TakeBatch(arena);
@@ -264,7 +264,7 @@ std::int64_t LinesPerRow(const CudaRun& run) {
 
 }  // namespace
 
-CudaBuffers LayOutBuffers(const CudaRun& run, const CudaLaunchPlan& launch, CudaArena& arena) {
+CudaBuffers LayOutBuffers(const CudaRun& run, const CudaLaunchShape& launch, CudaArena& arena) {
   Layout counting(run, launch);
   CudaArena unused;
   CudaArena state_size;
@@ -287,7 +287,7 @@ CudaBuffers LayOutBuffers(const CudaRun& run, const CudaLaunchPlan& launch, Cuda
   return std::move(layout.buffers());
 }
 
-std::int64_t WorkspaceBytes(const CudaRun& run, const CudaLaunchPlan& launch) {
+std::int64_t WorkspaceBytes(const CudaRun& run, const CudaLaunchShape& launch) {
   return LayOutBytes(run, launch) + ScratchBytes(run, launch.rows());
 }
 

@@ -9,7 +9,7 @@
 #include "kernels/cuda/scan.h"
 #include "server/engine/cuda/layout/arena.h"
 #include "server/engine/cuda/layout/filters.h"
-#include "server/engine/cuda/layout/planner.h"
+#include "server/engine/cuda/layout/launch_shape.h"
 #include "server/engine/cuda/layout/run.h"
 
 // Where everything of a run lies in device memory. With a counting arena: how much that is.
@@ -89,10 +89,10 @@ struct CudaBuffers {
 };
 
 // Cuts the arena into the buffers of a run, without scratch.
-CudaBuffers LayOutBuffers(const CudaRun& run, const CudaLaunchPlan& launch, CudaArena& arena);
+CudaBuffers LayOutBuffers(const CudaRun& run, const CudaLaunchShape& launch, CudaArena& arena);
 
 // Bytes of LayOutBuffers and scratch.
-std::int64_t WorkspaceBytes(const CudaRun& run, const CudaLaunchPlan& launch);
+std::int64_t WorkspaceBytes(const CudaRun& run, const CudaLaunchShape& launch);
 
 CudaDemand DemandOf(const CudaRun& run);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/engine/cuda/layout/group_program.h"
 #include "server/engine/cuda/layout/products.h"
 #include "server/engine/cuda/layout/program_parts.h"
 #include "server/engine/cuda/layout/scratch.h"
@@ -127,7 +128,7 @@ cuda::Program InputProgram(const CudaScene& scene) {
   return program;
 }
 
-std::int64_t MostCalls(const CudaRun& run, const CudaLaunchPlan& launch) {
+std::int64_t MostCalls(const CudaRun& run, const CudaLaunchShape& launch) {
   constexpr std::int64_t kProductCalls = 4;  // gather, im2col, product, filter
   std::int64_t of_group = 0;
   for (const Layer& layer : run.plan->layers) {

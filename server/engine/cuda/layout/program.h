@@ -14,7 +14,7 @@ namespace spikeserve::engine {
 // A run with its buffers and constants, as the programs see it.
 struct CudaScene {
   const CudaRun& run;
-  const CudaLaunchPlan& launch;
+  const CudaLaunchShape& launch;
   const CudaBuffers& buffers;
   const std::vector<LayerConstants>& constants;
 };
@@ -37,7 +37,7 @@ cuda::Program LeavingProgram(const CudaScene& scene, std::int64_t steps);
 cuda::Program ChunkProgram(const CudaScene& scene, std::int64_t steps, bool wide);
 
 // At least as many as the calls of ChunkProgram.
-std::int64_t MostCalls(const CudaRun& run, const CudaLaunchPlan& launch);
+std::int64_t MostCalls(const CudaRun& run, const CudaLaunchShape& launch);
 
 // Samples that have run equally many steps.
 struct CudaReadRange {

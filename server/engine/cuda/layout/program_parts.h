@@ -55,8 +55,4 @@ class ScanChain {
   cuda::Scan scan_;
 };
 
-// Appends one chunk of `count` samples from `first` on through all layers.
-void AppendGroup(const CudaScene& scene, std::int64_t steps, bool wide, std::int64_t first,
-                 std::int64_t count, cuda::Program& program);
-
 }  // namespace spikeserve::engine

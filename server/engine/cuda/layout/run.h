@@ -44,6 +44,7 @@ struct CudaRun {
   bool HasProbeFilter(std::size_t layer) const;
   // The same for probes of the request.
   bool IsRecorded(std::size_t layer, ProbeQuantity quantity) const;
+  std::int64_t ProbeSize(std::int64_t probe) const { return plan->probes[Index(probe)].size; }
   std::int64_t RecordSize(std::size_t index) const { return plan->layers[Index(record_layers[index])].size; }
   // Whether random numbers are drawn, which depend on a sample's place in its request.
   bool Draws() const;

@@ -18,7 +18,8 @@ void PackDoubles(const std::byte* from, std::int64_t count, std::byte* to) {
   }
 }
 
-CudaStaging::Slot LayOutSlot(const CudaRun& run, const CudaLaunchPlan& launch, bool first, CudaArena& arena) {
+CudaStaging::Slot LayOutSlot(const CudaRun& run, const CudaLaunchShape& launch, bool first,
+                             CudaArena& arena) {
   CudaStaging::Slot slot;
   for (std::size_t i = 0; i < run.spec->inputs.size(); ++i) {
     const bool once = GoesUpOnce(run.populations[i]);
@@ -51,7 +52,7 @@ std::int64_t CudaInputBytes(const CudaRun& run, std::size_t input) {
   return run.populations[input].bytes ? 1 : 4;
 }
 
-CudaStaging LayOutStaging(const CudaRun& run, const CudaLaunchPlan& launch, CudaArena& arena) {
+CudaStaging LayOutStaging(const CudaRun& run, const CudaLaunchShape& launch, CudaArena& arena) {
   CudaStaging staging;
   for (std::size_t s = 0; s < staging.slots.size(); ++s) {
     staging.slots[s] = LayOutSlot(run, launch, s == 0, arena);
@@ -72,7 +73,7 @@ CudaStaging LayOutStaging(const CudaRun& run, const CudaLaunchPlan& launch, Cuda
   return staging;
 }
 
-std::int64_t StagingBytes(const CudaRun& run, const CudaLaunchPlan& launch) {
+std::int64_t StagingBytes(const CudaRun& run, const CudaLaunchShape& launch) {
   CudaArena arena;
   LayOutStaging(run, launch, arena);
   return arena.used();

@@ -32,8 +32,8 @@ struct CudaStaging {
 // Bytes of one element of an input on the device.
 std::int64_t CudaInputBytes(const CudaRun& run, std::size_t input);
 
-CudaStaging LayOutStaging(const CudaRun& run, const CudaLaunchPlan& launch, CudaArena& arena);
-std::int64_t StagingBytes(const CudaRun& run, const CudaLaunchPlan& launch);
+CudaStaging LayOutStaging(const CudaRun& run, const CudaLaunchShape& launch, CudaArena& arena);
+std::int64_t StagingBytes(const CudaRun& run, const CudaLaunchShape& launch);
 
 // Whether an input's values go up once, not with every chunk.
 inline bool GoesUpOnce(const CudaPopulation& input) { return input.held || input.encoded; }

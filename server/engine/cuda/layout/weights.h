@@ -44,7 +44,7 @@ class CudaWeights {
   // Packs and uploads. Throws cuda::DeviceError. `device` and `plan` outlive the weights.
   CudaWeights(cuda::Device& device, const Plan& plan);
   // As large as those and laid out alike, without a device: what is null in those is null, all other pointers
-  // point nowhere. For planning.
+  // point nowhere. For sizes.
   explicit CudaWeights(const Plan& plan);
 
   const CudaTerm& term(std::size_t layer, std::size_t index) const { return terms_[layer][index]; }

@@ -1,12 +1,14 @@
 // Early exit: where it stops, that it reports what a run of so many steps gives, and what it refuses.
 
+#include "server/engine/run/early_exit.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
-#include "server/engine/samples/sample_simulation.h"
 #include "tests/support/definitions.h"
 #include "tests/support/reading_bytes.h"
 #include "tests/support/run.h"
@@ -114,6 +116,106 @@ TEST(Margin, IsBestMinusSecondBest) {
   EXPECT_EQ(Margin(std::vector<double>{1, 5, 3}), 2);
   EXPECT_EQ(Margin(std::vector<double>{5, 5, 3}), 0);
   EXPECT_EQ(Margin(std::vector<double>{-1}), std::numeric_limits<double>::infinity());
+}
+
+TEST(NextCheck, IsTheFirstOneBeyond) {
+  const EarlyExit rule{.probe = 0, .min_steps = 10, .check_every = 7, .margin = 0};
+  EXPECT_EQ(NextCheck(rule, 0), 10);
+  EXPECT_EQ(NextCheck(rule, 9), 10);
+  EXPECT_EQ(NextCheck(rule, 10), 17);
+  EXPECT_EQ(NextCheck(rule, 16), 17);
+}
+
+// Says that it is finished once it was looked at `looks` times.
+class Counted final : public ExitingRun {
+ public:
+  explicit Counted(std::size_t looks) : looks_(looks) {}
+  std::int64_t steps_done() const override { return done_; }
+  bool finished() const override { return seen_.size() == looks_; }
+  Status AdvanceTo(std::int64_t step) override {
+    if (step > lost_at) {
+      return Unavailable("lost");
+    }
+    done_ = step;
+    return {};
+  }
+  void Look() override { seen_.push_back(done_); }
+
+  const std::vector<std::int64_t>& seen() const { return seen_; }
+  std::int64_t lost_at = 1000;
+
+ private:
+  const std::size_t looks_;
+  std::int64_t done_ = 0;
+  std::vector<std::int64_t> seen_;
+};
+
+TEST(AdvanceUntilClear, LooksAtTheChecksAloneWhateverThePieces) {
+  const EarlyExit rule{.probe = 0, .min_steps = 10, .check_every = 7, .margin = 0};
+  Counted run(100);
+  for (const std::int64_t end : {3, 10, 12, 30}) {
+    EXPECT_TRUE(AdvanceUntilClear(rule, end, run).ok());
+    EXPECT_EQ(run.steps_done(), end);
+  }
+  EXPECT_EQ(run.seen(), (std::vector<std::int64_t>{10, 17, 24}));
+}
+
+TEST(AdvanceUntilClear, EndsOnceFinishedOrBroken) {
+  const EarlyExit rule{.probe = 0, .min_steps = 4, .check_every = 4, .margin = 0};
+  Counted finishes(2);
+  EXPECT_TRUE(AdvanceUntilClear(rule, 100, finishes).ok());
+  EXPECT_EQ(finishes.steps_done(), 8);
+  Counted breaks(100);
+  breaks.lost_at = 8;
+  EXPECT_EQ(AdvanceUntilClear(rule, 100, breaks).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(breaks.seen(), (std::vector<std::int64_t>{4, 8}));
+}
+
+TEST(EarlyStops, StopWhatIsClearOrToldTo) {
+  EarlyStops stops({.probe = 0, .min_steps = 1, .check_every = 1, .margin = 2}, 2);
+  stops.Look(0, 5, std::vector<double>{1, 2});
+  EXPECT_FALSE(stops.stopped(0));
+  stops.Look(0, 6, std::vector<double>{1, 3});
+  EXPECT_EQ(stops.steps(0), 6);
+  EXPECT_FALSE(stops.finished());
+  stops.Stop(1, 0);  // failed in its first step
+  EXPECT_TRUE(stops.finished());
+}
+
+// Of two samples with two outputs each.
+Reading ReadingAt(std::int64_t done, std::vector<double> values) {
+  Reading reading;
+  reading.steps_done = done;
+  reading.probes = {{.size = 2, .values = std::move(values), .trajectory = {}}};
+  reading.spikes = {done, 10 * done};
+  reading.steps_used = {done, done};
+  reading.sample_status.resize(2);
+  return reading;
+}
+
+TEST(StoppedAnswers, KeepWhatEachSaidWhenItStopped) {
+  StoppedAnswers answers({.probe = 0, .min_steps = 1, .check_every = 1, .margin = 2}, 2);
+  const auto look = [&](const Reading& reading, bool second_failed) {
+    answers.Look(0, false, reading);
+    answers.Look(1, second_failed, reading);
+  };
+  look(ReadingAt(1, {1, 2, 3, 4}), false);
+  Reading now = ReadingAt(1, {1, 2, 3, 4});
+  answers.Apply(now);
+  EXPECT_EQ(now.steps_used, (std::vector<std::int64_t>{1, 1}));
+  look(ReadingAt(2, {1, 5, 3, 4}), false);
+  EXPECT_FALSE(answers.finished());
+  now = ReadingAt(3, {0, 0, 0, 1});
+  answers.Apply(now);
+  EXPECT_EQ(now.steps_used, (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(now.probes[0].values, (std::vector<double>{1, 5, 0, 1}));
+  EXPECT_EQ(now.spikes, (std::vector<std::int64_t>{2, 30}));
+  look(ReadingAt(4, {0, 9, 7, 7}), true);
+  EXPECT_TRUE(answers.finished());
+  const Reading all = answers.All();
+  EXPECT_EQ(all.steps_used, (std::vector<std::int64_t>{2, 4}));
+  EXPECT_EQ(all.probes[0].values, (std::vector<double>{1, 5, 7, 7}));
+  EXPECT_EQ(all.spikes, (std::vector<std::int64_t>{2, 40}));
 }
 
 }  // namespace

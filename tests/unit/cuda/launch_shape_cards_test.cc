@@ -1,4 +1,4 @@
-// Launch plans of real networks, on cards from 4 MB of L2 to a Hopper: every batch either runs within the
+// Launch shapes of real networks, on cards from 4 MB of L2 to a Hopper: every batch either runs within the
 // memory and the index ranges of the card, or is refused because it cannot.
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 #include "tests/support/random.h"
 #include "tests/support/random_cnn.h"
 #include "tests/support/random_network.h"
-#include "tests/unit/cuda/planned_network.h"
+#include "tests/unit/cuda/shaped_network.h"
 
 namespace spikeserve::testing {
 namespace {
@@ -108,37 +108,37 @@ engine::SimulationSpec SpecOf(bool per_step) {
   return spec;
 }
 
-class BenchPlans : public ::testing::TestWithParam<std::string> {};
+class BenchShapes : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(BenchPlans, FitEveryCard) {
-  const PlannedNetwork planned(MakeNetwork(GetParam()));
+TEST_P(BenchShapes, FitEveryCard) {
+  const ShapedNetwork network(MakeNetwork(GetParam()));
   // Two digits in float16 and the integers of every weight, and what pads matrices to whole tiles.
-  EXPECT_GE(planned.weight_bytes(), 4 * planned.weight_count());
-  EXPECT_LE(planned.weight_bytes(), 9 * planned.weight_count() + (std::int64_t{4} << 20));
+  EXPECT_GE(network.weight_bytes(), 4 * network.weight_count());
+  EXPECT_LE(network.weight_bytes(), 9 * network.weight_count() + (std::int64_t{4} << 20));
   for (const bool per_step : {false, true}) {
     const engine::SimulationSpec spec = SpecOf(per_step);
-    planned.ExpectPlans(spec, {1, 3, 32, 100, 256, 4096});
+    network.ExpectShapes(spec, {1, 3, 32, 100, 256, 4096});
     for (const std::int64_t batch : {1, 4096}) {
       SCOPED_TRACE(::testing::Message() << batch << " samples, per step " << per_step);
-      planned.ExpectSmallestMemory(spec, batch);
+      network.ExpectSmallestMemory(spec, batch);
     }
   }
   for (const std::int64_t batch : {1, 32, 4096}) {
     for (const Card& card : {kCards[2], kCards[3], kCards[4]}) {
       SCOPED_TRACE(::testing::Message() << batch << " samples on " << card.name);
-      planned.ExpectFullGroups(SpecOf(false), batch, card);
+      network.ExpectFullGroups(SpecOf(false), batch, card);
     }
   }
 }
 
 std::string CaseName(const ::testing::TestParamInfo<std::string>& info) { return info.param; }
 
-INSTANTIATE_TEST_SUITE_P(Cases, BenchPlans,
+INSTANTIATE_TEST_SUITE_P(Cases, BenchShapes,
                          ::testing::Values("mlp_784_128_10", "mlp_784_1024_1024_10", "fashion_cnn", "lenet",
                                            "vgg16_cifar", "resnet18_cifar", "mlp_4096x4"),
                          CaseName);
 
-TEST(LaunchPlans, OfTheParityTableFitEveryCard) {
+TEST(LaunchShapes, OfTheParityTableFitEveryCard) {
   constexpr std::uint64_t kNetworks = 60;
   constexpr std::uint64_t kImageNetworks = 12;
   for (std::uint64_t seed = 1; seed <= kNetworks + kImageNetworks; ++seed) {
@@ -146,19 +146,19 @@ TEST(LaunchPlans, OfTheParityTableFitEveryCard) {
     RandomNetwork network = seed <= kNetworks ? MakeRandomNetwork(seed) : MakeRandomCnn(seed - kNetworks);
     network.spec.trajectories = seed % 2 == 0;
     network.spec.statistics = seed % 3 == 0;
-    PlannedNetwork(std::move(network.definition)).ExpectPlans(network.spec, {1, 7, 4096});
+    ShapedNetwork(std::move(network.definition)).ExpectShapes(network.spec, {1, 7, 4096});
   }
 }
 
 // Filters with long memories, states of every neuron type.
-TEST(LaunchPlans, OfEveryNeuronAndSynapseFitEveryCard) {
+TEST(LaunchShapes, OfEveryNeuronAndSynapseFitEveryCard) {
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     SCOPED_TRACE(::testing::Message() << "network " << seed);
     RandomNetwork network = MakeRichNetwork(seed);
     network.spec.trajectories = seed % 2 == 0;
-    const PlannedNetwork planned(std::move(network.definition));
-    planned.ExpectPlans(network.spec, {1, 7, 4096});
-    planned.ExpectSmallestMemory(network.spec, 7);
+    const ShapedNetwork shaped(std::move(network.definition));
+    shaped.ExpectShapes(network.spec, {1, 7, 4096});
+    shaped.ExpectSmallestMemory(network.spec, 7);
   }
 }
 

@@ -9,15 +9,15 @@
 #include <variant>
 #include <vector>
 
-#include "server/engine/cuda/layout/planner.h"
+#include "server/engine/cuda/layout/launch_shape.h"
 #include "server/engine/cuda/layout/program.h"
 #include "server/engine/cuda/layout/scratch.h"
 #include "server/engine/plan/compile.h"
 
-// Launch plans of real networks on real cards, without any device.
+// Launch shapes of real networks on real cards, without any device.
 namespace spikeserve::testing {
 
-using engine::CudaLaunchPlan;
+using engine::CudaLaunchShape;
 using engine::CudaRun;
 
 constexpr std::int64_t kMega = std::int64_t{1} << 20;
@@ -54,21 +54,21 @@ std::int64_t Lines(const Work&) {
   return 0;
 }
 
-// A compiled network whose launches are planned, without its weights on any device.
-class PlannedNetwork {
+// A compiled network whose launches get a shape, without its weights on any device.
+class ShapedNetwork {
  public:
-  explicit PlannedNetwork(engine::NetworkDefinition definition)
+  explicit ShapedNetwork(engine::NetworkDefinition definition)
       : network_(
             std::make_shared<engine::Network>(engine::Network::Create(std::move(definition), {}).value())),
         plan_(engine::Compile(network_).value()),
         weights_(plan_) {}
 
-  void ExpectPlans(const engine::SimulationSpec& spec, const std::vector<std::int64_t>& batches) const {
+  void ExpectShapes(const engine::SimulationSpec& spec, const std::vector<std::int64_t>& batches) const {
     const CudaRun run = RunOf(spec);
     for (const Card& card : kCards) {
       for (const std::int64_t batch : batches) {
         SCOPED_TRACE(::testing::Message() << batch << " samples on " << card.name);
-        ExpectPlan(run, batch, LimitsOf(card));
+        ExpectShape(run, batch, LimitsOf(card));
       }
     }
   }
@@ -77,7 +77,7 @@ class PlannedNetwork {
   void ExpectFullGroups(const engine::SimulationSpec& spec, std::int64_t batch, const Card& card) const {
     const CudaRun run = RunOf(spec);
     const cuda::DeviceLimits limits = LimitsOf(card);
-    const CudaLaunchPlan launch = Plan(run, batch, limits).value();
+    const CudaLaunchShape launch = Shape(run, batch, limits).value();
     const std::int64_t hot = engine::DemandOf(run).hot_row_bytes;
     const bool alone = launch.rows() <= std::max(limits.least_rows, launch.chunk);
     EXPECT_TRUE(alone || launch.rows() * hot <= limits.l2_bytes) << launch.group << " x " << launch.chunk;
@@ -86,7 +86,7 @@ class PlannedNetwork {
     EXPECT_TRUE(launch.group == launch.samples || full) << launch.group << " x " << launch.chunk;
   }
 
-  // The least memory with which a batch is planned is found, holds it, and is just the least.
+  // The least memory with which a batch gets a shape is found, holds it, and is just the least.
   void ExpectSmallestMemory(const engine::SimulationSpec& spec, std::int64_t batch) const {
     const CudaRun run = RunOf(spec);
     cuda::DeviceLimits limits = LimitsOf(kCards[3]);
@@ -94,14 +94,14 @@ class PlannedNetwork {
     std::int64_t enough = std::int64_t{1} << 42;  // whatever the card has
     while (enough - refused > 1) {
       limits.memory_bytes = refused + (enough - refused) / 2;
-      (Plan(run, batch, limits).ok() ? enough : refused) = limits.memory_bytes;
+      (Shape(run, batch, limits).ok() ? enough : refused) = limits.memory_bytes;
     }
     limits.memory_bytes = enough;
-    const CudaLaunchPlan launch = Plan(run, batch, limits).value();
+    const CudaLaunchShape launch = Shape(run, batch, limits).value();
     EXPECT_LE(BytesOf(run, launch, limits), enough);
     ExpectPrograms(run, launch);
     limits.memory_bytes = refused;
-    EXPECT_EQ(Plan(run, batch, limits).status().code(), StatusCode::kResourceExhausted);
+    EXPECT_EQ(Shape(run, batch, limits).status().code(), StatusCode::kResourceExhausted);
     const std::int64_t least = BytesOf(run, {engine::BatchBucket(batch), 1, 1}, limits);
     EXPECT_LE(enough - least, least / 50 + kMega);  // what rounding per row may add
   }
@@ -124,22 +124,22 @@ class PlannedNetwork {
     return {plan_, weights_, engine::CheckedSpec::Create(*network_, spec).value()};
   }
 
-  Result<CudaLaunchPlan> Plan(const CudaRun& run, std::int64_t batch,
-                              const cuda::DeviceLimits& limits) const {
+  Result<CudaLaunchShape> Shape(const CudaRun& run, std::int64_t batch,
+                                const cuda::DeviceLimits& limits) const {
     engine::CudaDemand demand = engine::DemandOf(run);
     demand.fixed_bytes += weights_.bytes() + limits.product_workspace_bytes;
-    return engine::PlanCudaLaunch(demand, batch, limits);
+    return engine::ShapeCudaLaunch(demand, batch, limits);
   }
 
-  void ExpectPlan(const CudaRun& run, std::int64_t batch, const cuda::DeviceLimits& limits) const {
-    const Result<CudaLaunchPlan> planned = Plan(run, batch, limits);
-    if (!planned.ok()) {
-      EXPECT_EQ(planned.status().code(), StatusCode::kResourceExhausted);
+  void ExpectShape(const CudaRun& run, std::int64_t batch, const cuda::DeviceLimits& limits) const {
+    const Result<CudaLaunchShape> shape = Shape(run, batch, limits);
+    if (!shape.ok()) {
+      EXPECT_EQ(shape.status().code(), StatusCode::kResourceExhausted);
       EXPECT_GT(BytesOf(run, {engine::BatchBucket(batch), 1, 1}, limits), limits.memory_bytes)
           << "refused though it fits";
       return;
     }
-    const CudaLaunchPlan& launch = planned.value();
+    const CudaLaunchShape& launch = shape.value();
     EXPECT_GE(launch.samples, batch);
     EXPECT_TRUE(launch.group >= 1 && launch.group <= launch.samples) << launch.group;
     EXPECT_TRUE(launch.chunk >= 1 && launch.chunk <= run.spec->settings.steps) << launch.chunk;
@@ -148,13 +148,13 @@ class PlannedNetwork {
   }
 
   // All that a batch takes on the device.
-  std::int64_t BytesOf(const CudaRun& run, const CudaLaunchPlan& launch,
+  std::int64_t BytesOf(const CudaRun& run, const CudaLaunchShape& launch,
                        const cuda::DeviceLimits& limits) const {
     return engine::WorkspaceBytes(run, launch) + weights_.bytes() + limits.product_workspace_bytes;
   }
 
   // Lays out buffers without memory: programs only point to them.
-  void ExpectPrograms(const CudaRun& run, const CudaLaunchPlan& launch) const {
+  void ExpectPrograms(const CudaRun& run, const CudaLaunchShape& launch) const {
     engine::CudaArena arena;
     const engine::CudaBuffers buffers = engine::LayOutBuffers(run, launch, arena);
     const std::vector<engine::LayerConstants> constants = engine::MakeConstants(plan_, *run.spec);
@@ -173,7 +173,7 @@ class PlannedNetwork {
   }
 
   // The groups of a chunk take every sample of every layer through every step, once.
-  void ExpectCover(const CudaRun& run, const CudaLaunchPlan& launch, const cuda::Program& program) const {
+  void ExpectCover(const CudaRun& run, const CudaLaunchShape& launch, const cuda::Program& program) const {
     std::vector<std::int64_t> samples(plan_.layers.size(), 0);
     std::int64_t product_rows = 0;
     for (const cuda::Call& call : program) {

@@ -1,4 +1,4 @@
-#include "server/engine/cuda/layout/planner.h"
+#include "server/engine/cuda/layout/launch_shape.h"
 
 #include <algorithm>
 #include <bit>
@@ -28,12 +28,12 @@ std::int64_t BatchBucket(std::int64_t samples) {
   return (samples + unit - 1) / unit * unit;
 }
 
-Result<CudaLaunchPlan> PlanCudaLaunch(const CudaDemand& demand, std::int64_t samples,
-                                      const cuda::DeviceLimits& limits) {
-  CudaLaunchPlan plan;
-  plan.samples = BatchBucket(samples);
-  const std::int64_t fixed = demand.fixed_bytes + plan.samples * demand.sample_bytes;
-  const std::int64_t least = fixed + demand.row_bytes + plan.samples * demand.batch_step_bytes;
+Result<CudaLaunchShape> ShapeCudaLaunch(const CudaDemand& demand, std::int64_t samples,
+                                        const cuda::DeviceLimits& limits) {
+  CudaLaunchShape shape;
+  shape.samples = BatchBucket(samples);
+  const std::int64_t fixed = demand.fixed_bytes + shape.samples * demand.sample_bytes;
+  const std::int64_t least = fixed + demand.row_bytes + shape.samples * demand.batch_step_bytes;
   if (least > limits.memory_bytes || demand.lines_per_row > kMostLines) {
     return ResourceExhausted("a batch of " + std::to_string(samples) + " samples needs at least " +
                              std::to_string(least) + " bytes on the GPU, which has " +
@@ -41,7 +41,7 @@ Result<CudaLaunchPlan> PlanCudaLaunch(const CudaDemand& demand, std::int64_t sam
   }
   // Half for each, but what one step of one sample or of the batch takes in any case.
   const std::int64_t spare = limits.memory_bytes - fixed;
-  const std::int64_t batch_step = plan.samples * demand.batch_step_bytes;
+  const std::int64_t batch_step = shape.samples * demand.batch_step_bytes;
   const std::int64_t batch_bytes = std::min({kBatchChunkBytes, spare / 2, spare - demand.row_bytes});
   const std::int64_t batch_chunk =
       std::min(demand.steps, std::max<std::int64_t>(1, Divide(batch_bytes, batch_step)));
@@ -52,9 +52,9 @@ Result<CudaLaunchPlan> PlanCudaLaunch(const CudaDemand& demand, std::int64_t sam
   rows = std::min({rows, Divide(row_space, demand.row_bytes),
                    kMostLines / std::max<std::int64_t>(1, demand.lines_per_row)});
   rows = std::max<std::int64_t>(1, rows);
-  plan.chunk = std::min({demand.steps, kMostCudaChunkSteps, batch_chunk, rows});
-  plan.group = std::min(plan.samples, rows / plan.chunk);
-  return plan;
+  shape.chunk = std::min({demand.steps, kMostCudaChunkSteps, batch_chunk, rows});
+  shape.group = std::min(shape.samples, rows / shape.chunk);
+  return shape;
 }
 
 }  // namespace spikeserve::engine
