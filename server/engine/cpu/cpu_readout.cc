@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "kernels/cpu/population.h"
-#include "kernels/math/activation.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -15,36 +14,15 @@ kernels::FoldFilters Filters(const Synapse& synapse, const Synapse& probe_synaps
           probe_synapse.has_value(), static_cast<float>(b), static_cast<float>(1 - b)};
 }
 
-void Activate(const ActivationOperation& activation, std::int64_t row, std::span<float> values) {
-  if (const auto* leaky = std::get_if<LeakyRelu>(&activation.kind)) {
-    const auto slope = static_cast<float>(leaky->negative_slope);
-    std::transform(values.begin(), values.end(), values.begin(),
-                   [slope](float value) { return math::LeakyRelu(value, slope); });
-    return;
-  }
-  for (std::size_t first = 0; first < values.size(); first += Index(row)) {
-    math::Softmax(values.data() + first, row);
-  }
-}
-
 // The OUTPUT of a layer at one step.
 void LayerOutput(const CpuRun& run, const LayerView& view, std::span<float> output) {
-  const Layer& layer = run.plan->layers[view.layer];
-  const LayerConstants& constants = run.constants[view.layer];
-  if (!view.counts.empty()) {
-    std::transform(view.counts.begin(), view.counts.end(), output.begin(),
-                   [&](std::int32_t count) { return static_cast<float>(count) * constants.spike_height; });
-  } else if (layer.kind == LayerKind::kNeuron) {
+  if (view.counts.empty()) {
     std::copy(view.values.begin(), view.values.end(), output.begin());
-  } else {
-    std::transform(view.total.begin(), view.total.end(), constants.bias.begin(), output.begin(),
-                   std::plus<>());
+    return;
   }
-  if (layer.kind == LayerKind::kActivation) {
-    const OperationDefinition& operation = run.plan->network->definition().operations[Index(layer.operation)];
-    Activate(std::get<ActivationOperation>(operation.kind), run.plan->network->shape(layer.operation).back(),
-             output);
-  }
+  const float height = run.constants[view.layer].spike_height;
+  std::transform(view.counts.begin(), view.counts.end(), output.begin(),
+                 [height](std::int32_t count) { return static_cast<float>(count) * height; });
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ struct LayerView {
   std::span<const float> total;          // summed currents, without bias
   std::span<const float> voltage;        // of spiking neurons
   std::span<const std::int32_t> counts;  // of spiking neurons
-  std::span<const float> values;         // of rate neurons
+  std::span<const float> values;         // of any other layer: its output
 };
 
 // The probes of one sample of an exact run. One thread at a time.

@@ -18,9 +18,9 @@ constexpr std::int64_t kChunkBytes = std::int64_t{1} << 26;
 // may vary later.
 bool HasHeldDriveOnly(const Plan& plan, const SimulationSpec& spec) {
   return !spec.session && std::all_of(plan.layers.begin(), plan.layers.end(), [&](const Layer& layer) {
-    return layer.kind != LayerKind::kNeuron ||
-           std::all_of(layer.terms.begin(), layer.terms.end(),
-                       [&](const Term& term) { return IsHeldInput(plan, spec, term.population); });
+    return !layer.emits() || std::all_of(layer.terms.begin(), layer.terms.end(), [&](const Term& term) {
+      return IsHeldInput(plan, spec, term.population);
+    });
   });
 }
 
@@ -64,7 +64,7 @@ std::int64_t ScratchBytes(const Plan& plan, const SimulationSpec& spec, std::int
       const Term& term = layer.terms[t];
       const kernels::Product& product = term.product;
       widest = std::max(widest, product.in);
-      if (layer.kind == LayerKind::kNeuron && plan.populations[Index(term.population)].spiking) {
+      if (NeuronsOf(layer) != nullptr && plan.populations[Index(term.population)].spiking) {
         listed[t] = std::max(listed[t], product.in);
         // The spikes under a window, and the sums and running sums of a block of neurons.
         const std::int64_t windows =
@@ -180,7 +180,7 @@ CpuRun MakeCpuRun(const Plan& plan, const ReadoutWeights& weights, const VectorW
   run.stepped.resize(plan.layers.size());
   run.observed.resize(plan.layers.size());
   for (std::size_t l = 0; l < plan.layers.size(); ++l) {
-    run.stepped[l] = plan.layers[l].kind == LayerKind::kNeuron;
+    run.stepped[l] = plan.layers[l].emits();
   }
   for (const std::int64_t index : spec->probes) {
     const ProbePlan& probe = plan.probes[Index(index)];

@@ -72,7 +72,7 @@ struct CpuRun {
   }
   bool IsSpiking(std::size_t layer) const {
     const Layer& plan_layer = plan->layers[layer];
-    return plan_layer.kind == LayerKind::kNeuron && population(plan_layer.population).spiking;
+    return plan_layer.emits() && population(plan_layer.population).spiking;
   }
   bool IsRead(std::int64_t population) const { return read[Index(population)]; }
   // A uint8 input that is not encoded: its values are integers.

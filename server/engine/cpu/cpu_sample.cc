@@ -5,6 +5,8 @@
 
 #include "kernels/cpu/neurons.h"
 #include "kernels/cpu/population.h"
+#include "kernels/math/activation.h"
+#include "server/base/overloaded.h"
 #include "server/engine/cpu/held_currents.h"
 #include "server/engine/cpu/vector_layer.h"
 #include "server/engine/run/activity.h"
@@ -14,6 +16,18 @@ namespace spikeserve::engine {
 namespace {
 
 constexpr std::int64_t kLargestByte = 255;
+
+void Activate(const ActivationLayer& layer, std::span<float> values) {
+  if (const auto* leaky = std::get_if<LeakyRelu>(&layer.activation.kind)) {
+    const auto slope = static_cast<float>(leaky->negative_slope);
+    std::transform(values.begin(), values.end(), values.begin(),
+                   [slope](float value) { return math::LeakyRelu(value, slope); });
+    return;
+  }
+  for (std::size_t first = 0; first < values.size(); first += Index(layer.row)) {
+    math::Softmax(values.data() + first, layer.row);
+  }
+}
 
 }  // namespace
 
@@ -149,24 +163,15 @@ bool CpuSample::RunVector(const CpuRun& run, std::size_t layer, std::int64_t ste
 }
 
 void CpuSample::RunPlain(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch) {
-  const Layer& plan = run.plan->layers[layer];
-  const bool neurons = plan.kind == LayerKind::kNeuron;
-  const bool spiking = neurons && run.population(plan.population).spiking;
   LayerView view{.layer = layer,
-                 .total = std::span(scratch.total).first(Index(plan.size)),
-                 .voltage = {},
+                 .total = std::span(scratch.total).first(Index(run.plan->layers[layer].size)),
+                 .voltage = layers_[layer].voltage,
                  .counts = {},
                  .values = {}};
   for (std::int64_t step = 0; step < steps; ++step) {
-    if (!SumCurrents(run, layer, step, scratch) || (neurons && !StepNeurons(run, layer, step, scratch))) {
+    if (!SumCurrents(run, layer, step, scratch) || !StepKind(run, step, scratch, view)) {
       Fail(run, layer);
       return;
-    }
-    view.voltage = layers_[layer].voltage;
-    if (spiking) {
-      view.counts = scratch.Counts(plan.population, step);
-    } else if (neurons) {
-      view.values = scratch.Values(plan.population, step);
     }
     readout_.StepLayer(run, view, scratch.output);
   }
@@ -239,29 +244,53 @@ bool CpuSample::SourceCurrent(const CpuRun& run, const Term& term, const TermCon
   return true;
 }
 
-// False where a spike count left its range.
-bool CpuSample::StepNeurons(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch) {
-  const Layer& plan = run.plan->layers[layer];
-  const LayerConstants& constants = run.constants[layer];
-  LayerState& state = layers_[layer];
-  const std::span<const float> sum = std::span(scratch.total).first(Index(plan.size));
-  const NeuronConstants& neurons = constants.neurons;
-  if (!run.IsSpiking(layer)) {
-    kernels::StepRates(*neurons.rate, sum, constants.bias, state.third,
-                       scratch.Values(plan.population, step));
+// What the layer makes of its sum, by its kind. False where a spike count left its range.
+bool CpuSample::StepKind(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view) {
+  const std::span<float> output = std::span(scratch.current).first(view.total.size());
+  const auto add_bias = [&] {
+    const std::vector<float>& bias = run.constants[view.layer].bias;
+    std::transform(view.total.begin(), view.total.end(), bias.begin(), output.begin(), std::plus<>());
+    view.values = output;
     return true;
+  };
+  return std::visit(Overloaded{[&](const NeuronLayer&) { return StepNeurons(run, step, scratch, view); },
+                               [&](const LinearLayer&) { return add_bias(); },
+                               [&](const ActivationLayer& layer) {
+                                 add_bias();
+                                 Activate(layer, output);
+                                 return true;
+                               }},
+                    run.plan->layers[view.layer].kind);
+}
+
+bool CpuSample::StepNeurons(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view) {
+  if (run.IsSpiking(view.layer)) {
+    return StepSpiking(run, step, scratch, view);
   }
+  const LayerConstants& constants = run.constants[view.layer];
+  const std::span<float> values = scratch.Values(run.plan->layers[view.layer].population, step);
+  kernels::StepRates(*constants.neurons.rate, view.total, constants.bias, layers_[view.layer].third, values);
+  view.values = values;
+  return true;
+}
+
+bool CpuSample::StepSpiking(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view) {
+  const Layer& plan = run.plan->layers[view.layer];
+  const LayerConstants& constants = run.constants[view.layer];
+  LayerState& state = layers_[view.layer];
+  const NeuronConstants& neurons = constants.neurons;
   const std::span<std::int32_t> counts = scratch.WriteCounts(plan.population, step);
   kernels::StepResult result;
   if (neurons.rule) {
-    const std::span<float> rates = std::span(scratch.output).first(sum.size());
-    kernels::StepRates(*neurons.rate, sum, constants.bias, state.third, rates);
+    const std::span<float> rates = std::span(scratch.output).first(view.total.size());
+    kernels::StepRates(*neurons.rate, view.total, constants.bias, state.third, rates);
     const kernels::StepDraws draws = DrawsOf(*run.spec, inputs_.index, plan.operation, done_ + step);
     result = kernels::StepSpikingRule(*neurons.rule, rates, neurons.dt_s, state.voltage, draws, counts);
   } else {
-    result = kernels::StepNeurons(neurons.current, sum, constants.bias,
+    result = kernels::StepNeurons(neurons.current, view.total, constants.bias,
                                   {state.voltage, state.second, state.third}, counts);
   }
+  view.counts = counts;
   scratch.Largest(plan.population, step) = result.largest;
   if (neurons.is_signed) {
     CountMagnitudes(counts, state);

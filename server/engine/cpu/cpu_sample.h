@@ -50,7 +50,9 @@ class CpuSample {
                    CpuScratch& scratch);
   bool SourceCurrent(const CpuRun& run, const Term& term, const TermConstants& constants, std::int64_t step,
                      CpuScratch& scratch, std::span<float> current) const;
-  bool StepNeurons(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch);
+  bool StepKind(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view);
+  bool StepNeurons(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view);
+  bool StepSpiking(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view);
   void CountMagnitudes(std::span<const std::int32_t> counts, LayerState& state);
   void Fail(const CpuRun& run, std::size_t layer);
 

@@ -258,7 +258,7 @@ class VectorLayerRun {
     kernels::EventBlock job;
     job.steps = steps_;
     job.width = width;
-    job.neuron = std::holds_alternative<IntegrateAndFire>(plan_.model)
+    job.neuron = std::holds_alternative<IntegrateAndFire>(NeuronsOf(plan_)->model)
                      ? kernels::EventNeuron::kIntegrateAndFire
                      : kernels::EventNeuron::kSpikingRectifiedLinear;
     job.terms = std::span(terms).first(plan_.terms.size());

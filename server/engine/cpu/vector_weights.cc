@@ -139,8 +139,9 @@ VectorTerm MakeTerm(const Plan& plan, const Term& term, bool all_digits) {
 }
 
 bool HasVectorNeurons(const Layer& layer) {
-  return layer.kind == LayerKind::kNeuron && layer.terms.size() <= kernels::kMaxEventTerms &&
-         IsPlainIntegrator(layer.model) &&
+  const NeuronLayer* neurons = NeuronsOf(layer);
+  return neurons != nullptr && layer.terms.size() <= kernels::kMaxEventTerms &&
+         IsPlainIntegrator(neurons->model) &&
          std::all_of(layer.terms.begin(), layer.terms.end(),
                      [](const Term& term) { return IsSimple(term.synapse, term.delay_steps); });
 }
