@@ -7,6 +7,7 @@
 #include "kernels/cpu/population.h"
 #include "kernels/math/activation.h"
 #include "server/base/overloaded.h"
+#include "server/engine/cpu/currents.h"
 #include "server/engine/cpu/held_currents.h"
 #include "server/engine/cpu/vector_layer.h"
 #include "server/engine/run/activity.h"
@@ -16,6 +17,12 @@ namespace spikeserve::engine {
 namespace {
 
 constexpr std::int64_t kLargestByte = 255;
+
+std::int64_t BytesOf(const RunShape& run) {
+  CpuArena arena;
+  LayOutLayers(run, arena);
+  return arena.used();
+}
 
 void Activate(const ActivationLayer& layer, std::span<float> values) {
   if (const auto* leaky = std::get_if<LeakyRelu>(&layer.activation.kind)) {
@@ -31,9 +38,18 @@ void Activate(const ActivationLayer& layer, std::span<float> values) {
 
 }  // namespace
 
-CpuSample::CpuSample(const CpuRun& run, SampleInputs inputs)
-    : layers_(run.plan->layers.size()), readout_(run) {
+CpuSample::CpuSample(const CpuRun& run, SampleInputs inputs) : memory_(BytesOf(run)), readout_(run) {
+  CpuArena arena(memory_.data());
+  layers_ = LayOutLayers(run, arena);
   Begin(run, std::move(inputs));
+}
+
+std::int64_t CpuSample::Bytes(const RunShape& run) {
+  constexpr std::int64_t kBytes = 1024 + sizeof(CpuSample);  // the object and what allocations add
+  CpuArena arena;
+  LayOutLayers(run, arena);
+  CpuReadout::Count(run, arena);
+  return kBytes + arena.total();
 }
 
 void CpuSample::Restart(const CpuRun& run, SampleInputs inputs) {
@@ -46,24 +62,19 @@ void CpuSample::Restart(const CpuRun& run, SampleInputs inputs) {
 void CpuSample::Begin(const CpuRun& run, SampleInputs inputs) {
   inputs_ = std::move(inputs);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
-    const Layer& layer = run.plan->layers[l];
     LayerState& state = layers_[l];
-    state.voltage = run.constants[l].voltage;
-    const NeuronConstants& neurons = run.constants[l].neurons;
-    state.second.assign(neurons.has_second ? Index(layer.size) : 0, 0.0F);
-    state.third.assign(neurons.has_third ? Index(layer.size) : 0, 0.0F);
-    const bool counted = run.spec->statistics && run.IsSpiking(l);
-    state.spikes.assign(counted ? Index(layer.size) : 0, 0);
-    state.filters.resize(layer.terms.size());
-    state.banks.resize(layer.terms.size());
-    state.constant.resize(layer.terms.size());
-    for (std::vector<float>& constant : state.constant) {
-      constant.clear();
+    const LayerConstants& constants = run.constants[l];
+    std::copy(constants.voltage.begin(), constants.voltage.end(), state.voltage.begin());
+    for (const std::span<float> zeros : {state.second, state.third}) {
+      std::fill(zeros.begin(), zeros.end(), 0.0F);
     }
-    for (std::size_t t = 0; run.stepped[l] && t < layer.terms.size(); ++t) {
-      state.filters[t].assign(run.constants[l].terms[t].filtered ? Index(layer.size) : 0, 0.0F);
-      if (run.constants[l].terms[t].general) {
-        state.banks[t] = kernels::FilterBank(run.constants[l].terms[t].filter, layer.size);
+    std::fill(state.spikes.begin(), state.spikes.end(), 0);
+    for (std::size_t t = 0; t < state.terms.size(); ++t) {
+      TermState& term = state.terms[t];
+      term.known = false;
+      std::fill(term.filter.begin(), term.filter.end(), 0.0F);
+      if (run.stepped[l] && constants.terms[t].general) {
+        term.bank = kernels::FilterBank(constants.terms[t].filter, run.plan->layers[l].size);
       }
     }
   }
@@ -79,7 +90,7 @@ void CpuSample::Prepare(const CpuRun& run, std::span<CpuSample> group, CpuScratc
       }
       held.clear();
       for (CpuSample& sample : group) {
-        held.push_back({sample.inputs_.data[Index(source)], &sample.layers_[l].constant[t]});
+        held.push_back({sample.inputs_.data[Index(source)], &sample.layers_[l].terms[t]});
       }
       ComputeHeldCurrents(run, l, t, held, scratch);
     }
@@ -90,8 +101,8 @@ void CpuSample::Feed(SampleInputs inputs) {
   inputs_ = std::move(inputs);
   fed_at_ = done_;
   for (LayerState& layer : layers_) {
-    for (std::vector<float>& constant : layer.constant) {
-      constant.clear();
+    for (TermState& term : layer.terms) {
+      term.known = false;
     }
   }
   readout_.Forget();
@@ -146,12 +157,12 @@ void CpuSample::LoadInput(const CpuRun& run, std::int64_t input, std::int64_t st
 
 // False where the plain loops must run the layer.
 bool CpuSample::RunVector(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch) {
-  if (run.vector_weights == nullptr || !(*run.vector_weights)[layer].usable || run.observed[layer]) {
+  if (!run.IsVector(layer) || run.observed[layer]) {
     return false;
   }
   const Layer& plan = run.plan->layers[layer];
   for (std::size_t t = 0; t < plan.terms.size(); ++t) {
-    if (run.IsHeld(plan.terms[t].population) && layers_[layer].constant[t].empty() &&
+    if (run.IsHeld(plan.terms[t].population) && !layers_[layer].terms[t].known &&
         !TermCurrent(run, layer, t, 0, scratch)) {
       return false;  // the plain loops come to the same end and say so
     }
@@ -164,7 +175,7 @@ bool CpuSample::RunVector(const CpuRun& run, std::size_t layer, std::int64_t ste
 
 void CpuSample::RunPlain(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch) {
   LayerView view{.layer = layer,
-                 .total = std::span(scratch.total).first(Index(run.plan->layers[layer].size)),
+                 .total = scratch.total.first(Index(run.plan->layers[layer].size)),
                  .voltage = layers_[layer].voltage,
                  .counts = {},
                  .values = {}};
@@ -180,20 +191,20 @@ void CpuSample::RunPlain(const CpuRun& run, std::size_t layer, std::int64_t step
 // Leaves what all terms of the layer contribute at this step in scratch.total.
 bool CpuSample::SumCurrents(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch) {
   const std::size_t size = Index(run.plan->layers[layer].size);
-  const std::span<float> total = std::span(scratch.total).first(size);
-  const std::span<float> current = std::span(scratch.current).first(size);
+  const std::span<float> total = scratch.total.first(size);
+  const std::span<float> current = scratch.current.first(size);
   std::fill(total.begin(), total.end(), 0.0F);
-  for (std::size_t t = 0; t < layers_[layer].filters.size(); ++t) {
+  for (std::size_t t = 0; t < layers_[layer].terms.size(); ++t) {
     if (!TermCurrent(run, layer, t, step, scratch)) {
       return false;
     }
     const TermConstants& constants = run.constants[layer].terms[t];
     if (constants.filtered) {
-      kernels::AddFiltered(current, constants.decay, layers_[layer].filters[t], total);
+      kernels::AddFiltered(current, constants.decay, layers_[layer].terms[t].filter, total);
       continue;
     }
     if (constants.general) {
-      layers_[layer].banks[t].Step(current);
+      layers_[layer].terms[t].bank.Step(current);
     }
     kernels::Add(current, total);
   }
@@ -206,10 +217,10 @@ bool CpuSample::TermCurrent(const CpuRun& run, std::size_t layer, std::size_t in
                             CpuScratch& scratch) {
   const Term& term = run.plan->layers[layer].terms[index];
   const TermConstants& constants = run.constants[layer].terms[index];
-  const std::span<float> current = std::span(scratch.current).first(Index(run.plan->layers[layer].size));
-  std::vector<float>& constant = layers_[layer].constant[index];
-  if (!constant.empty()) {
-    std::copy(constant.begin(), constant.end(), current.begin());
+  const std::span<float> current = scratch.current.first(Index(run.plan->layers[layer].size));
+  TermState& state = layers_[layer].terms[index];
+  if (state.known) {
+    std::copy(state.constant.begin(), state.constant.end(), current.begin());
     return true;
   }
   if (!SourceCurrent(run, term, constants, step, scratch, current)) {
@@ -219,7 +230,8 @@ bool CpuSample::TermCurrent(const CpuRun& run, std::size_t layer, std::size_t in
     kernels::Add(constants.offset, current);
   }
   if (run.IsHeld(term.population)) {
-    constant.assign(current.begin(), current.end());
+    std::copy(current.begin(), current.end(), state.constant.begin());
+    state.known = true;
   }
   return true;
 }
@@ -235,7 +247,7 @@ bool CpuSample::SourceCurrent(const CpuRun& run, const Term& term, const TermCon
   if (run.IsBytes(source)) {
     const std::byte* data = inputs_.data[Index(source)];
     data += run.IsHeld(source) ? 0 : (done_ - fed_at_ + step) * population.size;
-    const std::span<std::int32_t> bytes = std::span(scratch.bytes).first(Index(population.size));
+    const std::span<std::int32_t> bytes = scratch.bytes.first(Index(population.size));
     std::transform(data, data + population.size, bytes.begin(), std::to_integer<std::int32_t>);
     return IntegerCurrent(term.product, constants.scale, bytes, kLargestByte, scratch.currents, current);
   }
@@ -246,7 +258,7 @@ bool CpuSample::SourceCurrent(const CpuRun& run, const Term& term, const TermCon
 
 // What the layer makes of its sum, by its kind. False where a spike count left its range.
 bool CpuSample::StepKind(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view) {
-  const std::span<float> output = std::span(scratch.current).first(view.total.size());
+  const std::span<float> output = scratch.current.first(view.total.size());
   const auto add_bias = [&] {
     const std::vector<float>& bias = run.constants[view.layer].bias;
     std::transform(view.total.begin(), view.total.end(), bias.begin(), output.begin(), std::plus<>());
@@ -282,7 +294,7 @@ bool CpuSample::StepSpiking(const CpuRun& run, std::int64_t step, CpuScratch& sc
   const std::span<std::int32_t> counts = scratch.WriteCounts(plan.population, step);
   kernels::StepResult result;
   if (neurons.rule) {
-    const std::span<float> rates = std::span(scratch.output).first(view.total.size());
+    const std::span<float> rates = scratch.output.first(view.total.size());
     kernels::StepRates(*neurons.rate, view.total, constants.bias, state.third, rates);
     const kernels::StepDraws draws = DrawsOf(*run.spec, inputs_.index, plan.operation, done_ + step);
     result = kernels::StepSpikingRule(*neurons.rule, rates, neurons.dt_s, state.voltage, draws, counts);

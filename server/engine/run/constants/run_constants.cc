@@ -50,6 +50,9 @@ TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, c
     totals = kernels::RowTotals(term.product);
   }
   const std::size_t rows = term.product.row_scale.size();
+  constants.scale.reserve(Index(layer.size));
+  constants.readout_scale.reserve(Index(layer.size));
+  constants.offset.reserve(totals.empty() ? 0 : Index(layer.size));
   for (std::size_t j = 0; j < Index(layer.size); ++j) {
     const double gain = GainOf(neurons, j);
     const double unfiltered = term.product.row_scale[j % rows] * factor * gain;
@@ -74,6 +77,7 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
   const NeuronLayer* neurons = NeuronsOf(layer);
   const double unit = UnitOf(neurons, dt);
   constants.current_unit = static_cast<float>(unit);
+  constants.bias.reserve(Index(layer.size));
   for (std::size_t j = 0; j < Index(layer.size); ++j) {
     const double bias = neurons == nullptr || neurons->bias.empty() ? 0.0 : neurons->bias[j];
     constants.bias.push_back(static_cast<float>((GainOf(neurons, j) * layer.constant[j] + bias) * unit));

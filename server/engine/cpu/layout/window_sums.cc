@@ -1,8 +1,9 @@
-#include "server/engine/cpu/window_sums.h"
+#include "server/engine/cpu/layout/window_sums.h"
 
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/cpu/spikes/event_layer.h"
 #include "server/engine/network/index.h"
 
 namespace spikeserve::engine {
@@ -121,6 +122,15 @@ void WindowSums::CopyWindow() {
 
 std::int64_t WindowSums::Bundle(const VectorTerm& term) {
   return term.events.row_bytes() > kNearBytes ? std::min(term.pixels, kMostPerBundle) : 1;
+}
+
+std::int64_t WindowSums::Bytes(const VectorTerm& term, std::int64_t steps) {
+  constexpr std::int64_t kPerSpike =
+      2 * kernels::kMostCopies + 3;  // in each list or as a copy, and as a byte
+  constexpr std::int64_t kPadding = 64;
+  const std::int64_t windows = term.kind == kernels::ProductKind::kConv ? kMostPerBundle : 1;
+  return (steps + 1) * windows *
+         (kPerSpike * (term.fan_in() + kPadding) + 8 * kernels::kMaxEventBlockWidth + kPadding);
 }
 
 void WindowSums::SumTogether(std::span<WindowSums* const> windows, std::int64_t first_slice,

@@ -1,4 +1,4 @@
-#include "server/engine/cpu/vector_weights.h"
+#include "server/engine/cpu/layout/vector_weights.h"
 
 #include <algorithm>
 #include <cstdlib>
