@@ -6,13 +6,11 @@
 #include "kernels/cpu/group_product.h"
 #include "kernels/cpu/population.h"
 #include "kernels/cpu/product.h"
+#include "server/engine/cpu/layout/sum_bounds.h"
 #include "server/engine/network/index.h"
 
 namespace spikeserve::engine {
 namespace {
-
-constexpr double kNarrowBound = 2147483647.0;         // of an int32
-constexpr double kWideBound = 4611686018427387904.0;  // 2^62: room for the rounding of the bound itself
 
 template <typename Sum>
 void SumAndScale(const kernels::Product& product, std::span<const float> scale,
@@ -40,11 +38,11 @@ bool IntegerCurrent(const kernels::Product& product, std::span<const float> scal
                     std::span<float> current) {
   const std::int64_t cell_bound = largest * product.gather.most;
   const double bound = static_cast<double>(cell_bound) * product.max_row_sum;
-  if (cell_bound > INT32_MAX || bound > kWideBound) {
+  if (cell_bound > INT32_MAX || bound > kWideSums) {
     return false;
   }
   const std::span<const std::int32_t> cells = Cells(product, counts, scratch.cells);
-  if (bound < kNarrowBound) {
+  if (bound < kNarrowSums) {
     SumAndScale(product, scale, cells, scratch.narrow, current);
   } else {
     SumAndScale(product, scale, cells, scratch.wide, current);
