@@ -97,6 +97,11 @@ Fold::Fold(const FoldFilters& filters, std::int64_t size) : filters_(filters) {
   probed_.assign(filters.probe_synapse ? n : 0, 0.0F);
 }
 
+std::int64_t Fold::Bytes(const FoldFilters& filters, std::int64_t size) {
+  const std::int64_t floats = 1 + (filters.synapse ? 1 : 0) + (filters.probe_synapse ? 1 : 0);
+  return size * (2 * 8 + 4 * floats);
+}
+
 void Fold::Restart() {
   for (std::vector<double>* sums : {&total_, &start_}) {
     std::fill(sums->begin(), sums->end(), 0.0);

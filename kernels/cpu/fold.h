@@ -18,6 +18,8 @@ class Fold {
  public:
   Fold() = default;
   Fold(const FoldFilters& filters, std::int64_t size);
+  // What its state takes.
+  static std::int64_t Bytes(const FoldFilters& filters, std::int64_t size);
 
   // Back to before the first step.
   void Restart();

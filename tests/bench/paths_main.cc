@@ -8,9 +8,9 @@
 #include <span>
 #include <vector>
 
+#include "server/engine/cpu/layout/window_sums.h"
 #include "server/engine/cpu/path_cost.h"
 #include "server/engine/cpu/spike_form.h"
-#include "server/engine/cpu/window_sums.h"
 
 namespace spikeserve::bench {
 namespace {

@@ -11,7 +11,7 @@ import python_layering
 
 # The arrows of docs/architecture.md, drawn by hand once more: each room and the rooms it may not include.
 # A room that is not named here and not allowed by layering.py, or the other way round, fails the test below.
-ENGINE_INSIDE = "plan run/constants samples reference cpu cuda cuda/layout"
+ENGINE_INSIDE = "plan run/constants samples reference cpu cpu/layout cuda cuda/layout"
 ABOVE = {
     "kernels/math": "kernels/cpu kernels/cpu/spikes kernels/cuda kernels/cuda/runtime server/base",
     "kernels/cpu": "kernels/cpu/spikes kernels/cuda kernels/cuda/runtime server/base",
@@ -42,27 +42,31 @@ FORBIDDEN: dict[str, set[str]] = {
     **{room: rooms(names) | EVERY_ENGINE_ROOM | OVER_ENGINE for room, names in ABOVE.items()},
     "server/engine/network": rooms(DEVICE_KERNELS)
     | OVER_ENGINE
-    | engine("plan run run/constants samples reference cpu cuda cuda/layout")
+    | engine("plan run run/constants samples reference cpu cpu/layout cuda cuda/layout")
     | {"server/engine"},
     "server/engine/plan": rooms(DEVICE_KERNELS)
     | OVER_ENGINE
-    | engine("run run/constants samples reference cpu cuda cuda/layout")
+    | engine("run run/constants samples reference cpu cpu/layout cuda cuda/layout")
     | {"server/engine"},
     "server/engine/run": rooms(DEVICE_KERNELS)
     | OVER_ENGINE
-    | engine("run/constants samples reference cpu cuda cuda/layout")
+    | engine("run/constants samples reference cpu cpu/layout cuda cuda/layout")
     | {"server/engine"},
     "server/engine/run/constants": rooms(DEVICE_KERNELS)
     | OVER_ENGINE
-    | engine("samples reference cpu cuda cuda/layout")
+    | engine("samples reference cpu cpu/layout cuda cuda/layout")
     | {"server/engine"},
     "server/engine/samples": rooms(DEVICE_KERNELS)
     | OVER_ENGINE
-    | engine("reference cpu cuda cuda/layout")
+    | engine("reference cpu cpu/layout cuda cuda/layout")
     | {"server/engine"},
     "server/engine/reference": rooms(DEVICE_KERNELS)
     | OVER_ENGINE
-    | engine("cpu cuda cuda/layout")
+    | engine("cpu cpu/layout cuda cuda/layout")
+    | {"server/engine"},
+    "server/engine/cpu/layout": rooms("kernels/cuda kernels/cuda/runtime")
+    | OVER_ENGINE
+    | engine("reference cpu cuda cuda/layout")
     | {"server/engine"},
     "server/engine/cpu": rooms("kernels/cuda kernels/cuda/runtime")
     | OVER_ENGINE
@@ -70,15 +74,15 @@ FORBIDDEN: dict[str, set[str]] = {
     | {"server/engine"},
     "server/engine/cuda/layout": rooms("kernels/cpu kernels/cpu/spikes")
     | OVER_ENGINE
-    | engine("samples reference cpu cuda")
+    | engine("samples reference cpu cpu/layout cuda")
     | {"server/engine"},
     "server/engine/cuda": rooms("kernels/cpu kernels/cpu/spikes")
     | OVER_ENGINE
-    | engine("samples reference cpu")
+    | engine("samples reference cpu cpu/layout")
     | {"server/engine"},
     "server/engine": rooms(ALL_KERNELS)
     | OVER_ENGINE
-    | engine("network plan run/constants samples reference cuda/layout"),
+    | engine("network plan run/constants samples reference cpu/layout cuda/layout"),
     "server/serving": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | OVER_SERVING

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "kernels/cpu/target.h"
-#include "server/engine/cpu/vector_weights.h"
-#include "server/engine/cpu/window_sums.h"
+#include "server/engine/cpu/layout/vector_weights.h"
+#include "server/engine/cpu/layout/window_sums.h"
 #include "server/engine/plan/compile.h"
 #include "tests/support/random_cnn.h"
 #include "tests/support/random_network.h"

@@ -37,6 +37,12 @@ class EventList {
   void Build(const std::uint8_t* counts, std::int64_t stride, std::int64_t steps, std::int64_t cells,
              std::int64_t unit, std::int32_t largest, SpikeForm form, const std::uint8_t* usual = nullptr);
 
+  // Upper bound of what the lists of so many steps and cells take: a byte has as many digits as a list of
+  // copies may have of a cell.
+  static std::int64_t Bytes(std::int64_t steps, std::int64_t cells) {
+    return (steps + 1) * cells * kMostCopies * static_cast<std::int64_t>(sizeof(std::uint16_t));
+  }
+
   // Binary digits of the largest count, 1 where there are copies or changes instead.
   int digits() const { return digits_; }
   // Whether the usual counts are to be added in every step.

@@ -23,20 +23,23 @@ CpuNetwork::CpuNetwork(Plan plan, CpuPath path, ThreadPool& pool, KeptBytes& kep
 }
 
 std::int64_t CpuNetwork::bytes() const {
-  std::int64_t bytes = plan_.bytes + plan_.network->bytes() + VectorWeightsBytes(vector_weights_);
-  for (const auto& layer : readout_weights_) {
-    for (const ReadoutTerm& term : layer) {
-      bytes += term.bytes();
-    }
-  }
-  return bytes;
+  return plan_.bytes + plan_.network->bytes() + VectorWeightsBytes(vector_weights_) +
+         ReadoutWeightsBytes(readout_weights_);
+}
+
+RunShape CpuNetwork::ShapeOf(const CheckedSpec& spec) const {
+  return {plan_, path_ == CpuPath::kPlain ? nullptr : &vector_weights_, spec};
+}
+
+std::int64_t CpuNetwork::RunBytes(const RunShape& run, std::int64_t samples, std::int64_t threads) const {
+  return CpuRun::Bytes(run) + threads * CpuScratch::Bytes(run) + samples * CpuSample::Bytes(run);
 }
 
 std::int64_t CpuNetwork::EstimateRunBytes(const CheckedSpec& spec, std::int64_t samples) const {
   const std::int64_t threads = std::min(samples, pool_.threads());
   const std::int64_t alive = spec->in_one ? std::min(samples, threads * kGroupSamples) : samples;
   const auto layers = static_cast<std::int64_t>(plan_.spiking.size());
-  return CpuRunBytes(plan_, *spec, alive, threads) + ReadingBytes(*spec, probe_sizes_, layers, samples) +
+  return RunBytes(ShapeOf(spec), alive, threads) + ReadingBytes(*spec, probe_sizes_, layers, samples) +
          RecordBytes(*plan_.network, *spec, samples);
 }
 
@@ -47,12 +50,9 @@ Result<std::unique_ptr<Simulation>> CpuNetwork::NewSimulation(const CheckedSpec&
   }
   std::unique_ptr<CpuSpace> space = spaces_.Take(spec);
   if (!space) {
-    space = std::make_unique<CpuSpace>(
-        MakeCpuRun(plan_, readout_weights_, path_ == CpuPath::kPlain ? nullptr : &vector_weights_, spec,
-                   path_),
-        pool_.threads());
+    space = std::make_unique<CpuSpace>(MakeCpuRun(ShapeOf(spec), readout_weights_, path_), pool_.threads());
   }
-  const std::int64_t kept = CpuRunBytes(plan_, *spec, pool_.threads() * kGroupSamples, pool_.threads());
+  const std::int64_t kept = RunBytes(space->run, pool_.threads() * kGroupSamples, pool_.threads());
   return std::unique_ptr<Simulation>(std::make_unique<SampleSimulation<CpuSpace>>(
       std::move(space), SpaceKeeper<CpuSpace>{&spaces_, kept}, samples, pool_, piece_steps()));
 }

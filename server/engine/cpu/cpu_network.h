@@ -33,6 +33,9 @@ class CpuNetwork final : public ResidentNetwork {
 
   // Steps of a sample between two looks at whether to stop: at least chunk_steps(), more of small networks.
   std::int64_t piece_steps() const;
+  RunShape ShapeOf(const CheckedSpec& spec) const;
+  // Upper bound of the bytes of a run of `samples` samples on `threads` threads, readings left out.
+  std::int64_t RunBytes(const RunShape& run, std::int64_t samples, std::int64_t threads) const;
 
   const Plan plan_;
   const ReadoutWeights readout_weights_;

@@ -1,9 +1,10 @@
 #include "server/engine/cpu/cpu_readout.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/cpu/population.h"
-#include "kernels/math/activation.h"
+#include "server/engine/cpu/currents.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -15,67 +16,78 @@ kernels::FoldFilters Filters(const Synapse& synapse, const Synapse& probe_synaps
           probe_synapse.has_value(), static_cast<float>(b), static_cast<float>(1 - b)};
 }
 
-void Activate(const ActivationOperation& activation, std::int64_t row, std::span<float> values) {
-  if (const auto* leaky = std::get_if<LeakyRelu>(&activation.kind)) {
-    const auto slope = static_cast<float>(leaky->negative_slope);
-    std::transform(values.begin(), values.end(), values.begin(),
-                   [slope](float value) { return math::LeakyRelu(value, slope); });
-    return;
+using FoldSize = std::pair<kernels::FoldFilters, std::int64_t>;
+
+// The filters and the size of each fold of a probe: of its terms, then of the bias. None where it has none.
+std::vector<FoldSize> FoldsOf(const RunShape& run, std::size_t p) {
+  std::vector<FoldSize> folds;
+  if (!run.folded[p]) {
+    return folds;
   }
-  for (std::size_t first = 0; first < values.size(); first += Index(row)) {
-    math::Softmax(values.data() + first, row);
+  const ProbePlan& probe = run.probe(p);
+  const double dt_s = run.spec->settings.dt_s;
+  for (const Term& term : run.plan->layers[Index(probe.layer)].terms) {
+    folds.emplace_back(Filters(term.synapse, probe.synapse, dt_s), run.population(term.population).size);
   }
+  folds.emplace_back(Filters(std::nullopt, probe.synapse, dt_s), 1);
+  return folds;
+}
+
+ProbeState::Options StateOptions(const RunShape& run, std::size_t p) {
+  const RunSettings& settings = run.spec->settings;
+  const ProbePlan& probe = run.probe(p);
+  const bool filtered = probe.synapse.has_value() && IsSimple(probe.synapse, probe.delay_steps);
+  return {settings.readout, run.spec->trajectories, run.spec->session ? 0 : settings.steps, filtered,
+          probe.synapse ? DecayOf(*probe.synapse, settings.dt_s) : 0.0};
 }
 
 // The OUTPUT of a layer at one step.
 void LayerOutput(const CpuRun& run, const LayerView& view, std::span<float> output) {
-  const Layer& layer = run.plan->layers[view.layer];
-  const LayerConstants& constants = run.constants[view.layer];
-  if (!view.counts.empty()) {
-    std::transform(view.counts.begin(), view.counts.end(), output.begin(),
-                   [&](std::int32_t count) { return static_cast<float>(count) * constants.spike_height; });
-  } else if (layer.kind == LayerKind::kNeuron) {
+  if (view.counts.empty()) {
     std::copy(view.values.begin(), view.values.end(), output.begin());
-  } else {
-    std::transform(view.total.begin(), view.total.end(), constants.bias.begin(), output.begin(),
-                   std::plus<>());
+    return;
   }
-  if (layer.kind == LayerKind::kActivation) {
-    const OperationDefinition& operation = run.plan->network->definition().operations[Index(layer.operation)];
-    Activate(std::get<ActivationOperation>(operation.kind), run.plan->network->shape(layer.operation).back(),
-             output);
-  }
+  const float height = run.constants[view.layer].spike_height;
+  std::transform(view.counts.begin(), view.counts.end(), output.begin(),
+                 [height](std::int32_t count) { return static_cast<float>(count) * height; });
 }
 
 }  // namespace
 
 CpuReadout::CpuReadout(const CpuRun& run) : folds_(run.folded.size()) {
-  const RunSettings& settings = run.spec->settings;
+  filters_.reserve(run.folded.size());
+  probes_.reserve(run.folded.size());
   for (std::size_t p = 0; p < run.folded.size(); ++p) {
-    const ProbePlan& probe = run.probe(p);
-    const bool simple = IsSimple(probe.synapse, probe.delay_steps);
-    const double decay = probe.synapse ? DecayOf(*probe.synapse, settings.dt_s) : 0.0;
-    filters_.emplace_back();
-    if (!simple) {
-      filters_.back() = kernels::FilterBank(run.probe_filters[p], probe.size);
+    const std::int64_t size = run.probe(p).size;
+    filters_.push_back(run.probe_filters[p] ? kernels::FilterBank(run.probe_filters[p], size)
+                                            : kernels::FilterBank());
+    probes_.emplace_back(StateOptions(run, p), run.IsStepped(p) ? size : 0);
+    const std::vector<FoldSize> folds = FoldsOf(run, p);
+    folds_[p].reserve(folds.size());
+    for (const auto& [filters, elements] : folds) {
+      folds_[p].emplace_back(filters, elements);
     }
-    const bool wanted = !run.folded[p] || run.spec->trajectories;
-    const std::int64_t reserve = run.spec->session ? 0 : settings.steps;
-    probes_.emplace_back(ProbeState::Options{settings.readout, run.spec->trajectories, reserve,
-                                             simple && probe.synapse.has_value(), decay},
-                         wanted ? probe.size : 0);
-    if (!run.folded[p]) {
-      continue;
-    }
-    for (const Term& term : run.plan->layers[Index(probe.layer)].terms) {
-      folds_[p].emplace_back(Filters(term.synapse, probe.synapse, settings.dt_s),
-                             run.population(term.population).size);
-    }
-    folds_[p].emplace_back(Filters(std::nullopt, probe.synapse, settings.dt_s), 1);
   }
   for (std::size_t i = 0; i < run.spec->request_probes.size(); ++i) {
     const RequestProbe& probe = run.spec->request_probes[i];
-    recorders_.emplace_back(probe.recording, RecorderFilter(probe, settings.dt_s), run.RecordSize(i));
+    const auto filter = RecorderFilter(probe, run.spec->settings.dt_s);
+    recorders_.emplace_back(probe.recording, filter, run.RecordSize(i));
+  }
+}
+
+void CpuReadout::Count(const RunShape& run, CpuArena& arena) {
+  constexpr std::int64_t kPerAllocation = 32;  // what each adds: a state has three, a fold five
+  constexpr std::int64_t kPerProbe = sizeof(ProbeState) + sizeof(kernels::FilterBank) +
+                                     sizeof(std::vector<kernels::Fold>) + 4 * kPerAllocation;
+  constexpr std::int64_t kPerFold = sizeof(kernels::Fold) + 5 * kPerAllocation;
+  arena.Count(3 * kPerAllocation);
+  for (std::size_t p = 0; p < run.folded.size(); ++p) {
+    const ProbePlan& probe = run.probe(p);
+    arena.Count(kPerProbe + (run.IsStepped(p) ? ProbeState::Bytes(StateOptions(run, p), probe.size) : 0));
+    arena.Count(run.FilterBytes(probe.synapse, probe.delay_steps, probe.size));
+    for (const auto& [filters, elements] : FoldsOf(run, p)) {
+      arena.Count(kPerFold + kernels::Fold::Bytes(filters, elements));
+    }
   }
 }
 
@@ -125,7 +137,7 @@ void CpuReadout::StepRecorders(const CpuRun& run, const LayerView& view, std::sp
 void CpuReadout::StepLayer(const CpuRun& run, const LayerView& view, std::span<float> buffer) {
   for (std::size_t p = 0; p < probes_.size(); ++p) {
     const ProbePlan& probe = run.probe(p);
-    if (Index(probe.layer) != view.layer || (run.folded[p] && !run.spec->trajectories)) {
+    if (Index(probe.layer) != view.layer || !run.IsStepped(p)) {
       continue;
     }
     const std::span<float> output = buffer.first(Index(probe.size));
@@ -204,15 +216,14 @@ void CpuReadout::ReadFolds(const CpuRun& run, std::size_t index, std::int64_t co
   };
   const std::size_t l = Index(run.probe(index).layer);
   const Layer& layer = run.plan->layers[l];
-  const std::span<float> total = std::span(scratch.total).first(Index(layer.size));
-  const std::span<float> current = std::span(scratch.current).first(Index(layer.size));
+  const std::span<float> total = scratch.total.first(Index(layer.size));
+  const std::span<float> current = scratch.current.first(Index(layer.size));
   float bias_factor = 0;
   read(folds_[index].back(), std::span(&bias_factor, 1));
   std::fill(total.begin(), total.end(), 0.0F);
   for (std::size_t t = 0; t < layer.terms.size(); ++t) {
     const Term& term = layer.terms[t];
-    const std::span<float> values =
-        std::span(scratch.output).first(Index(run.population(term.population).size));
+    const std::span<float> values = scratch.output.first(Index(run.population(term.population).size));
     read(folds_[index][t], values);
     const ReadoutTerm& weights = (*run.readout_weights)[l][t];
     const std::span<const float> scale = run.constants[l].terms[t].readout_scale;

@@ -6,7 +6,8 @@
 
 #include "kernels/cpu/filter.h"
 #include "kernels/cpu/fold.h"
-#include "server/engine/cpu/cpu_scratch.h"
+#include "server/engine/cpu/cpu_run.h"
+#include "server/engine/cpu/layout/cpu_scratch.h"
 #include "server/engine/run/probe_recorder.h"
 #include "server/engine/samples/probe_state.h"
 
@@ -18,13 +19,15 @@ struct LayerView {
   std::span<const float> total;          // summed currents, without bias
   std::span<const float> voltage;        // of spiking neurons
   std::span<const std::int32_t> counts;  // of spiking neurons
-  std::span<const float> values;         // of rate neurons
+  std::span<const float> values;         // of any other layer: its output
 };
 
 // The probes of one sample of an exact run. One thread at a time.
 class CpuReadout {
  public:
   explicit CpuReadout(const CpuRun& run);
+  // What a readout takes, without trajectories and records, which readings count.
+  static void Count(const RunShape& run, CpuArena& arena);
 
   // Hands a layer's step to the probes that want every step. Called for stepped layers.
   void StepLayer(const CpuRun& run, const LayerView& view, std::span<float> buffer);
@@ -54,8 +57,8 @@ class CpuReadout {
   std::vector<ProbeState> probes_;            // [probe of the spec]
   std::vector<kernels::FilterBank> filters_;  // [probe of the spec]: of those that are not simple
   std::vector<ProbeRecorder> recorders_;      // [request probe]
-  std::vector<std::vector<kernels::Fold>>
-      folds_;  // [probe of the spec][term], then one for the bias; or none
+  // [probe of the spec][term], then one for the bias; or none
+  std::vector<std::vector<kernels::Fold>> folds_;
 };
 
 }  // namespace spikeserve::engine

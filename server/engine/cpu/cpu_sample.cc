@@ -5,6 +5,9 @@
 
 #include "kernels/cpu/neurons.h"
 #include "kernels/cpu/population.h"
+#include "kernels/math/activation.h"
+#include "server/base/overloaded.h"
+#include "server/engine/cpu/currents.h"
 #include "server/engine/cpu/held_currents.h"
 #include "server/engine/cpu/vector_layer.h"
 #include "server/engine/run/activity.h"
@@ -16,11 +19,38 @@ namespace {
 
 constexpr std::int64_t kLargestByte = 255;
 
+std::int64_t BytesOf(const RunShape& run) {
+  CpuArena arena;
+  LayOutLayers(run, arena);
+  return arena.used();
+}
+
+void Activate(const ActivationLayer& layer, std::span<float> values) {
+  if (const auto* leaky = std::get_if<LeakyRelu>(&layer.activation.kind)) {
+    const auto slope = static_cast<float>(leaky->negative_slope);
+    std::transform(values.begin(), values.end(), values.begin(),
+                   [slope](float value) { return math::LeakyRelu(value, slope); });
+    return;
+  }
+  for (std::size_t first = 0; first < values.size(); first += Index(layer.row)) {
+    math::Softmax(values.data() + first, layer.row);
+  }
+}
+
 }  // namespace
 
-CpuSample::CpuSample(const CpuRun& run, SampleInputs inputs)
-    : layers_(run.plan->layers.size()), readout_(run) {
+CpuSample::CpuSample(const CpuRun& run, SampleInputs inputs) : memory_(BytesOf(run)), readout_(run) {
+  CpuArena arena(memory_.data());
+  layers_ = LayOutLayers(run, arena);
   Begin(run, std::move(inputs));
+}
+
+std::int64_t CpuSample::Bytes(const RunShape& run) {
+  constexpr std::int64_t kBytes = 1024 + sizeof(CpuSample);  // the object and what allocations add
+  CpuArena arena;
+  LayOutLayers(run, arena);
+  CpuReadout::Count(run, arena);
+  return kBytes + arena.total();
 }
 
 void CpuSample::Restart(const CpuRun& run, SampleInputs inputs) {
@@ -33,24 +63,19 @@ void CpuSample::Restart(const CpuRun& run, SampleInputs inputs) {
 void CpuSample::Begin(const CpuRun& run, SampleInputs inputs) {
   inputs_ = std::move(inputs);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
-    const Layer& layer = run.plan->layers[l];
     LayerState& state = layers_[l];
-    state.voltage = run.constants[l].voltage;
-    const NeuronConstants& neurons = run.constants[l].neurons;
-    state.second.assign(neurons.has_second ? Index(layer.size) : 0, 0.0F);
-    state.third.assign(neurons.has_third ? Index(layer.size) : 0, 0.0F);
-    const bool counted = run.spec->statistics && run.IsSpiking(l);
-    state.spikes.assign(counted ? Index(layer.size) : 0, 0);
-    state.filters.resize(layer.terms.size());
-    state.banks.resize(layer.terms.size());
-    state.constant.resize(layer.terms.size());
-    for (std::vector<float>& constant : state.constant) {
-      constant.clear();
+    const LayerConstants& constants = run.constants[l];
+    std::copy(constants.voltage.begin(), constants.voltage.end(), state.voltage.begin());
+    for (const std::span<float> zeros : {state.second, state.third}) {
+      std::fill(zeros.begin(), zeros.end(), 0.0F);
     }
-    for (std::size_t t = 0; run.stepped[l] && t < layer.terms.size(); ++t) {
-      state.filters[t].assign(run.constants[l].terms[t].filtered ? Index(layer.size) : 0, 0.0F);
-      if (run.constants[l].terms[t].general) {
-        state.banks[t] = kernels::FilterBank(run.constants[l].terms[t].filter, layer.size);
+    std::fill(state.spikes.begin(), state.spikes.end(), 0);
+    for (std::size_t t = 0; t < state.terms.size(); ++t) {
+      TermState& term = state.terms[t];
+      term.known = false;
+      std::fill(term.filter.begin(), term.filter.end(), 0.0F);
+      if (run.stepped[l] && constants.terms[t].general) {
+        term.bank = kernels::FilterBank(constants.terms[t].filter, run.plan->layers[l].size);
       }
     }
   }
@@ -66,7 +91,7 @@ void CpuSample::Prepare(const CpuRun& run, std::span<CpuSample> group, CpuScratc
       }
       held.clear();
       for (CpuSample& sample : group) {
-        held.push_back({sample.inputs_.data[Index(source)], &sample.layers_[l].constant[t]});
+        held.push_back({sample.inputs_.data[Index(source)], &sample.layers_[l].terms[t]});
       }
       ComputeHeldCurrents(run, l, t, held, scratch);
     }
@@ -77,8 +102,8 @@ void CpuSample::Feed(SampleInputs inputs) {
   inputs_ = std::move(inputs);
   fed_at_ = done_;
   for (LayerState& layer : layers_) {
-    for (std::vector<float>& constant : layer.constant) {
-      constant.clear();
+    for (TermState& term : layer.terms) {
+      term.known = false;
     }
   }
   readout_.Forget();
@@ -133,12 +158,12 @@ void CpuSample::LoadInput(const CpuRun& run, std::int64_t input, std::int64_t st
 
 // False where the plain loops must run the layer.
 bool CpuSample::RunVector(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch) {
-  if (run.vector_weights == nullptr || !(*run.vector_weights)[layer].usable || run.observed[layer]) {
+  if (!run.IsVector(layer) || run.observed[layer]) {
     return false;
   }
   const Layer& plan = run.plan->layers[layer];
   for (std::size_t t = 0; t < plan.terms.size(); ++t) {
-    if (run.IsHeld(plan.terms[t].population) && layers_[layer].constant[t].empty() &&
+    if (run.IsHeld(plan.terms[t].population) && !layers_[layer].terms[t].known &&
         !TermCurrent(run, layer, t, 0, scratch)) {
       return false;  // the plain loops come to the same end and say so
     }
@@ -150,24 +175,15 @@ bool CpuSample::RunVector(const CpuRun& run, std::size_t layer, std::int64_t ste
 }
 
 void CpuSample::RunPlain(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch) {
-  const Layer& plan = run.plan->layers[layer];
-  const bool neurons = plan.kind == LayerKind::kNeuron;
-  const bool spiking = neurons && run.population(plan.population).spiking;
   LayerView view{.layer = layer,
-                 .total = std::span(scratch.total).first(Index(plan.size)),
-                 .voltage = {},
+                 .total = scratch.total.first(Index(run.plan->layers[layer].size)),
+                 .voltage = layers_[layer].voltage,
                  .counts = {},
                  .values = {}};
   for (std::int64_t step = 0; step < steps; ++step) {
-    if (!SumCurrents(run, layer, step, scratch) || (neurons && !StepNeurons(run, layer, step, scratch))) {
+    if (!SumCurrents(run, layer, step, scratch) || !StepKind(run, step, scratch, view)) {
       Fail(run, layer);
       return;
-    }
-    view.voltage = layers_[layer].voltage;
-    if (spiking) {
-      view.counts = scratch.Counts(plan.population, step);
-    } else if (neurons) {
-      view.values = scratch.Values(plan.population, step);
     }
     readout_.StepLayer(run, view, scratch.output);
   }
@@ -176,20 +192,20 @@ void CpuSample::RunPlain(const CpuRun& run, std::size_t layer, std::int64_t step
 // Leaves what all terms of the layer contribute at this step in scratch.total.
 bool CpuSample::SumCurrents(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch) {
   const std::size_t size = Index(run.plan->layers[layer].size);
-  const std::span<float> total = std::span(scratch.total).first(size);
-  const std::span<float> current = std::span(scratch.current).first(size);
+  const std::span<float> total = scratch.total.first(size);
+  const std::span<float> current = scratch.current.first(size);
   std::fill(total.begin(), total.end(), 0.0F);
-  for (std::size_t t = 0; t < layers_[layer].filters.size(); ++t) {
+  for (std::size_t t = 0; t < layers_[layer].terms.size(); ++t) {
     if (!TermCurrent(run, layer, t, step, scratch)) {
       return false;
     }
     const TermConstants& constants = run.constants[layer].terms[t];
     if (constants.filtered) {
-      kernels::AddFiltered(current, constants.decay, layers_[layer].filters[t], total);
+      kernels::AddFiltered(current, constants.decay, layers_[layer].terms[t].filter, total);
       continue;
     }
     if (constants.general) {
-      layers_[layer].banks[t].Step(current);
+      layers_[layer].terms[t].bank.Step(current);
     }
     kernels::Add(current, total);
   }
@@ -202,10 +218,10 @@ bool CpuSample::TermCurrent(const CpuRun& run, std::size_t layer, std::size_t in
                             CpuScratch& scratch) {
   const Term& term = run.plan->layers[layer].terms[index];
   const TermConstants& constants = run.constants[layer].terms[index];
-  const std::span<float> current = std::span(scratch.current).first(Index(run.plan->layers[layer].size));
-  std::vector<float>& constant = layers_[layer].constant[index];
-  if (!constant.empty()) {
-    std::copy(constant.begin(), constant.end(), current.begin());
+  const std::span<float> current = scratch.current.first(Index(run.plan->layers[layer].size));
+  TermState& state = layers_[layer].terms[index];
+  if (state.known) {
+    std::copy(state.constant.begin(), state.constant.end(), current.begin());
     return true;
   }
   if (!SourceCurrent(run, term, constants, step, scratch, current)) {
@@ -215,7 +231,8 @@ bool CpuSample::TermCurrent(const CpuRun& run, std::size_t layer, std::size_t in
     kernels::Add(constants.offset, current);
   }
   if (run.IsHeld(term.population)) {
-    constant.assign(current.begin(), current.end());
+    std::copy(current.begin(), current.end(), state.constant.begin());
+    state.known = true;
   }
   return true;
 }
@@ -231,7 +248,7 @@ bool CpuSample::SourceCurrent(const CpuRun& run, const Term& term, const TermCon
   if (run.IsBytes(source)) {
     const std::byte* data = inputs_.data[Index(source)];
     data += run.IsHeld(source) ? 0 : (done_ - fed_at_ + step) * population.size;
-    const std::span<std::int32_t> bytes = std::span(scratch.bytes).first(Index(population.size));
+    const std::span<std::int32_t> bytes = scratch.bytes.first(Index(population.size));
     std::transform(data, data + population.size, bytes.begin(), std::to_integer<std::int32_t>);
     return IntegerCurrent(term.product, constants.scale, bytes, kLargestByte, scratch.currents, current);
   }
@@ -240,29 +257,53 @@ bool CpuSample::SourceCurrent(const CpuRun& run, const Term& term, const TermCon
   return true;
 }
 
-// False where a spike count left its range.
-bool CpuSample::StepNeurons(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch) {
-  const Layer& plan = run.plan->layers[layer];
-  const LayerConstants& constants = run.constants[layer];
-  LayerState& state = layers_[layer];
-  const std::span<const float> sum = std::span(scratch.total).first(Index(plan.size));
-  const NeuronConstants& neurons = constants.neurons;
-  if (!run.IsSpiking(layer)) {
-    kernels::StepRates(*neurons.rate, sum, constants.bias, state.third,
-                       scratch.Values(plan.population, step));
+// What the layer makes of its sum, by its kind. False where a spike count left its range.
+bool CpuSample::StepKind(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view) {
+  const std::span<float> output = scratch.current.first(view.total.size());
+  const auto add_bias = [&] {
+    const std::vector<float>& bias = run.constants[view.layer].bias;
+    std::transform(view.total.begin(), view.total.end(), bias.begin(), output.begin(), std::plus<>());
+    view.values = output;
     return true;
+  };
+  return std::visit(Overloaded{[&](const NeuronLayer&) { return StepNeurons(run, step, scratch, view); },
+                               [&](const LinearLayer&) { return add_bias(); },
+                               [&](const ActivationLayer& layer) {
+                                 add_bias();
+                                 Activate(layer, output);
+                                 return true;
+                               }},
+                    run.plan->layers[view.layer].kind);
+}
+
+bool CpuSample::StepNeurons(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view) {
+  if (run.IsSpiking(view.layer)) {
+    return StepSpiking(run, step, scratch, view);
   }
+  const LayerConstants& constants = run.constants[view.layer];
+  const std::span<float> values = scratch.Values(run.plan->layers[view.layer].population, step);
+  kernels::StepRates(*constants.neurons.rate, view.total, constants.bias, layers_[view.layer].third, values);
+  view.values = values;
+  return true;
+}
+
+bool CpuSample::StepSpiking(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view) {
+  const Layer& plan = run.plan->layers[view.layer];
+  const LayerConstants& constants = run.constants[view.layer];
+  LayerState& state = layers_[view.layer];
+  const NeuronConstants& neurons = constants.neurons;
   const std::span<std::int32_t> counts = scratch.WriteCounts(plan.population, step);
   kernels::StepResult result;
   if (neurons.rule) {
-    const std::span<float> rates = std::span(scratch.output).first(sum.size());
-    kernels::StepRates(*neurons.rate, sum, constants.bias, state.third, rates);
+    const std::span<float> rates = scratch.output.first(view.total.size());
+    kernels::StepRates(*neurons.rate, view.total, constants.bias, state.third, rates);
     const kernels::StepDraws draws = DrawsOf(*run.spec, inputs_.index, plan.operation, done_ + step);
     result = kernels::StepSpikingRule(*neurons.rule, rates, neurons.dt_s, state.voltage, draws, counts);
   } else {
-    result = kernels::StepNeurons(neurons.current, sum, constants.bias,
+    result = kernels::StepNeurons(neurons.current, view.total, constants.bias,
                                   {state.voltage, state.second, state.third}, counts);
   }
+  view.counts = counts;
   scratch.Largest(plan.population, step) = result.largest;
   if (neurons.is_signed) {
     CountMagnitudes(counts, state);

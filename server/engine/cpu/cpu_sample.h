@@ -5,8 +5,8 @@
 
 #include "server/engine/cpu/cpu_readout.h"
 #include "server/engine/cpu/cpu_run.h"
-#include "server/engine/cpu/cpu_scratch.h"
-#include "server/engine/cpu/layer_state.h"
+#include "server/engine/cpu/layout/cpu_scratch.h"
+#include "server/engine/cpu/layout/layer_state.h"
 
 namespace spikeserve::engine {
 
@@ -16,6 +16,8 @@ class CpuSample {
  public:
   // What `inputs` point to outlives the sample.
   CpuSample(const CpuRun& run, SampleInputs inputs);
+  // Upper bound of what a sample takes, without trajectories and records, which readings count.
+  static std::int64_t Bytes(const RunShape& run);
   // The same sample as one that is made anew, in the memory of this one, which was of the same run.
   void Restart(const CpuRun& run, SampleInputs inputs);
 
@@ -29,12 +31,12 @@ class CpuSample {
     readout_.Read(run, index, done_, scratch, out);
   }
   const std::vector<double>& trajectory(std::size_t index) const { return readout_.trajectory(index); }
-  // Of every spiking layer; needs SimulationSpec::statistics.
   // [rows, size] of request probe `index`.
   std::vector<double> Record(std::size_t index) const { return readout_.Record(index); }
   // Of a session: goes on with other inputs; trajectories and records begin anew.
   void Feed(SampleInputs inputs);
   std::int64_t steps_done() const { return done_; }
+  // Of every spiking layer; needs SimulationSpec::statistics.
   std::vector<LayerActivity> Activity(const CpuRun& run) const;
   std::int64_t spikes() const { return spikes_; }
   const Status& status() const { return status_; }
@@ -50,7 +52,9 @@ class CpuSample {
                    CpuScratch& scratch);
   bool SourceCurrent(const CpuRun& run, const Term& term, const TermConstants& constants, std::int64_t step,
                      CpuScratch& scratch, std::span<float> current) const;
-  bool StepNeurons(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch);
+  bool StepKind(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view);
+  bool StepNeurons(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view);
+  bool StepSpiking(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view);
   void CountMagnitudes(std::span<const std::int32_t> counts, LayerState& state);
   void Fail(const CpuRun& run, std::size_t layer);
 
@@ -58,6 +62,7 @@ class CpuSample {
   std::int64_t done_ = 0;
   std::int64_t fed_at_ = 0;  // steps done when the inputs began
   std::int64_t spikes_ = 0;
+  CpuMemory memory_;  // of the layers' states
   std::vector<LayerState> layers_;
   CpuReadout readout_;
   Status status_;

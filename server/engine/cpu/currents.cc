@@ -6,60 +6,43 @@
 #include "kernels/cpu/group_product.h"
 #include "kernels/cpu/population.h"
 #include "kernels/cpu/product.h"
+#include "server/engine/cpu/layout/sum_bounds.h"
 #include "server/engine/network/index.h"
 
 namespace spikeserve::engine {
 namespace {
 
-constexpr double kNarrowBound = 2147483647.0;         // of an int32
-constexpr double kWideBound = 4611686018427387904.0;  // 2^62: room for the rounding of the bound itself
-
 template <typename Sum>
 void SumAndScale(const kernels::Product& product, std::span<const float> scale,
-                 std::span<const std::int32_t> cells, std::vector<Sum>& buffer, std::span<float> current) {
-  const std::span<Sum> sums = std::span(buffer).first(Index(product.out));
+                 std::span<const std::int32_t> cells, std::span<Sum> buffer, std::span<float> current) {
+  const std::span<Sum> sums = buffer.first(Index(product.out));
   kernels::Accumulate(product, cells, sums);
   kernels::Scale(sums, scale, current);
 }
 
 // The product's cells: the source itself, or gathered from it.
 template <typename T>
-std::span<const T> Cells(const kernels::Product& product, std::span<const T> source, std::vector<T>& buffer) {
+std::span<const T> Cells(const kernels::Product& product, std::span<const T> source, std::span<T> buffer) {
   if (product.gather.start.empty()) {
     return source;
   }
-  const std::span<T> cells = std::span(buffer).first(Index(product.in));
+  const std::span<T> cells = buffer.first(Index(product.in));
   kernels::Gather(product.gather, source, cells);
   return cells;
 }
 
 }  // namespace
 
-CurrentScratch::CurrentScratch(const Plan& plan) {
-  std::int64_t widest = 1;
-  for (const Layer& layer : plan.layers) {
-    widest = std::max(widest, layer.size);
-    for (const Term& term : layer.terms) {
-      widest = std::max(widest, term.product.in);
-    }
-  }
-  cells.resize(Index(widest));
-  narrow.resize(Index(widest));
-  wide.resize(Index(widest));
-  float_cells.resize(Index(widest));
-  sums.resize(Index(widest));
-}
-
 bool IntegerCurrent(const kernels::Product& product, std::span<const float> scale,
                     std::span<const std::int32_t> counts, std::int64_t largest, CurrentScratch& scratch,
                     std::span<float> current) {
   const std::int64_t cell_bound = largest * product.gather.most;
   const double bound = static_cast<double>(cell_bound) * product.max_row_sum;
-  if (cell_bound > INT32_MAX || bound > kWideBound) {
+  if (cell_bound > INT32_MAX || bound > kWideSums) {
     return false;
   }
   const std::span<const std::int32_t> cells = Cells(product, counts, scratch.cells);
-  if (bound < kNarrowBound) {
+  if (bound < kNarrowSums) {
     SumAndScale(product, scale, cells, scratch.narrow, current);
   } else {
     SumAndScale(product, scale, cells, scratch.wide, current);
@@ -71,7 +54,7 @@ void FloatCurrent(const kernels::Product& product, std::span<const float> weight
                   std::span<const float> scale, std::span<const float> values, CurrentScratch& scratch,
                   std::span<float> current) {
   const std::span<const float> cells = Cells(product, values, scratch.float_cells);
-  const std::span<float> sums = std::span(scratch.sums).first(Index(product.out));
+  const std::span<float> sums = scratch.sums.first(Index(product.out));
   kernels::Accumulate(product, weights, cells, sums);
   kernels::Scale(sums, scale, current);
 }
@@ -80,7 +63,7 @@ void DenseCurrent(const kernels::Product& product, const kernels::PackedWeights<
                   std::span<const float> scale, std::span<const float> values, CurrentScratch& scratch,
                   std::span<float> current) {
   const float* const cells = Cells(product, values, scratch.float_cells).data();
-  const std::span<float> sums = std::span(scratch.sums).first(Index(product.out));
+  const std::span<float> sums = scratch.sums.first(Index(product.out));
   const kernels::CellRange all{.length = static_cast<std::int32_t>(product.in)};
   for (std::int64_t block = 0; block < weights.blocks(); ++block) {
     float* const out = sums.data() + weights.first_channel(block);

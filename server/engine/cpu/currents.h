@@ -2,22 +2,12 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "kernels/cpu/packed_weights.h"
-#include "server/engine/plan/plan.h"
+#include "server/engine/cpu/layout/cpu_scratch.h"
 #include "server/engine/run/constants/run_constants.h"
 
 namespace spikeserve::engine {
-
-// Buffers for the current of one term; wide enough for every product of the plan. One thread at a time.
-struct CurrentScratch {
-  explicit CurrentScratch(const Plan& plan);
-
-  std::vector<std::int32_t> cells, narrow;
-  std::vector<std::int64_t> wide;
-  std::vector<float> float_cells, sums;
-};
 
 // current[row] = RN_fp32(sum of integer weights times counts, exactly) * scale[row]. False, and nothing
 // computed, where counts up to `largest` might pass the range in which the sum is exact.

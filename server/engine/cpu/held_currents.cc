@@ -18,9 +18,7 @@ constexpr double kWorkToShare = 1e6;  // multiply-adds: some 20 us
 // The buffers for one type of arithmetic: float for values, double for the integers of uint8 inputs.
 template <typename T>
 struct Buffers {
-  std::vector<T>& source;
-  std::vector<T>& cells;
-  std::vector<T>& sums;
+  std::span<T> source, cells, sums;
   const kernels::PackedWeights<T>& weights;
 };
 
@@ -35,10 +33,7 @@ class HeldProduct {
         constants_(run.constants[layer].terms[term]),
         term_weights_((*run.vector_weights)[layer].terms[term]),
         buffers_(buffers),
-        scratch_(scratch) {
-    buffers_.cells.resize(Index(kernels::kProductGroup * term_.product.in));
-    buffers_.sums.resize(Index(kernels::kProductGroup * layer_.size));
-  }
+        scratch_(scratch) {}
 
   void Run(std::span<const HeldSample> samples) {
     for (std::size_t s = 0; s < samples.size(); ++s) {
@@ -49,7 +44,7 @@ class HeldProduct {
     }
     RunPixels(samples.size());
     for (std::size_t s = 0; s < samples.size(); ++s) {
-      Finish(s, *samples[s].current);
+      Finish(s, *samples[s].state);
     }
   }
 
@@ -72,7 +67,7 @@ class HeldProduct {
   void LoadCells(std::size_t sample, const std::byte* data) {
     const kernels::GatherSum& gather = term_.product.gather;
     const std::size_t in = Index(term_.product.in);
-    const std::span<T> cells = std::span(buffers_.cells).subspan(sample * in, in);
+    const std::span<T> cells = buffers_.cells.subspan(sample * in, in);
     cells_[sample] = cells.data();
     if (gather.start.empty()) {
       if (std::is_same_v<T, float> && IsFloats(data)) {
@@ -82,8 +77,7 @@ class HeldProduct {
       ReadSource(data, cells);
       return;
     }
-    buffers_.source.resize(Index(run_.population(term_.population).size));
-    ReadSource(data, buffers_.source);
+    ReadSource(data, buffers_.source.first(Index(run_.population(term_.population).size)));
     for (std::size_t c = 0; c < cells.size(); ++c) {
       T sum{0};
       for (auto e = gather.start[c]; e < gather.start[c + 1]; ++e) {
@@ -144,8 +138,9 @@ class HeldProduct {
                                                  std::span<T* const>(sums, samples)});
   }
 
-  void Finish(std::size_t sample, std::vector<float>& current) {
-    current.resize(Index(layer_.size));
+  void Finish(std::size_t sample, TermState& state) {
+    const std::span<float> current = state.constant;
+    state.known = true;
     for (std::size_t j = 0; j < current.size(); ++j) {
       current[j] = static_cast<float>(Sums(sample)[j]) * constants_.scale[j];
     }

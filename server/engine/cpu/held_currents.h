@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "server/engine/cpu/cpu_run.h"
-#include "server/engine/cpu/cpu_scratch.h"
+#include "server/engine/cpu/layout/cpu_scratch.h"
 
 namespace spikeserve::engine {
 

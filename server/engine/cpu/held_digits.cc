@@ -27,14 +27,11 @@ class HeldDigits {
   void Run() {
     LoadCells();
     ListGroups();
-    const std::size_t sums = samples_.size() * Index(slices_ * kernels::kLaneUnit);
-    scratch_.low_sums.resize(std::max(scratch_.low_sums.size(), sums));
-    scratch_.high_sums.resize(std::max(scratch_.high_sums.size(), sums));
     for (std::int64_t slice = 0; slice < slices_; ++slice) {  // whose weights stay in the cache
       SumSlice(slice);
     }
     for (std::size_t s = 0; s < samples_.size(); ++s) {
-      Finish(s, *samples_[s].current);
+      Finish(s, *samples_[s].state);
     }
   }
 
@@ -44,8 +41,7 @@ class HeldDigits {
   }
 
   void LoadCells() {
-    std::vector<std::uint8_t>& cells = scratch_.cells[0];
-    cells.resize(std::max(cells.size(), samples_.size() * Index(row_)));
+    const std::span<std::uint8_t> cells = scratch_.held_bytes;
     for (std::size_t s = 0; s < samples_.size(); ++s) {
       std::uint8_t* row = cells.data() + s * Index(row_);
       std::memcpy(row, samples_[s].input, Index(in_));
@@ -58,7 +54,7 @@ class HeldDigits {
     const std::int64_t first = part * kernels::kListedSteps;
     kernels::DigitJob job;
     job.steps = std::min(static_cast<std::int64_t>(samples_.size()) - first, kernels::kListedSteps);
-    job.cells = scratch_.cells[0].data() + first * row_;
+    job.cells = scratch_.held_bytes.data() + first * row_;
     job.cell_stride = row_;
     job.stride = slices_ * kernels::kLaneUnit;
     return job;
@@ -87,10 +83,11 @@ class HeldDigits {
     }
   }
 
-  void Finish(std::size_t sample, std::vector<float>& current) {
-    current.resize(Index(size_));
-    const auto sums = [&](const std::vector<std::int32_t>& half) {
-      return std::span(half).subspan(sample * Index(slices_ * kernels::kLaneUnit), Index(size_));
+  void Finish(std::size_t sample, TermState& state) {
+    const std::span<float> current = state.constant;
+    state.known = true;
+    const auto sums = [&](std::span<const std::int32_t> half) {
+      return half.subspan(sample * Index(slices_ * kernels::kLaneUnit), Index(size_));
     };
     kernels::Scale(sums(scratch_.low_sums), sums(scratch_.high_sums), constants_.scale, current);
     if (!constants_.offset.empty()) {

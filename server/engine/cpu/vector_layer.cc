@@ -8,8 +8,8 @@
 
 #include "kernels/cpu/spikes/byte_counts.h"
 #include "kernels/cpu/spikes/event_layer.h"
+#include "server/engine/cpu/layout/vector_weights.h"
 #include "server/engine/cpu/spike_form.h"
-#include "server/engine/cpu/vector_weights.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -49,7 +49,7 @@ class VectorLayerRun {
       Restore();
       return false;
     }
-    const std::vector<std::int64_t>& emitted = scratch_.vectors.spikes;
+    const std::span<const std::int64_t> emitted = scratch_.vectors.spikes.first(Index(plan_.size));
     spikes += std::accumulate(emitted.begin(), emitted.end(), std::int64_t{0});
     std::transform(state_.spikes.begin(), state_.spikes.end(), emitted.begin(), state_.spikes.begin(),
                    std::plus<>());
@@ -68,7 +68,7 @@ class VectorLayerRun {
       kernels::EventTerm& event = terms_[t];
       event.filtered = constants_.terms[t].filtered;
       event.decay = constants_.terms[t].decay;
-      if (!state_.constant[t].empty()) {
+      if (state_.terms[t].known) {
         continue;
       }
       if (weights_.terms[t].empty() || !run_.population(term.population).spiking || !SetCells(t)) {
@@ -107,36 +107,42 @@ class VectorLayerRun {
   // Sums the source's counts under each pooling window, for all steps.
   void GatherCells(std::size_t t, WindowSums::Source& source) {
     const VectorTerm& packed = weights_.terms[t];
-    std::vector<std::uint8_t>& cells = scratch_.vectors.cells[t];
-    cells.resize(std::max(cells.size(), Index(steps_ * packed.cells + kernels::kCountPadding)));
+    const std::span<std::uint8_t> cells = scratch_.vectors.cells[t];
     for (std::int64_t step = 0; step < steps_; ++step) {
       packed.runs.Gather(source.cells + step * source.stride, cells.data() + step * packed.cells);
     }
     source.cells = cells.data();
     source.stride = packed.cells;
-    source.largest = kernels::LargestByte(std::span(cells).first(Index(steps_ * packed.cells)));
+    source.largest = kernels::LargestByte(cells.first(Index(steps_ * packed.cells)));
   }
 
   void Save() {
-    scratch_.vectors.voltage = state_.voltage;
-    scratch_.vectors.filters = state_.filters;
-    scratch_.vectors.spikes.assign(Index(plan_.size), 0);
+    VectorScratch& to = scratch_.vectors;
+    std::copy_n(state_.voltage.begin(), plan_.size, to.voltage.begin());
+    for (std::size_t t = 0; t < state_.terms.size(); ++t) {
+      std::copy(state_.terms[t].filter.begin(), state_.terms[t].filter.end(), to.filters[t].begin());
+    }
+    std::fill_n(to.spikes.begin(), plan_.size, 0);
     if (fold_.synapse) {
-      scratch_.vectors.filtered.assign(fold_.filtered, fold_.filtered + plan_.size);
+      std::copy_n(fold_.filtered, plan_.size, to.filtered.begin());
     }
     if (fold_.probe_synapse) {
-      scratch_.vectors.probed.assign(fold_.probed, fold_.probed + plan_.size);
+      std::copy_n(fold_.probed, plan_.size, to.probed.begin());
     }
   }
 
   void Restore() {
-    state_.voltage = scratch_.vectors.voltage;
-    state_.filters = scratch_.vectors.filters;
+    const VectorScratch& from = scratch_.vectors;
+    std::copy_n(from.voltage.begin(), plan_.size, state_.voltage.begin());
+    for (std::size_t t = 0; t < state_.terms.size(); ++t) {
+      const std::span<float> filter = state_.terms[t].filter;
+      std::copy_n(from.filters[t].begin(), filter.size(), filter.begin());
+    }
     if (fold_.synapse) {
-      std::copy(scratch_.vectors.filtered.begin(), scratch_.vectors.filtered.end(), fold_.filtered);
+      std::copy_n(from.filtered.begin(), plan_.size, fold_.filtered);
     }
     if (fold_.probe_synapse) {
-      std::copy(scratch_.vectors.probed.begin(), scratch_.vectors.probed.end(), fold_.probed);
+      std::copy_n(from.probed.begin(), plan_.size, fold_.probed);
     }
   }
 
@@ -219,7 +225,7 @@ class VectorLayerRun {
 
   void SetWindows(std::int64_t pixel, std::span<Sums> bundle) {
     for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
-      for (std::size_t w = 0; state_.constant[t].empty() && w < bundle.size(); ++w) {
+      for (std::size_t w = 0; !state_.terms[t].known && w < bundle.size(); ++w) {
         bundle[w][t].SetWindow(weights_.terms[t], pixel + static_cast<std::int64_t>(w), sources_[t]);
       }
     }
@@ -229,7 +235,7 @@ class VectorLayerRun {
     const std::int64_t width = std::min(width_, channels_ - block * width_);
     std::array<WindowSums*, Index(WindowSums::kMostPerBundle)> windows;
     for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
-      if (!state_.constant[t].empty()) {
+      if (state_.terms[t].known) {
         continue;
       }
       for (std::size_t w = 0; w < bundle.size(); ++w) {
@@ -245,9 +251,9 @@ class VectorLayerRun {
     const std::int64_t first = pixel * channels_ + block * width_;
     for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
       kernels::EventTerm& term = terms[t];
-      term.filter = term.filtered ? state_.filters[t].data() + first : nullptr;
-      if (!state_.constant[t].empty()) {
-        term.constant = state_.constant[t].data() + first;
+      term.filter = term.filtered ? state_.terms[t].filter.data() + first : nullptr;
+      if (state_.terms[t].known) {
+        term.constant = state_.terms[t].constant.data() + first;
       } else {
         const WindowSums::Sums sum = sums[t].Last();
         term.sums = sum.low;
@@ -258,7 +264,7 @@ class VectorLayerRun {
     kernels::EventBlock job;
     job.steps = steps_;
     job.width = width;
-    job.neuron = std::holds_alternative<IntegrateAndFire>(plan_.model)
+    job.neuron = std::holds_alternative<IntegrateAndFire>(NeuronsOf(plan_)->model)
                      ? kernels::EventNeuron::kIntegrateAndFire
                      : kernels::EventNeuron::kSpikingRectifiedLinear;
     job.terms = std::span(terms).first(plan_.terms.size());

@@ -5,8 +5,8 @@
 
 #include "kernels/cpu/fold.h"
 #include "server/engine/cpu/cpu_run.h"
-#include "server/engine/cpu/cpu_scratch.h"
-#include "server/engine/cpu/layer_state.h"
+#include "server/engine/cpu/layout/cpu_scratch.h"
+#include "server/engine/cpu/layout/layer_state.h"
 
 namespace spikeserve::engine {
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
+#include "server/base/overloaded.h"
 #include "server/engine/network/index.h"
 #include "server/engine/network/neuron_models.h"
 #include "server/engine/plan/lowering.h"
@@ -96,9 +98,10 @@ class Compiler {
     if (!probed_[Index(operation)]) {
       return {};
     }
-    const bool activation = std::holds_alternative<ActivationOperation>(kind);
     Layer layer;
-    layer.kind = activation ? LayerKind::kActivation : LayerKind::kLinear;
+    if (const auto* activation = std::get_if<ActivationOperation>(&kind)) {
+      layer.kind = ActivationLayer{*activation, network_.shape(operation).back()};
+    }
     layer.sink = !read_[Index(operation)];
     return AddLayer(operation, std::move(layer));
   }
@@ -137,25 +140,35 @@ class Compiler {
 
   Status AddNeurons(std::int64_t operation, const NeuronOperation& neuron) {
     Layer layer;
-    layer.kind = LayerKind::kNeuron;
+    layer.kind = NeuronLayer{neuron.model, network_.Expand(neuron.gain, operation, 1),
+                             network_.Expand(neuron.bias, operation, 0),
+                             neuron.initial_voltage.value_or(ZeroVoltage{})};
     layer.sink = true;
-    layer.model = neuron.model;
-    layer.gain = network_.Expand(neuron.gain, operation, 1);
-    layer.bias = network_.Expand(neuron.bias, operation, 0);
-    layer.initial_voltage = neuron.initial_voltage.value_or(ZeroVoltage{});
-    Population population{.operation = operation, .size = network_.size(operation)};
-    population.layer = static_cast<std::int64_t>(plan_.layers.size());
-    population.spiking = IsSpiking(neuron.model);
-    population.amplitude = SpikeAmplitude(neuron.model);
-    if (Status status = AddLayer(operation, std::move(layer)); !status.ok()) {
-      return status;
-    }
+    return AddLayer(operation, std::move(layer));
+  }
+
+  // What other layers can read of the layer, if anything.
+  std::optional<Population> Emission(const Layer& layer) const {
+    Population population{.operation = layer.operation,
+                          .size = layer.size,
+                          .layer = static_cast<std::int64_t>(plan_.layers.size())};
+    return std::visit(Overloaded{[&](const NeuronLayer& neurons) {
+                                   population.spiking = IsSpiking(neurons.model);
+                                   population.amplitude = SpikeAmplitude(neurons.model);
+                                   return std::optional(population);
+                                 },
+                                 [](const LinearLayer&) { return std::optional<Population>(); },
+                                 [](const ActivationLayer&) { return std::optional<Population>(); }},
+                      layer.kind);
+  }
+
+  void AddEmission(const Population& population) {
     plan_.layers.back().population = AddPopulation(population);  // its emissions carry no constant
     if (population.spiking) {
       plan_.spiking_layers.push_back(population.layer);
-      plan_.spiking.push_back({network_.definition().operations[Index(operation)].name, population.size});
+      plan_.spiking.push_back(
+          {network_.definition().operations[Index(population.operation)].name, population.size});
     }
-    return {};
   }
 
   // Lowers the paths to the operation into the terms of the layer.
@@ -188,7 +201,11 @@ class Compiler {
       }
     }
     layer_of_[Index(operation)] = static_cast<std::int64_t>(plan_.layers.size());
+    const std::optional<Population> emission = Emission(layer);
     plan_.layers.push_back(std::move(layer));
+    if (emission) {
+      AddEmission(*emission);
+    }
     return {};
   }
 

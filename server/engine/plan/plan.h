@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "kernels/math/product.h"
@@ -11,11 +12,11 @@
 
 namespace spikeserve::engine {
 
-// What other layers can read: the values of an Input, or what a Neuron operation emits.
+// What layers can read: the values of an Input, or what a layer emits.
 struct Population {
   std::int64_t operation = 0;
   std::int64_t size = 0;
-  std::int64_t layer = -1;  // in Plan::layers; -1 for an Input
+  std::int64_t layer = -1;  // in Plan::layers, the one that emits it; -1 for an Input
   bool spiking = false;     // emits integer spike counts
   double amplitude = 1;     // spike height times dt; 1 unless spiking
 };
@@ -28,22 +29,43 @@ struct Term {
   std::int64_t delay_steps = 0;  // before the filter
 };
 
-enum class LayerKind { kNeuron, kLinear, kActivation };
+// What a layer makes of S, the sum of its terms: its kind. Who wants to know what can be read asks for the
+// layer's population instead.
 
-// A target of products: a Neuron operation, or an operation that a probe reads.
+// Steps neurons, driven by J = bias + gain * S.
+struct NeuronLayer {
+  NeuronModel model;
+  std::vector<double> gain, bias;
+  InitialVoltage initial_voltage;
+};
+
+// Shows S to its probes.
+struct LinearLayer {};
+
+// Shows what the activation makes of S.
+struct ActivationLayer {
+  ActivationOperation activation;
+  std::int64_t row = 1;  // elements that a softmax runs over, the last axis
+};
+
+using LayerKind = std::variant<LinearLayer, NeuronLayer, ActivationLayer>;
+
+// A target of products: an operation that emits, or one that a probe reads.
 struct Layer {
-  LayerKind kind = LayerKind::kLinear;
+  LayerKind kind;
   std::int64_t operation = 0;
   std::int64_t size = 0;
   std::vector<Term> terms;       // added in this order, the order of the connections
   std::vector<double> constant;  // what S holds whatever the input: propagated biases
+  std::int64_t population = -1;  // in Plan::populations, what the layer emits; -1: nothing
   bool sink = false;             // nothing else reads the operation: its weights count as synapses
-  // What follows counts for a Neuron operation alone.
-  std::int64_t population = -1;
-  NeuronModel model;
-  std::vector<double> gain, bias;  // J = bias + gain * S
-  InitialVoltage initial_voltage;
+
+  // Whether other layers can read it: then every step of it is run.
+  bool emits() const { return population >= 0; }
 };
+
+// Null unless the layer is of neurons.
+inline const NeuronLayer* NeuronsOf(const Layer& layer) { return std::get_if<NeuronLayer>(&layer.kind); }
 
 // Where a probe reads.
 struct ProbePlan {

@@ -17,7 +17,7 @@ std::int64_t LayerOf(const Plan& plan, std::int64_t operation) {
 
 bool IsFolded(const Plan& plan, const ProbePlan& probe) {
   const Layer& layer = plan.layers[Index(probe.layer)];
-  return probe.quantity == ProbeQuantity::kOutput && layer.kind == LayerKind::kLinear &&
+  return probe.quantity == ProbeQuantity::kOutput && std::holds_alternative<LinearLayer>(layer.kind) &&
          IsSimple(probe.synapse, probe.delay_steps) &&
          std::all_of(layer.terms.begin(), layer.terms.end(),
                      [](const Term& term) { return IsSimple(term.synapse, term.delay_steps); });

@@ -21,6 +21,10 @@ class ProbeState {
 
   ProbeState() = default;
   ProbeState(const Options& options, std::int64_t size);
+  // What it takes without the trajectory.
+  static std::int64_t Bytes(const Options& options, std::int64_t size) {
+    return size * (options.filtered ? 3 * 8 : 2 * 8);
+  }
 
   // The probed values of the next step. Real is float, in reference mode double.
   template <typename Real>

@@ -2,16 +2,10 @@
 
 #include <variant>
 
+#include "server/base/overloaded.h"
+
 namespace spikeserve::rpc {
 namespace {
-
-// Calls the overload that fits.
-template <typename... Functions>
-struct Overloaded : Functions... {
-  using Functions::operator()...;
-};
-template <typename... Functions>
-Overloaded(Functions...) -> Overloaded<Functions...>;
 
 std::string ModelName(const engine::NeuronModel& model) {
   return std::visit(

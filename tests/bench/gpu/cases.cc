@@ -174,7 +174,7 @@ std::vector<Case> MakeCases(const std::string& filter) {
 Work CountWork(const engine::Plan& plan, std::int64_t steps) {
   Work work;
   for (const engine::Layer& layer : plan.layers) {
-    const bool neurons = layer.kind == engine::LayerKind::kNeuron;
+    const bool neurons = engine::NeuronsOf(layer) != nullptr;
     work.neuron_steps += neurons ? static_cast<double>(layer.size * steps) : 0;
     for (const engine::Term& term : layer.terms) {
       const kernels::ConvGeometry& g = term.product.conv;

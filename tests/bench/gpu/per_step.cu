@@ -152,7 +152,7 @@ class PerStepRun final : public PerStep {
     stage.in = from.size;
     stage.cells = product.in;
     stage.out = layer.size;
-    stage.neurons = layer.kind == engine::LayerKind::kNeuron;
+    stage.neurons = layer.emits();
     stage.conv = product.kind == kernels::ProductKind::kConv;
     stage.depth = product.in;
     stage.width = product.out;

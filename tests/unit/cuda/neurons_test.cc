@@ -32,10 +32,9 @@ const std::vector<std::uint32_t> kPlaces = {4, 0, 17};  // of the samples in the
 
 Layer LayerOf(const NeuronModel& model) {
   Layer layer;
-  layer.kind = engine::LayerKind::kNeuron;
+  layer.kind = engine::NeuronLayer{.model = model, .gain = {}, .bias = {}, .initial_voltage = {}};
   layer.operation = kOperation;
   layer.size = kSize;
-  layer.model = model;
   return layer;
 }
 

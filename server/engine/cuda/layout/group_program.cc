@@ -1,5 +1,6 @@
 #include "server/engine/cuda/layout/group_program.h"
 
+#include "server/base/overloaded.h"
 #include "server/engine/cuda/layout/neurons.h"
 #include "server/engine/cuda/layout/products.h"
 #include "server/engine/cuda/layout/program_parts.h"
@@ -93,9 +94,7 @@ class GroupProgram {
     }
     SetNeurons(l, scratch, chain.last());
     program_.emplace_back(chain.last());
-    if (layer.kind == LayerKind::kActivation) {
-      AppendActivation(layer, scratch.values);
-    }
+    AppendKind(layer, scratch);
     AppendProbes(l, scratch);
     AppendRecords(l, scratch);
   }
@@ -170,7 +169,7 @@ class GroupProgram {
     for (int i = 0; i < cuda::kNeuronState; ++i) {
       scan.state[i] = From(buffers.state[i], first_ * layer.size);
     }
-    if (layer.kind != LayerKind::kNeuron) {
+    if (!layer.emits()) {
       scan.values = scratch.values;
     } else if (!run_.population(layer.population).spiking) {
       scan.values = buffers_.populations[Index(layer.population)].values;
@@ -202,15 +201,21 @@ class GroupProgram {
     }
   }
 
-  void AppendActivation(const Layer& layer, float* values) {
-    const Network& network = *run_.plan->network;
-    const auto& operation =
-        std::get<ActivationOperation>(network.definition().operations[Index(layer.operation)].kind);
+  // What the layer's kind wants behind the scan, which steps neurons and sums.
+  void AppendKind(const Layer& layer, const CudaLayerScratch& scratch) {
+    std::visit(Overloaded{[](const NeuronLayer&) {}, [](const LinearLayer&) {},
+                          [&](const ActivationLayer& activation) {
+                            AppendActivation(layer.size, activation, scratch.values);
+                          }},
+               layer.kind);
+  }
+
+  void AppendActivation(std::int64_t size, const ActivationLayer& layer, float* values) {
     cuda::Activate activate;
-    activate.length = network.shape(layer.operation).back();
-    activate.rows = count_ * steps_ * layer.size / activate.length;
+    activate.length = layer.row;
+    activate.rows = count_ * steps_ * size / activate.length;
     activate.values = values;
-    if (const auto* leaky = std::get_if<LeakyRelu>(&operation.kind)) {
+    if (const auto* leaky = std::get_if<LeakyRelu>(&layer.activation.kind)) {
       activate.kind = cuda::ActivationKind::kLeakyRelu;
       activate.slope = static_cast<float>(leaky->negative_slope);
     }
@@ -230,7 +235,7 @@ class GroupProgram {
     if (quantity == ProbeQuantity::kVoltage) {
       return {scratch.voltages, CellType::kFloat, layer.size};
     }
-    if (layer.kind == LayerKind::kNeuron) {
+    if (layer.emits()) {
       return Source(layer.population, false);
     }
     return {scratch.values, CellType::kFloat, layer.size};

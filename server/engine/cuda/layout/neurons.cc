@@ -98,20 +98,22 @@ struct CurrentFiller {
 };
 
 // Kind and states do not depend on dt.
-NeuronConstants AtAnyDt(const Layer& layer) { return MakeNeuronConstants(layer.model, 0.001); }
+NeuronConstants AtAnyDt(const NeuronLayer& layer) { return MakeNeuronConstants(layer.model, 0.001); }
 
 }  // namespace
 
 ScanKind CudaKindOf(const Layer& layer) {
-  return layer.kind == LayerKind::kNeuron ? KindOf(AtAnyDt(layer)) : ScanKind::kLinear;
+  const NeuronLayer* neurons = NeuronsOf(layer);
+  return neurons != nullptr ? KindOf(AtAnyDt(*neurons)) : ScanKind::kLinear;
 }
 
 std::array<bool, cuda::kNeuronState> CudaStatesOf(const Layer& layer) {
-  if (layer.kind != LayerKind::kNeuron) {
+  const NeuronLayer* neurons = NeuronsOf(layer);
+  if (neurons == nullptr) {
     return {};
   }
-  const NeuronConstants neurons = AtAnyDt(layer);
-  return {HasVoltage(layer.model), neurons.has_second, neurons.has_third};
+  const NeuronConstants constants = AtAnyDt(*neurons);
+  return {HasVoltage(neurons->model), constants.has_second, constants.has_third};
 }
 
 cuda::ScanNeurons CudaNeuronsOf(const Layer& layer, const LayerConstants& constants) {
@@ -128,7 +130,8 @@ cuda::ScanNeurons CudaNeuronsOf(const Layer& layer, const LayerConstants& consta
 
 bool HasRandomNeurons(const Plan& plan) {
   return std::any_of(plan.layers.begin(), plan.layers.end(), [](const Layer& layer) {
-    return layer.kind == LayerKind::kNeuron && IsRandom(layer.model);
+    const NeuronLayer* neurons = NeuronsOf(layer);
+    return neurons != nullptr && IsRandom(neurons->model);
   });
 }
 

@@ -63,7 +63,7 @@ CudaRun::CudaRun(const Plan& of_plan, const CudaWeights& of_weights, CheckedSpec
       stepped(of_plan.layers.size()),
       populations(of_plan.populations.size()) {
   for (std::size_t l = 0; l < stepped.size(); ++l) {
-    stepped[l] = plan->layers[l].kind == LayerKind::kNeuron;
+    stepped[l] = plan->layers[l].emits();
   }
   for (std::size_t p = 0; p < spec->probes.size(); ++p) {
     folded.push_back(IsFolded(*plan, probe(p)));

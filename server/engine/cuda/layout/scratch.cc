@@ -72,7 +72,7 @@ CudaLayerScratch LayOutScratch(const CudaRun& run, std::size_t layer, std::int64
       filtered[t % cuda::kScanTerms] = rows * plan.size;
     }
   }
-  const bool probed = plan.population >= 0 && run.population(plan.population).spiking &&
+  const bool probed = plan.emits() && run.population(plan.population).spiking &&
                       (run.IsProbed(layer, true) || run.IsRecorded(layer, ProbeQuantity::kVoltage));
   scratch.cells = arena.Take<std::int32_t>(cells);
   scratch.columns = arena.Take<cuda::Half>(columns);
@@ -83,8 +83,7 @@ CudaLayerScratch LayOutScratch(const CudaRun& run, std::size_t layer, std::int64
     scratch.filtered.push_back(arena.Take<float>(count));
   }
   scratch.base = arena.Take<float>(plan.terms.size() > cuda::kScanTerms ? rows * plan.size : 0);
-  scratch.values =
-      arena.Take<float>(reading ? means : (plan.kind == LayerKind::kNeuron ? 0 : rows * plan.size));
+  scratch.values = arena.Take<float>(reading ? means : (plan.emits() ? 0 : rows * plan.size));
   scratch.voltages = arena.Take<float>(probed && !reading ? rows * plan.size : 0);
   const bool recorded = !reading && run.IsRecorded(layer, ProbeQuantity::kCurrent);
   scratch.currents = arena.Take<float>(recorded ? rows * plan.size : 0);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/base/overloaded.h"
 #include "server/engine/network/index.h"
 #include "server/engine/run/constants/reference_filter.h"
 
@@ -28,9 +29,16 @@ FilterPaths FindFilterPaths(const Plan& plan) {
   }
   for (const ProbePlan& probe : plan.probes) {
     const Layer& layer = plan.layers[Index(probe.layer)];
-    const bool corrected = probe.quantity != ProbeQuantity::kVoltage && layer.kind != LayerKind::kActivation;
-    paths.probes.push_back({probe.layer, probe.synapse, probe.delay_steps, corrected,
-                            layer.kind == LayerKind::kLinear ? layer.constant : std::vector<double>()});
+    FilterPaths::Probe path{probe.layer, probe.synapse, probe.delay_steps, false, {}};
+    std::visit(Overloaded{[&](const NeuronLayer&) { path.corrected = true; },
+                          [&](const LinearLayer&) {
+                            path.corrected = true;
+                            path.bias = layer.constant;
+                          },
+                          [](const ActivationLayer&) {}},
+               layer.kind);
+    path.corrected = path.corrected && probe.quantity != ProbeQuantity::kVoltage;
+    paths.probes.push_back(std::move(path));
   }
   return paths;
 }

@@ -12,12 +12,21 @@ const InputOperation* InputOf(const Plan& plan, const Population& population) {
       &plan.network->definition().operations[Index(population.operation)].kind);
 }
 
+// What the kernels want the layer's sums multiplied by, and neuron j's gain; 1 where there are no neurons.
+double UnitOf(const NeuronLayer* neurons, double dt_s) {
+  return neurons == nullptr ? 1.0 : CurrentUnit(neurons->model, dt_s);
+}
+double GainOf(const NeuronLayer* neurons, std::size_t j) {
+  return neurons == nullptr || neurons->gain.empty() ? 1.0 : neurons->gain[j];
+}
+
 TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, const SimulationSpec& spec) {
   const double dt = spec.settings.dt_s;
   const Population& population = plan.populations[Index(term.population)];
   const bool bytes = population.layer < 0 && HasByteValues(spec.inputs[Index(term.population)]);
   TermConstants constants;
-  double factor = CurrentUnit(layer.model, dt);
+  const NeuronLayer* neurons = NeuronsOf(layer);
+  double factor = UnitOf(neurons, dt);
   if (population.spiking) {
     factor *= population.amplitude / dt;
   }
@@ -41,8 +50,11 @@ TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, c
     totals = kernels::RowTotals(term.product);
   }
   const std::size_t rows = term.product.row_scale.size();
+  constants.scale.reserve(Index(layer.size));
+  constants.readout_scale.reserve(Index(layer.size));
+  constants.offset.reserve(totals.empty() ? 0 : Index(layer.size));
   for (std::size_t j = 0; j < Index(layer.size); ++j) {
-    const double gain = layer.gain.empty() ? 1.0 : layer.gain[j];
+    const double gain = GainOf(neurons, j);
     const double unfiltered = term.product.row_scale[j % rows] * factor * gain;
     const double row = unfiltered * filter_gain;
     const double unit = integers ? term.product.integer_unit[j % rows] : 1.0;
@@ -62,23 +74,22 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
   for (const Term& term : layer.terms) {
     constants.terms.push_back(MakeTerm(plan, layer, term, spec));
   }
-  const double unit = CurrentUnit(layer.model, dt);
+  const NeuronLayer* neurons = NeuronsOf(layer);
+  const double unit = UnitOf(neurons, dt);
   constants.current_unit = static_cast<float>(unit);
+  constants.bias.reserve(Index(layer.size));
   for (std::size_t j = 0; j < Index(layer.size); ++j) {
-    const double gain = layer.gain.empty() ? 1.0 : layer.gain[j];
-    const double bias = layer.bias.empty() ? 0.0 : layer.bias[j];
-    constants.bias.push_back(static_cast<float>((gain * layer.constant[j] + bias) * unit));
+    const double bias = neurons == nullptr || neurons->bias.empty() ? 0.0 : neurons->bias[j];
+    constants.bias.push_back(static_cast<float>((GainOf(neurons, j) * layer.constant[j] + bias) * unit));
   }
-  if (layer.kind != LayerKind::kNeuron) {
-    return constants;
+  if (neurons != nullptr) {
+    constants.neurons = MakeNeuronConstants(neurons->model, dt);
   }
-  constants.neurons = MakeNeuronConstants(layer.model, dt);
-  if (!IsSpiking(layer.model)) {
-    return constants;
+  if (layer.emits() && plan.populations[Index(layer.population)].spiking) {
+    const double amplitude = plan.populations[Index(layer.population)].amplitude;
+    constants.spike_height = static_cast<float>(amplitude / dt);
+    constants.voltage = StartVoltages(plan, layer, spec.settings);
   }
-  const double amplitude = plan.populations[Index(layer.population)].amplitude;
-  constants.spike_height = static_cast<float>(amplitude / dt);
-  constants.voltage = StartVoltages(plan, layer, spec.settings);
   return constants;
 }
 
@@ -90,11 +101,12 @@ ProbeRecorder::Filter RecorderFilter(const RequestProbe& probe, double dt_s) {
 }
 
 std::vector<float> StartVoltages(const Plan& plan, const Layer& layer, const RunSettings& settings) {
-  if (layer.kind != LayerKind::kNeuron || !HasVoltage(layer.model)) {
+  const NeuronLayer* neurons = NeuronsOf(layer);
+  if (neurons == nullptr || !HasVoltage(neurons->model)) {
     return {};
   }
   const std::vector<double> voltages =
-      InitialVoltages(*plan.network, settings.initial_voltage.value_or(layer.initial_voltage),
+      InitialVoltages(*plan.network, settings.initial_voltage.value_or(neurons->initial_voltage),
                       layer.operation, layer.size, settings.seed);
   return {voltages.begin(), voltages.end()};
 }

@@ -1,6 +1,7 @@
-// Runs of one kind allocate nothing once the first ones are over.
+// Runs of one kind allocate nothing once the first ones are over, and no more than is estimated before.
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -14,6 +15,15 @@
 namespace {
 
 std::atomic<std::int64_t> allocations = 0;
+std::atomic<std::int64_t> live = 0;  // bytes
+std::atomic<std::int64_t> peak = 0;  // of them
+
+void CountLive(std::int64_t bytes) {
+  const std::int64_t now = live += bytes;
+  std::int64_t seen = peak;
+  while (seen < now && !peak.compare_exchange_weak(seen, now)) {
+  }
+}
 
 void* Allocate(std::size_t bytes, std::size_t alignment) {
   ++allocations;
@@ -21,7 +31,13 @@ void* Allocate(std::size_t bytes, std::size_t alignment) {
   if (memory == nullptr) {
     throw std::bad_alloc();
   }
+  CountLive(static_cast<std::int64_t>(malloc_usable_size(memory)));
   return memory;
+}
+
+void Free(void* memory) {
+  CountLive(-static_cast<std::int64_t>(malloc_usable_size(memory)));
+  std::free(memory);
 }
 
 }  // namespace
@@ -30,10 +46,10 @@ void* operator new(std::size_t bytes) { return Allocate(bytes, alignof(std::max_
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return Allocate(bytes, static_cast<std::size_t>(alignment));
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept { Free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { Free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { Free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { Free(memory); }
 
 namespace spikeserve::testing {
 namespace {
@@ -76,6 +92,32 @@ TEST_P(Allocations, NoneWhileSamplesRun) {
     EXPECT_EQ(fewest, 0) << threads << " threads";
     if (threads == 1) {
       EXPECT_EQ(advance(), 0);
+    }
+  }
+}
+
+TEST_P(Allocations, NoMoreThanEstimated) {
+  const auto seed = static_cast<std::uint64_t>(GetParam());
+  for (RandomNetwork network : {MakeRandomNetwork(seed), MakeRichNetwork(seed), MakeRandomCnn(seed)}) {
+    for (const std::size_t count : {1, 5, 40}) {
+      for (const bool in_one : {false, true}) {
+        network.spec.in_one = in_one;
+        network.spec.trajectories = seed % 2 == 0;
+        network.spec.statistics = seed % 3 == 0;
+        const std::vector<Sample> samples = RandomSamples(network, static_cast<std::int64_t>(count), seed);
+        const std::vector<engine::SampleInputs> inputs = InputsOf(samples);
+        for (const auto path : {engine::CpuPath::kAuto, engine::CpuPath::kPlain, engine::CpuPath::kDigits}) {
+          const Loaded loaded = Load(network.definition, engine::Mode::kExact, 1, path);
+          const std::int64_t estimate =
+              EstimateRunBytes(*loaded.network, network.spec, static_cast<std::int64_t>(count));
+          const std::int64_t before = live;
+          peak = before;
+          const auto simulation = NewSimulation(*loaded.network, network.spec, inputs);
+          ASSERT_TRUE(simulation.value()->Advance(network.spec.settings.steps).ok());
+          ASSERT_TRUE(simulation.value()->Read().ok());
+          EXPECT_LE(peak - before, estimate) << count << " samples, in one: " << in_one;
+        }
+      }
     }
   }
 }

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "server/engine/cpu/window_sums.h"
+#include "server/engine/cpu/layout/window_sums.h"
 
 namespace spikeserve::engine {
 namespace {

@@ -4,18 +4,30 @@
 #include <span>
 #include <vector>
 
-#include "server/engine/cpu/cpu_run.h"
-#include "server/engine/cpu/currents.h"
-#include "server/engine/cpu/vector_scratch.h"
+#include "server/engine/cpu/layout/arena.h"
+#include "server/engine/cpu/layout/run_shape.h"
+#include "server/engine/cpu/layout/vector_scratch.h"
 #include "server/engine/samples/thread_pool.h"
 
 namespace spikeserve::engine {
+
+// Buffers for the current of one term; wide enough for every product of the plan. One thread at a time.
+struct CurrentScratch {
+  CurrentScratch() = default;
+  CurrentScratch(const Plan& plan, CpuArena& arena);
+
+  std::span<std::int32_t> cells, narrow;
+  std::span<std::int64_t> wide;
+  std::span<float> float_cells, sums;
+};
 
 // What the populations emit during one chunk of steps of one sample, and buffers to work in. Belongs to one
 // thread, which reuses it from sample to sample.
 class CpuScratch {
  public:
-  explicit CpuScratch(const CpuRun& run);
+  explicit CpuScratch(const RunShape& run);
+  // Upper bound of what one takes.
+  static std::int64_t Bytes(const RunShape& run);
 
   // Spike counts of a spiking population at a step of the chunk, to be read; the view lasts until the next
   // call.
@@ -38,8 +50,8 @@ class CpuScratch {
   std::span<float> Values(std::int64_t population, std::int64_t step);
 
   CurrentScratch currents;
-  std::vector<std::int32_t> bytes;            // one step of a uint8 input
-  std::vector<float> current, total, output;  // of one layer
+  std::span<std::int32_t> bytes;            // one step of a uint8 input
+  std::span<float> current, total, output;  // of one layer
   VectorScratch vectors;
   ThreadPool* pool = nullptr;  // threads that are free to share the work of one sample; null: none
 
@@ -47,16 +59,19 @@ class CpuScratch {
   struct Rows {
     std::int64_t size = 0;
     std::int64_t rows = 0;
-    std::vector<std::int32_t> counts, largest;  // of the plain loops, made when first written
-    std::vector<std::uint8_t> bytes;            // made when first written or read
-    std::int32_t largest_byte = -1;             // >= 0: the bytes are what counts, and none is above it
+    std::span<std::int32_t> counts, largest;  // of the plain loops
+    std::span<std::uint8_t> bytes;
+    std::int32_t largest_byte = -1;  // >= 0: the bytes are what counts, and none is above it
     bool folded = false;
-    std::vector<float> values;
+    std::span<float> values;
   };
-  void MakeBytes(Rows& rows);
 
+  CpuScratch() = default;
+  void LayOut(const RunShape& run, CpuArena& arena);
+
+  CpuMemory memory_;
   std::vector<Rows> rows_;  // [population]
-  std::vector<std::int32_t> widened_;
+  std::span<std::int32_t> widened_;
 };
 
 }  // namespace spikeserve::engine

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "kernels/cpu/spikes/event_sums.h"
-#include "server/engine/cpu/vector_weights.h"
+#include "server/engine/cpu/layout/vector_weights.h"
 
 namespace spikeserve::engine {
 
@@ -41,6 +41,9 @@ class WindowSums {
   // all of them.
   static std::int64_t Bundle(const VectorTerm& term);
   static constexpr std::int64_t kMostPerBundle = 8;
+  // Upper bound of what the windows that are summed together take: the spikes under them, as numbers and as
+  // bytes, and the sums and running sums of a block of neurons.
+  static std::int64_t Bytes(const VectorTerm& term, std::int64_t steps);
   // Sums of several windows of one term and source, at most kMostPerBundle, of the output channels from
   // kLaneUnit * `first_slice` on. Last gives those of each, until the next call.
   static void SumTogether(std::span<WindowSums* const> windows, std::int64_t first_slice,

@@ -1,4 +1,4 @@
-#include "server/engine/cpu/vector_weights.h"
+#include "server/engine/cpu/layout/vector_weights.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -6,6 +6,7 @@
 #include "kernels/cpu/group_product.h"
 #include "kernels/cpu/spikes/event_layer.h"
 #include "kernels/cpu/spikes/event_sums.h"
+#include "server/engine/cpu/layout/sum_bounds.h"
 #include "server/engine/network/index.h"
 #include "server/engine/network/neuron_models.h"
 #include "server/engine/network/synapse_filter.h"
@@ -124,9 +125,9 @@ VectorTerm MakeTerm(const Plan& plan, const Term& term, bool all_digits) {
     return packed;
   }
   packed.floats = {std::span<const float>(product.floats), rows, channels, kernels::FloatProductBlockWidth()};
-  // A byte times a digit, over all rows, and sums of magnitude below 2^40.
+  // A byte times a digit, over all rows, and the whole sums.
   const bool fits =
-      static_cast<double>(rows) * 255 * 128 < 2147483647.0 && product.max_row_sum * 255 < 1099511627776.0;
+      static_cast<double>(rows) * 255 * 128 < kNarrowSums && product.max_row_sum * 255 < kHalvedSums;
   if (!product.integers.empty() && dense && fits && packed.runs.runs() == 0 &&
       (all_digits || kernels::HasDigitInstructions())) {
     packed.digits = {product.integers, rows, channels};
@@ -139,8 +140,9 @@ VectorTerm MakeTerm(const Plan& plan, const Term& term, bool all_digits) {
 }
 
 bool HasVectorNeurons(const Layer& layer) {
-  return layer.kind == LayerKind::kNeuron && layer.terms.size() <= kernels::kMaxEventTerms &&
-         IsPlainIntegrator(layer.model) &&
+  const NeuronLayer* neurons = NeuronsOf(layer);
+  return neurons != nullptr && layer.terms.size() <= kernels::kMaxEventTerms &&
+         IsPlainIntegrator(neurons->model) &&
          std::all_of(layer.terms.begin(), layer.terms.end(),
                      [](const Term& term) { return IsSimple(term.synapse, term.delay_steps); });
 }

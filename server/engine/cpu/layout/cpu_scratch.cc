@@ -1,4 +1,4 @@
-#include "server/engine/cpu/cpu_scratch.h"
+#include "server/engine/cpu/layout/cpu_scratch.h"
 
 #include <algorithm>
 
@@ -6,44 +6,83 @@
 
 namespace spikeserve::engine {
 
-CpuScratch::CpuScratch(const CpuRun& run) : currents(*run.plan) {
+CurrentScratch::CurrentScratch(const Plan& plan, CpuArena& arena) {
   std::int64_t widest = 1;
-  for (std::size_t i = 0; i < run.plan->populations.size(); ++i) {
+  for (const Layer& layer : plan.layers) {
+    widest = std::max(widest, layer.size);
+    for (const Term& term : layer.terms) {
+      widest = std::max(widest, term.product.in);
+    }
+  }
+  cells = arena.Take<std::int32_t>(widest);
+  narrow = arena.Take<std::int32_t>(widest);
+  wide = arena.Take<std::int64_t>(widest);
+  float_cells = arena.Take<float>(widest);
+  sums = arena.Take<float>(widest);
+}
+
+CpuScratch::CpuScratch(const RunShape& run) {
+  CpuArena counting;
+  LayOut(run, counting);
+  memory_ = CpuMemory(counting.used());
+  CpuArena arena(memory_.data());
+  LayOut(run, arena);
+}
+
+std::int64_t CpuScratch::Bytes(const RunShape& run) {
+  CpuArena arena;
+  CpuScratch scratch;
+  scratch.LayOut(run, arena);
+  return static_cast<std::int64_t>(sizeof(CpuScratch) + scratch.rows_.size() * sizeof(Rows)) + arena.total();
+}
+
+// Where everything lies. With a counting arena: how much that is.
+void CpuScratch::LayOut(const RunShape& run, CpuArena& arena) {
+  std::int64_t widest = 1;
+  rows_.assign(run.plan->populations.size(), {});
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
     const Population& population = run.plan->populations[i];
-    Rows rows;
+    Rows& rows = rows_[i];
     rows.size = population.size;
     rows.rows = run.IsHeld(static_cast<std::int64_t>(i)) ? 1 : run.chunk;
-    rows.values.resize(population.spiking ? 0 : Index(rows.rows * rows.size));
-    rows_.push_back(std::move(rows));
+    const std::int64_t elements = rows.rows * rows.size;
+    if (population.spiking) {
+      rows.counts = arena.Take<std::int32_t>(elements);
+      rows.largest = arena.Take<std::int32_t>(rows.rows);
+      const bool narrow = run.vector_weights != nullptr;
+      rows.bytes = arena.Take<std::uint8_t>(narrow ? elements + kernels::kCountPadding : 0);
+    } else {
+      rows.values = arena.Take<float>(elements);
+    }
     widest = std::max(widest, population.size);
   }
   for (const Layer& layer : run.plan->layers) {
     widest = std::max(widest, layer.size);
   }
-  bytes.resize(Index(widest));
-  widened_.resize(Index(widest));
-  for (std::vector<float>* buffer : {&current, &total, &output}) {
-    buffer->resize(Index(widest));
+  bytes = arena.Take<std::int32_t>(widest);
+  widened_ = arena.Take<std::int32_t>(widest);
+  for (std::span<float>* buffer : {&current, &total, &output}) {
+    *buffer = arena.Take<float>(widest);
   }
+  currents = CurrentScratch(*run.plan, arena);
+  vectors = VectorScratch(run, arena);
 }
 
 std::span<const std::int32_t> CpuScratch::Counts(std::int64_t population, std::int64_t step) {
   Rows& rows = rows_[Index(population)];
   if (rows.largest_byte < 0) {
-    return std::span(rows.counts).subspan(Index(step * rows.size), Index(rows.size));
+    return rows.counts.subspan(Index(step * rows.size), Index(rows.size));
   }
   const auto first = rows.bytes.begin() + step * rows.size;
   std::copy(first, first + rows.size, widened_.begin());
-  return std::span(widened_).first(Index(rows.size));
+  return widened_.first(Index(rows.size));
 }
 
 std::span<std::int32_t> CpuScratch::WriteCounts(std::int64_t population, std::int64_t step) {
   Rows& rows = rows_[Index(population)];
-  rows.counts.resize(Index(rows.rows * rows.size));
-  rows.largest.resize(Index(rows.rows));
   rows.largest_byte = -1;
   rows.folded = false;
-  return std::span(rows.counts).subspan(Index(step * rows.size), Index(rows.size));
+  return rows.counts.subspan(Index(step * rows.size), Index(rows.size));
 }
 
 std::int32_t& CpuScratch::Largest(std::int64_t population, std::int64_t step) {
@@ -65,7 +104,6 @@ const std::uint8_t* CpuScratch::ByteCounts(std::int64_t population, std::int64_t
     if (LargestOfChunk(population, steps) > UINT8_MAX || !std::all_of(rows.counts.begin(), end, fits)) {
       return nullptr;
     }
-    MakeBytes(rows);
     std::transform(rows.counts.begin(), end, rows.bytes.begin(),
                    [](std::int32_t count) { return static_cast<std::uint8_t>(count); });
   }
@@ -73,7 +111,6 @@ const std::uint8_t* CpuScratch::ByteCounts(std::int64_t population, std::int64_t
 }
 
 std::uint8_t* CpuScratch::WriteByteCounts(std::int64_t population) {
-  MakeBytes(rows_[Index(population)]);
   return rows_[Index(population)].bytes.data();
 }
 
@@ -82,13 +119,9 @@ void CpuScratch::SetByteCounts(std::int64_t population, std::int32_t largest, bo
   rows_[Index(population)].folded = folded;
 }
 
-void CpuScratch::MakeBytes(Rows& rows) {
-  rows.bytes.resize(Index(rows.rows * rows.size + kernels::kCountPadding));
-}
-
 std::span<float> CpuScratch::Values(std::int64_t population, std::int64_t step) {
   Rows& rows = rows_[Index(population)];
-  return std::span(rows.values).subspan(Index(std::min(step, rows.rows - 1) * rows.size), Index(rows.size));
+  return rows.values.subspan(Index(std::min(step, rows.rows - 1) * rows.size), Index(rows.size));
 }
 
 }  // namespace spikeserve::engine

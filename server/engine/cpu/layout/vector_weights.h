@@ -19,8 +19,8 @@ struct VectorTerm {
   kernels::ProductKind kind = kernels::ProductKind::kDense;
   kernels::ConvGeometry conv;
   std::int64_t cells = 0;
-  std::int64_t unit =
-      1;  // cells that are under a window, and in a tile of the weights, together or not at all
+  // Cells that are under a window, and in a tile of the weights, together or not at all.
+  std::int64_t unit = 1;
   kernels::CellRuns runs;                   // where the product gathers its cells
   kernels::EventWeights events;             // behind spiking populations
   kernels::DigitWeights digits;             // likewise, where the digit path may be taken

@@ -1,8 +1,10 @@
-#include "server/engine/cpu/window_sums.h"
+#include "server/engine/cpu/layout/window_sums.h"
 
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/cpu/spikes/event_layer.h"
+#include "server/engine/cpu/layout/sum_bounds.h"
 #include "server/engine/network/index.h"
 
 namespace spikeserve::engine {
@@ -10,8 +12,6 @@ namespace {
 
 using kernels::CellRange;
 
-constexpr double kNarrowBound = 2147483647.0;               // of an int32
-constexpr double kWideBound = 1099511627776.0;              // 2^40
 constexpr std::int64_t kNearBytes = std::int64_t{1} << 19;  // of weights that stay in the second-level cache
 
 // Replaces `of_tile` by the part of the ranges, which ascend in rows, in the tile's rows [first, end).
@@ -37,28 +37,28 @@ void CutToTile(const std::vector<CellRange>& ranges, std::int64_t first, std::in
 
 bool WindowSums::Fits(const VectorTerm& term, std::int64_t largest) {
   const auto count = static_cast<double>(largest);
-  if (count * term.max_row_sum < kNarrowBound) {
+  if (count * term.max_row_sum < kNarrowSums) {
     return true;
   }
   // The sum over a tile's rows, the low halves of all tiles and digits, and the whole.
-  return static_cast<double>(term.events.tile_rows()) * term.largest_weight < kNarrowBound &&
-         static_cast<double>(term.events.tiles()) * 2 * count * 65536 < kNarrowBound &&
-         count * term.max_row_sum < kWideBound;
+  return static_cast<double>(term.events.tile_rows()) * term.largest_weight < kNarrowSums &&
+         static_cast<double>(term.events.tiles()) * 2 * count * 65536 < kNarrowSums &&
+         count * term.max_row_sum < kHalvedSums;
 }
 
 bool WindowSums::CopiesFit(const VectorTerm& term, std::int64_t largest) {
-  return largest <= kernels::kMostCopies && static_cast<double>(largest) * term.max_row_sum < kNarrowBound;
+  return largest <= kernels::kMostCopies && static_cast<double>(largest) * term.max_row_sum < kNarrowSums;
 }
 
 bool WindowSums::DigitsFit(const VectorTerm& term, std::int64_t largest) {
   constexpr double kLargestDigit = 128;
-  return static_cast<double>(term.fan_in()) * static_cast<double>(largest) * kLargestDigit < kNarrowBound;
+  return static_cast<double>(term.fan_in()) * static_cast<double>(largest) * kLargestDigit < kNarrowSums;
 }
 
 void WindowSums::SetWindow(const VectorTerm& term, std::int64_t pixel, const Source& source) {
   term_ = &term;
   source_ = source;
-  wide_ = static_cast<double>(source.largest) * term.max_row_sum >= kNarrowBound;
+  wide_ = static_cast<double>(source.largest) * term.max_row_sum >= kNarrowSums;
   term.Window(pixel, ranges_);
   if (source.events != nullptr) {
     CollectWindow();
@@ -121,6 +121,15 @@ void WindowSums::CopyWindow() {
 
 std::int64_t WindowSums::Bundle(const VectorTerm& term) {
   return term.events.row_bytes() > kNearBytes ? std::min(term.pixels, kMostPerBundle) : 1;
+}
+
+std::int64_t WindowSums::Bytes(const VectorTerm& term, std::int64_t steps) {
+  constexpr std::int64_t kPerSpike =
+      2 * kernels::kMostCopies + 3;  // in each list or as a copy, and as a byte
+  constexpr std::int64_t kPadding = 64;
+  const std::int64_t windows = term.kind == kernels::ProductKind::kConv ? kMostPerBundle : 1;
+  return (steps + 1) * windows *
+         (kPerSpike * (term.fan_in() + kPadding) + 8 * kernels::kMaxEventBlockWidth + kPadding);
 }
 
 void WindowSums::SumTogether(std::span<WindowSums* const> windows, std::int64_t first_slice,

@@ -1,0 +1,50 @@
+#include "server/engine/cpu/layout/layer_state.h"
+
+#include "server/base/overloaded.h"
+#include "server/engine/network/neuron_models.h"
+#include "server/engine/network/synapse_filter.h"
+#include "server/engine/run/constants/neuron_constants.h"
+
+namespace spikeserve::engine {
+namespace {
+
+void LayOutNeurons(const RunShape& run, std::size_t l, const NeuronLayer& neurons, CpuArena& arena,
+                   LayerState& state) {
+  const std::int64_t size = run.plan->layers[l].size;
+  const NeuronConstants constants = MakeNeuronConstants(neurons.model, run.spec->settings.dt_s);
+  state.voltage = arena.Take<float>(HasVoltage(neurons.model) ? size : 0);
+  state.second = arena.Take<float>(constants.has_second ? size : 0);
+  state.third = arena.Take<float>(constants.has_third ? size : 0);
+  state.spikes = arena.Take<std::int64_t>(run.spec->statistics && run.IsSpiking(l) ? size : 0);
+}
+
+void LayOutTerm(const RunShape& run, const Layer& layer, const Term& term, CpuArena& arena,
+                TermState& state) {
+  const bool simple = IsSimple(term.synapse, term.delay_steps);
+  state.filter = arena.Take<float>(simple && term.synapse ? layer.size : 0);
+  if (!simple && arena.counts()) {
+    arena.Count(run.FilterBytes(term.synapse, term.delay_steps, layer.size));
+  }
+  state.constant = arena.Take<float>(run.MayBeHeld(term.population) ? layer.size : 0);
+}
+
+}  // namespace
+
+std::vector<LayerState> LayOutLayers(const RunShape& run, CpuArena& arena) {
+  std::vector<LayerState> layers(run.plan->layers.size());
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const Layer& layer = run.plan->layers[l];
+    LayerState& state = layers[l];
+    std::visit(Overloaded{[&](const NeuronLayer& neurons) { LayOutNeurons(run, l, neurons, arena, state); },
+                          [](const LinearLayer&) {}, [](const ActivationLayer&) {}},
+               layer.kind);
+    state.terms.resize(layer.terms.size());
+    for (std::size_t t = 0; run.stepped[l] && t < layer.terms.size(); ++t) {
+      LayOutTerm(run, layer, layer.terms[t], arena, state.terms[t]);
+    }
+    arena.Count(static_cast<std::int64_t>(sizeof(LayerState) + layer.terms.size() * sizeof(TermState)));
+  }
+  return layers;
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/cpu/filter.h"
+#include "server/engine/cpu/layout/arena.h"
+#include "server/engine/cpu/layout/run_shape.h"
+
+namespace spikeserve::engine {
+
+// What one term of a layer keeps, of one sample.
+struct TermState {
+  std::span<float> filter;    // of a plain low-pass
+  kernels::FilterBank bank;   // of a general filter
+  std::span<float> constant;  // room for the current of an input that is held
+  bool known = false;         // that current has been computed
+};
+
+// What one layer of one sample keeps from step to step in exact or fast mode.
+struct LayerState {
+  std::span<float> voltage, second, third;  // see kernels::NeuronStates
+  std::vector<TermState> terms;
+  std::span<std::int64_t> spikes;  // [neuron], for statistics
+};
+
+// Where everything lies that the layers of a sample keep, [layer]. With a counting arena: how much that is.
+std::vector<LayerState> LayOutLayers(const RunShape& run, CpuArena& arena);
+
+}  // namespace spikeserve::engine

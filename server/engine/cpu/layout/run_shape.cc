@@ -1,0 +1,70 @@
+#include "server/engine/cpu/layout/run_shape.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/cpu/spikes/event_layer.h"
+#include "server/engine/network/synapse_filter.h"
+#include "server/engine/run/simulation.h"
+
+namespace spikeserve::engine {
+namespace {
+
+// What a chunk's spikes may take as integers: a quarter of it as bytes. Fewer steps would keep them in nearer
+// caches, but weights come from farther than spikes, and each chunk reads all of them.
+constexpr std::int64_t kChunkBytes = std::int64_t{1} << 26;
+
+// Whether nothing drives neurons but inputs that do not vary: nobody reads single spikes. Those of a session
+// may vary later.
+bool HasHeldDriveOnly(const Plan& plan, const SimulationSpec& spec) {
+  return !spec.session && std::all_of(plan.layers.begin(), plan.layers.end(), [&](const Layer& layer) {
+    return !layer.emits() || std::all_of(layer.terms.begin(), layer.terms.end(), [&](const Term& term) {
+      return IsHeldInput(plan, spec, term.population);
+    });
+  });
+}
+
+std::int64_t ChunkOf(const Plan& plan, const SimulationSpec& spec) {
+  std::int64_t bytes_per_step = 1;
+  for (const Population& population : plan.populations) {
+    bytes_per_step += 4 * population.size;
+  }
+  const std::int64_t longest = HasHeldDriveOnly(plan, spec) ? kernels::kMaxUncountedSteps : kMaxChunkSteps;
+  const std::int64_t most = std::clamp<std::int64_t>(kChunkBytes / bytes_per_step, 1, longest);
+  return std::min(most, spec.settings.steps);
+}
+
+}  // namespace
+
+RunShape::RunShape(const Plan& of_plan, const VectorWeights* vectors, CheckedSpec of_spec)
+    : plan(&of_plan),
+      vector_weights(vectors),
+      spec(std::move(of_spec)),
+      chunk(ChunkOf(of_plan, *spec)),
+      stepped(of_plan.layers.size()),
+      observed(of_plan.layers.size()) {
+  for (std::size_t l = 0; l < plan->layers.size(); ++l) {
+    stepped[l] = plan->layers[l].emits();
+  }
+  const auto observe = [this](std::int64_t layer) { stepped[Index(layer)] = observed[Index(layer)] = true; };
+  for (std::size_t p = 0; p < spec->probes.size(); ++p) {
+    folded.push_back(IsFolded(*plan, probe(p)));
+    if (IsStepped(p)) {
+      observe(probe(p).layer);
+    }
+  }
+  for (const RequestProbe& request : spec->request_probes) {
+    record_layers.push_back(LayerOf(*plan, request.operation));
+    observe(record_layers.back());
+  }
+}
+
+std::int64_t RunShape::FilterBytes(const Synapse& synapse, std::int64_t delay_steps,
+                                   std::int64_t size) const {
+  constexpr std::int64_t kPerBank = 256;  // what its allocations add
+  return IsSimple(synapse, delay_steps)
+             ? 0
+             : kPerBank + size * kernels::FilterBytes(MakeFilter(synapse, delay_steps, spec->settings.dt_s));
+}
+
+}  // namespace spikeserve::engine
