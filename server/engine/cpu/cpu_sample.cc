@@ -7,6 +7,7 @@
 #include "kernels/cpu/population.h"
 #include "server/engine/cpu/held_currents.h"
 #include "server/engine/cpu/vector_layer.h"
+#include "server/engine/network/neuron_models.h"
 #include "server/engine/run/activity.h"
 #include "server/engine/run/input_values.h"
 
@@ -34,10 +35,12 @@ void CpuSample::Begin(const CpuRun& run, SampleInputs inputs) {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Layer& layer = run.plan->layers[l];
     LayerState& state = layers_[l];
-    state.voltage = run.constants[l].voltage;
-    const NeuronConstants& neurons = run.constants[l].neurons;
-    state.second.assign(neurons.has_second ? Index(layer.size) : 0, 0.0F);
-    state.third.assign(neurons.has_third ? Index(layer.size) : 0, 0.0F);
+    math::ForEachState(
+        [&layer](bool kept, std::vector<float>& values) {
+          values.assign(kept ? Index(layer.size) : 0, 0.0F);
+        },
+        StatesOf(layer.model), state.neurons);
+    state.neurons.voltage = run.constants[l].voltage;
     const bool counted = run.spec.statistics && run.IsSpiking(l);
     state.spikes.assign(counted ? Index(layer.size) : 0, 0);
     state.filters.resize(layer.terms.size());
@@ -162,7 +165,7 @@ void CpuSample::RunPlain(const CpuRun& run, std::size_t layer, std::int64_t step
       Fail(run, layer);
       return;
     }
-    view.voltage = layers_[layer].voltage;
+    view.voltage = layers_[layer].neurons.voltage;
     if (spiking) {
       view.counts = scratch.Counts(plan.population, step);
     } else if (neurons) {
@@ -246,22 +249,23 @@ bool CpuSample::StepNeurons(const CpuRun& run, std::size_t layer, std::int64_t s
   LayerState& state = layers_[layer];
   const std::span<const float> sum = std::span(scratch.total).first(Index(plan.size));
   const NeuronConstants& neurons = constants.neurons;
-  if (!run.IsSpiking(layer)) {
-    kernels::StepRates(*neurons.rate, sum, constants.bias, state.third,
-                       scratch.Values(plan.population, step));
+  kernels::NeuronStates states;
+  math::ForEachState([](std::span<float>& to, std::vector<float>& values) { to = values; }, states,
+                     state.neurons);
+  std::span<const float> input = sum;
+  if (neurons.rate) {
+    const std::span<float> rates =
+        neurons.spikes ? std::span(scratch.output).first(sum.size()) : scratch.Values(plan.population, step);
+    kernels::StepRates(*neurons.rate, sum, constants.bias, states, rates);
+    input = rates;
+  }
+  if (!neurons.spikes) {
     return true;
   }
   const std::span<std::int32_t> counts = scratch.WriteCounts(plan.population, step);
-  kernels::StepResult result;
-  if (neurons.rule) {
-    const std::span<float> rates = std::span(scratch.output).first(sum.size());
-    kernels::StepRates(*neurons.rate, sum, constants.bias, state.third, rates);
-    const kernels::StepDraws draws = DrawsOf(run.spec, inputs_.index, plan.operation, done_ + step);
-    result = kernels::StepSpikingRule(*neurons.rule, rates, neurons.dt_s, state.voltage, draws, counts);
-  } else {
-    result = kernels::StepNeurons(neurons.current, sum, constants.bias,
-                                  {state.voltage, state.second, state.third}, counts);
-  }
+  const kernels::StepResult result =
+      kernels::StepSpikes(*neurons.spikes, input, constants.bias, states,
+                          DrawsOf(run.spec, inputs_.index, plan.operation, done_ + step), counts);
   scratch.Largest(plan.population, step) = result.largest;
   if (neurons.is_signed) {
     CountMagnitudes(counts, state);

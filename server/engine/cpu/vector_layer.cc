@@ -118,7 +118,7 @@ class VectorLayerRun {
   }
 
   void Save() {
-    scratch_.vectors.voltage = state_.voltage;
+    scratch_.vectors.voltage = state_.neurons.voltage;
     scratch_.vectors.filters = state_.filters;
     scratch_.vectors.spikes.assign(Index(plan_.size), 0);
     if (fold_.synapse) {
@@ -130,7 +130,7 @@ class VectorLayerRun {
   }
 
   void Restore() {
-    state_.voltage = scratch_.vectors.voltage;
+    state_.neurons.voltage = scratch_.vectors.voltage;
     state_.filters = scratch_.vectors.filters;
     if (fold_.synapse) {
       std::copy(scratch_.vectors.filtered.begin(), scratch_.vectors.filtered.end(), fold_.filtered);
@@ -258,12 +258,10 @@ class VectorLayerRun {
     kernels::EventBlock job;
     job.steps = steps_;
     job.width = width;
-    job.neuron = std::holds_alternative<IntegrateAndFire>(plan_.model)
-                     ? kernels::EventNeuron::kIntegrateAndFire
-                     : kernels::EventNeuron::kSpikingRectifiedLinear;
+    job.neuron = weights_.neuron;
     job.terms = std::span(terms).first(plan_.terms.size());
     job.bias = constants_.bias.data() + first;
-    job.voltage = state_.voltage.data() + first;
+    job.voltage = state_.neurons.voltage.data() + first;
     job.spikes = scratch_.vectors.spikes.data() + first;
     job.stride = plan_.size;
     job.ends = ends_;
