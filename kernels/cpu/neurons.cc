@@ -1,130 +1,95 @@
 #include "kernels/cpu/neurons.h"
 
-#include "kernels/cpu/dispatch.h"
-#include "kernels/cpu/for_each_neuron.h"
+#include <cstddef>
+#include <variant>
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/neurons.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace spikeserve::kernels::HWY_NAMESPACE {
+
+// Raw pointers and constants by value, so that the compiler sees loops over arrays and makes vectors of them.
+math::PerState<float*> ArraysOf(const NeuronStates& states) {
+  return {states.voltage.data(), states.refractory.data(), states.recovery.data(), states.adaptation.data()};
+}
+
+template <typename Rate>
+void MapRates(const Rate rate, std::size_t n, const float* sum, const float* bias,
+              const math::PerState<float*> arrays, float* values) {
+  for (std::size_t j = 0; j < n; ++j) {
+    const auto at = static_cast<std::int64_t>(j);
+    math::NeuronState state = math::LoadState<Rate>(arrays, at);
+    values[j] = math::Step(rate, sum[j] + bias[j], state, {});
+    math::StoreState<Rate>(state, arrays, at);
+  }
+}
+
+template <typename Neuron>
+StepResult CountSpikes(const Neuron neuron, std::size_t n, const float* sum, const float* bias,
+                       const math::PerState<float*> arrays, const math::DrawSite first,
+                       std::int32_t* counts) {
+  std::int32_t largest = 0;
+  std::int32_t out_of_range = 0;
+  std::int64_t total = 0;
+  for (std::size_t j = 0; j < n; ++j) {
+    const auto at = static_cast<std::int64_t>(j);
+    const float input = Neuron::kInput == math::StepInput::kRate ? sum[j] : sum[j] + bias[j];
+    math::NeuronState state = math::LoadState<Neuron>(arrays, at);
+    const float spikes = math::Step(neuron, input, state,
+                                    {first.stream, first.neuron + static_cast<std::uint32_t>(j), first.step});
+    math::StoreState<Neuron>(state, arrays, at);
+    const bool in_range = __builtin_fabsf(spikes) < kMaxSpikesPerStep;  // false for what is not a number
+    out_of_range |= in_range ? 0 : 1;
+    const auto count = static_cast<std::int32_t>(in_range ? spikes : 0.0F);
+    counts[j] = count;
+    const std::int32_t magnitude = count < 0 ? -count : count;
+    largest = magnitude > largest ? magnitude : largest;
+    total += count;
+  }
+  return {largest, total, out_of_range == 0};
+}
+
+void RunRates(const math::rate::Function& rate, std::span<const float> sum, std::span<const float> bias,
+              const NeuronStates& states, std::span<float> values) {
+  std::visit(
+      [&](const auto& kind) {
+        MapRates(kind, sum.size(), sum.data(), bias.data(), ArraysOf(states), values.data());
+      },
+      rate);
+}
+
+StepResult RunSpikes(const math::spiking::Function& neuron, std::span<const float> sum,
+                     std::span<const float> bias, const NeuronStates& states, const math::DrawSite& first,
+                     std::span<std::int32_t> counts) {
+  return std::visit(
+      [&](const auto& kind) {
+        return CountSpikes(kind, sum.size(), sum.data(), bias.data(), ArraysOf(states), first, counts.data());
+      },
+      neuron);
+}
+
+}  // namespace spikeserve::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace spikeserve::kernels {
-namespace {
 
-// Raw pointers, so that the compiler sees loops over arrays.
-struct RateArrays {
-  std::size_t n;
-  const float* sum;
-  const float* bias;
-  float* adaptation;
-  float* values;
-};
+HWY_EXPORT(RunRates);
+HWY_EXPORT(RunSpikes);
 
-template <typename Function>
-inline __attribute__((always_inline)) void Map(const Function& function, const RateArrays& a) {
-  for (std::size_t j = 0; j < a.n; ++j) {
-    a.values[j] = function(a.sum[j] + a.bias[j]);
-  }
+void StepRates(const math::rate::Function& rate, std::span<const float> sum, std::span<const float> bias,
+               const NeuronStates& states, std::span<float> values) {
+  HWY_DYNAMIC_DISPATCH(RunRates)(rate, sum, bias, states, values);
 }
 
-SPIKESERVE_CPU_CLONES void Rates(const math::rate::RectifiedLinear& f, const RateArrays& a) { Map(f, a); }
-SPIKESERVE_CPU_CLONES void Rates(const math::rate::LeakyRectifiedLinear& f, const RateArrays& a) {
-  Map(f, a);
-}
-SPIKESERVE_CPU_CLONES void Rates(const math::rate::Sigmoid& f, const RateArrays& a) { Map(f, a); }
-SPIKESERVE_CPU_CLONES void Rates(const math::rate::Tanh& f, const RateArrays& a) { Map(f, a); }
-SPIKESERVE_CPU_CLONES void Rates(const math::rate::Lif& f, const RateArrays& a) { Map(f, a); }
-SPIKESERVE_CPU_CLONES void Rates(const math::rate::SoftLif& f, const RateArrays& a) { Map(f, a); }
-SPIKESERVE_CPU_CLONES void Rates(const math::rate::AdaptiveLif& f, const RateArrays& a) {
-  for (std::size_t j = 0; j < a.n; ++j) {
-    a.values[j] = f(a.sum[j] + a.bias[j], a.adaptation[j]);
-  }
-}
-
-struct SpikeArrays {
-  std::size_t n;
-  const float* sum;
-  const float* bias;
-  float* voltage;
-  float* second;
-  float* third;
-  std::int32_t* counts;
-};
-
-SPIKESERVE_CPU_CLONES StepResult Spikes(const BoundedIntegrateAndFire& model, const SpikeArrays& a) {
-  return ForEachNeuron(
-      a.n, a.counts, [&](std::size_t j) __attribute__((always_inline)) {
-        return math::StepBoundedIntegrateAndFire(a.sum[j] + a.bias[j], model.min_voltage, a.voltage[j]);
-      });
-}
-
-SPIKESERVE_CPU_CLONES StepResult Spikes(const SpikingLeakyRectifiedLinear& model, const SpikeArrays& a) {
-  return ForEachNeuron(
-      a.n, a.counts, [&](std::size_t j) __attribute__((always_inline)) {
-        return math::StepSpikingLeakyRectifiedLinear(a.sum[j] + a.bias[j], model.negative_slope,
-                                                     a.voltage[j]);
-      });
-}
-
-SPIKESERVE_CPU_CLONES StepResult Spikes(const math::AdaptiveLifConstants& model, const SpikeArrays& a) {
-  return ForEachNeuron(
-      a.n, a.counts, [&](std::size_t j) __attribute__((always_inline)) {
-        return math::StepAdaptiveLif(a.sum[j] + a.bias[j], model, a.voltage[j], a.second[j], a.third[j]);
-      });
-}
-
-SPIKESERVE_CPU_CLONES StepResult Spikes(const math::IzhikevichConstants& model, const SpikeArrays& a) {
-  return ForEachNeuron(
-      a.n, a.counts, [&](std::size_t j) __attribute__((always_inline)) {
-        return math::StepIzhikevich(a.sum[j] + a.bias[j], model, a.voltage[j], a.second[j]);
-      });
-}
-
-SPIKESERVE_CPU_CLONES StepResult RegularSpikes(std::size_t n, const float* rates, float dt_s, float* voltage,
-                                               std::int32_t* counts) {
-  return ForEachNeuron(
-      n, counts, [&](std::size_t j) __attribute__((always_inline)) {
-        return math::StepRegularSpiking(rates[j], dt_s, voltage[j]);
-      });
-}
-
-}  // namespace
-
-void StepRates(const RateFunction& rate, std::span<const float> sum, std::span<const float> bias,
-               std::span<float> adaptation, std::span<float> values) {
-  const RateArrays arrays{sum.size(), sum.data(), bias.data(), adaptation.data(), values.data()};
-  std::visit([&](const auto& function) { Rates(function, arrays); }, rate);
-}
-
-StepResult StepNeurons(const CurrentModel& model, std::span<const float> sum, std::span<const float> bias,
-                       const NeuronStates& states, std::span<std::int32_t> counts) {
-  if (std::holds_alternative<IntegrateAndFire>(model)) {
-    return StepIntegrateAndFire(sum, bias, states.voltage, counts);
-  }
-  if (std::holds_alternative<SpikingRectifiedLinear>(model)) {
-    return StepSpikingRectifiedLinear(sum, bias, states.voltage, counts);
-  }
-  if (const auto* lif = std::get_if<math::LifConstants>(&model)) {
-    return StepLif(sum, bias, *lif, states.voltage, states.second, counts);
-  }
-  const SpikeArrays arrays{sum.size(),           sum.data(),          bias.data(),  states.voltage.data(),
-                           states.second.data(), states.third.data(), counts.data()};
-  if (const auto* bounded = std::get_if<BoundedIntegrateAndFire>(&model)) {
-    return Spikes(*bounded, arrays);
-  }
-  if (const auto* leaky = std::get_if<SpikingLeakyRectifiedLinear>(&model)) {
-    return Spikes(*leaky, arrays);
-  }
-  if (const auto* adaptive = std::get_if<math::AdaptiveLifConstants>(&model)) {
-    return Spikes(*adaptive, arrays);
-  }
-  return Spikes(std::get<math::IzhikevichConstants>(model), arrays);
-}
-
-StepResult StepSpikingRule(SpikingRule rule, std::span<const float> rates, float dt_s,
-                           std::span<float> voltage, const StepDraws& draws, std::span<std::int32_t> counts) {
-  if (rule == SpikingRule::kRegular) {
-    return RegularSpikes(rates.size(), rates.data(), dt_s, voltage.data(), counts.data());
-  }
-  const auto draw = rule == SpikingRule::kStochastic ? math::StepStochasticSpiking : math::StepPoissonSpiking;
-  return ForEachNeuron(rates.size(), counts.data(), [&](std::size_t j) {
-    return draw(rates[j], dt_s, draws.stream, static_cast<std::uint32_t>(j), draws.step);
-  });
+StepResult StepSpikes(const math::spiking::Function& neuron, std::span<const float> sum,
+                      std::span<const float> bias, const NeuronStates& states, const math::DrawSite& first,
+                      std::span<std::int32_t> counts) {
+  return HWY_DYNAMIC_DISPATCH(RunSpikes)(neuron, sum, bias, states, first, counts);
 }
 
 }  // namespace spikeserve::kernels
+#endif

@@ -3,28 +3,35 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/cpu/population.h"
-#include "kernels/math/neuron_models.h"
+#include "kernels/math/neuron.h"
+#include "kernels/math/rate.h"
+#include "kernels/math/spiking.h"
 
-// One step of a layer of any neuron type. Spans have the layer's length, or are empty where the type has no
-// such state.
+// One step of a layer of neurons of any type.
 namespace spikeserve::kernels {
 
-// values[j] = rate of the current sum[j] + bias[j]; adaptation: of AdaptiveLif.
-void StepRates(const RateFunction& rate, std::span<const float> sum, std::span<const float> bias,
-               std::span<float> adaptation, std::span<float> values);
+// Magnitudes of spike counts are kept below this, where float32 still counts exactly. Counts below zero come
+// from start voltages below zero.
+constexpr float kMaxSpikesPerStep = 16777216.0F;
 
-// What the types keep from step to step. second: refractory steps left, or Izhikevich's recovery; third:
-// adaptation.
-struct NeuronStates {
-  std::span<float> voltage, second, third;
+// What a step of a spiking layer did.
+struct StepResult {
+  std::int32_t largest = 0;  // magnitude of the largest spike count
+  std::int64_t spikes = 0;   // of all neurons
+  bool in_range = true;  // false: a count's magnitude was not below kMaxSpikesPerStep, or it was not a number
 };
 
-StepResult StepNeurons(const CurrentModel& model, std::span<const float> sum, std::span<const float> bias,
-                       const NeuronStates& states, std::span<std::int32_t> counts);
+// Of the layer's length each, empty where the type has no such state.
+using NeuronStates = math::PerState<std::span<float>>;
 
-// Counts from rates in Hz; voltage: of kRegular.
-StepResult StepSpikingRule(SpikingRule rule, std::span<const float> rates, float dt_s,
-                           std::span<float> voltage, const StepDraws& draws, std::span<std::int32_t> counts);
+// values[j] = rate of the current sum[j] + bias[j].
+void StepRates(const math::rate::Function& rate, std::span<const float> sum, std::span<const float> bias,
+               const NeuronStates& states, std::span<float> values);
+
+// Counts of the currents sum[j] + bias[j], times dt for the types that take a charge; of the rates sum[j] for
+// those that take a rate. `first`: where the first neuron draws.
+StepResult StepSpikes(const math::spiking::Function& neuron, std::span<const float> sum,
+                      std::span<const float> bias, const NeuronStates& states, const math::DrawSite& first,
+                      std::span<std::int32_t> counts);
 
 }  // namespace spikeserve::kernels

@@ -20,13 +20,14 @@ __device__ void AddSampleSpikes(std::int64_t* to, std::int64_t spikes) {
 }
 
 // Blocks of a sample lie side by side: neighbouring threads are neighbouring neurons.
-template <ScanKind kKind, int kTerms>
+template <int kTerms, typename Emits>
 __global__ void __launch_bounds__(kScanBlock)
-    ScanKernel(const __grid_constant__ Scan scan, unsigned blocks_per_sample) {
+    ScanKernel(const __grid_constant__ Scan scan, const __grid_constant__ Emits emits,
+               unsigned blocks_per_sample) {
   const std::int64_t sample = blockIdx.x / blocks_per_sample;
   const std::int64_t j = std::int64_t{blockIdx.x % blocks_per_sample} * kScanBlock + threadIdx.x;
-  const std::int64_t spikes = j < scan.size ? RunNeuron<kKind, kTerms>(scan, sample, j) : 0;
-  if (IsSpiking(kKind) && scan.sample_spikes != nullptr) {
+  const std::int64_t spikes = j < scan.size ? RunNeuron<kTerms>(scan, emits, sample, j) : 0;
+  if (math::EmitsSpikes<Emits> && scan.sample_spikes != nullptr) {
     AddSampleSpikes(scan.sample_spikes + sample, spikes);
   }
 }
@@ -38,9 +39,9 @@ void Launch(const Scan& scan, cudaStream_t stream) {
   if (per_sample * scan.samples == 0) {
     return;
   }
-  WithKind(scan, [&]<ScanKind kKind, int kTerms>() {
-    ScanKernel<kKind, kTerms><<<static_cast<unsigned>(per_sample * scan.samples), kScanBlock, 0, stream>>>(
-        scan, static_cast<unsigned>(per_sample));
+  WithEmitter(scan, [&]<int kTerms, typename Emits>(const Emits& emits) {
+    ScanKernel<kTerms><<<static_cast<unsigned>(per_sample * scan.samples), kScanBlock, 0, stream>>>(
+        scan, emits, static_cast<unsigned>(per_sample));
   });
   CheckCuda(cudaGetLastError(), "scan");
 }

@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
+#include <variant>
 
 #include "kernels/cuda/atomics.h"
 #include "kernels/cuda/cells.h"
@@ -44,20 +46,19 @@ constexpr float kMaxSpikesPerStep = 16777216.0F;
 
 struct Scan {
   std::int64_t samples = 0, steps = 0, size = 0;
-  ScanKind kind = ScanKind::kSum;
+  Emitter emitter;              // what becomes of the current
   std::int32_t layer = 0;       // what `failed` is set to
   const float* base = nullptr;  // [samples][steps][size]: what earlier terms gave; null: zeros
   ScanTerm terms[kScanTerms];
   std::int32_t term_count = 0;
-  const float* bias = nullptr;  // [size]; not of kSum
-  float bias_factor = 1;        // of kLinear
-  ScanNeurons neurons;
-  float* state[kNeuronState] = {nullptr, nullptr, nullptr};  // [samples][size], where the neurons have it
-  const std::int64_t* clock = nullptr;          // [samples]: steps done before this chunk; of random kinds
-  const std::uint32_t* sample_index = nullptr;  // [samples]: places in the request; of random kinds
-  const std::uint64_t* seed = nullptr;          // of random kinds
+  const float* bias = nullptr;          // [size]; not of Sum
+  math::PerState<float*> state;         // [samples][size], where the neurons have it
+  const std::int64_t* clock = nullptr;  // [samples]: steps done before this chunk; of neurons that draw
+  const std::uint32_t* sample_index = nullptr;  // [samples]: places in the request; of neurons that draw
+  const std::uint64_t* seed = nullptr;          // of neurons that draw
+  std::uint32_t draws_layer = 0;                // the layer as their draws see it
 
-  float* values = nullptr;  // [samples][steps][size], of the kinds without spikes
+  float* values = nullptr;  // [samples][steps][size], of what emits no spikes
   void* counts = nullptr;   // [samples][steps][count_stride], or null where nobody reads them
   CellType count_type = CellType::kHalf;
   std::int64_t count_stride = 0;
@@ -133,13 +134,13 @@ SPIKESERVE_HOST_DEVICE float CountLimit(const Scan& scan) {
 }
 
 // The count of a step, 0 where it is out of range.
-template <ScanKind kKind>
+template <typename Emits>
 SPIKESERVE_HOST_DEVICE std::int32_t Tally(const Scan& scan, float spikes, CountTally& tally) {
   const bool in_range = fabsf(spikes) <= CountLimit(scan);  // false for what is not a number
   tally.in_range = tally.in_range && in_range;
   const auto count = static_cast<std::int32_t>(in_range ? spikes : 0.0F);
   const std::int32_t magnitude = count < 0 ? -count : count;
-  tally.spikes += IsSigned(kKind) ? magnitude : count;
+  tally.spikes += Emits::kSigned ? magnitude : count;
   tally.largest = magnitude > tally.largest ? magnitude : tally.largest;
   return count;
 }
@@ -182,13 +183,13 @@ struct ScanElement {
   TermElement terms[kTerms > 0 ? kTerms : 1];
   float bias = 0;
   float constant = 0;  // of a constant scan: the summed current, without bias
-  float state[kNeuronState] = {0, 0, 0};
-  NeuronSite site;
+  math::NeuronState state;
+  math::DrawSite site;
   FoldElement fold;
   CountTally tally;
 };
 
-template <ScanKind kKind, int kTerms>
+template <typename Emits, int kTerms>
 SPIKESERVE_HOST_DEVICE ScanElement<kTerms> LoadElement(const Scan& scan, std::int64_t sample,
                                                        std::int64_t j) {
   const std::int64_t at = sample * scan.size + j;
@@ -199,18 +200,17 @@ SPIKESERVE_HOST_DEVICE ScanElement<kTerms> LoadElement(const Scan& scan, std::in
       element.terms[t] = LoadTerm(scan.terms[t], scan.steps, scan.size, sample, j);
     }
   }
-  SPIKESERVE_UNROLL
-  for (int i = 0; i < kNeuronState; ++i) {
-    element.state[i] = scan.state[i] == nullptr ? 0.0F : scan.state[i][at];
-  }
+  constexpr math::PerState<bool> kKept = Emits::kStates;
+  math::ForEachState([at](bool kept, float& value,
+                          const float* array) { value = kept && array != nullptr ? array[at] : 0.0F; },
+                     kKept, element.state, scan.state);
   element.bias = scan.bias == nullptr ? 0.0F : scan.bias[j];
   element.constant = kTerms == kConstantTerms ? ConstantTotal(scan, sample, j) : 0.0F;
   element.fold = scan.folded ? LoadFold(scan.fold, at) : FoldElement{};
   element.done = scan.folded ? scan.fold.clock[sample] : 0;
-  if constexpr (IsRandom(kKind)) {
+  if constexpr (math::kDraws<Emits>) {
     element.done = scan.clock[sample];
-    element.site.seed = *scan.seed;
-    element.site.sample = scan.sample_index[sample];
+    element.site.stream = {*scan.seed, scan.sample_index[sample], scan.draws_layer};
     element.site.neuron = static_cast<std::uint32_t>(j);
   }
   return element;
@@ -218,23 +218,21 @@ SPIKESERVE_HOST_DEVICE ScanElement<kTerms> LoadElement(const Scan& scan, std::in
 
 // The spikes of the whole chunk at once, where nobody asks for single steps and no sum rounds. False, and
 // nothing done, elsewhere.
-template <ScanKind kKind, int kTerms>
+template <typename Emits, int kTerms>
 SPIKESERVE_HOST_DEVICE bool CountAtOnce(const Scan& scan, ScanElement<kTerms>& element) {
   const bool filters = scan.folded && (scan.fold.filters.synapse || scan.fold.filters.probe_synapse);
   if (filters || scan.counts != nullptr || scan.voltages != nullptr) {
     return false;
   }
-  const float current = element.constant + element.bias;
-  const bool inhibited = kKind == ScanKind::kSpikingRectifiedLinear && current <= 0.0F;
   const math::ConstantCharge constant =
-      math::MakeConstantCharge(element.state[0], inhibited ? 0.0F : current);
+      math::MakeConstantCharge(element.state.voltage, Emits::Charge(element.constant + element.bias));
   if (!constant.exact || static_cast<float>(MostPerStep(constant, scan.steps)) > CountLimit(scan)) {
     return false;
   }
   const std::int64_t spikes = SpikesAfter(constant, scan.steps);
   element.tally.spikes = spikes;
   element.tally.largest = static_cast<std::int32_t>(MostPerStep(constant, scan.steps));
-  element.state[0] = VoltageAfter(constant, scan.steps);
+  element.state.voltage = VoltageAfter(constant, scan.steps);
   const std::int64_t skip = scan.fold.skip - element.done;  // steps of this chunk before the mean starts
   if (scan.folded && skip > 0 && skip <= scan.steps) {
     element.fold.start = element.fold.total + static_cast<double>(SpikesAfter(constant, skip));
@@ -245,24 +243,24 @@ SPIKESERVE_HOST_DEVICE bool CountAtOnce(const Scan& scan, ScanElement<kTerms>& e
 }
 
 // The spikes of one step go to whoever wants them.
-template <ScanKind kKind, int kTerms>
+template <typename Emits, int kTerms>
 SPIKESERVE_HOST_DEVICE void Emit(const Scan& scan, std::int64_t row, std::int64_t j, std::int64_t step,
                                  float spikes, ScanElement<kTerms>& element) {
-  const std::int32_t count = Tally<kKind>(scan, spikes, element.tally);
+  const std::int32_t count = Tally<Emits>(scan, spikes, element.tally);
   if (scan.counts != nullptr) {
     StoreCount(scan.counts, scan.count_type, row * scan.count_stride + j, count);
   }
   if (scan.voltages != nullptr) {
-    scan.voltages[row * scan.size + j] = element.state[0];
+    scan.voltages[row * scan.size + j] = element.state.voltage;
   }
   if (scan.folded) {
     StepFold(scan.fold, static_cast<float>(count), element.done + step + 1, element.fold);
   }
 }
 
-template <ScanKind kKind, int kTerms>
-SPIKESERVE_HOST_DEVICE void RunStep(const Scan& scan, std::int64_t sample, std::int64_t j, std::int64_t step,
-                                    ScanElement<kTerms>& element) {
+template <typename Emits, int kTerms>
+SPIKESERVE_HOST_DEVICE void RunStep(const Scan& scan, const Emits& emits, std::int64_t sample, std::int64_t j,
+                                    std::int64_t step, ScanElement<kTerms>& element) {
   const std::int64_t row = sample * scan.steps + step;
   float total = element.constant;
   if constexpr (kTerms != kConstantTerms) {
@@ -274,33 +272,34 @@ SPIKESERVE_HOST_DEVICE void RunStep(const Scan& scan, std::int64_t sample, std::
       }
     }
   }
-  if constexpr (kKind == ScanKind::kSum) {
+  if constexpr (std::is_same_v<Emits, Sum>) {
     scan.values[row * scan.size + j] = total;
-  } else if constexpr (kKind == ScanKind::kLinear) {
-    scan.values[row * scan.size + j] = total + element.bias * scan.bias_factor;
+  } else if constexpr (std::is_same_v<Emits, Linear>) {
+    scan.values[row * scan.size + j] = total + element.bias * emits.bias_factor;
   } else {
     element.site.step = static_cast<std::uint32_t>(element.done + step);
-    const float emitted = StepNeuron<kKind>(scan.neurons, total + element.bias, element.site, element.state);
-    if constexpr (IsSpiking(kKind)) {
-      Emit<kKind>(scan, row, j, step, emitted, element);
+    const float emitted = math::Step(emits, total + element.bias, element.state, element.site);
+    if constexpr (math::EmitsSpikes<Emits>) {
+      Emit<Emits>(scan, row, j, step, emitted, element);
     } else {
       scan.values[row * scan.size + j] = emitted;
     }
   }
 }
 
-// Neuron j of a sample over the chunk. Returns its spikes.
-template <ScanKind kKind, int kTerms>
-SPIKESERVE_HOST_DEVICE std::int64_t RunNeuron(const Scan& scan, std::int64_t sample, std::int64_t j) {
+// Neuron j of a sample over the chunk. Returns its spikes. `emits` is what scan.emitter holds.
+template <int kTerms, typename Emits>
+SPIKESERVE_HOST_DEVICE std::int64_t RunNeuron(const Scan& scan, const Emits& emits, std::int64_t sample,
+                                              std::int64_t j) {
   const std::int64_t at = sample * scan.size + j;
-  ScanElement<kTerms> element = LoadElement<kKind, kTerms>(scan, sample, j);
+  ScanElement<kTerms> element = LoadElement<Emits, kTerms>(scan, sample, j);
   CheckSources(scan, sample);
   bool counted = false;
   if constexpr (kTerms == kConstantTerms) {
-    counted = CountAtOnce<kKind>(scan, element);
+    counted = CountAtOnce<Emits>(scan, element);
   }
   for (std::int64_t step = 0; step < scan.steps && !counted; ++step) {
-    RunStep<kKind>(scan, sample, j, step, element);
+    RunStep(scan, emits, sample, j, step, element);
   }
   SPIKESERVE_UNROLL
   for (int t = 0; t < kTerms; ++t) {
@@ -308,13 +307,15 @@ SPIKESERVE_HOST_DEVICE std::int64_t RunNeuron(const Scan& scan, std::int64_t sam
       scan.terms[t].filter[at] = element.terms[t].filter;
     }
   }
-  SPIKESERVE_UNROLL
-  for (int i = 0; i < kNeuronState; ++i) {
-    if (scan.state[i] != nullptr) {
-      scan.state[i][at] = element.state[i];
-    }
-  }
-  if constexpr (IsSpiking(kKind)) {
+  constexpr math::PerState<bool> kKept = Emits::kStates;
+  math::ForEachState(
+      [at](bool kept, float value, float* array) {
+        if (kept && array != nullptr) {
+          array[at] = value;
+        }
+      },
+      kKept, element.state, scan.state);
+  if constexpr (math::EmitsSpikes<Emits>) {
     Report(scan, sample, element.tally);
     if (scan.folded) {
       StoreFold(scan.fold, at, element.fold);
@@ -335,39 +336,21 @@ constexpr bool IsConstant(const Scan& scan) {
   return constant;
 }
 
-// Calls run.operator()<kind, terms> with the kind of the scan and at least its terms; kConstantTerms for
-// integrators whose current is constant.
+// Calls run.operator()<terms>(emitter) with what the emitter holds and at least the scan's terms;
+// kConstantTerms for integrators whose current is constant.
 template <typename Run>
-auto WithKind(const Scan& scan, Run run) {
-  const auto with_terms = [&]<ScanKind kKind>() {
-    if constexpr (kKind == ScanKind::kSpikingRectifiedLinear || kKind == ScanKind::kIntegrateAndFire) {
-      if (IsConstant(scan)) {
-        return run.template operator()<kKind, kConstantTerms>();
-      }
-    }
-    return scan.term_count <= 1 ? run.template operator()<kKind, 1>()
-                                : run.template operator()<kKind, kScanTerms>();
-  };
-  switch (scan.kind) {
-    case ScanKind::kLinear: return with_terms.template operator()<ScanKind::kLinear>();
-    case ScanKind::kRectifiedLinear: return with_terms.template operator()<ScanKind::kRectifiedLinear>();
-    case ScanKind::kRate: return with_terms.template operator()<ScanKind::kRate>();
-    case ScanKind::kSpikingRectifiedLinear:
-      return with_terms.template operator()<ScanKind::kSpikingRectifiedLinear>();
-    case ScanKind::kIntegrateAndFire: return with_terms.template operator()<ScanKind::kIntegrateAndFire>();
-    case ScanKind::kLif: return with_terms.template operator()<ScanKind::kLif>();
-    case ScanKind::kBoundedIntegrateAndFire:
-      return with_terms.template operator()<ScanKind::kBoundedIntegrateAndFire>();
-    case ScanKind::kSpikingLeakyRectifiedLinear:
-      return with_terms.template operator()<ScanKind::kSpikingLeakyRectifiedLinear>();
-    case ScanKind::kAdaptiveLif: return with_terms.template operator()<ScanKind::kAdaptiveLif>();
-    case ScanKind::kIzhikevich: return with_terms.template operator()<ScanKind::kIzhikevich>();
-    case ScanKind::kRegular: return with_terms.template operator()<ScanKind::kRegular>();
-    case ScanKind::kStochastic: return with_terms.template operator()<ScanKind::kStochastic>();
-    case ScanKind::kPoisson: return with_terms.template operator()<ScanKind::kPoisson>();
-    case ScanKind::kSum: break;
-  }
-  return with_terms.template operator()<ScanKind::kSum>();
+auto WithEmitter(const Scan& scan, Run run) {
+  return std::visit(
+      [&]<typename Emits>(const Emits& emits) {
+        if constexpr (math::AddsCharges<Emits>) {
+          if (IsConstant(scan)) {
+            return run.template operator()<kConstantTerms>(emits);
+          }
+        }
+        return scan.term_count <= 1 ? run.template operator()<1>(emits)
+                                    : run.template operator()<kScanTerms>(emits);
+      },
+      scan.emitter);
 }
 
 }  // namespace spikeserve::cuda

@@ -139,19 +139,4 @@ SPIKESERVE_HOST_DEVICE double PoissonCount(double x, const RandomStream& stream,
   return floor(x);
 }
 
-// Spikes of one step for a rate in Hz, in the direction of the rate: what is left over a whole number by
-// chance, or Poisson distributed.
-SPIKESERVE_HOST_DEVICE float StepStochasticSpiking(float rate, float dt_s, const RandomStream& stream,
-                                                   std::uint32_t neuron, std::uint32_t step) {
-  const double mean = static_cast<double>(fabsf(rate)) * static_cast<double>(dt_s);
-  const auto count = static_cast<float>(StochasticCount(mean, stream, neuron, step));
-  return rate < 0.0F ? -count : count;
-}
-SPIKESERVE_HOST_DEVICE float StepPoissonSpiking(float rate, float dt_s, const RandomStream& stream,
-                                                std::uint32_t neuron, std::uint32_t step) {
-  const double mean = static_cast<double>(fabsf(rate)) * static_cast<double>(dt_s);
-  const auto count = static_cast<float>(PoissonCount(mean, stream, neuron, step));
-  return rate < 0.0F ? -count : count;
-}
-
 }  // namespace spikeserve::math

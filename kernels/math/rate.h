@@ -1,16 +1,20 @@
 #pragma once
 
 #include <cmath>
+#include <variant>
 
 #include "kernels/math/annotations.h"
 #include "kernels/math/elementary.h"
+#include "kernels/math/neuron.h"
 
-// Rate neurons in float32: one functor per type, from the current J to the output. Definitions: Nengo's
-// neuron types, restated in docs/semantics.md. A current that is not a number gives an output that is not.
+// Rate neurons: one functor per type, from the current J to the output. A current that is not a number gives
+// an output that is not.
 namespace spikeserve::math::rate {
 
 // A*max(J, 0).
 struct RectifiedLinear {
+  static constexpr PerState<bool> kStates = {};
+
   float amplitude = 1;
 
   SPIKESERVE_HOST_DEVICE float operator()(float current) const {
@@ -20,6 +24,8 @@ struct RectifiedLinear {
 
 // A*J above 0, A*k*J below.
 struct LeakyRectifiedLinear {
+  static constexpr PerState<bool> kStates = {};
+
   float amplitude = 1;
   float negative_amplitude = 0;  // A*k
 
@@ -30,6 +36,8 @@ struct LeakyRectifiedLinear {
 
 // M/(1 + e^-J), with the exponential of a number that is not positive.
 struct Sigmoid {
+  static constexpr PerState<bool> kStates = {};
+
   float max_rate = 1;
 
   SPIKESERVE_HOST_DEVICE float operator()(float current) const {
@@ -40,6 +48,8 @@ struct Sigmoid {
 
 // M*tanh(J) = M*sign(J)*(1 - e^-2|J|)/(1 + e^-2|J|).
 struct Tanh {
+  static constexpr PerState<bool> kStates = {};
+
   float max_rate = 1;
 
   SPIKESERVE_HOST_DEVICE float operator()(float current) const {
@@ -51,6 +61,8 @@ struct Tanh {
 
 // A/(tau_ref + tau_rc*log1p(1/(J-1))) above J = 1, else 0.
 struct Lif {
+  static constexpr PerState<bool> kStates = {};
+
   float amplitude = 1;
   float tau_rc = 0;   // s
   float tau_ref = 0;  // s
@@ -66,6 +78,8 @@ struct Lif {
 // The same with sigma*softplus((J-1)/sigma) for J-1. Far below the threshold log1p(1/z) is taken from
 // softplus(x) ~ e^x.
 struct SoftLif {
+  static constexpr PerState<bool> kStates = {};
+
   float amplitude = 1;
   float tau_rc = 0;   // s
   float tau_ref = 0;  // s
@@ -84,15 +98,22 @@ struct SoftLif {
 
 // Lif of J - a, whose adaptation a follows the output: a += dt/tau_n*(inc_n*y - a).
 struct AdaptiveLif {
+  static constexpr PerState<bool> kStates = {.adaptation = true};
+
   Lif lif;
   float dt_over_tau_n = 0;
   float inc_n = 0;
 
-  SPIKESERVE_HOST_DEVICE float operator()(float current, float& adaptation) const {
-    const float output = lif(current - adaptation);
-    adaptation = fmaf(dt_over_tau_n, fmaf(inc_n, output, -adaptation), adaptation);
+  SPIKESERVE_HOST_DEVICE float operator()(float current, NeuronState& state) const {
+    const float a = state.adaptation;
+    const float output = lif(current - a);
+    state.adaptation = fmaf(dt_over_tau_n, fmaf(inc_n, output, -a), a);
     return output;
   }
 };
+
+// Every type: what the loops of the CPU and the kernels of CUDA are instantiated for.
+using Function =
+    std::variant<RectifiedLinear, LeakyRectifiedLinear, Sigmoid, Tanh, Lif, SoftLif, AdaptiveLif>;
 
 }  // namespace spikeserve::math::rate

@@ -57,9 +57,9 @@ void RunCall(const DirectProduct& product) {
 void RunCall(const Scan& scan) {
   for (std::int64_t sample = 0; sample < scan.samples; ++sample) {
     std::int64_t spikes = 0;
-    WithKind(scan, [&]<ScanKind kKind, int kTerms>() {
+    WithEmitter(scan, [&]<int kTerms, typename Emits>(const Emits& emits) {
       for (std::int64_t j = 0; j < scan.size; ++j) {
-        spikes += RunNeuron<kKind, kTerms>(scan, sample, j);
+        spikes += RunNeuron<kTerms>(scan, emits, sample, j);
       }
     });
     if (scan.sample_spikes != nullptr) {

@@ -10,6 +10,7 @@
 #include "server/engine/cpu/currents.h"
 #include "server/engine/cpu/held_currents.h"
 #include "server/engine/cpu/vector_layer.h"
+#include "server/engine/network/neuron_models.h"
 #include "server/engine/run/activity.h"
 #include "server/engine/run/input_values.h"
 #include "server/engine/run/sample_answers.h"
@@ -65,10 +66,9 @@ void CpuSample::Begin(const CpuRun& run, SampleInputs inputs) {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     LayerState& state = layers_[l];
     const LayerConstants& constants = run.constants[l];
-    std::copy(constants.voltage.begin(), constants.voltage.end(), state.voltage.begin());
-    for (const std::span<float> zeros : {state.second, state.third}) {
-      std::fill(zeros.begin(), zeros.end(), 0.0F);
-    }
+    math::ForEachState([](std::span<float> values) { std::fill(values.begin(), values.end(), 0.0F); },
+                       state.neurons);
+    std::copy(constants.voltage.begin(), constants.voltage.end(), state.neurons.voltage.begin());
     std::fill(state.spikes.begin(), state.spikes.end(), 0);
     for (std::size_t t = 0; t < state.terms.size(); ++t) {
       TermState& term = state.terms[t];
@@ -177,7 +177,7 @@ bool CpuSample::RunVector(const CpuRun& run, std::size_t layer, std::int64_t ste
 void CpuSample::RunPlain(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch) {
   LayerView view{.layer = layer,
                  .total = scratch.total.first(Index(run.plan->layers[layer].size)),
-                 .voltage = layers_[layer].voltage,
+                 .voltage = layers_[layer].neurons.voltage,
                  .counts = {},
                  .values = {}};
   for (std::int64_t step = 0; step < steps; ++step) {
@@ -282,7 +282,8 @@ bool CpuSample::StepNeurons(const CpuRun& run, std::int64_t step, CpuScratch& sc
   }
   const LayerConstants& constants = run.constants[view.layer];
   const std::span<float> values = scratch.Values(run.plan->layers[view.layer].population, step);
-  kernels::StepRates(*constants.neurons.rate, view.total, constants.bias, layers_[view.layer].third, values);
+  kernels::StepRates(*constants.neurons.rate, view.total, constants.bias, layers_[view.layer].neurons,
+                     values);
   view.values = values;
   return true;
 }
@@ -292,17 +293,16 @@ bool CpuSample::StepSpiking(const CpuRun& run, std::int64_t step, CpuScratch& sc
   const LayerConstants& constants = run.constants[view.layer];
   LayerState& state = layers_[view.layer];
   const NeuronConstants& neurons = constants.neurons;
-  const std::span<std::int32_t> counts = scratch.WriteCounts(plan.population, step);
-  kernels::StepResult result;
-  if (neurons.rule) {
+  std::span<const float> input = view.total;
+  if (neurons.rate) {
     const std::span<float> rates = scratch.output.first(view.total.size());
-    kernels::StepRates(*neurons.rate, view.total, constants.bias, state.third, rates);
-    const kernels::StepDraws draws = DrawsOf(*run.spec, inputs_.index, plan.operation, done_ + step);
-    result = kernels::StepSpikingRule(*neurons.rule, rates, neurons.dt_s, state.voltage, draws, counts);
-  } else {
-    result = kernels::StepNeurons(neurons.current, view.total, constants.bias,
-                                  {state.voltage, state.second, state.third}, counts);
+    kernels::StepRates(*neurons.rate, view.total, constants.bias, state.neurons, rates);
+    input = rates;
   }
+  const std::span<std::int32_t> counts = scratch.WriteCounts(plan.population, step);
+  const kernels::StepResult result =
+      kernels::StepSpikes(*neurons.spikes, input, constants.bias, state.neurons,
+                          DrawsOf(*run.spec, inputs_.index, plan.operation, done_ + step), counts);
   view.counts = counts;
   scratch.Largest(plan.population, step) = result.largest;
   if (neurons.is_signed) {

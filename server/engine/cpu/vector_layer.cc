@@ -118,7 +118,7 @@ class VectorLayerRun {
 
   void Save() {
     VectorScratch& to = scratch_.vectors;
-    std::copy_n(state_.voltage.begin(), plan_.size, to.voltage.begin());
+    std::copy_n(state_.neurons.voltage.begin(), plan_.size, to.voltage.begin());
     for (std::size_t t = 0; t < state_.terms.size(); ++t) {
       std::copy(state_.terms[t].filter.begin(), state_.terms[t].filter.end(), to.filters[t].begin());
     }
@@ -133,7 +133,7 @@ class VectorLayerRun {
 
   void Restore() {
     const VectorScratch& from = scratch_.vectors;
-    std::copy_n(from.voltage.begin(), plan_.size, state_.voltage.begin());
+    std::copy_n(from.voltage.begin(), plan_.size, state_.neurons.voltage.begin());
     for (std::size_t t = 0; t < state_.terms.size(); ++t) {
       const std::span<float> filter = state_.terms[t].filter;
       std::copy_n(from.filters[t].begin(), filter.size(), filter.begin());
@@ -264,12 +264,10 @@ class VectorLayerRun {
     kernels::EventBlock job;
     job.steps = steps_;
     job.width = width;
-    job.neuron = std::holds_alternative<IntegrateAndFire>(NeuronsOf(plan_)->model)
-                     ? kernels::EventNeuron::kIntegrateAndFire
-                     : kernels::EventNeuron::kSpikingRectifiedLinear;
+    job.neuron = weights_.neuron;
     job.terms = std::span(terms).first(plan_.terms.size());
     job.bias = constants_.bias.data() + first;
-    job.voltage = state_.voltage.data() + first;
+    job.voltage = state_.neurons.voltage.data() + first;
     job.spikes = scratch_.vectors.spikes.data() + first;
     job.stride = plan_.size;
     job.ends = ends_;

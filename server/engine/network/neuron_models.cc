@@ -1,63 +1,81 @@
 #include "server/engine/network/neuron_models.h"
 
-#include <cmath>
-#include <type_traits>
+#include "server/engine/network/neuron_traits.h"
 
 namespace spikeserve::engine {
 namespace {
 
-template <typename Model, typename... Models>
-constexpr bool kIsOneOf = (std::is_same_v<Model, Models> || ...);
-
-template <typename Model>
-constexpr bool kIsRate = kIsOneOf<Model, std::monostate, RectifiedLinear, LeakyRectifiedLinear, Sigmoid, Tanh,
-                                  LifRate, SoftLifRate, AdaptiveLifRate>;
-template <typename Model>
-constexpr bool kIsRandom = kIsOneOf<Model, StochasticSpiking, PoissonSpiking>;
-
-// Calls `test.operator()<Model>()` with the model's type.
-template <typename Test>
-bool Ask(const NeuronModel& model, Test test) {
-  return std::visit(
-      [&](const auto& kind) { return test.template operator()<std::decay_t<decltype(kind)>>(); }, model);
-}
+template <typename Traits>
+using StepOf = typename Traits::Step;
 
 }  // namespace
 
-bool IsSpiking(const NeuronModel& model) {
-  return Ask(model, []<typename Model>() { return !kIsRate<Model>; });
+const char* NameOf(const NeuronModel& model) {
+  return AskTraits(model, "unknown", [](auto traits, const auto&) { return traits.kName; });
 }
 
-bool HasVoltage(const NeuronModel& model) {
-  return Ask(model, []<typename Model>() { return !kIsRate<Model> && !kIsRandom<Model>; });
+bool IsSpiking(const NeuronModel& model) {
+  return AskTraits(model, false, []<typename Model>(auto, const Model&) { return kIsSpiking<Model>; });
+}
+
+math::PerState<bool> StatesOf(const NeuronModel& model) {
+  const math::PerState<bool> none;
+  return AskTraits(model, none, [&none]<typename Traits, typename Model>(Traits, const Model& kind) {
+    constexpr math::PerState<bool> kOwn = StepOf<Traits>::kStates;
+    if constexpr (SpikesOfRate<Model>) {
+      return kOwn | AskTraits(kind.base, none,
+                              []<typename Base>(Base, const auto&) { return StepOf<Base>::kStates; });
+    } else {
+      return kOwn;
+    }
+  });
+}
+
+bool HasVoltage(const NeuronModel& model) { return StatesOf(model).voltage; }
+
+double MaxInitialVoltage(const NeuronModel& model) {
+  return AskTraits(model, 0.0, []<typename Traits>(Traits, const auto&) {
+    if constexpr (StepOf<Traits>::kStates.voltage) {
+      return Traits::kMaxStart;
+    } else {
+      return 0.0;
+    }
+  });
 }
 
 bool IsRandom(const NeuronModel& model) {
-  return Ask(model, []<typename Model>() { return kIsRandom<Model>; });
+  return AskTraits(model, false,
+                   []<typename Traits>(Traits, const auto&) { return math::kDraws<StepOf<Traits>>; });
 }
 
 bool IsSigned(const NeuronModel& model) {
-  return IsRandom(model) || std::holds_alternative<RegularSpiking>(model) ||
-         std::holds_alternative<SpikingLeakyRectifiedLinear>(model);
+  return AskTraits(model, false, []<typename Traits, typename Model>(Traits, const Model&) {
+    if constexpr (kIsSpiking<Model>) {
+      return StepOf<Traits>::kSigned;
+    } else {
+      return false;
+    }
+  });
+}
+
+bool TakesCharge(const NeuronModel& model) {
+  return AskTraits(model, false, []<typename Traits, typename Model>(Traits, const Model&) {
+    if constexpr (kIsSpiking<Model>) {
+      return StepOf<Traits>::kInput == math::StepInput::kCharge;
+    } else {
+      return false;
+    }
+  });
 }
 
 double SpikeAmplitude(const NeuronModel& model) {
-  return std::visit(
-      [](const auto& kind) {
-        using Model = std::decay_t<decltype(kind)>;
-        if constexpr (kIsRate<Model>) {
-          return 1.0;
-        } else {
-          return kind.amplitude;
-        }
-      },
-      model);
-}
-
-bool IsPlainIntegrator(const NeuronModel& model) {
-  const auto* bounded = std::get_if<IntegrateAndFire>(&model);
-  return std::holds_alternative<SpikingRectifiedLinear>(model) ||
-         (bounded != nullptr && std::isinf(bounded->min_voltage));
+  return AskTraits(model, 1.0, []<typename Model>(auto, const Model& kind) {
+    if constexpr (kIsSpiking<Model>) {
+      return kind.amplitude;
+    } else {
+      return 1.0;
+    }
+  });
 }
 
 }  // namespace spikeserve::engine

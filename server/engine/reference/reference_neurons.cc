@@ -78,17 +78,17 @@ double Step(const SpikingLeakyRectifiedLinear& model, const ReferenceStep& step,
 
 double Step(const Lif& lif, const ReferenceStep& step, ReferenceNeuron& neuron) {
   const double current = step.current;
-  const double active_s = std::clamp(step.dt_s - neuron.second, 0.0, step.dt_s);
+  const double active_s = std::clamp(step.dt_s - neuron.refractory, 0.0, step.dt_s);
   neuron.voltage += (neuron.voltage - current) * std::expm1(-active_s / lif.tau_rc);
   if (neuron.voltage > 1) {
     // Only an initial voltage above the threshold can lie above the current: then the crossing is now.
     const double since_crossing_s =
         current > neuron.voltage ? lif.tau_rc * std::log1p((1 - neuron.voltage) / (current - 1)) : 0.0;
-    neuron.second = lif.tau_ref + since_crossing_s;
+    neuron.refractory = lif.tau_ref + since_crossing_s;
     neuron.voltage = 0;
     return 1;
   }
-  neuron.second -= step.dt_s;
+  neuron.refractory -= step.dt_s;
   neuron.voltage = std::max(neuron.voltage, lif.min_voltage);
   return 0;
 }
@@ -105,7 +105,7 @@ double Step(const AdaptiveLif& model, const ReferenceStep& step, ReferenceNeuron
 
 double Step(const Izhikevich& model, const ReferenceStep& step, ReferenceNeuron& neuron) {
   double& v = neuron.voltage;
-  double& u = neuron.second;
+  double& u = neuron.recovery;
   const double dt_ms = 1000 * step.dt_s;
   v += (0.04 * v * v + 5 * v + 140 - u + std::max(step.current, -30.0)) * dt_ms;
   const bool spike = v >= 30;
@@ -125,14 +125,14 @@ double Step(const RegularSpiking& model, const ReferenceStep& step, ReferenceNeu
 double Step(const StochasticSpiking& model, const ReferenceStep& step, ReferenceNeuron& neuron) {
   const double rate = RateOf(model.base, step, neuron);
   const double count =
-      math::StochasticCount(std::abs(rate) * step.dt_s, step.draws.stream, step.neuron, step.draws.step);
+      math::StochasticCount(std::abs(rate) * step.dt_s, step.site.stream, step.site.neuron, step.site.step);
   return rate < 0 ? -count : count;
 }
 
 double Step(const PoissonSpiking& model, const ReferenceStep& step, ReferenceNeuron& neuron) {
   const double rate = RateOf(model.base, step, neuron);
   const double count =
-      math::PoissonCount(std::abs(rate) * step.dt_s, step.draws.stream, step.neuron, step.draws.step);
+      math::PoissonCount(std::abs(rate) * step.dt_s, step.site.stream, step.site.neuron, step.site.step);
   return rate < 0 ? -count : count;
 }
 

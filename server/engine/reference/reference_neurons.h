@@ -1,23 +1,18 @@
 #pragma once
 
-#include "kernels/math/neuron_models.h"
+#include "kernels/math/neuron.h"
 #include "server/engine/network/network_definition.h"
 
 namespace spikeserve::engine {
 
-// What a neuron keeps from step to step.
-struct ReferenceNeuron {
-  double voltage = 0;
-  double second = 0;      // refractory seconds left, or Izhikevich's recovery
-  double adaptation = 0;  // of the adaptive types
-};
+// What a neuron keeps from step to step; `refractory` in seconds.
+using ReferenceNeuron = math::PerState<double>;
 
 // What one step of one neuron has to know beside its state.
 struct ReferenceStep {
   double current = 0;
   double dt_s = 0;
-  std::uint32_t neuron = 0;
-  kernels::StepDraws draws;  // of the random types
+  math::DrawSite site;  // of the random types
 };
 
 // One step in float64, by Nengo's definitions (docs/semantics.md): spikes per step, or for a rate neuron its

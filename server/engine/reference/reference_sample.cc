@@ -272,11 +272,11 @@ void ReferenceSample::StepNeurons(const ReferenceRun& run, std::int64_t operatio
   const double dt_s = run.spec->settings.dt_s;
   const double unit = OutputUnit(model, dt_s);
   const bool spiking = IsSpiking(model);
-  ReferenceStep step{.dt_s = dt_s, .draws = DrawsOf(*run.spec, inputs_.index, operation, done_)};
+  ReferenceStep step{.dt_s = dt_s, .site = DrawsOf(*run.spec, inputs_.index, operation, done_)};
   std::vector<double>& values = scratch.values[op];
   for (std::size_t j = 0; j < values.size(); ++j) {
     step.current = run.bias[op][j] + run.gain[op][j] * values[j];
-    step.neuron = static_cast<std::uint32_t>(j);
+    step.site.neuron = static_cast<std::uint32_t>(j);
     const double emitted = StepReference(model, step, neurons_[op][j]);
     values[j] = emitted * unit;
     scratch.counts[op][j] = emitted;

@@ -3,30 +3,10 @@
 #include <variant>
 
 #include "server/base/overloaded.h"
+#include "server/engine/network/neuron_models.h"
 
 namespace spikeserve::rpc {
 namespace {
-
-std::string ModelName(const engine::NeuronModel& model) {
-  return std::visit(
-      Overloaded{[](const std::monostate&) { return "unknown"; },
-                 [](const engine::SpikingRectifiedLinear&) { return "spiking_rectified_linear"; },
-                 [](const engine::IntegrateAndFire&) { return "integrate_and_fire"; },
-                 [](const engine::Lif&) { return "lif"; },
-                 [](const engine::RectifiedLinear&) { return "rectified_linear"; },
-                 [](const engine::AdaptiveLif&) { return "adaptive_lif"; },
-                 [](const engine::Izhikevich&) { return "izhikevich"; },
-                 [](const engine::SpikingLeakyRectifiedLinear&) { return "spiking_leaky_rectified_linear"; },
-                 [](const engine::LeakyRectifiedLinear&) { return "leaky_rectified_linear"; },
-                 [](const engine::Sigmoid&) { return "sigmoid"; }, [](const engine::Tanh&) { return "tanh"; },
-                 [](const engine::LifRate&) { return "lif_rate"; },
-                 [](const engine::SoftLifRate&) { return "soft_lif_rate"; },
-                 [](const engine::AdaptiveLifRate&) { return "adaptive_lif_rate"; },
-                 [](const engine::RegularSpiking&) { return "regular_spiking"; },
-                 [](const engine::StochasticSpiking&) { return "stochastic_spiking"; },
-                 [](const engine::PoissonSpiking&) { return "poisson_spiking"; }},
-      model);
-}
 
 void AddId(const std::string& id, std::vector<std::string>& ids) {
   if (!id.empty()) {
@@ -54,21 +34,22 @@ void AddIds(const engine::NeuronOperation& neuron, std::vector<std::string>& ids
 
 std::string LayerKind(const engine::OperationKind& kind) {
   using Text = std::string;
-  return std::visit(
-      Overloaded{[](const std::monostate&) { return Text("unknown"); },
-                 [](const engine::InputOperation&) { return Text("input"); },
-                 [](const engine::AffineOperation&) { return Text("affine"); },
-                 [](const engine::ConvOperation&) { return Text("conv"); },
-                 [](const engine::PoolOperation&) { return Text("pool"); },
-                 [](const engine::ScaleShiftOperation&) { return Text("scale_shift"); },
-                 [](const engine::WeightedSumOperation&) { return Text("weighted_sum"); },
-                 [](const engine::ConcatOperation&) { return Text("concat"); },
-                 [](const engine::ReshapeOperation&) { return Text("reshape"); },
-                 [](const engine::PermuteOperation&) { return Text("permute"); },
-                 [](const engine::PadOperation&) { return Text("pad"); },
-                 [](const engine::NeuronOperation& neuron) { return "neuron." + ModelName(neuron.model); },
-                 [](const engine::ActivationOperation&) { return Text("activation"); }},
-      kind);
+  return std::visit(Overloaded{[](const std::monostate&) { return Text("unknown"); },
+                               [](const engine::InputOperation&) { return Text("input"); },
+                               [](const engine::AffineOperation&) { return Text("affine"); },
+                               [](const engine::ConvOperation&) { return Text("conv"); },
+                               [](const engine::PoolOperation&) { return Text("pool"); },
+                               [](const engine::ScaleShiftOperation&) { return Text("scale_shift"); },
+                               [](const engine::WeightedSumOperation&) { return Text("weighted_sum"); },
+                               [](const engine::ConcatOperation&) { return Text("concat"); },
+                               [](const engine::ReshapeOperation&) { return Text("reshape"); },
+                               [](const engine::PermuteOperation&) { return Text("permute"); },
+                               [](const engine::PadOperation&) { return Text("pad"); },
+                               [](const engine::NeuronOperation& neuron) {
+                                 return "neuron." + std::string(engine::NameOf(neuron.model));
+                               },
+                               [](const engine::ActivationOperation&) { return Text("activation"); }},
+                    kind);
 }
 
 std::vector<std::string> TensorsOf(const engine::OperationKind& kind) {

@@ -1,8 +1,8 @@
 #include <cstdint>
 
 #include "kernels/cuda/runtime/cuda_device.h"
-#include "kernels/math/neuron.h"
 #include "kernels/math/philox.h"
+#include "kernels/math/spiking.h"
 #include "tests/bench/gpu/ceilings.h"
 #include "tests/bench/gpu/timing.h"
 
@@ -32,14 +32,14 @@ __global__ void CopyWords(const uint4* from, uint4* to, std::size_t count) {
 
 // Filter, membrane and floor with everything in registers.
 __global__ void ScanInRegisters(float* out, int steps) {
-  float voltage = 1e-3F * static_cast<float>(threadIdx.x);
+  math::NeuronState state{.voltage = 1e-3F * static_cast<float>(threadIdx.x)};
   float filter = 0.0F;
   float spikes = 0.0F;
   for (int step = 0; step < steps; ++step) {
-    filter = fmaf(0.8F, filter, voltage);
-    spikes += math::StepSpikingRectifiedLinear(filter, voltage);
+    filter = fmaf(0.8F, filter, state.voltage);
+    spikes += math::spiking::RectifiedLinear{}(filter, state);
   }
-  out[blockIdx.x * blockDim.x + threadIdx.x] = spikes + voltage;
+  out[blockIdx.x * blockDim.x + threadIdx.x] = spikes + state.voltage;
 }
 
 class Probe {

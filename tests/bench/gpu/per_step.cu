@@ -2,7 +2,7 @@
 
 #include "kernels/cuda/direct_product.h"
 #include "kernels/cuda/runtime/cuda_device.h"
-#include "kernels/math/neuron.h"
+#include "kernels/math/spiking.h"
 #include "server/engine/network/index.h"
 #include "tests/bench/gpu/per_step.h"
 #include "tests/bench/gpu/timing.h"
@@ -76,9 +76,9 @@ __global__ void StepStage(const __grid_constant__ Stage stage, std::int64_t thre
     current = held;
   }
   if (stage.neurons) {
-    float voltage = stage.voltage[i];
-    stage.emitted[i] = math::StepSpikingRectifiedLinear(current + stage.bias[j], voltage);
-    stage.voltage[i] = voltage;
+    math::NeuronState state{.voltage = stage.voltage[i]};
+    stage.emitted[i] = math::spiking::RectifiedLinear{}(current + stage.bias[j], state);
+    stage.voltage[i] = state.voltage;
   } else {
     stage.emitted[i] += current + stage.bias[j];
   }

@@ -7,16 +7,15 @@
 #include <vector>
 
 #include "kernels/cpu/fold.h"
-#include "kernels/cpu/population.h"
+#include "kernels/cpu/neurons.h"
 #include "kernels/cuda/program.h"
 #include "kernels/math/constant_charge.h"
+#include "server/engine/cuda/layout/neurons.h"
 #include "tests/support/cuda_devices.h"
 #include "tests/support/random.h"
 
 namespace spikeserve::testing {
 namespace {
-
-using cuda::ScanKind;
 
 constexpr std::int64_t kSamples = 4;
 constexpr std::int64_t kSize = 150;
@@ -58,11 +57,18 @@ struct CpuLayer {
 };
 
 struct Wish {
-  ScanKind kind = ScanKind::kIntegrateAndFire;
-  bool counts = false;   // somebody reads single steps
-  bool synapse = false;  // of the readout
+  bool rectified = false;  // the type that takes no negative charge
+  bool counts = false;     // somebody reads single steps
+  bool synapse = false;    // of the readout
   std::int64_t skip = 0;
 };
+
+math::spiking::Function NeuronOf(const Wish& wish) {
+  if (wish.rectified) {
+    return math::spiking::RectifiedLinear{};
+  }
+  return math::spiking::IntegrateAndFire{};
+}
 
 kernels::FoldFilters FiltersOf(const Wish& wish) { return {wish.synapse, 0.8187F, 0.1813F, false, 0, 1}; }
 
@@ -92,9 +98,8 @@ class ConstantScans : public DeviceTest {
       std::vector<std::int64_t> spikes(kSize);
       kernels::Fold fold(FiltersOf(wish), kSize);
       for (std::int64_t step = 0; step < counted + wish.skip; ++step) {
-        const auto result = wish.kind == ScanKind::kIntegrateAndFire
-                                ? kernels::StepIntegrateAndFire(sum, drive.bias, voltage, counts)
-                                : kernels::StepSpikingRectifiedLinear(sum, drive.bias, voltage, counts);
+        const auto result =
+            kernels::StepSpikes(NeuronOf(wish), sum, drive.bias, {.voltage = voltage}, {}, counts);
         layer.largest = std::max(layer.largest, result.largest);
         for (std::size_t j = 0; j < kSize; ++j) {
           spikes[j] += counts[j];
@@ -117,7 +122,7 @@ class ConstantScans : public DeviceTest {
     cuda::Scan scan;
     scan.samples = kSamples;
     scan.size = kSize;
-    scan.kind = wish.kind;
+    scan.emitter = engine::CudaEmitterOf({{}, NeuronOf(wish)});
     for (int t = 0; t < 2; ++t) {
       cuda::ScanTerm& term = scan.terms[scan.term_count++];
       term.high = Put(drive.sums[t]);
@@ -131,7 +136,7 @@ class ConstantScans : public DeviceTest {
     for (std::int64_t sample = 0; sample < kSamples; ++sample) {
       starts.insert(starts.end(), drive.start.begin(), drive.start.end());
     }
-    scan.state[0] = Put(starts);
+    scan.state.voltage = Put(starts);
     scan.failed = Put(std::vector<std::int32_t>(kSamples, cuda::kNotFailed));
     scan.largest = Put(std::vector<std::int32_t>(kSamples, 0));
     scan.sample_spikes = Put(std::vector<std::int64_t>(kSamples, 0));
@@ -167,7 +172,7 @@ class ConstantScans : public DeviceTest {
     const cuda::Scan scan = MakeScan(drive, wish);
     ASSERT_TRUE(cuda::IsConstant(scan));
     RunChunks(scan);
-    EXPECT_TRUE(SameBytes(Get(scan.state[0], kNeurons), wanted.voltage));
+    EXPECT_TRUE(SameBytes(Get(scan.state.voltage, kNeurons), wanted.voltage));
     EXPECT_EQ(Get(scan.neuron_spikes, kNeurons), wanted.spikes);
     EXPECT_EQ(Get(scan.failed, kSamples), std::vector<std::int32_t>(kSamples, cuda::kNotFailed));
     const std::vector<std::int32_t> largest = Get(scan.largest, kSamples);
@@ -186,13 +191,12 @@ class ConstantScans : public DeviceTest {
 };
 
 TEST_P(ConstantScans, AreTheStepsOfTheCpu) {
-  for (const ScanKind kind : {ScanKind::kSpikingRectifiedLinear, ScanKind::kIntegrateAndFire}) {
+  for (const bool rectified : {true, false}) {
     for (const bool counts : {false, true}) {
       for (const bool synapse : {false, true}) {
         for (const std::int64_t skip : {0, 1, 17, 41, 63}) {
-          SCOPED_TRACE(::testing::Message()
-                       << static_cast<int>(kind) << counts << synapse << " skip " << skip);
-          ExpectSame({kind, counts, synapse, skip});
+          SCOPED_TRACE(::testing::Message() << rectified << counts << synapse << " skip " << skip);
+          ExpectSame({rectified, counts, synapse, skip});
         }
       }
     }

@@ -17,8 +17,6 @@
 namespace spikeserve::testing {
 namespace {
 
-using engine::CudaKindOf;
-using engine::Layer;
 using engine::NeuronModel;
 using engine::SimulationSpec;
 
@@ -30,14 +28,6 @@ constexpr auto kNeurons = static_cast<std::size_t>(kSamples * kSize);
 constexpr auto kEmissions = static_cast<std::size_t>(kSamples * kSteps * kSize);
 const std::vector<std::uint32_t> kPlaces = {4, 0, 17};  // of the samples in their request
 
-Layer LayerOf(const NeuronModel& model) {
-  Layer layer;
-  layer.kind = engine::NeuronLayer{.model = model, .gain = {}, .bias = {}, .initial_voltage = {}};
-  layer.operation = kOperation;
-  layer.size = kSize;
-  return layer;
-}
-
 SimulationSpec Spec() {
   SimulationSpec spec;
   spec.settings.seed = 0x123456789abcdefU;
@@ -46,9 +36,9 @@ SimulationSpec Spec() {
 
 // What a layer of the CPU gives for its currents.
 struct CpuLayer {
-  std::vector<float> emissions, voltages;         // [sample][step][neuron]
-  std::vector<float> states[cuda::kNeuronState];  // [sample][neuron] at the end
-  std::vector<std::int64_t> spikes;               // [sample]
+  std::vector<float> emissions, voltages;     // [sample][step][neuron]
+  math::PerState<std::vector<float>> states;  // [sample][neuron] at the end
+  std::vector<std::int64_t> spikes;           // [sample]
 };
 
 CpuLayer OnCpu(const BusyModel& busy, const std::vector<float>& currents, const std::vector<float>& bias,
@@ -56,8 +46,12 @@ CpuLayer OnCpu(const BusyModel& busy, const std::vector<float>& currents, const 
   const engine::NeuronConstants constants = engine::MakeNeuronConstants(busy.model, 0.001);
   CpuLayer layer;
   for (std::int64_t sample = 0; sample < kSamples; ++sample) {
-    std::vector<float> voltage = engine::HasVoltage(busy.model) ? start : std::vector<float>();
-    std::vector<float> second(constants.has_second ? kSize : 0), third(constants.has_third ? kSize : 0);
+    math::PerState<std::vector<float>> kept;
+    kernels::NeuronStates states;
+    math::ForEachState([](bool has, std::vector<float>& values) { values.resize(has ? kSize : 0); },
+                       engine::StatesOf(busy.model), kept);
+    kept.voltage = engine::HasVoltage(busy.model) ? start : std::vector<float>();
+    math::ForEachState([](std::span<float>& to, std::vector<float>& from) { to = from; }, states, kept);
     std::vector<float> values(kSize);
     std::vector<std::int32_t> counts(kSize);
     std::int64_t spikes = 0;
@@ -66,14 +60,13 @@ CpuLayer OnCpu(const BusyModel& busy, const std::vector<float>& currents, const 
           std::span(currents).subspan(static_cast<std::size_t>((sample * kSteps + step) * kSize), kSize);
       kernels::StepResult result;
       if (constants.rate) {
-        kernels::StepRates(*constants.rate, sum, bias, third, values);
+        kernels::StepRates(*constants.rate, sum, bias, states, values);
       }
-      if (constants.rule) {
+      if (constants.spikes) {
         const auto draws =
             engine::DrawsOf(Spec(), kPlaces[static_cast<std::size_t>(sample)], kOperation, step);
-        result = kernels::StepSpikingRule(*constants.rule, values, constants.dt_s, voltage, draws, counts);
-      } else if (!constants.rate) {
-        result = kernels::StepNeurons(constants.current, sum, bias, {voltage, second, third}, counts);
+        const std::span<const float> input = constants.rate ? std::span<const float>(values) : sum;
+        result = kernels::StepSpikes(*constants.spikes, input, bias, states, draws, counts);
       }
       EXPECT_TRUE(result.in_range);
       if (engine::IsSpiking(busy.model)) {
@@ -83,13 +76,12 @@ CpuLayer OnCpu(const BusyModel& busy, const std::vector<float>& currents, const 
         }
       }
       layer.emissions.insert(layer.emissions.end(), values.begin(), values.end());
-      layer.voltages.insert(layer.voltages.end(), voltage.begin(), voltage.end());
+      layer.voltages.insert(layer.voltages.end(), kept.voltage.begin(), kept.voltage.end());
     }
     layer.spikes.push_back(spikes);
-    const std::vector<float>* const states[] = {&voltage, &second, &third};
-    for (int i = 0; i < cuda::kNeuronState; ++i) {
-      layer.states[i].insert(layer.states[i].end(), states[i]->begin(), states[i]->end());
-    }
+    math::ForEachState([](std::vector<float>& to,
+                          const std::vector<float>& from) { to.insert(to.end(), from.begin(), from.end()); },
+                       layer.states, kept);
   }
   return layer;
 }
@@ -108,24 +100,21 @@ class Neurons : public DeviceTest {
   // The scan without what a chunk brings along.
   cuda::Scan MakeScan(const BusyModel& busy, const std::vector<float>& bias,
                       const std::vector<float>& start) {
-    const Layer layer = LayerOf(busy.model);
-    engine::LayerConstants constants;
-    constants.neurons = engine::MakeNeuronConstants(busy.model, 0.001);
+    spiking_ = engine::IsSpiking(busy.model);
     cuda::Scan scan;
     scan.samples = kSamples;
     scan.size = kSize;
-    scan.kind = CudaKindOf(layer);
-    scan.neurons = engine::CudaNeuronsOf(layer, constants);
+    scan.emitter = engine::CudaEmitterOf(engine::MakeNeuronConstants(busy.model, 0.001));
+    scan.draws_layer = kOperation;
     scan.bias = Put(bias);
     std::vector<float> starts;
     for (std::int64_t sample = 0; sample < kSamples; ++sample) {
       starts.insert(starts.end(), start.begin(), start.end());
     }
-    const auto states = engine::CudaStatesOf(layer);
-    scan.state[0] = states[0] ? Put(starts) : nullptr;
-    for (int i = 1; i < cuda::kNeuronState; ++i) {
-      scan.state[i] = states[static_cast<std::size_t>(i)] ? Put(std::vector<float>(kNeurons, 0)) : nullptr;
-    }
+    math::ForEachState(
+        [this](bool kept, float*& state) { state = kept ? Put(std::vector<float>(kNeurons, 0)) : nullptr; },
+        engine::StatesOf(busy.model), scan.state);
+    scan.state.voltage = engine::HasVoltage(busy.model) ? Put(starts) : nullptr;
     scan.clock = clock_ = Put(std::vector<std::int64_t>(kSamples, 0));
     scan.sample_index = Put(kPlaces);
     scan.seed = Put(std::vector<std::uint64_t>{*Spec().settings.seed});
@@ -141,9 +130,9 @@ class Neurons : public DeviceTest {
     const auto count = static_cast<std::size_t>(kSamples * steps * kSize);
     scan.steps = steps;
     scan.terms[0].high = Put(currents);
-    scan.voltages = scan.state[0] == nullptr ? nullptr : Make<float>(count);
+    scan.voltages = scan.state.voltage == nullptr ? nullptr : Make<float>(count);
     std::vector<float> emissions;
-    if (!cuda::IsSpiking(scan.kind)) {
+    if (!spiking_) {
       scan.values = Make<float>(count);
       Run({scan, cuda::AdvanceClock{kSamples, clock_, steps}});
       return Get(scan.values, count);
@@ -183,12 +172,14 @@ class Neurons : public DeviceTest {
       done += steps;
     }
     EXPECT_TRUE(any) << "never emitted anything";
-    for (int i = 0; i < cuda::kNeuronState; ++i) {
-      if (scan.state[i] != nullptr) {
-        EXPECT_TRUE(SameBytes(Get(scan.state[i], kNeurons), wanted.states[i])) << "state " << i;
-      }
-    }
-    if (cuda::IsSpiking(scan.kind)) {
+    math::ForEachState(
+        [this](const float* got, const std::vector<float>& state) {
+          if (got != nullptr) {
+            EXPECT_TRUE(SameBytes(Get(got, kNeurons), state));
+          }
+        },
+        scan.state, wanted.states);
+    if (spiking_) {
       EXPECT_EQ(Get(scan.sample_spikes, kSamples), wanted.spikes);
     }
     EXPECT_EQ(Get(scan.failed, kSamples), std::vector<std::int32_t>(kSamples, cuda::kNotFailed));
@@ -198,6 +189,7 @@ class Neurons : public DeviceTest {
   static double Unit(const BusyModel& busy) { return engine::CurrentUnit(busy.model, 0.001); }
 
   std::int64_t* clock_ = nullptr;
+  bool spiking_ = false;
 };
 
 TEST_P(Neurons, OfEveryTypeAreThoseOfTheCpu) {

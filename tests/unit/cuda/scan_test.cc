@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "kernels/cpu/fold.h"
+#include "kernels/cpu/neurons.h"
 #include "kernels/cpu/population.h"
 #include "kernels/cuda/program.h"
+#include "server/engine/cuda/layout/neurons.h"
 #include "server/engine/samples/probe_state.h"
 #include "tests/support/cuda_devices.h"
 #include "tests/support/random.h"
@@ -15,14 +17,14 @@ namespace spikeserve::testing {
 namespace {
 
 using cuda::CellType;
-using cuda::ScanKind;
+using engine::NeuronConstants;
 
 constexpr std::int64_t kSamples = 3;
 constexpr std::int64_t kSteps = 23;
 constexpr std::int64_t kSize = 37;
 constexpr auto kNeurons = static_cast<std::size_t>(kSamples * kSize);
 constexpr auto kEmissions = static_cast<std::size_t>(kSamples * kSteps * kSize);
-const math::LifConstants kLif = {0.05F, 20.0F, 2.0F, 0.0F};
+const math::spiking::Lif kLif = {0.05F, 20.0F, 2.0F, 0.0F};
 
 // What a layer of the CPU gives for sums of its terms.
 struct CpuLayer {
@@ -56,8 +58,8 @@ class Scans : public DeviceTest {
     return terms;
   }
 
-  static CpuLayer OnCpu(ScanKind kind, const std::vector<TermData>& terms, const std::vector<float>& bias,
-                        const std::vector<float>& start) {
+  static CpuLayer OnCpu(const NeuronConstants& neurons, const std::vector<TermData>& terms,
+                        const std::vector<float>& bias, const std::vector<float>& start) {
     CpuLayer layer;
     std::vector<float> total(kSize), current(kSize), values(kSize), refractory(kSize);
     std::vector<std::int32_t> counts(kSize);
@@ -81,19 +83,16 @@ class Scans : public DeviceTest {
           }
         }
         kernels::StepResult result;
-        if (kind == ScanKind::kSpikingRectifiedLinear) {
-          result = kernels::StepSpikingRectifiedLinear(total, bias, voltage, counts);
-        } else if (kind == ScanKind::kIntegrateAndFire) {
-          result = kernels::StepIntegrateAndFire(total, bias, voltage, counts);
-        } else if (kind == ScanKind::kLif) {
-          result = kernels::StepLif(total, bias, kLif, voltage, refractory, counts);
+        const kernels::NeuronStates states{.voltage = voltage, .refractory = refractory};
+        if (neurons.spikes) {
+          result = kernels::StepSpikes(*neurons.spikes, total, bias, states, {}, counts);
         } else {
-          kernels::StepRectifiedLinear(total, bias, 1.5F, values);
+          kernels::StepRates(*neurons.rate, total, bias, states, values);
         }
         EXPECT_TRUE(result.in_range);
         layer.largest = std::max(layer.largest, result.largest);
         spikes += result.spikes;
-        if (cuda::IsSpiking(kind)) {
+        if (neurons.spikes) {
           layer.emissions.insert(layer.emissions.end(), counts.begin(), counts.end());
         } else {
           layer.emissions.insert(layer.emissions.end(), values.begin(), values.end());
@@ -118,25 +117,23 @@ class Scans : public DeviceTest {
   }
 
   // Runs the scan in one chunk of kSteps and compares everything it leaves behind.
-  void ExpectSame(ScanKind kind, std::int64_t term_count, bool wide, std::uint64_t seed) {
+  void ExpectSame(const NeuronConstants& neurons, std::int64_t term_count, bool wide, std::uint64_t seed) {
     Random random(seed);
     const std::vector<TermData> terms = RandomTerms(term_count, random);
     const std::vector<float> bias = random.Floats(kSize, -0.3, 0.5);
     const std::vector<float> start = random.Floats(kSize, 0, 1);
-    const CpuLayer wanted = OnCpu(kind, terms, bias, start);
+    const CpuLayer wanted = OnCpu(neurons, terms, bias, start);
     cuda::Scan scan;
     scan.samples = kSamples;
     scan.steps = kSteps;
     scan.size = kSize;
-    scan.kind = kind;
+    scan.emitter = engine::CudaEmitterOf(neurons);
     for (const TermData& term : terms) {
       scan.terms[scan.term_count++] = PutTerm(term);
     }
     scan.bias = Put(bias);
-    scan.neurons.rate.rectified_linear = {1.5F};
-    scan.neurons.lif = kLif;
     scan.failed = Put(std::vector<std::int32_t>(kSamples, cuda::kNotFailed));
-    if (!cuda::IsSpiking(kind)) {
+    if (!neurons.spikes) {
       scan.values = Make<float>(kEmissions);
       Run({scan});
       EXPECT_TRUE(SameBytes(Get(scan.values, kEmissions), wanted.emissions));
@@ -152,8 +149,9 @@ class Scans : public DeviceTest {
     for (std::int64_t sample = 0; sample < kSamples; ++sample) {
       starts.insert(starts.end(), start.begin(), start.end());
     }
-    scan.state[0] = Put(starts);
-    scan.state[1] = scan.kind == ScanKind::kLif ? Put(std::vector<float>(kNeurons, 0.0F)) : nullptr;
+    scan.state.voltage = Put(starts);
+    const bool lif = std::holds_alternative<math::spiking::Lif>(scan.emitter);
+    scan.state.refractory = lif ? Put(std::vector<float>(kNeurons, 0.0F)) : nullptr;
     scan.count_type = wide ? CellType::kInt32 : CellType::kHalf;
     scan.count_stride = kStride;
     auto* const counts = Make<std::int32_t>(static_cast<std::size_t>(kSamples * kSteps * kStride));
@@ -174,7 +172,7 @@ class Scans : public DeviceTest {
       }
     }
     EXPECT_TRUE(SameBytes(got, wanted.emissions));
-    EXPECT_TRUE(SameBytes(Get(scan.state[0], kNeurons), wanted.voltage));
+    EXPECT_TRUE(SameBytes(Get(scan.state.voltage, kNeurons), wanted.voltage));
     EXPECT_EQ(Get(scan.sample_spikes, kSamples), wanted.spikes);
     if (wide) {
       const std::vector<std::int32_t> largest = Get(scan.largest, kSamples);
@@ -189,19 +187,19 @@ class Scans : public DeviceTest {
 };
 
 TEST_P(Scans, OfSpikesAreThoseOfTheCpu) {
-  for (const ScanKind kind :
-       {ScanKind::kSpikingRectifiedLinear, ScanKind::kIntegrateAndFire, ScanKind::kLif}) {
+  for (const math::spiking::Function& neuron : std::vector<math::spiking::Function>{
+           math::spiking::RectifiedLinear{}, math::spiking::IntegrateAndFire{}, kLif}) {
     for (std::int64_t terms = 0; terms <= cuda::kScanTerms; ++terms) {
-      SCOPED_TRACE(::testing::Message() << "kind " << static_cast<int>(kind) << ", terms " << terms);
-      ExpectSame(kind, terms, false, static_cast<std::uint64_t>(terms) + 1);
-      ExpectSame(kind, terms, true, static_cast<std::uint64_t>(terms) + 100);
+      SCOPED_TRACE(::testing::Message() << "type " << neuron.index() << ", terms " << terms);
+      ExpectSame({{}, neuron}, terms, false, static_cast<std::uint64_t>(terms) + 1);
+      ExpectSame({{}, neuron}, terms, true, static_cast<std::uint64_t>(terms) + 100);
     }
   }
 }
 
 TEST_P(Scans, OfRatesAreThoseOfTheCpu) {
   for (std::int64_t terms = 0; terms <= cuda::kScanTerms; ++terms) {
-    ExpectSame(ScanKind::kRectifiedLinear, terms, false, static_cast<std::uint64_t>(terms));
+    ExpectSame({math::rate::RectifiedLinear{1.5F}, {}}, terms, false, static_cast<std::uint64_t>(terms));
   }
 }
 
@@ -209,13 +207,13 @@ TEST_P(Scans, OfRatesAreThoseOfTheCpu) {
 cuda::Scan OneNeuron(const float* current, const float* scale, float* voltage) {
   cuda::Scan scan;
   scan.samples = scan.steps = scan.size = 1;
-  scan.kind = ScanKind::kIntegrateAndFire;
+  scan.emitter = math::spiking::IntegrateAndFire{};
   scan.layer = 5;
   scan.terms[0].high = current;
   scan.terms[0].stride = 1;
   scan.terms[0].scale = scale;
   scan.term_count = 1;
-  scan.state[0] = voltage;
+  scan.state.voltage = voltage;
   return scan;
 }
 

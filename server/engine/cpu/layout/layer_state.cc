@@ -3,7 +3,6 @@
 #include "server/base/overloaded.h"
 #include "server/engine/network/neuron_models.h"
 #include "server/engine/network/synapse_filter.h"
-#include "server/engine/run/constants/neuron_constants.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -11,10 +10,9 @@ namespace {
 void LayOutNeurons(const RunShape& run, std::size_t l, const NeuronLayer& neurons, CpuArena& arena,
                    LayerState& state) {
   const std::int64_t size = run.plan->layers[l].size;
-  const NeuronConstants constants = MakeNeuronConstants(neurons.model, run.spec->settings.dt_s);
-  state.voltage = arena.Take<float>(HasVoltage(neurons.model) ? size : 0);
-  state.second = arena.Take<float>(constants.has_second ? size : 0);
-  state.third = arena.Take<float>(constants.has_third ? size : 0);
+  math::ForEachState(
+      [&](bool kept, std::span<float>& values) { values = arena.Take<float>(kept ? size : 0); },
+      StatesOf(neurons.model), state.neurons);
   state.spikes = arena.Take<std::int64_t>(run.spec->statistics && run.IsSpiking(l) ? size : 0);
 }
 

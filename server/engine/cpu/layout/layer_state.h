@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/cpu/filter.h"
+#include "kernels/math/neuron.h"
 #include "server/engine/cpu/layout/arena.h"
 #include "server/engine/cpu/layout/run_shape.h"
 
@@ -20,7 +21,7 @@ struct TermState {
 
 // What one layer of one sample keeps from step to step in exact or fast mode.
 struct LayerState {
-  std::span<float> voltage, second, third;  // see kernels::NeuronStates
+  math::PerState<std::span<float>> neurons;  // [neuron], empty where they have no such state
   std::vector<TermState> terms;
   std::span<std::int64_t> spikes;  // [neuron], for statistics
 };

@@ -8,8 +8,8 @@
 #include "kernels/cpu/spikes/event_sums.h"
 #include "server/engine/cpu/layout/sum_bounds.h"
 #include "server/engine/network/index.h"
-#include "server/engine/network/neuron_models.h"
 #include "server/engine/network/synapse_filter.h"
+#include "server/engine/run/constants/neuron_constants.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -139,12 +139,23 @@ VectorTerm MakeTerm(const Plan& plan, const Term& term, bool all_digits) {
   return packed;
 }
 
-bool HasVectorNeurons(const Layer& layer) {
-  const NeuronLayer* neurons = NeuronsOf(layer);
-  return neurons != nullptr && layer.terms.size() <= kernels::kMaxEventTerms &&
-         IsPlainIntegrator(neurons->model) &&
-         std::all_of(layer.terms.begin(), layer.terms.end(),
-                     [](const Term& term) { return IsSimple(term.synapse, term.delay_steps); });
+// What the event-driven kernels call the layer's neurons, where they know them and its terms.
+std::optional<kernels::EventNeuron> EventNeuronOf(const Layer& layer) {
+  const NeuronLayer* layer_neurons = NeuronsOf(layer);
+  if (layer_neurons == nullptr || layer.terms.size() > kernels::kMaxEventTerms ||
+      !std::all_of(layer.terms.begin(), layer.terms.end(),
+                   [](const Term& term) { return IsSimple(term.synapse, term.delay_steps); })) {
+    return std::nullopt;
+  }
+  // The type is that of any dt.
+  const NeuronConstants neurons = MakeNeuronConstants(layer_neurons->model, kDefaultDt);
+  if (neurons.spikes && std::holds_alternative<math::spiking::RectifiedLinear>(*neurons.spikes)) {
+    return kernels::EventNeuron::kSpikingRectifiedLinear;
+  }
+  if (neurons.spikes && std::holds_alternative<math::spiking::IntegrateAndFire>(*neurons.spikes)) {
+    return kernels::EventNeuron::kIntegrateAndFire;
+  }
+  return std::nullopt;
 }
 
 // All terms must cut the layer's neurons into the same pixels and channels; a term of an input fits any.
@@ -195,9 +206,11 @@ VectorWeights MakeVectorWeights(const Plan& plan, bool all_digits) {
   VectorWeights vectors(plan.layers.size());
   for (std::size_t l = 0; l < vectors.size(); ++l) {
     const Layer& layer = plan.layers[l];
-    if (!HasVectorNeurons(layer)) {
+    const std::optional<kernels::EventNeuron> neuron = EventNeuronOf(layer);
+    if (!neuron) {
       continue;
     }
+    vectors[l].neuron = *neuron;
     for (const Term& term : layer.terms) {
       vectors[l].terms.push_back(MakeTerm(plan, term, all_digits));
     }

@@ -6,6 +6,7 @@
 #include "kernels/cpu/packed_weights.h"
 #include "kernels/cpu/pool_cells.h"
 #include "kernels/cpu/spikes/digit_sums.h"
+#include "kernels/cpu/spikes/event_layer.h"
 #include "kernels/cpu/spikes/event_weights.h"
 #include "server/engine/plan/plan.h"
 
@@ -47,6 +48,7 @@ struct VectorTerm {
 // the same result. Immutable, hence thread-safe.
 struct VectorLayer {
   bool usable = false;
+  kernels::EventNeuron neuron = kernels::EventNeuron::kSpikingRectifiedLinear;  // where usable
   std::vector<VectorTerm> terms;  // empty ones where the plain loops supply the current
 };
 using VectorWeights = std::vector<VectorLayer>;  // [layer of the plan]

@@ -159,16 +159,14 @@ class GroupProgram {
   void SetNeurons(std::size_t l, const CudaLayerScratch& scratch, cuda::Scan& scan) const {
     const Layer& layer = run_.plan->layers[l];
     const CudaLayerBuffers& buffers = buffers_.layers[l];
-    const LayerConstants& constants = scene_.constants[l];
-    scan.kind = CudaKindOf(layer);
+    scan.emitter = CudaEmitterOf(scene_.constants[l].neurons);
     scan.bias = buffers.bias;
-    scan.neurons = CudaNeuronsOf(layer, constants);
+    scan.draws_layer = DrawsOf({}, 0, layer.operation, 0).stream.layer;
     scan.clock = buffers_.clock + first_;
     scan.sample_index = From(buffers_.sample_index, first_);
     scan.seed = buffers_.seed;
-    for (int i = 0; i < cuda::kNeuronState; ++i) {
-      scan.state[i] = From(buffers.state[i], first_ * layer.size);
-    }
+    math::ForEachState([this, &layer](float*& to, float* state) { to = From(state, first_ * layer.size); },
+                       scan.state, buffers.state);
     if (!layer.emits()) {
       scan.values = scratch.values;
     } else if (!run_.population(layer.population).spiking) {

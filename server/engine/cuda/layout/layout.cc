@@ -1,10 +1,10 @@
 #include "server/engine/cuda/layout/layout.h"
 
 #include <algorithm>
-#include <array>
 
 #include "server/engine/cuda/layout/neurons.h"
 #include "server/engine/cuda/layout/scratch.h"
+#include "server/engine/network/neuron_models.h"
 #include "server/engine/run/constants/run_constants.h"
 
 namespace spikeserve::engine {
@@ -20,7 +20,7 @@ class Layout {
       const Layer& layer = plan_.layers[l];
       CudaLayerBuffers buffers;
       buffers.bias = arena.Take<float>(layer.size);
-      buffers.initial_voltage = arena.Take<float>(HasVoltage(layer) ? layer.size : 0);
+      buffers.initial_voltage = arena.Take<float>(CudaStatesOf(layer).voltage ? layer.size : 0);
       for (std::size_t t = 0; t < layer.terms.size(); ++t) {
         const Term& term = layer.terms[t];
         CudaTermBuffers of_term;
@@ -86,7 +86,6 @@ class Layout {
   static float* TakeWeights(const CudaFilterConstants& filter, CudaArena& arena) {
     return filter == nullptr ? nullptr : TakeFilterWeights(*filter, arena);
   }
-  static bool HasVoltage(const Layer& layer) { return CudaStatesOf(layer)[0]; }
   bool IsSpiking(const Layer& layer) const {
     return layer.population >= 0 && run_.population(layer.population).spiking;
   }
@@ -144,10 +143,9 @@ class Layout {
     CudaLayerBuffers& buffers = buffers_.layers[index];
     const std::int64_t size = launch_.samples * layer.size;
     const bool spiking = IsSpiking(layer);
-    const std::array<bool, cuda::kNeuronState> states = CudaStatesOf(layer);
-    for (std::size_t i = 0; i < states.size(); ++i) {
-      buffers.state[i] = arena.Take<float>(states[i] ? size : 0);
-    }
+    math::ForEachState(
+        [&arena, size](bool kept, float*& state) { state = arena.Take<float>(kept ? size : 0); },
+        CudaStatesOf(layer), buffers.state);
     buffers.neuron_spikes = arena.Take<std::int64_t>(spiking && run_.spec->statistics ? size : 0);
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
       const CudaFilterConstants& general = run_.term_filters[index][t];

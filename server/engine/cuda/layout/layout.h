@@ -28,11 +28,11 @@ struct CudaTermBuffers {
 };
 
 struct CudaLayerBuffers {
-  float* bias = nullptr;                                           // [size]
-  float* initial_voltage = nullptr;                                // [size], of neurons with a voltage
-  float* state[cuda::kNeuronState] = {nullptr, nullptr, nullptr};  // [samples][size]
-  std::int64_t* neuron_spikes = nullptr;                           // [samples][size], with statistics
-  cuda::ActivitySum* activity = nullptr;                           // [samples], with statistics
+  float* bias = nullptr;                  // [size]
+  float* initial_voltage = nullptr;       // [size], of neurons with a voltage
+  math::PerState<float*> state;           // [samples][size]
+  std::int64_t* neuron_spikes = nullptr;  // [samples][size], with statistics
+  cuda::ActivitySum* activity = nullptr;  // [samples], with statistics
   std::vector<CudaTermBuffers> terms;
 };
 

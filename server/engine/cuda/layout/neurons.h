@@ -1,22 +1,17 @@
 #pragma once
 
-#include <array>
-
 #include "kernels/cuda/scan_neuron.h"
 #include "server/engine/plan/plan.h"
-#include "server/engine/run/constants/run_constants.h"
+#include "server/engine/run/constants/neuron_constants.h"
 
 // The neurons of a layer as the scans of kernels/cuda take them: every model has a kernel.
 namespace spikeserve::engine {
 
-// What becomes of the layer's current. kLinear for layers without neurons.
-cuda::ScanKind CudaKindOf(const Layer& layer);
+// What becomes of the layer's current; cuda::Linear for layers without neurons.
+cuda::Emitter CudaEmitterOf(const NeuronConstants& neurons);
 
-// Which states a neuron of the layer keeps, in the order of kernels::NeuronStates.
-std::array<bool, cuda::kNeuronState> CudaStatesOf(const Layer& layer);
-
-// Constants of the layer at the dt that `constants` are of.
-cuda::ScanNeurons CudaNeuronsOf(const Layer& layer, const LayerConstants& constants);
+// What the layer's neurons keep from step to step.
+math::PerState<bool> CudaStatesOf(const Layer& layer);
 
 // Whether any layer draws random numbers.
 bool HasRandomNeurons(const Plan& plan);

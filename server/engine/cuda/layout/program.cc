@@ -78,9 +78,8 @@ void AppendAnswer(const CudaScene& scene, std::size_t p, const CudaReadRange& ra
     SetSums(term, false, sums, to);
   }
   cuda::Scan& scan = chain.last();
-  scan.kind = cuda::ScanKind::kLinear;
+  scan.emitter = cuda::Linear{range.bias_factors[p]};
   scan.bias = scene.buffers.layers[l].bias;
-  scan.bias_factor = range.bias_factors[p];
   scan.values = scene.buffers.probes[p].answer + first * layer.size;
   program.emplace_back(scan);
 }
@@ -101,9 +100,9 @@ cuda::Program StateProgram(const CudaScene& scene, std::int64_t first, std::int6
   for (std::size_t l = 0; l < buffers.layers.size(); ++l) {
     const CudaLayerBuffers& layer = buffers.layers[l];
     const std::int64_t size = scene.run.plan->layers[l].size;
-    if (layer.state[0] != nullptr) {
+    if (layer.state.voltage != nullptr) {
       program.emplace_back(
-          cuda::Broadcast{count, size, layer.initial_voltage, layer.state[0] + first * size});
+          cuda::Broadcast{count, size, layer.initial_voltage, layer.state.voltage + first * size});
     }
   }
   return program;

@@ -29,7 +29,7 @@ class ScanChain {
   // Which of the kScanTerms slots the next term has; scans of earlier ones are appended before it is reused.
   std::size_t NextSlot() {
     if (scan_.term_count == cuda::kScanTerms) {
-      scan_.kind = cuda::ScanKind::kSum;
+      scan_.emitter = cuda::Sum{};
       scan_.values = base_;
       program_.emplace_back(scan_);
       scan_ = empty_;
@@ -39,7 +39,7 @@ class ScanChain {
   }
   // What was added so far goes to `to` too, whose place no other scan takes.
   void Sum(float* to) {
-    scan_.kind = cuda::ScanKind::kSum;
+    scan_.emitter = cuda::Sum{};
     scan_.values = to;
     program_.emplace_back(scan_);
     scan_ = empty_;

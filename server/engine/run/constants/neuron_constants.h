@@ -3,21 +3,18 @@
 #include <cstdint>
 #include <optional>
 
-#include "kernels/math/neuron_models.h"
+#include "kernels/math/rate.h"
+#include "kernels/math/spiking.h"
 #include "server/engine/network/network_definition.h"
 #include "server/engine/run/simulation.h"
 
 namespace spikeserve::engine {
 
 // A neuron model at one dt, as the kernels of exact and fast mode take it. A rate model has a `rate` alone, a
-// spiking one its `current` model, or a `rate` and a `rule` that makes spikes of it.
+// spiking one its `spikes`, of a current or of the `rate` before them. Without a model: neither.
 struct NeuronConstants {
-  std::optional<kernels::RateFunction> rate;
-  std::optional<kernels::SpikingRule> rule;
-  kernels::CurrentModel current;
-  float dt_s = 0;
-  bool has_second = false;  // which states the model has, beside a voltage
-  bool has_third = false;
+  std::optional<math::rate::Function> rate;
+  std::optional<math::spiking::Function> spikes;
   bool is_signed = false;  // may emit negative counts by its definition
 };
 
@@ -28,7 +25,7 @@ double CurrentUnit(const NeuronModel& model, double dt_s);
 
 // Draws of the random types of an operation at a step, counted from 0, of the sample at this place of a
 // request.
-kernels::StepDraws DrawsOf(const SimulationSpec& spec, std::int64_t sample, std::int64_t operation,
-                           std::int64_t step);
+math::DrawSite DrawsOf(const SimulationSpec& spec, std::int64_t sample, std::int64_t operation,
+                       std::int64_t step);
 
 }  // namespace spikeserve::engine

@@ -1,4 +1,4 @@
-// Blocks whose charge does not change against the steps of population.h, by bytes, on every target.
+// Blocks whose charge does not change against the steps of neurons.h, by bytes, on every target.
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/cpu/population.h"
+#include "kernels/cpu/neurons.h"
 #include "kernels/cpu/spikes/event_layer.h"
 #include "tests/support/cpu_targets.h"
 #include "tests/support/random.h"
@@ -40,10 +40,11 @@ Neurons RandomNeurons(std::int64_t width, bool below_zero, testing::Random& rand
 // What the plain steps make of them.
 Neurons Stepped(Neurons neurons, EventNeuron kind, std::int64_t steps) {
   std::vector<std::int32_t> counts(neurons.current.size());
+  const math::spiking::Function one = kind == EventNeuron::kIntegrateAndFire
+                                          ? math::spiking::Function(math::spiking::IntegrateAndFire{})
+                                          : math::spiking::RectifiedLinear{};
   for (std::int64_t step = 0; step < steps; ++step) {
-    const auto one =
-        kind == EventNeuron::kIntegrateAndFire ? StepIntegrateAndFire : StepSpikingRectifiedLinear;
-    one(neurons.current, neurons.bias, neurons.voltage, counts);
+    StepSpikes(one, neurons.current, neurons.bias, {.voltage = neurons.voltage}, {}, counts);
     for (std::size_t j = 0; j < counts.size(); ++j) {
       neurons.spikes[j] += counts[j];
       neurons.last[j] = static_cast<float>(counts[j]);

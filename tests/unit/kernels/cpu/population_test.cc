@@ -3,75 +3,22 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
+#include <string>
 #include <vector>
 
+#include "kernels/cpu/target.h"
 #include "tests/support/random.h"
 
 namespace spikeserve::kernels {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInf = std::numeric_limits<float>::infinity();
-
-struct Neurons {
-  explicit Neurons(std::vector<float> currents) : sum(std::move(currents)), bias(sum.size(), 0.0F) {
-    voltage.assign(sum.size(), 0.0F);
-    refractory.assign(sum.size(), 0.0F);
-    counts.assign(sum.size(), 0);
-  }
-  StepResult Rectified() { return StepSpikingRectifiedLinear(sum, bias, voltage, counts); }
-  StepResult Signed() { return StepIntegrateAndFire(sum, bias, voltage, counts); }
-  StepResult Leaky() { return StepLif(sum, bias, {0.05F, 20.0F, 2.0F, 0.0F}, voltage, refractory, counts); }
-
-  std::vector<float> sum, bias, voltage, refractory;
-  std::vector<std::int32_t> counts;
+class Population : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { ForceCpuTarget(GetParam()); }
+  void TearDown() override { ForceCpuTarget(""); }
 };
 
-// A layer at once is its neurons one by one, bit for bit, whatever its length.
-TEST(Population, IsItsNeuronsOneByOne) {
-  testing::Random random(3);
-  for (const std::int64_t size : {1, 3, 8, 17, 100}) {
-    Neurons rectified(random.Floats(size, -1, 5));
-    Neurons signed_if = rectified;
-    Neurons lif = rectified;
-    std::vector<float> v[3] = {rectified.voltage, rectified.voltage, rectified.voltage};
-    std::vector<float> refractory = rectified.refractory;
-    for (int step = 0; step < 50; ++step) {
-      const StepResult result = rectified.Rectified();
-      signed_if.Signed();
-      lif.Leaky();
-      std::int32_t largest = 0;
-      std::int64_t spikes = 0;
-      for (std::size_t j = 0; j < rectified.sum.size(); ++j) {
-        const float current = rectified.sum[j];
-        const auto count = static_cast<std::int32_t>(math::StepSpikingRectifiedLinear(current, v[0][j]));
-        ASSERT_EQ(rectified.counts[j], count);
-        largest = std::max(largest, count);
-        spikes += count;
-        ASSERT_EQ(signed_if.counts[j], math::StepIntegrateAndFire(current, v[1][j]));
-        ASSERT_EQ(lif.counts[j], math::StepLif(current, {0.05F, 20.0F, 2.0F, 0.0F}, v[2][j], refractory[j]));
-      }
-      ASSERT_EQ(result.largest, largest);
-      ASSERT_EQ(result.spikes, spikes);
-    }
-    EXPECT_EQ(rectified.voltage, v[0]);
-    EXPECT_EQ(signed_if.voltage, v[1]);
-    EXPECT_EQ(lif.voltage, v[2]);
-  }
-}
-
-TEST(Population, TellsOfCountsBeyondFloat32) {
-  for (const float current : {kMaxSpikesPerStep, 3e38F, kInf, kNan}) {
-    EXPECT_FALSE(Neurons({1, current}).Rectified().in_range) << current;
-    EXPECT_FALSE(Neurons({1, current}).Signed().in_range) << current;
-  }
-  EXPECT_TRUE(Neurons({1, kMaxSpikesPerStep - 2}).Rectified().in_range);
-  EXPECT_TRUE(Neurons({1, kMaxSpikesPerStep - 2}).Signed().in_range);
-  EXPECT_TRUE(Neurons({1, 1e30F}).Leaky().in_range);  // one spike at most
-}
-
-TEST(Population, FilteredCurrentActsOneStepLater) {
+TEST_P(Population, FilteredCurrentActsOneStepLater) {
   std::vector<float> filter = {2, 0};
   std::vector<float> sum = {1, 1};
   AddFiltered(std::vector<float>{8, -4}, 0.5F, filter, sum);
@@ -82,7 +29,7 @@ TEST(Population, FilteredCurrentActsOneStepLater) {
 }
 
 // Sums are rounded to float32 once, then scaled.
-TEST(Population, ScaleRoundsOnce) {
+TEST_P(Population, ScaleRoundsOnce) {
   const std::int64_t odd = (std::int64_t{1} << 40) + (std::int64_t{1} << 15) + 1;
   std::vector<float> currents(1);
   Scale(std::vector<std::int64_t>{odd}, std::vector<float>{1}, currents);
@@ -91,11 +38,42 @@ TEST(Population, ScaleRoundsOnce) {
   EXPECT_EQ(currents[0], 3 * 16777216.0F);
 }
 
-TEST(Population, RateIsTheRectifiedCurrent) {
-  std::vector<float> values(3);
-  StepRectifiedLinear(std::vector<float>{1, -5, 2}, std::vector<float>{1, 1, -4}, -0.5F, values);
-  EXPECT_EQ(values, (std::vector<float>{-1, 0, 0}));
+// Whatever the instruction set and the length: a sum at a time.
+TEST_P(Population, IsItsElementsOneByOne) {
+  testing::Random random(5);
+  for (const std::int64_t size : {1, 3, 8, 17, 100}) {
+    const auto count = static_cast<std::size_t>(size);
+    const std::vector<float> scale = random.Floats(size, -0.01, 0.01);
+    std::vector<float> filter = random.Floats(size, -1, 1);
+    const std::vector<float> filter_before = filter;
+    std::vector<std::int32_t> narrow, low, high;
+    std::vector<std::int64_t> wide;
+    for (std::size_t j = 0; j < count; ++j) {
+      wide.push_back(random.Between(-(std::int64_t{1} << 39), std::int64_t{1} << 39));
+      narrow.push_back(static_cast<std::int32_t>(random.Between(-2147483647, 2147483647)));
+      low.push_back(static_cast<std::int32_t>(wide.back() & 0xffff));
+      high.push_back(static_cast<std::int32_t>(wide.back() >> 16));
+    }
+    std::vector<float> of_wide(count), of_halves(count), of_narrow(count), of_floats(count), sum(count, 0.5F);
+    Scale(wide, scale, of_wide);
+    Scale(low, high, scale, of_halves);
+    Scale(narrow, scale, of_narrow);
+    Scale(std::span<const float>(filter_before), scale, of_floats);
+    AddFiltered(of_wide, 0.8F, filter, sum);
+    Add(of_narrow, sum);
+    for (std::size_t j = 0; j < count; ++j) {
+      ASSERT_EQ(of_wide[j], static_cast<float>(wide[j]) * scale[j]);
+      ASSERT_EQ(of_halves[j], of_wide[j]);
+      ASSERT_EQ(of_narrow[j], static_cast<float>(narrow[j]) * scale[j]);
+      ASSERT_EQ(of_floats[j], filter_before[j] * scale[j]);
+      ASSERT_EQ(filter[j], std::fmaf(0.8F, filter_before[j], of_wide[j]));
+      const float filtered = 0.5F + filter_before[j];
+      ASSERT_EQ(sum[j], filtered + of_narrow[j]);
+    }
+  }
 }
+
+INSTANTIATE_TEST_SUITE_P(Targets, Population, ::testing::ValuesIn(CpuTargets()));
 
 }  // namespace
 }  // namespace spikeserve::kernels

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/math/neuron.h"
+#include "kernels/math/spiking.h"
 #include "tests/support/random.h"
 
 namespace spikeserve::math {
@@ -22,15 +22,15 @@ bool CheckAgainstSteps(float start, float charge, std::int64_t steps) {
   if (!constant.exact) {
     return false;
   }
-  float voltage = start;
+  NeuronState state{.voltage = start};
   std::int64_t spikes = 0;
   std::int64_t most = 0;
   for (std::int64_t step = 1; step <= steps; ++step) {
-    const auto count = static_cast<std::int64_t>(StepIntegrateAndFire(charge, voltage));
+    const auto count = static_cast<std::int64_t>(spiking::IntegrateAndFire{}(charge, state));
     spikes += count;
     most = std::max(most, count);
     EXPECT_EQ(SpikesAfter(constant, step), spikes) << start << " + " << charge << " at " << step;
-    EXPECT_TRUE(SameBits(VoltageAfter(constant, step), voltage))
+    EXPECT_TRUE(SameBits(VoltageAfter(constant, step), state.voltage))
         << start << " + " << charge << " at " << step;
     EXPECT_EQ(MostPerStep(constant, step), most) << start << " + " << charge << " at " << step;
   }

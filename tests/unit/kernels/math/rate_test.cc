@@ -66,11 +66,11 @@ TEST(Rates, RectifiedLinearOnes) {
 
 TEST(Rates, AdaptationSettlesWhereTheRateMeetsIt) {
   const AdaptiveLif neuron{Lif{1, 0.02F, 0.002F}, 0.01F, 0.05F};
-  float adaptation = 0;
+  NeuronState state;
   float before = 1e9F;
   float output = 0;
   for (int step = 0; step < 5000; ++step) {
-    output = neuron(10.0F, adaptation);
+    output = neuron(10.0F, state);
     ASSERT_LE(output, before * 1.00001F) << step;  // decays steadily
     before = output;
   }
