@@ -32,6 +32,14 @@ class Repository(unittest.TestCase):
     def test_conflict_marks_are_caught(self) -> None:
         assert len(repository.text_violations("a.py", "x\n" + "<" * 7 + " HEAD\n")) == 1
 
+    def test_kernels_that_no_test_can_force_are_caught(self) -> None:
+        for code in ('__attribute__((target_clones("avx2", "default")))', '__builtin_cpu_supports("avx2")'):
+            with self.subTest(code=code):
+                assert len(repository.text_violations("kernels/cpu/a.cc", f"\n{code}\n")) == 1
+                assert len(repository.text_violations("server/engine/cpu/a.h", f"\n{code}\n")) == 1
+                assert repository.text_violations("tests/unit/a_test.cc", f"\n{code}\n") == []
+        assert repository.text_violations("kernels/cpu/a.cc", "HWY_DYNAMIC_DISPATCH(Sum)\n") == []
+
     def test_big_files_are_caught(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)

@@ -1,4 +1,7 @@
-"""Fails on files and folders that are too long, big or full, and on paths that exist on one machine only."""
+"""Fails on files and folders that are too long, big or full, and on text that must not be in them.
+
+That is a path that exists on one machine only, a merge conflict, or code that tests cannot force to run.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,9 @@ PRIVATE_PATH = re.compile(
     rf"(?:^|[^A-Za-z0-9_.])/(?:{'|'.join(PRIVATE_FOLDERS)})/|\.\./(?:shared)\b", re.MULTILINE
 )
 CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
+# Ways of choosing an instruction set that kernels/cpu/target.h, with which tests go through all of them, does
+# not reach.
+OWN_DISPATCH = re.compile(r"\b(?:target_clones|__builtin_cpu_(?:supports|is|init)|ifunc)\b")
 
 
 def length_violations(path: str, text: str) -> list[str]:
@@ -38,7 +44,10 @@ def length_violations(path: str, text: str) -> list[str]:
 def text_violations(path: str, text: str) -> list[str]:
     """Lines that must not be in the repository."""
     found = length_violations(path, text)
-    for pattern, what in ((PRIVATE_PATH, "a path of one machine"), (CONFLICT, "a merge conflict")):
+    patterns = [(PRIVATE_PATH, "a path of one machine"), (CONFLICT, "a merge conflict")]
+    if path.startswith(("server/", "kernels/")):
+        patterns.append((OWN_DISPATCH, "an instruction set that no test can force"))
+    for pattern, what in patterns:
         for match in pattern.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
             found.append(f"{path}:{line}: {what}: {match[0].strip()!r}")
