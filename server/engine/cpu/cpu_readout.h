@@ -22,7 +22,7 @@ struct LayerView {
   std::span<const float> values;         // of any other layer: its output
 };
 
-// The probes of one sample of an exact run. One thread at a time.
+// The probes of one sample in exact or fast mode. One thread at a time.
 class CpuReadout {
  public:
   explicit CpuReadout(const CpuRun& run);

@@ -10,8 +10,8 @@
 
 namespace spikeserve::engine {
 
-// The state of one sample of an exact run: what lives on between chunks. Layers are the outer loop, steps the
-// inner one. One thread at a time.
+// The state of one sample in exact or fast mode: what lives on between chunks. Layers are the outer loop,
+// steps the inner one. One thread at a time.
 class CpuSample {
  public:
   // What `inputs` point to outlives the sample.
