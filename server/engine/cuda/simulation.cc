@@ -210,7 +210,7 @@ CudaSampleAnswers CudaSimulation::AnswersOf(std::size_t sample) const {
 Reading CudaSimulation::MakeReading() const {
   Reading reading = EmptyReading(run(), samples_.size(), progress_.fed_at(), done_ - progress_.fed_at());
   for (std::size_t i = 0; i < samples_.size(); ++i) {
-    ReadSample(*run().spec, AnswersOf(i), i, InfiniteProbe::kFirst, reading);
+    ReadSample(*run().spec, AnswersOf(i), i, reading);
   }
   return reading;
 }

@@ -25,8 +25,7 @@ Status LeftExactRange(const std::string& layer) {
                     "spikes per neuron and step); lower the inputs, gains or dt");
 }
 
-void ReadSample(const SimulationSpec& spec, const SampleAnswers& sample, std::size_t i, InfiniteProbe named,
-                Reading& reading) {
+void ReadSample(const SimulationSpec& spec, const SampleAnswers& sample, std::size_t i, Reading& reading) {
   Status& status = reading.sample_status[i];
   status = sample.status();
   const bool in_range = status.ok();
@@ -40,7 +39,7 @@ void ReadSample(const SimulationSpec& spec, const SampleAnswers& sample, std::si
     const std::span<double> values =
         std::span(probe.values).subspan(i * Index(probe.size), Index(probe.size));
     sample.ReadProbe(p, values);
-    if (in_range && !IsFinite(values) && (status.ok() || named == InfiniteProbe::kLast)) {
+    if (in_range && !IsFinite(values)) {
       status = OutOfRange("probe " + std::to_string(spec.probes[p]) +
                           ": an output is infinite or not a number; lower the inputs or gains");
     }

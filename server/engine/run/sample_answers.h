@@ -35,12 +35,9 @@ class SampleAnswers {
   virtual std::vector<LayerActivity> Activity() const = 0;
 };
 
-// Which of several probes with an infinite output the status of a sample names.
-enum class InfiniteProbe { kFirst, kLast };
-
-// Fills in what sample `i` of a reading has to say.
-void ReadSample(const SimulationSpec& spec, const SampleAnswers& sample, std::size_t i, InfiniteProbe named,
-                Reading& reading);
+// Fills in what sample `i` of a reading has to say. Of several probes with an infinite output its status
+// names the last.
+void ReadSample(const SimulationSpec& spec, const SampleAnswers& sample, std::size_t i, Reading& reading);
 
 // With room for what `samples` samples have to say of the `steps` steps after step `first`. Run is that of a
 // mode: it knows the sizes of probes.

@@ -230,7 +230,7 @@ class SampleSimulation final : public Simulation {
   }
 
   void Read(const Sample& sample, std::size_t i, Scratch& scratch, Reading& reading) const {
-    ReadSample(*run_.spec, SampleView<Space>(run_, sample, scratch), i, InfiniteProbe::kLast, reading);
+    ReadSample(*run_.spec, SampleView<Space>(run_, sample, scratch), i, reading);
   }
 
   std::unique_ptr<Space> space_;

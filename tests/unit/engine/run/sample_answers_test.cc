@@ -77,7 +77,7 @@ TEST(EmptyReading, HasNoRoomForWhatIsNot) {
 TEST(ReadSample, FillsItsPartAlone) {
   const SimulationSpec spec = Spec();
   Reading reading = EmptyReading(Sizes{&spec}, 2, 0, 2);
-  ReadSample(spec, Says(6), 1, InfiniteProbe::kLast, reading);
+  ReadSample(spec, Says(6), 1, reading);
   EXPECT_EQ(reading.probes[1].values, (std::vector<double>{0, 0, 6, 6}));
   EXPECT_EQ(reading.probes[1].trajectory, (std::vector<double>{0, 0, 0, 0, 6, 6, 0, 0}));
   EXPECT_EQ(reading.records[0].values, (std::vector<double>{0, 6}));
@@ -90,7 +90,7 @@ TEST(ReadSample, FillsItsPartAlone) {
 TEST(ReadSample, KeepsTheStepsOfAFailedSampleBack) {
   const SimulationSpec spec = Spec();
   Reading reading = EmptyReading(Sizes{&spec}, 1, 0, 2);
-  ReadSample(spec, Says(kInfinity, LeftExactRange("dense")), 0, InfiniteProbe::kLast, reading);
+  ReadSample(spec, Says(kInfinity, LeftExactRange("dense")), 0, reading);
   EXPECT_EQ(reading.sample_status[0].code(), StatusCode::kOutOfRange);
   EXPECT_EQ(reading.sample_status[0].message().find("layer 'dense': "), 0U);
   EXPECT_EQ(reading.probes[1].values, (std::vector<double>{kInfinity, kInfinity}));
@@ -102,13 +102,12 @@ TEST(ReadSample, KeepsTheStepsOfAFailedSampleBack) {
 TEST(ReadSample, NamesAnInfiniteProbe) {
   const SimulationSpec spec = Spec();
   Reading reading = EmptyReading(Sizes{&spec}, 1, 0, 2);
-  ReadSample(spec, Says(kInfinity), 0, InfiniteProbe::kLast, reading);
-  EXPECT_EQ(reading.sample_status[0].message(),
-            "probe 1: an output is infinite or not a number; lower the inputs or gains");
-  ReadSample(spec, Says(std::numeric_limits<double>::quiet_NaN()), 0, InfiniteProbe::kFirst, reading);
-  EXPECT_EQ(reading.sample_status[0].message(),
-            "probe 2: an output is infinite or not a number; lower the inputs or gains");
-  EXPECT_EQ(reading.sample_status[0].code(), StatusCode::kOutOfRange);
+  for (const double value : {kInfinity, std::numeric_limits<double>::quiet_NaN()}) {
+    ReadSample(spec, Says(value), 0, reading);
+    EXPECT_EQ(reading.sample_status[0].message(),
+              "probe 1: an output is infinite or not a number; lower the inputs or gains");
+    EXPECT_EQ(reading.sample_status[0].code(), StatusCode::kOutOfRange);
+  }
 }
 
 }  // namespace
