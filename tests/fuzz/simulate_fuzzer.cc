@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "server/rpc/decode/simulate_plan.h"
+#include "server/rpc/decode/checked_request.h"
 #include "server/rpc/encode/encode_response.h"
 #include "server/rpc/wire/wire.h"
 #include "tests/fuzz/fuzz_server.h"
@@ -69,28 +69,28 @@ FuzzServer& Server() {
   return *server;
 }
 
-void RunAndAnswer(FuzzServer& server, const rpc::SimulatePlan& plan) {
-  const engine::CheckedSpec& spec = plan.response.spec;
-  const engine::ResidentNetwork& resident = *plan.response.network->resident;
-  const auto bytes = resident.EstimateRunBytes(spec, plan.response.samples);
+void RunAndAnswer(FuzzServer& server, const rpc::CheckedRequest& request) {
+  const engine::CheckedSpec& spec = request.answer.spec;
+  const engine::ResidentNetwork& resident = *request.answer.network->resident;
+  const auto bytes = resident.EstimateRunBytes(spec, request.answer.samples);
   const auto reservation = server.budget().Reserve(bytes, "the run");
   if (!reservation.ok()) {
     return;
   }
-  auto simulation = resident.NewSimulation(spec, plan.samples);
+  auto simulation = resident.NewSimulation(spec, request.samples);
   Require(simulation.ok(), "a request that passed its checks can be run");
   serving::RunOutcome outcome;
   for (std::int64_t step = 0; step < spec->settings.steps; ++step) {
     Require(simulation.value()->Advance(1).ok(), "a run reaches its end");
     if (step == 0) {
-      Require(rpc::EncodeProgress(plan.response, simulation.value()->Read().value()).steps_done() == 1,
+      Require(rpc::EncodeProgress(request.answer, simulation.value()->Read().value()).steps_done() == 1,
               "progress tells how far it is");
     }
   }
   outcome.reading = simulation.value()->Read().value();
-  const v1::SimulateResponse response = rpc::EncodeResponse(plan.response, outcome, 0.5);
+  const v1::SimulateResponse response = rpc::EncodeResponse(request.answer, outcome, 0.5);
   Require(
-      static_cast<std::int64_t>(response.ByteSizeLong()) <= plan.response.response_bytes + kResponseOverhead,
+      static_cast<std::int64_t>(response.ByteSizeLong()) <= request.answer.response_bytes + kResponseOverhead,
       "a response is no larger than announced");
 }
 
@@ -103,12 +103,12 @@ void Simulate(FuzzServer& server, std::string_view bytes) {
     return;
   }
   auto network = server.registry().Get("n", request.version() == 2 ? 2 : 1);
-  const auto plan = rpc::PlanSimulation(request, std::move(network).value(), server.limits(), true);
-  if (plan.ok()) {
-    RunAndAnswer(server, plan.value());
+  const auto checked = rpc::CheckRequest(request, std::move(network).value(), server.limits(), true);
+  if (checked.ok()) {
+    RunAndAnswer(server, checked.value());
   } else {
-    Require(!plan.status().message().empty(), "a refusal says why");
-    Require(plan.status().code() != StatusCode::kInternal, "no input is the server's own fault");
+    Require(!checked.status().message().empty(), "a refusal says why");
+    Require(checked.status().code() != StatusCode::kInternal, "no input is the server's own fault");
   }
 }
 

@@ -142,7 +142,7 @@ void SessionCall::Chunk() {
   const Status answered = Guarded([this]() -> Status {
     v1::SessionResponse response;
     if (message_.has_open()) {
-      SetSettings(run_.plan(), *response.mutable_opened()->mutable_settings());
+      SetSettings(run_.answer(), *response.mutable_opened()->mutable_settings());
       response.mutable_opened()->mutable_settings()->clear_steps();
     } else if (message_.has_reset()) {
       response.mutable_reset();
@@ -165,11 +165,11 @@ Status SessionCall::Dispatch() {
     case v1::SessionRequest::kOpen: {
       Status status = run_.Open(message_.open());
       record_.network = message_.open().settings().network();
-      if (run_.planned()) {
-        record_.samples = run_.plan().samples;
+      if (run_.checked()) {
+        record_.samples = run_.answer().samples;
       }
       if (status.ok()) {
-        record_.version = run_.plan().network->version;
+        record_.version = run_.answer().network->version;
       }
       return status;
     }

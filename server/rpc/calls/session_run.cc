@@ -25,13 +25,13 @@ Status SessionRun::Open(const v1::SessionOpen& open) {
   if (!network.ok()) {
     return network.status();
   }
-  auto plan = PlanSession(open, std::move(network).value(), context_.limits);
-  if (!plan.ok()) {
-    return plan.status();
+  auto answer = CheckSession(open, std::move(network).value(), context_.limits);
+  if (!answer.ok()) {
+    return answer.status();
   }
-  plan_.emplace(std::move(plan).value());
+  answer_.emplace(std::move(answer).value());
   auto session = serving::Session::Open(
-      plan_->network, plan_->spec, plan_->samples,
+      answer_->network, answer_->spec, answer_->samples,
       {context_.budget, context_.clock,
        [&metrics = context_.metrics](const serving::RunRecord& record) { metrics.CountRun(record); }});
   if (!session.ok()) {
@@ -42,21 +42,21 @@ Status SessionRun::Open(const v1::SessionOpen& open) {
 }
 
 Status SessionRun::CheckPiece(const v1::SessionAdvance& message, DecodedInputs& inputs) {
-  const engine::Network& network = *plan_->network->network;
+  const engine::Network& network = *answer_->network->network;
   if (Status status = CheckSteps("advance.", message.steps(), "", context_.limits); !status.ok()) {
     return status;
   }
   auto decoded =
-      DecodeInputs(message.inputs(), network, plan_->network->mode, message.steps(), context_.limits);
+      DecodeInputs(message.inputs(), network, answer_->network->mode, message.steps(), context_.limits);
   if (!decoded.ok()) {
     return decoded.status();
   }
   inputs = std::move(decoded).value();
-  if (static_cast<std::int64_t>(inputs.samples.size()) != plan_->samples) {
+  if (static_cast<std::int64_t>(inputs.samples.size()) != answer_->samples) {
     return InvalidArgument(Join("advance.inputs: got a batch of ", inputs.samples.size(), ", wanted the ",
-                                plan_->samples, " of the session"));
+                                answer_->samples, " of the session"));
   }
-  engine::RunSettings settings = plan_->spec->settings;
+  engine::RunSettings settings = answer_->spec->settings;
   settings.steps = 0;  // no default for windows: they run on over the messages
   return DecodeEncodings(message.encodings(), network, settings, inputs);
 }
@@ -67,13 +67,14 @@ Status SessionRun::Begin(const v1::SessionAdvance& message) {
     return status;
   }
   for (std::size_t i = 0; i < inputs.samples.size(); ++i) {
-    inputs.samples[i].index = plan_->first_sample + static_cast<std::int64_t>(i);
+    inputs.samples[i].index = answer_->first_sample + static_cast<std::int64_t>(i);
   }
-  if (Status status = CheckResponseSize(*plan_, message.steps(), context_.limits); !status.ok()) {
+  if (Status status = CheckResponseSize(*answer_, message.steps(), context_.limits); !status.ok()) {
     return status;
   }
   steps_ = message.steps();
-  return session_->Feed(inputs.formats, inputs.samples, steps_, kPieceCopies * ResponseBytes(*plan_, steps_));
+  return session_->Feed(inputs.formats, inputs.samples, steps_,
+                        kPieceCopies * ResponseBytes(*answer_, steps_));
 }
 
 Result<v1::SessionProgress> SessionRun::Finish() {
@@ -81,18 +82,18 @@ Result<v1::SessionProgress> SessionRun::Finish() {
   if (!reading.ok()) {
     return reading.status();
   }
-  v1::SessionProgress progress = EncodeSessionProgress(*plan_, reading.value(), steps_);
+  v1::SessionProgress progress = EncodeSessionProgress(*answer_, reading.value(), steps_);
   progress.set_compute_s(session_->compute_s());
   return progress;
 }
 
 Status SessionRun::Reset(const v1::SessionReset& message) {
   for (int i = 0; i < message.samples_size(); ++i) {
-    if (message.samples(i) >= 0 && message.samples(i) < plan_->samples) {
+    if (message.samples(i) >= 0 && message.samples(i) < answer_->samples) {
       continue;
     }
     return InvalidArgument(
-        Join("reset.samples[", i, "]: got ", message.samples(i), ", allowed 0..", plan_->samples - 1));
+        Join("reset.samples[", i, "]: got ", message.samples(i), ", allowed 0..", answer_->samples - 1));
   }
   return session_->Reset({message.samples().begin(), message.samples().end()});
 }

@@ -7,7 +7,7 @@
 #include "server/base/status.h"
 #include "server/base/stop_check.h"
 #include "server/rpc/context/service_context.h"
-#include "server/rpc/decode/simulate_plan.h"
+#include "server/rpc/decode/checked_request.h"
 #include "server/serving/requests/session.h"
 #include "spikeserve/v1/simulation.pb.h"
 
@@ -36,14 +36,14 @@ class SessionRun {
 
   bool open() const { return session_ != nullptr; }
   // Whether the opening was in order, though there may have been no memory for it: how to answer then.
-  bool planned() const { return plan_.has_value(); }
-  const ResponsePlan& plan() const { return *plan_; }
+  bool checked() const { return answer_.has_value(); }
+  const AnswerSpec& answer() const { return *answer_; }
 
  private:
   Status CheckPiece(const v1::SessionAdvance& message, DecodedInputs& inputs);
 
   const ServiceContext& context_;
-  std::optional<ResponsePlan> plan_;
+  std::optional<AnswerSpec> answer_;
   std::unique_ptr<serving::Session> session_;
   std::int64_t steps_ = 0;  // of the message
 };

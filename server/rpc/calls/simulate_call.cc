@@ -51,7 +51,7 @@ void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noe
 }
 
 Status SimulateCall::Encode(const serving::RunOutcome& outcome) {
-  auto bytes = Serialize(EncodeResponse(*submission_.plan(), outcome, record_.Elapsed()));
+  auto bytes = Serialize(EncodeResponse(*submission_.answer(), outcome, record_.Elapsed()));
   if (!bytes.ok()) {
     return bytes.status();
   }

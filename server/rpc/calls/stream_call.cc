@@ -61,7 +61,7 @@ Status StreamCall::Submit(const grpc::ByteBuffer& request) {
 }
 
 void StreamCall::OnProgress(engine::Reading reading) noexcept {
-  std::shared_ptr<const ResponsePlan> plan;
+  std::shared_ptr<const AnswerSpec> answer;
   {
     const MutexLock lock(mu_);
     if (writing_) {
@@ -69,9 +69,9 @@ void StreamCall::OnProgress(engine::Reading reading) noexcept {
       return;
     }
     writing_ = true;
-    plan = submission_.plan();
+    answer = submission_.answer();
   }
-  SendProgress(*plan, reading);
+  SendProgress(*answer, reading);
 }
 
 void StreamCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {
@@ -94,14 +94,14 @@ void StreamCall::OnDone(const Status& status, serving::RunOutcome outcome) noexc
 void StreamCall::OnWriteDone(bool ok) {
   std::optional<engine::Reading> next;
   std::optional<Status> end;
-  std::shared_ptr<const ResponsePlan> plan;  // the call's own goes when the run is over
+  std::shared_ptr<const AnswerSpec> answer;  // the call's own goes when the run is over
   {
     const MutexLock lock(mu_);
     if (Status status = context_.watch.Stop(call_); !status.ok()) {
       overdue_ = std::move(status);
     }
     end = end_;
-    plan = submission_.plan();
+    answer = submission_.answer();
     // After a failed write the reader is gone, and the run will be told by OnCancel.
     if (ok) {
       next = std::exchange(waiting_, std::nullopt);
@@ -112,13 +112,13 @@ void StreamCall::OnWriteDone(bool ok) {
     return End(*end);
   }
   if (next) {
-    SendProgress(*plan, *next);
+    SendProgress(*answer, *next);
   }
 }
 
 Status StreamCall::EncodeResult(const serving::RunOutcome& outcome) {
   v1::SimulateStreamResponse message;
-  *message.mutable_result() = EncodeResponse(*submission_.plan(), outcome, record_.Elapsed());
+  *message.mutable_result() = EncodeResponse(*submission_.answer(), outcome, record_.Elapsed());
   auto bytes = Serialize(message);
   if (!bytes.ok()) {
     return bytes.status();
@@ -128,10 +128,10 @@ Status StreamCall::EncodeResult(const serving::RunOutcome& outcome) {
 }
 
 // Requires: writing_ set by the caller. A progress that cannot be made is one that the reader misses.
-void StreamCall::SendProgress(const ResponsePlan& plan, const engine::Reading& reading) {
+void StreamCall::SendProgress(const AnswerSpec& answer, const engine::Reading& reading) {
   const Status status = Guarded([&]() -> Status {
     v1::SimulateStreamResponse message;
-    *message.mutable_progress() = EncodeProgress(plan, reading);
+    *message.mutable_progress() = EncodeProgress(answer, reading);
     auto bytes = Serialize(message);
     if (!bytes.ok()) {
       return bytes.status();

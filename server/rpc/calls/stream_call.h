@@ -36,7 +36,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, publ
 
   Status Submit(const grpc::ByteBuffer& request);
   Status EncodeResult(const serving::RunOutcome& outcome);
-  void SendProgress(const ResponsePlan& plan, const engine::Reading& reading);
+  void SendProgress(const AnswerSpec& answer, const engine::Reading& reading);
   void End(const Status& status);
 
   const ServiceContext& context_;

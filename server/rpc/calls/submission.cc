@@ -45,18 +45,18 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
     return network.status();
   }
   record_.version = network.value()->version;
-  auto plan = PlanSimulation(*request, std::move(network).value(), context_.limits, report_every > 0);
-  if (!plan.ok()) {
-    return plan.status();
+  auto checked = CheckRequest(*request, std::move(network).value(), context_.limits, report_every > 0);
+  if (!checked.ok()) {
+    return checked.status();
   }
-  plan_ = std::make_shared<const ResponsePlan>(std::move(plan.value().response));
-  record_.samples = plan_->samples;
+  answer_ = std::make_shared<const AnswerSpec>(std::move(checked.value().answer));
+  record_.samples = answer_->samples;
   if (Status status = ReserveResponse(); !status.ok()) {
     return status;
   }
-  serving::Request queued(plan_->network, plan_->spec);
+  serving::Request queued(answer_->network, answer_->spec);
   queued.report_every = report_every;
-  queued.samples = std::move(plan.value().samples);
+  queued.samples = std::move(checked.value().samples);
   queued.input_bytes = std::move(request);
   queued.reservation = std::move(message_reservation_);
   queued.deadline = ToMonotonic(call.deadline(), context_.clock);
@@ -66,8 +66,8 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
 }
 
 Status Submission::ReserveResponse() {
-  const std::int64_t copies = plan_->spec->request_probes.empty() ? kResponseCopies : kSparseCopies;
-  auto reservation = context_.budget.Reserve(copies * plan_->response_bytes, "the response");
+  const std::int64_t copies = answer_->spec->request_probes.empty() ? kResponseCopies : kSparseCopies;
+  auto reservation = context_.budget.Reserve(copies * answer_->response_bytes, "the response");
   if (!reservation.ok()) {
     return reservation.status();
   }
@@ -76,7 +76,7 @@ Status Submission::ReserveResponse() {
 }
 
 void Submission::Release(std::int64_t answer_bytes) {
-  plan_.reset();
+  answer_.reset();
   response_reservation_.ShrinkTo(answer_bytes);
 }
 

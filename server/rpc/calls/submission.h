@@ -9,7 +9,7 @@
 
 #include "server/base/status.h"
 #include "server/rpc/context/call_record.h"
-#include "server/rpc/decode/simulate_plan.h"
+#include "server/rpc/decode/checked_request.h"
 #include "server/rpc/wire/wire.h"
 #include "server/serving/requests/request.h"
 #include "spikeserve/v1/simulation.pb.h"
@@ -33,8 +33,8 @@ class Submission {
   void Cancel();
 
   // How to answer; from Submit to Release.
-  const std::shared_ptr<const ResponsePlan>& plan() const { return plan_; }
-  // The answer has been made and takes `answer_bytes`: gives back the rest, and the network with the plan, so
+  const std::shared_ptr<const AnswerSpec>& answer() const { return answer_; }
+  // The answer has been made and takes `answer_bytes`: gives back the rest, and the network with it, so
   // that a client that does not read does not keep it.
   void Release(std::int64_t answer_bytes);
 
@@ -43,7 +43,7 @@ class Submission {
 
   const ServiceContext& context_;
   CallRecord& record_;
-  std::shared_ptr<const ResponsePlan> plan_;
+  std::shared_ptr<const AnswerSpec> answer_;
   std::stop_source stop_;
   serving::MemoryBudget::Reservation message_reservation_;  // moves on with the request
   serving::MemoryBudget::Reservation response_reservation_;

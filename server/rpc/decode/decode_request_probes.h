@@ -22,7 +22,7 @@ Result<RequestProbes> DecodeRequestProbes(const google::protobuf::RepeatedPtrFie
                                           const engine::Network& network, std::int64_t steps);
 
 // Gives `spec`, which has everything else already, its early exit, defaults filled in; `class_probe` is that
-// of ResponsePlan. INVALID_ARGUMENT as above.
+// of AnswerSpec. INVALID_ARGUMENT as above.
 Status DecodeEarlyExit(const v1::EarlyExit& message, int class_probe, engine::SimulationSpec& spec);
 
 void EncodeEarlyExit(const engine::EarlyExit& exit, v1::EarlyExit& encoded);

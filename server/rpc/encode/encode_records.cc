@@ -36,19 +36,19 @@ std::optional<v1::SparseCounts> Sparse(const std::vector<double>& values) {
   return sparse;
 }
 
-void EncodeRecord(const ResponsePlan& plan, const engine::Reading& reading, std::size_t index,
+void EncodeRecord(const AnswerSpec& answer, const engine::Reading& reading, std::size_t index,
                   v1::ProbeRecord& encoded) {
-  const engine::RequestProbe& probe = plan.spec->request_probes[index];
+  const engine::RequestProbe& probe = answer.spec->request_probes[index];
   const engine::ProbeRecord& record = reading.records[index];
-  std::vector<std::int64_t> shape{plan.samples};
+  std::vector<std::int64_t> shape{answer.samples};
   if (probe.recording.reduction == engine::Reduction::kNone) {
     shape.push_back(record.rows);
   }
-  for (const std::int64_t dimension : plan.network->network->shape(probe.operation)) {
+  for (const std::int64_t dimension : answer.network->network->shape(probe.operation)) {
     shape.push_back(dimension);
   }
-  encoded.set_name(plan.record_names[index]);
-  const v1::DataType type = ResponseType(plan.network->mode);
+  encoded.set_name(answer.record_names[index]);
+  const v1::DataType type = ResponseType(answer.network->mode);
   if (probe.quantity == engine::ProbeQuantity::kSpikes && !probe.filter_tau_s) {
     const std::size_t element = type == v1::DATA_TYPE_FLOAT64 ? sizeof(double) : sizeof(float);
     std::optional<v1::SparseCounts> sparse = Sparse(record.values);
@@ -66,10 +66,10 @@ void EncodeRecord(const ResponsePlan& plan, const engine::Reading& reading, std:
 
 }  // namespace
 
-void EncodeRecords(const ResponsePlan& plan, const engine::Reading& reading,
+void EncodeRecords(const AnswerSpec& answer, const engine::Reading& reading,
                    google::protobuf::RepeatedPtrField<v1::ProbeRecord>& records) {
   for (std::size_t i = 0; i < reading.records.size(); ++i) {
-    EncodeRecord(plan, reading, i, *records.Add());
+    EncodeRecord(answer, reading, i, *records.Add());
   }
 }
 

@@ -15,21 +15,21 @@
 namespace spikeserve::rpc {
 namespace {
 
-const engine::ProbeDefinition& Definition(const ResponsePlan& plan, std::size_t probe) {
-  return plan.network->network->definition().probes[static_cast<std::size_t>(plan.spec->probes[probe])];
+const engine::ProbeDefinition& Definition(const AnswerSpec& answer, std::size_t probe) {
+  return answer.network->network->definition().probes[static_cast<std::size_t>(answer.spec->probes[probe])];
 }
 
 // An array of `values` [samples, steps..., shape of the probe...].
-void SetArray(const ResponsePlan& plan, std::size_t probe, std::span<const double> values,
+void SetArray(const AnswerSpec& answer, std::size_t probe, std::span<const double> values,
               std::optional<std::int64_t> steps, v1::Array& array) {
-  const engine::Network& network = *plan.network->network;
-  array.set_name(Definition(plan, probe).name);
-  array.set_data_type(ResponseType(plan.network->mode));
-  array.add_shape(plan.samples);
+  const engine::Network& network = *answer.network->network;
+  array.set_name(Definition(answer, probe).name);
+  array.set_data_type(ResponseType(answer.network->mode));
+  array.add_shape(answer.samples);
   if (steps) {
     array.add_shape(*steps);
   }
-  for (const std::int64_t dimension : network.shape(network.probe_target(plan.spec->probes[probe]))) {
+  for (const std::int64_t dimension : network.shape(network.probe_target(answer.spec->probes[probe]))) {
     array.add_shape(dimension);
   }
   *array.mutable_data() = Pack(values, array.data_type());
@@ -38,27 +38,27 @@ void SetArray(const ResponsePlan& plan, std::size_t probe, std::span<const doubl
 enum class Trajectories { kNo, kYes };
 
 template <typename Message>
-void AddProbes(const ResponsePlan& plan, const engine::Reading& reading, Trajectories trajectories,
+void AddProbes(const AnswerSpec& answer, const engine::Reading& reading, Trajectories trajectories,
                std::int64_t steps, Message& message) {
   for (std::size_t i = 0; i < reading.probes.size(); ++i) {
     v1::ProbeResult& result = *message.add_probes();
-    result.set_name(Definition(plan, i).name);
-    SetArray(plan, i, reading.probes[i].values, std::nullopt, *result.mutable_outputs());
+    result.set_name(Definition(answer, i).name);
+    SetArray(answer, i, reading.probes[i].values, std::nullopt, *result.mutable_outputs());
     if (trajectories == Trajectories::kYes) {
-      SetArray(plan, i, reading.probes[i].trajectory, steps, *result.mutable_trajectory());
+      SetArray(answer, i, reading.probes[i].trajectory, steps, *result.mutable_trajectory());
     }
   }
-  if (plan.class_probe < 0) {
+  if (answer.class_probe < 0) {
     return;
   }
-  const engine::ProbeReading& outputs = reading.probes[static_cast<std::size_t>(plan.class_probe)];
+  const engine::ProbeReading& outputs = reading.probes[static_cast<std::size_t>(answer.class_probe)];
   *message.mutable_classification() =
-      Classify(outputs.values, outputs.size, plan.classification, ResponseType(plan.network->mode));
+      Classify(outputs.values, outputs.size, answer.classification, ResponseType(answer.network->mode));
 }
 
 // Sums of one layer over the samples.
-v1::LayerStatistics Summarize(const ResponsePlan& plan, const engine::Reading& reading, std::size_t layer) {
-  const engine::SpikingLayer& info = plan.network->resident->spiking_layers()[layer];
+v1::LayerStatistics Summarize(const AnswerSpec& answer, const engine::Reading& reading, std::size_t layer) {
+  const engine::SpikingLayer& info = answer.network->resident->spiking_layers()[layer];
   double busiest_hz = 0;
   double duration_s = 0;  // of all samples
   std::int64_t silent = 0;
@@ -66,7 +66,7 @@ v1::LayerStatistics Summarize(const ResponsePlan& plan, const engine::Reading& r
   for (std::size_t sample = 0; sample < reading.statistics.size(); ++sample) {
     const engine::LayerActivity& activity = reading.statistics[sample][layer];
     const std::int64_t steps = reading.steps_used.empty() ? reading.steps_done : reading.steps_used[sample];
-    const double sample_s = static_cast<double>(steps) * plan.spec->settings.dt_s;
+    const double sample_s = static_cast<double>(steps) * answer.spec->settings.dt_s;
     duration_s += sample_s;
     statistics.set_spikes(statistics.spikes() + activity.spikes);
     statistics.set_synaptic_operations(statistics.synaptic_operations() + activity.synaptic_operations);
@@ -75,7 +75,7 @@ v1::LayerStatistics Summarize(const ResponsePlan& plan, const engine::Reading& r
     }
     silent += activity.silent_neurons;
   }
-  const double neurons = static_cast<double>(info.neurons) * static_cast<double>(plan.samples);
+  const double neurons = static_cast<double>(info.neurons) * static_cast<double>(answer.samples);
   statistics.set_layer(info.name);
   statistics.set_neurons(info.neurons);
   if (duration_s > 0) {
@@ -87,66 +87,66 @@ v1::LayerStatistics Summarize(const ResponsePlan& plan, const engine::Reading& r
   return statistics;
 }
 
-Trajectories Wanted(const ResponsePlan& plan) {
-  return plan.spec->trajectories ? Trajectories::kYes : Trajectories::kNo;
+Trajectories Wanted(const AnswerSpec& answer) {
+  return answer.spec->trajectories ? Trajectories::kYes : Trajectories::kNo;
 }
 
 template <typename Message>
-void AddStatistics(const ResponsePlan& plan, const engine::Reading& reading, Message& message) {
-  if (!plan.spec->statistics) {
+void AddStatistics(const AnswerSpec& answer, const engine::Reading& reading, Message& message) {
+  if (!answer.spec->statistics) {
     return;
   }
-  const std::size_t layers = plan.network->resident->spiking_layers().size();
+  const std::size_t layers = answer.network->resident->spiking_layers().size();
   for (std::size_t layer = 0; layer < layers; ++layer) {
-    *message.add_statistics() = Summarize(plan, reading, layer);
+    *message.add_statistics() = Summarize(answer, reading, layer);
   }
 }
 
 }  // namespace
 
-void SetSettings(const ResponsePlan& plan, v1::EffectiveSettings& settings) {
-  settings.set_network(plan.network->name);
-  settings.set_version(plan.network->version);
-  settings.set_mode(Encode(plan.network->mode));
-  settings.set_backend(plan.network->backend);
-  EncodeSettings(plan.spec->settings, settings);
-  if (plan.spec->early_exit) {
-    EncodeEarlyExit(*plan.spec->early_exit, *settings.mutable_early_exit());
+void SetSettings(const AnswerSpec& answer, v1::EffectiveSettings& settings) {
+  settings.set_network(answer.network->name);
+  settings.set_version(answer.network->version);
+  settings.set_mode(Encode(answer.network->mode));
+  settings.set_backend(answer.network->backend);
+  EncodeSettings(answer.spec->settings, settings);
+  if (answer.spec->early_exit) {
+    EncodeEarlyExit(*answer.spec->early_exit, *settings.mutable_early_exit());
   }
-  EncodeEncodings(*plan.network->network, plan.spec->inputs, *settings.mutable_encodings());
+  EncodeEncodings(*answer.network->network, answer.spec->inputs, *settings.mutable_encodings());
 }
 
-v1::SimulateResponse EncodeResponse(const ResponsePlan& plan, const serving::RunOutcome& outcome,
+v1::SimulateResponse EncodeResponse(const AnswerSpec& answer, const serving::RunOutcome& outcome,
                                     double total_s) {
   v1::SimulateResponse response;
-  AddProbes(plan, outcome.reading, Wanted(plan), outcome.reading.steps_done, response);
-  AddStatistics(plan, outcome.reading, response);
+  AddProbes(answer, outcome.reading, Wanted(answer), outcome.reading.steps_done, response);
+  AddStatistics(answer, outcome.reading, response);
   v1::Timing& timing = *response.mutable_timing();
   timing.set_queue_s(outcome.queue_s);
   timing.set_compute_s(outcome.compute_s);
   timing.set_total_s(total_s);
   timing.set_batch_size(outcome.batch_size);
-  SetSettings(plan, *response.mutable_settings());
+  SetSettings(answer, *response.mutable_settings());
   response.mutable_steps_used()->Assign(outcome.reading.steps_used.begin(), outcome.reading.steps_used.end());
-  EncodeRecords(plan, outcome.reading, *response.mutable_records());
+  EncodeRecords(answer, outcome.reading, *response.mutable_records());
   return response;
 }
 
-v1::Progress EncodeProgress(const ResponsePlan& plan, const engine::Reading& reading) {
+v1::Progress EncodeProgress(const AnswerSpec& answer, const engine::Reading& reading) {
   v1::Progress progress;
   progress.set_steps_done(reading.steps_done);
-  AddProbes(plan, reading, Trajectories::kNo, 0, progress);
+  AddProbes(answer, reading, Trajectories::kNo, 0, progress);
   return progress;
 }
 
-v1::SessionProgress EncodeSessionProgress(const ResponsePlan& plan, const engine::Reading& reading,
+v1::SessionProgress EncodeSessionProgress(const AnswerSpec& answer, const engine::Reading& reading,
                                           std::int64_t steps) {
   v1::SessionProgress progress;
   progress.set_steps_done(reading.steps_done);
   progress.mutable_sample_steps()->Assign(reading.steps_used.begin(), reading.steps_used.end());
-  AddProbes(plan, reading, Wanted(plan), steps, progress);
-  AddStatistics(plan, reading, progress);
-  EncodeRecords(plan, reading, *progress.mutable_records());
+  AddProbes(answer, reading, Wanted(answer), steps, progress);
+  AddStatistics(answer, reading, progress);
+  EncodeRecords(answer, reading, *progress.mutable_records());
   return progress;
 }
 

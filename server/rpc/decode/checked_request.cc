@@ -1,4 +1,4 @@
-#include "server/rpc/decode/simulate_plan.h"
+#include "server/rpc/decode/checked_request.h"
 
 #include <algorithm>
 #include <string>
@@ -157,47 +157,48 @@ Status CheckTarget(const v1::SimulateRequest& request) {
 }
 
 // In floating point and saturating: flags may allow what overflows integers.
-std::int64_t ResponseBytes(const ResponsePlan& plan, std::int64_t steps) {
-  const engine::Network& network = *plan.network->network;
-  const double element = plan.network->mode == engine::Mode::kReference ? 8 : 4;
-  const double per_value = element * (plan.spec->trajectories ? 1 + static_cast<double>(steps) : 1);
-  double bytes = kBytesPerSample + kBytesPerTopK * static_cast<double>(plan.classification.top_k);
-  for (const std::int64_t probe : plan.spec->probes) {
+std::int64_t ResponseBytes(const AnswerSpec& answer, std::int64_t steps) {
+  const engine::Network& network = *answer.network->network;
+  const double element = answer.network->mode == engine::Mode::kReference ? 8 : 4;
+  const double per_value = element * (answer.spec->trajectories ? 1 + static_cast<double>(steps) : 1);
+  double bytes = kBytesPerSample + kBytesPerTopK * static_cast<double>(answer.classification.top_k);
+  for (const std::int64_t probe : answer.spec->probes) {
     bytes += per_value * static_cast<double>(ProbeSize(network, probe));
   }
   double fixed = 0;
-  for (const engine::RequestProbe& probe : plan.spec->request_probes) {
+  for (const engine::RequestProbe& probe : answer.spec->request_probes) {
     const std::int64_t rows = probe.recording.Rows(probe.recording.Kept(0, steps));
     bytes += element * static_cast<double>(rows) * static_cast<double>(network.size(probe.operation));
     fixed += kBytesPerRecord;
   }
-  if (plan.classification.scores) {
-    bytes += element * static_cast<double>(
-                           ProbeSize(network, plan.spec->probes[static_cast<std::size_t>(plan.class_probe)]));
+  if (answer.classification.scores) {
+    bytes += element * static_cast<double>(ProbeSize(
+                           network, answer.spec->probes[static_cast<std::size_t>(answer.class_probe)]));
   }
-  bytes = bytes * static_cast<double>(plan.samples) + fixed;
+  bytes = bytes * static_cast<double>(answer.samples) + fixed;
   return bytes < 9e18 ? static_cast<std::int64_t>(bytes) : std::int64_t{9'000'000'000'000'000'000};
 }
 
-Status CheckResponseSize(const ResponsePlan& plan, std::int64_t steps, const Limits& limits) {
-  const std::int64_t bytes = ResponseBytes(plan, steps);
+Status CheckResponseSize(const AnswerSpec& answer, std::int64_t steps, const Limits& limits) {
+  const std::int64_t bytes = ResponseBytes(answer, steps);
   if (bytes <= limits.max_response_bytes) {
     return {};
   }
-  return ResourceExhausted(Join(
-      "the response to ", plan.samples, " samples of ", plan.spec->probes.size(), " probes",
-      plan.spec->request_probes.empty() ? std::string()
-                                        : Join(" and ", plan.spec->request_probes.size(), " request_probes"),
-      plan.spec->trajectories ? Join(" with trajectories of ", steps, " steps") : std::string(),
-      " would have ", bytes, " bytes, allowed ", limits.max_response_bytes,
-      " (--max-response-mb); ask for fewer samples, steps or probes"));
+  return ResourceExhausted(
+      Join("the response to ", answer.samples, " samples of ", answer.spec->probes.size(), " probes",
+           answer.spec->request_probes.empty()
+               ? std::string()
+               : Join(" and ", answer.spec->request_probes.size(), " request_probes"),
+           answer.spec->trajectories ? Join(" with trajectories of ", steps, " steps") : std::string(),
+           " would have ", bytes, " bytes, allowed ", limits.max_response_bytes,
+           " (--max-response-mb); ask for fewer samples, steps or probes"));
 }
 
 v1::DataType ResponseType(engine::Mode mode) {
   return mode == engine::Mode::kReference ? v1::DATA_TYPE_FLOAT64 : v1::DATA_TYPE_FLOAT32;
 }
 
-Result<SimulatePlan> PlanSimulation(const v1::SimulateRequest& request, serving::NetworkHandle handle,
+Result<CheckedRequest> CheckRequest(const v1::SimulateRequest& request, serving::NetworkHandle handle,
                                     const Limits& limits, bool reports) {
   const engine::Network& network = *handle->network;
   auto settings = DecodeSettings(request, network.definition().defaults, limits);
@@ -240,25 +241,26 @@ Result<SimulatePlan> PlanSimulation(const v1::SimulateRequest& request, serving:
   if (Status status = CheckClassification(request, network, spec.probes, class_probe); !status.ok()) {
     return status;
   }
-  auto checked = engine::CheckedSpec::Create(network, std::move(spec));
-  if (!checked.ok()) {
-    return checked.status();
+  auto checked_spec = engine::CheckedSpec::Create(network, std::move(spec));
+  if (!checked_spec.ok()) {
+    return checked_spec.status();
   }
-  SimulatePlan plan{{std::move(handle), std::move(checked).value()}, std::move(inputs.value().samples)};
-  ResponsePlan& response = plan.response;
-  response.samples = static_cast<std::int64_t>(plan.samples.size());
-  response.class_probe = class_probe;
-  response.record_names = std::move(request_probes.value().names);
-  response.classification = {request.top_k(), request.softmax()};
-  response.response_bytes = ResponseBytes(response, response.spec->settings.steps);
-  if (Status status = CheckResponseSize(response, response.spec->settings.steps, limits); !status.ok()) {
+  CheckedRequest checked{{std::move(handle), std::move(checked_spec).value()},
+                         std::move(inputs.value().samples)};
+  AnswerSpec& answer = checked.answer;
+  answer.samples = static_cast<std::int64_t>(checked.samples.size());
+  answer.class_probe = class_probe;
+  answer.record_names = std::move(request_probes.value().names);
+  answer.classification = {request.top_k(), request.softmax()};
+  answer.response_bytes = ResponseBytes(answer, answer.spec->settings.steps);
+  if (Status status = CheckResponseSize(answer, answer.spec->settings.steps, limits); !status.ok()) {
     return status;
   }
-  return plan;
+  return checked;
 }
 
-Result<ResponsePlan> PlanSession(const v1::SessionOpen& open, serving::NetworkHandle handle,
-                                 const Limits& limits) {
+Result<AnswerSpec> CheckSession(const v1::SessionOpen& open, serving::NetworkHandle handle,
+                                const Limits& limits) {
   constexpr std::int64_t kEndless = std::int64_t{1} << 50;
   if (Status status = CheckSessionFields(open, limits); !status.ok()) {
     return status;
@@ -302,13 +304,13 @@ Result<ResponsePlan> PlanSession(const v1::SessionOpen& open, serving::NetworkHa
   if (!checked.ok()) {
     return checked.status();
   }
-  ResponsePlan plan(std::move(handle), std::move(checked).value());
-  plan.samples = open.batch();
-  plan.first_sample = request.first_sample();
-  plan.class_probe = class_probe;
-  plan.record_names = std::move(request_probes.value().names);
-  plan.classification = {request.top_k(), request.softmax()};
-  return plan;
+  AnswerSpec answer(std::move(handle), std::move(checked).value());
+  answer.samples = open.batch();
+  answer.first_sample = request.first_sample();
+  answer.class_probe = class_probe;
+  answer.record_names = std::move(request_probes.value().names);
+  answer.classification = {request.top_k(), request.softmax()};
+  return answer;
 }
 
 }  // namespace spikeserve::rpc

@@ -16,8 +16,8 @@
 namespace spikeserve::rpc {
 
 // What answering a request needs to know of it. Immutable once made.
-struct ResponsePlan {
-  ResponsePlan(serving::NetworkHandle of, engine::CheckedSpec checked)
+struct AnswerSpec {
+  AnswerSpec(serving::NetworkHandle of, engine::CheckedSpec checked)
       : network(std::move(of)), spec(std::move(checked)) {}
 
   serving::NetworkHandle network;
@@ -31,27 +31,27 @@ struct ResponsePlan {
 };
 
 // A checked request: what to run and how to answer.
-struct SimulatePlan {
-  ResponsePlan response;
+struct CheckedRequest {
+  AnswerSpec answer;
   std::vector<engine::SampleInputs> samples;  // point into the request
 };
 
 // Checks every field of `request`. `reports`: whether readings before the end are wanted. INVALID_ARGUMENT
 // and RESOURCE_EXHAUSTED name the field, what it holds and what is allowed.
-Result<SimulatePlan> PlanSimulation(const v1::SimulateRequest& request, serving::NetworkHandle network,
+Result<CheckedRequest> CheckRequest(const v1::SimulateRequest& request, serving::NetworkHandle network,
                                     const Limits& limits, bool reports);
 
 // Checks the name and version of a request.
 Status CheckTarget(const v1::SimulateRequest& request);
 
 // Checks the first message of a session. Its spec has inputs of no format yet, and no end.
-Result<ResponsePlan> PlanSession(const v1::SessionOpen& open, serving::NetworkHandle network,
-                                 const Limits& limits);
+Result<AnswerSpec> CheckSession(const v1::SessionOpen& open, serving::NetworkHandle network,
+                                const Limits& limits);
 
 // Upper bound of the tensors of a response over `steps` steps, in bytes.
-std::int64_t ResponseBytes(const ResponsePlan& plan, std::int64_t steps);
+std::int64_t ResponseBytes(const AnswerSpec& answer, std::int64_t steps);
 // RESOURCE_EXHAUSTED where that is above the limit.
-Status CheckResponseSize(const ResponsePlan& plan, std::int64_t steps, const Limits& limits);
+Status CheckResponseSize(const AnswerSpec& answer, std::int64_t steps, const Limits& limits);
 
 // The element type of the tensors of a response.
 v1::DataType ResponseType(engine::Mode mode);
