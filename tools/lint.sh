@@ -19,11 +19,13 @@ run_mypy() {
     docs/examples \
     tests/bench/{goals,memory,page,prepare,serving,test_page}.py  # the others import torch, which is not installed here
 }
-[ $# -gt 0 ] || set -- layering python_layering repository version pages format layering_test lint_test ruff mypy
+[ $# -gt 0 ] || set -- layering python_layering repository version pages format layering_test lint_test ruff mypy functions
 for name; do
   case $name in
     ruff) check ruff .venv/bin/ruff check --config "$config" client/python tests tools docs ;;
     mypy) run_mypy ;;
+    functions)  # no function of the product over 60 lines; what is complex is for readers to judge
+      check functions .venv/bin/lizard -w -L 60 -C 1000 -a 1000 server kernels client/python/src ;;
     *) check "$name" python3 -B "tests/lint/$name.py" ;;
   esac
 done

@@ -15,7 +15,7 @@ check() {
   [ "${PIPESTATUS[0]}" -eq 0 ] || failed+=("$name")
 }
 
-check lint tools/lint.sh ruff mypy
+check lint tools/lint.sh ruff mypy functions
 check ctest "$ctest" --preset release --parallel "$(nproc)"
 check pytest .venv/bin/python -m pytest -c client/python/pyproject.toml client/python/tests tests/e2e tests/bench tests/docs
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <condition_variable>
 #include <mutex>
 
 #include "server/base/thread_annotations.h"
@@ -7,11 +8,17 @@
 namespace spikeserve {
 
 // std::mutex, known to -Wthread-safety, which libstdc++'s is not. A std::condition_variable_any waits on it
-// directly: on `mu` itself, held by a MutexLock around the wait.
+// directly: on `mu` itself, held by a MutexLock around the wait; a std::condition_variable by Wait.
 class SPIKESERVE_CAPABILITY("mutex") Mutex {
  public:
   void lock() SPIKESERVE_ACQUIRE() { mu_.lock(); }
   void unlock() SPIKESERVE_RELEASE() { mu_.unlock(); }
+  // Waits once, for a notification or none; held again afterwards.
+  void Wait(std::condition_variable& changed) SPIKESERVE_REQUIRES(this) {
+    std::unique_lock lock(mu_, std::adopt_lock);
+    changed.wait(lock);
+    lock.release();
+  }
 
  private:
   std::mutex mu_;

@@ -7,7 +7,7 @@
 namespace spikeserve::engine {
 
 std::unique_ptr<CudaWorkspace> CudaWorkspacePool::Take(const std::string& key) {
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   const auto found =
       std::find_if(idle_.begin(), idle_.end(), [&](const Idle& idle) { return idle.key == key; });
   if (found == idle_.end()) {
@@ -20,7 +20,7 @@ std::unique_ptr<CudaWorkspace> CudaWorkspacePool::Take(const std::string& key) {
 
 void CudaWorkspacePool::Give(const std::string& key, std::unique_ptr<CudaWorkspace> workspace) {
   std::list<Idle> surplus;  // freed without the lock
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   idle_.push_front({key, std::move(workspace)});
   if (idle_.size() > kMostIdle) {
     surplus.splice(surplus.begin(), idle_, std::prev(idle_.end()));
@@ -29,7 +29,7 @@ void CudaWorkspacePool::Give(const std::string& key, std::unique_ptr<CudaWorkspa
 
 void CudaWorkspacePool::Drop(const std::string& prefix) {
   std::list<Idle> dropped;
-  const std::lock_guard lock(mu_);
+  const MutexLock lock(mu_);
   for (auto it = idle_.begin(); it != idle_.end();) {
     const auto next = std::next(it);
     if (it->key.starts_with(prefix)) {

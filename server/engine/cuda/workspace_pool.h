@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "server/base/mutex.h"
 #include "server/engine/cuda/workspace.h"
 
 namespace spikeserve::engine {
@@ -26,8 +26,8 @@ class CudaWorkspacePool {
     std::string key;
     std::unique_ptr<CudaWorkspace> workspace;
   };
-  std::mutex mu_;
-  std::list<Idle> idle_;  // guarded by mu_; the one used last in front
+  Mutex mu_;
+  std::list<Idle> idle_ SPIKESERVE_GUARDED_BY(mu_);  // the one used last in front
 };
 
 }  // namespace spikeserve::engine

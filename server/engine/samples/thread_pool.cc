@@ -28,7 +28,7 @@ ThreadPool::ThreadPool(std::int64_t threads) {
 
 ThreadPool::~ThreadPool() {
   {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     stopping_ = true;
   }
   work_.notify_all();
@@ -39,67 +39,71 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::For(std::int64_t count, const std::function<void(std::int64_t, std::int64_t)>& body) {
   Loop loop{&body, count};
-  std::unique_lock lock(mu_);
+  const MutexLock lock(mu_);
   if (count > 1) {
     loops_.push_back(&loop);
     ++begun_;
     work_.notify_all();
   }
   while (loop.next < loop.count) {
-    RunNext(loop, 0, lock);
+    RunNext(loop, 0);
   }
-  AwaitEnd(loop, lock);
+  AwaitEnd(loop);
   if (loop.failure) {
     std::rethrow_exception(loop.failure);
   }
 }
 
 void ThreadPool::Work(std::int64_t thread) {
-  std::unique_lock lock(mu_);
+  const MutexLock lock(mu_);
   while (true) {
-    AwaitWork(lock);
+    AwaitWork();
     if (stopping_) {
       return;
     }
     Loop& loop = *loops_.front();
     std::rotate(loops_.begin(), loops_.begin() + 1, loops_.end());
-    RunNext(loop, thread, lock);
+    RunNext(loop, thread);
   }
 }
 
-void ThreadPool::AwaitWork(std::unique_lock<std::mutex>& lock) {
+void ThreadPool::AwaitWork() {
   if (!stopping_ && loops_.empty()) {
     const std::int64_t seen = begun_;
-    lock.unlock();
+    mu_.unlock();
     LookOut([this, seen] { return begun_ != seen; });
-    lock.lock();
+    mu_.lock();
   }
-  work_.wait(lock, [this] { return stopping_ || !loops_.empty(); });
+  while (!stopping_ && loops_.empty()) {
+    mu_.Wait(work_);
+  }
 }
 
-void ThreadPool::AwaitEnd(const Loop& loop, std::unique_lock<std::mutex>& lock) {
+void ThreadPool::AwaitEnd(const Loop& loop) {
   if (loop.running > 0) {
-    lock.unlock();
+    mu_.unlock();
     LookOut([&loop] { return loop.running == 0; });
-    lock.lock();
+    mu_.lock();
   }
-  done_.wait(lock, [&loop] { return loop.running == 0; });
+  while (loop.running != 0) {
+    mu_.Wait(done_);
+  }
 }
 
-void ThreadPool::RunNext(Loop& loop, std::int64_t thread, std::unique_lock<std::mutex>& lock) {
+void ThreadPool::RunNext(Loop& loop, std::int64_t thread) {
   const std::int64_t index = loop.next++;
   if (loop.next == loop.count) {
     std::erase(loops_, &loop);
   }
   ++loop.running;
-  lock.unlock();
+  mu_.unlock();
   std::exception_ptr failure;
   try {
     (*loop.body)(index, thread);
   } catch (...) {
     failure = std::current_exception();
   }
-  lock.lock();
+  mu_.lock();
   if (failure) {
     loop.failure = failure;
     loop.next = loop.count;

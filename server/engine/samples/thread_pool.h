@@ -5,9 +5,10 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "server/base/mutex.h"
 
 namespace spikeserve::engine {
 
@@ -40,16 +41,17 @@ class ThreadPool {
 
   void Work(std::int64_t thread);
   // Waits until there is a loop with indices left or the pool stops.
-  void AwaitWork(std::unique_lock<std::mutex>& lock);
+  void AwaitWork() SPIKESERVE_REQUIRES(mu_);
   // Waits until no index of the loop runs any more.
-  void AwaitEnd(const Loop& loop, std::unique_lock<std::mutex>& lock);
-  // Runs the next index of a loop that has one left. The lock is not held meanwhile.
-  void RunNext(Loop& loop, std::int64_t thread, std::unique_lock<std::mutex>& lock);
+  void AwaitEnd(const Loop& loop) SPIKESERVE_REQUIRES(mu_);
+  // Runs the next index of a loop that has one left. The mutex is not held meanwhile.
+  void RunNext(Loop& loop, std::int64_t thread) SPIKESERVE_REQUIRES(mu_);
 
-  std::mutex mu_;  // guards all below, and the loops
+  Mutex mu_;  // guards the loops too
   std::condition_variable work_, done_;
-  std::vector<Loop*> loops_;  // with indices left, the one whose turn it is first
-  bool stopping_ = false;
+  // With indices left, the one whose turn it is first.
+  std::vector<Loop*> loops_ SPIKESERVE_GUARDED_BY(mu_);
+  bool stopping_ SPIKESERVE_GUARDED_BY(mu_) = false;
 
   std::atomic<std::int64_t> begun_ = 0;  // loops, changed with mu_ held
 

@@ -3,10 +3,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
+#include "server/base/mutex.h"
 #include "server/engine/run/simulation.h"
 
 namespace spikeserve::engine {
@@ -64,7 +64,7 @@ class WorkspaceCache {
 
   // One that was made for this spec, or null.
   std::unique_ptr<Space> Take(const CheckedSpec& spec) {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     for (Kept& one : spaces_) {
       if (one.space->run.spec == spec) {
         std::swap(one, spaces_.back());
@@ -79,7 +79,7 @@ class WorkspaceCache {
 
   // Keeps it in place of the oldest, if its `bytes`, an upper bound, may be kept.
   void Put(std::unique_ptr<Space> space, std::int64_t bytes) {
-    const std::lock_guard lock(mu_);
+    const MutexLock lock(mu_);
     if (spaces_.size() == kMost) {
       kept_.Remove(spaces_.front().bytes);
       spaces_.erase(spaces_.begin());
@@ -97,8 +97,8 @@ class WorkspaceCache {
   };
 
   KeptBytes& kept_;
-  std::mutex mu_;
-  std::vector<Kept> spaces_;  // guarded by mu_
+  Mutex mu_;
+  std::vector<Kept> spaces_ SPIKESERVE_GUARDED_BY(mu_);
 };
 
 }  // namespace spikeserve::engine
