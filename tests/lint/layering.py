@@ -85,8 +85,6 @@ class Library:
 RPC = ("server/rpc/", "server/app/")
 RPC_TESTS = (
     "tests/rpc/",
-    "tests/unit/rpc/",
-    "tests/unit/app/",
     "tests/conformance/",
     "tests/fuzz/",
     "tests/bench/",
