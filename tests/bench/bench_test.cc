@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "server/engine/cpu/cpu_path.h"
 #include "server/engine/samples/thread_pool.h"
 #include "tests/bench/engine_case.h"
 #include "tests/bench/float_forward.h"

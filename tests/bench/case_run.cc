@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include "server/engine/cpu/cpu_path.h"
 #include "server/engine/network/index.h"
 #include "server/engine/samples/thread_pool.h"
 #include "tests/bench/engine_case.h"

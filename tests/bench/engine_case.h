@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "server/engine/cpu/cpu_path.h"
 #include "server/engine/run/backend.h"
 
 namespace spikeserve::bench {

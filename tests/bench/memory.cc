@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/engine/cpu/cpu_path.h"
 #include "tests/bench/case_run.h"
 #include "tests/bench/engine_case.h"
 

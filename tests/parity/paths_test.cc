@@ -165,7 +165,7 @@ engine::VectorWeights VectorWeightsOf(const RandomNetwork& random, Mode mode) {
 Taken CountTaken(Mode mode) {
   Taken taken;
   for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
-    for (const engine::VectorLayer& layer : VectorWeightsOf(MakeRandomCnn(seed), mode)) {
+    for (const engine::VectorLayerWeights& layer : VectorWeightsOf(MakeRandomCnn(seed), mode)) {
       taken.usable += layer.usable ? 1 : 0;
       for (const engine::VectorTerm& term : layer.terms) {
         taken.packed += term.events.empty() ? 0 : 1;

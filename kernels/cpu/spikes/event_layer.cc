@@ -46,19 +46,19 @@ HWY_INLINE Float Fma(Float a, Float b, Float c) {
 #endif
 }
 
-// Neurons of the block after one step; `vector` holds their summed currents.
-template <bool kSigned>
+// Neurons of the block after one step. kBothWays: those of IntegrateAndFire, whose charge may be negative.
+template <bool kBothWays>
 HWY_INLINE Float StepNeuron(Float current, Float& voltage) {
   const FloatTag d;
-  const Float charge = kSigned ? current : hn::IfThenZeroElse(hn::Le(current, hn::Zero(d)), current);
+  const Float charge = kBothWays ? current : hn::IfThenZeroElse(hn::Le(current, hn::Zero(d)), current);
   voltage = hn::Add(voltage, charge);
   const Float whole = hn::Floor(voltage);
-  const Float spikes = kSigned ? hn::IfThenZeroElse(hn::Le(whole, hn::Zero(d)), whole) : whole;
+  const Float spikes = kBothWays ? hn::IfThenZeroElse(hn::Le(whole, hn::Zero(d)), whole) : whole;
   voltage = hn::Sub(voltage, spikes);
   return spikes;
 }
 
-// As Fold::Step of fold.h, for one vector.
+// As FilterFold of kernels/math/fold.h, for one vector.
 HWY_INLINE void StepFold(const EventFold& fold, int at, Float spikes, Locals& locals) {
   const FloatTag d;
   Float value = spikes;
@@ -140,7 +140,7 @@ constexpr int kTileVectors = 4;
 
 // All steps of kTile vectors of neurons, from the neuron `first` of the block on. Returns the most spikes in
 // a step, or infinity where a voltage is not a number.
-template <int kTile, bool kSigned>
+template <int kTile, bool kBothWays>
 HWY_INLINE Float RunTile(const EventBlock& block, int first, std::int64_t padded, Locals& locals,
                          Padded& counted) {
   const FloatTag d;
@@ -162,7 +162,7 @@ HWY_INLINE Float RunTile(const EventBlock& block, int first, std::int64_t padded
     for (int i = 0; i < kTile; ++i) {
       const int at = first + i * kLanes;
       const Float current = hn::Add(total[i], hn::Load(d, locals.bias.values + at));
-      const Float spikes = StepNeuron<kSigned>(current, voltage[i]);
+      const Float spikes = StepNeuron<kBothWays>(current, voltage[i]);
       emitted[i] = hn::Add(emitted[i], spikes);
       largest = hn::Max(spikes, largest);
       if (block.counts != nullptr) {
@@ -183,27 +183,27 @@ HWY_INLINE Float RunTile(const EventBlock& block, int first, std::int64_t padded
 }
 
 // The last kVectors vectors of the block, tile by tile.
-template <int kVectors, bool kSigned>
+template <int kVectors, bool kBothWays>
 HWY_INLINE Float RunTiles(const EventBlock& block, int first, std::int64_t padded, Locals& locals,
                           Padded& counted) {
   constexpr int kTile = std::min(kVectors, kTileVectors);
-  const Float largest = RunTile<kTile, kSigned>(block, first, padded, locals, counted);
+  const Float largest = RunTile<kTile, kBothWays>(block, first, padded, locals, counted);
   if constexpr (kVectors > kTile) {
-    return hn::Max(
-        largest, RunTiles<kVectors - kTile, kSigned>(block, first + kTile * kLanes, padded, locals, counted));
+    return hn::Max(largest, RunTiles<kVectors - kTile, kBothWays>(block, first + kTile * kLanes, padded,
+                                                                  locals, counted));
   }
   return largest;
 }
 
 // The loop for any terms.
-template <int kVectors, bool kSigned>
+template <int kVectors, bool kBothWays>
 HWY_NOINLINE EventResult RunBlock(const EventBlock& block) {
   const FloatTag d;
   constexpr int kPadded = kVectors * kLanes;
   Locals locals;
   LoadLocals(block, kPadded, locals);
   Padded counted;
-  const Float largest = RunTiles<kVectors, kSigned>(block, 0, kPadded, locals, counted);
+  const Float largest = RunTiles<kVectors, kBothWays>(block, 0, kPadded, locals, counted);
   if (!hn::AllTrue(d, hn::Le(largest, hn::Set(d, kMostPerByte)))) {
     return {0, false};
   }
@@ -214,7 +214,7 @@ HWY_NOINLINE EventResult RunBlock(const EventBlock& block) {
 
 // What one step adds to the voltage, where nothing that a step adds changes; and no neuron can emit more than
 // the result, whatever its voltage.
-template <int kVectors, bool kSigned>
+template <int kVectors, bool kBothWays>
 HWY_INLINE Float ConstantCharge(const EventBlock& block, const Locals& locals, Float (&charge)[kVectors]) {
   const FloatTag d;
   const Float one = hn::Set(d, 1.0F);
@@ -226,7 +226,7 @@ HWY_INLINE Float ConstantCharge(const EventBlock& block, const Locals& locals, F
       total = hn::Add(total, hn::Load(d, locals.constant[t].values + at));
     }
     const Float current = hn::Add(total, hn::Load(d, locals.bias.values + at));
-    charge[i] = kSigned ? current : hn::IfThenZeroElse(hn::Le(current, hn::Zero(d)), current);
+    charge[i] = kBothWays ? current : hn::IfThenZeroElse(hn::Le(current, hn::Zero(d)), current);
     const Float voltage = hn::Max(one, hn::Load(d, locals.voltage.values + at));
     const Float bound = hn::Floor(hn::Add(voltage, charge[i]));  // voltages stay below 1 after a step
     most = hn::Max(most, hn::IfThenElse(hn::Eq(bound, bound), bound, hn::Set(d, kInfinity)));
@@ -235,13 +235,13 @@ HWY_INLINE Float ConstantCharge(const EventBlock& block, const Locals& locals, F
 }
 
 // The loop where every term is constant and unfiltered, as for the first layer behind an input that is held.
-template <int kVectors, bool kSigned, bool kCounted>
+template <int kVectors, bool kBothWays, bool kCounted>
 HWY_NOINLINE EventResult RunConstantBlock(const EventBlock& block) {
   const FloatTag d;
   Locals locals;
   LoadLocals(block, kVectors * kLanes, locals);
   Float charge[kVectors], voltage[kVectors], emitted[kVectors];
-  const Float most = ConstantCharge<kVectors, kSigned>(block, locals, charge);
+  const Float most = ConstantCharge<kVectors, kBothWays>(block, locals, charge);
   if (!hn::AllTrue(d, hn::Le(most, hn::Set(d, kMostPerByte)))) {
     return {0, false};
   }
@@ -255,7 +255,7 @@ HWY_NOINLINE EventResult RunConstantBlock(const EventBlock& block) {
     for (int i = 0; i < kVectors; ++i) {
       voltage[i] = hn::Add(voltage[i], charge[i]);
       const Float whole = hn::Floor(voltage[i]);
-      const Float spikes = kSigned ? hn::Max(whole, hn::Zero(d)) : whole;
+      const Float spikes = kBothWays ? hn::Max(whole, hn::Zero(d)) : whole;
       voltage[i] = SubOther(voltage[i], spikes, one);
       emitted[i] = AddOther(emitted[i], spikes, one);
       if (kCounted) {
@@ -277,13 +277,13 @@ HWY_NOINLINE EventResult RunConstantBlock(const EventBlock& block) {
 }
 
 // The same where nobody reads the counts of single steps.
-template <int kVectors, bool kSigned>
+template <int kVectors, bool kBothWays>
 HWY_NOINLINE EventResult RunUncountedBlock(const EventBlock& block) {
   const FloatTag d;
   Locals locals;
   LoadLocals(block, kVectors * kLanes, locals);
   Float charge[kVectors], voltage[kVectors];
-  const Float most = ConstantCharge<kVectors, kSigned>(block, locals, charge);
+  const Float most = ConstantCharge<kVectors, kBothWays>(block, locals, charge);
   if (!hn::AllTrue(d, hn::Le(most, hn::Set(d, kMostPerByte)))) {
     return {0, false};
   }
@@ -299,7 +299,7 @@ HWY_NOINLINE EventResult RunUncountedBlock(const EventBlock& block) {
   }
   ConstantNeurons<FloatTag, kVectors> neurons;
   if (!neurons.Pack(charge, voltage)) {
-    return RunConstantBlock<kVectors, kSigned, false>(block);
+    return RunConstantBlock<kVectors, kBothWays, false>(block);
   }
   neurons.Run(block.steps);
   neurons.Unpack(block.steps, locals.voltage.values, counted.values, locals.last.values);
@@ -315,19 +315,19 @@ bool IsConstant(const EventBlock& block) {
          });
 }
 
-template <int kVectors, bool kSigned>
+template <int kVectors, bool kBothWays>
 EventResult RunNeurons(const EventBlock& block) {
   if (StartsBelowZero(block)) {
     return {0, false};
   }
   if (!IsConstant(block)) {
-    return RunBlock<kVectors, kSigned>(block);
+    return RunBlock<kVectors, kBothWays>(block);
   }
   if (block.counts != nullptr) {
-    return RunConstantBlock<kVectors, kSigned, true>(block);
+    return RunConstantBlock<kVectors, kBothWays, true>(block);
   }
-  return block.steps <= kMaxUncountedSteps ? RunUncountedBlock<kVectors, kSigned>(block)
-                                           : RunConstantBlock<kVectors, kSigned, false>(block);
+  return block.steps <= kMaxUncountedSteps ? RunUncountedBlock<kVectors, kBothWays>(block)
+                                           : RunConstantBlock<kVectors, kBothWays, false>(block);
 }
 
 // Picks the loop for the number of vectors that the block's padded width takes.

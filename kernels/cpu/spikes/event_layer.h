@@ -7,7 +7,8 @@
 
 // A layer over many steps: filter, membrane and emission of a block of neurons whose state stays in
 // registers, on currents that are constant or given as sums of integer weights. Every number is that of
-// product.h, population.h and fold.h, operation by operation, so that both give the same bits.
+// product.h, kernels/math/spiking.h and kernels/math/fold.h, operation by operation, so that both give the
+// same bits.
 namespace spikeserve::kernels {
 
 // Neurons of a full block, a multiple of kLaneUnit. The vector length of this machine decides.

@@ -1,6 +1,7 @@
 #include "server/engine/cpu/cpu_network.h"
 
 #include <algorithm>
+#include <cassert>
 
 #include "kernels/cpu/spikes/event_layer.h"
 #include "server/engine/run/reading_bytes.h"
@@ -31,20 +32,37 @@ RunShape CpuNetwork::ShapeOf(const CheckedSpec& spec) const {
   return {plan_, path_ == CpuPath::kPlain ? nullptr : &vector_weights_, spec};
 }
 
-std::int64_t CpuNetwork::RunBytes(const RunShape& run, std::int64_t samples, std::int64_t threads) const {
-  return CpuRun::Bytes(run) + threads * CpuScratch::Bytes(run) + samples * CpuSample::Bytes(run);
+// A session's buffers are laid out again when its inputs come in another format. Together these take more
+// than any mixture of them; an encoded input takes what one of floats per step does.
+std::int64_t CpuNetwork::ScratchBytes(const CheckedSpec& spec) const {
+  if (!spec->session) {
+    return CpuScratch::Bytes(ShapeOf(spec));
+  }
+  std::int64_t bytes = 0;
+  for (const InputFormat& format :
+       {InputFormat{DataType::kFloat32, false}, {DataType::kUint8, false}, {DataType::kFloat32, true}}) {
+    const std::vector<InputFormat> inputs(spec->inputs.size(), format);
+    bytes += CpuScratch::Bytes(ShapeOf(spec.WithInputs(inputs).value()));
+  }
+  return bytes;
+}
+
+std::int64_t CpuNetwork::RunBytes(const CheckedSpec& spec, std::int64_t samples, std::int64_t threads) const {
+  const RunShape shape = ShapeOf(spec);
+  return CpuRun::Bytes(shape) + threads * ScratchBytes(spec) + samples * CpuSample::Bytes(shape);
 }
 
 std::int64_t CpuNetwork::EstimateRunBytes(const CheckedSpec& spec, std::int64_t samples) const {
   const std::int64_t threads = std::min(samples, pool_.threads());
   const std::int64_t alive = spec->in_one ? std::min(samples, threads * kGroupSamples) : samples;
   const auto layers = static_cast<std::int64_t>(plan_.spiking.size());
-  return RunBytes(ShapeOf(spec), alive, threads) + ReadingBytes(*spec, probe_sizes_, layers, samples) +
+  return RunBytes(spec, alive, threads) + ReadingBytes(*spec, probe_sizes_, layers, samples) +
          RecordBytes(*plan_.network, *spec, samples);
 }
 
 Result<std::unique_ptr<Simulation>> CpuNetwork::NewSimulation(const CheckedSpec& spec,
                                                               std::span<const SampleInputs> samples) const {
+  assert(spec.IsOf(network()));
   if (Status status = CheckSamples(spec, samples); !status.ok()) {
     return status;
   }
@@ -52,7 +70,7 @@ Result<std::unique_ptr<Simulation>> CpuNetwork::NewSimulation(const CheckedSpec&
   if (!space) {
     space = std::make_unique<CpuSpace>(MakeCpuRun(ShapeOf(spec), readout_weights_, path_), pool_.threads());
   }
-  const std::int64_t kept = RunBytes(space->run, pool_.threads() * kGroupSamples, pool_.threads());
+  const std::int64_t kept = RunBytes(spec, pool_.threads() * kGroupSamples, pool_.threads());
   return std::unique_ptr<Simulation>(std::make_unique<SampleSimulation<CpuSpace>>(
       std::move(space), SpaceKeeper<CpuSpace>{&spaces_, kept}, samples, pool_, piece_steps()));
 }

@@ -35,7 +35,8 @@ class CpuNetwork final : public ResidentNetwork {
   std::int64_t piece_steps() const;
   RunShape ShapeOf(const CheckedSpec& spec) const;
   // Upper bound of the bytes of a run of `samples` samples on `threads` threads, readings left out.
-  std::int64_t RunBytes(const RunShape& run, std::int64_t samples, std::int64_t threads) const;
+  std::int64_t ScratchBytes(const CheckedSpec& spec) const;  // of one thread
+  std::int64_t RunBytes(const CheckedSpec& spec, std::int64_t samples, std::int64_t threads) const;
 
   const Plan plan_;
   const ReadoutWeights readout_weights_;

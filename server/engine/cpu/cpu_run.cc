@@ -63,8 +63,8 @@ CpuRun CpuRun::With(const CheckedSpec& changed) const {
 
 std::int64_t CpuRun::Bytes(const RunShape& run) {
   constexpr std::int64_t kBytes = 4096;  // the simulation's objects
-  constexpr std::int64_t kPerPart =
-      512;  // the vectors of a layer, a term or a probe, and what allocations add
+  // The vectors of a layer, a term or a probe, and what allocations add.
+  constexpr std::int64_t kPerPart = 512;
   std::int64_t parts = 0;
   for (const Layer& layer : run.plan->layers) {
     parts += 1 + static_cast<std::int64_t>(layer.terms.size());

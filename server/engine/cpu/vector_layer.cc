@@ -27,7 +27,7 @@ class VectorLayerRun {
   VectorLayerRun(const CpuRun& run, std::size_t layer, const VectorChunk& chunk, LayerState& state,
                  CpuScratch& scratch)
       : run_(run),
-        plan_(run.plan->layers[layer]),
+        layer_(run.plan->layers[layer]),
         constants_(run.constants[layer]),
         weights_((*run.vector_weights)[layer]),
         steps_(chunk.steps),
@@ -43,28 +43,28 @@ class VectorLayerRun {
       SetFold(fold->State());
     }
     Save();
-    counts_ = run_.IsRead(plan_.population) ? scratch_.WriteByteCounts(plan_.population) : nullptr;
-    channels_ = plan_.size;
+    counts_ = run_.IsRead(layer_.population) ? scratch_.WriteByteCounts(layer_.population) : nullptr;
+    channels_ = layer_.size;
     if (!RunPixels()) {
       Restore();
       return false;
     }
-    const std::span<const std::int64_t> emitted = scratch_.vectors.spikes.first(Index(plan_.size));
+    const std::span<const std::int64_t> emitted = scratch_.vectors.spikes.first(Index(layer_.size));
     spikes += std::accumulate(emitted.begin(), emitted.end(), std::int64_t{0});
     std::transform(state_.spikes.begin(), state_.spikes.end(), emitted.begin(), state_.spikes.begin(),
                    std::plus<>());
     if (fold != nullptr) {
       fold->AddTotals(emitted);
     }
-    scratch_.SetByteCounts(plan_.population, largest_, fold != nullptr);
+    scratch_.SetByteCounts(layer_.population, largest_, fold != nullptr);
     return true;
   }
 
  private:
   // Where the terms' spikes lie. False where they are not bytes or their sums might not fit.
   bool SetTerms() {
-    for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
-      const Term& term = plan_.terms[t];
+    for (std::size_t t = 0; t < layer_.terms.size(); ++t) {
+      const Term& term = layer_.terms[t];
       kernels::EventTerm& event = terms_[t];
       event.filtered = constants_.terms[t].filtered;
       event.decay = constants_.terms[t].decay;
@@ -79,7 +79,7 @@ class VectorLayerRun {
   }
 
   bool SetCells(std::size_t t) {
-    const Term& term = plan_.terms[t];
+    const Term& term = layer_.terms[t];
     const VectorTerm& packed = weights_.terms[t];
     WindowSums::Source source{steps_, scratch_.LargestOfChunk(term.population, steps_), nullptr,
                               scratch_.ByteCounts(term.population, steps_),
@@ -118,31 +118,31 @@ class VectorLayerRun {
 
   void Save() {
     VectorScratch& to = scratch_.vectors;
-    std::copy_n(state_.neurons.voltage.begin(), plan_.size, to.voltage.begin());
+    std::copy_n(state_.neurons.voltage.begin(), layer_.size, to.voltage.begin());
     for (std::size_t t = 0; t < state_.terms.size(); ++t) {
       std::copy(state_.terms[t].filter.begin(), state_.terms[t].filter.end(), to.filters[t].begin());
     }
-    std::fill_n(to.spikes.begin(), plan_.size, 0);
+    std::fill_n(to.spikes.begin(), layer_.size, 0);
     if (fold_.synapse) {
-      std::copy_n(fold_.filtered, plan_.size, to.filtered.begin());
+      std::copy_n(fold_.filtered, layer_.size, to.filtered.begin());
     }
     if (fold_.probe_synapse) {
-      std::copy_n(fold_.probed, plan_.size, to.probed.begin());
+      std::copy_n(fold_.probed, layer_.size, to.probed.begin());
     }
   }
 
   void Restore() {
     const VectorScratch& from = scratch_.vectors;
-    std::copy_n(from.voltage.begin(), plan_.size, state_.neurons.voltage.begin());
+    std::copy_n(from.voltage.begin(), layer_.size, state_.neurons.voltage.begin());
     for (std::size_t t = 0; t < state_.terms.size(); ++t) {
       const std::span<float> filter = state_.terms[t].filter;
       std::copy_n(from.filters[t].begin(), filter.size(), filter.begin());
     }
     if (fold_.synapse) {
-      std::copy_n(from.filtered.begin(), plan_.size, fold_.filtered);
+      std::copy_n(from.filtered.begin(), layer_.size, fold_.filtered);
     }
     if (fold_.probe_synapse) {
-      std::copy_n(from.probed.begin(), plan_.size, fold_.probed);
+      std::copy_n(from.probed.begin(), layer_.size, fold_.probed);
     }
   }
 
@@ -182,10 +182,10 @@ class VectorLayerRun {
   // In how many parts threads should share the blocks: waking a thread must be worth it.
   std::int64_t PartsOf(std::int64_t blocks) const {
     double fan_in = 1;
-    for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
+    for (std::size_t t = 0; t < layer_.terms.size(); ++t) {
       fan_in += weights_.terms[t].events.empty() ? 0 : static_cast<double>(weights_.terms[t].fan_in());
     }
-    const double work = static_cast<double>(steps_ * plan_.size) * (1 + kActive * fan_in);
+    const double work = static_cast<double>(steps_ * layer_.size) * (1 + kActive * fan_in);
     const auto worth = static_cast<std::int64_t>(std::min(work / kWorkPerPart, 1e6));
     return std::max<std::int64_t>(std::min({scratch_.pool->threads(), worth, blocks}), 1);
   }
@@ -224,7 +224,7 @@ class VectorLayerRun {
   }
 
   void SetWindows(std::int64_t pixel, std::span<Sums> bundle) {
-    for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
+    for (std::size_t t = 0; t < layer_.terms.size(); ++t) {
       for (std::size_t w = 0; !state_.terms[t].known && w < bundle.size(); ++w) {
         bundle[w][t].SetWindow(weights_.terms[t], pixel + static_cast<std::int64_t>(w), sources_[t]);
       }
@@ -234,7 +234,7 @@ class VectorLayerRun {
   void SumWindows(std::int64_t block, std::span<Sums> bundle) {
     const std::int64_t width = std::min(width_, channels_ - block * width_);
     std::array<WindowSums*, Index(WindowSums::kMostPerBundle)> windows;
-    for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
+    for (std::size_t t = 0; t < layer_.terms.size(); ++t) {
       if (state_.terms[t].known) {
         continue;
       }
@@ -249,7 +249,7 @@ class VectorLayerRun {
   kernels::EventResult RunBlock(std::int64_t pixel, std::int64_t block, const Sums& sums, Terms& terms) {
     const std::int64_t width = std::min(width_, channels_ - block * width_);
     const std::int64_t first = pixel * channels_ + block * width_;
-    for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
+    for (std::size_t t = 0; t < layer_.terms.size(); ++t) {
       kernels::EventTerm& term = terms[t];
       term.filter = term.filtered ? state_.terms[t].filter.data() + first : nullptr;
       if (state_.terms[t].known) {
@@ -265,11 +265,11 @@ class VectorLayerRun {
     job.steps = steps_;
     job.width = width;
     job.neuron = weights_.neuron;
-    job.terms = std::span(terms).first(plan_.terms.size());
+    job.terms = std::span(terms).first(layer_.terms.size());
     job.bias = constants_.bias.data() + first;
     job.voltage = state_.neurons.voltage.data() + first;
     job.spikes = scratch_.vectors.spikes.data() + first;
-    job.stride = plan_.size;
+    job.stride = layer_.size;
     job.ends = ends_;
     job.counts = counts_ != nullptr ? counts_ + first : nullptr;
     kernels::EventFold fold = fold_;
@@ -283,9 +283,9 @@ class VectorLayerRun {
   }
 
   const CpuRun& run_;
-  const Layer& plan_;
+  const Layer& layer_;
   const LayerConstants& constants_;
-  const VectorLayer& weights_;
+  const VectorLayerWeights& weights_;
   const std::int64_t steps_;
   const bool ends_;
   LayerState& state_;

@@ -1,6 +1,7 @@
 #include "server/engine/cuda/network.h"
 
 #include <atomic>
+#include <cassert>
 
 #include "server/engine/cuda/layout/scratch.h"
 #include "server/engine/cuda/simulation.h"
@@ -107,6 +108,7 @@ Result<std::unique_ptr<CudaWorkspace>> CudaNetwork::TakeWorkspace(const CheckedS
 
 Result<std::unique_ptr<Simulation>> CudaNetwork::NewSimulation(const CheckedSpec& spec,
                                                                std::span<const SampleInputs> samples) const {
+  assert(spec.IsOf(network()));
   if (Status status = CheckSamples(spec, samples); !status.ok()) {
     return status;
   }

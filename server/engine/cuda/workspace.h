@@ -40,7 +40,8 @@ class CudaWorkspace {
   cuda::Queue& uploads() { return *uploads_; }
   cuda::Queue& downloads() { return *downloads_; }
   CudaMarks& marks() { return marks_; }
-  // Work: where neurons start and what is drawn from now on. Nothing is on its way.
+  // The specification of the next batch, which differs from the last in its start alone (equal SpecKey).
+  // Nothing is on its way.
   void SetSpec(const CheckedSpec& spec);
   // Until nothing is left to do.
   void WaitForAll();

@@ -16,7 +16,7 @@
 //   kName      the field of NeuronOperation.model in neuron.proto
 //   kMaxStart  of spiking models with a voltage: what an initial voltage may reach
 //   Check      reports the parameters that are out of range
-//   Fold       the functor at one dt
+//   At         the functor at one dt
 // A spiking model has an amplitude, and one that makes spikes of a rate has a base. A model whose traits are
 // not here, or not complete, does not compile.
 namespace spikeserve::engine {
@@ -25,17 +25,17 @@ constexpr double kMaxVoltage = 1e6;  // magnitude of any initial voltage
 constexpr double kThreshold = 1;     // of LIF: beyond, its refractory formula has no value
 
 // A constant of a functor.
-constexpr float Folded(double value) { return static_cast<float>(value); }
+constexpr float Float(double value) { return static_cast<float>(value); }
 
 // Times in steps.
 template <typename Model>
-math::spiking::Lif FoldLif(const Model& model, double dt_s) {
-  return {Folded(dt_s / model.tau_rc), Folded(model.tau_rc / dt_s), Folded(model.tau_ref / dt_s),
-          Folded(model.min_voltage)};
+math::spiking::Lif LifAt(const Model& model, double dt_s) {
+  return {Float(dt_s / model.tau_rc), Float(model.tau_rc / dt_s), Float(model.tau_ref / dt_s),
+          Float(model.min_voltage)};
 }
 template <typename Model>
-math::rate::Lif FoldLifRate(const Model& model) {
-  return {Folded(model.amplitude), Folded(model.tau_rc), Folded(model.tau_ref)};
+math::rate::Lif LifRateOf(const Model& model) {
+  return {Float(model.amplitude), Float(model.tau_rc), Float(model.tau_ref)};
 }
 
 template <typename Model>
@@ -48,7 +48,7 @@ struct NeuronTraits<SpikingRectifiedLinear> {
   static constexpr const char* kName = "spiking_rectified_linear";
   static constexpr double kMaxStart = kMaxVoltage;
   static void Check(const Model& model, ParameterRules& rules) { rules.Amplitude(model.amplitude); }
-  static Step Fold(const Model&, double) { return {}; }
+  static Step At(const Model&, double) { return {}; }
 };
 
 template <>
@@ -64,11 +64,11 @@ struct NeuronTraits<IntegrateAndFire> {
     rules.Amplitude(model.amplitude);
     rules.MinVoltage(model.min_voltage);
   }
-  static math::spiking::Function Fold(const Model& model, double) {
+  static math::spiking::Function At(const Model& model, double) {
     if (std::isinf(model.min_voltage)) {
       return Step{};
     }
-    return Bounded{Folded(model.min_voltage)};
+    return Bounded{Float(model.min_voltage)};
   }
 };
 
@@ -82,7 +82,7 @@ struct NeuronTraits<SpikingLeakyRectifiedLinear> {
     rules.Amplitude(model.amplitude);
     rules.NotNegative("negative_slope", model.negative_slope);
   }
-  static Step Fold(const Model& model, double) { return {Folded(model.negative_slope)}; }
+  static Step At(const Model& model, double) { return {Float(model.negative_slope)}; }
 };
 
 template <>
@@ -95,7 +95,7 @@ struct NeuronTraits<Lif> {
     rules.LifRate(model);
     rules.MinVoltage(model.min_voltage);
   }
-  static Step Fold(const Model& model, double dt_s) { return FoldLif(model, dt_s); }
+  static Step At(const Model& model, double dt_s) { return LifAt(model, dt_s); }
 };
 
 template <>
@@ -109,8 +109,8 @@ struct NeuronTraits<AdaptiveLif> {
     rules.MinVoltage(model.min_voltage);
     rules.Adaptation(model);
   }
-  static Step Fold(const Model& model, double dt_s) {
-    return {FoldLif(model, dt_s), Folded(dt_s / model.tau_n), Folded(model.inc_n * model.amplitude / dt_s)};
+  static Step At(const Model& model, double dt_s) {
+    return {LifAt(model, dt_s), Float(dt_s / model.tau_n), Float(model.inc_n * model.amplitude / dt_s)};
   }
 };
 
@@ -129,10 +129,10 @@ struct NeuronTraits<Izhikevich> {
                 std::isfinite(model.reset_voltage) && model.reset_voltage < 30,
                 "a finite number below 30 mV");
   }
-  static Step Fold(const Model& model, double dt_s) {
+  static Step At(const Model& model, double dt_s) {
     const double dt_ms = 1000 * dt_s;
-    return {Folded(dt_ms), Folded(model.tau_recovery * dt_ms), Folded(model.coupling),
-            Folded(model.reset_voltage), Folded(model.reset_recovery)};
+    return {Float(dt_ms), Float(model.tau_recovery * dt_ms), Float(model.coupling),
+            Float(model.reset_voltage), Float(model.reset_recovery)};
   }
 };
 
@@ -142,7 +142,7 @@ struct NeuronTraits<RectifiedLinear> {
   using Step = math::rate::RectifiedLinear;
   static constexpr const char* kName = "rectified_linear";
   static void Check(const Model& model, ParameterRules& rules) { rules.Amplitude(model.amplitude); }
-  static Step Fold(const Model& model, double) { return {Folded(model.amplitude)}; }
+  static Step At(const Model& model, double) { return {Float(model.amplitude)}; }
 };
 
 template <>
@@ -154,8 +154,8 @@ struct NeuronTraits<LeakyRectifiedLinear> {
     rules.Amplitude(model.amplitude);
     rules.Finite("negative_slope", model.negative_slope);
   }
-  static Step Fold(const Model& model, double) {
-    return {Folded(model.amplitude), Folded(model.amplitude * model.negative_slope)};
+  static Step At(const Model& model, double) {
+    return {Float(model.amplitude), Float(model.amplitude * model.negative_slope)};
   }
 };
 
@@ -165,7 +165,7 @@ struct NeuronTraits<Sigmoid> {
   using Step = math::rate::Sigmoid;
   static constexpr const char* kName = "sigmoid";
   static void Check(const Model& model, ParameterRules& rules) { rules.Positive("tau_ref", model.tau_ref); }
-  static Step Fold(const Model& model, double) { return {Folded(1 / model.tau_ref)}; }
+  static Step At(const Model& model, double) { return {Float(1 / model.tau_ref)}; }
 };
 
 template <>
@@ -174,7 +174,7 @@ struct NeuronTraits<Tanh> {
   using Step = math::rate::Tanh;
   static constexpr const char* kName = "tanh";
   static void Check(const Model& model, ParameterRules& rules) { rules.Positive("tau_ref", model.tau_ref); }
-  static Step Fold(const Model& model, double) { return {Folded(1 / model.tau_ref)}; }
+  static Step At(const Model& model, double) { return {Float(1 / model.tau_ref)}; }
 };
 
 template <>
@@ -183,7 +183,7 @@ struct NeuronTraits<LifRate> {
   using Step = math::rate::Lif;
   static constexpr const char* kName = "lif_rate";
   static void Check(const Model& model, ParameterRules& rules) { rules.LifRate(model); }
-  static Step Fold(const Model& model, double) { return FoldLifRate(model); }
+  static Step At(const Model& model, double) { return LifRateOf(model); }
 };
 
 template <>
@@ -195,9 +195,9 @@ struct NeuronTraits<SoftLifRate> {
     rules.LifRate(model);
     rules.Positive("sigma", model.sigma);
   }
-  static Step Fold(const Model& model, double) {
-    return {Folded(model.amplitude), Folded(model.tau_rc),    Folded(model.tau_ref),
-            Folded(model.sigma),     Folded(1 / model.sigma), Folded(std::log(model.sigma))};
+  static Step At(const Model& model, double) {
+    return {Float(model.amplitude), Float(model.tau_rc),    Float(model.tau_ref),
+            Float(model.sigma),     Float(1 / model.sigma), Float(std::log(model.sigma))};
   }
 };
 
@@ -210,8 +210,8 @@ struct NeuronTraits<AdaptiveLifRate> {
     rules.LifRate(model);
     rules.Adaptation(model);
   }
-  static Step Fold(const Model& model, double dt_s) {
-    return {FoldLifRate(model), Folded(dt_s / model.tau_n), Folded(model.inc_n)};
+  static Step At(const Model& model, double dt_s) {
+    return {LifRateOf(model), Float(dt_s / model.tau_n), Float(model.inc_n)};
   }
 };
 
@@ -222,7 +222,7 @@ struct NeuronTraits<RegularSpiking> {
   static constexpr const char* kName = "regular_spiking";
   static constexpr double kMaxStart = kMaxVoltage;
   static void Check(const Model& model, ParameterRules& rules) { rules.Amplitude(model.amplitude); }
-  static Step Fold(const Model&, double dt_s) { return {Folded(dt_s)}; }
+  static Step At(const Model&, double dt_s) { return {Float(dt_s)}; }
 };
 
 template <>
@@ -231,7 +231,7 @@ struct NeuronTraits<StochasticSpiking> {
   using Step = math::spiking::Stochastic;
   static constexpr const char* kName = "stochastic_spiking";
   static void Check(const Model& model, ParameterRules& rules) { rules.Amplitude(model.amplitude); }
-  static Step Fold(const Model&, double dt_s) { return {Folded(dt_s)}; }
+  static Step At(const Model&, double dt_s) { return {Float(dt_s)}; }
 };
 
 template <>
@@ -240,7 +240,7 @@ struct NeuronTraits<PoissonSpiking> {
   using Step = math::spiking::Poisson;
   static constexpr const char* kName = "poisson_spiking";
   static void Check(const Model& model, ParameterRules& rules) { rules.Amplitude(model.amplitude); }
-  static Step Fold(const Model&, double dt_s) { return {Folded(dt_s)}; }
+  static Step At(const Model&, double dt_s) { return {Float(dt_s)}; }
 };
 
 // Emits integer spike counts; the others emit a real value.
@@ -251,7 +251,7 @@ constexpr bool kIsSpiking = math::EmitsSpikes<typename NeuronTraits<Model>::Step
 template <typename Model>
 concept SpikesOfRate = kIsSpiking<Model> && NeuronTraits<Model>::Step::kInput == math::StepInput::kRate;
 
-// The functors that Fold may return.
+// The functors that At may return.
 template <typename Model>
 using FunctionOf = std::conditional_t<kIsSpiking<Model>, math::spiking::Function, math::rate::Function>;
 
@@ -267,7 +267,7 @@ concept HasTraits =
     requires(const Model& model, ParameterRules& rules, double dt_s) {
       { NeuronTraits<Model>::kName } -> std::convertible_to<const char*>;
       NeuronTraits<Model>::Check(model, rules);
-      { NeuronTraits<Model>::Fold(model, dt_s) } -> std::convertible_to<FunctionOf<Model>>;
+      { NeuronTraits<Model>::At(model, dt_s) } -> std::convertible_to<FunctionOf<Model>>;
     } && (!kIsSpiking<Model> || HasAmplitude<Model>)&&(!NeuronTraits<Model>::Step::kStates.voltage ||
                                                        HasRange<Model>);
 

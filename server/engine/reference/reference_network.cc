@@ -1,6 +1,7 @@
 #include "server/engine/reference/reference_network.h"
 
 #include <algorithm>
+#include <cassert>
 
 #include "server/engine/network/index.h"
 #include "server/engine/network/synapse_filter.h"
@@ -87,6 +88,7 @@ std::int64_t ReferenceNetwork::EstimateRunBytes(const CheckedSpec& spec, std::in
 
 Result<std::unique_ptr<Simulation>> ReferenceNetwork::NewSimulation(
     const CheckedSpec& spec, std::span<const SampleInputs> samples) const {
+  assert(spec.IsOf(network()));
   if (Status status = CheckSamples(spec, samples); !status.ok()) {
     return status;
   }

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "server/engine/run/simulation.h"
+#include "server/engine/run/reading.h"
 
 namespace spikeserve::engine {
 

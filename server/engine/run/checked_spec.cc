@@ -61,8 +61,8 @@ Status CheckEarlyExit(const SimulationSpec& spec) {
                               ", allowed 1 and above"));
 }
 
-Status WrongInputs(const Network& network) {
-  return InvalidArgument("inputs: wanted one for each of the " + std::to_string(network.inputs().size()) +
+Status WrongInputs(std::size_t wanted) {
+  return InvalidArgument("inputs: wanted one for each of the " + std::to_string(wanted) +
                          " Input operations of the network");
 }
 
@@ -102,7 +102,7 @@ Result<CheckedSpec> CheckedSpec::Create(const Network& network, SimulationSpec s
     return status;
   }
   if (spec.inputs.size() != network.inputs().size()) {
-    return WrongInputs(network);
+    return WrongInputs(network.inputs().size());
   }
   if (Status status = First({CheckEncodings(spec.inputs, spec.settings.dt_s), CheckProbes(spec, network),
                              CheckEarlyExit(spec), CheckRequestProbes(spec, network),
@@ -110,10 +110,13 @@ Result<CheckedSpec> CheckedSpec::Create(const Network& network, SimulationSpec s
       !status.ok()) {
     return status;
   }
-  return CheckedSpec(std::move(spec));
+  return CheckedSpec(network, std::move(spec));
 }
 
 Result<CheckedSpec> CheckedSpec::WithInputs(const std::vector<InputFormat>& inputs) const {
+  if (inputs.size() != spec_->inputs.size()) {
+    return WrongInputs(spec_->inputs.size());
+  }
   if (inputs == spec_->inputs) {
     return *this;
   }
@@ -122,14 +125,13 @@ Result<CheckedSpec> CheckedSpec::WithInputs(const std::vector<InputFormat>& inpu
   }
   SimulationSpec changed = *spec_;
   changed.inputs = inputs;
-  return CheckedSpec(std::move(changed));
+  return CheckedSpec(*network_, std::move(changed));
 }
 
 Status CheckSamples(const CheckedSpec& spec, std::span<const SampleInputs> samples) {
   for (const SampleInputs& sample : samples) {
     if (sample.data.size() != spec->inputs.size()) {
-      return InvalidArgument("inputs: wanted one for each of the " + std::to_string(spec->inputs.size()) +
-                             " Input operations of the network");
+      return WrongInputs(spec->inputs.size());
     }
   }
   return {};

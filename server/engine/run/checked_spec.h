@@ -22,14 +22,18 @@ class CheckedSpec {
   // encoding that does not suit.
   Result<CheckedSpec> WithInputs(const std::vector<InputFormat>& inputs) const;
 
+  // Whether it was checked against this network.
+  bool IsOf(const Network& network) const { return network_ == &network; }
+
   const SimulationSpec& operator*() const { return *spec_; }
   const SimulationSpec* operator->() const { return spec_.get(); }
   bool operator==(const CheckedSpec& other) const { return spec_ == other.spec_ || *spec_ == *other.spec_; }
 
  private:
-  explicit CheckedSpec(SimulationSpec spec)
-      : spec_(std::make_shared<const SimulationSpec>(std::move(spec))) {}
+  CheckedSpec(const Network& network, SimulationSpec spec)
+      : network_(&network), spec_(std::make_shared<const SimulationSpec>(std::move(spec))) {}
 
+  const Network* network_;  // to tell it from others, which may be gone
   std::shared_ptr<const SimulationSpec> spec_;
 };
 

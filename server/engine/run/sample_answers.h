@@ -25,7 +25,8 @@ class SampleAnswers {
   virtual std::int64_t spikes() const = 0;
   // The steps behind its readouts.
   virtual std::int64_t steps_done() const = 0;
-  // Writes the readout of probe `index` of the spec, corrected where the spec says so, over zeros.
+  // Writes the readout of probe `index` of the spec, corrected where the spec says so. A backend that
+  // has no answer yet leaves `values` as they are: zeros in a new reading.
   virtual void ReadProbe(std::size_t index, std::span<double> values) const = 0;
   // [steps since the sample was fed, size]. Needs SimulationSpec::trajectories.
   virtual std::span<const double> Trajectory(std::size_t index) const = 0;

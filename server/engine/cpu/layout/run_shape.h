@@ -25,7 +25,7 @@ struct RunShape {
   CheckedSpec spec;
   std::int64_t chunk = 1;  // steps per pass over the layers
   std::int64_t group = kGroupSamples;
-  // [probe of the spec]: its readout is taken by the rewrite of kernels/cpu/fold.h
+  // [probe of the spec]: its readout is taken by the rewrite of kernels/math/fold.h
   std::vector<bool> folded;
   std::vector<bool> stepped;                // [layer]: its value is needed at every step
   std::vector<bool> observed;               // [layer]: a probe wants to see every step

@@ -20,6 +20,7 @@ struct Widths {
   std::array<Term, kernels::kMaxEventTerms> terms;
   Held floats, integers;
   std::int64_t digit_cells = 0, digit_sums = 0;
+  std::int64_t held_lists = 0;  // bytes of what is used of held inputs
 };
 
 void Widen(std::int64_t& width, std::int64_t wanted) { width = std::max(width, wanted); }
@@ -38,6 +39,15 @@ void AddHeld(const RunShape& run, const Layer& layer, const Term& term, const Ve
   Widen(held.source, term.product.gather.start.empty() ? 0 : run.population(term.population).size);
   Widen(held.cells, kernels::kProductGroup * term.product.in);
   Widen(held.sums, kernels::kProductGroup * layer.size);
+  // Every other cell is used: as many runs as there can be. Growing vectors hold up to three times that.
+  constexpr std::int64_t kGrowth = 3;
+  constexpr std::int64_t kParts = 6;  // of the samples of a group, each with a list of its own
+  const std::int64_t runs =
+      kGrowth * static_cast<std::int64_t>(sizeof(kernels::CellRange)) * (term.product.in / 2 + 1);
+  const std::int64_t groups =
+      bytes && !packed.digits.empty() ? packed.digits.groups() + kernels::kLaneUnit : 0;
+  Widen(widths.held_lists,
+        runs + kGrowth * kParts * static_cast<std::int64_t>(sizeof(std::int32_t)) * groups);
   if (bytes && !packed.digits.empty()) {
     Widen(widths.digit_cells, run.group * packed.digits.groups() * kernels::kDigitCells);
     Widen(widths.digit_sums, run.group * kernels::PadLanes(layer.size));
@@ -48,10 +58,10 @@ Widths WidthsOf(const RunShape& run) {
   Widths widths;
   for (std::size_t l = 0; l < run.plan->layers.size(); ++l) {
     const Layer& layer = run.plan->layers[l];
+    Widen(widths.layer, run.IsVector(l) ? layer.size : 0);
     for (std::size_t t = 0; run.IsVector(l) && t < layer.terms.size(); ++t) {
       const Term& term = layer.terms[t];
       const VectorTerm& packed = (*run.vector_weights)[l].terms[t];
-      Widen(widths.layer, layer.size);
       Widen(widths.terms[t].filter, term.synapse ? layer.size : 0);
       if (run.population(term.population).spiking && !packed.empty()) {
         AddSpikes(packed, run.chunk, widths.terms[t]);
@@ -73,6 +83,7 @@ VectorScratch::VectorScratch(const RunShape& run, CpuArena& arena) {
     filters[t] = arena.Take<float>(term.filter);
     arena.Count(term.lists + term.windows);
   }
+  arena.Count(widths.held_lists);
   voltage = arena.Take<float>(widths.layer);
   filtered = arena.Take<float>(widths.layer);
   probed = arena.Take<float>(widths.layer);

@@ -159,7 +159,7 @@ std::optional<kernels::EventNeuron> EventNeuronOf(const Layer& layer) {
 }
 
 // All terms must cut the layer's neurons into the same pixels and channels; a term of an input fits any.
-bool HasOneShape(const Plan& plan, const Layer& layer, const VectorLayer& packed) {
+bool HasOneShape(const Plan& plan, const Layer& layer, const VectorLayerWeights& packed) {
   const VectorTerm* shape = nullptr;
   for (std::size_t t = 0; t < layer.terms.size(); ++t) {
     const VectorTerm& term = packed.terms[t];
@@ -222,9 +222,9 @@ VectorWeights MakeVectorWeights(const Plan& plan, bool all_digits) {
   return vectors;
 }
 
-std::int64_t VectorWeightsBytes(const VectorWeights& plan) {
+std::int64_t VectorWeightsBytes(const VectorWeights& weights) {
   std::int64_t bytes = 0;
-  for (const VectorLayer& layer : plan) {
+  for (const VectorLayerWeights& layer : weights) {
     for (const VectorTerm& term : layer.terms) {
       bytes += term.bytes();
     }

@@ -46,15 +46,15 @@ struct VectorTerm {
 
 // Which layers the vector kernels can run, and their weights. A layer without is run by the plain loops, with
 // the same result. Immutable, hence thread-safe.
-struct VectorLayer {
+struct VectorLayerWeights {
   bool usable = false;
   kernels::EventNeuron neuron = kernels::EventNeuron::kSpikingRectifiedLinear;  // where usable
   std::vector<VectorTerm> terms;  // empty ones where the plain loops supply the current
 };
-using VectorWeights = std::vector<VectorLayer>;  // [layer of the plan]
+using VectorWeights = std::vector<VectorLayerWeights>;  // [layer of the plan]
 
 // With digits where they may be faster on this machine; `all_digits`: wherever they fit.
 VectorWeights MakeVectorWeights(const Plan& plan, bool all_digits = false);
-std::int64_t VectorWeightsBytes(const VectorWeights& plan);
+std::int64_t VectorWeightsBytes(const VectorWeights& weights);
 
 }  // namespace spikeserve::engine

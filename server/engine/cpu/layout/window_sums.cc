@@ -124,8 +124,8 @@ std::int64_t WindowSums::Bundle(const VectorTerm& term) {
 }
 
 std::int64_t WindowSums::Bytes(const VectorTerm& term, std::int64_t steps) {
-  constexpr std::int64_t kPerSpike =
-      2 * kernels::kMostCopies + 3;  // in each list or as a copy, and as a byte
+  // In each list or as a copy, and as a byte.
+  constexpr std::int64_t kPerSpike = 2 * kernels::kMostCopies + 3;
   constexpr std::int64_t kPadding = 64;
   const std::int64_t windows = term.kind == kernels::ProductKind::kConv ? kMostPerBundle : 1;
   return (steps + 1) * windows *

@@ -10,13 +10,13 @@ NeuronConstants MakeNeuronConstants(const NeuronModel& model, double dt_s) {
     NeuronConstants constants;
     constants.is_signed = IsSigned(model);
     if constexpr (kIsSpiking<Model>) {
-      constants.spikes = Traits::Fold(kind, dt_s);
+      constants.spikes = Traits::At(kind, dt_s);
     } else {
-      constants.rate = Traits::Fold(kind, dt_s);
+      constants.rate = Traits::At(kind, dt_s);
     }
     if constexpr (SpikesOfRate<Model>) {
       constants.rate = AskTraits(kind.base, constants.rate,
-                                 [dt_s](auto base, const auto& rate) { return base.Fold(rate, dt_s); });
+                                 [dt_s](auto base, const auto& rate) { return base.At(rate, dt_s); });
     }
     return constants;
   });

@@ -65,6 +65,13 @@ std::vector<engine::SampleInputs> InputsOf(const std::vector<Sample>& samples) {
   return inputs;
 }
 
+engine::SimulationSpec WithInputs(const RandomNetwork& network,
+                                  const std::vector<engine::InputFormat>& formats) {
+  engine::SimulationSpec spec = network.spec;
+  spec.inputs = formats;
+  return spec;
+}
+
 class Allocations : public ::testing::TestWithParam<int> {};
 
 TEST_P(Allocations, NoneWhileSamplesRun) {
@@ -117,6 +124,35 @@ TEST_P(Allocations, NoMoreThanEstimated) {
           ASSERT_TRUE(simulation.value()->Read().ok());
           EXPECT_LE(peak - before, estimate) << count << " samples, in one: " << in_one;
         }
+      }
+    }
+  }
+}
+
+// A session is estimated when nobody knows yet in which format its inputs will come.
+TEST_P(Allocations, NoMoreThanEstimatedInSessions) {
+  const auto seed = static_cast<std::uint64_t>(GetParam());
+  for (RandomNetwork network : {MakeRandomNetwork(seed), MakeRichNetwork(seed), MakeRandomCnn(seed)}) {
+    const std::vector<engine::InputFormat> formats = network.spec.inputs;
+    network.spec.inputs.assign(formats.size(), {});
+    network.spec.session = true;
+    network.spec.trajectories = false;
+    for (const std::int64_t count : {1, 5, 40}) {
+      const std::vector<Sample> samples =
+          RandomSamples({network.definition, WithInputs(network, formats)}, count, seed);
+      const std::vector<engine::SampleInputs> inputs = InputsOf(samples);
+      const std::vector<engine::SampleInputs> nothing(inputs.size(),
+                                                      {engine::InputAddresses(formats.size())});
+      for (const std::int64_t threads : {1, 2}) {
+        const Loaded loaded = Load(network.definition, engine::Mode::kExact, threads);
+        const std::int64_t estimate = EstimateRunBytes(*loaded.network, network.spec, count);
+        const std::int64_t before = live;
+        peak = before;
+        const auto session = NewSimulation(*loaded.network, network.spec, nothing);
+        ASSERT_TRUE(session.value()->Feed(formats, inputs).ok());
+        ASSERT_TRUE(session.value()->Advance(network.spec.settings.steps).ok());
+        ASSERT_TRUE(session.value()->Read().ok());
+        EXPECT_LE(peak - before, estimate) << count << " samples, " << threads << " threads";
       }
     }
   }

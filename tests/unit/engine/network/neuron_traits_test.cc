@@ -25,7 +25,7 @@ template <>
 struct NeuronTraits<Nameless> {
   using Step = math::rate::Tanh;
   static void Check(const Nameless&, ParameterRules&) {}
-  static Step Fold(const Nameless&, double) { return {}; }
+  static Step At(const Nameless&, double) { return {}; }
 };
 namespace {
 static_assert(!HasTraits<Forgotten> && !HasTraits<Nameless>);

@@ -167,6 +167,21 @@ TEST_F(RunBatchTest, ReportsEverySoManyStepsButNotAtTheEnd) {
   EXPECT_EQ(sinks_[1].outcome().reading.probes[0].trajectory.size(), 10U);
 }
 
+TEST_F(RunBatchTest, ReportsToALoneRequestWhatItWouldToOneOfSeveral) {
+  Request a = New({1, 2}, 0);
+  a.report_every = 5;
+  ChangeSpec(a, [](SimulationSpec& s) { s.trajectories = s.statistics = true; });
+  Run(Alone(std::move(a)));
+  ASSERT_EQ(sinks_[0].progress().size(), 1U);
+  const engine::Reading& progress = sinks_[0].progress()[0];
+  EXPECT_EQ(progress.steps_done, 5);
+  EXPECT_THAT(progress.probes[0].values, ElementsAre(1, 2));
+  EXPECT_TRUE(progress.probes[0].trajectory.empty());
+  EXPECT_TRUE(progress.statistics.empty() && progress.spikes.empty() && progress.records.empty());
+  EXPECT_EQ(sinks_[0].outcome().reading.probes[0].trajectory.size(), 20U);
+  EXPECT_EQ(sinks_[0].outcome().reading.statistics.size(), 2U);
+}
+
 TEST_F(RunBatchTest, SplitsABatchThatTheBudgetDoesNotHold) {
   MemoryBudget small(150);  // one sample needs 100
   Batch batch;
