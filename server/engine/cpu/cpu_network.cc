@@ -68,11 +68,12 @@ Result<std::unique_ptr<Simulation>> CpuNetwork::NewSimulation(const CheckedSpec&
   }
   std::unique_ptr<CpuSpace> space = spaces_.Take(spec);
   if (!space) {
-    space = std::make_unique<CpuSpace>(MakeCpuRun(ShapeOf(spec), readout_weights_, path_), pool_.threads());
+    const std::int64_t threads = pool_.threads();
+    space = std::make_unique<CpuSpace>(MakeCpuRun(ShapeOf(spec), readout_weights_, path_), threads,
+                                       RunBytes(spec, threads * kGroupSamples, threads));
   }
-  const std::int64_t kept = RunBytes(spec, pool_.threads() * kGroupSamples, pool_.threads());
   return std::unique_ptr<Simulation>(std::make_unique<SampleSimulation<CpuSpace>>(
-      std::move(space), SpaceKeeper<CpuSpace>{&spaces_, kept}, samples, pool_, piece_steps()));
+      std::move(space), &spaces_, samples, pool_, piece_steps()));
 }
 
 std::int64_t CpuNetwork::piece_steps() const {

@@ -93,9 +93,9 @@ Result<std::unique_ptr<Simulation>> ReferenceNetwork::NewSimulation(
     return status;
   }
   auto space = std::make_unique<ReferenceSpace>(
-      MakeReferenceRun(*network_, operators_, fan_out_, paths_, spec), pool_.threads());
+      MakeReferenceRun(*network_, operators_, fan_out_, paths_, spec), pool_.threads(), 0);  // never kept
   return std::unique_ptr<Simulation>(std::make_unique<SampleSimulation<ReferenceSpace>>(
-      std::move(space), SpaceKeeper<ReferenceSpace>{}, samples, pool_, chunk_steps()));
+      std::move(space), nullptr, samples, pool_, chunk_steps()));
 }
 
 }  // namespace spikeserve::engine

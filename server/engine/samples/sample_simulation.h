@@ -24,13 +24,6 @@ namespace spikeserve::engine {
 // Kernels take a few samples at once: groups begin at multiples of this.
 constexpr std::int64_t kGroupUnit = 4;
 
-// Where a simulation leaves its workspace for the next one; nowhere by default.
-template <typename Space>
-struct SpaceKeeper {
-  WorkspaceCache<Space>* cache = nullptr;
-  std::int64_t bytes = 0;  // upper bound of what is kept
-};
-
 // A simulation of independent samples, each computed by one thread from start to end of an Advance, so that a
 // sample's numbers depend neither on its neighbours nor on the number of threads. Run, Sample and Scratch are
 // those of one mode. With in_one, the samples of a group are made, run and read one group after the other.
@@ -42,12 +35,12 @@ class SampleSimulation final : public Simulation {
   using Sample = typename Space::Sample;
   using Scratch = typename Space::Scratch;
 
-  // `keeper` and `pool` outlive the simulation. `piece` steps of a sample pass between two looks at whether
-  // the work is to stop.
-  SampleSimulation(std::unique_ptr<Space> space, SpaceKeeper<Space> keeper,
+  // `cache`, where the workspace goes for the next simulation (null: nowhere), and `pool` outlive this one.
+  // `piece` steps of a sample pass between two looks at whether the work is to stop.
+  SampleSimulation(std::unique_ptr<Space> space, WorkspaceCache<Space>* cache,
                    std::span<const SampleInputs> inputs, ThreadPool& pool, std::int64_t piece)
       : space_(std::move(space)),
-        keeper_(keeper),
+        cache_(cache),
         run_(space_->run),
         pool_(pool),
         piece_(piece),
@@ -70,8 +63,8 @@ class SampleSimulation final : public Simulation {
   ~SampleSimulation() override {
     // What samples recorded of every step would stay with them.
     const bool recorded = run_.spec->trajectories || !run_.spec->request_probes.empty();
-    if (keeper_.cache != nullptr && run_.spec->in_one && !recorded) {
-      keeper_.cache->Put(std::move(space_), keeper_.bytes);
+    if (cache_ != nullptr && run_.spec->in_one && !recorded) {
+      cache_->Put(std::move(space_));
     }
   }
 
@@ -234,7 +227,7 @@ class SampleSimulation final : public Simulation {
   }
 
   std::unique_ptr<Space> space_;
-  const SpaceKeeper<Space> keeper_;
+  WorkspaceCache<Space>* const cache_;
   Run& run_;  // of the space
   ThreadPool& pool_;
   const std::int64_t piece_;

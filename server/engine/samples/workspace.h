@@ -23,10 +23,13 @@ struct Workspace {
     std::vector<Sample> group;
   };
 
-  Workspace(Run made, std::int64_t count) : run(std::move(made)), threads(static_cast<std::size_t>(count)) {}
+  // `most_bytes`: upper bound of what it takes while no simulation uses it.
+  Workspace(Run made, std::int64_t count, std::int64_t most_bytes)
+      : run(std::move(made)), threads(static_cast<std::size_t>(count)), bytes(most_bytes) {}
 
   Run run;
   std::vector<Thread> threads;
+  const std::int64_t bytes;
 };
 
 // Bytes that the workspaces kept for later may take, of all networks of a backend together. Thread-safe.
@@ -55,8 +58,8 @@ class WorkspaceCache {
   // `kept` outlives the cache.
   explicit WorkspaceCache(KeptBytes& kept) : kept_(kept) {}
   ~WorkspaceCache() {
-    for (const Kept& one : spaces_) {
-      kept_.Remove(one.bytes);
+    for (const std::unique_ptr<Space>& space : spaces_) {
+      kept_.Remove(space->bytes);
     }
   }
   WorkspaceCache(const WorkspaceCache&) = delete;
@@ -65,40 +68,36 @@ class WorkspaceCache {
   // One that was made for this spec, or null.
   std::unique_ptr<Space> Take(const CheckedSpec& spec) {
     const MutexLock lock(mu_);
-    for (Kept& one : spaces_) {
-      if (one.space->run.spec == spec) {
-        std::swap(one, spaces_.back());
-        std::unique_ptr<Space> space = std::move(spaces_.back().space);
-        kept_.Remove(spaces_.back().bytes);
+    for (std::unique_ptr<Space>& kept : spaces_) {
+      if (kept->run.spec == spec) {
+        std::swap(kept, spaces_.back());
+        std::unique_ptr<Space> space = std::move(spaces_.back());
         spaces_.pop_back();
+        kept_.Remove(space->bytes);
         return space;
       }
     }
     return nullptr;
   }
 
-  // Keeps it in place of the oldest, if its `bytes`, an upper bound, may be kept.
-  void Put(std::unique_ptr<Space> space, std::int64_t bytes) {
+  // Keeps it in place of the oldest, if its bytes may be kept.
+  void Put(std::unique_ptr<Space> space) {
     const MutexLock lock(mu_);
     if (spaces_.size() == kMost) {
-      kept_.Remove(spaces_.front().bytes);
+      kept_.Remove(spaces_.front()->bytes);
       spaces_.erase(spaces_.begin());
     }
-    if (kept_.Add(bytes)) {
-      spaces_.push_back({std::move(space), bytes});
+    if (kept_.Add(space->bytes)) {
+      spaces_.push_back(std::move(space));
     }
   }
 
  private:
   static constexpr std::size_t kMost = 4;
-  struct Kept {
-    std::unique_ptr<Space> space;
-    std::int64_t bytes = 0;
-  };
 
   KeptBytes& kept_;
   Mutex mu_;
-  std::vector<Kept> spaces_ SPIKESERVE_GUARDED_BY(mu_);
+  std::vector<std::unique_ptr<Space>> spaces_ SPIKESERVE_GUARDED_BY(mu_);
 };
 
 }  // namespace spikeserve::engine
