@@ -148,7 +148,7 @@ do_build() {
 # What the tests say when they skip is why there is no GPU.
 do_device() {
   local text
-  text=$(limited "$cuda_tests" --gtest_filter='On/Device.ReplaysWhatItRecorded/Gpu' 2>&1)
+  text=$(limited "$cuda_tests" --gtest_filter='On/Device.ReplaysWhatItCaptured/Gpu' 2>&1)
   echo "$text"
   if grep -q '\[  PASSED  \] 1 test' <<<"$text" && ! grep -q SKIPPED <<<"$text"; then
     note device "$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1)"

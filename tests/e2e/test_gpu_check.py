@@ -29,7 +29,7 @@ if [ -e "{state}/fail-$(basename $0)" ] && [ "${{GTEST_SHARD_INDEX:-0}}" = 0 ]; 
   exit 1
 fi
 count=7
-[ "$filter" != 'On/Device.ReplaysWhatItRecorded/Gpu' ] || count=1
+[ "$filter" != 'On/Device.ReplaysWhatItCaptured/Gpu' ] || count=1
 echo "[  PASSED  ] $count tests."
 """
 BENCH = """#!/bin/bash
@@ -133,7 +133,7 @@ def test_all_parts_ok_and_none_runs_twice(machine: Machine) -> None:
     assert sum("--tool racecheck" in call for call in machine.calls()) == 2
     status, report = machine.check()
     assert (status, states(report)) == (0, dict.fromkeys(PARTS, "ok"))
-    assert all("ReplaysWhatItRecorded" in call for call in machine.calls())  # the device is looked at again
+    assert all("ReplaysWhatItCaptured" in call for call in machine.calls())  # the device is looked at again
     machine.check("--fresh", "parity")
     assert any(call.startswith("cuda_parity_tests") for call in machine.calls())
 
