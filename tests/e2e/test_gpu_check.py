@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -241,3 +242,11 @@ def test_without_a_gpu_it_says_so(machine: Machine) -> None:
 def test_wrong_arguments(machine: Machine) -> None:
     assert machine.check("no-such-part")[0] == 2
     assert machine.check("--no-such-option")[0] == 2
+
+
+def test_the_filters_name_tests_that_there_are() -> None:
+    sources = "".join(path.read_text() for path in sorted((ROOT / "tests/unit/cuda").glob("*.cc")))
+    named = re.findall(r"On/(\w+)\.(\w+)", (ROOT / "tools/gpu-check.sh").read_text())
+    assert len(named) >= 4
+    for suite, test in named:
+        assert f"TEST_P({suite}, {test}" in sources, f"{suite}.{test}"
