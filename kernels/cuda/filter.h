@@ -123,7 +123,7 @@ SPIKESERVE_HOST_DEVICE float StepFilter(const Filter& filter, const FilterPlace&
 template <FilterKind kKind, int kOrder = 0, typename Input>
 SPIKESERVE_HOST_DEVICE void RunFilter(const Filter& filter, const FilterPlace& place, std::int64_t steps,
                                       float* out, Input input) {
-  constexpr int kStates = kKind == FilterKind::kAlpha ? 2 : kOrder;
+  constexpr int kStates = kKind == FilterKind::kAlpha ? 2 : kOrder;  // NOLINT: equal for an order of 2
   const std::int64_t at = At(place, 1, 0);
   const std::int64_t done = filter.clock[place.sample];
   FilterElement element;

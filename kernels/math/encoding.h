@@ -106,7 +106,8 @@ SPIKESERVE_HOST_DEVICE std::int32_t BurstSpikes(double x, std::uint32_t window, 
   const auto gap =
       static_cast<std::uint32_t>(ceil(fma(1 - fmin(x, 1.0), static_cast<double>(max_gap) - low, low)));
   const std::uint32_t at = (step - 1) % window;
-  return at % gap == 0 && static_cast<double>(at / gap) < count ? 1 : 0;
+  const std::uint32_t place = at / gap;
+  return at % gap == 0 && static_cast<double>(place) < count ? 1 : 0;
 }
 
 enum class EncodingKind { kUnspecified, kPoisson, kBernoulli, kRegular, kLatency, kBurst };

@@ -71,8 +71,8 @@ SPIKESERVE_HOST_DEVICE double LogFactorial64(double k) {
   constexpr double kHalfLn2Pi = 0.91893853320467274178;
   if (k < 9.0) {
     double product = 1.0;
-    for (double i = 2.0; i <= k; i += 1.0) {
-      product = product * i;
+    for (int i = 2; static_cast<double>(i) <= k; ++i) {
+      product = product * static_cast<double>(i);
     }
     return Log64(product);
   }

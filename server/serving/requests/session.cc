@@ -10,7 +10,7 @@
 
 namespace spikeserve::serving {
 
-Result<std::unique_ptr<Session>> Session::Open(NetworkHandle network, engine::CheckedSpec spec,
+Result<std::unique_ptr<Session>> Session::Open(NetworkHandle network, const engine::CheckedSpec& spec,
                                                std::int64_t samples, SessionContext context) {
   std::unique_ptr<Session> self(new Session(std::move(network), samples, std::move(context)));
   const engine::ResidentNetwork& resident = *self->network_->resident;

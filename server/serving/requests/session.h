@@ -29,7 +29,7 @@ struct SessionContext {
 class Session {
  public:
   // Makes the state of `samples` samples, within the memory budget. `spec` is one of a session.
-  static Result<std::unique_ptr<Session>> Open(NetworkHandle network, engine::CheckedSpec spec,
+  static Result<std::unique_ptr<Session>> Open(NetworkHandle network, const engine::CheckedSpec& spec,
                                                std::int64_t samples, SessionContext context);
 
   // Begins a piece of `steps` steps with these inputs, one set for each sample, which live until the piece is

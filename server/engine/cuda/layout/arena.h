@@ -28,9 +28,9 @@ class CudaArena {
     const std::uintptr_t place = base_ + static_cast<std::uintptr_t>(at) + (base_ == 0 ? kAlignment : 0);
     ++arrays_;
     if (list_ != nullptr) {
-      list_->push_back({reinterpret_cast<std::byte*>(place), bytes});
+      list_->push_back({reinterpret_cast<std::byte*>(place), bytes});  // NOLINT: see above
     }
-    return reinterpret_cast<T*>(place);
+    return reinterpret_cast<T*>(place);  // NOLINT: see above
   }
 
   struct Array {
