@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "server/engine/cuda/ages.h"
+#include "server/engine/cuda/sample_trace.h"
 #include "server/engine/cuda/workspace.h"
 #include "server/engine/run/constants/readout_correction.h"
 #include "server/engine/run/sample_answers.h"
-#include "server/engine/run/sample_trace.h"
 
 namespace spikeserve::engine {
 

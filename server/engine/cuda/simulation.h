@@ -9,10 +9,10 @@
 #include "server/engine/cuda/ages.h"
 #include "server/engine/cuda/answers.h"
 #include "server/engine/cuda/pipeline.h"
+#include "server/engine/cuda/sample_trace.h"
 #include "server/engine/run/constants/readout_correction.h"
 #include "server/engine/run/early_exit.h"
 #include "server/engine/run/progress.h"
-#include "server/engine/run/sample_trace.h"
 
 namespace spikeserve::engine {
 

@@ -37,27 +37,7 @@ std::int64_t ChunkOf(const Plan& plan, const SimulationSpec& spec) {
 }  // namespace
 
 RunShape::RunShape(const Plan& of_plan, const VectorWeights* vectors, CheckedSpec of_spec)
-    : plan(&of_plan),
-      vector_weights(vectors),
-      spec(std::move(of_spec)),
-      chunk(ChunkOf(of_plan, *spec)),
-      stepped(of_plan.layers.size()),
-      observed(of_plan.layers.size()) {
-  for (std::size_t l = 0; l < plan->layers.size(); ++l) {
-    stepped[l] = plan->layers[l].emits();
-  }
-  const auto observe = [this](std::int64_t layer) { stepped[Index(layer)] = observed[Index(layer)] = true; };
-  for (std::size_t p = 0; p < spec->probes.size(); ++p) {
-    folded.push_back(IsFolded(*plan, probe(p)));
-    if (IsStepped(p)) {
-      observe(probe(p).layer);
-    }
-  }
-  for (const RequestProbe& request : spec->request_probes) {
-    record_layers.push_back(LayerOf(*plan, request.operation));
-    observe(record_layers.back());
-  }
-}
+    : LayerUse(of_plan, std::move(of_spec)), vector_weights(vectors), chunk(ChunkOf(of_plan, *spec)) {}
 
 std::int64_t RunShape::FilterBytes(const Synapse& synapse, std::int64_t delay_steps,
                                    std::int64_t size) const {

@@ -6,7 +6,7 @@
 #include "server/engine/cpu/layout/vector_weights.h"
 #include "server/engine/network/index.h"
 #include "server/engine/plan/plan.h"
-#include "server/engine/run/checked_spec.h"
+#include "server/engine/run/layer_use.h"
 #include "server/engine/run/layers.h"
 
 namespace spikeserve::engine {
@@ -14,32 +14,16 @@ namespace spikeserve::engine {
 // Samples whose inputs meet the weights together, and whose state is alive at a time.
 constexpr std::int64_t kGroupSamples = 24;
 
-// What decides which buffers a run has: which layers are stepped, which readouts are rewritten, who is held.
-// Cheap to make, unlike constants. Immutable, hence thread-safe.
-struct RunShape {
+// What decides which buffers a run has: how it uses the layers, who is held. Cheap to make, unlike constants.
+// Immutable, hence thread-safe.
+struct RunShape : LayerUse {
   // `of_plan` and `vectors` (null: the plain loops only) outlive the shape.
   RunShape(const Plan& of_plan, const VectorWeights* vectors, CheckedSpec of_spec);
 
-  const Plan* plan;
   const VectorWeights* vector_weights;
-  CheckedSpec spec;
   std::int64_t chunk = 1;  // steps per pass over the layers
   std::int64_t group = kGroupSamples;
-  // [probe of the spec]: its readout is taken by the rewrite of kernels/math/fold.h
-  std::vector<bool> folded;
-  std::vector<bool> stepped;                // [layer]: its value is needed at every step
-  std::vector<bool> observed;               // [layer]: a probe wants to see every step
-  std::vector<std::int64_t> record_layers;  // [request probe]: in the plan's layers
 
-  const Population& population(std::int64_t index) const { return plan->populations[Index(index)]; }
-  const ProbePlan& probe(std::size_t index) const { return plan->probes[Index(spec->probes[index])]; }
-  std::int64_t ProbeSize(std::int64_t probe) const { return plan->probes[Index(probe)].size; }
-  std::int64_t RecordSize(std::size_t index) const { return plan->layers[Index(record_layers[index])].size; }
-  // Whether every step of the probe is looked at, not only what it is folded into.
-  bool IsStepped(std::size_t probe_index) const { return !folded[probe_index] || spec->trajectories; }
-  bool IsSpiking(std::size_t layer) const {
-    return plan->layers[layer].emits() && population(plan->layers[layer].population).spiking;
-  }
   // A uint8 input that is not encoded: its values are integers.
   bool IsBytes(std::int64_t index) const {
     return population(index).layer < 0 && HasByteValues(spec->inputs[Index(index)]);

@@ -57,24 +57,7 @@ CudaFilterConstants GeneralFilter(const Synapse& synapse, std::int64_t delay_ste
 }  // namespace
 
 CudaRun::CudaRun(const Plan& of_plan, const CudaWeights& of_weights, CheckedSpec of_spec)
-    : plan(&of_plan),
-      weights(&of_weights),
-      spec(std::move(of_spec)),
-      stepped(of_plan.layers.size()),
-      populations(of_plan.populations.size()) {
-  for (std::size_t l = 0; l < stepped.size(); ++l) {
-    stepped[l] = plan->layers[l].emits();
-  }
-  for (std::size_t p = 0; p < spec->probes.size(); ++p) {
-    folded.push_back(IsFolded(*plan, probe(p)));
-    if (IsStepped(p)) {
-      stepped[Index(probe(p).layer)] = true;
-    }
-  }
-  for (const RequestProbe& request : spec->request_probes) {
-    record_layers.push_back(LayerOf(*plan, request.operation));
-    stepped[Index(record_layers.back())] = true;
-  }
+    : LayerUse(of_plan, std::move(of_spec)), weights(&of_weights), populations(of_plan.populations.size()) {
   MarkInputs();
   MarkFolds();
   MarkReaders();

@@ -9,7 +9,7 @@
 #include "server/engine/cuda/layout/weights.h"
 #include "server/engine/network/index.h"
 #include "server/engine/plan/plan.h"
-#include "server/engine/run/checked_spec.h"
+#include "server/engine/run/layer_use.h"
 
 namespace spikeserve::engine {
 
@@ -28,36 +28,24 @@ struct CudaPopulation {
 
 using CudaFilterConstants = std::shared_ptr<const kernels::FilterConstants>;
 
-// What a network and a specification decide before there is a device: which layers are stepped, which
-// readouts are rewritten, who reads what. Immutable after construction, but that `spec` may be replaced by
-// one with another start: nothing else here depends on it.
-struct CudaRun {
+// What a network and a specification decide before there is a device: how the layers are used, who reads
+// what.
+struct CudaRun : LayerUse {
   // `plan` and `weights` outlive the run.
   CudaRun(const Plan& plan, const CudaWeights& weights, CheckedSpec spec);
 
-  const ProbePlan& probe(std::size_t index) const { return plan->probes[Index(spec->probes[index])]; }
   const Layer& probed_layer(std::size_t index) const { return plan->layers[Index(probe(index).layer)]; }
-  const Population& population(std::int64_t index) const { return plan->populations[Index(index)]; }
   // Whether a probe reads every step of the layer, and its voltage then.
   bool IsProbed(std::size_t layer, bool voltage) const;
   // Whether a probe of the layer has a general filter.
   bool HasProbeFilter(std::size_t layer) const;
   // The same for probes of the request.
   bool IsRecorded(std::size_t layer, ProbeQuantity quantity) const;
-  std::int64_t ProbeSize(std::int64_t probe) const { return plan->probes[Index(probe)].size; }
-  std::int64_t RecordSize(std::size_t index) const { return plan->layers[Index(record_layers[index])].size; }
   // Whether random numbers are drawn, which depend on a sample's place in its request.
   bool Draws() const;
-  // Whether the probe is stepped, not only folded.
-  bool IsStepped(std::size_t probe_index) const { return !folded[probe_index] || spec->trajectories; }
 
-  const Plan* plan;
   const CudaWeights* weights;
-  CheckedSpec spec;
-  std::vector<bool> folded;   // [probe of the spec]
-  std::vector<bool> stepped;  // [layer]
   std::vector<CudaPopulation> populations;
-  std::vector<std::int64_t> record_layers;  // [request probe]: in the plan's layers
   // Of terms [layer][term] and probes [probe of the spec] whose synapse or delay is not simple; else null.
   std::vector<std::vector<CudaFilterConstants>> term_filters;
   std::vector<CudaFilterConstants> probe_filters;

@@ -65,9 +65,8 @@ CudaStaging LayOutStaging(const CudaRun& run, const CudaLaunchShape& launch, Cud
     staging.answers.push_back(arena.Take<float>(size));
     staging.sums.push_back(arena.Take<double>(run.folded[p] ? 0 : size));
   }
-  for (const Layer& layer : run.plan->layers) {
-    const bool counted =
-        run.spec->statistics && layer.population >= 0 && run.population(layer.population).spiking;
+  for (std::size_t l = 0; l < run.plan->layers.size(); ++l) {
+    const bool counted = run.spec->statistics && run.IsSpiking(l);
     staging.activity.push_back(arena.Take<cuda::ActivitySum>(counted ? launch.samples : 0));
   }
   return staging;

@@ -1,4 +1,4 @@
-#include "server/engine/run/sample_trace.h"
+#include "server/engine/cuda/sample_trace.h"
 
 #include "server/engine/network/index.h"
 

@@ -1,6 +1,6 @@
 // Steps that come several at a time, and where they begin anew.
 
-#include "server/engine/run/sample_trace.h"
+#include "server/engine/cuda/sample_trace.h"
 
 #include <gtest/gtest.h>
 
