@@ -69,7 +69,7 @@ def convert(
       scale per layer, so that a neuron at the 99th percentile of the layer's positive activations spikes
       twice per step, and runs 16 steps.
     `swap_activations`: {activation: neuron}; an activation is a name ("relu", "tf.nn.relu"), a function or a
-      layer class; a neuron is a class, object or name of `spikeserve.convert.models.neurons`
+      layer class; a neuron is a class, object or name of this package
       (`IntegrateAndFire`, `LIF`, `Tanh`, "RegularSpiking(Tanh)", ...) or Nengo's object of that name; "relu"
       stands for the preset's neuron and None leaves the activation out. A leaky ReLU given by name takes the
       slope of the layer.
