@@ -35,9 +35,7 @@ engine::SimulationSpec SpecFor(const engine::Network& network) {
 
 void RunOnce(FuzzServer& server, const serving::NetworkEntry& entry) {
   auto checked = engine::CheckedSpec::Create(*entry.network, SpecFor(*entry.network));
-  if (!checked.ok()) {
-    return;  // a filter too long for this dt
-  }
+  Require(checked.ok(), "a loaded network can be asked for a run");
   const engine::CheckedSpec& spec = checked.value();
   const auto reservation = server.budget().Reserve(entry.resident->EstimateRunBytes(spec, 2), "the run");
   if (!reservation.ok()) {

@@ -12,6 +12,7 @@
 namespace spikeserve::engine {
 namespace {
 
+using ::testing::AllOf;
 using testing::Bytes;
 using ::testing::HasSubstr;
 using testing::Loaded;
@@ -146,7 +147,7 @@ TEST_P(ReadoutOf, RefusesRunsOutsideTheRules) {
   spec.probes = {0};
   for (const double dt : {0.0, -0.001, std::nan(""), HUGE_VAL}) {
     spec.settings.dt_s = dt;
-    EXPECT_THAT(refusal(spec, sample), HasSubstr("dt: got "));
+    EXPECT_THAT(refusal(spec, sample), AllOf(HasSubstr("dt: got "), HasSubstr(" s, allowed "))) << dt;
   }
 }
 
