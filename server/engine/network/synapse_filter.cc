@@ -140,14 +140,15 @@ kernels::FilterConstants MakeKind(const Triangle& triangle, double dt_s) {
   return {std::move(filter), 0};
 }
 
-Status CheckTaps(const Synapse& synapse, double dt_s, const std::string& where) {
+bool HasTooManyTaps(const Synapse& synapse, double dt_s) {
   const auto* triangle = synapse ? std::get_if<Triangle>(&*synapse) : nullptr;
-  if (triangle == nullptr || TriangleTaps(*triangle, dt_s) <= kMaxTaps) {
-    return {};
-  }
-  return InvalidArgument(where + ": triangle t is " + std::to_string(triangle->t) + " s, more than the " +
-                         std::to_string(kMaxTaps) + " steps of " + std::to_string(dt_s) +
-                         " s that it may last");
+  return triangle != nullptr && TriangleTaps(*triangle, dt_s) > kMaxTaps;
+}
+
+Status TooManyTaps(const Synapse& synapse, double dt_s, const std::string& where) {
+  return InvalidArgument(where + ": triangle t is " + std::to_string(std::get<Triangle>(*synapse).t) +
+                         " s, more than the " + std::to_string(kMaxTaps) + " steps of " +
+                         std::to_string(dt_s) + " s that it may last");
 }
 
 }  // namespace
@@ -229,14 +230,14 @@ kernels::FilterConstants MakeFilter(const Synapse& synapse, std::int64_t delay_s
 
 Status CheckTaps(const Network& network, double dt_s) {
   for (const ConnectionDefinition& connection : network.definition().connections) {
-    const std::string where = "connection '" + connection.source + "' to '" + connection.target + "'";
-    if (Status status = CheckTaps(connection.synapse, dt_s, where); !status.ok()) {
-      return status;
+    if (HasTooManyTaps(connection.synapse, dt_s)) {
+      return TooManyTaps(connection.synapse, dt_s,
+                         "connection '" + connection.source + "' to '" + connection.target + "'");
     }
   }
   for (const ProbeDefinition& probe : network.definition().probes) {
-    if (Status status = CheckTaps(probe.synapse, dt_s, "probe '" + probe.name + "'"); !status.ok()) {
-      return status;
+    if (HasTooManyTaps(probe.synapse, dt_s)) {
+      return TooManyTaps(probe.synapse, dt_s, "probe '" + probe.name + "'");
     }
   }
   return {};
