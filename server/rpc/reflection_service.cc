@@ -6,21 +6,33 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "grpc/health/v1/health.pb.h"
+#include "inference/grpc_service.pb.h"
 #include "server/base/guarded.h"
 #include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
+#include "spikeserve/v1/network.pb.h"
+#include "spikeserve/v1/simulation.pb.h"
 
 namespace spikeserve::rpc {
 namespace {
 
 using google::protobuf::DescriptorPool;
 using google::protobuf::FileDescriptor;
-using grpc::reflection::v1alpha::ServerReflectionRequest;
-using grpc::reflection::v1alpha::ServerReflectionResponse;
+using grpc::reflection::v1::ServerReflectionRequest;
+using grpc::reflection::v1::ServerReflectionResponse;
 
-constexpr const char* kServices[] = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
-                                     "spikeserve.v1.NetworkService", "spikeserve.v1.SimulationService"};
+// A message of each file that has a service here. That it is named keeps its descriptors in the program.
+std::vector<const FileDescriptor*> Files() {
+  return {grpc::health::v1::HealthCheckRequest::descriptor()->file(),
+          ServerReflectionRequest::descriptor()->file(),
+          grpc::reflection::v1alpha::ServerReflectionRequest::descriptor()->file(),
+          inference::ModelInferRequest::descriptor()->file(),
+          v1::ListNetworksRequest::descriptor()->file(),
+          v1::SimulateRequest::descriptor()->file()};
+}
 
 void SetNotFound(ServerReflectionResponse& response) {
   response.mutable_error_response()->set_error_code(grpc::StatusCode::NOT_FOUND);
@@ -68,7 +80,7 @@ void Answer(const ServerReflectionRequest& request, ServerReflectionResponse& re
     case ServerReflectionRequest::kAllExtensionNumbersOfType:
       return AnswerExtensions(request.all_extension_numbers_of_type(), response);
     case ServerReflectionRequest::kListServices:
-      for (const char* name : kServices) {
+      for (const std::string& name : ServiceNames()) {
         response.mutable_list_services_response()->add_service()->set_name(name);
       }
       return;
@@ -133,9 +145,19 @@ class ReflectionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, gr
 
 }  // namespace
 
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ReflectionService::ServerReflectionInfo(
-    grpc::CallbackServerContext* call) {
-  return new ReflectionCall(context_, *call);
+std::vector<std::string> ServiceNames() {
+  std::vector<std::string> names;
+  for (const FileDescriptor* file : Files()) {
+    for (int i = 0; i < file->service_count(); ++i) {
+      names.push_back(file->service(i)->full_name());
+    }
+  }
+  return names;
+}
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartReflection(
+    const ServiceContext& context, grpc::CallbackServerContext& call) {
+  return new ReflectionCall(context, call);
 }
 
 }  // namespace spikeserve::rpc

@@ -54,6 +54,8 @@ Result<std::unique_ptr<RpcServer>> RpcServer::Start(const ServiceContext& contex
   builder.RegisterService(&self->networks_);
   builder.RegisterService(&self->simulations_);
   builder.RegisterService(&self->reflection_);
+  builder.RegisterService(&self->old_reflection_);
+  builder.RegisterCallbackGenericService(&self->unknown_);
   self->server_ = builder.BuildAndStart();
   if (self->server_ == nullptr || port == 0) {
     return Unavailable(

@@ -13,6 +13,7 @@
 #include "server/rpc/context/service_context.h"
 #include "server/rpc/health_reporter.h"
 #include "server/rpc/reflection_service.h"
+#include "server/rpc/unknown_service.h"
 
 namespace spikeserve::rpc {
 
@@ -39,12 +40,19 @@ class RpcServer {
 
  private:
   RpcServer(const ServiceContext& context, HealthReporter& health)
-      : health_(health), networks_(context), simulations_(context), reflection_(context) {}
+      : health_(health),
+        networks_(context),
+        simulations_(context),
+        reflection_(context),
+        old_reflection_(context),
+        unknown_(context) {}
 
   HealthReporter& health_;
   NetworkService networks_;
   SimulationService simulations_;
   ReflectionService reflection_;
+  OldReflectionService old_reflection_;
+  UnknownService unknown_;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;  // last: its calls use the services
 };

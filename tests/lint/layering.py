@@ -117,7 +117,7 @@ def room_of(path: str) -> str:
 
 def _target_room(include: str) -> str | None:
     """The room of an included file of ours, None for anybody else's."""
-    if include.startswith("spikeserve/v1/") or include.startswith("inference/"):
+    if include.startswith(("spikeserve/v1/", "inference/", "grpc/health/", "grpc/reflection/")):
         return "proto"
     return room_of(include) if include.startswith(OURS) else None
 

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "server/app/healthcheck.h"
+#include "server/rpc/reflection_service.h"
 #include "tests/rpc/raw_call.h"
 #include "tests/rpc/server_test.h"
 #include "tests/support/eventually.h"
@@ -21,7 +22,8 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr std::chrono::seconds kTimeout{20};
-constexpr const char* kReflection = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+constexpr const char* kReflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+constexpr const char* kOldReflection = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
 
 class LifecycleTest : public ServerTest {
  protected:
@@ -94,7 +96,7 @@ TEST_F(LifecycleTest, NetworksComeBackAfterARestartAndDamagedOnesAreSkipped) {
 TEST_F(LifecycleTest, HealthCoversTheServerAndEachNetwork) {
   Start();
   EXPECT_EQ(Health(""), "\x08\x01");
-  EXPECT_EQ(Health("net"), "error 5");
+  EXPECT_THAT(Health("net"), HasSubstr("error 5"));
   ASSERT_TRUE(Load("net").ok());
   EXPECT_EQ(Health("net"), "\x08\x01");
   ASSERT_TRUE(Unload("net").ok());
@@ -113,22 +115,46 @@ TEST_F(LifecycleTest, OnlySimulationsAndChunksMayBeLarge) {
     flood += std::string("\x7a\0", 2);
   }
   for (const char* method : {"GetNetwork", "ListNetworks", "UnloadNetwork"}) {
-    EXPECT_EQ(RawCall(channel_, std::string("/spikeserve.v1.NetworkService/") + method, flood), "error 8")
+    EXPECT_THAT(RawCall(channel_, std::string("/spikeserve.v1.NetworkService/") + method, flood),
+                HasSubstr("error 8"))
         << method;
   }
-  EXPECT_EQ(RawStream(channel_, "/spikeserve.v1.NetworkService/LoadNetwork", flood), "error 8");
+  EXPECT_THAT(RawStream(channel_, "/spikeserve.v1.NetworkService/LoadNetwork", flood), HasSubstr("error 8"));
   EXPECT_TRUE(Eventually(  // a call is logged when it is over, and its client knows that first
       [this] { return Log().find("the request has 20000 bytes, allowed 16384") != std::string::npos; }));
-  EXPECT_EQ(RawStream(channel_, kReflection, flood), "error 8");
+  EXPECT_THAT(RawStream(channel_, kReflection, flood), HasSubstr("error 8"));
 }
 
 TEST_F(LifecycleTest, ReflectionListsTheServices) {
   Start();
-  // ServerReflectionRequest{list_services: ""}
-  const std::string answer = RawStream(channel_, kReflection, std::string("\x3a\0", 2));
-  EXPECT_THAT(answer, HasSubstr("spikeserve.v1.NetworkService"));
-  EXPECT_THAT(answer, HasSubstr("spikeserve.v1.SimulationService"));
-  EXPECT_THAT(answer, HasSubstr("grpc.health.v1.Health"));
+  for (const char* version : {kReflection, kOldReflection}) {
+    // ServerReflectionRequest{list_services: ""}
+    const std::string answer = RawStream(channel_, version, std::string("\x3a\0", 2));
+    for (const char* service :
+         {"spikeserve.v1.NetworkService", "spikeserve.v1.SimulationService", "inference.GRPCInferenceService",
+          "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+          "grpc.reflection.v1alpha.ServerReflection"}) {
+      EXPECT_THAT(answer, HasSubstr(service)) << version;
+    }
+  }
+}
+
+TEST_F(LifecycleTest, ReflectionDescribesEveryServiceThatItLists) {
+  Start();
+  for (const std::string& service : rpc::ServiceNames()) {
+    const std::string symbol = "\x22" + std::string(1, static_cast<char>(service.size())) + service;
+    EXPECT_THAT(RawStream(channel_, kReflection, symbol), HasSubstr("proto3")) << service;
+  }
+}
+
+// Some clients take an empty message for success.
+TEST_F(LifecycleTest, AMethodThatIsNotThereIsRefusedWithAMessage) {
+  Start();
+  for (const char* method : {"/spikeserve.v1.SimulationService/Nothing", "/nobody.Service/Call", "/x"}) {
+    const std::string answer = RawCall(channel_, method, "");
+    EXPECT_THAT(answer, HasSubstr("error 12: method: got \"" + std::string(method) + "\"")) << answer;
+    EXPECT_THAT(answer, HasSubstr("spikeserve.v1.SimulationService; reflection")) << answer;
+  }
 }
 
 TEST_F(LifecycleTest, ReflectionDescribesWhatItKnows) {

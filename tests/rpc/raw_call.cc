@@ -20,7 +20,9 @@ std::string Text(const grpc::ByteBuffer& buffer) {
              : std::string();
 }
 
-std::string Error(const grpc::Status& status) { return "error " + std::to_string(status.error_code()); }
+std::string Error(const grpc::Status& status) {
+  return "error " + std::to_string(status.error_code()) + ": " + status.error_message();
+}
 
 // Sends one message, takes one, and ends.
 class OneExchange final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
