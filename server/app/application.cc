@@ -69,8 +69,19 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
       registry_([this](const std::string& name, bool ready) { health_.SetNetwork(name, ready); }),
       loader_(MakeLoaderContext(registry_, budget_, *backend_, repository_, config.limits)),
       batcher_(config.batching, clock_),
-      context_{registry_, loader_, batcher_,    budget_,     tasks_,       metrics_,
-               clock_,    log_,    authorizer_, call_watch_, config.limits} {
+      context_{registry_,
+               loader_,
+               batcher_,
+               budget_,
+               tasks_,
+               metrics_,
+               clock_,
+               log_,
+               authorizer_,
+               call_watch_,
+               config.limits,
+               kVersion,
+               [this] { return Ready(); }} {
   metrics_.SetGaugeSource([this] { return ReadGauges(); });
   for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(
@@ -142,16 +153,18 @@ Status Application::StartMetrics(const std::string& address) {
   if (address.empty() || address == "none") {
     return {};
   }
-  auto server = serving::MetricsServer::Start(address, metrics_, [this] {
-    CheckDevice();
-    return health_.server_ready() && reachable_;
-  });
+  auto server = serving::MetricsServer::Start(address, metrics_, [this] { return Ready(); });
   if (!server.ok()) {
     return server.status();
   }
   metrics_server_ = std::move(server).value();
   metrics_address_ = WithPort(address, metrics_server_->port());
   return {};
+}
+
+bool Application::Ready() {
+  CheckDevice();
+  return health_.server_ready() && reachable_;
 }
 
 void Application::LoadStored() {

@@ -65,6 +65,7 @@ class Application {
   void LoadStored();
   // Takes the server out of service, for good, once the device is broken.
   void CheckDevice();
+  bool Ready();
   serving::Gauges ReadGauges() const;
 
   // In the order in which they need one another; destroyed the other way round.
@@ -82,11 +83,11 @@ class Application {
   const serving::NetworkLoader loader_;
   serving::Batcher batcher_;
   serving::TaskThread tasks_;
-  const rpc::ServiceContext context_;
   std::atomic<bool> device_lost_ = false;
+  std::atomic<bool> reachable_ = true;
+  const rpc::ServiceContext context_;
   std::vector<std::unique_ptr<serving::Worker>> workers_;
   std::string metrics_address_;
-  std::atomic<bool> reachable_ = true;
   std::unique_ptr<serving::MetricsServer> metrics_server_;
   std::unique_ptr<rpc::RpcServer> server_;
   std::unique_ptr<ListenerWatch> watch_;

@@ -53,6 +53,7 @@ Result<std::unique_ptr<RpcServer>> RpcServer::Start(const ServiceContext& contex
   builder.AddListeningPort(options.address, options.credentials, &port);
   builder.RegisterService(&self->networks_);
   builder.RegisterService(&self->simulations_);
+  builder.RegisterService(&self->inference_);
   builder.RegisterService(&self->reflection_);
   builder.RegisterService(&self->old_reflection_);
   builder.RegisterCallbackGenericService(&self->unknown_);
@@ -75,6 +76,7 @@ void RpcServer::Shutdown(std::chrono::system_clock::time_point deadline) {
   }
   health_.Detach();
   simulations_.Drain();
+  inference_.Drain();
   server_->Shutdown(deadline);
   server_.reset();
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "server/base/status.h"
+#include "server/rpc/calls/inference_service.h"
 #include "server/rpc/calls/network_service.h"
 #include "server/rpc/calls/simulation_service.h"
 #include "server/rpc/context/service_context.h"
@@ -43,6 +44,7 @@ class RpcServer {
       : health_(health),
         networks_(context),
         simulations_(context),
+        inference_(context),
         reflection_(context),
         old_reflection_(context),
         unknown_(context) {}
@@ -50,6 +52,7 @@ class RpcServer {
   HealthReporter& health_;
   NetworkService networks_;
   SimulationService simulations_;
+  InferenceService inference_;
   ReflectionService reflection_;
   OldReflectionService old_reflection_;
   UnknownService unknown_;

@@ -1,26 +1,41 @@
 #pragma once
 
+#include <google/protobuf/message_lite.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
 #include "server/rpc/context/call_record.h"
 #include "server/serving/memory_budget.h"
-#include "spikeserve/v1/network.pb.h"
 
 namespace spikeserve::rpc {
 
-// One GetNetwork or ListNetworks call: checks the token, then the size of the message, and only then reads
-// it. Holds the memory reserved for the answer until it is sent. Deletes itself when it is over.
+// One call that is answered at once from what there is: checks the token, then the size of the message, and
+// only then reads it. Holds the memory reserved for the answer until it is sent. Deletes itself when it is
+// over.
 class LookupCall final : public grpc::ServerUnaryReactor {
  public:
-  // Begin the call; `response` lives as long as it does.
-  static grpc::ServerUnaryReactor* Get(const ServiceContext& context, grpc::CallbackServerContext& call,
-                                       const grpc::ByteBuffer& request, grpc::ByteBuffer& response);
-  static grpc::ServerUnaryReactor* List(const ServiceContext& context, grpc::CallbackServerContext& call,
-                                        const grpc::ByteBuffer& request, grpc::ByteBuffer& response);
+  // Makes the answer to a small message and sends it with Send.
+  using Answer = Status (*)(LookupCall& lookup, const grpc::ByteBuffer& request);
+  struct Method {
+    const char* name;  // in the log and the metrics
+    Answer answer;
+    Scope scope = Scope::kUse;
+  };
+
+  // Begins the call; `response` lives as long as it does.
+  static grpc::ServerUnaryReactor* Start(const ServiceContext& context, const Method& method,
+                                         grpc::CallbackServerContext& call, const grpc::ByteBuffer& request,
+                                         grpc::ByteBuffer& response);
 
   void OnDone() override { delete this; }
+
+  // For who makes the answer.
+  const ServiceContext& context() const { return context_; }
+  CallRecord& record() { return record_; }
+  // Room for an answer of about so many bytes. RESOURCE_EXHAUSTED.
+  Status Reserve(std::int64_t answer_bytes);
+  Status Send(const google::protobuf::MessageLite& message);
 
  private:
   LookupCall(const ServiceContext& context, const char* method, grpc::CallbackServerContext& call,
@@ -28,10 +43,6 @@ class LookupCall final : public grpc::ServerUnaryReactor {
       : context_(context), call_(call), record_(context, method), response_(response) {}
   ~LookupCall() override;
 
-  Status AnswerGet(const grpc::ByteBuffer& request);
-  Status AnswerList(const grpc::ByteBuffer& request);
-  Status Reserve(std::int64_t info_bytes);
-  Status Send(const google::protobuf::MessageLite& message);
   void FinishWith(const Status& status);
 
   const ServiceContext& context_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "server/rpc/calls/lookup_call.h"
+#include "server/rpc/calls/network_lookups.h"
 #include "server/rpc/calls/unload_call.h"
 #include "server/rpc/calls/upload_call.h"
 #include "server/rpc/context/service_context.h"
@@ -34,11 +35,11 @@ class NetworkService final : public RawNetworkService {
   }
   grpc::ServerUnaryReactor* GetNetwork(grpc::CallbackServerContext* call, const grpc::ByteBuffer* request,
                                        grpc::ByteBuffer* response) override {
-    return LookupCall::Get(context_, *call, *request, *response);
+    return LookupCall::Start(context_, {"GetNetwork", AnswerGetNetwork}, *call, *request, *response);
   }
   grpc::ServerUnaryReactor* ListNetworks(grpc::CallbackServerContext* call, const grpc::ByteBuffer* request,
                                          grpc::ByteBuffer* response) override {
-    return LookupCall::List(context_, *call, *request, *response);
+    return LookupCall::Start(context_, {"ListNetworks", AnswerListNetworks}, *call, *request, *response);
   }
 
  private:

@@ -40,7 +40,7 @@ Status SimulateCall::Submit(const grpc::ByteBuffer& request) {
   if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) {
     return status;
   }
-  return submission_.Submit(std::move(message), 0, call_, *this);
+  return submission_.Submit(std::move(message), {.deadline = call_.deadline()}, *this);
 }
 
 void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {

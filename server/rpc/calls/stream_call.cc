@@ -57,7 +57,7 @@ Status StreamCall::Submit(const grpc::ByteBuffer& request) {
   }
   const std::int64_t report_every = message->report_every();
   const std::shared_ptr<const v1::SimulateRequest> inner(message, &message->request());
-  return submission_.Submit(inner, report_every, call_, *this);
+  return submission_.Submit(inner, {.report_every = report_every, .deadline = call_.deadline()}, *this);
 }
 
 void StreamCall::OnProgress(engine::Reading reading) noexcept {

@@ -34,8 +34,8 @@ Status Submission::Receive(const grpc::ByteBuffer& bytes, BulkPath bulk, google:
   return {};
 }
 
-Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, std::int64_t report_every,
-                          const grpc::CallbackServerContext& call, serving::ResultSink& sink) {
+Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, const SubmitOptions& options,
+                          serving::ResultSink& sink) {
   if (Status status = CheckTarget(*request); !status.ok()) {
     return status;
   }
@@ -45,24 +45,40 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, st
     return network.status();
   }
   record_.version = network.value()->version;
-  auto checked = CheckRequest(*request, std::move(network).value(), context_.limits, report_every > 0);
+  record_.statistics = network.value()->statistics;
+  auto checked =
+      CheckRequest(*request, std::move(network).value(), context_.limits, options.report_every > 0);
   if (!checked.ok()) {
     return checked.status();
   }
-  answer_ = std::make_shared<const AnswerSpec>(std::move(checked.value().answer));
+  answer_ = std::make_shared<AnswerSpec>(std::move(checked.value().answer));
   record_.samples = answer_->samples;
+  if (Status status = AddToResponse(options.extra_bytes_per_sample); !status.ok()) {
+    return status;
+  }
   if (Status status = ReserveResponse(); !status.ok()) {
     return status;
   }
   serving::Request queued(answer_->network, answer_->spec);
-  queued.report_every = report_every;
+  queued.report_every = options.report_every;
   queued.samples = std::move(checked.value().samples);
   queued.input_bytes = std::move(request);
   queued.reservation = std::move(message_reservation_);
-  queued.deadline = ToMonotonic(call.deadline(), context_.clock);
+  queued.deadline = ToMonotonic(options.deadline, context_.clock);
   queued.cancelled = stop_.get_token();
+  queued.priority = options.priority > 0 ? options.priority : serving::kDefaultPriority;
   queued.sink = &sink;
   return context_.batcher.Submit(std::move(queued));
+}
+
+Status Submission::AddToResponse(std::int64_t bytes_per_sample) {
+  answer_->response_bytes += bytes_per_sample * answer_->samples;
+  if (bytes_per_sample == 0 || answer_->response_bytes <= context_.limits.max_response_bytes) {
+    return {};
+  }
+  return ResourceExhausted("the response would have " + std::to_string(answer_->response_bytes) +
+                           " bytes, allowed " + std::to_string(context_.limits.max_response_bytes) +
+                           " (--max-response-mb); ask for fewer samples or classes");
 }
 
 Status Submission::ReserveResponse() {

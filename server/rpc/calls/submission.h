@@ -1,9 +1,10 @@
 #pragma once
 
 #include <google/protobuf/message.h>
-#include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <stop_token>
 
@@ -16,6 +17,14 @@
 
 namespace spikeserve::rpc {
 
+// How a request is to be run and answered, beside what it says of the run.
+struct SubmitOptions {
+  std::int64_t report_every = 0;  // steps between readings on the way; 0: none
+  std::chrono::system_clock::time_point deadline;
+  std::int64_t priority = 0;                // 1 is served first, 3 last; 0: 2
+  std::int64_t extra_bytes_per_sample = 0;  // of the response, beside its tensors
+};
+
 // A simulation on its way: from the bytes of a call to the batcher, and its cancellation. Submit by one
 // thread, then Cancel by any.
 class Submission {
@@ -27,23 +36,24 @@ class Submission {
   Status Receive(const grpc::ByteBuffer& bytes, BulkPath bulk, google::protobuf::Message& message);
   // Checks `request`, kept alive by itself, and queues it. The sink is called only where the answer is OK.
   // INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE.
-  Status Submit(std::shared_ptr<const v1::SimulateRequest> request, std::int64_t report_every,
-                const grpc::CallbackServerContext& call, serving::ResultSink& sink);
+  Status Submit(std::shared_ptr<const v1::SimulateRequest> request, const SubmitOptions& options,
+                serving::ResultSink& sink);
   // The answer, if still open, becomes CANCELLED or DEADLINE_EXCEEDED.
   void Cancel();
 
   // How to answer; from Submit to Release.
-  const std::shared_ptr<const AnswerSpec>& answer() const { return answer_; }
+  std::shared_ptr<const AnswerSpec> answer() const { return answer_; }
   // The answer has been made and takes `answer_bytes`: gives back the rest, and the network with it, so
   // that a client that does not read does not keep it.
   void Release(std::int64_t answer_bytes);
 
  private:
+  Status AddToResponse(std::int64_t bytes_per_sample);
   Status ReserveResponse();
 
   const ServiceContext& context_;
   CallRecord& record_;
-  std::shared_ptr<const AnswerSpec> answer_;
+  std::shared_ptr<AnswerSpec> answer_;
   std::stop_source stop_;
   serving::MemoryBudget::Reservation message_reservation_;  // moves on with the request
   serving::MemoryBudget::Reservation response_reservation_;

@@ -79,7 +79,7 @@ Status Authorizer::Check(const grpc::CallbackServerContext& context, Scope scope
 }
 
 Status Authorizer::Check(std::string_view header, Scope scope) const {
-  if ((scope == Scope::kUse ? use_digests_ : admin_digests_).empty()) {
+  if (scope == Scope::kAny || (scope == Scope::kUse ? use_digests_ : admin_digests_).empty()) {
     return {};
   }
   if (header.empty()) {

@@ -10,8 +10,9 @@
 
 namespace spikeserve::rpc {
 
-// What a call needs: kUse simulates and looks, kAdmin loads and unloads.
-enum class Scope { kUse, kAdmin };
+// What a call needs: kAny only asks whether the server is there, kUse simulates and looks, kAdmin loads and
+// unloads.
+enum class Scope { kAny, kUse, kAdmin };
 
 // Bearer tokens as they were configured. An empty list asks for nothing, except that without admin tokens
 // the others are asked for kAdmin too.

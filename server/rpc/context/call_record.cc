@@ -27,6 +27,11 @@ void CallRecord::SetStatus(const Status& status) {
 
 void CallRecord::Write() const noexcept {
   try {
+    if (statistics && status_.ok()) {
+      statistics->CountSuccess(samples, total_s_, queue_s, compute_s);
+    } else if (statistics) {
+      statistics->CountFailure(total_s_);
+    }
     context_.metrics.CountRequest(method_, status_.code(), total_s_);
     const EventLog::Fields fields = {{"method", std::string(method_)},
                                      {"code", std::string(serving::CodeName(status_.code()))},

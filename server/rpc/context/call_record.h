@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "server/base/clock.h"
@@ -31,6 +32,7 @@ class CallRecord {
   std::int64_t batch_size = 0;
   double queue_s = 0;
   double compute_s = 0;
+  std::shared_ptr<serving::NetworkStatistics> statistics;  // of the network, where it counts this call
 
  private:
   void Write() const noexcept;

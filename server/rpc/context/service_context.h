@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "server/base/clock.h"
 #include "server/rpc/context/authorizer.h"
 #include "server/rpc/context/call_watch.h"
@@ -27,6 +30,8 @@ struct ServiceContext {
   const Authorizer& authorizer;
   CallWatch& watch;
   Limits limits;
+  std::string version;          // of the server
+  std::function<bool()> ready;  // whether it takes requests
 };
 
 }  // namespace spikeserve::rpc

@@ -12,6 +12,7 @@
 #include "server/engine/network/network.h"
 #include "server/engine/run/backend.h"
 #include "server/serving/memory_budget.h"
+#include "server/serving/networks/network_statistics.h"
 
 namespace spikeserve::serving {
 
@@ -47,7 +48,7 @@ struct ParsedNetwork {
 // where nothing more can be said about the bytes than that.
 using ParseNetwork = std::function<Result<ParsedNetwork>(std::string_view bytes)>;
 
-// A network on a device under a name and version. Immutable. Members go in reverse order: first the
+// A network on a device under a name and version. Immutable, but for what is counted of its use. Members go in reverse order: first the
 // device memory, last the reservation that covered it.
 struct NetworkEntry {
   std::string name;
@@ -57,6 +58,7 @@ struct NetworkEntry {
   std::string sha256;  // of the serialized definition, hex
   NetworkMetadata metadata;
   std::chrono::system_clock::time_point loaded_at;
+  std::shared_ptr<NetworkStatistics> statistics = std::make_shared<NetworkStatistics>();
   MemoryBudget::Reservation reservation;
   std::shared_ptr<const engine::Network> network;
   std::unique_ptr<const engine::ResidentNetwork> resident;

@@ -166,8 +166,13 @@ bool Batcher::IsDue(const Queue& queue) const {
 }
 
 std::optional<Batch> Batcher::TakeDue() {
-  const auto is_due = [this](const Queue& queue) SPIKESERVE_REQUIRES(mu_) { return IsDue(queue); };
-  const auto due = std::find_if(queues_.begin(), queues_.end(), is_due);
+  auto due = queues_.end();
+  for (auto queue = queues_.begin(); queue != queues_.end(); ++queue) {
+    const bool before = due == queues_.end() || queue->front().priority < due->front().priority;
+    if (before && IsDue(*queue)) {
+      due = queue;
+    }
+  }
   if (due == queues_.end()) {
     return std::nullopt;
   }

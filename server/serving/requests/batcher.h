@@ -26,8 +26,8 @@ struct BatcherOptions {
 // Requests that run together; all can share a batch.
 using Batch = std::vector<Request>;
 
-// Bounded queues of requests, one per kind of run. A free worker pulls the next batch at the moment it
-// can run it, so that a batch fills for as long as all workers are busy. Thread-safe.
+// Bounded queues of requests, one per kind of run and priority. A free worker pulls the next batch at the
+// moment it can run it, so that a batch fills for as long as all workers are busy. Thread-safe.
 class Batcher {
  public:
   // `clock` outlives the batcher.
@@ -73,7 +73,7 @@ class Batcher {
   const Clock& clock_;
   mutable Mutex mu_;
   std::condition_variable_any changed_;
-  // The front is served first, then goes to the back.
+  // Within a priority the front is served first, then goes to the back.
   std::list<Queue> queues_ SPIKESERVE_GUARDED_BY(mu_);
   // Samples in queues_.
   std::int64_t queued_ SPIKESERVE_GUARDED_BY(mu_) = 0;

@@ -13,7 +13,8 @@ void Request::Answer(const Status& status, RunOutcome outcome) {
 }
 
 bool CanShareBatch(const Request& a, const Request& b) {
-  return a.network == b.network && a.report_every == b.report_every && a.spec == b.spec;
+  return a.network == b.network && a.report_every == b.report_every && a.priority == b.priority &&
+         a.spec == b.spec;
 }
 
 Status StillWanted(const Request& request, Clock::TimePoint now) {

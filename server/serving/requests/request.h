@@ -34,6 +34,8 @@ class ResultSink {
   virtual void OnDone(const Status& status, RunOutcome outcome) noexcept = 0;
 };
 
+inline constexpr std::int64_t kDefaultPriority = 2;
+
 // Samples to be simulated. Moved from the service to the batcher to a worker.
 struct Request {
   // The spec was checked against this network.
@@ -46,6 +48,7 @@ struct Request {
   std::shared_ptr<const void> input_bytes;  // what `samples` point into
   MemoryBudget::Reservation reservation;    // of the input bytes
   Clock::TimePoint deadline = Clock::TimePoint::max();
+  std::int64_t priority = kDefaultPriority;  // of those that are due, the lowest number is served first
   std::stop_token cancelled;
   ResultSink* sink = nullptr;
   Clock::TimePoint enqueued;  // set by the batcher

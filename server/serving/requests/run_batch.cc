@@ -30,6 +30,7 @@ class Run {
         spec_(batch.front().spec),
         report_every_(batch.front().report_every),
         chunk_steps_(batch.front().network->resident->chunk_steps()),
+        statistics_(batch.front().network->statistics),
         started_(context.clock.Now()) {
     for (const Request& request : batch_) {
       counts_.push_back(request.sample_count());
@@ -38,6 +39,7 @@ class Run {
   }
 
   Status Execute();
+  // What the run did, which the network counts too.
   RunRecord Record() const;
 
  private:
@@ -72,6 +74,7 @@ class Run {
   const engine::CheckedSpec spec_;
   const std::int64_t report_every_;
   const std::int64_t chunk_steps_;
+  const std::shared_ptr<NetworkStatistics> statistics_;
   const Clock::TimePoint started_;
   Clock::TimePoint oldest_ = Clock::TimePoint::max();
   std::vector<std::int64_t> counts_;  // samples by request
@@ -194,6 +197,7 @@ Status Run::DropUnwanted() {
 }
 
 RunRecord Run::Record() const {
+  statistics_->CountRun(sample_count_, Seconds(context_.clock.Now() - started_));
   return {static_cast<std::int64_t>(batch_.size()),
           sample_count_,
           steps_done_,

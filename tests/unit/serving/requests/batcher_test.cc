@@ -48,6 +48,35 @@ TEST_F(BatcherTest, MergesRequestsOfOneKind) {
   EXPECT_FALSE(batcher.Poll());
 }
 
+TEST_F(BatcherTest, ServesTheLowestPriorityNumberFirst) {
+  Batcher batcher({.max_batch = 64}, clock_);
+  for (const std::int64_t priority : {3, 1, 2, 1}) {
+    Request request = New(static_cast<std::size_t>(priority));
+    request.priority = priority;
+    ASSERT_TRUE(batcher.Submit(std::move(request)).ok());
+  }
+  for (const std::int64_t priority : {1, 2, 3}) {
+    const auto batch = batcher.Poll();
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(batch->front().priority, priority);
+    EXPECT_EQ(batch->size(), priority == 1 ? 2U : 1U);
+  }
+}
+
+TEST_F(BatcherTest, ARequestThatIsNotDueDoesNotHoldUpOneThatIs) {
+  Batcher batcher({.max_batch = 4, .max_delay = microseconds(1000)}, clock_);
+  Request waiting = New(1);
+  waiting.priority = 1;
+  ASSERT_TRUE(batcher.Submit(std::move(waiting)).ok());
+  Request full = New(4);
+  full.priority = 3;
+  ASSERT_TRUE(batcher.Submit(std::move(full)).ok());
+  const auto batch = batcher.Poll();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->front().priority, 3);
+  EXPECT_FALSE(batcher.Poll());
+}
+
 TEST_F(BatcherTest, KeepsApartWhatCannotShareARun) {
   const std::vector<std::function<void(SimulationSpec&)>> of_spec = {
       [](SimulationSpec& s) { s.settings.steps = 11; },
@@ -68,6 +97,7 @@ TEST_F(BatcherTest, KeepsApartWhatCannotShareARun) {
   };
   std::vector<std::function<void(Request&)>> changes = {
       [](Request& r) { r.report_every = 5; },
+      [](Request& r) { r.priority = 1; },
       [this](Request& r) { r.network = NetworkHandle(MakeEntry(script_)); },
   };
   for (const auto& change : of_spec) {

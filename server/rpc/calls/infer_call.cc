@@ -1,0 +1,55 @@
+#include "server/rpc/calls/infer_call.h"
+
+#include <utility>
+
+#include "server/base/guarded.h"
+#include "server/rpc/wire/status.h"
+#include "server/rpc/wire/wire.h"
+
+namespace spikeserve::rpc {
+
+grpc::ServerUnaryReactor* InferCall::Start(const ServiceContext& context, grpc::CallbackServerContext& call,
+                                           const grpc::ByteBuffer& request, grpc::ByteBuffer& response) {
+  auto* self = new InferCall(context, call, response);
+  const Status status = Guarded([&] { return self->Submit(request); });
+  if (!status.ok()) {
+    self->FinishWith(status);
+  }
+  return self;  // gone only after gRPC has taken it
+}
+
+InferCall::~InferCall() {
+  if (Status status = context_.watch.Stop(call_); !status.ok()) {
+    run_.SetStatus(status);
+  }
+}
+
+Status InferCall::Submit(const grpc::ByteBuffer& request) {
+  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
+    return status;
+  }
+  return run_.Submit(request, InferReports::kNo, call_.deadline(), *this);
+}
+
+void InferCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {
+  FinishWith(status.ok() ? Guarded([&] { return Encode(outcome); }) : status);
+}
+
+Status InferCall::Encode(const serving::RunOutcome& outcome) {
+  auto bytes = Serialize(run_.Answer(outcome));
+  if (!bytes.ok()) {
+    return bytes.status();
+  }
+  response_ = std::move(bytes).value();
+  return {};
+}
+
+// The last thing that is done here: the call may be gone afterwards.
+void InferCall::FinishWith(const Status& status) {
+  run_.Release(static_cast<std::int64_t>(response_.Length()));
+  run_.SetStatus(status);
+  context_.watch.Start(call_);
+  Finish(ToGrpc(status));
+}
+
+}  // namespace spikeserve::rpc

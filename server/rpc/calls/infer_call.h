@@ -1,0 +1,39 @@
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
+
+#include "server/rpc/calls/infer_run.h"
+#include "server/serving/requests/request.h"
+
+namespace spikeserve::rpc {
+
+// One ModelInfer call. Deletes itself when it is over; called by gRPC and by a worker at the same time.
+class InferCall final : public grpc::ServerUnaryReactor, public serving::ResultSink {
+ public:
+  // Begins the call. `request` and `response` live as long as it does.
+  static grpc::ServerUnaryReactor* Start(const ServiceContext& context, grpc::CallbackServerContext& call,
+                                         const grpc::ByteBuffer& request, grpc::ByteBuffer& response);
+
+  void OnProgress(engine::Reading) noexcept override {}
+  void OnDone(const Status& status, serving::RunOutcome outcome) noexcept override;
+  void OnCancel() override { run_.Cancel(); }
+  void OnDone() override { delete this; }
+
+ private:
+  InferCall(const ServiceContext& context, grpc::CallbackServerContext& call, grpc::ByteBuffer& response)
+      : context_(context), call_(call), run_(context, "ModelInfer"), response_(response) {}
+  ~InferCall() override;
+
+  Status Submit(const grpc::ByteBuffer& request);
+  Status Encode(const serving::RunOutcome& outcome);
+  void FinishWith(const Status& status);
+
+  const ServiceContext& context_;
+  grpc::CallbackServerContext& call_;
+  InferRun run_;
+  grpc::ByteBuffer& response_;
+};
+
+}  // namespace spikeserve::rpc

@@ -1,0 +1,92 @@
+#include "server/rpc/calls/infer_run.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "server/rpc/encode/infer_response.h"
+
+namespace spikeserve::rpc {
+namespace {
+
+constexpr std::array<int, 1> kRawInputs{inference::ModelInferRequest::kRawInputContentsFieldNumber};
+// A longer one is none; keeps time-point arithmetic away from its limits.
+constexpr std::chrono::microseconds kLongestTimeout = std::chrono::hours(24);
+
+}  // namespace
+
+Status InferRun::Submit(const grpc::ByteBuffer& bytes, InferReports reports,
+                        std::chrono::system_clock::time_point deadline, serving::ResultSink& sink) {
+  inference::ModelInferRequest message;
+  if (Status status = submission_.Receive(bytes, kRawInputs, message); !status.ok()) {
+    return status;
+  }
+  model_ = message.model_name();
+  version_ = message.model_version();
+  answer_.id = message.id();
+  auto request = std::make_shared<v1::SimulateRequest>();
+  if (Status status = Decode(message, reports, *request); !status.ok()) {
+    return status;
+  }
+  if (options().timeout_us) {
+    const auto timeout = std::min(std::chrono::microseconds(*options().timeout_us), kLongestTimeout);
+    deadline = std::min(deadline, std::chrono::system_clock::now() + timeout);
+  }
+  return submission_.Submit(std::move(request),
+                            {.report_every = options().report_every,
+                             .deadline = deadline,
+                             .priority = options().priority,
+                             .extra_bytes_per_sample = answer_.text_bytes_per_sample},
+                            sink);
+}
+
+Status InferRun::Decode(inference::ModelInferRequest& message, InferReports reports,
+                        v1::SimulateRequest& request) {
+  if (Status status = CheckModelName("model_name", model_); !status.ok()) {
+    return status;
+  }
+  record_.network = model_;
+  const auto version = DecodeVersion("model_version", version_);
+  if (!version.ok()) {
+    return version.status();
+  }
+  const auto network = context_.registry.Get(model_, version.value());
+  if (!network.ok()) {
+    return network.status();
+  }
+  record_.version = network.value()->version;
+  record_.statistics = network.value()->statistics;
+  auto decoded = DecodeInfer(message, *network.value());
+  if (!decoded.ok()) {
+    return decoded.status();
+  }
+  answer_ = std::move(decoded.value().answer);
+  if (reports == InferReports::kNo && options().report_every > 0) {
+    return InvalidArgument(
+        "parameters[\"report_every\"]: got " + std::to_string(options().report_every) +
+        ", allowed none: a call with one answer has none on the way; use ModelStreamInfer");
+  }
+  request = std::move(decoded.value().request);
+  return {};
+}
+
+inference::ModelInferResponse InferRun::Answer(const serving::RunOutcome& outcome) {
+  record_.queue_s = outcome.queue_s;
+  record_.compute_s = outcome.compute_s;
+  record_.batch_size = outcome.batch_size;
+  return EncodeInferResponse(*submission_.answer(), answer_, outcome);
+}
+
+inference::ModelInferResponse InferRun::Progress(const engine::Reading& reading) const {
+  return EncodeInferProgress(*submission_.answer(), answer_, reading);
+}
+
+inference::ModelInferResponse InferRun::Empty() const {
+  inference::ModelInferResponse response;
+  response.set_model_name(model_);
+  response.set_model_version(version_);
+  response.set_id(answer_.id);
+  return response;
+}
+
+}  // namespace spikeserve::rpc

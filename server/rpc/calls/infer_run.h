@@ -1,0 +1,55 @@
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+
+#include <chrono>
+#include <string>
+
+#include "inference/grpc_service.pb.h"
+#include "server/rpc/calls/submission.h"
+#include "server/rpc/context/call_record.h"
+#include "server/rpc/decode/infer_request.h"
+
+namespace spikeserve::rpc {
+
+// Whether a request may have answers on the way.
+enum class InferReports { kNo, kYes };
+
+// One request of the Open Inference Protocol, from its bytes to its answer. Submit by one thread, then Cancel
+// by any and the rest by who has the result.
+class InferRun {
+ public:
+  // `method` is what the log and the metrics call it.
+  InferRun(const ServiceContext& context, const char* method)
+      : context_(context), record_(context, method), submission_(context, record_) {}
+
+  // Reads, checks and queues the request; the sink is called only where the answer is OK. The request is over
+  // at `deadline` or after its own timeout.
+  Status Submit(const grpc::ByteBuffer& bytes, InferReports reports,
+                std::chrono::system_clock::time_point deadline, serving::ResultSink& sink);
+  void Cancel() { submission_.Cancel(); }
+
+  // The answers; between Submit and Release.
+  inference::ModelInferResponse Answer(const serving::RunOutcome& outcome);
+  inference::ModelInferResponse Progress(const engine::Reading& reading) const;
+  // Name, version and id alone, as far as they were read.
+  inference::ModelInferResponse Empty() const;
+  // Gives back all but the `answer_bytes` that an answer takes.
+  void Release(std::int64_t answer_bytes) { submission_.Release(answer_bytes); }
+  // How the request was answered, for the log.
+  void SetStatus(const Status& status) { record_.SetStatus(status); }
+
+  const InferOptions& options() const { return answer_.options; }
+
+ private:
+  Status Decode(inference::ModelInferRequest& message, InferReports reports, v1::SimulateRequest& request);
+
+  const ServiceContext& context_;
+  CallRecord record_;
+  Submission submission_;
+  std::string model_;
+  std::string version_;
+  InferAnswer answer_;
+};
+
+}  // namespace spikeserve::rpc

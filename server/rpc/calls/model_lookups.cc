@@ -1,0 +1,219 @@
+#include "server/rpc/calls/model_lookups.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "inference/grpc_service.pb.h"
+#include "server/rpc/decode/infer_request.h"
+#include "server/rpc/encode/model_metadata.h"
+#include "server/rpc/wire/wire.h"
+
+namespace spikeserve::rpc {
+namespace {
+
+// The network that a message with name and version is about.
+template <typename Message>
+Result<serving::NetworkHandle> FindModel(LookupCall& lookup, const Message& message) {
+  if (Status status = CheckModelName("name", message.name()); !status.ok()) {
+    return status;
+  }
+  lookup.record().network = message.name();
+  const auto version = DecodeVersion("version", message.version());
+  if (!version.ok()) {
+    return version.status();
+  }
+  auto handle = lookup.context().registry.Get(message.name(), version.value());
+  if (handle.ok()) {
+    lookup.record().version = handle.value()->version;
+  }
+  return handle;
+}
+
+std::vector<serving::NetworkHandle> ReadyNetworks(const LookupCall& lookup) {
+  std::vector<serving::NetworkHandle> networks;
+  for (const serving::NetworkListing& listing : lookup.context().registry.List()) {
+    if (listing.state == serving::NetworkState::kReady && listing.handle) {
+      networks.push_back(listing.handle);
+    }
+  }
+  return networks;
+}
+
+const char* StateName(serving::NetworkState state) {
+  switch (state) {
+    case serving::NetworkState::kLoading: return "LOADING";
+    case serving::NetworkState::kReady: return "READY";
+    case serving::NetworkState::kUnloading: return "UNLOADING";
+  }
+  return "UNKNOWN";
+}
+
+// All that are ready, or those of one name or version.
+Result<std::vector<serving::NetworkHandle>> FindModels(LookupCall& lookup,
+                                                       const inference::ModelStatisticsRequest& message) {
+  if (message.name().empty() && !message.version().empty()) {
+    return InvalidArgument("version: got one without a name, wanted both or none");
+  }
+  if (message.name().empty()) {
+    return ReadyNetworks(lookup);
+  }
+  const auto one = FindModel(lookup, message);
+  if (!one.ok()) {
+    return one.status();
+  }
+  if (!message.version().empty()) {
+    return std::vector{one.value()};
+  }
+  std::vector<serving::NetworkHandle> versions = ReadyNetworks(lookup);
+  std::erase_if(versions, [&](const serving::NetworkHandle& other) { return other->name != message.name(); });
+  return versions;
+}
+
+}  // namespace
+
+Status AnswerServerLive(LookupCall& lookup, const grpc::ByteBuffer& request) {
+  inference::ServerLiveRequest message;
+  if (Status status = ParseSmall(request, message); !status.ok()) {
+    return status;
+  }
+  inference::ServerLiveResponse response;
+  response.set_live(true);
+  return lookup.Send(response);
+}
+
+Status AnswerServerReady(LookupCall& lookup, const grpc::ByteBuffer& request) {
+  inference::ServerReadyRequest message;
+  if (Status status = ParseSmall(request, message); !status.ok()) {
+    return status;
+  }
+  inference::ServerReadyResponse response;
+  response.set_ready(lookup.context().ready());
+  return lookup.Send(response);
+}
+
+Status AnswerModelReady(LookupCall& lookup, const grpc::ByteBuffer& request) {
+  inference::ModelReadyRequest message;
+  if (Status status = ParseSmall(request, message); !status.ok()) {
+    return status;
+  }
+  const auto handle = FindModel(lookup, message);
+  if (handle.status().code() == StatusCode::kInvalidArgument) {
+    return handle.status();
+  }
+  inference::ModelReadyResponse response;
+  response.set_ready(handle.ok());
+  return lookup.Send(response);
+}
+
+Status AnswerServerMetadata(LookupCall& lookup, const grpc::ByteBuffer& request) {
+  inference::ServerMetadataRequest message;
+  if (Status status = ParseSmall(request, message); !status.ok()) {
+    return status;
+  }
+  inference::ServerMetadataResponse response;
+  response.set_name("spikeserve");
+  response.set_version(lookup.context().version);
+  for (const char* extension :
+       {"classification", "model_repository", "schedule_policy", "model_configuration", "parameters",
+        "statistics", "binary_tensor_data", "spikeserve_simulation"}) {
+    response.add_extensions(extension);
+  }
+  return lookup.Send(response);
+}
+
+Status AnswerModelMetadata(LookupCall& lookup, const grpc::ByteBuffer& request) {
+  inference::ModelMetadataRequest message;
+  if (Status status = ParseSmall(request, message); !status.ok()) {
+    return status;
+  }
+  const auto handle = FindModel(lookup, message);
+  if (!handle.ok()) {
+    return handle.status();
+  }
+  if (Status status = lookup.Reserve(ModelMetadataBytes(*handle.value())); !status.ok()) {
+    return status;
+  }
+  std::vector<std::int64_t> versions;
+  for (const serving::NetworkHandle& other : ReadyNetworks(lookup)) {
+    if (other->name == message.name()) {
+      versions.push_back(other->version);
+    }
+  }
+  return lookup.Send(EncodeModelMetadata(*handle.value(), versions));
+}
+
+Status AnswerModelConfig(LookupCall& lookup, const grpc::ByteBuffer& request) {
+  inference::ModelConfigRequest message;
+  if (Status status = ParseSmall(request, message); !status.ok()) {
+    return status;
+  }
+  const auto handle = FindModel(lookup, message);
+  if (!handle.ok()) {
+    return handle.status();
+  }
+  if (Status status = lookup.Reserve(ModelMetadataBytes(*handle.value())); !status.ok()) {
+    return status;
+  }
+  inference::ModelConfigResponse response;
+  *response.mutable_config() =
+      EncodeModelConfig(*handle.value(), lookup.context().limits, lookup.context().batcher.options());
+  return lookup.Send(response);
+}
+
+Status AnswerModelStatistics(LookupCall& lookup, const grpc::ByteBuffer& request) {
+  inference::ModelStatisticsRequest message;
+  if (Status status = ParseSmall(request, message); !status.ok()) {
+    return status;
+  }
+  const auto networks = FindModels(lookup, message);
+  if (!networks.ok()) {
+    return networks.status();
+  }
+  const auto count = static_cast<std::int64_t>(networks.value().size());
+  if (Status status = lookup.Reserve(count * ModelStatisticsBytes()); !status.ok()) {
+    return status;
+  }
+  inference::ModelStatisticsResponse response;
+  for (const serving::NetworkHandle& network : networks.value()) {
+    *response.add_model_stats() = EncodeModelStatistics(*network);
+  }
+  return lookup.Send(response);
+}
+
+Status AnswerRepositoryIndex(LookupCall& lookup, const grpc::ByteBuffer& request) {
+  constexpr std::int64_t kPerEntry = 512;
+  inference::RepositoryIndexRequest message;
+  if (Status status = ParseSmall(request, message); !status.ok()) {
+    return status;
+  }
+  const auto listings = lookup.context().registry.List();
+  if (Status status = lookup.Reserve(kPerEntry * static_cast<std::int64_t>(listings.size())); !status.ok()) {
+    return status;
+  }
+  inference::RepositoryIndexResponse response;
+  for (const serving::NetworkListing& listing : listings) {
+    if (message.ready() && listing.state != serving::NetworkState::kReady) {
+      continue;
+    }
+    inference::RepositoryIndexResponse::ModelIndex& model = *response.add_models();
+    model.set_name(listing.name);
+    model.set_version(std::to_string(listing.version));
+    model.set_state(StateName(listing.state));
+  }
+  return lookup.Send(response);
+}
+
+Status RefuseSharedMemory(LookupCall&, const grpc::ByteBuffer&) {
+  return {StatusCode::kUnimplemented,
+          "this server shares no memory with clients: tensors travel in messages, as raw_input_contents and "
+          "raw_output_contents"};
+}
+
+Status RefuseSettings(LookupCall&, const grpc::ByteBuffer&) {
+  return {StatusCode::kUnimplemented,
+          "what is logged or traced is not changed over the network: it is set by flags when the server "
+          "starts (--log-format)"};
+}
+
+}  // namespace spikeserve::rpc
