@@ -77,6 +77,25 @@ TEST_F(StreamTest, SendsProgressAndThenTheResult) {
   EXPECT_TRUE(Idle(script_->network_bytes));
 }
 
+// However fast the device is.
+TEST_F(StreamTest, AReaderThatKeepsUpMissesNothing) {
+  Start();
+  ASSERT_TRUE(Load("net").ok());
+  for (int round = 0; round < 20; ++round) {
+    grpc::ClientContext call;
+    const auto reader = simulations_->SimulateStream(&call, StreamRequest(16, 1));
+    v1::SimulateStreamResponse response;
+    std::int64_t steps = 0;
+    while (reader->Read(&response) && response.has_progress()) {
+      EXPECT_EQ(response.progress().steps_done(), ++steps);
+    }
+    EXPECT_EQ(steps, 15);
+    EXPECT_TRUE(response.has_result());
+    EXPECT_TRUE(reader->Finish().ok());
+  }
+  EXPECT_TRUE(Idle(script_->network_bytes));
+}
+
 TEST_F(StreamTest, ASlowReaderMissesProgressButNotTheResult) {
   constexpr std::int64_t kSteps = 1000;
   Start();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/base/guarded.h"
+#include "server/rpc/context/report_queue.h"
 #include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
 #include "server/serving/metrics/metrics.h"
@@ -14,9 +15,6 @@ namespace {
 // Requests of one stream that are queued, run or wait to be written. More are left unread, so that the client
 // feels it.
 constexpr std::size_t kMaxItems = 64;
-// Reports of one stream that may wait to be written, in bytes.
-constexpr std::int64_t kMaxReportBytes = std::int64_t{128} << 10;
-
 constexpr const char* kFinalResponse = "triton_final_response";
 
 bool WantsGrpcErrors(const grpc::CallbackServerContext& call) {
@@ -221,14 +219,18 @@ void InferStreamCall::Drain() {
 
 void InferStreamCall::Report(grpc::ByteBuffer bytes) {
   const auto size = static_cast<std::int64_t>(bytes.Length());
+  auto reservation = context_.budget.Reserve(size, "a report");
+  if (!reservation.ok()) {
+    return;
+  }
   {
     const MutexLock lock(mu_);
     // One that is alone is taken whatever its size, as there is no other.
-    if (gone_ || (report_bytes_ > 0 && report_bytes_ + size > kMaxReportBytes)) {
+    if (gone_ || (report_bytes_ > 0 && report_bytes_ + size > ReportQueue::kMaxBytes)) {
       return;
     }
     report_bytes_ += size;
-    out_.push_back({std::move(bytes), nullptr, size});
+    out_.push_back({std::move(bytes), nullptr, size, std::move(reservation).value()});
   }
   Advance();
 }
@@ -269,7 +271,7 @@ void InferStreamCall::QueueAnswer(const std::shared_ptr<Item>& item) {
   }
   for (grpc::ByteBuffer& message : item->answers) {
     const bool last = &message == &item->answers.back();
-    out_.push_back({std::move(message), last ? item : nullptr, 0});
+    out_.push_back({std::move(message), last ? item : nullptr, 0, {}});
   }
 }
 

@@ -14,6 +14,7 @@
 #include "server/base/mutex.h"
 #include "server/rpc/calls/infer_run.h"
 #include "server/rpc/context/stream_table.h"
+#include "server/serving/memory_budget.h"
 #include "server/serving/requests/request.h"
 
 namespace spikeserve::rpc {
@@ -44,7 +45,8 @@ class InferStreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   struct Message {
     grpc::ByteBuffer bytes;
     std::shared_ptr<Item> item;
-    std::int64_t report_bytes = 0;  // 0: an answer, which is never dropped
+    std::int64_t report_bytes = 0;                        // 0: an answer, which is never dropped
+    serving::MemoryBudget::Reservation reservation = {};  // of a report
   };
 
   InferStreamCall(const ServiceContext& context, StreamTable& streams, grpc::CallbackServerContext& call);

@@ -61,58 +61,85 @@ Status StreamCall::Submit(const grpc::ByteBuffer& request) {
 }
 
 void StreamCall::OnProgress(engine::Reading reading) noexcept {
-  std::shared_ptr<const AnswerSpec> answer;
+  bool report = false;
   {
     const MutexLock lock(mu_);
-    if (writing_) {
-      waiting_ = std::move(reading);
-      return;
+    const auto bytes = waiting_ ? std::nullopt : EncodeReport(*submission_.answer(), reading);
+    report = bytes && !writing_ && !gone_;
+    if (report) {
+      writing_ = true;
+      message_ = *bytes;
+    } else if (!bytes || !reports_.Push(*bytes)) {
+      waiting_ = std::move(reading);  // after one that waits, only the newest is kept
     }
-    writing_ = true;
-    answer = submission_.answer();
   }
-  SendProgress(*answer, reading);
+  Send(report, std::nullopt);
 }
 
 void StreamCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {
   record_.queue_s = outcome.queue_s;
   record_.compute_s = outcome.compute_s;
   record_.batch_size = outcome.batch_size;
-  Status end = status.ok() ? Guarded([&] { return EncodeResult(outcome); }) : status;
+  const Status how = status.ok() ? Guarded([&] { return EncodeResult(outcome); }) : status;
+  std::optional<Status> end;
+  bool report = false;
   {
     const MutexLock lock(mu_);
-    end_ = end;
+    end_ = how;
     waiting_.reset();
     submission_.Release(static_cast<std::int64_t>(result_.Length()));
-    if (writing_) {
-      return;  // OnWriteDone goes on
-    }
+    report = TakeNext(end);
   }
-  End(end);
+  Send(report, end);
 }
 
 void StreamCall::OnWriteDone(bool ok) {
-  std::optional<engine::Reading> next;
   std::optional<Status> end;
-  std::shared_ptr<const AnswerSpec> answer;  // the call's own goes when the run is over
+  bool report = false;
   {
     const MutexLock lock(mu_);
     if (Status status = context_.watch.Stop(call_); !status.ok()) {
       overdue_ = std::move(status);
     }
-    end = end_;
-    answer = submission_.answer();
-    // After a failed write the reader is gone, and the run will be told by OnCancel.
-    if (ok) {
-      next = std::exchange(waiting_, std::nullopt);
+    writing_ = false;
+    if (!ok) {  // the reader is gone, and the run will be told by OnCancel
+      gone_ = true;
+      waiting_.reset();
     }
-    writing_ = !end && next;
+    report = TakeNext(end);
   }
-  if (end) {
-    return End(*end);
+  Send(report, end);
+}
+
+bool StreamCall::TakeNext(std::optional<Status>& end) {
+  if (writing_) {
+    return false;
+  }
+  std::optional<grpc::ByteBuffer> next;
+  while (!next && (!reports_.empty() || waiting_)) {
+    next = reports_.Pop();
+    if (!next) {
+      next = EncodeReport(*submission_.answer(), *std::exchange(waiting_, std::nullopt));
+    }
+    if (gone_) {
+      next.reset();
+    }
   }
   if (next) {
-    SendProgress(*answer, *next);
+    message_ = std::move(*next);
+  } else {
+    end = end_;
+  }
+  writing_ = next || end;  // after the end there is nothing more to take
+  return next.has_value();
+}
+
+void StreamCall::Send(bool report, const std::optional<Status>& end) {
+  if (report) {
+    context_.watch.Start(call_);
+    StartWrite(&message_);
+  } else if (end) {
+    End(*end);
   }
 }
 
@@ -127,23 +154,19 @@ Status StreamCall::EncodeResult(const serving::RunOutcome& outcome) {
   return {};
 }
 
-// Requires: writing_ set by the caller. A progress that cannot be made is one that the reader misses.
-void StreamCall::SendProgress(const AnswerSpec& answer, const engine::Reading& reading) {
-  const Status status = Guarded([&]() -> Status {
+std::optional<grpc::ByteBuffer> StreamCall::EncodeReport(const AnswerSpec& answer,
+                                                         const engine::Reading& reading) {
+  std::optional<grpc::ByteBuffer> report;
+  static_cast<void>(Guarded([&]() -> Status {
     v1::SimulateStreamResponse message;
     *message.mutable_progress() = EncodeProgress(answer, reading);
     auto bytes = Serialize(message);
-    if (!bytes.ok()) {
-      return bytes.status();
+    if (bytes.ok()) {
+      report = std::move(bytes).value();
     }
-    message_ = std::move(bytes).value();
-    return {};
-  });
-  context_.watch.Start(call_);
-  if (status.ok()) {
-    return StartWrite(&message_);
-  }
-  OnWriteDone(true);
+    return bytes.status();
+  }));
+  return report;
 }
 
 // The last thing that is done here: the call may be gone afterwards.

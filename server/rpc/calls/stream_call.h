@@ -9,12 +9,13 @@
 #include "server/base/mutex.h"
 #include "server/rpc/calls/submission.h"
 #include "server/rpc/context/call_record.h"
+#include "server/rpc/context/report_queue.h"
 #include "server/serving/requests/request.h"
 
 namespace spikeserve::rpc {
 
-// One SimulateStream call. Holds the newest progress that a slow reader has not taken yet and drops older
-// ones; the final result is never dropped. Deletes itself when it is over; called by gRPC and by a worker at
+// One SimulateStream call. Holds reports that its reader has not taken yet, up to a bound, then the newest
+// alone; the final result is never dropped. Deletes itself when it is over; called by gRPC and by a worker at
 // the same time.
 class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public serving::ResultSink {
  public:
@@ -31,12 +32,22 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, publ
 
  private:
   StreamCall(const ServiceContext& context, grpc::CallbackServerContext& call)
-      : context_(context), call_(call), record_(context, "SimulateStream"), submission_(context, record_) {}
+      : context_(context),
+        call_(call),
+        record_(context, "SimulateStream"),
+        submission_(context, record_),
+        reports_(context.budget) {}
   ~StreamCall() override;
 
   Status Submit(const grpc::ByteBuffer& request);
   Status EncodeResult(const serving::RunOutcome& outcome);
-  void SendProgress(const AnswerSpec& answer, const engine::Reading& reading);
+  // Nothing where it cannot be made, so that the reader misses it.
+  static std::optional<grpc::ByteBuffer> EncodeReport(const AnswerSpec& answer,
+                                                      const engine::Reading& reading);
+  // Takes what is to be written next, if nothing is being written: a report, or the end.
+  bool TakeNext(std::optional<Status>& end) SPIKESERVE_REQUIRES(mu_);
+  // Writes what TakeNext took. The last thing that a caller does: the call may be gone afterwards.
+  void Send(bool report, const std::optional<Status>& end);
   void End(const Status& status);
 
   const ServiceContext& context_;
@@ -47,7 +58,9 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, publ
   // Of the write under way; touched by who set writing_.
   grpc::ByteBuffer message_;
   bool writing_ SPIKESERVE_GUARDED_BY(mu_) = false;
-  // The newest progress not sent.
+  bool gone_ SPIKESERVE_GUARDED_BY(mu_) = false;  // the reader
+  ReportQueue reports_ SPIKESERVE_GUARDED_BY(mu_);
+  // The newest progress that found no room there.
   std::optional<engine::Reading> waiting_ SPIKESERVE_GUARDED_BY(mu_);
   // Set where a progress was not read.
   Status overdue_ SPIKESERVE_GUARDED_BY(mu_);

@@ -10,6 +10,7 @@
 #include "server/rpc/encode/network_info.h"
 #include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
+#include "server/serving/networks/network_file.h"
 #include "server/serving/sha256.h"
 
 namespace spikeserve::rpc {
@@ -166,6 +167,23 @@ Status UploadCall::TakeEnd() {
                               " that total_bytes announced"));
 }
 
+// A whole .spk file is taken as what it holds; the mode of the file gives way to one of the request.
+Status UploadCall::Unpack() {
+  if (!serving::IsNetworkFile(upload_.bytes)) {
+    return {};
+  }
+  auto file = serving::DecodeNetworkFile(std::move(upload_.bytes));
+  if (!file.ok()) {
+    return InvalidArgument("chunk: the .spk file: " + file.status().message());
+  }
+  upload_.bytes = std::move(file.value().payload);
+  upload_.sha256 = std::move(file.value().sha256);
+  if (header_.mode() == v1::MODE_UNSPECIFIED) {
+    upload_.mode = file.value().mode;
+  }
+  return {};
+}
+
 // On the task thread.
 Status UploadCall::Load() {
   if (stop_.stop_requested()) {
@@ -175,6 +193,9 @@ Status UploadCall::Load() {
   if (upload_.sha256 != header_.sha256()) {
     return InvalidArgument(Join("sha256: got ", serving::ToHex(header_.sha256()),
                                 ", but the uploaded bytes have ", serving::ToHex(upload_.sha256)));
+  }
+  if (Status status = Unpack(); !status.ok()) {
+    return status;
   }
   serving::NetworkRegistry::Claim claim = std::move(*claim_);
   auto handle = context_.loader.Load(std::move(claim), upload_);

@@ -45,6 +45,7 @@ class UploadCall final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   Status TakeHeader(const v1::LoadNetworkHeader& header);
   Status TakeChunk(const std::string& chunk);
   Status TakeEnd();
+  Status Unpack();
   Status Load();
   void FinishWith(const Status& status);
 

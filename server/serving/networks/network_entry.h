@@ -48,8 +48,8 @@ struct ParsedNetwork {
 // where nothing more can be said about the bytes than that.
 using ParseNetwork = std::function<Result<ParsedNetwork>(std::string_view bytes)>;
 
-// A network on a device under a name and version. Immutable, but for what is counted of its use. Members go in reverse order: first the
-// device memory, last the reservation that covered it.
+// A network on a device under a name and version. Immutable, but for what is counted of its use. Members go
+// in reverse order: first the device memory, last the reservation that covered it.
 struct NetworkEntry {
   std::string name;
   std::int64_t version = 0;

@@ -47,6 +47,8 @@ std::string EncodeNetworkFileHeader(engine::Mode mode, std::int64_t payload_byte
          LittleEndian(static_cast<std::uint64_t>(payload_bytes), 8) + std::string(sha256);
 }
 
+bool IsNetworkFile(std::string_view bytes) { return bytes.starts_with(kMagic); }
+
 Result<NetworkFile> DecodeNetworkFile(std::string bytes) {
   const std::string_view view = bytes;
   if (view.size() < kHeaderBytes) {

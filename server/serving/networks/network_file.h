@@ -29,6 +29,9 @@ inline constexpr std::int64_t kNetworkFileHeaderBytes = 56;
 // The header for a payload with this digest (32 bytes).
 std::string EncodeNetworkFileHeader(engine::Mode mode, std::int64_t payload_bytes, std::string_view sha256);
 
+// Whether `bytes` begin as such a file does.
+bool IsNetworkFile(std::string_view bytes);
+
 // DATA_LOSS says what is wrong with the file.
 Result<NetworkFile> DecodeNetworkFile(std::string bytes);
 

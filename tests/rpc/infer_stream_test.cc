@@ -1,0 +1,209 @@
+// ModelStreamInfer: many requests on one stream, answers on the way, failures that do not end it.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "inference/grpc_service.grpc.pb.h"
+#include "tests/rpc/infer_test.h"
+#include "tests/support/eventually.h"
+
+namespace spikeserve::testing {
+namespace {
+
+using inference::ModelInferRequest;
+using inference::ModelStreamInferResponse;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+using Stream = grpc::ClientReaderWriter<ModelInferRequest, ModelStreamInferResponse>;
+
+class InferStreamTest : public InferTest {
+ protected:
+  void SetUp() override {
+    Start();
+    ASSERT_TRUE(LoadLabelled("net").ok());
+  }
+  static ModelInferRequest Numbered(const std::string& id, std::int64_t report_every = 0) {
+    ModelInferRequest request = RawRequest({1});
+    request.set_id(id);
+    (*request.mutable_parameters())["steps"].set_int64_param(16);
+    if (report_every > 0) {
+      (*request.mutable_parameters())["report_every"].set_int64_param(report_every);
+    }
+    return request;
+  }
+  static bool IsFinal(const ModelStreamInferResponse& response) {
+    return response.infer_response().parameters().at("triton_final_response").bool_param();
+  }
+};
+
+TEST_F(InferStreamTest, AnswersInOrderAndEndsWithTheClient) {
+  grpc::ClientContext call;
+  const auto stream = stub_->ModelStreamInfer(&call);
+  constexpr int kRequests = 200;  // more than may be under way at the same time
+  std::thread writer([&] {
+    for (int i = 0; i < kRequests; ++i) {
+      stream->Write(Numbered(std::to_string(i)));
+    }
+    stream->WritesDone();
+  });
+  ModelStreamInferResponse response;
+  for (int i = 0; i < kRequests; ++i) {
+    ASSERT_TRUE(stream->Read(&response)) << i;
+    EXPECT_EQ(response.error_message(), "");
+    EXPECT_EQ(response.infer_response().id(), std::to_string(i));
+    EXPECT_TRUE(IsFinal(response));
+  }
+  EXPECT_FALSE(stream->Read(&response));
+  writer.join();
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_TRUE(Idle(resident_));
+}
+
+TEST_F(InferStreamTest, ReportsOnTheWay) {
+  grpc::ClientContext call;
+  const auto stream = stub_->ModelStreamInfer(&call);
+  stream->Write(Numbered("a", 4));
+  stream->WritesDone();
+  ModelStreamInferResponse response;
+  for (const std::int64_t steps : {4, 8, 12}) {
+    ASSERT_TRUE(stream->Read(&response));
+    EXPECT_EQ(response.infer_response().parameters().at("steps_done").int64_param(), steps);
+    EXPECT_FALSE(IsFinal(response));
+    EXPECT_EQ(response.infer_response().outputs(0).name(), "output");
+  }
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_TRUE(IsFinal(response));
+  EXPECT_EQ(response.infer_response().outputs_size(), 1);
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(InferStreamTest, SendsAnEmptyLastAnswerOnRequest) {
+  grpc::ClientContext call;
+  const auto stream = stub_->ModelStreamInfer(&call);
+  ModelInferRequest request = Numbered("a", 8);
+  (*request.mutable_parameters())["triton_enable_empty_final_response"].set_bool_param(true);
+  stream->Write(request);
+  stream->WritesDone();
+  ModelStreamInferResponse response;
+  std::vector<int> outputs;
+  std::vector<bool> finals;
+  while (stream->Read(&response)) {
+    outputs.push_back(response.infer_response().outputs_size());
+    finals.push_back(IsFinal(response));
+    EXPECT_EQ(response.infer_response().id(), "a");
+  }
+  EXPECT_THAT(outputs, ElementsAre(1, 1, 0));
+  EXPECT_THAT(finals, ElementsAre(false, false, true));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(InferStreamTest, ARequestThatFailsDoesNotEndTheStream) {
+  grpc::ClientContext call;
+  const auto stream = stub_->ModelStreamInfer(&call);
+  ModelInferRequest wrong = Numbered("wrong");
+  wrong.set_model_name("nothing");
+  ModelStreamInferResponse response;
+  for (const ModelInferRequest& request : {wrong, Numbered("right")}) {
+    ASSERT_TRUE(stream->Write(request));
+    ASSERT_TRUE(stream->Read(&response));
+    EXPECT_EQ(response.infer_response().id(), request.id());
+    EXPECT_EQ(response.infer_response().model_name(), request.model_name());
+    EXPECT_EQ(response.error_message(),
+              request.id() == "wrong" ? "NOT_FOUND: network \"nothing\" is not loaded" : "");
+  }
+  stream->WritesDone();
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(InferStreamTest, EndsWithTheFirstFailureWhereThatIsWanted) {
+  grpc::ClientContext call;
+  call.AddMetadata("triton_grpc_error", "true");
+  const auto stream = stub_->ModelStreamInfer(&call);
+  ModelInferRequest wrong = Numbered("wrong");
+  wrong.set_model_name("nothing");
+  stream->Write(Numbered("right"));
+  stream->Write(wrong);
+  stream->Write(Numbered("late"));
+  ModelStreamInferResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.infer_response().id(), "right");
+  EXPECT_FALSE(stream->Read(&response));
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_THAT(status.error_message(), HasSubstr("\"nothing\" is not loaded"));
+  EXPECT_TRUE(Idle(resident_));
+}
+
+TEST_F(InferStreamTest, ACancelledStreamLeavesNothing) {
+  std::atomic<bool> gone = false;
+  script_->on_advance = [&](std::int64_t done) {
+    while (done >= 50 && !gone) {
+      std::this_thread::yield();
+    }
+    return Status();
+  };
+  {
+    grpc::ClientContext call;
+    const auto stream = stub_->ModelStreamInfer(&call);
+    for (int i = 0; i < 10; ++i) {
+      ModelInferRequest request = Numbered(std::to_string(i), 1);
+      (*request.mutable_parameters())["steps"].set_int64_param(10'000);
+      stream->Write(request);
+    }
+    ModelStreamInferResponse response;
+    ASSERT_TRUE(stream->Read(&response));
+    call.TryCancel();
+    while (stream->Read(&response)) {
+    }
+    EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+  gone = true;
+  EXPECT_TRUE(Idle(resident_));
+}
+
+TEST_F(InferStreamTest, AServerThatShutsDownEndsIdleStreams) {
+  grpc::ClientContext call;
+  const auto stream = stub_->ModelStreamInfer(&call);
+  stream->Write(Numbered("a"));
+  ModelStreamInferResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  const auto began = std::chrono::steady_clock::now();
+  server().Drain(std::chrono::seconds(60));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(30));
+  EXPECT_FALSE(stream->Read(&response));
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("shutting down"));
+}
+
+// 240 kB each, more than the transport holds.
+TEST_F(InferStreamTest, AReaderThatDoesNotReadMissesReportsButNoAnswer) {
+  engine::NetworkDefinition wide = SmallMlp();
+  wide.tensors[2] = Tensor("w1", {60'000, 3}, std::vector<float>(180'000, 1.0F));
+  ASSERT_TRUE(Load("wide", wide).ok());
+  grpc::ClientContext call;
+  const auto stream = stub_->ModelStreamInfer(&call);
+  ModelInferRequest request = Numbered("a", 1);
+  request.set_model_name("wide");
+  (*request.mutable_parameters())["steps"].set_int64_param(1000);
+  stream->Write(request);
+  ASSERT_TRUE(Eventually([&] { return script_->steps >= 1000; }));  // without a single read
+  stream->WritesDone();
+  ModelStreamInferResponse response;
+  int reports = 0;
+  while (stream->Read(&response) && !IsFinal(response)) {
+    ++reports;
+  }
+  EXPECT_LT(reports, 999);
+  EXPECT_TRUE(IsFinal(response));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+}  // namespace
+}  // namespace spikeserve::testing
