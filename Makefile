@@ -1,6 +1,7 @@
 # Thin names for what CMakePresets.json, tools/ and .venv do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs tidy fuzz sanitize accuracy bench bench-peers clean bootstrap bootstrap-demo venv build server
+.PHONY: help demo test lint docs tidy fuzz sanitize accuracy bench bench-peers wheel try-install clean bootstrap
+.PHONY: bootstrap-demo venv build server
 PYTHON := .venv/bin/python
 
 help:  ## List the targets
@@ -37,6 +38,12 @@ bench: bootstrap-bench venv  ## Measure the CPU engine against a step loop and a
 
 bench-peers: bootstrap-bench venv  ## Measure PyTorch, SpikingJelly, snnTorch and Sinabs beside spikeserve
 	tools/bench.sh peers
+
+wheel: bootstrap-demo  ## build/wheels: a source distribution, a wheel, and one that carries the server
+	tools/wheel.sh
+
+try-install: bootstrap venv wheel  ## Install these wheels as a user would: in an empty environment, in an empty root
+	tools/try-install.sh
 
 clean:  ## Remove builds and the virtual environment
 	rm -rf build .venv

@@ -27,5 +27,7 @@ foreach(name IN LISTS names)
 endforeach()
 list(JOIN archives "," archives)
 target_include_directories(spikeserve_grpc SYSTEM INTERFACE ${GRPC_INCLUDE_DIRS})
+# As the shared targets have it, so that ccache finds the same objects.
+target_compile_options(spikeserve_grpc INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-pthread>)
 target_link_libraries(spikeserve_grpc INTERFACE
   "$<LINK_GROUP:RESCAN,${archives}>" protobuf::libprotobuf Threads::Threads ${CMAKE_DL_LIBS} rt atomic)

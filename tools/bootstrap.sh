@@ -6,7 +6,7 @@
 set -euo pipefail
 
 packages=(
-  g++ cmake ninja-build
+  g++ cmake ninja-build pkgconf
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libspdlog-dev libcli11-dev libhwy-dev prometheus-cpp-dev libcivetweb-dev libssl-dev
   ca-certificates python3 python3-venv dataset-fashion-mnist
@@ -17,6 +17,7 @@ elif [ "${1:-}" != demo ]; then
   packages+=(
     git libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev
     clang libclang-rt-14-dev clang-format-16 clang-tidy ccache
+    debootstrap iproute2
   )
 fi
 

@@ -13,8 +13,9 @@ check() {
   "$@" || failed+=("$name")
 }
 run_mypy() {
-  # Two runs, because both trees have a conftest.py.
+  # A run for each tree that has a conftest.py.
   check mypy .venv/bin/mypy --config-file "$config" client/python/src client/python/tests
+  check mypy .venv/bin/mypy --config-file "$config" tests/install
   check mypy .venv/bin/mypy --config-file "$config" tools tests/e2e tests/support tests/lint tests/docs \
     docs/examples \
     tests/bench/{goals,memory,page,prepare,serving,test_page}.py  # the others import torch, which is not installed here

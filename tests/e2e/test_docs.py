@@ -51,7 +51,7 @@ def run_in_shell(script: str, folder: Path) -> str:
 
 
 def test_the_shell_tours_run(in_a_copy: Path) -> None:
-    (tour,) = [text for text in snippets("README.md", "sh") if "spikeserve serve" in text]
+    (tour,) = [text for text in snippets("README.md", "sh") if "spikeserve evaluate" in text]
     (more,) = [text for text in snippets("docs/exploring.md", "sh") if "spikeserve simulate" in text]
     before, end = tour.split("kill %1")
     local = f"spikeserve serve --listen unix:{in_a_copy}/s --metrics-listen none"

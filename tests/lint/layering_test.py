@@ -221,7 +221,7 @@ PYTHON_FORBIDDEN: dict[str, set[str]] = {
     "client": rooms(f"{INSIDE_CONVERT} analysis outside package cli"),
     "analysis": rooms("basics read lower calibrate convert outside package cli"),
     "outside": rooms(f"v1 network {INSIDE_CONVERT} answers requests client analysis package cli"),
-    "package": rooms("basics read lower calibrate cli"),
+    "package": rooms("read lower calibrate cli"),
     "cli": set(),
 }
 

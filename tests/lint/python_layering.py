@@ -41,7 +41,7 @@ ANALYSIS = (*REQUESTS, "client", "models", "definition")
 
 ROOMS: dict[str, Room] = {
     "v1": _room("v1"),  # generated
-    "basics": _room("convert.arrays convert.errors"),
+    "basics": _room("_version convert.arrays convert.errors"),
     "models": _room("convert.models", "v1", "basics"),
     "read": _room("convert.read", "basics"),
     "definition": _room("convert.definition", *MODELS),
@@ -54,7 +54,7 @@ ROOMS: dict[str, Room] = {
     "client": _room("_client_async _client_base client session", *REQUESTS),
     "analysis": _room("calibration energy evaluation input_events plot", *ANALYSIS),
     "outside": _room("local_server samples"),  # processes and files
-    "package": _room("__init__", *ANALYSIS, "analysis", "convert", "outside"),
+    "package": _room("__init__", "basics", *ANALYSIS, "analysis", "convert", "outside"),
     "cli": _room("cli", *ANALYSIS, *CONVERT, "analysis", "convert", "outside", "package"),
 }
 # Libraries that only some rooms may see; numpy is everywhere.

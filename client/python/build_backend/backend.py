@@ -1,14 +1,14 @@
-"""The setuptools build backend, with the protobuf modules generated and the version number copied first.
+"""The setuptools build backend, with the protobuf modules generated, version number and licence copied first.
 
-In a checkout they come from the repository's `proto` folder and its file VERSION. A source distribution
-carries them ready-made, so building from one needs no protobuf compiler.
+In a checkout they come from the repository's `proto` folder and its files VERSION and LICENSE. A source
+distribution carries them ready-made, so building from one needs no protobuf compiler.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from generate import PROTO_ROOT, copy_version, generate
+from generate import PROTO_ROOT, copy_files, generate
 from setuptools import build_meta
 from setuptools.build_meta import (
     get_requires_for_build_sdist as _sdist_requires,
@@ -22,7 +22,7 @@ from setuptools.build_meta import (  # noqa: F401 - part of the backend's interf
 )
 
 # Every hook below reads pyproject.toml, which takes the version from the copy.
-copy_version()
+copy_files()
 # Generated code needs the protobuf and grpcio of its compiler, or newer: keep the dependencies in step.
 _COMPILER = ["grpcio-tools>=1.71,<1.72", "mypy-protobuf>=3.6,<3.7"] if PROTO_ROOT.is_dir() else []
 

@@ -1,7 +1,7 @@
 """Brings what the package takes from the rest of the repository into its folder.
 
-That is spikeserve/v1/*_pb2.py, *_pb2_grpc.py and their .pyi files, made from the proto folder, and a copy of
-the file VERSION. A source distribution has neither of the two, but carries what was made from them.
+That is spikeserve/v1/*_pb2.py, *_pb2_grpc.py and their .pyi files, made from the proto folder, and copies of
+the files VERSION and LICENSE. A source distribution has none of these, but carries what was made from them.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from pathlib import Path
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 PROTO_ROOT = PACKAGE_ROOT.parent.parent / "proto"
-VERSION_FILE = PACKAGE_ROOT.parent.parent / "VERSION"
+COPIED = ("VERSION", "LICENSE")
 SOURCE_ROOT = PACKAGE_ROOT / "src"
 
 
-def copy_version() -> None:
-    """Copies the repository's VERSION, which setuptools reads from inside of the package's folder only."""
-    copy = PACKAGE_ROOT / "VERSION"
-    if PROTO_ROOT.is_dir():
-        copy.write_text(VERSION_FILE.read_text(encoding="utf-8"), encoding="utf-8")
-    elif not copy.is_file():
-        raise RuntimeError(f"neither {VERSION_FILE} nor {copy}")
+def copy_files() -> None:
+    """Copies COPIED from the repository: setuptools reads inside of the package's folder only."""
+    for name in COPIED:
+        original, copy = PACKAGE_ROOT.parent.parent / name, PACKAGE_ROOT / name
+        if PROTO_ROOT.is_dir():
+            copy.write_text(original.read_text(encoding="utf-8"), encoding="utf-8")
+        elif not copy.is_file():
+            raise RuntimeError(f"neither {original} nor {copy}")
 
 
 def generate() -> None:

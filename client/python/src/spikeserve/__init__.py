@@ -3,6 +3,7 @@
 from spikeserve import encodings
 from spikeserve._client_async import AsyncClient
 from spikeserve._requests import RunOptions
+from spikeserve._version import __version__ as __version__
 from spikeserve.calibration import ExitCalibration, calibrate_early_exit
 from spikeserve.client import Client
 from spikeserve.convert import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import platform
 import queue
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 BINARY = "spikeserve-server"
 BINARY_VARIABLE = "SPIKESERVE_SERVER_BINARY"
 
+_CARRIED = Path(__file__).parent / "bin" / BINARY  # `make wheel` puts it there
+_CARRIED_FOR = "Linux on x86-64 with glibc 2.35 or newer"  # a test compares it with the wheel's tag
 _LISTENING = "listening on "
 _METRICS = "metrics on "
 _LOG_LINES_IN_ERROR = 20
@@ -26,8 +29,12 @@ class ServerStartError(RuntimeError):
 
 
 def find_binary(binary: str | os.PathLike[str] | None = None) -> Path:
-    """The server: `binary`, $SPIKESERVE_SERVER_BINARY, the PATH, or the newest build of a checkout."""
-    given = binary or os.environ.get(BINARY_VARIABLE)
+    """The server: the first that there is of these.
+
+    `binary`, $SPIKESERVE_SERVER_BINARY, the one that the installed wheel carries, the PATH, the newest build
+    of a checkout. ServerStartError where there is none, or what is found may not be run.
+    """
+    given = binary or os.environ.get(BINARY_VARIABLE) or (_CARRIED if _CARRIED.is_file() else None)
     if given:
         if not os.access(given, os.X_OK) or Path(given).is_dir():
             raise ServerStartError(f"{given} is not an executable file")
@@ -39,8 +46,16 @@ def find_binary(binary: str | os.PathLike[str] | None = None) -> Path:
     if built:
         return max(built, key=lambda path: path.stat().st_mtime)
     raise ServerStartError(
-        f"{BINARY} was not found: not on the PATH, no build beside this package; set {BINARY_VARIABLE}"
+        f"{BINARY} was not found: not on the PATH, and this installation of spikeserve carries none, as its "
+        f"wheels for {_CARRIED_FOR} do (this is {_this_platform()}). Install such a wheel, or build the "
+        f"server from the source of spikeserve (`make server`) and name it by {BINARY_VARIABLE}. "
+        "A client needs no server on its own machine: it connects to HOST:PORT of any"
     )
+
+
+def _this_platform() -> str:
+    libc = " ".join(platform.libc_ver()).strip()
+    return f"{platform.system()} on {platform.machine()}" + (f" with {libc}" if libc else "")
 
 
 def _built_binaries() -> list[Path]:

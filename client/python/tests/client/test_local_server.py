@@ -70,18 +70,41 @@ def test_a_server_that_never_listens(tmp_path: Path) -> None:
 
 
 def test_finds_the_binary_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    on_path, named, given = (tmp_path / name for name in ("path", "named", "given"))
-    for folder in (on_path, named, given):
+    on_path, carried, named, given = (tmp_path / name for name in ("path", "carried", "named", "given"))
+    for folder in (on_path, carried, named, given):
         folder.mkdir()
         script(folder, "")
     monkeypatch.delenv(local_server.BINARY_VARIABLE, raising=False)
     monkeypatch.setenv("PATH", str(on_path))
     assert local_server.find_binary().parent == on_path
+    monkeypatch.setattr(local_server, "_CARRIED", carried / local_server.BINARY)
+    assert local_server.find_binary().parent == carried
     monkeypatch.setenv(local_server.BINARY_VARIABLE, str(named / local_server.BINARY))
     assert local_server.find_binary().parent == named
     assert local_server.find_binary(given / local_server.BINARY).parent == given
     with pytest.raises(spikeserve.ServerStartError, match="is not an executable file"):
         local_server.find_binary(tmp_path)
+
+
+def test_without_a_server_the_error_says_where_one_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(local_server.BINARY_VARIABLE, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(local_server, "_built_binaries", list)
+    wanted = r"carries none.*wheels for Linux.*this is \w+ on.*make server"
+    with pytest.raises(spikeserve.ServerStartError, match=wanted):
+        local_server.find_binary()
+
+
+def test_a_carried_server_that_may_not_be_run_is_no_reason_to_take_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(local_server.BINARY_VARIABLE, raising=False)
+    script(tmp_path, "").chmod(0o644)
+    monkeypatch.setattr(local_server, "_CARRIED", tmp_path / local_server.BINARY)
+    with pytest.raises(spikeserve.ServerStartError, match="is not an executable file"):
+        local_server.find_binary()
 
 
 def test_stops_when_the_program_ends(tmp_path: Path, arguments: Path) -> None:

@@ -14,7 +14,7 @@ _LOCAL = {"--listen": "127.0.0.1:8001", "--metrics-listen": "127.0.0.1:8002"}
 
 @click.command("serve", context_settings={"ignore_unknown_options": True, "allow_extra_args": False})
 @click.option(
-    "--binary", type=click.Path(exists=True, dir_okay=False), help="The server, where it is not found."
+    "--binary", type=click.Path(exists=True, dir_okay=False), help="The server, where it is another one."
 )
 @click.argument("flags", nargs=-1, type=click.UNPROCESSED)
 def serve_command(binary: str | None, flags: tuple[str, ...]) -> None:
@@ -22,6 +22,9 @@ def serve_command(binary: str | None, flags: tuple[str, ...]) -> None:
 
     FLAGS are those of spikeserve-server (see `spikeserve serve -- --help`). Without --listen it listens on
     127.0.0.1:8001, without --metrics-listen on 127.0.0.1:8002, for this machine only.
+
+    The server is the first that there is of: --binary, $SPIKESERVE_SERVER_BINARY, the one in this package
+    (wheels for Linux on x86-64 carry one, for the CPU), spikeserve-server on the PATH, a build of a checkout.
 
     \b
     Examples:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from typing import Any
 
 from spikeserve._probes import answer_target
+from spikeserve._version import __version__
 from spikeserve.convert.calibrate.checks import byte_map, fixed_scales, positive
 from spikeserve.convert.calibrate.delays import set_delays
 from spikeserve.convert.calibrate.samples import Samples, collect_samples, set_byte_inputs
@@ -172,7 +172,7 @@ def _finish(lowered: Lowered, source: SourceModel, options: RunOptions, report: 
     definition.defaults.class_labels.extend(options.class_labels)
     definition.provenance.source_format = printable(source.source_format)
     definition.provenance.source_sha256 = source.sha256
-    definition.provenance.converter_version = f"spikeserve {_version()}"
+    definition.provenance.converter_version = f"spikeserve {__version__}"
     definition.provenance.notes.extend(report.notes)
 
 
@@ -182,10 +182,3 @@ def _check_labels(definition: pb.NetworkDefinition, labels: Sequence[str]) -> No
         outputs = math.prod(operation_shapes(definition)[answer_target(definition)])
         if len(labels) != outputs:
             raise ConversionError(f"class_labels has {len(labels)} names, the network has {outputs} outputs")
-
-
-def _version() -> str:
-    try:
-        return metadata.version("spikeserve")
-    except metadata.PackageNotFoundError:
-        return "0"
