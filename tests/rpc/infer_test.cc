@@ -276,6 +276,7 @@ TEST_F(ModelInferTest, CountsWhatANetworkIsUsedFor) {
     grpc::ClientContext call;
     return stub_->ModelStatistics(&call, request, &response).ok() && response.model_stats_size() == 1 &&
            response.model_stats(0).inference_stats().fail().count() == 1 &&
+           response.model_stats(0).inference_stats().success().count() == 1 &&
            response.model_stats(0).execution_count() == 1;
   }));
   const inference::ModelStatistics& statistics = response.model_stats(0);
