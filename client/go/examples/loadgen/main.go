@@ -93,36 +93,22 @@ func dial(ctx context.Context, s settings) ([]*spikeserve.Client, error) {
 	return clients, nil
 }
 
-// samples is a batch for the only input of the network: bytes where it takes them.
+// samples is a batch for the only input of the network, from the file or random.
 func samples(info spikeserve.NetworkInfo, s settings) (spikeserve.Tensor, error) {
-	if len(info.Inputs) != 1 {
-		return spikeserve.Tensor{}, fmt.Errorf("network %s has %d inputs, wanted one", s.network, len(info.Inputs))
-	}
-	input := info.Inputs[0]
-	shape := append([]int{s.batch}, input.Shape...)
-	size := 1
-	for _, n := range shape {
-		size *= n
-	}
-	data := make([]byte, size)
-	rand.New(rand.NewSource(1)).Read(data)
 	if s.images != "" {
-		read, err := images.Read(s.images)
+		batch, err := images.Read(s.images)
 		if err != nil {
 			return spikeserve.Tensor{}, err
 		}
-		if data = read.Part(0, s.batch); len(data) != size {
-			return spikeserve.Tensor{}, fmt.Errorf("%s has samples %v, the network takes %v", s.images, read.Shape, input.Shape)
-		}
+		return batch.Tensor(info, 0, s.batch)
 	}
-	if input.Takes(spikeserve.TypeUint8) {
-		return spikeserve.Uint8(data, shape...), nil
+	if len(info.Inputs) != 1 {
+		return spikeserve.Tensor{}, fmt.Errorf("network %s has %d inputs, wanted one", s.network, len(info.Inputs))
 	}
-	values := make([]float32, size)
-	for i, value := range data {
-		values[i] = float32(value) / 255
-	}
-	return spikeserve.Float32(values, shape...), nil
+	batch := images.Batch{Shape: info.Inputs[0].Shape}
+	batch.Data = make([]byte, s.batch*batch.SampleBytes())
+	rand.New(rand.NewSource(1)).Read(batch.Data)
+	return batch.Tensor(info, 0, s.batch)
 }
 
 func (r report) print(s settings) error {

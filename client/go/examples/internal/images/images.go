@@ -35,17 +35,6 @@ func (b Batch) SampleBytes() int {
 	return size
 }
 
-// Part is count samples from the first on, round and round where the batch has fewer.
-func (b Batch) Part(first, count int) []byte {
-	size := b.SampleBytes()
-	data := make([]byte, 0, count*size)
-	for i := first; i < first+count; i++ {
-		at := i % b.Count()
-		data = append(data, b.Data[at*size:(at+1)*size]...)
-	}
-	return data
-}
-
 // Read reads an IDX file of unsigned bytes, which may be packed by gzip, or a PNG file: one sample [height,
 // width] of grey values.
 func Read(path string) (Batch, error) {
