@@ -1,7 +1,7 @@
 # Thin names for what CMakePresets.json, tools/ and .venv do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs tidy fuzz sanitize accuracy bench bench-peers wheel try-install clean bootstrap
-.PHONY: bootstrap-demo venv build server
+.PHONY: help demo test lint go go-module docs tidy fuzz sanitize accuracy bench bench-peers wheel try-install clean
+.PHONY: bootstrap bootstrap-demo venv build server
 PYTHON := .venv/bin/python
 
 help:  ## List the targets
@@ -13,8 +13,14 @@ demo: bootstrap-demo server venv  ## Convert a Keras network, serve it, classify
 test: bootstrap venv build  ## Build everything and run every test and check
 	tools/test.sh
 
-lint: bootstrap venv  ## Layers, pages, formatting, ruff, mypy
+lint: bootstrap venv  ## Layers, pages, formatting, ruff, mypy, gofmt, go vet, staticcheck
 	tools/lint.sh
+
+go: bootstrap  ## Generate and build the Go module and its examples (build/go)
+	tools/go.sh build
+
+go-module:  ## Change the path of the Go module everywhere: make go-module MODULE=example.com/you/spikeserve
+	tools/go.sh module "$(MODULE)"
 
 docs: bootstrap venv  ## Build build/docs/site: all pages, the references of the Python package and of the protocol
 	tools/docs.sh

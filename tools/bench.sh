@@ -3,6 +3,7 @@
 #   tools/bench.sh             cases, neuron types, server, memory
 #   tools/bench.sh quick       its own tests and the small cases, with short times
 #   tools/bench.sh peers       PyTorch and the spiking libraries beside spikeserve
+#   tools/bench.sh go          the Go client's rate beside that of the C++ load client
 #   tools/bench.sh page        write the results into docs/benchmarks.md
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,6 +34,10 @@ case $what in
     "$programs/spikeserve-bench" --data "$data" --quick --case mlp_784_128
     "$programs/spikeserve-bench-neurons" build/bench-neurons.json
     ;;
+  go)
+    tools/go.sh build
+    "$python" tests/bench/go_client.py
+    ;;
   peers)
     venv=build/bench-venv
     [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
@@ -44,5 +49,5 @@ case $what in
     done
     PYTHONPATH=client/python/src "$venv/bin/python" tests/bench/peers.py
     ;;
-  *) echo "tools/bench.sh: got $what, wanted all, quick, peers or page" >&2; exit 2 ;;
+  *) echo "tools/bench.sh: got $what, wanted all, quick, go, peers or page" >&2; exit 2 ;;
 esac

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The Go module in client/go.
 #   tools/go.sh generate          protoc and its plugins (pinned, in build/go-tools) write client/go/spikeservev1
-#   tools/go.sh build             generate, then build the package and both examples (build/go)
+#   tools/go.sh build             generate, then build the package and its programs (build/go)
 #   tools/go.sh lint              gofmt, go vet, staticcheck
 #   tools/go.sh test [ARGUMENTS]  go test -race with the server of the release build
 #   tools/go.sh module PATH       change the module path, everywhere it stands
@@ -42,9 +42,11 @@ generate() {
   printf '%s\n' "$fingerprint" >"$module_folder/spikeservev1/.stamp"
 }
 
+gofmt() { "$("$go" env GOROOT)/bin/gofmt" "$@"; }
+
 lint() {
   local badly_formatted
-  badly_formatted=$("$(dirname "$("$go" env GOROOT)/bin/.")/gofmt" -l "$module_folder")
+  badly_formatted=$(gofmt -l "$module_folder")
   if [ -n "$badly_formatted" ]; then
     echo "gofmt would change:" $badly_formatted
     return 1
@@ -53,6 +55,16 @@ lint() {
   need_tool "$staticcheck"
   (cd "$module_folder" && PATH=$(dirname "$go"):$PATH "$tools/bin/staticcheck" ./...)
   echo "go lint: ok"
+}
+
+# Runs all tests; the last line sums up.
+run_tests() {
+  local passed=0 log=build/gotest.txt
+  mkdir -p build
+  go_here test -race -v "$@" ./... >"$log" 2>&1 || passed=$?
+  grep -vE '^( *--- PASS|=== |PASS$|\?)' "$log" || true
+  echo "$(grep -cE '^--- PASS' "$log") passed, $(grep -cE '^--- FAIL' "$log") failed, $(grep -cE '^--- SKIP' "$log") skipped"
+  return "$passed"
 }
 
 rename_module() {
@@ -65,6 +77,8 @@ rename_module() {
   grep -rlF --exclude-dir=spikeservev1 "$old" proto client/go README.md docs tests tools/*.sh |
     xargs sed -i "s#${old//./\\.}\\b#$new#g"
   rm -rf "$module_folder/spikeservev1"
+  . tools/go-env.sh
+  [ -z "$go" ] || gofmt -w "$module_folder"  # the order of imports is that of their paths
   echo "the module is $new; \`make go\` generates and builds it"
 }
 
@@ -82,8 +96,8 @@ generate
 case $1 in
   build)
     go_here build ./...
-    go_here build -o ../../build/go/ ./examples/...
+    go_here build -o ../../build/go/ ./examples/classify ./examples/loadgen ./internal/answers
     ;;
   lint) lint ;;
-  test) shift; go_here test -race "$@" ./... ;;
+  test) shift; run_tests "$@" ;;
 esac

@@ -18,15 +18,16 @@ run_mypy() {
   check mypy .venv/bin/mypy --config-file "$config" tests/install
   check mypy .venv/bin/mypy --config-file "$config" tools tests/e2e tests/support tests/lint tests/docs \
     docs/examples \
-    tests/bench/{goals,memory,page,prepare,serving,test_page}.py  # the others import torch, which is not installed here
+    tests/bench/{go_client,goals,memory,page,prepare,serving,test_page}.py  # the others import torch, which is not installed here
 }
-[ $# -gt 0 ] || set -- layering python_layering repository version pages format layering_test lint_test ruff mypy functions
+[ $# -gt 0 ] || set -- layering python_layering repository version pages format layering_test lint_test ruff mypy functions go
 for name; do
   case $name in
     ruff) check ruff .venv/bin/ruff check --config "$config" client/python tests tools docs ;;
     mypy) run_mypy ;;
     functions)  # no function of the product over 60 lines; what is complex is for readers to judge
       check functions .venv/bin/lizard -w -L 60 -C 1000 -a 1000 server kernels client/python/src ;;
+    go) check go tools/go.sh lint ;;
     *) check "$name" python3 -B "tests/lint/$name.py" ;;
   esac
 done

@@ -15,9 +15,10 @@ check() {
   [ "${PIPESTATUS[0]}" -eq 0 ] || failed+=("$name")
 }
 
-check lint tools/lint.sh ruff mypy functions
+check lint tools/lint.sh ruff mypy functions go
 check ctest "$ctest" --preset release --parallel "$(nproc)"
 check pytest .venv/bin/python -m pytest -c client/python/pyproject.toml client/python/tests tests/e2e tests/bench tests/docs
+check gotest tools/go.sh test
 
 # How many tests ran on a GPU; where there is none, why.
 gpu_summary() {
@@ -36,6 +37,7 @@ summary() {
   tail -n 1 build/lint.log
   echo "ctest: $(grep -E 'tests passed' build/ctest.log || echo 'did not finish')"
   echo "pytest: $(tail -n 1 build/pytest.log | sed 's/^=* *//; s/ *=*$//')"
+  echo "go test: $(tail -n 1 build/gotest.log)"
   gpu_summary
 }
 echo

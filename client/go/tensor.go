@@ -149,11 +149,15 @@ func elements(shape []int) (int, bool) {
 
 // arrays are the inputs as messages, checked as far as that needs no network.
 func arrays(in Input) ([]*pb.Array, error) {
-	if in == nil || len(in.tensors()) == 0 {
+	var tensors []Tensor
+	if in != nil {
+		tensors = in.tensors()
+	}
+	if len(tensors) == 0 {
 		return nil, invalid("there are no inputs, wanted a tensor for each input of the network")
 	}
-	messages := make([]*pb.Array, 0, len(in.tensors()))
-	for _, tensor := range in.tensors() {
+	messages := make([]*pb.Array, 0, len(tensors))
+	for _, tensor := range tensors {
 		count, ok := elements(tensor.shape)
 		if _, known := dataTypes[tensor.dataType]; !known {
 			return nil, invalid("input %q is no tensor: make it by Float32, Float64 or Uint8", tensor.name)
