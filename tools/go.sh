@@ -74,7 +74,7 @@ rename_module() {
     echo "tools/go.sh: module is '$new', wanted a path such as example.com/you/spikeserve" >&2
     exit 2
   fi
-  grep -rlF --exclude-dir=spikeservev1 "$old" proto client/go README.md docs tests tools/*.sh |
+  { grep -rlF --exclude-dir=spikeservev1 "$old" proto client/go README.md docs tests || true; } |
     xargs sed -i "s#${old//./\\.}\\b#$new#g"
   rm -rf "$module_folder/spikeservev1"
   . tools/go-env.sh

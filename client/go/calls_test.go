@@ -86,6 +86,9 @@ func TestVersionsAreChosen(t *testing.T) {
 	check(t, err)
 	equal(t, "chosen", first.Settings.Version, 1)
 	equal(t, "mode of the first", first.Settings.Mode, spikeserve.ModeExact)
+	versions, err := client.Unload(ctx, network, 5)
+	check(t, err)
+	equal(t, "unloaded", fmt.Sprint(versions), "[5]")
 }
 
 func TestALargeNetworkGoesInChunks(t *testing.T) {
@@ -214,4 +217,12 @@ func TestHealthOfServerAndNetwork(t *testing.T) {
 	defer cancel()
 	err = client.WaitReady(short, "unknown")
 	equal(t, "deadline", errors.Is(err, context.DeadlineExceeded), true)
+}
+
+func TestAnAnswerFarBeyondTheDefaultOfGRPCArrives(t *testing.T) {
+	client := connect(t)
+	network := load(t, client, testserver.Network(width))
+	result, err := client.Simulate(limited(t), network, samples(256), spikeserve.WithSteps(10_000), spikeserve.WithTrajectories())
+	check(t, err)
+	equal(t, "41 MB", result.Probes[0].Trajectory.String(), "float32[256 10000 4]")
 }

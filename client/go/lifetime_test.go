@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
 
 	spikeserve "spikeserve.example/go"
 	"spikeserve.example/go/internal/testserver"
@@ -30,10 +32,13 @@ func slow(t *testing.T, client *spikeserve.Client) (string, spikeserve.Tensor) {
 const slowBatch = 200
 
 func endless() []spikeserve.RunOption {
-	return []spikeserve.RunOption{spikeserve.WithSteps(endlessSteps)}
+	return []spikeserve.RunOption{spikeserve.WithSteps(endlessSteps), spikeserve.WithEncodings(noise)}
 }
 
 const endlessSteps = 10_000
+
+// noise makes all steps differ, so that none can be left out.
+var noise = spikeserve.Poisson(0)
 
 // leaks fails where goroutines are left over when the test ends; to be called first.
 func leaks(t *testing.T) {
@@ -101,7 +106,7 @@ func TestAnAdvanceThatIsCancelledEndsItsSession(t *testing.T) {
 	check(t, err)
 	ctx, cancel := context.WithTimeout(limited(t), shortly)
 	defer cancel()
-	_, err = session.Advance(ctx, endlessSteps, in)
+	_, err = session.Advance(ctx, endlessSteps, in, noise)
 	refused(t, err, codes.DeadlineExceeded)
 	_, err = session.Advance(limited(t), 1, in)
 	refused(t, err, codes.DeadlineExceeded)
@@ -111,7 +116,7 @@ func TestAnAdvanceThatIsCancelledEndsItsSession(t *testing.T) {
 	check(t, err)
 	done := make(chan error)
 	go func() {
-		_, err := session.Advance(limited(t), endlessSteps, in)
+		_, err := session.Advance(limited(t), endlessSteps, in, noise)
 		done <- err
 	}()
 	time.Sleep(shortly) // so that the advance is under way; if not, it finds the session closed
@@ -279,4 +284,33 @@ func TestEveryCallAboutANetworkNamesItForProxies(t *testing.T) {
 	}
 	_, err = client.Get(ctx, "ünknown", 0)
 	refused(t, err, codes.InvalidArgument, "name")
+}
+
+// connections counts those that were made.
+type connections struct{ made atomic.Int64 }
+
+func (c *connections) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (c *connections) HandleRPC(context.Context, stats.RPCStats)                         {}
+func (c *connections) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (c *connections) HandleConn(_ context.Context, event stats.ConnStats) {
+	if _, begins := event.(*stats.ConnBegin); begins {
+		c.made.Add(1)
+	}
+}
+
+func TestTheServerAcceptsTheMostFrequentKeepalive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes as long as a server needs to complain about pings: three of them")
+	}
+	needServer(t)
+	t.Parallel()
+	counted := &connections{}
+	client := dial(t, shared, spikeserve.WithKeepalive(10*time.Second), spikeserve.WithGRPC(grpc.WithStatsHandler(counted)))
+	_, err := client.List(limited(t))
+	check(t, err)
+	before := counted.made.Load()
+	time.Sleep(35 * time.Second)
+	_, err = client.List(limited(t))
+	check(t, err)
+	equal(t, "connections", counted.made.Load(), before)
 }

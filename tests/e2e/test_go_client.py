@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,13 +45,18 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def program() -> Path:
-    built = subprocess.run([ROOT / "tools/go.sh", "build"], capture_output=True, text=True)
+def build(root: Path) -> Path:
+    """Builds the module of a checkout; the folder of its programs."""
+    built = subprocess.run([root / "tools/go.sh", "build"], capture_output=True, text=True)
     assert built.returncode == 0, built.stdout + built.stderr
     if "go: skipped" in built.stdout:
         pytest.skip(built.stdout.strip())
-    return ROOT / "build/go/answers"
+    return root / "build/go"
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    return build(ROOT) / "answers"
 
 
 @pytest.fixture
@@ -124,3 +130,22 @@ def test_the_go_client_gives_the_bytes_of_the_python_client(
     for case, answer in wanted.items():
         decoded = {name: base64.b64decode(data) for name, data in got[case].items()}
         assert decoded == answer, case
+
+
+def test_the_path_of_the_module_can_be_changed(tmp_path: Path) -> None:
+    for name in ("proto", "client/go", "tools", "docs", "README.md", "Makefile"):
+        source = ROOT / name
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name)
+        else:
+            shutil.copy(source, tmp_path / name)
+    (tmp_path / "tests").mkdir()
+    command = ["make", "-C", str(tmp_path), "go-module", "MODULE=example.com/you/spikeserve"]
+    subprocess.run(command, check=True, capture_output=True)
+    assert (build(tmp_path) / "classify").is_file()
+    sources = [path for path in tmp_path.rglob("*") if path.suffix in (".go", ".mod", ".proto")]
+    assert len(sources) > 30
+    assert not [path for path in sources if "spikeserve.example" in path.read_text()]
+    refused = subprocess.run([*command[:-1], "MODULE=NoPath"], capture_output=True, text=True)
+    assert "wanted a path such as" in refused.stderr

@@ -68,7 +68,7 @@ func main() {
 
 func run(arguments []string) error {
 	if len(arguments) < 5 {
-		return errors.New("wanted ADDRESS NETWORK TYPE FILE SHAPE...")
+		return errors.New("wanted ADDRESS NETWORK TYPE FILE and the dimensions")
 	}
 	in, err := read(arguments[2], arguments[3], arguments[4:])
 	if err != nil {
