@@ -3,7 +3,7 @@
 #   tools/go.sh generate          protoc and its plugins (pinned, in build/go-tools) write client/go/spikeservev1
 #   tools/go.sh build             generate, then build the package and its programs (build/go)
 #   tools/go.sh lint              gofmt, go vet, staticcheck
-#   tools/go.sh test [ARGUMENTS]  go test -race with the server of the release build
+#   tools/go.sh test [ARGUMENTS]  go test -race, with the server of the release build or $SPIKESERVE_SERVER_BINARY
 #   tools/go.sh module PATH       change the module path, everywhere it stands
 # Where there is no Go that is new enough, says so and succeeds: the module is skipped.
 set -euo pipefail
@@ -59,8 +59,9 @@ lint() {
 
 # Runs all tests; the last line sums up.
 run_tests() {
-  local passed=0 log=build/gotest.txt
+  local passed=0 log=build/gotest.txt server=$PWD/build/release/server/app/spikeserve-server
   mkdir -p build
+  [ ! -x "$server" ] || export SPIKESERVE_SERVER_BINARY=${SPIKESERVE_SERVER_BINARY:-$server}
   go_here test -race -v "$@" ./... >"$log" 2>&1 || passed=$?
   grep -vE '^( *--- PASS|=== |PASS$|\?)' "$log" || true
   echo "$(grep -cE '^--- PASS' "$log") passed, $(grep -cE '^--- FAIL' "$log") failed, $(grep -cE '^--- SKIP' "$log") skipped"
@@ -96,7 +97,8 @@ generate
 case $1 in
   build)
     go_here build ./...
-    go_here build -o ../../build/go/ ./examples/classify ./examples/loadgen ./internal/answers
+    # Without a version of the checkout in them, as git may not be there, or not trust the folder.
+    go_here build -buildvcs=false -o ../../build/go/ ./examples/classify ./examples/loadgen ./internal/answers
     ;;
   lint) lint ;;
   test) shift; run_tests "$@" ;;
