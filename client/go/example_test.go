@@ -85,7 +85,7 @@ func ExampleClient_Stream() {
 	ctx, client, done := connected("example-stream")
 	defer done()
 	samples := spikeserve.Uint8([]byte{0, 20, 255, 90}, 1, 4)
-	// With Go 1.23 or newer: for event, err := range client.Stream(...) { ... }
+	// With Go 1.23 or newer range over the events, as the example of Events does.
 	client.Stream(ctx, "example-stream", samples, 20, spikeserve.WithSteps(100))(func(event spikeserve.Event, err error) bool {
 		switch {
 		case err != nil:
