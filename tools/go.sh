@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The Go module in client/go.
-#   tools/go.sh generate          protoc and its plugins (pinned, in build/go-tools) write client/go/spikeservev1
+#   tools/go.sh generate          protoc and its plugins (pinned, in build/go-tools) write client/go/spikeservev1 and inference
 #   tools/go.sh build             generate, then build the package and its programs (build/go)
 #   tools/go.sh lint              gofmt, go vet, staticcheck
 #   tools/go.sh test [ARGUMENTS]  go test -race, with the server of the release build or $SPIKESERVE_SERVER_BINARY
@@ -75,9 +75,9 @@ rename_module() {
     echo "tools/go.sh: module is '$new', wanted a path such as example.com/you/spikeserve" >&2
     exit 2
   fi
-  { grep -rlF --exclude-dir=spikeservev1 "$old" proto client/go README.md docs tests || true; } |
+  rm -rf "$module_folder/spikeservev1" "$module_folder/inference"
+  { grep -rlF "$old" proto client/go README.md docs tests || true; } |
     xargs sed -i "s#${old//./\\.}\\b#$new#g"
-  rm -rf "$module_folder/spikeservev1"
   . tools/go-env.sh
   [ -z "$go" ] || gofmt -w "$module_folder"  # the order of imports is that of their paths
   echo "the module is $new; \`make go\` generates and builds it"
@@ -97,8 +97,9 @@ generate
 case $1 in
   build)
     go_here build ./...
-    # Without a version of the checkout in them, as git may not be there, or not trust the folder.
-    go_here build -buildvcs=false -o ../../build/go/ ./examples/classify ./examples/loadgen ./internal/answers
+    # Static programs, which run where nothing is installed. Without a version of the checkout in them, as git may
+    # not be there, or not trust the folder.
+    CGO_ENABLED=0 go_here build -buildvcs=false -o ../../build/go/ ./examples/classify ./examples/loadgen ./internal/answers
     ;;
   lint) lint ;;
   test) shift; run_tests "$@" ;;
