@@ -48,7 +48,7 @@ bench-peers: bootstrap-bench venv  ## Measure PyTorch, SpikingJelly, snnTorch an
 wheel: bootstrap-demo  ## build/wheels: a source distribution, a wheel, and one that carries the server
 	tools/wheel.sh
 
-try-install: bootstrap venv wheel  ## Install these wheels as a user would: in an empty environment, in an empty root
+try-install: bootstrap venv wheel go  ## Install these wheels as a user would: in an empty environment, in an empty root
 	tools/try-install.sh
 
 clean:  ## Remove builds and the virtual environment

@@ -171,6 +171,22 @@ func TestAStreamReportsOnTheWayAndThenTheResult(t *testing.T) {
 	equal(t, "result", bytes.Equal(result.Outputs().Bytes(), whole.Outputs().Bytes()), true)
 }
 
+func TestAReaderThatKeepsUpMissesNoReport(t *testing.T) {
+	client := connect(t)
+	network := load(t, client, testserver.Network(width))
+	for range 20 {
+		var steps []int
+		client.Stream(limited(t), network, samples(3), 4, spikeserve.WithSteps(16))(func(event spikeserve.Event, err error) bool {
+			check(t, err)
+			if event.Progress != nil {
+				steps = append(steps, event.Progress.StepsDone)
+			}
+			return true
+		})
+		equal(t, "reports", fmt.Sprint(steps), "[4 8 12]")
+	}
+}
+
 func TestASessionInPiecesEqualsARunInOne(t *testing.T) {
 	client, ctx := connect(t), limited(t)
 	network := load(t, client, testserver.Network(width))

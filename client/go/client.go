@@ -97,9 +97,6 @@ func (c *Client) reach(ctx context.Context) error {
 	return nil
 }
 
-// Target is the address that the client was made for.
-func (c *Client) Target() string { return c.target }
-
 // Close ends the connection; calls in progress fail with context.Canceled. No effect after the first time.
 func (c *Client) Close() error {
 	if err := c.connection.Close(); err != nil && status.Code(err) != codes.Canceled {

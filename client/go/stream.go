@@ -26,7 +26,8 @@ type Progress struct {
 type Events func(yield func(Event, error) bool)
 
 // Stream runs a batch and gives a Progress after every reportEvery steps (>= 1), then the Result, the same that
-// Simulate gives. A slow reader may miss some updates, never the result. Arguments and errors as of Simulate.
+// Simulate gives. A slow reader may miss some updates, never the result; one that keeps up misses none. Arguments
+// and errors as of Simulate.
 func (c *Client) Stream(ctx context.Context, network string, in Input, reportEvery int, options ...RunOption) Events {
 	return func(yield func(Event, error) bool) {
 		message, err := request(network, in, options)
