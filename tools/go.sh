@@ -99,7 +99,7 @@ case $1 in
     go_here build ./...
     # Static programs, which run where nothing is installed. Without a version of the checkout in them, as git may
     # not be there, or not trust the folder.
-    CGO_ENABLED=0 go_here build -buildvcs=false -o ../../build/go/ ./examples/classify ./examples/loadgen ./internal/answers
+    CGO_ENABLED=0 go_here build -buildvcs=false -o ../../build/go/ ./examples/classify ./examples/loadgen ./internal/answers ./internal/refusals
     ;;
   lint) lint ;;
   test) shift; run_tests "$@" ;;
