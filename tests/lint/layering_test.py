@@ -207,6 +207,7 @@ class Layering(unittest.TestCase):
 ABOVE_CONVERT = "answers requests client analysis outside package cli"
 INSIDE_CONVERT = "basics models read definition lower calibrate convert"
 PYTHON_FORBIDDEN: dict[str, set[str]] = {
+    "common": rooms(f"v1 network {INSIDE_CONVERT} {ABOVE_CONVERT}"),
     "v1": rooms(f"network {INSIDE_CONVERT} {ABOVE_CONVERT}"),
     "basics": rooms(f"v1 models read definition network lower calibrate convert {ABOVE_CONVERT}"),
     "models": rooms(f"read definition network lower calibrate convert {ABOVE_CONVERT}"),

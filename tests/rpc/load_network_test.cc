@@ -74,6 +74,23 @@ TEST_F(LoadNetworkTest, AnswersWithTheNetworkThatIsReady) {
   EXPECT_TRUE(Idle(script_->network_bytes));
 }
 
+TEST_F(LoadNetworkTest, SaysWhatTheOutputsAreAndKeepsTheReportInTheFileAlone) {
+  Start();
+  v1::NetworkDefinition definition = EncodeNetwork(SmallMlp());
+  definition.mutable_defaults()->set_output_kind(v1::OUTPUT_KIND_LOGIT);
+  definition.mutable_provenance()->add_notes("a note");
+  definition.mutable_provenance()->add_warnings("a warning");
+  definition.mutable_provenance()->add_layers()->set_name("spikes");
+  const std::string bytes = definition.SerializeAsString();
+  v1::LoadNetworkResponse response;
+  ASSERT_TRUE(Upload(Header("net", bytes), bytes, &response).ok());
+  const v1::NetworkInfo& info = response.network();
+  EXPECT_EQ(info.defaults().output_kind(), v1::OUTPUT_KIND_LOGIT);
+  EXPECT_THAT(info.provenance().notes(), ::testing::ElementsAre("a note"));
+  EXPECT_EQ(info.provenance().warnings_size() + info.provenance().layers_size(), 0);
+  EXPECT_EQ(info.sha256(), serving::ToHex(serving::Sha256(bytes)));
+}
+
 TEST_F(LoadNetworkTest, NumbersVersionsAndRefusesOneThatExists) {
   Start();
   v1::LoadNetworkResponse response;

@@ -76,7 +76,8 @@ serving::NetworkMetadata DecodeMetadata(const v1::NetworkDefinition& message) {
           provenance.source_format(),
           provenance.source_sha256(),
           provenance.converter_version(),
-          {provenance.notes().begin(), provenance.notes().end()}};
+          {provenance.notes().begin(), provenance.notes().end()},
+          message.defaults().output_kind()};
 }
 
 serving::ParsedNetwork Decode(v1::NetworkDefinition& message) {

@@ -66,6 +66,7 @@ void SetDefaults(const serving::NetworkEntry& entry, v1::RunDefaults& defaults) 
   for (const std::string& label : entry.metadata.class_labels) {
     defaults.add_class_labels(label);
   }
+  defaults.set_output_kind(static_cast<v1::OutputKind>(entry.metadata.output_kind));
 }
 
 void SetProvenance(const serving::NetworkMetadata& metadata, v1::Provenance& provenance) {

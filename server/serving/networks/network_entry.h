@@ -23,6 +23,7 @@ struct NetworkMetadata {
   std::string source_sha256;
   std::string converter_version;
   std::vector<std::string> notes;
+  int output_kind = 0;  // what the outputs say, by its number on the wire; only clients read it
 
   // What it takes in memory, about; 0 where it is empty.
   std::int64_t bytes() const {

@@ -32,6 +32,14 @@ def answer_target(definition: pb.NetworkDefinition) -> str:
     return definition.probes[0].target
 
 
+def output_kind(defaults: pb.RunDefaults) -> str:
+    """What the outputs say: "classes", "probability", "logit", "value", or "" where it is not known."""
+    if defaults.output_kind not in pb.OutputKind.values():  # of a newer server
+        return ""
+    word = pb.OutputKind.Name(defaults.output_kind).removeprefix("OUTPUT_KIND_").lower()
+    return "" if word == "unspecified" else word
+
+
 def check_classes(classes: Sized, samples: int, network: str) -> None:
     """ValueError where a run of so many samples gave no classes."""
     if len(classes) != samples:

@@ -7,11 +7,12 @@ import os
 import struct
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
+from spikeserve import _show
+from spikeserve._report import ConversionReport, read_report
 from spikeserve.v1 import network_pb2 as pb
 
 MAGIC = b"SPKNET\r\n"
@@ -38,43 +39,6 @@ class DamagedNetworkFileError(NetworkFileError):
     """The file is truncated, has trailing bytes or fails its checksum."""
 
 
-@dataclass(frozen=True)
-class LayerReport:
-    """What the conversion chose for one population of neurons."""
-
-    name: str  # the Neuron operation
-    layer: str  # the Keras layer it comes from
-    model: str  # field name of the neuron model
-    neurons: int
-    scale: float  # gain of the neuron: firing rate in Hz per unit of activation
-    mean_activation: float | None  # mean positive float activation of the sample data
-    expected_rate_hz: float | None  # mean over all neurons and samples
-    expected_spikes: float | None  # per active neuron and run of the default length
-    suggested_scale: float | None = None  # where the expected spikes are too few to work
-
-
-@dataclass
-class ConversionReport:
-    """Per-layer choices, warnings and notes of one conversion."""
-
-    layers: list[LayerReport] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    max_error: float | None = None  # of the rate check, relative to the largest output
-
-    def text(self) -> str:
-        """The report as lines for a terminal."""
-        lines = [
-            f"{item.name}: scale {item.scale:.6g}"
-            + ("" if item.expected_rate_hz is None else f", {item.expected_rate_hz:.4g} Hz")
-            + ("" if item.expected_spikes is None else f", {item.expected_spikes:.3g} spikes per run")
-            for item in self.layers
-        ]
-        lines += [f"note: {note}" for note in self.notes]
-        lines += [f"warning: {warning}" for warning in self.warnings]
-        return "\n".join(lines)
-
-
 class Network:
     """A spiking network that can be saved, loaded into a server, or inspected.
 
@@ -83,7 +47,7 @@ class Network:
 
     def __init__(self, definition: pb.NetworkDefinition, report: ConversionReport | None = None) -> None:
         self._definition = definition
-        self._report = report or ConversionReport(notes=list(definition.provenance.notes))
+        self._report = report or read_report(definition.provenance)
 
     @property
     def definition(self) -> pb.NetworkDefinition:
@@ -92,7 +56,7 @@ class Network:
 
     @property
     def report(self) -> ConversionReport:
-        """What the conversion did; a loaded network has only the notes."""
+        """What the conversion did."""
         return self._report
 
     def to_bytes(self) -> bytes:
@@ -121,8 +85,27 @@ class Network:
         return settings_lines(self._definition)
 
     def __repr__(self) -> str:
-        count = len(self._definition.operations)
-        return f"<Network: {count} operations, {self._definition.ByteSize():,} bytes>"
+        definition = self._definition
+        kinds = [operation.WhichOneof("kind") for operation in definition.operations]
+        ends = [
+            f"input {item.name} {list(item.input.shape)}"
+            for item in definition.operations
+            if item.HasField("input")
+        ]
+        ends += [f"probe {item.name}" for item in definition.probes]
+        return _show.line(
+            "Network",
+            _show.count(len(kinds), "operation"),
+            _show.some_of(ends),
+            _show.count(kinds.count("neuron"), "spiking layer"),
+            f"{definition.ByteSize():,} bytes",
+        )
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the operations."""
+        from spikeserve.convert.definition.summary import COLUMNS, summary_rows
+
+        return _show.table(repr(self)[1:-1], COLUMNS, summary_rows(self._definition))
 
 
 def load_network(path: str | os.PathLike[str]) -> Network:

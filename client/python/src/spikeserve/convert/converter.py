@@ -7,7 +7,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spikeserve._keywords import checked
 from spikeserve._probes import answer_target
+from spikeserve._report import ConversionReport, write_report
 from spikeserve._version import __version__
 from spikeserve.convert.calibrate.checks import byte_map, fixed_scales, positive
 from spikeserve.convert.calibrate.delays import set_delays
@@ -25,6 +27,7 @@ from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.convert.errors import ConversionError, ConversionWarning, printable
 from spikeserve.convert.lower.decisions import decide, output_warnings, parse_swaps
 from spikeserve.convert.lower.lower import InputShapes, Lowered, Synapses, lower
+from spikeserve.convert.lower.outputs import output_kind
 from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.options import (
     UNSET,
@@ -36,10 +39,11 @@ from spikeserve.convert.options import (
 )
 from spikeserve.convert.read.graph import SourceModel
 from spikeserve.convert.read.source import read_model
-from spikeserve.network import ConversionReport, Network
+from spikeserve.network import Network
 from spikeserve.v1 import network_pb2 as pb
 
 
+@checked
 def convert(
     model: Any,
     *,
@@ -102,7 +106,7 @@ def convert(
 
 
 def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: RunOptions) -> Network:
-    """The steps of `convert`, which alone calls it: the warnings name the line that calls that."""
+    """The steps of `convert`; the warnings name the line that called that, behind what checks its options."""
     bytes_as = byte_map(tuning.uint8_scale)
     source = read_model(model)
     swaps = parse_swaps(layers.swap_activations, options.preset.neuron)
@@ -120,12 +124,15 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
     scales = _scale(lowered, samples, options, tuning, report)
     set_delays(lowered, tuning.delay_steps)
     set_initial_voltages(lowered, options.initial_voltage, options.preset.initial_voltage)
-    _finish(lowered, source, options, report)
+    _finish(lowered, source, options)
     some = samples.first(lowered.block(CHECK_SAMPLES))
     report.max_error = check_conversion(source.graph, decisions, lowered, some, scales)
     report.warnings = [printable(message) for message in report.warnings]
+    write_report(report, lowered.definition.provenance)
+    size = math.prod(operation_shapes(lowered.definition)[answer_target(lowered.definition)])
+    lowered.definition.defaults.output_kind = output_kind(source.graph, decisions, source.loss, size)
     for message in report.warnings:
-        warnings.warn(message, ConversionWarning, stacklevel=3)
+        warnings.warn(message, ConversionWarning, stacklevel=4)
     return Network(lowered.definition, report)
 
 
@@ -162,8 +169,8 @@ def _scale(
     return scales
 
 
-def _finish(lowered: Lowered, source: SourceModel, options: RunOptions, report: ConversionReport) -> None:
-    """Writes run defaults and provenance."""
+def _finish(lowered: Lowered, source: SourceModel, options: RunOptions) -> None:
+    """Writes run defaults and where the network comes from."""
     definition = lowered.definition
     definition.defaults.dt = options.dt
     definition.defaults.steps = options.steps
@@ -173,7 +180,6 @@ def _finish(lowered: Lowered, source: SourceModel, options: RunOptions, report: 
     definition.provenance.source_format = printable(source.source_format)
     definition.provenance.source_sha256 = source.sha256
     definition.provenance.converter_version = f"spikeserve {__version__}"
-    definition.provenance.notes.extend(report.notes)
 
 
 def _check_labels(definition: pb.NetworkDefinition, labels: Sequence[str]) -> None:

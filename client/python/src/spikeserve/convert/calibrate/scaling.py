@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spikeserve._report import LayerReport
 from spikeserve.convert.arrays import Array
 from spikeserve.convert.definition.forward import run_rates
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.models.neuron import NeuronModel, Response
 from spikeserve.convert.models.neurons import get_model, set_model
-from spikeserve.network import LayerReport
 from spikeserve.v1 import network_pb2 as pb
 
 # A neuron at the 99th percentile of its layer's positive activations spikes twice per step. Once is

@@ -40,7 +40,14 @@ def settings_lines(definition: pb.NetworkDefinition) -> list[str]:
     if readout.kind == pb.READOUT_KIND_CORRECTED_MEAN:
         kind = f"start-up-corrected {kind}"
     labels = definition.defaults.class_labels
-    return [*lines, f"readout: {kind}", *([f"class labels: {', '.join(labels)}"] if labels else [])]
+    kinds = {
+        pb.OUTPUT_KIND_CLASSES: ["outputs: one for each class"],
+        pb.OUTPUT_KIND_PROBABILITY: ["output: the probability of class 1"],
+        pb.OUTPUT_KIND_LOGIT: ["output: the logit of class 1"],
+        pb.OUTPUT_KIND_VALUE: ["outputs: values"],
+    }
+    lines += [f"readout: {kind}", *kinds.get(definition.defaults.output_kind, [])]
+    return [*lines, *([f"class labels: {', '.join(labels)}"] if labels else [])]
 
 
 def _operation_text(op: pb.Operation) -> str:
@@ -95,29 +102,41 @@ def _filter_text(holder: pb.Connection | pb.Probe) -> str:
     return f"{text}, delay {holder.delay_steps} steps" if holder.delay_steps else text
 
 
-def summary_table(definition: pb.NetworkDefinition) -> str:
-    """One line per operation: name, kind, output shape, neurons, parameters; then the totals."""
+COLUMNS = ("operation", "kind", "shape", "neurons", "parameters")
+
+
+def summary_rows(definition: pb.NetworkDefinition) -> list[tuple[str, str, str, str, str]]:
+    """The COLUMNS of every operation."""
     shapes = operation_shapes(definition)
-    sizes = {tensor.id: math.prod(tensor.shape) for tensor in definition.tensors}
-    rows = [("operation", "kind", "shape", "neurons", "parameters")]
-    neurons = 0
+    sizes = _sizes(definition)
+    rows = []
     for op in definition.operations:
         kind = str(op.WhichOneof("kind"))
         count = math.prod(shapes[op.name]) if kind == "neuron" else 0
-        neurons += count
         if kind == "neuron":
             kind = f"neuron {op.neuron.WhichOneof('model')}"
         body = getattr(op, str(op.WhichOneof("kind")))
         used = sum(sizes.get(str(getattr(body, name, "")), 0) for name in _TENSOR_FIELDS)
-        shape = "x".join(str(n) for n in shapes[op.name])
+        shape = _by(shapes[op.name])
         rows.append((op.name, kind, shape, f"{count:,}" if count else "", f"{used:,}" if used else ""))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return rows
+
+
+def _sizes(definition: pb.NetworkDefinition) -> dict[str, int]:
+    return {tensor.id: math.prod(tensor.shape) for tensor in definition.tensors}
+
+
+def summary_table(definition: pb.NetworkDefinition) -> str:
+    """One line per operation: name, kind, output shape, neurons, parameters; then the totals."""
+    rows = [COLUMNS, *summary_rows(definition)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
+    neurons = sum(int(row[3].replace(",", "")) for row in rows[1:] if row[3])
     defaults = definition.defaults
     lines.append(
-        f"{neurons:,} neurons, {sum(sizes.values()):,} parameters; "
+        f"{neurons:,} neurons, {sum(_sizes(definition).values()):,} parameters; "
         f"{defaults.steps or 100} steps of {defaults.dt or 0.001:g} s"
     )
     return "\n".join(lines)

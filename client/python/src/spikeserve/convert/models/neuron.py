@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Enum, auto
 from typing import Any, TypeVar
 
+from spikeserve._keywords import Checked
 from spikeserve.convert.arrays import Array
 
 Model = TypeVar("Model", bound="NeuronModel")
@@ -52,7 +53,7 @@ def parameter(default: float, allowed: Range = FINITE) -> Any:
 
 
 @dataclass(frozen=True)
-class NeuronModel(ABC):
+class NeuronModel(Checked, ABC):
     """A neuron type, with the parameters of one population.
 
     A type is a frozen dataclass that says everything below; one that leaves something out cannot be made.

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from spikeserve._keywords import Checked
 from spikeserve.convert.arrays import Array
 from spikeserve.v1 import network_pb2 as pb
 
@@ -23,7 +24,7 @@ def _check_time(name: str, value: float) -> None:
 
 
 @dataclass(frozen=True)
-class Lowpass:
+class Lowpass(Checked):
     """The filter y[n] = a*y[n-1] + (1-a)*u[n], a = exp(-dt/tau), and one step of delay."""
 
     tau: float  # s; 0 is a pure one-step delay
@@ -33,7 +34,7 @@ class Lowpass:
 
 
 @dataclass(frozen=True)
-class Alpha:
+class Alpha(Checked):
     """The filter 1/(tau*s + 1)^2 with its input held over the step, and one step of delay."""
 
     tau: float  # s
@@ -43,7 +44,7 @@ class Alpha:
 
 
 @dataclass(frozen=True)
-class Triangle:
+class Triangle(Checked):
     """A finite response with round(t/dt)+1 weights that fall linearly, and one step of delay."""
 
     t: float  # s

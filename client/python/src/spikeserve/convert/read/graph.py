@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spikeserve.convert.arrays import Array
+from spikeserve.convert.read.loss import Loss
 
 Config = dict[str, Any]
 
@@ -57,3 +58,4 @@ class SourceModel:
     label: str  # for messages
     source_format: str
     sha256: str = ""  # of the file with the weights, hex; empty for a live model
+    loss: Loss = field(default_factory=Loss)

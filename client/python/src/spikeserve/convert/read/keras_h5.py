@@ -9,6 +9,7 @@ from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.read.graph import Layer, SourceModel
 from spikeserve.convert.read.inline import inline
 from spikeserve.convert.read.limits import Limits
+from spikeserve.convert.read.loss import Loss, stored_loss
 from spikeserve.convert.read.model_tree import ModelTree, TreeParser
 from spikeserve.convert.read.records import expect
 from spikeserve.convert.read.safe_hdf5 import SafeFile
@@ -34,8 +35,12 @@ def read_keras_h5(path: Path, limits: Limits, json_path: Path | None = None) -> 
         what = f"{json_path or path}: model configuration"
         tree = TreeParser(major, limits).parse(expect(parse_json(text, what, limits), dict, what))
         _assign(tree, file)
+        training = file.attribute("", "training_config")
+    loss = Loss()
+    if isinstance(training, (str, bytes)):
+        loss = stored_loss(parse_json(training, f"{path}: training configuration", limits))
     kind = "keras .h5" if json_path is None else "keras .json + .h5"
-    return SourceModel(inline(tree, limits), str(path), f"{kind} (Keras {version})")
+    return SourceModel(inline(tree, limits), str(path), f"{kind} (Keras {version})", loss=loss)
 
 
 def _json_text(path: Path, limits: Limits) -> bytes:

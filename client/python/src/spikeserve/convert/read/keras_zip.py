@@ -9,6 +9,7 @@ from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.read.graph import Layer, SourceModel
 from spikeserve.convert.read.inline import inline
 from spikeserve.convert.read.limits import Limits
+from spikeserve.convert.read.loss import stored_loss
 from spikeserve.convert.read.model_tree import Entry, ModelTree, TreeParser
 from spikeserve.convert.read.records import expect, snake_case
 from spikeserve.convert.read.safe_hdf5 import SafeFile
@@ -28,7 +29,8 @@ def read_keras_zip(path: Path, limits: Limits) -> SourceModel:
     with SafeFile(members["model.weights.h5"], label, limits) as weights:
         root = next((name for name in _ROOTS if weights.find(name) is not None), _ROOTS[0])
         _assign(tree, "", root, weights, set())
-    return SourceModel(inline(tree, limits), str(path), "Keras archive (.keras)")
+    loss = stored_loss(config.get("compile_config"))
+    return SourceModel(inline(tree, limits), str(path), "Keras archive (.keras)", loss=loss)
 
 
 def _keras_version(members: dict[str, bytes], path: Path, limits: Limits) -> int:

@@ -11,6 +11,7 @@ from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.read.graph import SourceModel
 from spikeserve.convert.read.inline import inline
 from spikeserve.convert.read.limits import Limits
+from spikeserve.convert.read.loss import read_loss
 from spikeserve.convert.read.model_tree import ModelTree, TreeParser
 from spikeserve.convert.read.safe_json import parse_json
 
@@ -36,7 +37,8 @@ def read_live_model(model: Any, limits: Limits) -> SourceModel:
     tree = TreeParser(major, limits).parse(record)
     _assign(tree, model, limits)
     label = str(getattr(model, "name", class_name))
-    return SourceModel(inline(tree, limits), label, "live Keras model")
+    loss = read_loss(getattr(model, "loss", None))
+    return SourceModel(inline(tree, limits), label, "live Keras model", loss=loss)
 
 
 def _plain(value: Any) -> Any:
