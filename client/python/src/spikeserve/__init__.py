@@ -2,7 +2,7 @@
 
 from spikeserve import encodings
 from spikeserve._client_async import AsyncClient
-from spikeserve._requests import RunOptions
+from spikeserve._requests import RunOptions, SessionOptions
 from spikeserve._version import __version__ as __version__
 from spikeserve.calibration import ExitCalibration, calibrate_early_exit
 from spikeserve.client import Client
@@ -38,6 +38,7 @@ from spikeserve.errors import (
     UnavailableError,
     UnimplementedError,
 )
+from spikeserve.evaluation import Evaluation, classify_float, evaluate, float_outputs
 from spikeserve.local_server import LocalServer, ServerStartError, serve
 from spikeserve.network import Network, NetworkFileError, load_network
 from spikeserve.recording import EarlyExit, Record
@@ -72,6 +73,7 @@ __all__ = [
     "Device",
     "EarlyExit",
     "EnergyEstimate",
+    "Evaluation",
     "ExitCalibration",
     "FailedPreconditionError",
     "InputInfo",
@@ -96,6 +98,7 @@ __all__ = [
     "RunOptions",
     "ServerStartError",
     "Session",
+    "SessionOptions",
     "SessionProgress",
     "Settings",
     "SimulationResult",
@@ -107,9 +110,12 @@ __all__ = [
     "UnavailableError",
     "UnimplementedError",
     "calibrate_early_exit",
+    "classify_float",
     "convert",
     "encodings",
     "estimate_energy",
+    "evaluate",
+    "float_outputs",
     "load_network",
     "serve",
 ]

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import grpc.aio
-import numpy.typing as npt
 
 from spikeserve import _messages
+from spikeserve._arrays import Given
 from spikeserve._channel import DEFAULT_LOAD_TIMEOUT, Deadline
 from spikeserve._client_base import ClientBase
-from spikeserve._requests import RunOptions
+from spikeserve._keywords import checked, with_options
+from spikeserve._requests import RUN_PARAMETERS, SESSION_PARAMETERS, RunOptions, SessionOptions
 from spikeserve._runs import Draft, Run, draft
 from spikeserve._upload import OnProgress, upload
 from spikeserve.network import Network
-from spikeserve.results import NetworkInfo, Progress, SimulationResult
-from spikeserve.session import AsyncSession, for_session, opening
+from spikeserve.results import NetworkInfo, NetworkInfos, Progress, SimulationResult
+from spikeserve.session import OF_ADVANCE, AsyncSession, for_session, opening
 from spikeserve.v1 import network_pb2 as network_pb
 from spikeserve.v1 import network_pb2_grpc as network_grpc
 from spikeserve.v1 import simulation_pb2_grpc as simulation_grpc
@@ -33,6 +34,7 @@ class AsyncClient(ClientBase):
     Make it inside the running loop; close it, or use it in an `async with`.
     """
 
+    @checked
     async def load(
         self,
         name: str,
@@ -45,30 +47,35 @@ class AsyncClient(ClientBase):
     ) -> int:
         """Uploads a network and returns its version once it is ready; see `Client.load`."""
         messages = upload(name, network, version, mode, on_progress)
-        return (await self._ask(self._networks.LoadNetwork, messages, timeout)).network.version
+        self._forget(name)
+        return (await self._ask(self._networks.LoadNetwork, messages, timeout, name)).network.version
 
+    @checked
     async def unload(self, name: str, version: int = 0, *, timeout: float | None = None) -> list[int]:
         """Removes a version, or all of them (0); returns which. See `Client.unload`."""
         request = network_pb.UnloadNetworkRequest(name=name, version=version)
-        answer = await self._ask(self._networks.UnloadNetwork, request, self._timeout(timeout))
+        answer = await self._ask(self._networks.UnloadNetwork, request, self._timeout(timeout), name)
         return [*answer.versions]
 
+    @checked
     async def get(self, name: str, version: int = 0, *, timeout: float | None = None) -> NetworkInfo:
         """What the server knows about a version; 0 is the highest that is ready. See `Client.get`."""
         request = network_pb.GetNetworkRequest(name=name, version=version)
-        answer = await self._ask(self._networks.GetNetwork, request, self._timeout(timeout))
+        answer = await self._ask(self._networks.GetNetwork, request, self._timeout(timeout), name)
         return _messages.network_info(answer.network)
 
-    async def list(self, *, timeout: float | None = None) -> tuple[NetworkInfo, ...]:
+    @checked
+    async def list(self, *, timeout: float | None = None) -> NetworkInfos:
         """All networks and versions."""
         request = network_pb.ListNetworksRequest()
         answer = await self._ask(self._networks.ListNetworks, request, self._timeout(timeout))
         return _messages.network_infos(answer.networks)
 
+    @with_options(RUN_PARAMETERS)
     async def simulate(
         self,
         network: str,
-        inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+        inputs: Given,
         *,
         on_progress: OnProgress | None = None,
         timeout: float | None = None,
@@ -78,14 +85,15 @@ class AsyncClient(ClientBase):
         deadline = self._deadline(timeout)
         run = await self._run(draft(network, inputs, options), deadline)
         for request in run.requests():
-            answer = await self._ask(self._simulations.Simulate, request, deadline.left())
+            answer = await self._ask(self._simulations.Simulate, request, deadline.left(), network)
             run.add(answer, on_progress)
         return run.result()
 
+    @with_options(RUN_PARAMETERS)
     async def stream(
         self,
         network: str,
-        inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+        inputs: Given,
         *,
         report_every: int,
         timeout: float | None = None,
@@ -98,16 +106,19 @@ class AsyncClient(ClientBase):
         deadline = self._deadline(timeout)
         run = await self._run(draft(network, inputs, options), deadline)
         request = run.stream_request(report_every)
-        call = self._simulations.SimulateStream(request, **self._call(deadline.left()))
+        call = self._simulations.SimulateStream(
+            request, **self._call(deadline.left(), request.request.network)
+        )
         try:
-            with self._errors():
+            with self._errors(request.request.network):
                 async for event in call:
                     yield _messages.event(event)
         finally:
             call.cancel()  # no effect after the end
 
+    @with_options(SESSION_PARAMETERS, OF_ADVANCE)
     async def session(
-        self, network: str, batch: int, *, timeout: float | None = None, **options: Unpack[RunOptions]
+        self, network: str, batch: int, *, timeout: float | None = None, **options: Unpack[SessionOptions]
     ) -> AsyncSession:
         """Opens a session for `batch` samples; see `Client.session`.
 
@@ -116,7 +127,7 @@ class AsyncClient(ClientBase):
         chosen = for_session(options)
         info = await self.get(network, chosen.version)
         message = opening(network, batch, chosen, info)
-        call = self._simulations.Session(**self._call(timeout))
+        call = self._simulations.Session(**self._call(timeout, network))
         return await AsyncSession(call, self.address, info).open(message)
 
     async def close(self) -> None:
@@ -147,13 +158,18 @@ class AsyncClient(ClientBase):
     async def _run(self, draft: Draft, deadline: Deadline) -> Run:
         """The requests of a call, which may take what the server says of the network."""
         info = None
-        if draft.needs_info:
+        if draft.needs_info(self._inputs_of(draft.network, draft.options.version)):
             info = await self.get(draft.network, draft.options.version, timeout=deadline.left())
+            self._remember(draft.network, draft.options.version, info)
         return draft.run(info, self._limits)
 
     async def _ask(
-        self, method: Callable[..., Awaitable[Answer]], request: object, timeout: float | None
+        self,
+        method: Callable[..., Awaitable[Answer]],
+        request: object,
+        timeout: float | None,
+        network: str = "",
     ) -> Answer:
         """One call that has one answer."""
-        with self._errors():
-            return await method(request, **self._call(timeout))
+        with self._errors(network):
+            return await method(request, **self._call(timeout, network))

@@ -15,6 +15,7 @@ from spikeserve.results import (
     LayerInfo,
     LayerStatistics,
     NetworkInfo,
+    NetworkInfos,
     ProbeInfo,
     ProbeValues,
     Progress,
@@ -67,9 +68,9 @@ def network_info(message: network_pb.NetworkInfo) -> NetworkInfo:
     )
 
 
-def network_infos(messages: Iterable[network_pb.NetworkInfo]) -> tuple[NetworkInfo, ...]:
+def network_infos(messages: Iterable[network_pb.NetworkInfo]) -> NetworkInfos:
     """What the server says about several networks."""
-    return tuple(network_info(message) for message in messages)
+    return NetworkInfos(network_info(message) for message in messages)
 
 
 def _input(item: network_pb.InputInfo) -> InputInfo:

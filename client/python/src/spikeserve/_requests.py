@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypedDict
+from typing import TypedDict, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
 from spikeserve import _arrays, _probes, encodings
+from spikeserve._keywords import parameters
 from spikeserve.encodings import Encodings
 from spikeserve.recording import EarlyExit, Record
 from spikeserve.results import (
@@ -45,11 +46,10 @@ class Limits:
             raise ValueError(f"max_batch is {self.batch}, wanted at least 1")
 
 
-class RunOptions(TypedDict, total=False):
-    """The keyword options of `simulate` and `stream`; what is left out is the network's own."""
+class SessionOptions(TypedDict, total=False):
+    """The keyword options of `session`; what is left out is the network's own."""
 
     version: int  # 0, the default, is the highest that is ready
-    steps: int | None  # >= 1
     dt: float | None  # s, > 0
     seed: int | None  # replaces the seed of uniform initial voltages; of random encodings, where it is 0
     readout: Readout | None  # "mean", "last", "corrected_mean" or (one of them, skip_steps)
@@ -59,17 +59,23 @@ class RunOptions(TypedDict, total=False):
     statistics: bool  # the activity per layer; default True
     softmax: bool  # also softmax(outputs) as `scores`
     top_k: int  # also the k best classes; 0, the default: none
+    record: Sequence[Record]  # probes on neurons, or on what a probe of the network reads
+
+
+class RunOptions(SessionOptions, total=False):
+    """The keyword options of `simulate` and `stream`: those of SessionOptions, and these."""
+
+    steps: int | None  # >= 1
     encoding: Encodings | None  # a kind such as "poisson", one of spikeserve.encodings, or a dict by input
     early_exit: EarlyExit | float | None  # a float is the margin
-    record: Sequence[Record]  # probes on neurons, or on what a probe of the network reads
 
 
 @dataclass(frozen=True)
 class Options:
-    """RunOptions with their defaults."""
+    """RunOptions with their defaults, in the order in which signatures show them."""
 
-    version: int = 0
     steps: int | None = None
+    version: int = 0
     dt: float | None = None
     seed: int | None = None
     readout: Readout | None = None
@@ -120,6 +126,12 @@ class Options:
         if self.initial_voltage is not None:
             request.initial_voltage.CopyFrom(_initial_voltage(self.initial_voltage))
         return request
+
+
+# For the signatures of what takes **options. Their types are those of the fields, not the names of them.
+_HINTS = get_type_hints(Options)
+RUN_PARAMETERS = [one.replace(annotation=_HINTS[one.name]) for one in parameters(Options)]
+SESSION_PARAMETERS = [one for one in RUN_PARAMETERS if one.name in SessionOptions.__annotations__]
 
 
 def readout_message(value: Readout) -> network_pb.Readout:

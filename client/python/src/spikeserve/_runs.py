@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy.typing as npt
-
-from spikeserve import _arrays, _messages, _requests
+from spikeserve import _arrays, _messages, _probes, _requests
 from spikeserve._requests import Limits, Options, RunOptions
 from spikeserve._upload import OnProgress
-from spikeserve.results import NetworkInfo, SimulationResult
+from spikeserve.results import InputInfo, NetworkInfo, SimulationResult
 from spikeserve.v1 import simulation_pb2 as pb
 
 
@@ -20,26 +19,55 @@ class Draft:
 
     network: str
     options: Options
-    arrays: _arrays.Inputs
+    given: _arrays.Given
 
-    @property
-    def needs_info(self) -> bool:
-        """Whether `run` has to be given what the server says of the network."""
+    def needs_info(self, known: Sequence[InputInfo] | None) -> bool:
+        """Whether `run` has to be given what the server says of the network.
+
+        `known`: its inputs, where they were asked for before. They may be others by now, and only save the
+        question where the arrays can go out as they are.
+        """
         options = self.options
-        return bool(options.trajectories or options.record or _arrays.needs_info(self.arrays))
+        if known is None or options.trajectories or options.record or options.early_exit is not None:
+            return True
+        if isinstance(self.given, list | tuple):
+            return True
+        arrays = _arrays.as_inputs(self.given)
+        shapes = {item.name: item.shape for item in known}
+        if len(known) == 1:
+            shapes[""] = known[0].shape
+        fitting = all(name in shapes and _arrays.fits(value, shapes[name]) for name, value in arrays.items())
+        return not fitting or _arrays.needs_info(arrays)
 
     def run(self, info: NetworkInfo | None, limits: Limits) -> Run:
         """The call as it is sent. ValueError where not even one sample fits into a request."""
-        arrays = _arrays.choose_types(self.arrays, info)
+        if info is None:
+            arrays = _arrays.as_inputs(self.given)
+        else:
+            arrays = _arrays.fit(self.given, info.input_shapes, repr(self.network))
+            self._check_exit(info)
+        _arrays.check_batches(arrays)
+        arrays = _arrays.choose_types(arrays, info)
         options = self.options.resolved(info)
         answer_bytes = _requests.answer_bytes(options, info)
         fitting = _requests.samples_per_request(arrays, limits, answer_bytes)
         return Run(self.network, options, arrays, fitting)
 
+    def _check_exit(self, info: NetworkInfo) -> None:
+        """ValueError for an early exit of one output: nothing lies below it, any look would end the run."""
+        sizes = [math.prod(one.shape) for one in info.probes if _probes.is_default(one.quantity)]
+        if self.options.early_exit is not None and sizes[:1] == [1]:
+            raise ValueError(
+                f"early_exit: its margin is that between two outputs, network '{self.network}' has one output"
+            )
 
-def draft(network: str, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike], options: RunOptions) -> Draft:
-    """The call with its inputs as arrays. ValueError for wrong options, and inputs that make no batch."""
-    return Draft(network, Options(**options), _arrays.as_inputs(inputs))
+
+def draft(network: str, inputs: _arrays.Given, options: RunOptions) -> Draft:
+    """The call, with its options checked. ValueError for wrong options, and inputs that make no batch."""
+    chosen = Options(**options)
+    if not isinstance(inputs, list | tuple):
+        _arrays.as_inputs(inputs)  # what cannot be right with any network is refused before it is asked for
+    return Draft(network, chosen, inputs)
 
 
 class Run:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
-import numpy.typing as npt
 
 from spikeserve import _messages
+from spikeserve._arrays import Given
 from spikeserve._channel import DEFAULT_LOAD_TIMEOUT, Deadline
 from spikeserve._client_base import ClientBase
-from spikeserve._requests import RunOptions
+from spikeserve._keywords import checked, with_options
+from spikeserve._requests import RUN_PARAMETERS, SESSION_PARAMETERS, RunOptions, SessionOptions
 from spikeserve._runs import Draft, Run, draft
 from spikeserve._upload import OnProgress, upload
 from spikeserve.network import Network
-from spikeserve.results import NetworkInfo, Progress, SimulationResult
-from spikeserve.session import Session, for_session, opening
+from spikeserve.results import NetworkInfo, NetworkInfos, Progress, SimulationResult
+from spikeserve.session import OF_ADVANCE, Session, for_session, opening
 from spikeserve.v1 import network_pb2 as network_pb
 from spikeserve.v1 import network_pb2_grpc as network_grpc
 from spikeserve.v1 import simulation_pb2 as pb
@@ -41,6 +42,7 @@ class Client(ClientBase):
     cannot be sent. A call that changes nothing is repeated up to 3 times where the server is UNAVAILABLE.
     """
 
+    @checked
     def load(
         self,
         name: str,
@@ -59,30 +61,35 @@ class Client(ClientBase):
         InvalidArgumentError lists every violation of the network.
         """
         messages = upload(name, network, version, mode, on_progress)
-        return self._ask(self._networks.LoadNetwork, messages, timeout).network.version
+        self._forget(name)
+        return self._ask(self._networks.LoadNetwork, messages, timeout, name).network.version
 
+    @checked
     def unload(self, name: str, version: int = 0, *, timeout: float | None = None) -> list[int]:
         """Removes a version, or all of them (0), from memory and disk; returns which. NotFoundError."""
         request = network_pb.UnloadNetworkRequest(name=name, version=version)
-        answer = self._ask(self._networks.UnloadNetwork, request, self._timeout(timeout))
+        answer = self._ask(self._networks.UnloadNetwork, request, self._timeout(timeout), name)
         return [*answer.versions]
 
+    @checked
     def get(self, name: str, version: int = 0, *, timeout: float | None = None) -> NetworkInfo:
         """What the server knows about a version; 0 is the highest that is ready. NotFoundError."""
         request = network_pb.GetNetworkRequest(name=name, version=version)
-        answer = self._ask(self._networks.GetNetwork, request, self._timeout(timeout))
+        answer = self._ask(self._networks.GetNetwork, request, self._timeout(timeout), name)
         return _messages.network_info(answer.network)
 
-    def list(self, *, timeout: float | None = None) -> tuple[NetworkInfo, ...]:
+    @checked
+    def list(self, *, timeout: float | None = None) -> NetworkInfos:
         """All networks and versions."""
         request = network_pb.ListNetworksRequest()
         answer = self._ask(self._networks.ListNetworks, request, self._timeout(timeout))
         return _messages.network_infos(answer.networks)
 
+    @with_options(RUN_PARAMETERS)
     def simulate(
         self,
         network: str,
-        inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+        inputs: Given,
         *,
         on_progress: OnProgress | None = None,
         timeout: float | None = None,
@@ -99,14 +106,15 @@ class Client(ClientBase):
         deadline = self._deadline(timeout)
         run = self._run(draft(network, inputs, options), deadline)
         for request in run.requests():
-            answer = self._ask(self._simulations.Simulate, request, deadline.left())
+            answer = self._ask(self._simulations.Simulate, request, deadline.left(), network)
             run.add(answer, on_progress)
         return run.result()
 
+    @with_options(RUN_PARAMETERS)
     def stream(
         self,
         network: str,
-        inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+        inputs: Given,
         *,
         report_every: int,
         timeout: float | None = None,
@@ -122,8 +130,9 @@ class Client(ClientBase):
         request = run.stream_request(report_every)
         return self._events(request, deadline)
 
+    @with_options(SESSION_PARAMETERS, OF_ADVANCE)
     def session(
-        self, network: str, batch: int, *, timeout: float | None = None, **options: Unpack[RunOptions]
+        self, network: str, batch: int, *, timeout: float | None = None, **options: Unpack[SessionOptions]
     ) -> Session:
         """Opens a session for `batch` samples, whose state lives on between its messages.
 
@@ -132,7 +141,7 @@ class Client(ClientBase):
         """
         chosen = for_session(options)
         info = self.get(network, chosen.version)
-        call = self._call(timeout)
+        call = self._call(timeout, network)
         return Session(
             lambda requests: self._simulations.Session(requests, **call),
             self.address,
@@ -158,9 +167,11 @@ class Client(ClientBase):
     def _events(
         self, request: pb.SimulateStreamRequest, deadline: Deadline
     ) -> Generator[Progress | SimulationResult, None, None]:
-        call = self._simulations.SimulateStream(request, **self._call(deadline.left()))
+        call = self._simulations.SimulateStream(
+            request, **self._call(deadline.left(), request.request.network)
+        )
         try:
-            with self._errors():
+            with self._errors(request.request.network):
                 for event in call:
                     yield _messages.event(event)
         finally:
@@ -179,11 +190,14 @@ class Client(ClientBase):
     def _run(self, draft: Draft, deadline: Deadline) -> Run:
         """The requests of a call, which may take what the server says of the network."""
         info = None
-        if draft.needs_info:
+        if draft.needs_info(self._inputs_of(draft.network, draft.options.version)):
             info = self.get(draft.network, draft.options.version, timeout=deadline.left())
+            self._remember(draft.network, draft.options.version, info)
         return draft.run(info, self._limits)
 
-    def _ask(self, method: Callable[..., Answer], request: object, timeout: float | None) -> Answer:
+    def _ask(
+        self, method: Callable[..., Answer], request: object, timeout: float | None, network: str = ""
+    ) -> Answer:
         """One call that has one answer."""
-        with self._errors():
-            return method(request, **self._call(timeout))
+        with self._errors(network):
+            return method(request, **self._call(timeout, network))

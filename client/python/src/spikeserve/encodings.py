@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from spikeserve._keywords import Checked
 from spikeserve.v1 import simulation_pb2 as pb
 
 
 @dataclass(frozen=True)
-class Poisson:
+class Poisson(Checked):
     """Random spikes, |x| * max_rate_hz * dt expected per step (at most 16), n ~ Poisson.
 
     `max_rate_hz`: rate at x = 1; 0 means 1/dt.
@@ -24,7 +25,7 @@ class Poisson:
 
 
 @dataclass(frozen=True)
-class Bernoulli:
+class Bernoulli(Checked):
     """One spike or none per step, with probability |x| * max_rate_hz * dt (at most 1).
 
     `max_rate_hz`: rate at x = 1; 0 means 1/dt.
@@ -34,14 +35,14 @@ class Bernoulli:
 
 
 @dataclass(frozen=True)
-class Regular:
+class Regular(Checked):
     """Evenly spaced spikes at the rate |x| * max_rate_hz; `max_rate_hz` 0 means 1/dt."""
 
     max_rate_hz: float = 0
 
 
 @dataclass(frozen=True)
-class Latency:
+class Latency(Checked):
     """Time to first spike: one spike per window, the earlier the larger x in [0, 1].
 
     `window_steps`: 0 means all steps of the run.
@@ -51,7 +52,7 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class Burst:
+class Burst(Checked):
     """ceil(max_spikes * x) spikes at the begin of every window, x in [0, 1], the closer the larger x.
 
     0 stands for the defaults: a window of all steps, 5 spikes, gaps from 1 to window / max_spikes steps.

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import atexit
+import inspect
 import os
 import platform
 import queue
+import re
 import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Iterable
 from pathlib import Path
+
+from spikeserve._keywords import check
 
 BINARY = "spikeserve-server"
 BINARY_VARIABLE = "SPIKESERVE_SERVER_BINARY"
 
 _CARRIED = Path(__file__).parent / "bin" / BINARY  # `make wheel` puts it there
 _CARRIED_FOR = "Linux on x86-64 with glibc 2.35 or newer"  # a test compares it with the wheel's tag
+_WRONG_USE = 2  # exit status for flags that are wrong
 _LISTENING = "listening on "
 _METRICS = "metrics on "
 _LOG_LINES_IN_ERROR = 20
@@ -83,6 +89,10 @@ class LocalServer:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         atexit.register(self.stop)
+
+    def __repr__(self) -> str:
+        state = "running" if self.process.poll() is None else f"exited with {self.process.returncode}"
+        return f"<LocalServer: {self.address or 'not listening yet'}, process {self.process.pid}, {state}>"
 
     @property
     def log(self) -> str:
@@ -151,7 +161,8 @@ def serve(
 
     `backend`: "auto", "cpu" or "cuda". `listen`, `metrics_listen`: HOST:PORT (port 0 picks one), unix:PATH.
     `network_repository`: where loaded networks are kept; by default a temporary folder that goes with the
-    server. Further keywords are flags of the server, `max_batch=64` for `--max-batch 64`. ServerStartError.
+    server. Further keywords are flags of the server, `max_batch=64` for `--max-batch 64`. ServerStartError;
+    TypeError for a keyword that is no flag.
     """
     scratch = Path(tempfile.mkdtemp(prefix="spikeserve-"))
     try:
@@ -168,10 +179,19 @@ def serve(
         raise
     try:
         server.wait_until_listening(start_timeout)
-    except BaseException:
-        server.stop()
+    except BaseException as error:
+        if server.stop() == _WRONG_USE and isinstance(error, ServerStartError):
+            _check_flags(find_binary(binary), flags)
         raise
     return server
+
+
+def _check_flags(binary: Path, flags: Iterable[str]) -> None:
+    """TypeError for a keyword that is no flag of the server."""
+    asked = subprocess.run([binary, "--help"], capture_output=True, text=True, check=False, timeout=30)
+    known = {name.replace("-", "_") for name in re.findall(r"--([a-z][a-z0-9-]+)", asked.stdout)}
+    if known:
+        check("serve", flags, {*known, *inspect.signature(serve).parameters} - {"flags", "help"})
 
 
 def _start(binary: Path, settings: dict[str, Flag], scratch: Path) -> LocalServer:

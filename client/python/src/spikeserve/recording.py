@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikeserve import _arrays
+from spikeserve._keywords import Checked
 from spikeserve.errors import InternalError
 from spikeserve.results import NetworkInfo, Values
 from spikeserve.v1 import network_pb2 as network_pb
@@ -33,7 +34,7 @@ REDUCTIONS = {
 
 
 @dataclass(frozen=True)
-class EarlyExit:
+class EarlyExit(Checked):
     """Ends a sample's run once the largest output is `margin` or more above the second largest.
 
     Looked at after `min_steps` (0: the first step that counts) and every `check_every` steps (0: 1).
@@ -49,7 +50,7 @@ class EarlyExit:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Checked):
     """A probe on a layer: a neuron layer, or an operation that a probe of the network reads.
 
     A Keras layer stands for its neurons: "dense" for "dense/neuron", unless the network itself has something

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve import _probes
+from spikeserve import _probes, _show
 from spikeserve.v1 import network_pb2 as network_pb
 
 Values = npt.NDArray[np.floating]
@@ -25,6 +25,10 @@ class ProbeValues:
     outputs: Values
     trajectory: Values | None = None
 
+    def __repr__(self) -> str:
+        steps = "" if self.trajectory is None else f"trajectory {_show.array(self.trajectory)}"
+        return _show.line(f"ProbeValues '{self.name}'", f"outputs {_show.array(self.outputs)}", steps)
+
 
 @dataclass(frozen=True)
 class TopK:
@@ -32,6 +36,9 @@ class TopK:
 
     classes: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        return _show.line("TopK", f"classes {_show.array(self.classes)}", f"values {_show.span(self.values)}")
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,14 @@ class Progress:
         """[batch, outputs...] of the first answered probe."""
         return _probes.first(self.probes).outputs
 
+    def __repr__(self) -> str:
+        return _show.line(
+            "Progress",
+            f"after {_show.count(self.steps_done, 'step')}",
+            f"outputs {_show.array(self.outputs)}",
+            f"classes {_show.some(self.classes)}",
+        )
+
 
 @dataclass(frozen=True)
 class SimulationResult:
@@ -123,6 +138,43 @@ class SimulationResult:
     def trajectories(self) -> dict[str, Values]:
         """By probe [batch, steps, shape...]; empty unless trajectories were asked for."""
         return {name: p.trajectory for name, p in self.probes.items() if p.trajectory is not None}
+
+    def __repr__(self) -> str:
+        values = [f"outputs {_show.array(self.outputs)}"]
+        if self.classes.size:
+            values += [f"classes {_show.some(self.classes)}", f"margins {_show.span(self.margins)}"]
+        if self.steps_used is not None:
+            values.append(f"mean steps used {self.steps_used.mean():.4g}")
+        kept = [f"trajectory of {name}" for name in self.trajectories]
+        kept += [f"record {name} {_show.array(value)}" for name, value in self.records.items()]
+        kept += [f"statistics of {_show.count(len(self.stats), 'layer')}"] if self.stats else []
+        lines = [self._title(), ", ".join(values)]
+        return f"<SimulationResult: {chr(10).join([*lines, _show.some_of(kept)] if kept else lines)}>"
+
+    def _title(self) -> str:
+        run = self.settings
+        return (
+            f"{_show.count(self.samples, 'sample')}, network '{run.network}' version {run.version}, "
+            f"{_show.count(run.steps, 'step')} of {run.dt:g} s ({run.mode}, {run.backend})"
+        )
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the first samples, and the activity per layer."""
+        shown = range(min(len(self.classes), _show.MAX_ROWS // 2))
+        samples = [(number, int(self.classes[number]), float(self.margins[number])) for number in shown]
+        title = f"{self._title()}; outputs {_show.array(self.outputs)}"
+        html = _show.table(title, ("sample", "class", "margin"), samples)
+        return html + (statistics_table("Activity", self.stats) if self.stats else "")
+
+
+def statistics_table(title: str, layers: tuple[LayerStatistics, ...]) -> str:
+    """The activity of layers as HTML."""
+    columns = ("layer", "neurons", "spikes", "mean Hz", "max Hz", "silent")
+    rows = [
+        (one.layer, one.neurons, one.spikes, one.mean_rate_hz, one.max_rate_hz, f"{one.silent_fraction:.1%}")
+        for one in layers
+    ]
+    return _show.table(title, columns, rows)
 
 
 @dataclass(frozen=True)
@@ -175,3 +227,54 @@ class NetworkInfo:
     class_labels: tuple[str, ...]
     sha256: str  # of the serialized definition, hex
     message: network_pb.NetworkInfo = field(repr=False, compare=False)  # everything else
+
+    @property
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the inputs by name, in the network's order."""
+        return {item.name: item.shape for item in self.inputs}
+
+    @property
+    def output_kind(self) -> str:
+        """What the outputs say: "classes", "probability", "logit", "value", or "" where it is not known."""
+        return _probes.output_kind(self.message.defaults)
+
+    def __repr__(self) -> str:
+        shapes = [f"input {item.name} {list(item.shape)}" for item in self.inputs]
+        shapes += [f"probe {item.name} {list(item.shape)}" for item in self.probes]
+        return _show.line(
+            f"NetworkInfo '{self.name}' version {self.version}",
+            self.state,
+            f"{self.mode} on {self.backend}",
+            _show.some_of(shapes, 6),
+            _show.count(self.neurons, "neuron"),
+            _show.count(self.parameters, "parameter"),
+            f"{_show.count(self.steps, 'step')} of {self.dt:g} s",
+        )
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the layers."""
+        title = (
+            f"{self.name} version {self.version}: {self.state}, {self.mode} on {self.backend}, "
+            f"{self.steps} steps of {self.dt:g} s"
+        )
+        columns = ("layer", "kind", "shape", "neurons", "parameters")
+        rows = [(one.name, one.kind, list(one.shape), one.neurons, one.parameters) for one in self.layers]
+        return _show.table(title, columns, rows)
+
+
+class NetworkInfos(tuple[NetworkInfo, ...]):
+    """What `list` returns: the networks of a server, a tuple that shows itself as a table."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return _show.rows_as_text(_show.count(len(self), "network version"), [repr(one) for one in self])
+
+    def _repr_html_(self) -> str:
+        """In a notebook: a row for each."""
+        columns = ("name", "version", "state", "mode", "backend", "neurons", "parameters", "steps")
+        rows = [
+            (one.name, one.version, one.state, one.mode, one.backend, one.neurons, one.parameters, one.steps)
+            for one in self
+        ]
+        return _show.table(_show.count(len(self), "network version"), columns, rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,8 +14,8 @@ import grpc.aio
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve import _arrays, _messages, _probes, encodings
-from spikeserve._requests import Options, RunOptions
+from spikeserve import _arrays, _messages, _probes, _show, encodings
+from spikeserve._requests import Options, SessionOptions
 from spikeserve.encodings import Encodings
 from spikeserve.errors import InternalError, SpikeserveError, from_rpc, from_status
 from spikeserve.recording import records
@@ -25,6 +25,12 @@ from spikeserve.v1 import simulation_pb2 as pb
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Options of other runs that a session has in its messages, or not at all.
+OF_ADVANCE = {
+    "steps": "give it to advance",
+    "encoding": "give it to advance",
+    "early_exit": "a session runs as long as it is told to",
+}
 _NO_ANSWER = "the server ended the session without an answer"
 
 
@@ -49,6 +55,15 @@ class SessionProgress:
     def outputs(self) -> Values:
         """[batch, outputs...] of the first answered probe."""
         return _probes.first(self.probes).outputs
+
+    def __repr__(self) -> str:
+        return _show.line(
+            "SessionProgress",
+            f"after {_show.count(self.steps_done, 'step')}",
+            f"outputs {_show.array(self.outputs)}",
+            f"classes {_show.some(self.classes)}",
+            _show.some_of([f"record {name} {_show.array(value)}" for name, value in self.records.items()]),
+        )
 
 
 class Session:
@@ -79,7 +94,7 @@ class Session:
 
     def advance(
         self,
-        inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+        inputs: _arrays.Given,
         steps: int,
         *,
         encoding: Encodings | None = None,
@@ -103,6 +118,9 @@ class Session:
             with contextlib.suppress(grpc.RpcError):  # it may be over already
                 next(self._call, None)
         self._call.cancel()  # no effect after the end
+
+    def __repr__(self) -> str:
+        return _text(self, self._address, self._info)
 
     def __enter__(self) -> Session:
         return self
@@ -148,7 +166,7 @@ class AsyncSession:
 
     async def advance(
         self,
-        inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+        inputs: _arrays.Given,
         steps: int,
         *,
         encoding: Encodings | None = None,
@@ -169,6 +187,9 @@ class AsyncSession:
                 await self._call.done_writing()
                 await self._call.read()
         self._call.cancel()  # no effect after the end
+
+    def __repr__(self) -> str:
+        return _text(self, self._address, self._info)
 
     async def __aenter__(self) -> AsyncSession:
         return self
@@ -198,14 +219,13 @@ class AsyncSession:
         return from_status(code, await self._call.details(), self._address)
 
 
-def for_session(options: RunOptions) -> Options:
-    """The options with their defaults. ValueError for those that a session does not have."""
-    chosen = Options(**options)
-    if chosen.steps is not None or chosen.early_exit is not None or chosen.encoding is not None:
-        raise ValueError(
-            "a session has no steps, encoding or early_exit: give them to advance, or leave them out"
-        )
-    return chosen
+def _text(session: object, address: str, info: NetworkInfo) -> str:
+    return _show.line(type(session).__name__, f"network '{info.name}' version {info.version}", address)
+
+
+def for_session(options: SessionOptions) -> Options:
+    """The options with their defaults. ValueError for values that no run has."""
+    return Options(**options)
 
 
 def opening(network: str, batch: int, options: Options, info: NetworkInfo) -> pb.SessionOpen:
@@ -216,11 +236,13 @@ def opening(network: str, batch: int, options: Options, info: NetworkInfo) -> pb
 
 def _advance(
     info: NetworkInfo,
-    inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+    inputs: _arrays.Given,
     steps: int,
     encoding: Encodings | None,
 ) -> pb.SessionRequest:
-    arrays = _arrays.choose_types(_arrays.as_inputs(inputs), info)
+    arrays = _arrays.fit(inputs, info.input_shapes, repr(info.name))
+    _arrays.check_batches(arrays)
+    arrays = _arrays.choose_types(arrays, info)
     message = pb.SessionAdvance(
         steps=steps,
         inputs=[_arrays.encode(name, value) for name, value in arrays.items()],

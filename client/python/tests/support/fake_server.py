@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+from grpc_health.v1 import health_pb2_grpc as health_grpc
 
 from spikeserve.v1 import network_pb2 as network_pb
 from spikeserve.v1 import network_pb2_grpc as network_grpc
@@ -29,7 +30,7 @@ DTYPES: dict[int, Any] = {
 class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.SimulationServiceServicer):
     """Keeps what it received, and fails on request: `failures` are raised by the next calls, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, health: health_grpc.HealthServicer | None = None) -> None:
         self.networks: dict[tuple[str, int], network_pb.NetworkInfo] = {}
         self.payload = b""
         self.chunks = 0
@@ -41,12 +42,17 @@ class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.Simulation
         self.mode = network_pb.MODE_EXACT
         self.latency_s = 0.0
         self.sha256 = ""
+        self.inputs: dict[str, tuple[int, ...]] = {"input": (2,)}
+        self.outputs: tuple[int, ...] = (2,)
+        self.output_kind = network_pb.OUTPUT_KIND_UNSPECIFIED
         self.stream_cancelled = futures.Future[bool]()
         self._server = grpc.server(
-            futures.ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", -1)]
+            futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", -1)]
         )
         network_grpc.add_NetworkServiceServicer_to_server(self, self._server)
         simulation_grpc.add_SimulationServiceServicer_to_server(self, self._server)
+        if health is not None:
+            health_grpc.add_HealthServicer_to_server(health, self._server)
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         self._server.start()
 
@@ -92,10 +98,16 @@ class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.Simulation
             state=network_pb.NETWORK_STATE_READY,
             mode=self.mode,
             sha256=self.sha256,
-            inputs=[network_pb.InputInfo(name="input", shape=[2], data_types=types)],
-            probes=[
-                network_pb.ProbeInfo(name="output", quantity=network_pb.PROBE_QUANTITY_OUTPUT, shape=[2])
+            inputs=[
+                network_pb.InputInfo(name=name, shape=shape, data_types=types)
+                for name, shape in self.inputs.items()
             ],
+            probes=[
+                network_pb.ProbeInfo(
+                    name="output", quantity=network_pb.PROBE_QUANTITY_OUTPUT, shape=self.outputs
+                )
+            ],
+            defaults=network_pb.RunDefaults(output_kind=self.output_kind),
         )
         return network_pb.GetNetworkResponse(network=info)
 
@@ -106,7 +118,7 @@ class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.Simulation
     def Simulate(self, request: Any, context: Any) -> pb.SimulateResponse:  # noqa: N802
         self._begin("Simulate", context)
         self.requests.append(request)
-        return answer(request, request.steps or 10)
+        return answer(request, request.steps or 10, self.outputs[0])
 
     def SimulateStream(self, request: Any, context: Any) -> Iterator[pb.SimulateStreamResponse]:  # noqa: N802
         context.add_callback(lambda: self.stream_cancelled.set_result(True))
@@ -144,12 +156,12 @@ class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.Simulation
                 )
 
 
-def answer(request: pb.SimulateRequest, steps: int) -> pb.SimulateResponse:
-    """The response for a request, as the module comment says."""
+def answer(request: pb.SimulateRequest, steps: int, size: int = 2) -> pb.SimulateResponse:
+    """The response for a request, as the module comment says, with `size` outputs."""
     array = request.inputs[0]
     values = np.frombuffer(array.data, DTYPES[array.data_type]).reshape(tuple(array.shape)).astype(np.float32)
     total = values.reshape(len(values), -1).sum(axis=1)
-    outputs = np.stack([total, total * steps], axis=1)
+    outputs = np.stack([total, total * steps], axis=1)[:, :size]
     message = pb.Array(data_type=network_pb.DATA_TYPE_FLOAT32, shape=outputs.shape, data=outputs.tobytes())
     probe = pb.ProbeResult(name="output", outputs=message)
     if request.trajectories:
@@ -157,8 +169,9 @@ def answer(request: pb.SimulateRequest, steps: int) -> pb.SimulateResponse:
         probe.trajectory.CopyFrom(
             pb.Array(data_type=network_pb.DATA_TYPE_FLOAT32, shape=steps_of.shape, data=steps_of.tobytes())
         )
+    margins = np.abs(outputs[:, 0] - outputs[:, 1]) if size > 1 else np.full(len(outputs), np.inf)
     order = np.argsort(-outputs, axis=1, kind="stable")
-    classification = pb.Classification(classes=order[:, 0], margins=np.abs(outputs[:, 0] - outputs[:, 1]))
+    classification = pb.Classification(classes=order[:, 0], margins=margins)
     for row, ranks in zip(outputs, order[:, : request.top_k], strict=True):
         if request.top_k:
             classification.top_k.append(pb.TopK(classes=ranks, values=row[ranks]))
