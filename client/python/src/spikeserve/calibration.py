@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve import _probes
-from spikeserve._requests import RunOptions
+from spikeserve import _arrays, _probes, _show, _tasks
+from spikeserve._keywords import with_options
+from spikeserve._requests import RUN_PARAMETERS, RunOptions
 from spikeserve.client import Client
+from spikeserve.evaluation import check_waits
 from spikeserve.recording import EarlyExit
+from spikeserve.results import SimulationResult
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 _CANDIDATES = 200
+_OWN = frozenset({"trajectories", "statistics", "early_exit"})  # options that calibration sets itself
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,27 @@ class ExitCalibration:
     steps: int  # without
     curve: tuple[ExitPoint, ...]
 
+    def __repr__(self) -> str:
+        return _show.line(
+            "ExitCalibration",
+            repr(self.early_exit),
+            f"accuracy {self.accuracy:.2%} in {self.mean_steps:.4g} steps",
+            f"{self.full_accuracy:.2%} in all {self.steps}",
+            f"found among {len(self.curve)} margins",
+        )
 
+    def _repr_html_(self) -> str:
+        """In a notebook: some points of the curve."""
+        every = -(-len(self.curve) // _show.MAX_ROWS)
+        rows = [(one.margin, f"{one.accuracy:.2%}", one.mean_steps) for one in self.curve[:: every or 1]]
+        return _show.table(repr(self)[1:-1], ("margin", "accuracy", "mean steps"), rows)
+
+
+@with_options([one for one in RUN_PARAMETERS if one.name not in _OWN])
 def calibrate_early_exit(
     client: Client,
     name: str,
-    samples: npt.NDArray[Any],
+    samples: _arrays.Given,
     labels: npt.ArrayLike,
     *,
     max_loss: float = 0.005,
@@ -54,29 +74,28 @@ def calibrate_early_exit(
 ) -> ExitCalibration:
     """Finds the margin with the fewest mean steps whose accuracy is at most `max_loss` below the full run's.
 
-    Runs `samples` [n, shape...] once with every step of the first output probe, and looks at the running mean
-    as the server would. `labels` [n] are class indices. Options as in `Client.simulate`, with a mean readout.
-    ValueError where counts differ, `max_loss` is negative, steps are beyond the run or the readout is no
-    plain mean; TypeError for an AsyncClient.
+    Runs `samples`, which are as the inputs of `Client.simulate`, once with every step of the first output
+    probe, and looks at the running mean as the server would. `labels` [n] are class indices, or one-hot rows.
+    Options as in `Client.simulate`, with a mean readout.
+    ValueError where counts differ, `max_loss` is negative, steps are beyond the run, the readout is no plain
+    mean or the network has one output; TypeError for an AsyncClient.
     """
-    if inspect.iscoroutinefunction(client.simulate):
-        raise TypeError(f"client is an {type(client).__name__}, wanted a Client, which waits for its answers")
+    check_waits(client)
     if not max_loss >= 0:
         raise ValueError(f"max_loss is {max_loss}, wanted at least 0")
-    labels = np.asarray(labels)
-    if labels.shape != (len(samples),):
-        raise ValueError(f"{len(samples)} samples, but labels of shape {list(labels.shape)}")
+    given = _tasks.numbers(labels, _tasks.count(samples))
     options["trajectories"], options["statistics"] = True, False
     result = client.simulate(name, samples, **options)
     settings = result.settings
     if settings.readout != "mean":
         raise ValueError(f"readout is {settings.readout}, calibration knows mean only")
-    _probes.check_classes(result.classes, len(samples), name)
+    count = len(result.classes)
+    truth = _truth(given, result, name)
     _check_steps(min_steps, check_every, settings.steps)
     first = max(min_steps, settings.skip_steps + 1)
     checks = np.unique([*range(first, settings.steps + 1, check_every), settings.steps])
-    trajectory = _probes.first(result.trajectories).reshape(len(samples), settings.steps, -1)
-    margins, correct = _running(trajectory, labels, settings.skip_steps, checks)
+    trajectory = _probes.first(result.trajectories).reshape(count, settings.steps, -1)
+    margins, correct = _running(trajectory, truth, settings.skip_steps, checks)
     curve = tuple(
         _point(float(margin), margins, correct, checks)
         for margin in np.unique(np.quantile(margins, np.linspace(0, 1, _CANDIDATES)))
@@ -95,6 +114,21 @@ def calibrate_early_exit(
     )
 
 
+def _truth(labels: npt.NDArray[Any], result: SimulationResult, name: str) -> npt.NDArray[np.int64]:
+    """The classes of the labels; ValueError where an early exit has no classes to tell apart."""
+    outputs = _probes.first(result.trajectories).shape[2:]
+    _probes.check_classes(result.classes, len(_probes.first(result.trajectories)), name)
+    if math.prod(outputs) == 1:
+        raise ValueError(
+            f"network '{name}' has one output: the margin of an early exit is that between two, so there is "
+            "none to find"
+        )
+    truth = _tasks.read_labels(_tasks.numbers(labels, len(result.classes)), outputs, "")
+    if truth.task != _tasks.CLASSES:
+        raise ValueError(f"labels of shape {list(labels.shape)} are values, calibration wants classes")
+    return truth.labels
+
+
 def _check_steps(min_steps: int, check_every: int, steps: int) -> None:
     for name, value, least in (("min_steps", min_steps, 0), ("check_every", check_every, 1)):
         if not least <= value <= steps:
@@ -108,8 +142,6 @@ def _running(
     sums = np.cumsum(trajectory[:, skip:], axis=1, dtype=np.float64)[:, checks - skip - 1]
     means = sums / (checks - skip)[None, :, None]
     best = means.max(axis=2)
-    if means.shape[2] == 1:
-        return np.full(best.shape, np.inf), means.argmax(axis=2) == labels[:, None]
     second = np.partition(means, -2, axis=2)[:, :, -2]
     return best - second, means.argmax(axis=2) == labels[:, None]
 

@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy.typing as npt
-
-from spikeserve import input_events
+from spikeserve import _show, input_events
+from spikeserve._arrays import Given
+from spikeserve._keywords import Checked, checked
 from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.network import Network
 from spikeserve.results import SimulationResult
@@ -20,7 +20,7 @@ from spikeserve.v1 import network_pb2 as network_pb
 
 
 @dataclass(frozen=True)
-class Device:
+class Device(Checked):
     """Joule per synaptic operation and per neuron update.
 
     A device that is not `spiking` computes every connection and neuron once per step, spikes or not.
@@ -69,6 +69,17 @@ class EnergyEstimate:
     def total_j(self) -> float:
         """Of the spiking run."""
         return self.synaptic_j + self.neuron_j
+
+    def __repr__(self) -> str:
+        return _show.line(
+            "EnergyEstimate",
+            f"on {self.device.name}, per inference",
+            f"{self.total_j:.3g} J",
+            f"float network {self.float_j:.3g} J",
+            f"{self.synaptic_operations:,.0f} synaptic operations",
+            f"{self.input_operations:,.0f} input operations ({self.input_count})",
+            f"{self.neuron_updates:,.0f} neuron updates",
+        )
 
 
 @dataclass(frozen=True)
@@ -140,11 +151,12 @@ def _first_operations(definition: network_pb.NetworkDefinition) -> list[network_
     ]
 
 
+@checked
 def estimate_energy(
     network: Network,
     result: SimulationResult,
     device: str | Device,
-    inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None,
+    inputs: Given | None = None,
 ) -> EnergyEstimate:
     """Energy per inference of a run with statistics on a device, next to the float network on the same one.
 

@@ -25,7 +25,7 @@ _BLOCK = 64  # samples of one pass, so that its memory stays small
 def count(
     definition: pb.NetworkDefinition,
     operations: list[pb.Operation],
-    inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+    inputs: _arrays.Given,
     result: SimulationResult,
 ) -> tuple[float, str]:
     """Operations per inference of these Affine and Conv operations, which no neuron lies before.
@@ -33,7 +33,8 @@ def count(
     With how they are known: "counted"; "expected", for random encodings; or "upper bound", where an operation
     lies between that makes other values of zeros: then every weight counts in every step.
     """
-    events = _events(definition, _arrays.as_inputs(inputs), result)
+    bodies = {item.name: tuple(item.input.shape) for item in definition.operations if item.HasField("input")}
+    events = _events(definition, _arrays.fit(inputs, bodies, "given here"), result)
     steps = _steps(result)
     shapes, total, kinds = operation_shapes(definition), 0.0, {"counted"}
     for operation in operations:
