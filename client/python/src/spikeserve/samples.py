@@ -1,4 +1,4 @@
-"""Samples and labels from files: .npy, .npz, IDX (also .gz) and PNG."""
+"""Samples and labels from files: .npy, .npz, IDX (also .gz), CSV (also .gz) and PNG."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 MAX_BYTES = 1 << 31  # of one array, whatever a header or a compressed file claims
 
+_CSV = (".csv", ".csv.gz")
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -39,8 +40,14 @@ def read_samples(paths: Sequence[str | Path]) -> npt.NDArray[Any]:
 
 
 def read_array(path: str | Path) -> npt.NDArray[Any]:
-    """One array. NAME.npz:KEY picks one of several in an .npz file. SampleFileError or OSError."""
+    """One array. SampleFileError or OSError.
+
+    NAME.npz:KEY picks one of several in an .npz file. A .csv file is [rows, columns], [rows] where it has one
+    column; NAME.csv:A,B picks columns by the names in its first row, NAME.csv:-A all but those.
+    """
     source, key = _split_key(str(path))
+    if source.name.lower().endswith(_CSV):
+        return _read_csv(source, key)
     with source.open("rb") as stream:
         magic = stream.read(8)
     if magic.startswith(b"\x93NUMPY"):
@@ -55,7 +62,7 @@ def read_array(path: str | Path) -> npt.NDArray[Any]:
     if magic.startswith(b"\0\0"):
         with source.open("rb") as stream:
             return _read_idx(source, stream)
-    raise SampleFileError(f"{source}: not a .npy, .npz, IDX, IDX.gz or PNG file")
+    raise SampleFileError(f"{source}: not a .npy, .npz, IDX, IDX.gz, PNG or .csv file")
 
 
 def fit_shape(samples: npt.NDArray[Any], shape: Sequence[int]) -> npt.NDArray[Any]:
@@ -65,7 +72,7 @@ def fit_shape(samples: npt.NDArray[Any], shape: Sequence[int]) -> npt.NDArray[An
         return samples[np.newaxis]
     if samples.shape[1:] == wanted:
         return samples
-    if samples.ndim > 1 and math.prod(samples.shape[1:]) == math.prod(wanted):
+    if samples.ndim > 0 and math.prod(samples.shape[1:]) == math.prod(wanted):
         return samples.reshape(len(samples), *wanted)
     wants = ", ".join(map(str, wanted))
     raise SampleFileError(f"the samples have shape {list(samples.shape)}, the network takes [batch, {wants}]")
@@ -74,7 +81,7 @@ def fit_shape(samples: npt.NDArray[Any], shape: Sequence[int]) -> npt.NDArray[An
 def fit_steps(samples: npt.NDArray[Any], shape: Sequence[int]) -> npt.NDArray[Any]:
     """`samples` as [batch, steps, shape...]: one value per step; SampleFileError for anything else."""
     wanted = tuple(shape)
-    if samples.ndim > 2 and math.prod(samples.shape[2:]) == math.prod(wanted):
+    if samples.ndim > 1 and math.prod(samples.shape[2:]) == math.prod(wanted):
         return samples.reshape(*samples.shape[:2], *wanted)
     wants = ", ".join(map(str, wanted))
     raise SampleFileError(
@@ -84,7 +91,7 @@ def fit_steps(samples: npt.NDArray[Any], shape: Sequence[int]) -> npt.NDArray[An
 
 def _split_key(text: str) -> tuple[Path, str | None]:
     base, colon, key = text.rpartition(":")
-    if colon and base.endswith(".npz") and not Path(text).exists():
+    if colon and base.lower().endswith((".npz", *_CSV)) and not Path(text).exists():
         return Path(base), key
     return Path(text), None
 
@@ -95,6 +102,63 @@ def _read_npy(source: Path) -> npt.NDArray[Any]:
         return np.array(mapped)
     except (ValueError, EOFError) as error:
         raise SampleFileError(f"{source}: not a usable .npy file: {error}") from error
+
+
+def _read_csv(source: Path, key: str | None) -> npt.NDArray[Any]:
+    """Numbers in rows; a first row that holds none names the columns. Whole numbers come as integers."""
+    try:
+        with _open_text(source) as stream:
+            text = stream.read(MAX_BYTES + 1)
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise SampleFileError(f"{source}: not a usable .csv file: {error}") from error
+    if len(text) > MAX_BYTES:
+        raise SampleFileError(f"{source}: it has more than {MAX_BYTES:,} characters, the limit")
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise SampleFileError(f"{source}: it is empty")
+    separator = max(",;\t", key=lines[0].count)
+    names = [cell.strip().strip('"') for cell in lines[0].split(separator)]
+    named = not all(_is_number(name) for name in names)
+    if len(lines) == named:
+        raise SampleFileError(f"{source}: it has no rows")
+    columns = None if key is None else _columns(source, key, names if named else None)
+    try:
+        values = np.loadtxt(
+            lines[named:], delimiter=separator, usecols=columns, ndmin=2, comments=None, quotechar='"'
+        )
+    except ValueError as error:
+        raise SampleFileError(f"{source}: not a usable .csv file: {error}") from error
+    if np.isfinite(values).all() and (values == np.round(values)).all() and np.abs(values).max() < 2**53:
+        values = values.astype(np.int64)
+    return values[:, 0] if values.shape[1] == 1 else values
+
+
+def _open_text(source: Path) -> IO[str]:
+    if source.name.lower().endswith(".gz"):
+        return gzip.open(source, "rt", encoding="utf-8-sig")
+    return source.open(encoding="utf-8-sig")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _columns(source: Path, key: str, names: Sequence[str] | None) -> list[int]:
+    """The positions of the columns that are asked for."""
+    wanted = key.removeprefix("-").split(",")
+    if names is None:
+        raise SampleFileError(f"{source}:{key}: the file has no row of names to pick columns by")
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+        raise SampleFileError(f"{source}: there is no column '{missing[0]}', it has {shown}")
+    if key.startswith("-"):
+        return [place for place, name in enumerate(names) if name not in wanted]
+    return [names.index(name) for name in wanted]
 
 
 def _read_npz(source: Path, key: str | None) -> npt.NDArray[Any]:

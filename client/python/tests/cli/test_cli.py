@@ -178,7 +178,7 @@ def test_classify_reads_every_format(fake: FakeServer, tmp_path: Path, suffix: s
 
 
 BAD_FILES = {
-    "text": (b"hello world", "not a .npy, .npz, IDX, IDX.gz or PNG file"),
+    "text": (b"hello world", "not a .npy, .npz, IDX, IDX.gz, PNG or .csv file"),
     "empty": (b"", "not a .npy"),
     "npy": (b"\x93NUMPY\x01\x00garbage", "not a usable .npy file"),
     "pickle": (
@@ -274,11 +274,23 @@ def test_serve_without_a_binary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         ["simulate", "net", "MODEL", "--probe", "dense:reduction=min"],
         ["simulate", "net", "MODEL", "--exit-min-steps", "4"],
         ["simulate", "net", "MODEL", "--npz", "nowhere/out.npz"],
+        ["list", "--server", "localhost"],
+        ["list", "--server", "host:99999"],
+        ["list", "--token-file", "missing"],
+        ["list", "--token-file", "EMPTY"],
+        ["list", "--token-file", "MODEL"],
+        ["list", "--root-cert", "missing.pem"],
+        ["list", "--root-cert", "MODEL"],
+        ["list", "--client-cert", "MODEL", "--client-key", "MODEL"],
     ],
     ids=" ".join,
 )
-def test_wrong_use(arguments: list[str], samples_file: Path) -> None:
-    result = run(*[str(samples_file) if item == "MODEL" else item for item in arguments])
+def test_wrong_use(arguments: list[str], samples_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("")
+    files = {"MODEL": str(samples_file), "EMPTY": str(tmp_path / "empty")}
+    result = run(*[files.get(item, item) for item in arguments])
     assert result.exit_code == 2
+    if arguments[0] == "list":
+        assert f"'{arguments[1]}'" in result.stderr  # the option by its name
     assert "Usage: spikeserve" in result.stderr
     assert "Traceback" not in result.stderr

@@ -59,12 +59,16 @@ def test_inspect_shows_what_windows_and_inputs_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "added"),
     [
-        ([], ["--listen", "127.0.0.1:8001", "--metrics-listen", "127.0.0.1:8002"]),
-        (["--listen", "a:1"], ["--metrics-listen", "127.0.0.1:8002"]),
-        (["--metrics-listen=none"], ["--listen", "127.0.0.1:8001"]),
+        ([], ["--listen", "127.0.0.1:8001", "--metrics-listen", "127.0.0.1:8002", "--log-level", "warn"]),
+        (["--listen", "a:1"], ["--metrics-listen", "127.0.0.1:8002", "--log-level", "warn"]),
+        (["--metrics-listen=none"], ["--listen", "127.0.0.1:8001", "--log-level", "warn"]),
+        (
+            ["--log-level", "info"],
+            ["--listen", "127.0.0.1:8001", "--metrics-listen", "127.0.0.1:8002"],
+        ),
     ],
 )
-def test_serve_is_for_this_machine_only(
+def test_serve_is_for_this_machine_only_and_quiet_unless_told(
     given: list[str], added: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     binary = tmp_path / "server"

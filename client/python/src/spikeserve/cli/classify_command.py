@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import click
 
-from spikeserve import _probes
+from spikeserve.cli.answers import answers, threshold_option
 from spikeserve.cli.common import (
     ServerOptions,
     echo_json,
@@ -18,9 +15,7 @@ from spikeserve.cli.common import (
     steps_option,
     version_option,
 )
-from spikeserve.cli.inputs import only_input
-from spikeserve.results import SimulationResult
-from spikeserve.samples import fit_shape, read_samples
+from spikeserve.cli.inputs import read_inputs
 
 
 @click.command("classify")
@@ -30,6 +25,7 @@ from spikeserve.samples import fit_shape, read_samples
 @click.option(
     "--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Samples per request."
 )
+@threshold_option
 @steps_option
 @version_option
 @json_option
@@ -39,52 +35,38 @@ def classify_command(
     files: tuple[str, ...],
     limit: int | None,
     batch: int,
+    threshold: float | None,
     steps: int | None,
     version: int,
     as_json: bool,
     connection: ServerOptions,
 ) -> None:
-    """Classify the samples in FILES (.npy, .npz[:KEY], IDX, IDX.gz or PNG) with network NAME.
+    """Classify the samples in FILES with network NAME.
 
-    Bytes are sent as bytes where the network takes them, else as the numbers 0 to 255.
+    FILES are .npy, .npz[:KEY], IDX, IDX.gz, .csv[:COLUMN,...] or PNG; for several inputs give INPUT=FILE for
+    each. Bytes are sent as bytes where the network takes them, else as the numbers 0 to 255. One output that
+    is the probability or logit of class 1 gives class 0 or 1; values of a regression are printed as they are.
 
     \b
     Examples:
       spikeserve classify fashion images.npy --limit 10
       spikeserve classify fashion t10k-images-idx3-ubyte.gz --steps 16 --json
       spikeserve classify fashion shirt.png shoe.png
+      spikeserve classify churn table.csv:-label
+      spikeserve classify gesture imu=imu.npy audio=audio.npy
     """
-    samples = read_samples(files)
     with (
         connection.client(max_batch=batch) as client,
         progress_bar("classifying", quiet=as_json) as on_progress,
     ):
         info = client.get(name, version)
-        samples = fit_shape(samples, only_input(info).shape)[:limit]
+        samples = read_inputs(files, info, limit)
         result = client.simulate(
             name, samples, version=info.version, steps=steps, statistics=False, on_progress=on_progress
         )
-    _probes.check_classes(result.classes, len(samples), name)
+    found = answers(info, result, threshold)
     if as_json:
-        echo_json(_as_json(result, info.class_labels))
+        run = result.settings
+        echo_json({"network": run.network, "version": run.version, "steps": run.steps, **found.as_json()})
     else:
-        rows = [
-            (index, label, _label(label, info.class_labels), f"{margin:.4g}")
-            for index, (label, margin) in enumerate(zip(result.classes, result.margins, strict=True))
-        ]
-        echo_table((">SAMPLE", ">CLASS", "LABEL", ">MARGIN"), rows)
-
-
-def _label(index: int, labels: tuple[str, ...]) -> str:
-    return labels[index] if index < len(labels) else ""
-
-
-def _as_json(result: SimulationResult, labels: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "network": result.settings.network,
-        "version": result.settings.version,
-        "steps": result.settings.steps,
-        "classes": result.classes.tolist(),
-        "labels": [_label(index, labels) for index in result.classes] if labels else None,
-        "margins": [margin if math.isfinite(margin) else None for margin in result.margins.tolist()],
-    }
+        echo_table(*found.table())

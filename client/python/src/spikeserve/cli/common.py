@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from spikeserve._address import ConnectionOptionError, check_address, check_token
 from spikeserve.client import Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -47,24 +48,43 @@ class ServerOptions:
     def client(self, max_batch: int | None = None) -> Client:
         """A client for the server, which may still be starting."""
         extra = {} if max_batch is None else {"max_batch": max_batch}
-        client = Client(
-            self.server,
-            token=self.token,
-            root_cert=self.root_cert,
-            client_cert=self.client_cert,
-            client_key=self.client_key,
-            tls=self.tls,
-            timeout=self.timeout,
-            **extra,
-        )
+        try:
+            client = Client(
+                self.server,
+                token=self.token,
+                root_cert=self.root_cert,
+                client_cert=self.client_cert,
+                client_key=self.client_key,
+                tls=self.tls,
+                timeout=self.timeout,
+                **extra,
+            )
+        except ConnectionOptionError as error:
+            option = _OPTIONS.get(error.option, "--" + error.option.replace("_", "-"))
+            raise click.BadParameter(error.reason, param_hint=f"'{option}'") from error
         client.wait_until_reached(self.connect_timeout)
         return client
 
 
 def _read_token(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    return Path(value).read_text().strip() if value else None
+    if not value:
+        return None
+    try:
+        return check_token(Path(value).read_text(encoding="utf-8").strip())
+    except ConnectionOptionError as error:
+        raise click.BadParameter(f"{value}: {error.reason}", ctx, param) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{value}: cannot be read as a token: {error}", ctx, param) from error
 
 
+def _check_server(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    try:
+        return check_address(value)
+    except ConnectionOptionError as error:
+        raise click.BadParameter(error.reason, ctx, param) from error
+
+
+_OPTIONS = {"address": "--server", "token": "--token-file"}  # by argument of Client, where they differ
 _FILE = click.Path(exists=True, dir_okay=False)
 _SERVER_OPTIONS = [
     click.option(
@@ -73,7 +93,8 @@ _SERVER_OPTIONS = [
         default=DEFAULT_SERVER,
         show_default=True,
         show_envvar=True,
-        help="HOST:PORT or unix:PATH.",
+        callback=_check_server,
+        help="HOST:PORT or unix:PATH; dns:///NAME:PORT for all servers behind a name.",
     ),
     click.option(
         "--token-file",

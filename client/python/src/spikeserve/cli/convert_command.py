@@ -6,7 +6,7 @@ import ast
 import re
 import shlex
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,12 +15,13 @@ from rich.console import Console
 
 from spikeserve._probes import READOUTS
 from spikeserve.cli.common import check_folder, echo_json, json_option, ratio
+from spikeserve.cli.inputs import by_name
 from spikeserve.convert import ConversionWarning, convert
 from spikeserve.convert.calibrate.delays import MAX_DELAY_STEPS
 from spikeserve.convert.models.synapses import Alpha, Lowpass, Synapse, Triangle
 from spikeserve.convert.options import PRESETS
 from spikeserve.network import Network
-from spikeserve.samples import read_array
+from spikeserve.samples import read_samples
 
 
 def _synapse(text: str) -> float | str | Synapse:
@@ -51,7 +52,10 @@ def _pair(text: str) -> tuple[str, str]:
 @click.argument("output", type=click.Path(dir_okay=False))
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="spikeserve", show_default=True)
 @click.option(
-    "--sample-data", metavar="FILE", help="Inputs [n, ...] to set the firing rates with (.npy, IDX...)."
+    "--sample-data",
+    metavar="[INPUT=]FILE",
+    multiple=True,
+    help="Inputs [n, ...] to set the firing rates with (.npy, .csv, IDX...); once per input.",
 )
 @click.option(
     "--sample-limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Use the first N."
@@ -122,8 +126,7 @@ def convert_command(model: str, output: str, as_json: bool, **options: Any) -> N
         return
     click.echo(network.summary())
     for layer in network.report.layers:
-        rate = "" if layer.expected_rate_hz is None else f", about {layer.expected_rate_hz:.4g} Hz"
-        click.echo(f"{layer.name}: scale {layer.scale:.6g}{rate}")
+        click.echo(layer.line())
     for note in network.report.notes:
         click.echo(f"note: {note}")
     for message in messages:
@@ -169,8 +172,17 @@ def _arguments(options: dict[str, Any]) -> dict[str, Any]:
     if options["class_labels"]:
         chosen["class_labels"] = options["class_labels"].split(",")
     if options["sample_data"]:
-        chosen["sample_data"] = read_array(options["sample_data"])[: options["sample_limit"]]
+        chosen["sample_data"] = _sample_data(options["sample_data"], options["sample_limit"])
     return chosen | _scales(options)
+
+
+def _sample_data(files: Sequence[str], limit: int) -> Any:
+    """The samples of an only input, or those of several by name."""
+    given = by_name(files)
+    arrays = {name: read_samples(paths)[:limit] for name, paths in given.items()}
+    if "" in arrays and len(arrays) > 1:
+        raise click.UsageError("--sample-data: give INPUT=FILE for all of several inputs, or only one input")
+    return arrays.get("", arrays)
 
 
 def _scales(options: dict[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 import numpy.typing as npt
 
+from spikeserve.cli.answers import threshold_option
 from spikeserve.cli.common import (
     ServerOptions,
     echo_json,
@@ -22,16 +22,16 @@ from spikeserve.cli.common import (
     steps_option,
     version_option,
 )
-from spikeserve.cli.inputs import only_input
+from spikeserve.cli.inputs import Samples, read_inputs
 from spikeserve.convert import ConversionWarning, convert
-from spikeserve.evaluation import Evaluation, classify_float, evaluate
+from spikeserve.evaluation import Evaluation, evaluate, float_outputs
 from spikeserve.network import Network, load_network
-from spikeserve.samples import fit_shape, read_array
+from spikeserve.samples import read_array
 
 
 @click.command("evaluate")
 @click.argument("name")
-@click.argument("images")
+@click.argument("images", nargs=-1, required=True)
 @click.argument("labels")
 @click.option(
     "--model",
@@ -45,42 +45,48 @@ from spikeserve.samples import fit_shape, read_array
 @click.option(
     "--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Samples per request."
 )
+@threshold_option
 @steps_option
 @version_option
 @json_option
 @server_options
 def evaluate_command(
     name: str,
-    images: str,
+    images: tuple[str, ...],
     labels: str,
     model: str | None,
     uint8_scale: float | None,
     limit: int | None,
     batch: int,
+    threshold: float | None,
     steps: int | None,
     version: int,
     as_json: bool,
     connection: ServerOptions,
 ) -> None:
-    """Classify IMAGES with network NAME, compare with LABELS, and count spikes and synaptic operations.
+    """Run network NAME on IMAGES, compare with LABELS, and count spikes and synaptic operations.
+
+    Both are .npy, .npz[:KEY], IDX, IDX.gz or .csv[:COLUMN,...] files; for several inputs give INPUT=FILE for
+    each. LABELS are classes, or the values of a regression.
 
     \b
     Examples:
       spikeserve evaluate fashion t10k-images-idx3-ubyte.gz t10k-labels-idx1-ubyte.gz --limit 1000
       spikeserve evaluate fashion x.npy y.npy --model model.keras --steps 16 --json
       spikeserve evaluate fashion images.gz labels.gz --model model.keras --uint8-scale 1/255
+      spikeserve evaluate churn table.csv:-label table.csv:label
     """
-    samples, truth = read_array(images)[:limit], read_array(labels)[:limit]
+    truth = read_array(labels)[:limit]
     with (
         connection.client(max_batch=batch) as client,
         progress_bar("evaluating", quiet=as_json) as on_progress,
     ):
         info = client.get(name, version)
-        samples = fit_shape(samples, only_input(info).shape)
-        reference = None if model is None else _float_classes(model, samples, uint8_scale)
+        samples = read_inputs(images, info, limit)
+        reference = None if model is None else _float_outputs(model, samples, uint8_scale)
         outcome = evaluate(
-            client, name, samples, truth.astype(np.int64), float_classes=reference, on_progress=on_progress,
-            version=info.version, steps=steps,
+            client, name, samples, truth, float_outputs=reference, threshold=threshold,
+            on_progress=on_progress, version=info.version, steps=steps,
         )  # fmt: skip
     if as_json:
         echo_json(asdict(outcome))
@@ -88,15 +94,16 @@ def evaluate_command(
         _print(outcome)
 
 
-def _float_classes(model: str, samples: npt.NDArray[Any], uint8_scale: float | None) -> npt.NDArray[np.int64]:
+def _float_outputs(model: str, samples: Samples, uint8_scale: float | None) -> npt.NDArray[np.float32]:
     network = _read(model, uint8_scale)
     scaled = any(item.input.HasField("uint8_scale") for item in network.definition.operations)
-    if samples.dtype == np.uint8 and not scaled:
+    arrays = samples.values() if isinstance(samples, dict) else [samples]
+    if any(array.dtype == np.uint8 for array in arrays) and not scaled:
         raise ValueError(
             f"the images are bytes, and {model} does not say how it takes them: give --uint8-scale "
             "(1 for the bytes as they are), or the converted network (.spk) as --model"
         )
-    return classify_float(network, samples)
+    return float_outputs(network, samples)
 
 
 def _read(model: str, uint8_scale: float | None) -> Network:
@@ -108,19 +115,9 @@ def _read(model: str, uint8_scale: float | None) -> Network:
 
 
 def _print(outcome: Evaluation) -> None:
-    settings = outcome.settings
-    click.echo(
-        f"{outcome.samples:,} samples, {settings.steps} steps of {settings.dt:g} s, "
-        f"{settings.network} version {settings.version} ({settings.mode}, {settings.backend})"
-    )
-    click.echo(f"accuracy              {outcome.accuracy:.2%}")
-    if outcome.float_accuracy is not None and outcome.agreement is not None:
-        click.echo(f"float accuracy        {outcome.float_accuracy:.2%}")
-        click.echo(f"agreement with float  {outcome.agreement:.2%}")
-    click.echo(f"mean rate             {outcome.mean_rate_hz:.4g} Hz")
-    click.echo(f"spikes                {outcome.spikes_per_inference:,.1f} per inference")
-    click.echo(f"synaptic operations   {outcome.synaptic_operations_per_inference:,.0f} per inference")
-    click.echo(f"speed                 {outcome.inferences_per_second:,.1f} inferences/s")
+    click.echo(outcome.title())
+    for name, value in outcome.rows():
+        click.echo(f"{name:<22}{value}")
     rows = [
         (
             layer.layer,

@@ -34,5 +34,5 @@ def inspect_command(file: str, as_json: bool) -> None:
     source = network.definition.provenance
     if source.source_format:
         click.echo(f"converted from {source.source_format} by {source.converter_version}")
-    for note in source.notes:
-        click.echo(f"note: {note}")
+    if network.report.text():
+        click.echo(network.report.text())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from spikeserve import encodings, recording
 from spikeserve._requests import Readout, readout_message
+from spikeserve.cli.answers import Answers, answers
 from spikeserve.cli.common import (
     ServerOptions,
     check_folder,
@@ -24,13 +24,12 @@ from spikeserve.cli.common import (
     steps_option,
     version_option,
 )
-from spikeserve.cli.inputs import only_input
+from spikeserve.cli.inputs import read_inputs
 from spikeserve.encodings import Encoding
 from spikeserve.energy import DEVICES, EnergyEstimate, estimate_energy
 from spikeserve.network import Network, load_network
 from spikeserve.recording import EarlyExit, Record
 from spikeserve.results import NetworkInfo, SimulationResult
-from spikeserve.samples import fit_shape, fit_steps, read_samples
 
 
 def _each(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -134,7 +133,10 @@ def simulate_command(
     as_json: bool,
     connection: ServerOptions,
 ) -> None:
-    """Run network NAME on the samples in FILES (.npy, .npz[:KEY], IDX, IDX.gz or PNG), and record layers.
+    """Run network NAME on the samples in FILES, and record layers.
+
+    FILES are .npy, .npz[:KEY], IDX, IDX.gz, .csv[:COLUMN,...] or PNG; for several inputs give INPUT=FILE for
+    each.
 
     \b
     Examples:
@@ -150,15 +152,17 @@ def simulate_command(
     if npz is not None:
         check_folder(npz)
     network = None if network_file is None else load_network(network_file)
-    samples = read_samples(files)
     with (
         connection.client(max_batch=batch) as client,
         progress_bar("simulating", quiet=as_json) as on_progress,
     ):
         info = client.get(name, version)
-        samples = (fit_steps if per_step else fit_shape)(samples, only_input(info).shape)[:limit]
+        samples = read_inputs(files, info, limit, per_step=per_step)
         if per_step:
-            steps = steps or samples.shape[1]
+            steps = (
+                steps
+                or next(iter(samples.values()) if isinstance(samples, dict) else iter([samples])).shape[1]
+            )
         if network is not None:
             _check_same(network, info, network_file)
         result = client.simulate(
@@ -166,10 +170,11 @@ def simulate_command(
             encoding=encoding, record=probes, early_exit=early_exit, on_progress=on_progress,
         )  # fmt: skip
     energy = None if network is None or device is None else estimate_energy(network, result, device, samples)
+    found = answers(info, result, None) if result.classes.size else None
     if npz is not None:
-        np.savez_compressed(npz, **_arrays(result))
+        np.savez_compressed(npz, **_arrays(result, found))
     if as_json:
-        echo_json(_as_json(result, energy))
+        echo_json(_as_json(result, found, energy))
     else:
         _print(result, energy, npz)
 
@@ -193,9 +198,12 @@ def _check_same(network: Network, info: NetworkInfo, file: str | None) -> None:
         )
 
 
-def _arrays(result: SimulationResult) -> dict[str, Any]:
+def _arrays(result: SimulationResult, found: Answers | None) -> dict[str, Any]:
     """Everything as arrays: outputs by probe, records by name, classes, margins, steps used."""
-    arrays: dict[str, Any] = {"classes": result.classes, "margins": result.margins}
+    arrays: dict[str, Any] = {}
+    if found is not None and found.classes is not None:
+        arrays["classes"] = found.classes
+        arrays |= {"margins": found.values} if found.kind == "classes" else {}
     arrays |= {f"output/{name}": probe.outputs for name, probe in result.probes.items()}
     arrays |= {f"record/{name}": values for name, values in result.records.items()}
     if result.steps_used is not None:
@@ -203,8 +211,11 @@ def _arrays(result: SimulationResult) -> dict[str, Any]:
     return arrays
 
 
-def _as_json(result: SimulationResult, energy: EnergyEstimate | None) -> dict[str, Any]:
+def _as_json(
+    result: SimulationResult, found: Answers | None, energy: EnergyEstimate | None
+) -> dict[str, Any]:
     settings = result.settings
+    shown: dict[str, Any] = {"classes": [], "margins": []} if found is None else found.as_json()
     return {
         "network": settings.network,
         "version": settings.version,
@@ -215,8 +226,8 @@ def _as_json(result: SimulationResult, energy: EnergyEstimate | None) -> dict[st
         "skip_steps": settings.skip_steps,
         "encodings": settings.encodings,
         "early_exit": settings.early_exit,
-        "classes": result.classes.tolist(),
-        "margins": [margin if math.isfinite(margin) else None for margin in result.margins.tolist()],
+        "classes": shown["classes"],
+        "margins": shown["margins"],
         "steps_used": None if result.steps_used is None else result.steps_used.tolist(),
         "records": {name: list(values.shape) for name, values in result.records.items()},
         "layers": [asdict(layer) for layer in result.stats],
