@@ -1,16 +1,20 @@
 """Pictures of a run: spike raster, firing rates per layer, evidence per class. Needs spikeserve[plot].
 
-Functions draw into `axes`, or into a new figure, and return the figure; `figure.savefig(path)` writes it.
+Functions draw into `axes`, or into a new figure, and return the figure: a notebook shows it, and
+`figure.savefig(path)` writes it.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from spikeserve._keywords import checked
 from spikeserve.convert.models.neurons import is_rate
 from spikeserve.network import Network
 from spikeserve.results import LayerStatistics
@@ -46,32 +50,38 @@ def add_spike_probes(network: Network) -> Network:
     return Network(definition, network.report)
 
 
+@checked
 def spike_raster(
-    counts: npt.ArrayLike, dt: float = 0.001, *, title: str = "Spikes", axes: Axes | None = None
+    counts: npt.ArrayLike,
+    dt: float = 0.001,
+    *,
+    sample: int | None = None,
+    title: str = "Spikes",
+    axes: Axes | None = None,
 ) -> Figure:
     """A dot per neuron and step with spikes, darker where a step has several.
 
-    `counts` [steps, neurons...] are spikes per step, `dt` is in seconds. Of large layers every k-th neuron is
-    shown, and the label says so.
+    `counts` are spikes per step: [steps, neurons], or [steps, height, width, channels] of one sample; with
+    `sample` those of a batch, of which it draws this one. `dt` is in seconds. Of large layers some neurons
+    are shown, drawn at random but always the same ones, and the label says how many. ValueError for three
+    axes without `sample`, which are most often a batch.
     """
-    values = np.asarray(counts)
-    if values.ndim < 2:
-        raise ValueError(f"counts has shape {list(values.shape)}, wanted [steps, neurons...]")
+    values = _of_one_sample(np.asarray(counts), sample)
     values = values.reshape(len(values), -1)
-    stride = -(-values.shape[1] // _MAX_NEURONS)
-    steps, neurons = np.nonzero(values[:, ::stride])
-    several = values[:, ::stride][steps, neurons] > 1
+    chosen = _shown_neurons(values.shape[1])
+    steps, places = np.nonzero(values[:, chosen])
+    several = values[steps, chosen[places]] > 1
     figure, axes = _axes(axes)
     time = (steps + 1) * dt * 1000
-    for chosen, colour, label in ((~several, _BLUE, "1 spike"), (several, _ORANGE, "2 or more")):
-        if chosen.any():
-            index = neurons[chosen] * stride
-            axes.scatter(time[chosen], index, s=14, marker="|", linewidths=1.0, color=colour, label=label)
-    axes.set(
-        xlabel="time (ms)", ylabel="neuron" if stride == 1 else f"neuron (every {stride}th)", title=title
-    )
+    for dots, colour, label in ((~several, _BLUE, "1 spike"), (several, _ORANGE, "2 or more")):
+        if dots.any():
+            index = chosen[places[dots]]
+            axes.scatter(time[dots], index, s=14, marker="|", linewidths=1.0, color=colour, label=label)
+    count = values.shape[1]
+    shown = "neuron" if len(chosen) == count else f"neuron ({len(chosen)} of {count:,}, at random)"
+    axes.set(xlabel="time (ms)", ylabel=shown, title=title)
     axes.set_xlim(0, (len(values) + 1) * dt * 1000)
-    axes.set_ylim(-1, values.shape[1])
+    axes.set_ylim(-1, count)
     if several.any():
         axes.legend(
             title="in one step", markerscale=2, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
@@ -79,6 +89,34 @@ def spike_raster(
     return figure
 
 
+def _of_one_sample(counts: npt.NDArray[Any], sample: int | None) -> npt.NDArray[Any]:
+    """[steps, neurons...] of the sample that is asked for."""
+    shape = list(counts.shape)
+    if sample is not None:
+        if counts.ndim < 3 or not -len(counts) <= sample < len(counts):
+            raise ValueError(
+                f"counts has shape {shape}, wanted [batch, steps, neurons...] with sample {sample}"
+            )
+        one: npt.NDArray[Any] = counts[sample]
+        return one
+    if counts.ndim < 2:
+        raise ValueError(f"counts has shape {shape}, wanted [steps, neurons...]")
+    if counts.ndim in (3, 5):
+        raise ValueError(
+            f"counts has shape {shape}, wanted [steps, neurons]: for one sample of a batch give sample=0 or "
+            "counts[0], for a layer with several axes counts.reshape(steps, -1)"
+        )
+    return counts
+
+
+def _shown_neurons(count: int) -> npt.NDArray[np.intp]:
+    """All neurons, or some of many. A fixed step between them might meet one channel of a layer alone."""
+    if count <= _MAX_NEURONS:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, _MAX_NEURONS, replace=False))
+
+
+@checked
 def layer_rates(stats: Sequence[LayerStatistics], *, axes: Axes | None = None) -> Figure:
     """Mean and largest firing rate of every layer, in Hz, and its share of silent neurons."""
     if not stats:
@@ -101,6 +139,7 @@ def layer_rates(stats: Sequence[LayerStatistics], *, axes: Axes | None = None) -
     return figure
 
 
+@checked
 def evidence(
     trajectory: npt.ArrayLike,
     dt: float = 0.001,
@@ -139,9 +178,24 @@ def evidence(
 def _axes(axes: Axes | None) -> tuple[Figure, Axes]:
     if axes is not None:
         return cast("Figure", axes.figure), axes
+    figure = _figure_type()(figsize=(8, 4), layout="constrained")  # not pyplot: no window, no global state
+    return figure, figure.add_subplot()
+
+
+@cache
+def _figure_type() -> type[Figure]:
+    """A figure that a notebook shows, whether or not it has set up matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise ImportError("drawing takes matplotlib: install spikeserve[plot]") from None
-    figure = Figure(figsize=(8, 4), layout="constrained")  # not pyplot: no window, no global state
-    return figure, figure.add_subplot()
+
+    class ShownFigure(Figure):
+        """A figure that shows itself as a picture."""
+
+        def _repr_png_(self) -> bytes:
+            stream = io.BytesIO()
+            self.savefig(stream, format="png", bbox_inches="tight")
+            return stream.getvalue()
+
+    return ShownFigure

@@ -40,10 +40,37 @@ def test_raster_has_a_dot_per_neuron_and_step() -> None:
 
 
 def test_raster_thins_out_large_layers_and_says_so() -> None:
-    figure = plot.spike_raster(np.ones((2, 30, 30)))
+    figure = plot.spike_raster(np.ones((2, 900)))
     axes = figure.axes[0]
-    assert len(points(axes)) == 2 * 225
-    assert axes.get_ylabel() == "neuron (every 4th)"
+    assert len(points(axes)) == 2 * 256
+    assert axes.get_ylabel() == "neuron (256 of 900, at random)"
+    assert points(axes) == points(plot.spike_raster(np.ones((2, 900))).axes[0])
+
+
+@pytest.mark.parametrize("channels", [3, 16, 64])
+def test_raster_of_a_large_layer_shows_all_its_channels(channels: int) -> None:
+    figure = plot.spike_raster(np.ones((1, 32, 32, channels)))
+    seen = {int(neuron) % channels for _, neuron in points(figure.axes[0])}
+    assert len(seen) > 0.9 * channels
+
+
+def test_raster_of_a_batch_wants_to_know_which_sample() -> None:
+    batch = np.zeros((10, 20, 64))
+    batch[3, 5, 7] = 1
+    with pytest.raises(ValueError, match=r"shape \[10, 20, 64\], wanted \[steps, neurons\].* give sample=0"):
+        plot.spike_raster(batch)
+    for figure in (plot.spike_raster(batch, sample=3), plot.spike_raster(batch[3])):
+        assert points(figure.axes[0]) == [(6.0, 7.0)]
+    with pytest.raises(ValueError, match="with sample 10"):
+        plot.spike_raster(batch, sample=10)
+
+
+def test_a_new_figure_shows_itself_in_a_notebook() -> None:
+    figure: Any = plot.spike_raster(np.eye(20))
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    formatters = pytest.importorskip("IPython.core.formatters", reason="IPython is not installed")
+    shown, _ = formatters.DisplayFormatter().format(figure)
+    assert "image/png" in shown
 
 
 def test_raster_without_spikes() -> None:
@@ -76,6 +103,7 @@ def test_rates_show_every_layer() -> None:
     "draw",
     [
         lambda: plot.spike_raster(np.zeros(3)),
+        lambda: plot.spike_raster(np.zeros((2, 3)), sample=0),
         lambda: plot.evidence(np.zeros((2, 2, 2))),
         lambda: plot.evidence(np.zeros((0, 3))),
         lambda: plot.evidence(np.zeros((4, 0))),
