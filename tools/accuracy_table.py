@@ -116,6 +116,7 @@ def measure(client: spikeserve.Client, prepared: Prepared, steps: int) -> Evalua
 
 def row(item: Evaluation) -> str:
     """Markdown of one measurement."""
+    assert item.accuracy is not None
     assert item.float_accuracy is not None
     assert item.agreement is not None
     points = 100 * (item.accuracy - item.float_accuracy)

@@ -97,6 +97,7 @@ def draw(
 
 def report(outcome: Evaluation) -> int:
     """Prints the result; 0 where it is good enough."""
+    assert outcome.accuracy is not None
     assert outcome.float_accuracy is not None
     assert outcome.agreement is not None
     problems = []

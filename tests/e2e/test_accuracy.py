@@ -63,6 +63,7 @@ def test_nengo_dl_preset(client: spikeserve.Client, model: TrainedModel) -> None
     prepared = accuracy_table.prepare(client, model, accuracy_table.best_nengo_dl(model))
     outcome = accuracy_table.measure(client, prepared, 100)
     client.unload(prepared.name)
+    assert outcome.accuracy is not None
     assert outcome.float_accuracy is not None
     assert outcome.accuracy >= outcome.float_accuracy - MAX_LOSS_OF_NENGO_DL - 1e-9
 

@@ -105,6 +105,7 @@ class InternalError(SpikeserveError):
     code = grpc.StatusCode.INTERNAL
 
 
+_UNHEALTHY = "backend unhealthy"  # what gRPC says of a server whose health service is not SERVING
 _BY_CODE: dict[grpc.StatusCode, type[SpikeserveError]] = {
     cls.code: cls
     for cls in (
@@ -139,4 +140,8 @@ def from_status(code: grpc.StatusCode, details: str | None, address: str) -> Spi
     message = details or code.name
     if code is grpc.StatusCode.UNAVAILABLE:
         message = f"server {address} cannot be reached or is not ready: {message}"
+        if _UNHEALTHY in message:
+            message += (
+                " (its health service says that it is not serving: it starts, drains or lost its device)"
+            )
     return _BY_CODE.get(code, SpikeserveError)(message)

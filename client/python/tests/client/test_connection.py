@@ -251,12 +251,9 @@ def test_a_single_server_that_serves_nobody_is_named() -> None:
     servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
     server = FakeServer(servicer)
     try:
-        with (
-            spikeserve.Client(server.address, timeout=20) as client,
-            pytest.raises(
-                spikeserve.UnavailableError, match=f"server {server.address} cannot be reached or is not"
-            ),
-        ):
-            client.list()
+        with spikeserve.Client(server.address, timeout=20) as client:
+            with pytest.raises(spikeserve.UnavailableError, match="that it is not serving") as caught:
+                client.list()
+            assert f"server {server.address} cannot be reached or is not ready" in str(caught.value)
     finally:
         server.stop()

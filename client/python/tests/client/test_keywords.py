@@ -97,10 +97,8 @@ def test_signatures_show_every_option_with_its_default(client: Any) -> None:
 
 def test_options_and_their_defaults_name_the_same() -> None:
     assert RunOptions.__annotations__.keys() == {one.name for one in RUN_PARAMETERS}
-    assert {name: str(value) for name, value in RunOptions.__annotations__.items()} == {
-        name: f"ForwardRef('{value}', module='spikeserve._requests')"
-        for name, value in Options.__annotations__.items()
-    }
+    typed: dict[str, Any] = RunOptions.__annotations__
+    assert {name: value.__forward_arg__ for name, value in typed.items()} == Options.__annotations__
 
 
 def test_help_shows_the_options() -> None:

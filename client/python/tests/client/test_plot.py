@@ -68,8 +68,11 @@ def test_raster_of_a_batch_wants_to_know_which_sample() -> None:
 def test_a_new_figure_shows_itself_in_a_notebook() -> None:
     figure: Any = plot.spike_raster(np.eye(20))
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_ipython_makes_a_picture_of_a_figure_without_any_setup() -> None:
     formatters = pytest.importorskip("IPython.core.formatters", reason="IPython is not installed")
-    shown, _ = formatters.DisplayFormatter().format(figure)
+    shown, _ = formatters.DisplayFormatter().format(plot.spike_raster(np.eye(20)))
     assert "image/png" in shown
 
 

@@ -114,6 +114,11 @@ def test_what_several_outputs_say(tmp_path: Path, loss: object, activation: str,
     assert network.definition.defaults.output_kind == kind
 
 
+def test_outputs_with_names_are_classes(tmp_path: Path) -> None:
+    network = quiet(model_file(tmp_path, "mse", "linear", units=3), class_labels=["a", "b", "c"])
+    assert network.definition.defaults.output_kind == pb.OUTPUT_KIND_CLASSES
+
+
 def test_the_loss_of_an_h5_file(tmp_path: Path) -> None:
     dense = random_dense(4, 1)
     config = sequential_config([input_layer(4), dense])

@@ -58,3 +58,8 @@ def _from_archive(file: str, names: Sequence[str]) -> dict[str, npt.NDArray[Any]
     with np.load(file, allow_pickle=False) as archive:
         has_all = set(names) <= set(archive.files)
     return {name: read_array(f"{file}:{name}") for name in names} if has_all else None
+
+
+def steps_of(samples: Samples) -> int:
+    """How many steps samples [n, steps, ...] have."""
+    return int((next(iter(samples.values())) if isinstance(samples, dict) else samples).shape[1])

@@ -24,7 +24,7 @@ from spikeserve.cli.common import (
     steps_option,
     version_option,
 )
-from spikeserve.cli.inputs import read_inputs
+from spikeserve.cli.inputs import read_inputs, steps_of
 from spikeserve.encodings import Encoding
 from spikeserve.energy import DEVICES, EnergyEstimate, estimate_energy
 from spikeserve.network import Network, load_network
@@ -158,25 +158,17 @@ def simulate_command(
     ):
         info = client.get(name, version)
         samples = read_inputs(files, info, limit, per_step=per_step)
-        if per_step:
-            steps = (
-                steps
-                or next(iter(samples.values()) if isinstance(samples, dict) else iter([samples])).shape[1]
-            )
-        if network is not None:
-            _check_same(network, info, network_file)
+        _check_same(network, info, network_file)
         result = client.simulate(
-            name, samples, version=info.version, steps=steps, dt=dt, seed=seed, readout=readout,
-            encoding=encoding, record=probes, early_exit=early_exit, on_progress=on_progress,
+            name, samples, version=info.version, steps=steps or (steps_of(samples) if per_step else None),
+            dt=dt, seed=seed, readout=readout, encoding=encoding, record=probes, early_exit=early_exit,
+            on_progress=on_progress,
         )  # fmt: skip
     energy = None if network is None or device is None else estimate_energy(network, result, device, samples)
     found = answers(info, result, None) if result.classes.size else None
     if npz is not None:
         np.savez_compressed(npz, **_arrays(result, found))
-    if as_json:
-        echo_json(_as_json(result, found, energy))
-    else:
-        _print(result, energy, npz)
+    echo_json(_as_json(result, found, energy)) if as_json else _print(result, energy, npz)
 
 
 def _early_exit(margin: float | None, min_steps: int, check_every: int) -> EarlyExit | None:
@@ -188,8 +180,10 @@ def _early_exit(margin: float | None, min_steps: int, check_every: int) -> Early
     return None
 
 
-def _check_same(network: Network, info: NetworkInfo, file: str | None) -> None:
+def _check_same(network: Network | None, info: NetworkInfo, file: str | None) -> None:
     """ValueError where the server has another network than the file; one that says nothing is believed."""
+    if network is None:
+        return
     digest = hashlib.sha256(network.to_bytes()).hexdigest()
     if info.sha256 and info.sha256 != digest:
         raise ValueError(

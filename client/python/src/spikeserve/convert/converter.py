@@ -130,7 +130,9 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
     report.warnings = [printable(message) for message in report.warnings]
     write_report(report, lowered.definition.provenance)
     size = math.prod(operation_shapes(lowered.definition)[answer_target(lowered.definition)])
-    lowered.definition.defaults.output_kind = output_kind(source.graph, decisions, source.loss, size)
+    named = len(options.class_labels) > 1
+    kind = pb.OUTPUT_KIND_CLASSES if named else output_kind(source.graph, decisions, source.loss, size)
+    lowered.definition.defaults.output_kind = kind
     for message in report.warnings:
         warnings.warn(message, ConversionWarning, stacklevel=4)
     return Network(lowered.definition, report)
