@@ -89,7 +89,8 @@ void AddServing(CLI::App& app, Config& config, std::string& healthcheck) {
              "folder that loaded networks are stored in and come back from; none: they are not stored");
   flags.Number("--drain-seconds", config.drain_seconds, 0, 86'400,
                "time that SIGTERM leaves to what is running");
-  flags.Text("--healthcheck", healthcheck, "probe the server at this address, and exit 0 if it is ready");
+  flags.Text("--healthcheck", healthcheck, "probe the server at this address, and exit 0 if it is ready")
+      ->check(CheckPort);
 }
 
 void AddCompute(CLI::App& app, Config& config, std::int64_t& delay_us) {

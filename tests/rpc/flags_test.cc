@@ -82,6 +82,7 @@ TEST(Flags, ABadOneIsOneLineAndAnExitCode) {
   for (const std::vector<const char*>& flags : {std::vector<const char*>{"--max-batch", "0"},
                                                 {"--listen", "127.0.0.1:99999"},
                                                 {"--listen", "127.0.0.1"},
+                                                {"--healthcheck", "localhost"},
                                                 {"--metrics-listen", "0.0.0.0:-1"},
                                                 {"--max-batch", "x"},
                                                 {"--backend", "tpu"},

@@ -19,8 +19,7 @@ NOWHERE: Mapping[str, str] = MappingProxyType({})
 def unknown(name: str, known: Iterable[str]) -> str:
     """What is wrong with a name that is not among the known ones, with the most similar of them."""
     names = sorted(known)
-    similar = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    similar += [one for one in names if not similar and min(len(name), len(one)) > 2 and (name in one)]
+    similar = difflib.get_close_matches(name, names, n=1) or [one for one in names if name in one]
     return f"'{name}'; did you mean '{similar[0]}'?" if similar else f"'{name}'; it has {', '.join(names)}"
 
 
@@ -39,15 +38,14 @@ def check(
             raise TypeError(f"{call}() has no option {unknown(name, names)}")
 
 
-def parameters(options: type, without: Iterable[str] = ()) -> list[inspect.Parameter]:
+def parameters(options: type) -> list[inspect.Parameter]:
     """The fields of a data class as keyword-only parameters, each with its type and default."""
-    left_out = set(without)
     return [
         inspect.Parameter(
             item.name, inspect.Parameter.KEYWORD_ONLY, default=item.default, annotation=item.type
         )
         for item in fields(options)
-        if item.name not in left_out and item.default is not MISSING
+        if item.default is not MISSING
     ]
 
 

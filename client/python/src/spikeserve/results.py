@@ -148,8 +148,8 @@ class SimulationResult:
         kept = [f"trajectory of {name}" for name in self.trajectories]
         kept += [f"record {name} {_show.array(value)}" for name, value in self.records.items()]
         kept += [f"statistics of {_show.count(len(self.stats), 'layer')}"] if self.stats else []
-        lines = [self._title(), ", ".join(values)]
-        return f"<SimulationResult: {chr(10).join([*lines, _show.some_of(kept)] if kept else lines)}>"
+        lines = [self._title(), ", ".join(values), _show.some_of(kept)]
+        return "<SimulationResult: " + "\n".join(line for line in lines if line) + ">"
 
     def _title(self) -> str:
         run = self.settings

@@ -183,6 +183,7 @@ def test_scales_are_gains_that_amplitudes_undo(path: Path) -> None:
 def test_scales_per_layer(path: Path) -> None:
     assert gains(quiet(path, preset="nengo_dl", scale_firing_rates={"second": 7})) == [1, 7]
     calibrated = gains(quiet(path, sample_data=SAMPLES))
+    assert gains(quiet(path, sample_data=[SAMPLES])) == calibrated  # as Keras takes one input, too
     assert gains(quiet(path, sample_data=SAMPLES, scale_firing_rates={"second": 7})) == [calibrated[0], 7]
 
 

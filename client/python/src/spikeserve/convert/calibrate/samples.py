@@ -45,7 +45,7 @@ def collect_samples(
         largest = max(math.prod(shape) for shape in shapes.values())
         count = max(1, min(_RANDOM_SAMPLES, _RANDOM_ELEMENTS // largest))
         return Samples({n: _random(rng, count, graph, lowered, n, s) for n, s in shapes.items()}, False)
-    arrays = _by_input(data, list(shapes))
+    arrays = _by_input(data, shapes)
     values = {name: _fit(arrays[name], name, shape, byte_map) for name, shape in shapes.items()}
     counts = {len(array) for array in values.values()}
     if len(counts) != 1 or 0 in counts:
@@ -87,14 +87,17 @@ def set_byte_inputs(
     return notes
 
 
-def _by_input(data: Any, names: list[str]) -> dict[str, Array]:
+def _by_input(data: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    names = list(shapes)
     if isinstance(data, Mapping):
         missing = [name for name in names if name not in data]
         if missing:
             raise ConversionError(f"sample_data lacks the inputs {missing}; it has {list(data)}")
         return {name: np.asarray(data[name]) for name in names}
     if len(names) == 1:
-        return {names[0]: np.asarray(data)}
+        listed = isinstance(data, (list, tuple)) and len(data) == 1 and isinstance(data[0], np.ndarray)
+        only = listed and math.prod(data[0].shape[1:]) == math.prod(shapes[names[0]])
+        return {names[0]: np.asarray(data[0] if only else data)}
     if isinstance(data, (list, tuple)) and len(data) == len(names):
         return {name: np.asarray(array) for name, array in zip(names, data, strict=True)}
     raise ConversionError(f"sample_data must be a dict with the inputs {names}")
