@@ -13,12 +13,12 @@ from spikeserve._arrays import Given
 from spikeserve._channel import DEFAULT_LOAD_TIMEOUT, Deadline
 from spikeserve._client_base import ClientBase
 from spikeserve._keywords import checked, with_options
-from spikeserve._requests import RUN_PARAMETERS, SESSION_PARAMETERS, RunOptions, SessionOptions
+from spikeserve._requests import RUN_PARAMETERS, SESSION_PARAMETERS, Options, RunOptions, SessionOptions
 from spikeserve._runs import Draft, Run, draft
 from spikeserve._upload import OnProgress, upload
 from spikeserve.network import Network
 from spikeserve.results import NetworkInfo, NetworkInfos, Progress, SimulationResult
-from spikeserve.session import OF_ADVANCE, Session, for_session, opening
+from spikeserve.session import OF_ADVANCE, Session, opening
 from spikeserve.v1 import network_pb2 as network_pb
 from spikeserve.v1 import network_pb2_grpc as network_grpc
 from spikeserve.v1 import simulation_pb2 as pb
@@ -31,15 +31,18 @@ Answer = TypeVar("Answer")
 
 
 class Client(ClientBase):
-    """Talks to one spikeserve server. Safe for use by several threads; close it, or use it in a `with`.
+    """Talks to a spikeserve server. Safe for use by several threads; close it, or use it in a `with`.
 
-    `address`: HOST:PORT or unix:PATH. `token` is sent as a bearer token with every call. TLS is used with
-    `tls` (the system's root certificates) or with `root_cert`; `client_cert` and `client_key` identify the
-    client. Certificates are paths of PEM files, or their bytes. `timeout`: seconds per call, None: no limit.
-    Batches above `max_message_bytes` or `max_batch` samples go out as several requests, one after the other.
+    `address`: HOST:PORT or unix:PATH; for several servers dns:///NAME:PORT or ipv4:ADDRESS:PORT,ADDRESS:PORT,
+    which are asked in turn, but for those whose health service says that they are not serving. `token` is
+    sent as a bearer token with every call. TLS is used with `tls` (the system's root certificates) or with
+    `root_cert`; `client_cert` and `client_key` identify the client. Certificates are paths of PEM files, or
+    their bytes. `timeout`: seconds per call, None: no limit. Batches above
+    `max_message_bytes` or `max_batch` samples go out as several requests, one after the other.
 
-    Calls raise SpikeserveError, by status code one of its subclasses, and ValueError for arguments that
-    cannot be sent. A call that changes nothing is repeated up to 3 times where the server is UNAVAILABLE.
+    Calls raise SpikeserveError, by status code one of its subclasses, ValueError for arguments that cannot be
+    sent and TypeError for options that they do not have. A call that changes nothing is repeated up to 3
+    times where the server is UNAVAILABLE, a stream until its first event.
     """
 
     @checked
@@ -97,11 +100,12 @@ class Client(ClientBase):
     ) -> SimulationResult:
         """Runs a batch and returns outputs, classes and margins of every sample.
 
-        `inputs`: [batch, shape...], or [batch, steps, shape...] for input that varies in time; a dict by
-        input name for several inputs. uint8 goes out as bytes where the network takes them, else as the same
-        numbers in float32. `on_progress(done, total)` counts samples, after each request. `timeout`: seconds
-        over the whole call. Options are those of RunOptions: version, steps, dt, seed, readout,
-        initial_voltage, probes, trajectories, statistics, softmax, top_k, encoding, early_exit, record.
+        `inputs`: [batch, shape...], or [batch, steps, shape...] for input that varies in time; axes of size 1
+        may be missing. For several inputs a dict by name, or a list in the network's order. uint8 goes out as
+        bytes where the network takes them, else as the same numbers in float32. `on_progress(done, total)`
+        counts samples, after each request. `timeout`: seconds over the whole call. Options are those
+        of RunOptions: version, steps, dt, seed, readout, initial_voltage, probes, trajectories, statistics,
+        softmax, top_k, encoding, early_exit, record.
         """
         deadline = self._deadline(timeout)
         run = self._run(draft(network, inputs, options), deadline)
@@ -139,7 +143,7 @@ class Client(ClientBase):
         Options as in `simulate` but steps, encoding and early_exit. `timeout`: seconds for the whole session,
         default: none.
         """
-        chosen = for_session(options)
+        chosen = Options(**options)
         info = self.get(network, chosen.version)
         call = self._call(timeout, network)
         return Session(

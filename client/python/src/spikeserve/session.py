@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikeserve import _arrays, _messages, _probes, _show, encodings
-from spikeserve._requests import Options, SessionOptions
+from spikeserve._requests import Options
 from spikeserve.encodings import Encodings
 from spikeserve.errors import InternalError, SpikeserveError, from_rpc, from_status
 from spikeserve.recording import records
@@ -221,11 +221,6 @@ class AsyncSession:
 
 def _text(session: object, address: str, info: NetworkInfo) -> str:
     return _show.line(type(session).__name__, f"network '{info.name}' version {info.version}", address)
-
-
-def for_session(options: SessionOptions) -> Options:
-    """The options with their defaults. ValueError for values that no run has."""
-    return Options(**options)
 
 
 def opening(network: str, batch: int, options: Options, info: NetworkInfo) -> pb.SessionOpen:
