@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from loadtesting import bodies, profiles, workload
 
 from spikeserve import NetworkFileError
 from spikeserve.samples import SampleFileError
+
+Number = TypeVar("Number", int, float)
 
 OUTPUT = Path(__file__).resolve().parent.parent / "build" / "loadtest"
 
@@ -57,6 +61,19 @@ def main() -> int:
     return 0
 
 
+def positive(number: type[Number]) -> Callable[[str], Number]:
+    """The type of an option that is a number above 0."""
+
+    def read(text: str) -> Number:
+        value = number(text)
+        if value <= 0:
+            raise argparse.ArgumentTypeError(f"got {text}, wanted above 0")
+        return value
+
+    read.__name__ = number.__name__  # argparse names it where the text is no number
+    return read
+
+
 def add_workload_options(parser: argparse.ArgumentParser) -> None:
     """What is sent."""
     parser.add_argument("--network", type=Path, help="a .spk file; default: the LeNet of tests/data/models")
@@ -64,9 +81,14 @@ def add_workload_options(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, help="samples [n, ...]: .npy, .npz:KEY, IDX, PNG; default: Fashion-MNIST"
     )
     parser.add_argument(
-        "--samples", type=int, default=workload.SAMPLES, help="use the first N (default: %(default)s)"
+        "--samples",
+        type=positive(int),
+        default=workload.SAMPLES,
+        help="use the first N (default: %(default)s)",
     )
-    parser.add_argument("--steps", type=int, default=workload.STEPS, help="time steps (default: %(default)s)")
+    parser.add_argument(
+        "--steps", type=positive(int), default=workload.STEPS, help="time steps (default: %(default)s)"
+    )
 
 
 if __name__ == "__main__":

@@ -69,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> report.Result:
     """All of it: the network and its classes, the server, the profiles, the sweep."""
     chosen = _chosen(arguments.profiles)
+    flags = _flags(arguments.server_flags)
     arguments.output.mkdir(parents=True, exist_ok=True)
     ghz = _find_ghz(arguments.ghz)
     descriptors = bodies.compile_protoset(arguments.output / "spikeserve.protoset")
@@ -77,7 +78,7 @@ def _run(arguments: argparse.Namespace) -> report.Result:
         arguments.network, arguments.data, arguments.expected, count=arguments.samples, steps=arguments.steps
     )
     before = os.getloadavg()[0]
-    with _site(arguments, work) as site:
+    with _site(arguments, flags, work) as site:
         bench = measure.Bench(ghz, site.target, work, descriptors, arguments.output, alone=site.ours)
         outcomes, swept = _profiles(bench, chosen, arguments)
     setting = report.Setting(
@@ -129,7 +130,7 @@ def _sweep(
 
 
 @contextmanager
-def _site(arguments: argparse.Namespace, work: workload.Workload) -> Iterator[Site]:
+def _site(arguments: argparse.Namespace, flags: dict[str, Any], work: workload.Workload) -> Iterator[Site]:
     """The server, with the network loaded meanwhile."""
     if arguments.address:
         connection = _connection(arguments, arguments.address)
@@ -137,33 +138,38 @@ def _site(arguments: argparse.Namespace, work: workload.Workload) -> Iterator[Si
         target = measure.Target(
             connection, server, arguments.root_cert, arguments.client_cert, arguments.client_key
         )
-        with _loaded(connection, work):
-            yield Site(target, f"{arguments.address}, running already", ours=False)
+        with _client(connection) as client:
+            version = client.load(workload.NAME, work.network)
+            try:
+                yield Site(target, f"{arguments.address}, running already", ours=False)
+            finally:
+                _unload(client, version)
         return
-    flags = _flags(arguments.server_flags)
     with spikeserve.serve(backend="cpu", **flags) as local:
         connection = _connection(arguments, local.address)
         server = counters.Server(local.metrics_address, local.process.pid)
-        with _loaded(connection, work):
-            shown = " ".join(arguments.server_flags) or "default flags"
-            yield Site(measure.Target(connection, server), f"started here, CPU, {shown}", ours=True)
+        with _client(connection) as client:
+            client.load(workload.NAME, work.network)
+        shown = " ".join(arguments.server_flags) or "default flags"
+        yield Site(measure.Target(connection, server), f"started here, CPU, {shown}", ours=True)
 
 
-@contextmanager
-def _loaded(connection: Connection, work: workload.Workload) -> Iterator[None]:
-    client = spikeserve.Client(
+def _unload(client: spikeserve.Client, version: int) -> None:
+    """Leaves the server as it was; where that fails, the report is still worth having."""
+    try:
+        client.unload(workload.NAME, version)
+    except spikeserve.SpikeserveError as error:
+        print(f"loadtest: `{workload.NAME}` stays on the server: {error}", file=sys.stderr)
+
+
+def _client(connection: Connection) -> spikeserve.Client:
+    return spikeserve.Client(
         connection.address,
         token=connection.token,
         root_cert=connection.root_cert,
         client_cert=connection.client_cert,
         client_key=connection.client_key,
     )
-    with client:
-        version = client.load(workload.NAME, work.network)
-        try:
-            yield
-        finally:
-            client.unload(workload.NAME, version)
 
 
 def _connection(arguments: argparse.Namespace, address: str) -> Connection:
@@ -228,7 +234,11 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         parser.add_argument(f"--{name}-cert", type=Path, help="PEM file")
     parser.add_argument("--client-key", type=Path, help="PEM file")
     parser.add_argument("--profiles", help="names from deploy/ghz, separated by commas; default: all")
-    parser.add_argument("--duration", type=float, help="seconds of a profile; default: what its file says")
+    parser.add_argument(
+        "--duration",
+        type=load_bodies.positive(float),
+        help="seconds of a profile; default: what its file says",
+    )
     parser.add_argument("--short", action="store_true", help="2 s for each profile, fewer steps of load")
     parser.add_argument("--ghz", type=Path, help="the program; default: tools/ghz.sh installs it")
     parser.add_argument("--output", type=Path, default=load_bodies.OUTPUT, help="default: build/loadtest")

@@ -90,6 +90,7 @@ class Bench:
         self._descriptors, self._folder = descriptors, folder
         self._scratch = folder / "ghz"
         self._scratch.mkdir(parents=True, exist_ok=True)
+        self._scratch.chmod(0o700)  # ghz copies what a call carries, a token too, into its output
         self._ledger = counters.Ledger(target.server, alone)
 
     def measure(
@@ -117,12 +118,14 @@ class Bench:
                 return _not_run(outcome, f"the server does not offer {profile.method}")
             try:
                 self._load(outcome, self._config(profile, file, duration, rate), caller)
+                caller.all_once()
+                outcome.problems += self._book(profile, caller, outcome.run.codes if outcome.run else {})
             except ghz.GhzError as error:
                 outcome.problems.append(str(error))
-            caller.all_once()
+            except OSError as error:
+                outcome.problems.append(f"the server or its metrics port is gone: {error}")
         outcome.compared, outcome.wrong = caller.tally.compared, caller.tally.wrong
         outcome.problems += caller.tally.problems
-        outcome.problems += self._book(profile, caller, outcome.run.codes if outcome.run else {})
         outcome.problems += _code_problems(outcome, caller, expect or profile.expect, required)
         return outcome
 
@@ -173,15 +176,15 @@ def _code_problems(
     outcome: Outcome, caller: Caller, allowed: frozenset[str], required: frozenset[str] | None
 ) -> list[str]:
     """Status codes that should not be there, or are missing."""
-    if outcome.run is None:
-        return []
     found = []
-    for code, count in sorted(outcome.run.codes.items()):
+    codes = outcome.run.codes if outcome.run else {}
+    for code, count in sorted(codes.items()):
         if code not in allowed:
-            text = next(iter(outcome.run.errors), "no message")
+            text = next(iter(outcome.run.errors), "no message") if outcome.run else ""
             found.append(f"status {code} on {count} calls, wanted {' and '.join(sorted(allowed))}: {text}")
-    for code in sorted((allowed if required is None else required) - set(outcome.run.codes)):
-        found.append(f"status {code} on none of the calls, wanted on some")
+    if codes:
+        for code in sorted((allowed if required is None else required) - set(codes)):
+            found.append(f"status {code} on none of the calls, wanted on some")
     for code in sorted(set(caller.tally.codes) - allowed):
         assert caller.last_error is not None
         found.append(f"status {code} on a call of our own: {caller.last_error.details()}")
