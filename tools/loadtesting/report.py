@@ -86,7 +86,7 @@ def _document(result: Result) -> Document:
         document.add(
             "Calls are sent at a given rate whatever the answers do (open loop). The knee is the highest "
             "rate that the server follows, as it does all lower ones, with a p99 of at most "
-            f"{sweep.KNEE_FACTOR:g} times that of the lowest rates."
+            f"{sweep.KNEE_FACTOR:g} times the best of the three lowest."
         )
     document.add(_checks_table(result), "Checks")
     document.add(_setting_table(result.setting), "Setting")

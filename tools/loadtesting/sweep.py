@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ _MAX_BEYOND = 8  # steps above the last share
 _REFINEMENTS = 2  # steps between the knee and the first step that is past it
 _FOLLOWS = 0.97  # share of the rate that is still called following it
 KNEE_FACTOR = 3.0  # of the unloaded p99
-_UNLOADED_STEPS = 3  # the lowest, whose median p99 is the unloaded one
+_UNLOADED_STEPS = 3  # the lowest, of whose p99 the shortest is the unloaded one: others may have been held up
 
 Measure = Callable[[float, bool], Outcome]  # rate in calls per second, whether refusals are allowed
 
@@ -58,13 +57,13 @@ def p99(step: Outcome) -> float | None:
 def find_knee(steps: list[Outcome]) -> tuple[Outcome | None, float | None]:
     """The knee among steps by rate, and the unloaded p99.
 
-    It is the highest rate up to which the server follows, with a p99 of at most 3 times that of the lowest
-    rates.
+    It is the highest rate up to which the server follows, with a p99 of at most 3 times the best of the
+    lowest rates.
     """
     known = [value for step in steps[:_UNLOADED_STEPS] if (value := p99(step)) is not None]
     if not known:
         return None, None
-    unloaded = statistics.median(known)
+    unloaded = min(known)
     knee = None
     for step in steps:
         if not _calm(step, unloaded):
