@@ -47,6 +47,12 @@ def test_a_run_of_ghz() -> None:
     assert run.cpu == pytest.approx(0.5)
 
 
+def test_calls_that_take_as_long_as_the_run() -> None:
+    run = ghz.parse(report([call(i / 1000, 10.0) for i in range(20)]))
+    assert run.served == pytest.approx(2, rel=0.01)
+    assert run.percentile(50) == pytest.approx(10)
+
+
 def test_a_run_without_calls_is_none() -> None:
     with pytest.raises(ghz.GhzError, match="no call"):
         ghz.parse({"count": 0, "details": None})

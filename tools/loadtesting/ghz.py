@@ -78,6 +78,8 @@ def parse(report: dict[str, Any], busy_s: float = 0.0) -> GhzRun:
     begin = end - latency
     first, last = int(begin.min()), int(begin.max())
     warm = first + int(min((last - first) * _WARM_UP, _MAX_WARM_UP * 1e9))
+    if last - first < report["total"] * _WARM_UP:  # calls that take as long as the run: all were sent at once
+        warm, last = first, int(end.max())
     window = max(last - warm, 1) / 1e9
     counted = begin >= warm
     return GhzRun(

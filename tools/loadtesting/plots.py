@@ -60,10 +60,12 @@ def _latency(axes: Axes, result: sweep.Sweep) -> None:
     if axes.lines:
         axes.legend(loc="upper left", frameon=False)
     if result.knee is not None:
+        left = _load(result.knee) > max(map(_load, result.steps)) / 3  # where there is room for the words
         axes.annotate(
             f"knee: {_load(result.knee):,.0f} calls/s",
             (_load(result.knee), 1.0), xycoords=("data", "axes fraction"),
-            xytext=(-6, -4), textcoords="offset points", ha="right", va="top", color=_KNEE,
+            xytext=(-6 if left else 6, -4), textcoords="offset points", color=_KNEE,
+            ha="right" if left else "left", va="top",
         )  # fmt: skip
 
 

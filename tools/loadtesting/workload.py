@@ -128,7 +128,10 @@ def prepare(
             )
         return Workload(network, samples, classes, steps, f"{origin}; classes from {expected.name}")
     classes, margins = reference_classes(network, samples, steps)
-    clear = margins > _UNCLEAR * np.median(margins)
+    if len(classes) != len(samples):
+        raise WorkloadError(f"{network_label}: no probe of outputs, so there are no classes to check")
+    finite = margins[np.isfinite(margins)]  # a single output has no margin
+    clear = margins > (_UNCLEAR * np.median(finite) if len(finite) else 0.0)
     if not clear.any():
         raise WorkloadError(f"{data_label}: the network has no clear class for any of {len(samples)} samples")
     agreement = float((classify_float(network, samples) == classes)[clear].mean())
