@@ -96,7 +96,8 @@ def test_wrong_classes_fail(tmp_path: Path, small: list[str]) -> None:
     done, summary = loadtest(tmp_path, *small, "--profiles", names, *wrong)
     assert done.returncode == 1
     for name in names.split(","):
-        assert f"loadtest: failed: {name}: wrong class, message 0: got [" in done.stderr
+        assert f"loadtest: failed: {name}: wrong class in " in done.stderr
+    assert "first in message 0, sample 0: got 0, wanted 1" in done.stderr
     assert not summary["passed"]
     item = by_name(summary)["unary-1"]
     assert item["classes_wrong"] == item["classes_compared"] >= 64
@@ -114,28 +115,35 @@ def test_a_server_that_refuses_everything_fails(tmp_path: Path, small: list[str]
 
 
 @pytest.mark.usefixtures("ghz")
-def test_a_running_server_with_tls_and_token(
+def test_a_running_server_with_mutual_tls_and_token(
     start_server: ServerMaker, tmp_path: Path, small: list[str]
 ) -> None:
     files = servers.make_certificates(tmp_path)
     (tmp_path / "token").write_text("5ecret-of-an-admin\n")
     server = start_server(
-        tls_cert=files["server"], tls_key=files["server-key"], admin_token_file=tmp_path / "token",
-        auth_token_file=tmp_path / "token",
+        tls_cert=files["server"], tls_key=files["server-key"], tls_client_ca=files["ca"],
+        admin_token_file=tmp_path / "token",
     )  # fmt: skip
     options = ["--address", server.address, "--metrics", server.metrics_address]
-    secure = ["--root-cert", str(files["ca"]), "--token-file", str(tmp_path / "token")]
+    secure = ["--root-cert", str(files["ca"]), "--client-cert", str(files["client"])]
+    secure += ["--client-key", str(files["client-key"])]
+    token = ["--token-file", str(tmp_path / "token")]
     out = tmp_path / "out"
-    done, summary = loadtest(out, *small, *options, *secure, "--profiles", "unary-1,session")
+    done, summary = loadtest(out, *small, *options, *secure, *token, "--profiles", "unary-1,session")
     assert done.returncode == 0, done.stdout + done.stderr
     assert by_name(summary)["unary-1"]["codes"]["OK"] > 0
     assert by_name(summary)["session"]["codes"]["OK"] > 0
     for file in ("report.html", "report.md", "summary.json"):
         assert "5ecret" not in (out / file).read_text()
     assert (out / "ghz").stat().st_mode & 0o077 == 0
-    with spikeserve.Client(server.address, token="5ecret-of-an-admin", root_cert=files["ca"]) as client:
+    certificates: Any = {
+        "root_cert": files["ca"],
+        "client_cert": files["client"],
+        "client_key": files["client-key"],
+    }
+    with spikeserve.Client(server.address, token="5ecret-of-an-admin", **certificates) as client:
         assert client.list() == ()  # it has taken its network away again
-    done, _ = loadtest(out, *small, *options, *secure[:2], "--profiles", "unary-1")
+    done, _ = loadtest(out, *small, *options, *secure, "--profiles", "unary-1")
     assert done.returncode == 1
     assert "this server wants a token" in done.stderr
 

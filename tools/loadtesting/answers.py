@@ -20,7 +20,6 @@ from spikeserve.v1 import simulation_pb2 as pb
 
 _TIMEOUT = 60.0
 _PAUSE = 0.1  # seconds between two calls while ghz runs, so that they are no load themselves
-_SHOWN = 3  # wrong answers that are told in full
 
 
 @dataclass
@@ -30,22 +29,29 @@ class Tally:
     codes: Counter[str]
     compared: int = 0  # classes
     wrong: int = 0
+    first: str = ""  # the first wrong one
 
-    def __post_init__(self) -> None:
-        self.problems: list[str] = []
-
-    def compare(self, got: Classes, wanted: Classes, where: str) -> None:
-        """Counts the classes of one answer."""
+    def compare(self, got: Classes, wanted: Classes, message: int) -> None:
+        """Counts the classes of the answer to a message of the body."""
         self.compared += len(wanted)
-        if got.shape == wanted.shape and np.array_equal(got, wanted):
+        if got.shape != wanted.shape:
+            self._tell(len(wanted), f"message {message}: got {len(got)} classes, wanted {len(wanted)}")
             return
-        differ = got != wanted if got.shape == wanted.shape else np.ones(len(wanted), bool)
-        self.wrong += int(differ.sum())
-        self._tell(f"wrong class, {where}: got {got[:8].tolist()}, wanted {wanted[:8].tolist()}")
+        differ = np.flatnonzero(got != wanted)
+        if len(differ):
+            at = differ[0]
+            self._tell(len(differ), f"message {message}, sample {at}: got {got[at]}, wanted {wanted[at]}")
 
-    def _tell(self, problem: str) -> None:
-        if len(self.problems) < _SHOWN:
-            self.problems.append(problem)
+    def _tell(self, wrong: int, text: str) -> None:
+        self.wrong += wrong
+        self.first = self.first or text
+
+    @property
+    def problems(self) -> list[str]:
+        """One line, or none."""
+        if not self.wrong:
+            return []
+        return [f"wrong class in {self.wrong:,} of {self.compared:,} places, first in {self.first}"]
 
 
 class Caller:
@@ -88,11 +94,11 @@ class Caller:
         self.tally.codes["OK"] += 1
         wanted = self._body.expected if kind == "session" else (self._body.expected[number],)
         if len(answers) != len(wanted):
-            self.tally.compare(np.empty(0, np.int64), _together(wanted), f"{len(answers)} answers")
+            self.tally.compare(np.concatenate([*answers, []]).astype(np.int64), _together(wanted), number)
             return
-        for got, right in zip(answers, wanted, strict=True):
+        for place, (got, right) in enumerate(zip(answers, wanted, strict=True)):
             if right is not None:
-                self.tally.compare(got, right, f"message {number}")
+                self.tally.compare(got, right, place if kind == "session" else number)
 
     @property
     def _calls(self) -> int:

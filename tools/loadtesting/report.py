@@ -101,12 +101,14 @@ def _verdict(result: Result) -> list[str]:
     if not problems:
         lines.append(f"PASSED: status codes as wanted, {compared:,} classes compared and all right.")
     lines += [f"SKIPPED: {item.profile.name}: {item.skipped}" for item in result.outcomes if item.skipped]
-    best = max((item for item in result.outcomes if item.run), key=_images_per_second, default=None)
+    steady = [item for item in result.outcomes if item.run and item.profile.expect == {"OK"}]
+    best = max(steady, key=_images_per_second, default=None)
     if best is not None:
         lines.append(
             f"Most images: {_images_per_second(best):,.0f} per second ({best.profile.name})"
             f"{_per_cpu_second(best)}."
         )
+    lines += _protocols(result.outcomes)
     if result.sweep is not None:
         lines.append(_sweep_line(result.sweep))
     if result.setting.shared_cores:
@@ -117,6 +119,15 @@ def _verdict(result: Result) -> list[str]:
         )
     lines += _noise(result)
     return lines
+
+
+def _protocols(outcomes: list[Outcome]) -> list[str]:
+    """What the Open Inference Protocol costs beside the native call."""
+    worth = {item.profile.name: item.samples_per_cpu_second for item in outcomes}
+    native, other = worth.get("unary-1"), worth.get("oip-infer")
+    if not native or not other:
+        return []
+    return [f"Open Inference Protocol: {other / native:.0%} of the native call's images per CPU second."]
 
 
 def _noise(result: Result) -> list[str]:

@@ -101,18 +101,23 @@ def rates(closed_loop: float, short: bool) -> Iterator[float]:
 
 
 def run(measure: Measure, closed_loop: float, short: bool) -> Sweep:
-    """Measures until a step after the server's peak, then twice more between the knee and what is past it."""
+    """Measures until a step after the server's peak, then twice more between the knee and what is past it.
+
+    A step with something wrong is the last.
+    """
     steps: list[Outcome] = []
     lost = 0
     for rate in rates(closed_loop, short):
         steps.append(measure(max(rate, 1.0), lost > 0 or rate >= closed_loop))
-        if steps[-1].run is None:
+        if not steps[-1].ok:
             break
         lost = lost + 1 if not follows(steps[-1]) or generator_lags(steps[-1]) else 0
         if lost == 2:
             break
-    _again(steps, measure)
-    for _ in range(0 if short else _REFINEMENTS):
+    right = all(step.ok for step in steps)
+    if right:
+        _again(steps, measure)
+    for _ in range(_REFINEMENTS if right and not short else 0):
         knee, _ = find_knee(steps)
         index = steps.index(knee) if knee else -1
         if index + 1 >= len(steps) or knee is None:
