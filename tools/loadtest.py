@@ -25,14 +25,14 @@ from pathlib import Path
 from typing import Any
 
 import load_bodies
-from loadtesting import bodies, counters, measure, profiles, report, sweep, workload
+from loadtesting import bodies, counters, measure, profiles, report, summary, sweep, workload
 
 import spikeserve
 from spikeserve._channel import Connection
 from spikeserve.samples import SampleFileError
 
 _ROOT = Path(__file__).resolve().parent.parent
-_SECONDS, _SHORT_SECONDS = 10.0, 2.0  # of a profile; a step of the sweep takes half of it
+_SHORT_SECONDS = 2.0  # of a profile; a step of the sweep takes half as long as a profile
 _CLOSED_LOOP = "unary-1"  # what the rates of the sweep begin with
 _MAX_MESSAGE_BYTES = 64 << 20
 
@@ -44,6 +44,7 @@ class Site:
     target: measure.Target
     about: str
     ours: bool  # started by us, so nobody else calls it
+    here: bool  # on this machine
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -66,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if result.problems else 0
 
 
-def _run(arguments: argparse.Namespace) -> report.Result:
+def _run(arguments: argparse.Namespace) -> summary.Result:
     """All of it: the network and its classes, the server, the profiles, the sweep."""
     chosen = _chosen(arguments.profiles)
     flags = _flags(arguments.server_flags)
@@ -81,7 +82,7 @@ def _run(arguments: argparse.Namespace) -> report.Result:
     with _site(arguments, flags, work) as site:
         bench = measure.Bench(ghz, site.target, work, descriptors, arguments.output, alone=site.ours)
         outcomes, swept = _profiles(bench, chosen, arguments)
-    setting = report.Setting(
+    setting = summary.Setting(
         command=shlex.join(["python", "tools/loadtest.py", *_shown(arguments.given)]),
         server=site.about,
         workload=work.origin,
@@ -90,9 +91,9 @@ def _run(arguments: argparse.Namespace) -> report.Result:
         load_before=before,
         load_after=os.getloadavg()[0],
         cores=os.cpu_count() or 1,
-        shared_cores=site.ours,
+        shared_cores=site.here,
     )
-    return report.Result(setting, outcomes, swept)
+    return summary.Result(setting, outcomes, swept)
 
 
 def _profiles(
@@ -133,25 +134,22 @@ def _sweep(
 def _site(arguments: argparse.Namespace, flags: dict[str, Any], work: workload.Workload) -> Iterator[Site]:
     """The server, with the network loaded meanwhile."""
     if arguments.address:
-        connection = _connection(arguments, arguments.address)
-        server = counters.Server(arguments.metrics, None)
-        target = measure.Target(
-            connection, server, arguments.root_cert, arguments.client_cert, arguments.client_key
-        )
-        with _client(connection) as client:
+        target = _target(arguments, arguments.address, counters.Server(arguments.metrics, None))
+        with _client(target.connection) as client:
             version = client.load(workload.NAME, work.network)
+            here = arguments.address.startswith(("unix:", "127.", "localhost:", "[::1]"))
             try:
-                yield Site(target, f"{arguments.address}, running already", ours=False)
+                about = f"{target.server.about()}, {arguments.address}, running already"
+                yield Site(target, about, ours=False, here=here)
             finally:
                 _unload(client, version)
         return
     with spikeserve.serve(backend="cpu", **flags) as local:
-        connection = _connection(arguments, local.address)
-        server = counters.Server(local.metrics_address, local.process.pid)
-        with _client(connection) as client:
+        target = _target(arguments, local.address, counters.Server(local.metrics_address, local.process.pid))
+        with _client(target.connection) as client:
             client.load(workload.NAME, work.network)
         shown = " ".join(arguments.server_flags) or "default flags"
-        yield Site(measure.Target(connection, server), f"started here, CPU, {shown}", ours=True)
+        yield Site(target, f"{target.server.about()}, started for this, {shown}", ours=True, here=True)
 
 
 def _unload(client: spikeserve.Client, version: int) -> None:
@@ -172,8 +170,8 @@ def _client(connection: Connection) -> spikeserve.Client:
     )
 
 
-def _connection(arguments: argparse.Namespace, address: str) -> Connection:
-    return Connection(
+def _target(arguments: argparse.Namespace, address: str, server: counters.Server) -> measure.Target:
+    connection = Connection(
         address=address,
         token=arguments.token_file.read_text().strip() if arguments.token_file else None,
         root_cert=arguments.root_cert,
@@ -182,6 +180,9 @@ def _connection(arguments: argparse.Namespace, address: str) -> Connection:
         tls=False,
         timeout=None,
         max_message_bytes=_MAX_MESSAGE_BYTES,
+    )
+    return measure.Target(
+        connection, server, arguments.root_cert, arguments.client_cert, arguments.client_key
     )
 
 

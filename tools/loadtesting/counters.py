@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 REQUESTS = "spikeserve_requests_total"
+_BUILD = "spikeserve_build_info"
 BATCH, QUEUE, COMPUTE = "spikeserve_batch_samples", "spikeserve_queue_seconds", "spikeserve_compute_seconds"
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -86,6 +87,13 @@ class Server:
     def has_metrics(self) -> bool:
         """Whether there is a metrics port to look at."""
         return self._url is not None
+
+    def about(self) -> str:
+        """Version and backend."""
+        for labels in self.look().values.get(_BUILD, {}):
+            named = dict(labels)
+            return f"spikeserve {named['version']} on {named['backend']}"
+        return "version not known"
 
     def look(self) -> Look:
         """The metrics now; none without a port. OSError where the port does not answer."""

@@ -69,6 +69,11 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
     @property
+    def title(self) -> str:
+        """The profile, for a step of the sweep with its rate."""
+        return self.profile.name if self.rate is None else f"{self.profile.name} at {self.rate:.0f}/s"
+
+    @property
     def ok(self) -> bool:
         """Whether it ran as it has to, or did not have to run."""
         return not self.problems

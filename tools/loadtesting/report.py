@@ -1,54 +1,21 @@
-"""The report of a load test, and its summary for machines."""
+"""The report of a load test."""
 
 from __future__ import annotations
 
 import json
 import platform
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from loadtesting import ghz, plots, sweep
 from loadtesting.counters import Histogram
 from loadtesting.document import Document, Picture, Table
 from loadtesting.measure import Outcome
+from loadtesting.summary import Result, Setting, summary
 
 _NONE = "-"
 _NOISE = 0.25  # cores of other programs from which on the figures are not worth much
 PICTURE = "latency.png"
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a reader has to know to make sense of the figures."""
-
-    command: str
-    server: str  # who started it, version and flags
-    workload: str
-    steps: int
-    ghz: str
-    load_before: float  # of the machine, over a minute
-    load_after: float
-    cores: int
-    shared_cores: bool  # server and ghz run on the same
-
-
-@dataclass(frozen=True)
-class Result:
-    """Everything that was measured."""
-
-    setting: Setting
-    outcomes: list[Outcome]
-    sweep: sweep.Sweep | None
-
-    @property
-    def problems(self) -> list[str]:
-        """What is wrong, each with the profile in front."""
-        steps = self.sweep.steps if self.sweep else ()
-        named = [(outcome.profile.name, outcome) for outcome in self.outcomes]
-        named += [(f"{step.profile.name} at {step.rate or 0:.0f}/s", step) for step in steps]
-        return [f"{name}: {problem}" for name, outcome in named for problem in outcome.problems]
 
 
 def write(result: Result, folder: Path) -> None:
@@ -97,7 +64,7 @@ def _document(result: Result) -> Document:
 def _verdict(result: Result) -> list[str]:
     problems = result.problems
     lines = [f"FAILED: {problem}" for problem in problems]
-    compared = sum(item.compared for item in _all(result))
+    compared = sum(item.compared for item in result.all)
     if not problems:
         lines.append(f"PASSED: status codes as wanted, {compared:,} classes compared and all right.")
     lines += [f"SKIPPED: {item.profile.name}: {item.skipped}" for item in result.outcomes if item.skipped]
@@ -132,7 +99,7 @@ def _protocols(outcomes: list[Outcome]) -> list[str]:
 
 def _noise(result: Result) -> list[str]:
     """A warning where something else ran."""
-    busiest = max((item.others_cpu or 0.0 for item in _all(result)), default=0.0)
+    busiest = max((item.others_cpu or 0.0 for item in result.all), default=0.0)
     if busiest < _NOISE:
         return []
     return [
@@ -155,10 +122,6 @@ def _sweep_line(result: sweep.Sweep) -> str:
         f"Knee: {result.knee.rate or 0:,.0f} calls of one image per second, p50 "
         f"{_ms(result.knee.run.percentile(50))} ms, p99 {_ms(sweep.p99(result.knee))} ms; {peak}."
     )
-
-
-def _all(result: Result) -> list[Outcome]:
-    return [*result.outcomes, *(result.sweep.steps if result.sweep else ())]
 
 
 def _images_per_second(outcome: Outcome) -> float:
@@ -229,10 +192,9 @@ def _steps_table(result: sweep.Sweep) -> Table:
 
 def _checks_table(result: Result) -> Table:
     rows = []
-    for item in _all(result):
-        name = item.profile.name if item.rate is None else f"{item.profile.name} at {item.rate:.0f}/s"
+    for item in result.all:
         verdict = item.skipped or "; ".join(item.problems) or "ok"
-        rows.append([name, item.profile.about, f"{item.compared:,}", f"{item.wrong:,}", verdict])
+        rows.append([item.title, item.profile.about, f"{item.compared:,}", f"{item.wrong:,}", verdict])
     return Table(("profile", "what it is", "classes compared", "wrong", "verdict"), rows, frozenset({1, 4}))
 
 
@@ -256,49 +218,6 @@ def _processor() -> str:
     except OSError:
         return platform.machine()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "CPU")
-
-
-def summary(result: Result) -> dict[str, Any]:
-    """What the report says, for machines; times in seconds."""
-    knee = result.sweep.knee if result.sweep else None
-    return {
-        "passed": not result.problems,
-        "problems": result.problems,
-        "setting": vars(result.setting),
-        "profiles": [_facts(item) for item in result.outcomes],
-        "sweep": None
-        if result.sweep is None
-        else {
-            "knee": _facts(knee) if knee else None,
-            "peak_calls_per_second": result.sweep.peak,
-            "unloaded_p99_s": result.sweep.unloaded_p99,
-            "generator_bound": result.sweep.generator_bound,
-            "steps": [_facts(step) for step in result.sweep.steps],
-        },
-    }
-
-
-def _facts(outcome: Outcome) -> dict[str, Any]:
-    run = outcome.run
-    means = {"batch_mean": outcome.batch, "queue_mean_s": outcome.queue, "compute_mean_s": outcome.compute}
-    return {
-        "name": outcome.profile.name,
-        "rate": outcome.rate,
-        "skipped": outcome.skipped or None,
-        "problems": outcome.problems,
-        "classes_compared": outcome.compared,
-        "classes_wrong": outcome.wrong,
-        "samples_per_call": outcome.profile.samples,
-        "codes": run.codes if run else {},
-        "sent_per_second": run.sent if run else None,
-        "answered_per_second": run.served if run else None,
-        "latency_s": {f"p{value:g}": run.percentile(value) for value in ghz.PERCENTILES} if run else {},
-        "ghz_cores": run.cpu if run else None,
-        "server_cores": outcome.server_cpu,
-        "other_cores": outcome.others_cpu,
-        "samples_per_cpu_second": outcome.samples_per_cpu_second,
-        **{name: histogram.mean if histogram else None for name, histogram in means.items()},
-    }
 
 
 def _ms(value: float | None) -> str:
