@@ -72,6 +72,7 @@ def _run(arguments: argparse.Namespace) -> summary.Result:
     chosen = _chosen(arguments.profiles)
     flags = _flags(arguments.server_flags)
     arguments.output.mkdir(parents=True, exist_ok=True)
+    report.clear(arguments.output)
     ghz = _find_ghz(arguments.ghz)
     descriptors = bodies.compile_protoset(arguments.output / "spikeserve.protoset")
     print("preparing: the network, and the right classes", flush=True)

@@ -95,6 +95,8 @@ class Bench:
         self._descriptors, self._folder = descriptors, folder
         self._scratch = folder / "ghz"
         self._scratch.mkdir(parents=True, exist_ok=True)
+        for old in self._scratch.glob("*.json"):
+            old.unlink()
         self._scratch.chmod(0o700)  # ghz copies what a call carries, a token too, into its output
         self._ledger = counters.Ledger(target.server, alone)
 

@@ -16,6 +16,13 @@ from loadtesting.summary import Result, Setting, summary
 _NONE = "-"
 _NOISE = 0.25  # cores of other programs from which on the figures are not worth much
 PICTURE = "latency.png"
+_FILES = ("report.md", "report.html", "summary.json")
+
+
+def clear(folder: Path) -> None:
+    """Takes away an older report, which would be taken for that of a run that breaks off."""
+    for name in (*_FILES, PICTURE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def write(result: Result, folder: Path) -> None:
