@@ -169,17 +169,19 @@ def test_lost_and_invented_calls_are_told(start_server: ServerMaker) -> None:
             assert ledger.settle() == []  # it begins anew
 
 
-@pytest.mark.parametrize("name", [name for name in profiles.read_all() if name != "oip-infer"])
+@pytest.mark.parametrize("name", [*profiles.read_all()])
 def test_bodies_hold_what_their_profile_says(tmp_path: Path, name: str) -> None:
     profile = profiles.read_all()[name]
     samples = servers.samples(20)
     work = workload.Workload(servers.small_network(), samples, np.arange(20), 7, "")
-    body = bodies.make(profile, work, bodies.compile_protoset(tmp_path / "protoset"))
+    descriptors = bodies.compile_protoset(tmp_path / "protoset")
+    body = bodies.make(profile, work, descriptors)
     body.write(tmp_path / "bodies" / "x.bin")
-    wanted = {
+    wanted: dict[str, type[Any]] = {
         "simulate": pb.SimulateRequest,
         "stream": pb.SimulateStreamRequest,
         "session": pb.SessionRequest,
+        "infer": descriptors.message(bodies.INFER_REQUEST),
     }
     messages = []
     with (tmp_path / "bodies" / "x.bin").open("rb") as stream:
@@ -190,12 +192,14 @@ def test_bodies_hold_what_their_profile_says(tmp_path: Path, name: str) -> None:
         assert sum(item.advance.steps for item in messages) == 7 * profile.samples
         assert sum(item is not None for item in body.expected) == profile.samples
         return
+    infer = profile.kind == "infer"
     for message, classes in zip(messages, body.expected, strict=True):
         request = message.request if profile.kind == "stream" else message
-        assert request.steps == 7
+        assert (request.parameters["steps"].int64_param if infer else request.steps) == 7
         assert classes is not None
         assert list(request.inputs[0].shape) == [profile.samples, 4]
-        assert request.inputs[0].data == samples[classes].tobytes()  # sample i has class i here
+        data = request.raw_input_contents[0] if infer else request.inputs[0].data
+        assert data == samples[classes].tobytes()  # sample i has class i here
 
 
 def test_a_report_reads_the_same_in_both_forms() -> None:

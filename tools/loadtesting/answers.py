@@ -135,7 +135,7 @@ class Caller:
         raw = dict(
             zip((output.name for output in response.outputs), response.raw_output_contents, strict=True)
         )
-        return [np.frombuffer(raw["classes"], "<i8").astype(np.int64)]
+        return [np.frombuffer(raw.get("classes", b""), "<i8").astype(np.int64)]
 
 
 def _classes(message: Any) -> Classes:

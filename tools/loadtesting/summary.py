@@ -40,7 +40,10 @@ class Result:
     @property
     def problems(self) -> list[str]:
         """What is wrong, each with the profile in front."""
-        return [f"{item.title}: {problem}" for item in self.all for problem in item.problems]
+        found = [f"{item.title}: {problem}" for item in self.all for problem in item.problems]
+        if not found and not any(item.run for item in self.all):
+            found = [f"{item.title}: {item.skipped}, and nothing else was asked for" for item in self.all]
+        return found
 
 
 def summary(result: Result) -> dict[str, Any]:
