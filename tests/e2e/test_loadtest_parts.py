@@ -169,6 +169,12 @@ def test_lost_and_invented_calls_are_told(start_server: ServerMaker) -> None:
             assert ledger.settle() == []  # it begins anew
 
 
+def test_the_method_is_found_by_reflection_and_by_descriptors() -> None:
+    found = profiles.read_all()
+    assert [name for name, profile in found.items() if "protoset" not in profile.config] == ["unary-1"]
+    assert all(profile.config["duration-stop"] == "wait" for profile in found.values())
+
+
 @pytest.mark.parametrize("name", [*profiles.read_all()])
 def test_bodies_hold_what_their_profile_says(tmp_path: Path, name: str) -> None:
     profile = profiles.read_all()[name]
