@@ -52,13 +52,15 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parse(sys.argv[1:] if argv is None else argv)
     try:
         result = _run(arguments)
+        report.write(result, arguments.output)
+        if arguments.page is not None and not result.problems:
+            report.write_page(result, arguments.page)
     except (
-        OSError, workload.WorkloadError, bodies.BodyError, profiles.ProfileError, SampleFileError,
-        spikeserve.NetworkFileError, spikeserve.SpikeserveError, spikeserve.ServerStartError,
+        OSError, workload.WorkloadError, bodies.BodyError, profiles.ProfileError, report.PageError,
+        SampleFileError, spikeserve.NetworkFileError, spikeserve.SpikeserveError, spikeserve.ServerStartError,
     ) as error:  # fmt: skip
         print(f"loadtest: failed: {error}", file=sys.stderr)
         return 1
-    report.write(result, arguments.output)
     print(f"report: {arguments.output / 'report.html'}")
     for problem in result.problems:
         print(f"loadtest: failed: {problem}", file=sys.stderr)
@@ -244,6 +246,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="2 s for each profile, fewer steps of load")
     parser.add_argument("--ghz", type=Path, help="the program; default: tools/ghz.sh installs it")
     parser.add_argument("--output", type=Path, default=load_bodies.OUTPUT, help="default: build/loadtest")
+    parser.add_argument("--page", type=Path, help="also put the figures into this page, docs/load-testing.md")
     parser.add_argument(
         "server_flags", nargs="*", metavar="-- --FLAG VALUE", help="of the server that is started"
     )

@@ -60,7 +60,9 @@ def by_name(summary: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("ghz")
 def test_all_profiles_pass_and_are_reported(tmp_path: Path) -> None:
-    done, summary = loadtest(tmp_path, "--short", "--samples", "32")
+    page = tmp_path / "page.md"
+    page.write_text("Before\n<!-- begin run -->\nold\n<!-- end run -->\nAfter\n")
+    done, summary = loadtest(tmp_path, "--short", "--samples", "32", "--page", str(page))
     assert done.returncode == 0, done.stdout + done.stderr
     assert summary["passed"]
     found = by_name(summary)
@@ -79,9 +81,11 @@ def test_all_profiles_pass_and_are_reported(tmp_path: Path) -> None:
     steps = summary["sweep"]["steps"]
     assert len(steps) >= 4
     assert [step["rate"] for step in steps] == sorted(step["rate"] for step in steps)
-    page = (tmp_path / "report.html").read_text()
-    assert "data:image/png;base64," in page
-    assert "<b>" not in page
+    assert "data:image/png;base64," in (tmp_path / "report.html").read_text()
+    assert "\n### Profiles\n" in page.read_text()
+    assert page.read_text().startswith("Before\n")
+    assert page.read_text().endswith("<!-- end run -->\nAfter\n")
+    assert "old" not in page.read_text()
     text = (tmp_path / "report.md").read_text()
     assert "PASSED" in text
     assert "p99.9 ms" in text

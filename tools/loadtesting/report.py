@@ -16,7 +16,13 @@ from loadtesting.summary import Result, Setting, summary
 _NONE = "-"
 _NOISE = 0.25  # cores of other programs from which on the figures are not worth much
 PICTURE = "latency.png"
+_BEGIN, _END = "<!-- begin run -->\n", "<!-- end run -->\n"
+_PAGE_PARTS = ("Setting", "Profiles", "Steps of load")
 _FILES = ("report.md", "report.html", "summary.json")
+
+
+class PageError(ValueError):
+    """A page that has no place for the figures."""
 
 
 def clear(folder: Path) -> None:
@@ -36,6 +42,19 @@ def write(result: Result, folder: Path) -> None:
     (folder / "report.md").write_text(document.markdown(), encoding="utf-8")
     (folder / "report.html").write_text(document.html(), encoding="utf-8")
     (folder / "summary.json").write_text(json.dumps(summary(result), indent=2) + "\n", encoding="utf-8")
+
+
+def write_page(result: Result, page: Path) -> None:
+    """Puts the verdict and the figures between the two marks of a page; PageError where it has none."""
+    text = page.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not (begin and end):
+        raise PageError(f"{page}: wanted the lines {_BEGIN} and {_END}")
+    document = _document(result)
+    document.parts = [(heading, part) for heading, part in document.parts if heading in _PAGE_PARTS]
+    figures = document.markdown().partition("\n")[2].replace("\n## ", "\n### ")
+    page.write_text(f"{before}{begin}{figures}{end}{after}", encoding="utf-8")
 
 
 def _after_profiles(document: Document) -> int:
