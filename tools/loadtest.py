@@ -87,6 +87,7 @@ def _run(arguments: argparse.Namespace) -> summary.Result:
         outcomes, swept = _profiles(bench, chosen, arguments)
     setting = summary.Setting(
         command=shlex.join(["python", "tools/loadtest.py", *_shown(arguments.given)]),
+        version=site.target.server.version,
         server=site.about,
         workload=work.origin,
         steps=work.steps,
@@ -142,8 +143,7 @@ def _site(arguments: argparse.Namespace, flags: dict[str, Any], work: workload.W
             version = client.load(workload.NAME, work.network)
             here = arguments.address.startswith(("unix:", "127.", "localhost:", "[::1]"))
             try:
-                about = f"{target.server.about()}, {arguments.address}, running already"
-                yield Site(target, about, ours=False, here=here)
+                yield Site(target, f"{arguments.address}, running already", ours=False, here=here)
             finally:
                 _unload(client, version)
         return
@@ -152,7 +152,7 @@ def _site(arguments: argparse.Namespace, flags: dict[str, Any], work: workload.W
         with _client(target.connection) as client:
             client.load(workload.NAME, work.network)
         shown = " ".join(arguments.server_flags) or "default flags"
-        yield Site(target, f"{target.server.about()}, started for this, {shown}", ours=True, here=True)
+        yield Site(target, f"started for this, on the CPU, {shown}", ours=True, here=True)
 
 
 def _unload(client: spikeserve.Client, version: int) -> None:

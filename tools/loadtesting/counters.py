@@ -82,18 +82,12 @@ class Server:
     def __init__(self, metrics_address: str | None, pid: int | None) -> None:
         self._url = f"http://{metrics_address}/metrics" if metrics_address else None
         self.pid = pid  # where the process is on this machine and ours
+        self.version = self._version()  # and backend; empty without metrics
 
     @property
     def has_metrics(self) -> bool:
         """Whether there is a metrics port to look at."""
         return self._url is not None
-
-    def about(self) -> str:
-        """Version and backend."""
-        for labels in self.look().values.get(_BUILD, {}):
-            named = dict(labels)
-            return f"spikeserve {named['version']} on {named['backend']}"
-        return "version not known"
 
     def look(self) -> Look:
         """The metrics now; none without a port. OSError where the port does not answer."""
@@ -101,6 +95,10 @@ class Server:
             return Look({})
         with urllib.request.urlopen(self._url, timeout=30) as answer:
             return parse(answer.read().decode())
+
+    def _version(self) -> str:
+        named = [dict(labels) for labels in self.look().values.get(_BUILD, {})]
+        return f"{named[0]['version']}, {named[0]['backend']}" if named else ""
 
 
 class Ledger:

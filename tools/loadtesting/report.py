@@ -17,7 +17,7 @@ _NONE = "-"
 _NOISE = 0.25  # cores of other programs from which on the figures are not worth much
 PICTURE = "latency.png"
 _BEGIN, _END = "<!-- begin run -->\n", "<!-- end run -->\n"
-_PAGE_PARTS = ("Setting", "Profiles", "Steps of load")
+_PAGE_PARTS = ("Profiles", "Steps of load")
 _FILES = ("report.md", "report.html", "summary.json")
 
 
@@ -53,6 +53,7 @@ def write_page(result: Result, page: Path) -> None:
         raise PageError(f"{page}: wanted the lines {_BEGIN} and {_END}")
     document = _document(result)
     document.parts = [(heading, part) for heading, part in document.parts if heading in _PAGE_PARTS]
+    document.add(_setting_table(result.setting, version=False), "Setting")  # a page must not state it
     figures = document.markdown().partition("\n")[2].replace("\n## ", "\n### ")
     page.write_text(f"{before}{begin}{figures}{end}{after}", encoding="utf-8")
 
@@ -224,12 +225,13 @@ def _checks_table(result: Result) -> Table:
     return Table(("profile", "what it is", "classes compared", "wrong", "verdict"), rows, frozenset({1, 4}))
 
 
-def _setting_table(setting: Setting) -> Table:
+def _setting_table(setting: Setting, version: bool = True) -> Table:
     rows = [
         ["date", datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")],
         ["command", f"`{setting.command}`"],
         ["machine", f"{_processor()}, {setting.cores} cores, {platform.system()} {platform.release()}"],
         ["load average", f"{setting.load_before:.2f} before, {setting.load_after:.2f} after"],
+        *([["version", setting.version]] if version else []),
         ["server", setting.server],
         ["network and data", setting.workload],
         ["steps", str(setting.steps)],

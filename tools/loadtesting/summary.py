@@ -14,7 +14,8 @@ class Setting:
     """What a reader has to know to make sense of the figures."""
 
     command: str
-    server: str  # who started it, version and flags
+    version: str  # of the server, and its backend
+    server: str  # who started it, and its flags
     workload: str
     steps: int
     ghz: str
