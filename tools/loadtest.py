@@ -218,7 +218,7 @@ def _flags(given: list[str]) -> dict[str, Any]:
 
 def _shown(given: list[str]) -> list[str]:
     """The command line without the folders of this machine."""
-    return [Path(word).name if "/" in word and not word.startswith("--") else word for word in given]
+    return [Path(word).name if word.startswith("/") else word for word in given]
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

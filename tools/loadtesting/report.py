@@ -229,7 +229,7 @@ def _setting_table(setting: Setting, version: bool = True) -> Table:
     rows = [
         ["date", datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")],
         ["command", f"`{setting.command}`"],
-        ["machine", f"{_processor()}, {setting.cores} cores, {platform.system()} {platform.release()}"],
+        ["machine", f"{_processor()}, {setting.cores} cores, {platform.system()}"],
         ["load average", f"{setting.load_before:.2f} before, {setting.load_after:.2f} after"],
         *([["version", setting.version]] if version else []),
         ["server", setting.server],
