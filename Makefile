@@ -1,6 +1,6 @@
 # Thin names for what CMakePresets.json, tools/ and .venv do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint go go-module docs tidy fuzz sanitize accuracy bench bench-peers wheel try-install clean
+.PHONY: help demo test loadtest lint go go-module docs tidy fuzz sanitize accuracy bench bench-peers wheel try-install clean
 .PHONY: bootstrap bootstrap-demo venv build server
 PYTHON := .venv/bin/python
 
@@ -38,6 +38,9 @@ fuzz: bootstrap  ## Every fuzz target for a bounded time
 accuracy: bootstrap-demo server venv  ## Measure all networks and write docs/accuracy.md
 	$(PYTHON) tools/accuracy_table.py
 	$(PYTHON) tools/mode_table.py
+
+loadtest: bootstrap-demo server venv  ## Load a server with ghz, check its answers; build/loadtest/report.html (SHORT=1: seconds)
+	$(PYTHON) tools/loadtest.py $(if $(SHORT),--short) $(ARGS)
 
 bench: bootstrap-bench venv  ## Measure the CPU engine against a step loop and a float pass; build/bench.json
 	tools/bench.sh
