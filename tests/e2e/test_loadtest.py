@@ -18,9 +18,6 @@ import spikeserve
 
 WIDTH = 8
 SECONDS = "1"
-# A session that has ended for its client is put away by the server a moment later, on a busy machine too late
-# for the next one.
-ROOM = ("--", "--max-sessions", "256")
 CLASSES = np.arange(64) % WIDTH  # of the samples for the small network
 
 
@@ -65,7 +62,7 @@ def by_name(summary: dict[str, Any]) -> dict[str, Any]:
 def test_all_profiles_pass_and_are_reported(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("Before\n<!-- begin run -->\nold\n<!-- end run -->\nAfter\n")
-    done, summary = loadtest(tmp_path, "--short", "--samples", "32", "--page", str(page), *ROOM)
+    done, summary = loadtest(tmp_path, "--short", "--samples", "32", "--page", str(page))
     assert done.returncode == 0, done.stdout + done.stderr
     assert summary["passed"]
     found = by_name(summary)
@@ -131,7 +128,7 @@ def test_a_running_server_with_mutual_tls_and_token(
     (tmp_path / "token").write_text("5ecret-of-an-admin\n")
     server = start_server(
         tls_cert=files["server"], tls_key=files["server-key"], tls_client_ca=files["ca"],
-        admin_token_file=tmp_path / "token", max_sessions=256,
+        admin_token_file=tmp_path / "token",
     )  # fmt: skip
     options = ["--address", server.address, "--metrics", server.metrics_address]
     secure = ["--root-cert", str(files["ca"]), "--client-cert", str(files["client"])]

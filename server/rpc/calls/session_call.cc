@@ -45,8 +45,8 @@ void SessionCall::Read() {
   {
     const MutexLock lock(mu_);  // so that no Finish comes between
     end = end_;
-    state_ = State::kWaiting;
     if (!end) {
+      state_ = State::kWaiting;
       StartRead(&read_);
     }
   }
@@ -66,7 +66,7 @@ void SessionCall::End(const Status& status) {
     }
     state_ = State::kEnded;
   }
-  FinishWith(status);
+  FinishInTable(status);
 }
 
 void SessionCall::Expire(const Status& status) {
@@ -205,8 +205,15 @@ void SessionCall::OnWriteDone(bool ok) {
   FinishWith({StatusCode::kCancelled, "the client is gone"});
 }
 
-// The last thing that is done here: the call may be gone afterwards.
+// The place of the session is free before its client knows that it has ended.
 void SessionCall::FinishWith(const Status& status) {
+  sessions_.Remove(*this);
+  FinishInTable(status);
+}
+
+// For the table, which must not be called back. The last thing that is done here: the call may be gone
+// afterwards.
+void SessionCall::FinishInTable(const Status& status) {
   {
     const MutexLock lock(mu_);
     state_ = State::kEnded;

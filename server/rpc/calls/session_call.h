@@ -45,6 +45,7 @@ class SessionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void Chunk();
   Status Answer(const v1::SessionResponse& response);
   void FinishWith(const Status& status);
+  void FinishInTable(const Status& status);
 
   const ServiceContext& context_;
   SessionTable& sessions_;
