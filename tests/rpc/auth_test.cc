@@ -6,6 +6,7 @@
 #include "server/rpc/context/authorizer.h"
 #include "tests/rpc/raw_call.h"
 #include "tests/rpc/server_test.h"
+#include "tests/support/eventually.h"
 
 namespace spikeserve::testing {
 namespace {
@@ -116,6 +117,16 @@ TEST_F(AuthTest, TheTokenIsCheckedBeforeTheMessageIsRead) {
   }
   EXPECT_THAT(RawStream(channel_, "/spikeserve.v1.NetworkService/LoadNetwork", "\xff"),
               HasSubstr("error 16: "));
+  for (const char* method : {"ModelInfer", "ModelMetadata", "RepositoryIndex", "RepositoryModelLoad"}) {
+    EXPECT_THAT(RawCall(channel_, std::string("/inference.GRPCInferenceService/") + method, "\xff"),
+                HasSubstr("error 16: "))
+        << method;
+  }
+  EXPECT_THAT(RawStream(channel_, "/inference.GRPCInferenceService/ModelStreamInfer", "\xff"),
+              HasSubstr("error 16: "));
+  EXPECT_TRUE(Eventually([this] {
+    return Log().find(R"("method":"ModelStreamInfer","code":"UNAUTHENTICATED")") != std::string::npos;
+  }));
 }
 
 TEST_F(AuthTest, NoTokenGetsIntoTheLog) {

@@ -182,6 +182,100 @@ TEST_F(InferStreamTest, AServerThatShutsDownEndsIdleStreams) {
   EXPECT_THAT(status.error_message(), HasSubstr("shutting down"));
 }
 
+// What is under way is answered, however the stream would end.
+class DrainedStreamTest : public InferStreamTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(DrainedStreamTest, AnswersWhatIsUnderWay) {
+  const std::string how = GetParam();
+  std::atomic<bool> draining = false;
+  script_->on_advance = [&](std::int64_t) {
+    EXPECT_TRUE(Eventually([&] { return draining.load(); }));
+    return Status();
+  };
+  grpc::ClientContext call;
+  if (how == "GrpcErrors") {
+    call.AddMetadata("triton_grpc_error", "true");
+  }
+  const auto stream = stub_->ModelStreamInfer(&call);
+  for (const char* id : {"a", "b", "c"}) {
+    ASSERT_TRUE(stream->Write(Numbered(id)));
+  }
+  if (how == "HalfClosed") {
+    stream->WritesDone();
+  }
+  ASSERT_TRUE(
+      Eventually([&] { return script_->simulations == 1 && server().batcher().queued_samples() == 2; }));
+  std::thread drain([&] { server().Drain(std::chrono::seconds(60)); });
+  ASSERT_TRUE(Eventually([&] {  // from now on new streams are refused
+    grpc::ClientContext other;
+    const auto refused = stub_->ModelStreamInfer(&other);
+    ModelStreamInferResponse none;
+    return !refused->Read(&none) && refused->Finish().error_code() == grpc::StatusCode::UNAVAILABLE;
+  }));
+  draining = true;
+  ModelStreamInferResponse response;
+  for (const char* id : {"a", "b", "c"}) {
+    ASSERT_TRUE(stream->Read(&response)) << id;
+    EXPECT_EQ(response.error_message(), "");
+    EXPECT_EQ(response.infer_response().id(), id);
+  }
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(stream->Finish().error_code(),
+            how == "HalfClosed" ? grpc::StatusCode::OK : grpc::StatusCode::UNAVAILABLE);
+  drain.join();
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, DrainedStreamTest, ::testing::Values("Open", "HalfClosed", "GrpcErrors"),
+                         [](const auto& info) { return std::string(info.param); });
+
+// Half-closed, cancelled, read or not, with networks that come and go: nothing is left, and nothing is
+// touched that is gone.
+TEST_F(InferStreamTest, ManyStreamsEndInEveryWay) {
+  constexpr int kThreads = 6;
+  constexpr int kStreams = 40;
+  std::atomic<bool> over = false;
+  std::thread churn([&] {
+    while (!over) {
+      EXPECT_TRUE(Load("other", ThreeClasses()).ok());
+      EXPECT_TRUE(Unload("other").ok());
+    }
+  });
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int i = 0; i < kStreams; ++i) {
+        grpc::ClientContext call;
+        if (i % 3 == 0) {
+          call.AddMetadata("triton_grpc_error", "true");
+        }
+        const auto stream = stub_->ModelStreamInfer(&call);
+        for (int request = 0; request < 1 + i % 7; ++request) {
+          ModelInferRequest message = Numbered(std::to_string(request), request % 3);
+          message.set_model_name(request % 2 == 0 ? "net" : "other");
+          stream->Write(message);
+        }
+        stream->WritesDone();
+        ModelStreamInferResponse response;
+        if ((i + thread) % 4 == 0) {
+          call.TryCancel();
+        }
+        while ((i + thread) % 4 != 1 && stream->Read(&response)) {
+        }
+        if ((i + thread) % 4 == 1) {
+          call.TryCancel();
+        }
+        static_cast<void>(stream->Finish());
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  over = true;
+  churn.join();
+  EXPECT_TRUE(Idle(resident_));
+}
+
 // 240 kB each, more than the transport holds.
 TEST_F(InferStreamTest, AReaderThatDoesNotReadMissesReportsButNoAnswer) {
   engine::NetworkDefinition wide = SmallMlp();

@@ -132,8 +132,8 @@ TEST_F(ModelInferTest, PassesOnTheSettingsOfARun) {
   parameters["readout"].set_string_param("mean");
   parameters["skip_steps"].set_int64_param(2);
   parameters["dt"].set_double_param(0.002);
-  parameters["seed"].set_uint64_param(0xFFFF'FFFF'FFFF'FFFFU);
-  parameters["first_sample"].set_int64_param(3);
+  parameters["seed"].set_string_param("18446744073709551615");
+  parameters["first_sample"].set_double_param(3);
   parameters["encoding"].set_string_param("poisson");
   parameters["max_rate_hz"].set_int64_param(100);
   parameters["priority"].set_uint64_param(1);
@@ -185,6 +185,7 @@ TEST_F(ModelInferTest, RefusesWhatIsWrongWithATensor) {
                 "data: got 15 bytes, wanted 16");
   ExpectRefused([](auto& r) { r.add_raw_input_contents("x"); },
                 "raw_input_contents: got 2 tensors, wanted 1");
+  ExpectRefused([](auto& r) { r.add_inputs(); }, "inputs: got 2 tensors, wanted 1");
   ExpectRefused([](auto& r) { r.mutable_inputs(0)->mutable_contents()->add_fp32_contents(1); },
                 "got typed values beside raw_input_contents");
   ExpectRefused(
@@ -227,6 +228,14 @@ TEST_F(ModelInferTest, RefusesWhatIsWrongWithAName) {
         r.add_outputs()->set_name("classes");
       },
       R"(outputs[1]: "classes" is named twice)");
+}
+
+// It comes back with the answer, and would be kept until that is read.
+TEST_F(ModelInferTest, RefusesALongId) {
+  ExpectRefused([](auto& r) { r.set_id(std::string(1025, 'x')); }, "id: got 1025 bytes, allowed 1024");
+  ModelInferRequest request = RawRequest({1});
+  request.set_id(std::string(1024, 'x'));
+  EXPECT_TRUE(Infer(request).ok());
 }
 
 TEST_F(ModelInferTest, ATimeoutIsADeadline) {

@@ -93,6 +93,10 @@ TEST_F(RepositoryTest, RefusesWhatIsNoNetworkFile) {
   ExpectRefused(config, "parameters[\"config\"]: got \"max_batch_size\"");
   (*config.mutable_parameters())["config"].set_string_param("[1");
   ExpectRefused(config, "got no JSON object");
+  // A parser may take long for what is nested deeply.
+  (*config.mutable_parameters())["config"].set_string_param(R"({"a":)" + std::string(100'000, '[') +
+                                                            std::string(100'000, ']') + "}");
+  ExpectRefused(config, "got 200006 bytes, allowed 1024");
   auto name = LoadRequest("file:1/a", File());
   name.set_model_name("a/b");
   ExpectRefused(name, "model_name: got \"a/b\"");

@@ -12,6 +12,7 @@ namespace {
 constexpr std::array<int, 1> kRawInputs{inference::ModelInferRequest::kRawInputContentsFieldNumber};
 // A longer one is none; keeps time-point arithmetic away from its limits.
 constexpr std::chrono::microseconds kLongestTimeout = std::chrono::hours(24);
+constexpr std::size_t kMaxIdBytes = 1024;
 
 }  // namespace
 
@@ -21,42 +22,51 @@ Status InferRun::Submit(const grpc::ByteBuffer& bytes, InferReports reports,
   if (Status status = submission_.Receive(bytes, kRawInputs, message); !status.ok()) {
     return status;
   }
-  model_ = message.model_name();
-  version_ = message.model_version();
-  answer_.id = message.id();
+  auto network = Find(message);
+  if (!network.ok()) {
+    return network.status();
+  }
   auto request = std::make_shared<v1::SimulateRequest>();
-  if (Status status = Decode(message, reports, *request); !status.ok()) {
+  if (Status status = Decode(*network.value(), message, reports, *request); !status.ok()) {
     return status;
   }
   if (options().timeout_us) {
     const auto timeout = std::min(std::chrono::microseconds(*options().timeout_us), kLongestTimeout);
     deadline = std::min(deadline, std::chrono::system_clock::now() + timeout);
   }
-  return submission_.Submit(std::move(request),
-                            {.report_every = options().report_every,
-                             .deadline = deadline,
-                             .priority = options().priority,
-                             .extra_bytes_per_sample = answer_.text_bytes_per_sample},
-                            sink);
+  return submission_.SubmitTo(std::move(network).value(), std::move(request),
+                              {.report_every = options().report_every,
+                               .deadline = deadline,
+                               .priority = options().priority,
+                               .extra_bytes_per_sample = answer_.text_bytes_per_sample},
+                              sink);
 }
 
-Status InferRun::Decode(inference::ModelInferRequest& message, InferReports reports,
-                        v1::SimulateRequest& request) {
-  if (Status status = CheckModelName("model_name", model_); !status.ok()) {
+// What comes back with an answer, of an error too, is taken once it is known to be short.
+Result<serving::NetworkHandle> InferRun::Find(const inference::ModelInferRequest& message) {
+  if (message.id().size() > kMaxIdBytes) {
+    return InvalidArgument("id: got " + std::to_string(message.id().size()) + " bytes, allowed " +
+                           std::to_string(kMaxIdBytes));
+  }
+  answer_.id = message.id();
+  if (Status status = CheckModelName("model_name", message.model_name()); !status.ok()) {
     return status;
   }
+  model_ = message.model_name();
   record_.network = model_;
-  const auto version = DecodeVersion("model_version", version_);
+  const auto version = DecodeVersion("model_version", message.model_version());
   if (!version.ok()) {
     return version.status();
   }
-  const auto network = context_.registry.Get(model_, version.value());
-  if (!network.ok()) {
-    return network.status();
-  }
-  record_.version = network.value()->version;
-  record_.statistics = network.value()->statistics;
-  auto decoded = DecodeInfer(message, *network.value());
+  version_ = message.model_version();
+  return context_.registry.Get(model_, version.value());
+}
+
+Status InferRun::Decode(const serving::NetworkEntry& network, inference::ModelInferRequest& message,
+                        InferReports reports, v1::SimulateRequest& request) {
+  record_.version = network.version;
+  record_.statistics = network.statistics;
+  auto decoded = DecodeInfer(message, network);
   if (!decoded.ok()) {
     return decoded.status();
   }

@@ -28,6 +28,8 @@ class InferRun {
   Status Submit(const grpc::ByteBuffer& bytes, InferReports reports,
                 std::chrono::system_clock::time_point deadline, serving::ResultSink& sink);
   void Cancel() { submission_.Cancel(); }
+  // The first half of Cancel, for who sweeps the batcher after many.
+  void RequestStop() { submission_.RequestStop(); }
 
   // The answers; between Submit and Release.
   inference::ModelInferResponse Answer(const serving::RunOutcome& outcome);
@@ -42,7 +44,9 @@ class InferRun {
   const InferOptions& options() const { return answer_.options; }
 
  private:
-  Status Decode(inference::ModelInferRequest& message, InferReports reports, v1::SimulateRequest& request);
+  Result<serving::NetworkHandle> Find(const inference::ModelInferRequest& message);
+  Status Decode(const serving::NetworkEntry& network, inference::ModelInferRequest& message,
+                InferReports reports, v1::SimulateRequest& request);
 
   const ServiceContext& context_;
   CallRecord record_;

@@ -1,5 +1,6 @@
 #include "server/rpc/calls/infer_stream_call.h"
 
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,9 @@ namespace {
 // feels it.
 constexpr std::size_t kMaxItems = 64;
 constexpr const char* kFinalResponse = "triton_final_response";
+constexpr const char* kMethod = "ModelStreamInfer";
+
+Status Cancelled() { return {StatusCode::kCancelled, "cancelled by the client, or at the end of the drain"}; }
 
 bool WantsGrpcErrors(const grpc::CallbackServerContext& call) {
   const auto value = call.client_metadata().find("triton_grpc_error");
@@ -43,8 +47,7 @@ Result<grpc::ByteBuffer> SerializeError(inference::ModelInferResponse response, 
 // One request of the stream.
 class InferStreamCall::Item final : public serving::ResultSink {
  public:
-  Item(const ServiceContext& context, InferStreamCall& stream)
-      : run_(context, "ModelStreamInfer"), stream_(stream) {}
+  Item(const ServiceContext& context, InferStreamCall& stream) : run_(context, kMethod), stream_(stream) {}
 
   void Submit(const grpc::ByteBuffer& bytes, std::chrono::system_clock::time_point deadline) {
     const Status status = Guarded([&] { return run_.Submit(bytes, InferReports::kYes, deadline, *this); });
@@ -52,7 +55,9 @@ class InferStreamCall::Item final : public serving::ResultSink {
       End(status, {});
     }
   }
-  void Cancel() { run_.Cancel(); }
+  void RequestStop() { run_.RequestStop(); }
+  // For the log: the answer that was made is not written.
+  void SetLost(const Status& status) { run_.SetStatus(status); }
 
   void OnProgress(engine::Reading reading) noexcept override {
     static_cast<void>(Guarded([&]() -> Status {
@@ -119,12 +124,16 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* InferStreamCall::St
     const ServiceContext& context, StreamTable& streams, grpc::CallbackServerContext& call) {
   auto* self = new InferStreamCall(context, streams, call);
   const Status status = Guarded([&] { return self->Admit(); });
-  if (!status.ok()) {
+  Actions actions;
+  {
     const MutexLock lock(self->mu_);
-    self->closed_ = true;
-    self->end_ = status;
+    if (!status.ok()) {
+      CallRecord(context, kMethod).SetStatus(status);
+      self->Close(status);
+    }
+    actions = self->Advance();
   }
-  self->Advance();
+  Act(context, std::move(actions));
   return self;  // gone only after gRPC has taken it
 }
 
@@ -145,6 +154,7 @@ InferStreamCall::~InferStreamCall() {
 }
 
 void InferStreamCall::OnReadDone(bool ok) {
+  const ServiceContext& context = context_;
   std::shared_ptr<Item> item;
   {
     const MutexLock lock(mu_);
@@ -153,26 +163,39 @@ void InferStreamCall::OnReadDone(bool ok) {
     }
     closed_ = closed_ || !ok;
     if (!closed_) {
-      item = std::make_shared<Item>(context_, *this);
-      items_.push_back(item);
+      const Status made = Guarded([&]() SPIKESERVE_REQUIRES(mu_) -> Status {
+        items_.push_back(std::make_shared<Item>(context_, *this));
+        item = items_.back();
+        return {};
+      });
+      if (!made.ok()) {
+        Close(made);
+      }
     }
   }
   if (item) {
     item->Submit(read_, call_.deadline());
     read_.Clear();
   }
+  Actions actions;
   {
     const MutexLock lock(mu_);
     reading_ = false;
     if (item) {
       item->decoupled = item->wants_reports();
     }
+    actions = Advance();
+    if (item && !item->done && (gone_ || failed_)) {
+      actions.unwanted.push_back(item);  // it came too late to be among those that were cancelled
+    }
   }
-  Advance();
+  Act(context, std::move(actions));
 }
 
 void InferStreamCall::OnWriteDone(bool ok) {
+  const ServiceContext& context = context_;
   Message written;  // its request lets go of all it holds after the mutex
+  Actions actions;
   {
     const MutexLock lock(mu_);
     const Status overdue = context_.watch.Stop(call_);
@@ -182,47 +205,50 @@ void InferStreamCall::OnWriteDone(bool ok) {
     out_.pop_front();
     if (!ok || !overdue.ok()) {
       gone_ = true;
-      closed_ = true;
-      end_ = overdue.ok() ? Status(StatusCode::kCancelled, "cancelled by the client") : overdue;
+      Close(overdue.ok() ? Cancelled() : overdue);
+    }
+    actions = Advance();
+    if (gone_) {
+      actions.lost.push_back(std::move(written));
     }
   }
-  Advance();
+  Act(context, std::move(actions));
 }
 
 void InferStreamCall::OnCancel() {
-  std::list<std::shared_ptr<Item>> items;
+  const ServiceContext& context = context_;
+  Actions actions;
   {
     const MutexLock lock(mu_);
     gone_ = true;
-    closed_ = true;
-    if (end_.ok()) {
-      end_ = {StatusCode::kCancelled, "cancelled by the client, or at the end of the drain"};
-    }
-    items = items_;
+    Close(Cancelled());
+    actions = Advance();
+    actions.unwanted = items_;
   }
-  for (const std::shared_ptr<Item>& item : items) {
-    item->Cancel();
-  }
-  Advance();
+  Act(context, std::move(actions));
 }
 
 void InferStreamCall::Drain() {
+  const ServiceContext& context = context_;
+  Actions actions;
   {
     const MutexLock lock(mu_);
-    closed_ = true;
-    if (end_.ok()) {
-      end_ = Unavailable("the server is shutting down");
+    if (!closed_) {
+      Close(Unavailable("the server is shutting down"));
     }
+    actions = Advance();
   }
-  Advance();
+  Act(context, std::move(actions));
 }
 
 void InferStreamCall::Report(grpc::ByteBuffer bytes) {
+  const ServiceContext& context = context_;
   const auto size = static_cast<std::int64_t>(bytes.Length());
   auto reservation = context_.budget.Reserve(size, "a report");
   if (!reservation.ok()) {
     return;
   }
+  Actions actions;
   {
     const MutexLock lock(mu_);
     // One that is alone is taken whatever its size, as there is no other.
@@ -231,28 +257,32 @@ void InferStreamCall::Report(grpc::ByteBuffer bytes) {
     }
     report_bytes_ += size;
     out_.push_back({std::move(bytes), nullptr, size, std::move(reservation).value()});
+    actions = Advance();
   }
-  Advance();
+  Act(context, std::move(actions));
 }
 
 void InferStreamCall::Finished(Item& item, std::vector<grpc::ByteBuffer> messages, const Status& status) {
+  const ServiceContext& context = context_;
+  Actions actions;
   {
     const MutexLock lock(mu_);
     item.decoupled = item.wants_reports();
     item.answers = std::move(messages);
     item.how = status;
     item.done = true;
+    actions = Advance();
   }
-  Advance();
+  Act(context, std::move(actions));
 }
 
-void InferStreamCall::QueueAnswers() {
+void InferStreamCall::QueueAnswers(Actions& actions) {
   bool blocked = false;
   for (auto it = items_.begin(); it != items_.end();) {
     const std::shared_ptr<Item> item = *it;
     if (item->done && (item->decoupled || !blocked)) {
       it = items_.erase(it);
-      QueueAnswer(item);
+      QueueAnswer(item, actions);
       continue;
     }
     blocked = blocked || !item->decoupled;
@@ -260,13 +290,19 @@ void InferStreamCall::QueueAnswers() {
   }
 }
 
-void InferStreamCall::QueueAnswer(const std::shared_ptr<Item>& item) {
-  const bool ends = ends_with_error_ && !item->how.ok();
-  if (ends && end_.ok()) {
-    end_ = item->how;
-    closed_ = true;
+void InferStreamCall::QueueAnswer(const std::shared_ptr<Item>& item, Actions& actions) {
+  const bool fails = item->answers.empty() || (ends_with_error_ && !item->how.ok());
+  if (fails && !failed_) {
+    failed_ = true;
+    Close(item->how);
+    actions.unwanted = items_;
   }
-  if (gone_ || ends) {
+  if (gone_) {
+    actions.lost.push_back({{}, item, 0, {}});
+    return;
+  }
+  if (fails) {
+    actions.answered.push_back(item);  // by the status of the stream
     return;
   }
   for (grpc::ByteBuffer& message : item->answers) {
@@ -275,12 +311,16 @@ void InferStreamCall::QueueAnswer(const std::shared_ptr<Item>& item) {
   }
 }
 
-void InferStreamCall::WriteNext() {
-  if (gone_ && !writing_) {
+void InferStreamCall::WriteNext(Actions& actions) {
+  if (writing_) {
+    return;
+  }
+  if (gone_) {
+    std::move(out_.begin(), out_.end(), std::back_inserter(actions.lost));
     out_.clear();
     report_bytes_ = 0;
   }
-  if (writing_ || out_.empty()) {
+  if (out_.empty()) {
     return;
   }
   writing_ = true;
@@ -296,33 +336,47 @@ void InferStreamCall::ReadNext() {
   StartRead(&read_);
 }
 
-std::optional<Status> InferStreamCall::TakeEnd() {
-  if (finished_ || !closed_ || writing_ || !out_.empty() || !items_.empty()) {
-    return std::nullopt;
+void InferStreamCall::Close(const Status& status) {
+  closed_ = true;
+  if (end_.ok()) {
+    end_ = status;
   }
-  finished_ = true;
-  return end_;
 }
 
-void InferStreamCall::Advance() {
-  std::optional<Status> end;
-  std::list<std::shared_ptr<Item>> unwanted;
-  {
-    const MutexLock lock(mu_);
-    QueueAnswers();
-    if (ends_with_error_ && !end_.ok()) {
-      unwanted = items_;
+bool InferStreamCall::Ends() const {
+  return !finished_ && closed_ && !writing_ && out_.empty() && items_.empty();
+}
+
+InferStreamCall::Actions InferStreamCall::Advance() {
+  Actions actions;
+  QueueAnswers(actions);
+  WriteNext(actions);
+  ReadNext();
+  if (Ends()) {
+    finished_ = true;
+    actions.ending = this;
+    actions.end = end_;
+  }
+  return actions;
+}
+
+void InferStreamCall::Act(const ServiceContext& context, Actions actions) {
+  for (const Message& message : actions.lost) {
+    if (message.item) {
+      message.item->SetLost(Cancelled());
     }
-    WriteNext();
-    ReadNext();
-    end = TakeEnd();
   }
-  if (end) {
-    context_.watch.Start(call_);
-    return Finish(ToGrpc(*end));
+  actions.lost.clear();
+  actions.answered.clear();
+  for (const std::shared_ptr<Item>& item : actions.unwanted) {
+    item->RequestStop();
   }
-  for (const std::shared_ptr<Item>& item : unwanted) {  // the stream itself may be gone by now
-    item->Cancel();
+  if (!actions.unwanted.empty()) {
+    context.batcher.Sweep();
+  }
+  if (actions.ending != nullptr) {
+    context.watch.Start(actions.ending->call_);
+    actions.ending->Finish(ToGrpc(actions.end));
   }
 }
 

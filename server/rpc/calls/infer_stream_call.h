@@ -8,7 +8,6 @@
 #include <deque>
 #include <list>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "server/base/mutex.h"
@@ -49,21 +48,35 @@ class InferStreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
     serving::MemoryBudget::Reservation reservation = {};  // of a report
   };
 
+  using Items = std::list<std::shared_ptr<Item>>;
+  // What is left to do once the mutex is free. The stream may be gone by then, unless it is among this.
+  struct Actions {
+    InferStreamCall* ending = nullptr;  // to finish with `end`
+    Status end;
+    Items unwanted;            // to cancel
+    Items answered;            // only to be let go
+    std::deque<Message> lost;  // answers and reports that nobody reads any more
+  };
+
   InferStreamCall(const ServiceContext& context, StreamTable& streams, grpc::CallbackServerContext& call);
 
   Status Admit();
   // From an item, by any thread. A report is dropped where too much waits to be written.
   void Report(grpc::ByteBuffer bytes);
   void Finished(Item& item, std::vector<grpc::ByteBuffer> messages, const Status& status);
-  // Queues the answers that may go out, then reads, writes or ends. The last thing that a caller does here:
-  // the call may be gone afterwards.
-  void Advance();
-  void QueueAnswers() SPIKESERVE_REQUIRES(mu_);
-  void QueueAnswer(const std::shared_ptr<Item>& item) SPIKESERVE_REQUIRES(mu_);
-  void WriteNext() SPIKESERVE_REQUIRES(mu_);
+  // Queues the answers that may go out, then reads or writes, and says what else is to be done. In the
+  // critical section of what has changed: when the last item is done, another thread may end the stream at
+  // once.
+  Actions Advance() SPIKESERVE_REQUIRES(mu_);
+  // The last thing that a caller does: the call may be gone afterwards.
+  static void Act(const ServiceContext& context, Actions actions);
+  void QueueAnswers(Actions& actions) SPIKESERVE_REQUIRES(mu_);
+  void QueueAnswer(const std::shared_ptr<Item>& item, Actions& actions) SPIKESERVE_REQUIRES(mu_);
+  void WriteNext(Actions& actions) SPIKESERVE_REQUIRES(mu_);
   void ReadNext() SPIKESERVE_REQUIRES(mu_);
-  // The status to end with, once there is nothing left to do.
-  std::optional<Status> TakeEnd() SPIKESERVE_REQUIRES(mu_);
+  // Takes no more requests, and ends with `status` unless it is said already how.
+  void Close(const Status& status) SPIKESERVE_REQUIRES(mu_);
+  bool Ends() const SPIKESERVE_REQUIRES(mu_);
 
   const ServiceContext& context_;
   StreamTable& streams_;
@@ -71,10 +84,10 @@ class InferStreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   const bool ends_with_error_;
   grpc::ByteBuffer read_;  // of the read under way
   Mutex mu_;
-  std::list<std::shared_ptr<Item>> items_ SPIKESERVE_GUARDED_BY(mu_);  // not answered, in their order
-  std::deque<Message> out_ SPIKESERVE_GUARDED_BY(mu_);                 // the first is being written
-  std::int64_t report_bytes_ SPIKESERVE_GUARDED_BY(mu_) = 0;           // of out_
-  bool reading_ SPIKESERVE_GUARDED_BY(mu_) = false;                    // until what was read is submitted
+  Items items_ SPIKESERVE_GUARDED_BY(mu_);                    // not answered, in their order
+  std::deque<Message> out_ SPIKESERVE_GUARDED_BY(mu_);        // the first is being written
+  std::int64_t report_bytes_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // of out_
+  bool reading_ SPIKESERVE_GUARDED_BY(mu_) = false;           // until what was read is submitted
   bool writing_ SPIKESERVE_GUARDED_BY(mu_) = false;
   bool closed_ SPIKESERVE_GUARDED_BY(mu_) = false;  // no more requests
   bool gone_ SPIKESERVE_GUARDED_BY(mu_) = false;    // nobody reads any more

@@ -59,6 +59,7 @@ Status RepositoryCall::BeginLoad(const grpc::ByteBuffer& request) {
     return reservation.status();
   }
   message_bytes_ = std::move(reservation).value();
+  received_bytes_ = static_cast<std::int64_t>(request.Length());
   const auto name = RepositoryModel(message_.repository_name(), message_.model_name());
   if (!name.ok()) {
     return name.status();
@@ -105,6 +106,8 @@ Status RepositoryCall::TakeFile() {
     return claim.status();
   }
   upload_bytes_ = std::move(reservation).value();
+  message_.Clear();
+  message_bytes_.ShrinkTo(received_bytes_);
   claim_.emplace(std::move(claim).value());
   record_.version = claim_->version();
   upload_ = {std::move(network.file.payload), std::move(network.file.sha256), network.file.mode,

@@ -55,6 +55,7 @@ class RepositoryCall final : public grpc::ServerUnaryReactor {
   std::stop_source stop_;
   inference::RepositoryModelLoadRequest message_;
   serving::MemoryBudget::Reservation message_bytes_;
+  std::int64_t received_bytes_ = 0;
   serving::MemoryBudget::Reservation upload_bytes_;
   std::optional<serving::NetworkRegistry::Claim> claim_;
   serving::Upload upload_;

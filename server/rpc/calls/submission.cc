@@ -44,10 +44,15 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, co
   if (!network.ok()) {
     return network.status();
   }
-  record_.version = network.value()->version;
-  record_.statistics = network.value()->statistics;
-  auto checked =
-      CheckRequest(*request, std::move(network).value(), context_.limits, options.report_every > 0);
+  return SubmitTo(std::move(network).value(), std::move(request), options, sink);
+}
+
+Status Submission::SubmitTo(serving::NetworkHandle network,
+                            std::shared_ptr<const v1::SimulateRequest> request, const SubmitOptions& options,
+                            serving::ResultSink& sink) {
+  record_.version = network->version;
+  record_.statistics = network->statistics;
+  auto checked = CheckRequest(*request, std::move(network), context_.limits, options.report_every > 0);
   if (!checked.ok()) {
     return checked.status();
   }

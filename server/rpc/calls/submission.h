@@ -38,8 +38,13 @@ class Submission {
   // INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE.
   Status Submit(std::shared_ptr<const v1::SimulateRequest> request, const SubmitOptions& options,
                 serving::ResultSink& sink);
+  // The same for a network that was found already.
+  Status SubmitTo(serving::NetworkHandle network, std::shared_ptr<const v1::SimulateRequest> request,
+                  const SubmitOptions& options, serving::ResultSink& sink);
   // The answer, if still open, becomes CANCELLED or DEADLINE_EXCEEDED.
   void Cancel();
+  // The same as soon as somebody sweeps the batcher.
+  void RequestStop() { stop_.request_stop(); }
 
   // How to answer; from Submit to Release.
   std::shared_ptr<const AnswerSpec> answer() const { return answer_; }

@@ -1,6 +1,7 @@
 #include "server/rpc/context/call_record.h"
 
 #include <chrono>
+#include <utility>
 
 #include "server/serving/names.h"
 
@@ -23,15 +24,18 @@ double CallRecord::Elapsed() const {
 void CallRecord::SetStatus(const Status& status) {
   status_ = status;
   total_s_ = Elapsed();
+  // At once, as the client asks for the counts when it has its answer.
+  if (const auto counts = std::exchange(statistics, nullptr)) {
+    if (status.ok()) {
+      counts->CountSuccess(samples, total_s_, queue_s, compute_s);
+    } else {
+      counts->CountFailure(total_s_);
+    }
+  }
 }
 
 void CallRecord::Write() const noexcept {
   try {
-    if (statistics && status_.ok()) {
-      statistics->CountSuccess(samples, total_s_, queue_s, compute_s);
-    } else if (statistics) {
-      statistics->CountFailure(total_s_);
-    }
     context_.metrics.CountRequest(method_, status_.code(), total_s_);
     const EventLog::Fields fields = {{"method", std::string(method_)},
                                      {"code", std::string(serving::CodeName(status_.code()))},

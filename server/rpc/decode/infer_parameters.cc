@@ -53,8 +53,14 @@ std::optional<std::int64_t> Whole(const InferParameter& value) {
         return static_cast<std::int64_t>(value.uint64_param());
       }
       return std::nullopt;
-    case InferParameter::kBoolParam:
     case InferParameter::kDoubleParam:
+      // Up to 2^53 a double holds every whole number.
+      if (std::abs(value.double_param()) <= 0x1p53 &&
+          value.double_param() == std::trunc(value.double_param())) {
+        return static_cast<std::int64_t>(value.double_param());
+      }
+      return std::nullopt;
+    case InferParameter::kBoolParam:
     case InferParameter::PARAMETER_CHOICE_NOT_SET: break;
   }
   return std::nullopt;
@@ -164,8 +170,11 @@ Status SetEncoding(const std::string& name, const InferParameter& value, Target&
 }
 
 Status SetSeed(const std::string& name, const InferParameter& value, Target& target) {
-  if (value.has_uint64_param()) {
-    target.request.set_seed(value.uint64_param());
+  const auto seed = value.has_uint64_param()   ? std::optional(value.uint64_param())
+                    : value.has_string_param() ? Parse<std::uint64_t>(value.string_param())
+                                               : std::nullopt;
+  if (seed) {
+    target.request.set_seed(*seed);
     return {};
   }
   return SetWhole(0, kMaxInt64, [](Target& t, std::int64_t seed) {

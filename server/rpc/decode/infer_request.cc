@@ -79,6 +79,9 @@ void AddProbes(const std::vector<InferOutput>& outputs, const engine::Network& n
       request.add_probes(output.name);
     }
   }
+  if (request.probes_size() == 0 && !outputs.empty() && !HasClasses(network)) {
+    request.add_probes(network.definition().probes.front().name);  // a run needs one
+  }
   if (request.probes_size() == 0 || std::none_of(outputs.begin(), outputs.end(), IsClass)) {
     return;
   }
@@ -172,6 +175,11 @@ Result<DecodedInfer> DecodeInfer(inference::ModelInferRequest& message, const se
   auto outputs = DecodeOutputs(message, network);
   if (!outputs.ok()) {
     return outputs.status();
+  }
+  if (outputs.value().empty() && !HasClasses(network)) {
+    return InvalidArgument(
+        "outputs: got none, and the network has no OUTPUT probe to answer by default; allowed: " +
+        OutputNames(network));
   }
   AddProbes(outputs.value(), network, decoded.request);
   const std::int64_t text_bytes = TextBytes(outputs.value(), entry);

@@ -148,6 +148,10 @@ Status CheckContents(const inference::ModelInferRequest& message) {
 
 Status DecodeInferInputs(inference::ModelInferRequest& message, const engine::Network& network,
                          v1::SimulateRequest& request) {
+  if (static_cast<std::size_t>(message.inputs_size()) > network.inputs().size()) {
+    return InvalidArgument(
+        Join("inputs: got ", message.inputs_size(), " tensors, wanted ", network.inputs().size()));
+  }
   if (Status status = CheckContents(message); !status.ok()) {
     return status;
   }

@@ -18,6 +18,12 @@ constexpr std::string_view kFile = "file:";
 constexpr const char* kAllowed =
     ", allowed \"file:VERSION/network.spk\" with the bytes of a .spk file, and \"config\"";
 
+constexpr std::size_t kMaxConfigBytes = 1024;
+constexpr const char* kConfigFields =
+    ", allowed name (that of the model), backend and platform (\"spikeserve\"); all else is part of the "
+    "network "
+    "and of each request";
+
 // "file:1/network.spk" -> 1. What the client calls the file has no meaning here.
 Result<std::int64_t> VersionOfKey(const std::string& key) {
   const std::size_t slash = key.find('/');
@@ -33,6 +39,10 @@ Result<std::int64_t> VersionOfKey(const std::string& key) {
 // whose it is cannot be followed.
 Status CheckConfig(const ModelRepositoryParameter& config, const std::string& model) {
   const std::string where = "parameters[\"config\"]";
+  if (config.string_param().size() > kMaxConfigBytes) {  // before it is parsed, which may take long
+    return InvalidArgument(where + ": got " + std::to_string(config.string_param().size()) +
+                           " bytes, allowed " + std::to_string(kMaxConfigBytes) + kConfigFields);
+  }
   google::protobuf::Struct fields;
   if (!config.has_string_param() ||
       !google::protobuf::util::JsonStringToMessage(
@@ -43,9 +53,7 @@ Status CheckConfig(const ModelRepositoryParameter& config, const std::string& mo
   for (const auto& [name, value] : fields.fields()) {
     const bool ours = (name == "backend" || name == "platform") && value.string_value() == "spikeserve";
     if (!ours && !(name == "name" && value.string_value() == model)) {
-      return InvalidArgument(where + ": got " + Quote(name) +
-                             ", allowed name (that of the model), backend and platform (\"spikeserve\"); all "
-                             "else is part of the network and of each request");
+      return InvalidArgument(where + ": got " + Quote(name) + kConfigFields);
     }
   }
   return {};

@@ -21,6 +21,7 @@ namespace {
 using inference::ModelMetadataResponse;
 
 constexpr const char* kPlatform = "spikeserve";
+constexpr std::uint64_t kPriorityLevels = 3;
 
 // A tensor in either form: name, datatype, shape of one sample.
 struct Tensor {
@@ -189,6 +190,8 @@ inference::ModelConfig EncodeModelConfig(const serving::NetworkEntry& entry, con
   inference::ModelDynamicBatching& dynamic = *config.mutable_dynamic_batching();
   dynamic.add_preferred_batch_size(Clamp<std::int32_t>(batching.max_batch));
   dynamic.set_max_queue_delay_microseconds(static_cast<std::uint64_t>(batching.max_delay.count()));
+  dynamic.set_priority_levels(kPriorityLevels);
+  dynamic.set_default_priority_level(static_cast<std::uint64_t>(serving::kDefaultPriority));
   dynamic.mutable_default_queue_policy()->set_allow_timeout_override(true);
   dynamic.mutable_default_queue_policy()->set_max_queue_size(Clamp<std::uint32_t>(batching.max_queue));
   config.mutable_model_transaction_policy()->set_decoupled(false);

@@ -24,7 +24,7 @@ class NetworkStatistics {
     TimedCount computed;                                 // of those that succeeded: in the engine
     std::int64_t samples = 0;                            // of those that succeeded
     std::chrono::system_clock::time_point last_request;  // the epoch where there was none
-    TimedCount runs;
+    TimedCount runs;                                     // that came to their end
     std::map<std::int64_t, TimedCount> runs_by_samples;  // of the first kMaxSizes sizes that were seen
   };
   static constexpr std::size_t kMaxSizes = 128;

@@ -39,7 +39,6 @@ class Run {
   }
 
   Status Execute();
-  // What the run did, which the network counts too.
   RunRecord Record() const;
 
  private:
@@ -157,6 +156,7 @@ Status Run::Finish() {
     return reading.status();
   }
   simulation_.reset();  // before its inputs and network go
+  statistics_->CountRun(sample_count_, Seconds(context_.clock.Now() - started_));  // who is answered may look
   std::int64_t first = 0;
   for (std::size_t i = 0; i < batch_.size(); first += counts_[i++]) {
     if (batch_[i].sink != nullptr) {
@@ -197,7 +197,6 @@ Status Run::DropUnwanted() {
 }
 
 RunRecord Run::Record() const {
-  statistics_->CountRun(sample_count_, Seconds(context_.clock.Now() - started_));
   return {static_cast<std::int64_t>(batch_.size()),
           sample_count_,
           steps_done_,
