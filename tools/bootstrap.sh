@@ -9,13 +9,14 @@ packages=(
   g++ cmake ninja-build pkgconf
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libspdlog-dev libcli11-dev libhwy-dev prometheus-cpp-dev libcivetweb-dev libssl-dev
+  libboost-dev nlohmann-json3-dev
   ca-certificates python3 python3-venv dataset-fashion-mnist
 )
 if [ "${1:-}" = bench ]; then
-  packages+=(libopenblas-dev libdnnl-dev ocl-icd-opencl-dev nlohmann-json3-dev libgtest-dev libgmock-dev ccache)
+  packages+=(libopenblas-dev libdnnl-dev ocl-icd-opencl-dev libgtest-dev libgmock-dev ccache)
 elif [ "${1:-}" != demo ]; then
   packages+=(
-    git libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev
+    git libgtest-dev libgmock-dev libbenchmark-dev
     clang libclang-rt-14-dev clang-format-16 clang-tidy ccache
     debootstrap iproute2
   )

@@ -259,7 +259,7 @@ do_server() {
     note server "not among these programs"
     return 1
   fi
-  "$server" --backend cuda --listen 127.0.0.1:0 --metrics-listen none >"$out/server.stdout" 2>"$out/server.stderr" &
+  "$server" --backend cuda --listen 127.0.0.1:0 --metrics-listen none --http-listen none >"$out/server.stdout" 2>"$out/server.stderr" &
   pid=$!
   for _ in $(seq 100); do
     address=$(sed -n 's/^listening on //p' "$out/server.stdout")

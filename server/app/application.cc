@@ -13,6 +13,9 @@ namespace spikeserve::app {
 namespace {
 
 constexpr std::chrono::milliseconds kProbeTimeout{5'000};
+// For HTTP clients to take answers that were ready when the server was told to end.
+constexpr std::chrono::seconds kAnswerPatience{5};
+constexpr std::size_t kMaxLoggedPath = 256;
 
 // Most of what a network or a run takes lies on the device and on the host, at different times.
 std::int64_t BudgetBytes(const Config& config, const engine::Backend& backend) {
@@ -100,6 +103,10 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
   if (!credentials.ok()) {
     return credentials.status();
   }
+  auto tls = ReadTlsTexts(config.tls);
+  if (!tls.ok()) {
+    return tls.status();
+  }
   const auto tokens = ReadTokens(config);
   if (!tokens.ok()) {
     return tokens.status();
@@ -123,6 +130,9 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
     return server.status();
   }
   self->server_ = std::move(server).value();
+  if (Status status = self->StartRest(std::move(tls).value()); !status.ok()) {
+    return status;
+  }
   return self;
 }
 
@@ -139,11 +149,20 @@ void Application::WatchListener(std::function<void()> lost) {
 }
 
 void Application::Drain(std::chrono::seconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
   watch_.reset();
   health_.SetServer(false);
   batcher_.Close();
+  if (rest_) {
+    rest_->Close();
+    rest_->WaitIdle(deadline);
+  }
   if (server_) {
-    server_->Shutdown(std::chrono::system_clock::now() + patience);
+    server_->Shutdown(std::chrono::system_clock::now() + (deadline - std::chrono::steady_clock::now()));
+  }
+  if (rest_) {  // its calls have ended with that server; their answers may still be on their way
+    rest_->Stop(std::chrono::steady_clock::now() + kAnswerPatience);
+    rest_.reset();
   }
   workers_.clear();
   batcher_.FailQueued(Unavailable("the server is shutting down"));
@@ -165,6 +184,33 @@ Status Application::StartMetrics(const std::string& address) {
 bool Application::Ready() {
   CheckDevice();
   return health_.server_ready() && reachable_;
+}
+
+Status Application::StartRest(std::optional<rest::TlsTexts> tls) {
+  if (config_.http_listen.empty() || config_.http_listen == "none") {
+    return {};
+  }
+  rest::HttpOptions options{config_.http_listen,
+                            static_cast<int>(config_.http_threads),
+                            static_cast<int>(config_.http_connections),
+                            std::chrono::seconds(config_.http_timeout_seconds),
+                            config_.limits.max_message_bytes,
+                            std::move(tls),
+                            [this](const rest::HttpHead& head, const rest::HttpResponse& refusal) {
+                              log_.Info("http_refused", {{"method", head.method},
+                                                         {"path", head.target.substr(0, kMaxLoggedPath)},
+                                                         {"status", std::int64_t{refusal.status}},
+                                                         {"message", refusal.error}});
+                            }};
+  auto server = rest::RestServer::Start(
+      options, server_->InProcessChannel(), budget_, [this](std::string_view authorization, bool admin) {
+        return authorizer_.Check(authorization, admin ? rpc::Scope::kAdmin : rpc::Scope::kUse);
+      });
+  if (!server.ok()) {
+    return server.status();
+  }
+  rest_ = std::move(server).value();
+  return {};
 }
 
 void Application::LoadStored() {

@@ -13,6 +13,7 @@
 #include "server/base/clock.h"
 #include "server/base/status.h"
 #include "server/engine/run/backend.h"
+#include "server/rest/rest_server.h"
 #include "server/rpc/context/authorizer.h"
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/context/service_context.h"
@@ -48,6 +49,8 @@ class Application {
   const std::string& address() const { return server_->address(); }
   // Of /metrics; empty where there is none.
   const std::string& metrics_address() const { return metrics_address_; }
+  // Of the Open Inference Protocol over HTTP; empty where there is none.
+  std::string http_address() const { return rest_ ? rest_->address() : std::string(); }
 
   // Takes nothing new, lets what runs finish for up to `patience`, then cancels it.
   void Drain(std::chrono::seconds patience);
@@ -62,6 +65,7 @@ class Application {
               std::optional<serving::NetworkRepository> repository, const rpc::EventLog& log);
 
   Status StartMetrics(const std::string& address);
+  Status StartRest(std::optional<rest::TlsTexts> tls);
   void LoadStored();
   // Takes the server out of service, for good, once the device is broken.
   void CheckDevice();
@@ -90,6 +94,7 @@ class Application {
   std::string metrics_address_;
   std::unique_ptr<serving::MetricsServer> metrics_server_;
   std::unique_ptr<rpc::RpcServer> server_;
+  std::unique_ptr<rest::RestServer> rest_;  // calls the one before
   std::unique_ptr<ListenerWatch> watch_;
 };
 

@@ -22,7 +22,11 @@ struct TlsFiles {
 struct Config {
   std::string listen = "0.0.0.0:8001";
   std::string metrics_listen = "0.0.0.0:8002";  // empty: none
-  std::string network_repository;               // empty: networks are not stored
+  std::string http_listen = "0.0.0.0:8000";     // empty: none
+  std::int64_t http_threads = 2;
+  std::int64_t http_connections = 1'024;
+  std::int64_t http_timeout_seconds = 60;
+  std::string network_repository;  // empty: networks are not stored
   engine::BackendOptions backend;
   std::int64_t workers = 2;  // batches run at the same time, so that a short one need not wait for a long one
 

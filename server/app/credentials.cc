@@ -47,26 +47,45 @@ Result<std::string> ReadSmallFile(const std::string& path, const std::string& fl
   return InvalidArgument(flag + ": " + path + " has more than " + std::to_string(kMaxFileBytes) + " bytes");
 }
 
-Result<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const TlsFiles& files) {
+Result<std::optional<rest::TlsTexts>> ReadTlsTexts(const TlsFiles& files) {
   if (files.cert.empty()) {
+    return std::optional<rest::TlsTexts>();
+  }
+  rest::TlsTexts texts;
+  const auto read = [](const std::string& path, const std::string& flag, std::string& text) {
+    auto content = ReadSmallFile(path, flag);
+    if (content.ok()) {
+      text = std::move(content).value();
+    }
+    return content.status();
+  };
+  if (Status status = read(files.cert, "--tls-cert", texts.cert); !status.ok()) {
+    return status;
+  }
+  if (Status status = read(files.key, "--tls-key", texts.key); !status.ok()) {
+    return status;
+  }
+  if (files.client_ca.empty()) {
+    return std::optional(std::move(texts));
+  }
+  if (Status status = read(files.client_ca, "--tls-client-ca", texts.client_ca); !status.ok()) {
+    return status;
+  }
+  return std::optional(std::move(texts));
+}
+
+Result<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const TlsFiles& files) {
+  auto texts = ReadTlsTexts(files);
+  if (!texts.ok()) {
+    return texts.status();
+  }
+  if (!texts.value()) {
     return grpc::InsecureServerCredentials();
   }
-  auto cert = ReadSmallFile(files.cert, "--tls-cert");
-  if (!cert.ok()) {
-    return cert.status();
-  }
-  auto key = ReadSmallFile(files.key, "--tls-key");
-  if (!key.ok()) {
-    return key.status();
-  }
   grpc::SslServerCredentialsOptions options;
-  options.pem_key_cert_pairs.push_back({std::move(key).value(), std::move(cert).value()});
-  if (!files.client_ca.empty()) {
-    auto client_ca = ReadSmallFile(files.client_ca, "--tls-client-ca");
-    if (!client_ca.ok()) {
-      return client_ca.status();
-    }
-    options.pem_root_certs = std::move(client_ca).value();
+  options.pem_key_cert_pairs.push_back({texts.value()->key, texts.value()->cert});
+  if (!texts.value()->client_ca.empty()) {
+    options.pem_root_certs = texts.value()->client_ca;
     options.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
   }
   return grpc::SslServerCredentials(options);

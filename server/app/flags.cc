@@ -85,6 +85,12 @@ void AddServing(CLI::App& app, Config& config, std::string& healthcheck) {
       .Text("--metrics-listen", config.metrics_listen,
             "HTTP address of /metrics, /healthz and /readyz; 'none' for none")
       ->check(CheckPort);
+  flags
+      .Text("--http-listen", config.http_listen,
+            "address of the Open Inference Protocol over HTTP: HOST:PORT; 'none' for none")
+      ->check(CheckPort);
+  flags.Number("--http-threads", config.http_threads, 1, 256,
+               "threads that read and write HTTP and its JSON");
   flags.Text("--network-repository", config.network_repository,
              "folder that loaded networks are stored in and come back from; none: they are not stored");
   flags.Number("--drain-seconds", config.drain_seconds, 0, 86'400,
@@ -130,6 +136,10 @@ void AddRequestLimits(CLI::App& app, Config& config) {
   flags.Number("--max-steps", limits.max_steps, 1, 1'000'000'000, "time steps of one request");
   flags.Number("--max-samples", limits.max_samples, 1, 16'777'216, "samples of one request");
   flags.Number("--max-streams", config.max_streams, 1, kMaxInt, "calls at the same time on one connection");
+  flags.Number("--http-connections", config.http_connections, 1, 65'536,
+               "HTTP connections at the same time; further ones wait");
+  flags.Number("--http-timeout-seconds", config.http_timeout_seconds, 1, 86'400,
+               "time for an HTTP client to send a request, and again to take its answer");
   flags.Size("--max-transport-mb", config.max_transport_bytes, kMega, 16, kMaxInt,
              "buffers of messages on their way in and out, over all connections");
 }

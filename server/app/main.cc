@@ -82,6 +82,9 @@ void Announce(const Application& application) {
   if (!application.metrics_address().empty()) {
     std::printf("metrics on %s\n", application.metrics_address().c_str());
   }
+  if (!application.http_address().empty()) {
+    std::printf("http on %s\n", application.http_address().c_str());
+  }
   std::printf("listening on %s\n", application.address().c_str());
   std::fflush(stdout);
 }
@@ -103,6 +106,7 @@ int Serve(const Invocation& invocation) {
     return Fail(application.status());
   }
   log.Info("listening", {{"address", application.value()->address()},
+                         {"http", application.value()->http_address()},
                          {"metrics", application.value()->metrics_address()}});
   Announce(*application.value());
   application.value()->WatchListener([] { kill(getpid(), kListenerLost); });

@@ -70,6 +70,12 @@ Result<std::unique_ptr<RpcServer>> RpcServer::Start(const ServiceContext& contex
 
 RpcServer::~RpcServer() { Shutdown(std::chrono::system_clock::now()); }
 
+std::shared_ptr<grpc::Channel> RpcServer::InProcessChannel() {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);  // answers have a limit of their own
+  return server_->InProcessChannel(arguments);
+}
+
 void RpcServer::Shutdown(std::chrono::system_clock::time_point deadline) {
   if (server_ == nullptr) {
     return;

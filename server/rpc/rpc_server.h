@@ -1,5 +1,6 @@
 #pragma once
 
+#include <grpcpp/channel.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 
@@ -36,6 +37,8 @@ class RpcServer {
 
   // Where it listens: HOST:PORT with the port in use, or unix:PATH.
   const std::string& address() const { return address_; }
+  // To this server without a network in between.
+  std::shared_ptr<grpc::Channel> InProcessChannel();
   // Refuses new calls, waits for those under way and cancels what is left at the deadline.
   void Shutdown(std::chrono::system_clock::time_point deadline);
 

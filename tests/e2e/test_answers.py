@@ -118,10 +118,13 @@ def test_servers_behind_one_address_share_the_calls_and_one_that_stopped_gets_no
             server.stop()
 
 
+NO_HTTP = ("--metrics-listen", "none", "--http-listen", "none")
+
+
 def test_a_server_in_the_background_prints_where_it_listens_and_no_calls(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "spikeserve.cli", "serve", "--listen", f"unix:{tmp_path}/s"]
     with (tmp_path / "said").open("w") as said:
-        process = subprocess.Popen([*command, "--metrics-listen", "none"], stdout=said, stderr=said)
+        process = subprocess.Popen([*command, *NO_HTTP], stdout=said, stderr=said)
     try:
         with spikeserve.Client(f"unix:{tmp_path}/s", timeout=60) as client:
             client.wait_until_reached(60)

@@ -22,10 +22,13 @@ def events(server: spikeserve.LocalServer, name: str) -> list[dict[str, object]]
     return [line for line in lines if name in line.values()]
 
 
+NO_HTTP = ("--metrics-listen", "none", "--http-listen", "none")
+
+
 @no_gpu
 def test_cuda_without_a_gpu_is_one_line() -> None:
     ended = subprocess.run(
-        [str(find_binary()), "--backend", "cuda", "--listen", "127.0.0.1:0", "--metrics-listen", "none"],
+        [str(find_binary()), "--backend", "cuda", "--listen", "127.0.0.1:0", *NO_HTTP],
         timeout=30, check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert ended.returncode == 1

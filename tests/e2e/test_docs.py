@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import servers
 
 import spikeserve
 
@@ -39,7 +41,7 @@ def run_in_shell(script: str, folder: Path) -> str:
     """What the script says, with `spikeserve` on the PATH; any command that fails ends it."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-m", "-euc", f"trap 'kill $(jobs -p) 2>&-' EXIT\n{script}"],
+        ["bash", "-m", "-euc", f"trap 'kill $(jobs -p) 2>&- || :' EXIT\n{script}"],
         cwd=folder,
         env={**os.environ, "PATH": path, "TMPDIR": str(folder), "SPIKESERVE_SERVER": f"unix:{folder}/s"},
         capture_output=True,
@@ -50,11 +52,28 @@ def run_in_shell(script: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_requests_over_http_are_answered(in_a_copy: Path) -> None:
+    scripts = snippets("docs/protocol.md", "bash")
+    assert len(scripts) == 2
+    with (
+        spikeserve.serve(backend="cpu", http_listen="127.0.0.1:0") as server,
+        spikeserve.Client(server.address) as client,
+    ):
+        client.load("tiny", servers.small_network(width=2))
+        said = [run_in_shell(s.replace("localhost:8000", server.http_address), in_a_copy) for s in scripts]
+    assert '"datatype":"FP32","shape":[-1,2]' in said[0]
+    assert '"name":"classes"' in said[0]
+    assert '{"predictions":[[' in said[0]
+    (as_json,) = re.findall(r'"name":"output".*?"data":(\[.*?\])', said[0])
+    assert f'"data":{as_json}' in said[1]  # of the same values, sent as bytes
+
+
 def test_the_shell_tours_run(in_a_copy: Path) -> None:
     (tour,) = [text for text in snippets("README.md", "sh") if "spikeserve evaluate" in text]
     (more,) = [text for text in snippets("docs/exploring.md", "sh") if "spikeserve simulate" in text]
     before, end = tour.split("kill %1")
-    local = f"spikeserve serve --listen unix:{in_a_copy}/s --metrics-listen none"
+    local = f"spikeserve serve --listen unix:{in_a_copy}/s --metrics-listen none --http-listen none"
     before = before.replace("spikeserve serve", local)
     x = "python -c 'import numpy; numpy.save(\"x.npy\", numpy.full((2, 28, 28), 0.5, numpy.float32))'\n"
     said = run_in_shell(f"{before}cp $tmp/fashion.spk .\n{x}{more}kill %1{end}", in_a_copy)

@@ -110,7 +110,8 @@ def test_the_command_line(server: spikeserve.LocalServer, tmp_path: Path) -> Non
 
 
 def test_serve_command(tmp_path: Path) -> None:
-    command = [*CLI, "serve", "--backend", "cpu", "--listen", "127.0.0.1:0", "--metrics-listen", "none"]
+    quiet = ("--metrics-listen", "none", "--http-listen", "none")
+    command = [*CLI, "serve", "--backend", "cpu", "--listen", "127.0.0.1:0", *quiet]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as server:

@@ -69,7 +69,7 @@ class Environment:
     def serving(self, *flags: str | Path) -> Iterator[tuple[str, str]]:
         """`spikeserve serve` on ports that it picks: its address and that of its metrics."""
         command = [self.folder / "bin" / "spikeserve", "serve", "--listen", "localhost:0", "--metrics-listen",
-                   "127.0.0.1:0", *flags]  # fmt: skip
+                   "127.0.0.1:0", "--http-listen", "none", *flags]  # fmt: skip
         process = subprocess.Popen(
             command, cwd=self.folder, env=self.variables, stdout=subprocess.PIPE, text=True
         )

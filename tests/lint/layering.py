@@ -62,7 +62,9 @@ ROOMS: dict[str, frozenset[str]] = {
     "server/rpc/context": DECODE,
     "server/rpc/calls": CALLS,
     "server/rpc": CALLS | {"server/rpc/calls"},
-    "server/app": CALLS | {"server/rpc", "server/engine"},
+    "server/rest/translate": BASE | {"proto"},
+    "server/rest": SERVING | {"proto", "server/rest/translate"},
+    "server/app": CALLS | {"server/rpc", "server/rest", "server/engine"},
 }
 # Single files that may include more: the CPU runs reference mode too.
 FILES: dict[str, frozenset[str]] = {
@@ -82,9 +84,10 @@ class Library:
 
 
 # In tests: what builds without the server (kernels, engine, serving) is tested without its libraries.
-RPC = ("server/rpc/", "server/app/")
+RPC = ("server/rpc/", "server/rest/", "server/app/")
 RPC_TESTS = (
     "tests/rpc/",
+    "tests/rest/",
     "tests/conformance/",
     "tests/fuzz/",
     "tests/bench/",
@@ -106,6 +109,8 @@ LIBRARIES = (
         re.compile(r"^kernels/cuda/"),
         ("kernels/cuda/", "server/engine/cuda/", "tests/"),
     ),
+    Library("Boost", re.compile(r"^boost/"), ("server/rest/",)),
+    Library("JSON", re.compile(r"^nlohmann/"), ("server/rest/", "tests/")),
     Library("CLI11", re.compile(r"^CLI/"), ("server/app/", "tests/")),
 )
 

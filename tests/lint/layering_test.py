@@ -35,8 +35,10 @@ def engine(names: str) -> set[str]:
 EVERY_ENGINE_ROOM = engine("network run " + ENGINE_INSIDE) | {"server/engine"}
 EVERY_SERVING_ROOM = rooms("networks requests metrics", "server/serving/") | {"server/serving"}
 EVERY_RPC_ROOM = rooms("wire decode encode context calls", "server/rpc/") | {"server/rpc"}
-OVER_ENGINE = EVERY_SERVING_ROOM | EVERY_RPC_ROOM | {"server/app", "proto"}
-OVER_SERVING = EVERY_RPC_ROOM | {"server/app", "proto"}
+EVERY_REST_ROOM = {"server/rest", "server/rest/translate"}
+OVER_RPC = EVERY_REST_ROOM | {"server/app"}
+OVER_ENGINE = EVERY_SERVING_ROOM | EVERY_RPC_ROOM | OVER_RPC | {"proto"}
+OVER_SERVING = EVERY_RPC_ROOM | OVER_RPC | {"proto"}
 HIDDEN_ENGINE = engine(ENGINE_INSIDE)
 FORBIDDEN: dict[str, set[str]] = {
     **{room: rooms(names) | EVERY_ENGINE_ROOM | OVER_ENGINE for room, names in ABOVE.items()},
@@ -101,22 +103,32 @@ FORBIDDEN: dict[str, set[str]] = {
     "server/rpc/wire": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | rooms("decode encode context calls", "server/rpc/")
-    | {"server/engine", "server/rpc", "server/app"},
+    | OVER_RPC
+    | {"server/engine", "server/rpc"},
     "server/rpc/decode": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | rooms("encode context calls", "server/rpc/")
-    | {"server/engine", "server/rpc", "server/app"},
+    | OVER_RPC
+    | {"server/engine", "server/rpc"},
     "server/rpc/encode": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | rooms("context calls", "server/rpc/")
-    | {"server/engine", "server/rpc", "server/app"},
+    | OVER_RPC
+    | {"server/engine", "server/rpc"},
     "server/rpc/context": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | rooms("decode encode calls", "server/rpc/")
-    | {"server/engine", "server/rpc", "server/app"},
-    "server/rpc/calls": rooms(ALL_KERNELS) | HIDDEN_ENGINE | {"server/engine", "server/rpc", "server/app"},
-    "server/rpc": rooms(ALL_KERNELS) | HIDDEN_ENGINE | {"server/engine", "server/app"},
-    "server/app": rooms(ALL_KERNELS) | HIDDEN_ENGINE | {"server/rpc/calls"},
+    | OVER_RPC
+    | {"server/engine", "server/rpc"},
+    "server/rpc/calls": rooms(ALL_KERNELS) | HIDDEN_ENGINE | OVER_RPC | {"server/engine", "server/rpc"},
+    "server/rpc": rooms(ALL_KERNELS) | HIDDEN_ENGINE | OVER_RPC | {"server/engine"},
+    "server/rest/translate": rooms(ALL_KERNELS)
+    | EVERY_ENGINE_ROOM
+    | EVERY_SERVING_ROOM
+    | EVERY_RPC_ROOM
+    | {"server/app", "server/rest"},
+    "server/rest": rooms(ALL_KERNELS) | HIDDEN_ENGINE | EVERY_RPC_ROOM | {"server/engine", "server/app"},
+    "server/app": rooms(ALL_KERNELS) | HIDDEN_ENGINE | {"server/rpc/calls", "server/rest/translate"},
 }
 
 
@@ -165,6 +177,8 @@ class Layering(unittest.TestCase):
             ("kernels/cpu/product.h", '"kernels/cuda/product.h"'),
             ("server/engine/cpu/cpu_backend.cc", '"kernels/cuda/product.h"'),
             ("server/rpc/decode/convert.cc", "<CLI/CLI.hpp>"),
+            ("server/rpc/decode/convert.cc", "<nlohmann/json.hpp>"),
+            ("server/app/main.cc", "<boost/asio.hpp>"),
             ("tests/unit/engine/plan/plan_test.cc", "<grpcpp/grpcpp.h>"),
         ):
             with self.subTest(path=path, include=include):

@@ -22,6 +22,7 @@ TEST(Flags, DefaultsServe) {
   EXPECT_FALSE(invocation.exit_code);
   EXPECT_EQ(invocation.config.listen, "0.0.0.0:8001");
   EXPECT_EQ(invocation.config.metrics_listen, "0.0.0.0:8002");
+  EXPECT_EQ(invocation.config.http_listen, "0.0.0.0:8000");
   EXPECT_EQ(invocation.config.limits.max_message_bytes, 64 << 20);
 }
 
@@ -84,6 +85,8 @@ TEST(Flags, ABadOneIsOneLineAndAnExitCode) {
                                                 {"--listen", "127.0.0.1"},
                                                 {"--healthcheck", "localhost"},
                                                 {"--metrics-listen", "0.0.0.0:-1"},
+                                                {"--http-listen", "0.0.0.0:65536"},
+                                                {"--http-threads", "0"},
                                                 {"--max-batch", "x"},
                                                 {"--backend", "tpu"},
                                                 {"--unknown"},

@@ -13,6 +13,7 @@ namespace spikeserve::testing {
 
 ServerTest::ServerTest() {
   config_.listen = "unix:" + (folder_.path() / "socket").string();
+  config_.http_listen = "none";
   config_.metrics_listen = "none";
   config_.network_repository = folder_.path() / "networks";
   config_.memory_budget_bytes = 100'000'000;

@@ -62,7 +62,7 @@ func (s *Server) start(flags []string) error {
 		return err
 	}
 	defer log.Close()
-	flags = append([]string{"--metrics-listen", "none", "--backend", "cpu", "--threads", "1"}, flags...)
+	flags = append([]string{"--metrics-listen", "none", "--http-listen", "none", "--backend", "cpu", "--threads", "1"}, flags...)
 	if !slices.Contains(flags, "--listen") {
 		flags = append(flags, "--listen", "127.0.0.1:0")
 	}

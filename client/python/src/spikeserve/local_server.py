@@ -25,6 +25,7 @@ _CARRIED_FOR = "Linux on x86-64 with glibc 2.35 or newer"  # a test compares it 
 _WRONG_USE = 2  # exit status for flags that are wrong
 _LISTENING = "listening on "
 _METRICS = "metrics on "
+_HTTP = "http on "
 _LOG_LINES_IN_ERROR = 20
 
 Flag = str | int | float | bool | os.PathLike[str]
@@ -83,6 +84,7 @@ class LocalServer:
         self.process = process
         self.address = ""  # HOST:PORT or unix:PATH, once it listens
         self.metrics_address = ""  # HOST:PORT of /metrics, /healthz and /readyz; empty where they are off
+        self.http_address = ""  # HOST:PORT of the Open Inference Protocol over HTTP; empty where it is off
         self.log_path = log  # gone once the server is stopped
         self._scratch = scratch
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -109,6 +111,8 @@ class LocalServer:
                     raise ServerStartError(f"{BINARY} exited with status {status}:\n{self._last_lines()}")
                 if line.startswith(_METRICS):
                     self.metrics_address = line.removeprefix(_METRICS)
+                if line.startswith(_HTTP):
+                    self.http_address = line.removeprefix(_HTTP)
                 if line.startswith(_LISTENING):
                     self.address = line.removeprefix(_LISTENING)
         except queue.Empty:
@@ -152,6 +156,7 @@ def serve(
     backend: str = "auto",
     listen: str = "127.0.0.1:0",
     metrics_listen: str = "127.0.0.1:0",
+    http_listen: str = "none",
     network_repository: str | os.PathLike[str] | None = None,
     binary: str | os.PathLike[str] | None = None,
     start_timeout: float = 30.0,
@@ -160,6 +165,7 @@ def serve(
     """Starts a local server and returns it once it listens; use it in a `with`, which stops it.
 
     `backend`: "auto", "cpu" or "cuda". `listen`, `metrics_listen`: HOST:PORT (port 0 picks one), unix:PATH.
+    `http_listen`: HOST:PORT of the Open Inference Protocol over HTTP, or "none".
     `network_repository`: where loaded networks are kept; by default a temporary folder that goes with the
     server. Further keywords are flags of the server, `max_batch=64` for `--max-batch 64`. ServerStartError;
     TypeError for a keyword that is no flag.
@@ -169,6 +175,7 @@ def serve(
         settings: dict[str, Flag] = {
             "listen": listen,
             "metrics_listen": metrics_listen,
+            "http_listen": http_listen,
             "backend": backend,
             "network_repository": network_repository or scratch / "networks",
             **flags,

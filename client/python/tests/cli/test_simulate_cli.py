@@ -56,16 +56,20 @@ def test_inspect_shows_what_windows_and_inputs_are(tmp_path: Path) -> None:
     assert "class labels: left, right" in lines
 
 
+LISTEN = ("--listen", "127.0.0.1:8001")
+METRICS = ("--metrics-listen", "127.0.0.1:8002")
+HTTP = ("--http-listen", "127.0.0.1:8000")
+QUIET = ("--log-level", "warn")
+
+
 @pytest.mark.parametrize(
     ("given", "added"),
     [
-        ([], ["--listen", "127.0.0.1:8001", "--metrics-listen", "127.0.0.1:8002", "--log-level", "warn"]),
-        (["--listen", "a:1"], ["--metrics-listen", "127.0.0.1:8002", "--log-level", "warn"]),
-        (["--metrics-listen=none"], ["--listen", "127.0.0.1:8001", "--log-level", "warn"]),
-        (
-            ["--log-level", "info"],
-            ["--listen", "127.0.0.1:8001", "--metrics-listen", "127.0.0.1:8002"],
-        ),
+        ([], [*LISTEN, *METRICS, *HTTP, *QUIET]),
+        (["--listen", "a:1"], [*METRICS, *HTTP, *QUIET]),
+        (["--metrics-listen=none"], [*LISTEN, *HTTP, *QUIET]),
+        (["--http-listen=none"], [*LISTEN, *METRICS, *QUIET]),
+        (["--log-level", "info"], [*LISTEN, *METRICS, *HTTP]),
     ],
 )
 def test_serve_is_for_this_machine_only_and_quiet_unless_told(

@@ -13,7 +13,8 @@ from spikeserve import local_server
 
 LISTENS = """
 trap 'echo "$@" > "$ARGUMENTS"; exit 0' TERM
-echo "a log line" >&2; echo "some banner"; echo "metrics on 127.0.0.1:89"; echo "listening on 127.0.0.1:4567"
+echo "a log line" >&2; echo "some banner"; echo "metrics on 127.0.0.1:89"; echo "http on 127.0.0.1:88"
+echo "listening on 127.0.0.1:4567"
 while true; do sleep 0.05; done
 """
 
@@ -37,6 +38,7 @@ def test_serves_and_stops_with_sigterm(tmp_path: Path, arguments: Path) -> None:
     with spikeserve.serve(backend="cpu", binary=binary, max_batch=7, log_format="json") as server:
         assert server.address == "127.0.0.1:4567"
         assert server.metrics_address == "127.0.0.1:89"
+        assert server.http_address == "127.0.0.1:88"
         assert "a log line" in server.log
         scratch = Path(server.log_path).parent
         assert scratch.is_dir()

@@ -1,0 +1,94 @@
+#include "server/rest/caller.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <optional>
+#include <string_view>
+
+#include "server/base/quote.h"
+
+namespace spikeserve::rest {
+namespace {
+
+// What gRPC takes for a time: up to eight digits and a unit.
+std::optional<std::chrono::nanoseconds> ParseTimeout(std::string_view text) {
+  using std::chrono::nanoseconds;
+  static constexpr std::string_view kUnits = "HMSmun";
+  static constexpr std::array<std::int64_t, 6> kNanoseconds = {
+      3'600'000'000'000, 60'000'000'000, 1'000'000'000, 1'000'000, 1'000, 1};
+  constexpr std::size_t kMaxDigits = 8;
+  if (text.size() < 2 || text.size() > kMaxDigits + 1) {
+    return std::nullopt;
+  }
+  const std::size_t unit = kUnits.find(text.back());
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size() - 1, count);
+  if (unit == std::string_view::npos || error != std::errc() || end != text.data() + text.size() - 1 ||
+      count < 0) {
+    return std::nullopt;
+  }
+  return nanoseconds(count * kNanoseconds[unit]);
+}
+
+// What gRPC takes for the value of a header; for anything else it aborts.
+bool IsHeaderValue(std::string_view value) {
+  return std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+}  // namespace
+
+Caller::Caller(const std::shared_ptr<grpc::Channel>& channel)
+    : stub_(inference::GRPCInferenceService::NewStub(channel)) {}
+
+Caller::~Caller() { WaitIdle(); }
+
+void Caller::WaitIdle() {
+  const MutexLock lock(mu_);
+  while (calls_ > 0) {
+    none_left_.wait(mu_);
+  }
+}
+
+void Caller::Begun() {
+  const MutexLock lock(mu_);
+  ++calls_;
+}
+
+void Caller::Ended() {
+  const MutexLock lock(mu_);
+  --calls_;
+  none_left_.notify_all();  // under the lock: the caller may be gone after it
+}
+
+Status PrepareCall(const HttpHead& head, grpc::ClientContext& context) {
+  if (!head.authorization.empty()) {
+    if (!IsHeaderValue(head.authorization)) {
+      return {StatusCode::kUnauthenticated, "authorization: has characters that no token has"};
+    }
+    context.AddMetadata("authorization", head.authorization);
+  }
+  if (head.grpc_timeout.empty()) {
+    return {};
+  }
+  const auto timeout = ParseTimeout(head.grpc_timeout);
+  if (!timeout) {
+    return InvalidArgument("grpc-timeout: got " + Quote(head.grpc_timeout) +
+                           ", wanted up to eight digits and one of H, M, S, m, u and n");
+  }
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::duration_cast<std::chrono::system_clock::duration>(*timeout));
+  return {};
+}
+
+Status Caller::StatusOf(const grpc::Status& status) const {
+  const bool cut = status.error_code() == grpc::StatusCode::CANCELLED ||
+                   status.error_code() == grpc::StatusCode::UNAVAILABLE;
+  if (closed_ && cut) {
+    return Unavailable("the server is shutting down");
+  }
+  return {static_cast<StatusCode>(status.error_code()), status.error_message()};
+}
+
+}  // namespace spikeserve::rest

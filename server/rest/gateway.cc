@@ -1,0 +1,94 @@
+#include "server/rest/gateway.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <utility>
+
+#include "server/base/quote.h"
+#include "server/rest/inference_calls.h"
+#include "server/rest/model_calls.h"
+#include "server/rest/repository_calls.h"
+
+namespace spikeserve::rest {
+namespace {
+
+// application/json; charset=utf-8 -> application/json
+std::string MediaType(std::string_view content_type) {
+  std::string type(content_type.substr(0, content_type.find(';')));
+  while (!type.empty() && type.back() == ' ') {
+    type.pop_back();
+  }
+  std::transform(type.begin(), type.end(), type.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return type;
+}
+
+// A form is what browsers send to any server that a page names; and its author meant something else.
+Status CheckContent(const HttpHead& head) {
+  const std::string type = MediaType(head.content_type);
+  if (!type.empty() && type != "application/json" && type != "application/octet-stream") {
+    return InvalidArgument("Content-Type is " + Quote(head.content_type) +
+                           ", wanted application/json, or application/octet-stream where tensors follow "
+                           "the JSON as bytes (curl: -H 'Content-Type: application/json')");
+  }
+  if (!head.content_encoding.empty() && head.content_encoding != "identity") {
+    return InvalidArgument("Content-Encoding is " + Quote(head.content_encoding) +
+                           ", wanted none: bodies are taken as they are");
+  }
+  return {};
+}
+
+}  // namespace
+
+std::variant<Admission, HttpResponse> Gateway::Admit(const HttpHead& head) const {
+  if (caller_.closed()) {
+    return ErrorResponse(Unavailable("the server is shutting down"));
+  }
+  auto route = FindRoute(head);
+  if (auto* refusal = std::get_if<HttpResponse>(&route)) {
+    return std::move(*refusal);
+  }
+  Admission admission{std::move(std::get<Route>(route)), false};
+  if (!HasBody(admission.route.endpoint) ||
+      !check_token_(head.authorization, NeedsAdmin(admission.route.endpoint)).ok()) {
+    return admission;
+  }
+  if (Status status = CheckContent(head); !status.ok()) {
+    return ErrorResponse(415, status);
+  }
+  admission.read_body = true;
+  return admission;
+}
+
+void Gateway::Handle(const std::shared_ptr<Exchange>& exchange) {
+  const Status status = Guarded([&] { return Dispatch(exchange); }, "reading the request");
+  if (!status.ok()) {
+    exchange->respond(ErrorResponse(status));
+  }
+}
+
+Status Gateway::Dispatch(const std::shared_ptr<Exchange>& exchange) {
+  switch (exchange->route.endpoint) {
+    case Endpoint::kInfer: return Infer(caller_, budget_, exchange);
+    case Endpoint::kPredict: return Predict(caller_, budget_, exchange);
+    case Endpoint::kRepositoryIndex: return ShowIndex(caller_, budget_, exchange);
+    case Endpoint::kModelList: return ShowModelList(caller_, exchange);
+    case Endpoint::kModelLoad: return LoadModel(caller_, budget_, exchange);
+    case Endpoint::kModelUnload: return UnloadModel(caller_, budget_, exchange);
+    case Endpoint::kServerMetadata:
+    case Endpoint::kServerLive:
+    case Endpoint::kServerReady:
+    case Endpoint::kSystemSharedMemory:
+    case Endpoint::kCudaSharedMemory:
+    case Endpoint::kTraceSetting:
+    case Endpoint::kLogSettings: return AskServer(caller_, exchange);
+    case Endpoint::kModelMetadata:
+    case Endpoint::kModelReady:
+    case Endpoint::kModelConfig:
+    case Endpoint::kModelStatistics: return AskModel(caller_, exchange);
+  }
+  return Internal("an endpoint without a call");
+}
+
+}  // namespace spikeserve::rest

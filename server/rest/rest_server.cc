@@ -1,0 +1,31 @@
+#include "server/rest/rest_server.h"
+
+#include <utility>
+
+namespace spikeserve::rest {
+
+Result<std::unique_ptr<RestServer>> RestServer::Start(const HttpOptions& options,
+                                                      const std::shared_ptr<grpc::Channel>& channel,
+                                                      serving::MemoryBudget& budget,
+                                                      Gateway::CheckToken check_token) {
+  std::unique_ptr<RestServer> self(new RestServer(channel, budget, std::move(check_token)));
+  auto http = HttpServer::Start(options, self->gateway_, budget);
+  if (!http.ok()) {
+    return http.status();
+  }
+  self->http_ = std::move(http).value();
+  return self;
+}
+
+RestServer::~RestServer() { Stop(std::chrono::steady_clock::now()); }
+
+void RestServer::Stop(std::chrono::steady_clock::time_point deadline) {
+  gateway_.Close();
+  if (http_) {
+    http_->WaitIdle(deadline);
+    gateway_.WaitIdle();
+    http_.reset();
+  }
+}
+
+}  // namespace spikeserve::rest
