@@ -188,8 +188,13 @@ class DrainedStreamTest : public InferStreamTest, public ::testing::WithParamInt
 TEST_P(DrainedStreamTest, AnswersWhatIsUnderWay) {
   const std::string how = GetParam();
   std::atomic<bool> draining = false;
+  std::atomic<bool> over = false;
+  const std::size_t last_run = script_->batches().size() + 3;
+  // The first run waits for the drain; the last, of another call, keeps the connection open until all is
+  // read.
   script_->on_advance = [&](std::int64_t) {
-    EXPECT_TRUE(Eventually([&] { return draining.load(); }));
+    EXPECT_TRUE(
+        Eventually([&] { return script_->batches().size() < last_run ? draining.load() : over.load(); }));
     return Status();
   };
   grpc::ClientContext call;
@@ -197,14 +202,16 @@ TEST_P(DrainedStreamTest, AnswersWhatIsUnderWay) {
     call.AddMetadata("triton_grpc_error", "true");
   }
   const auto stream = stub_->ModelStreamInfer(&call);
-  for (const char* id : {"a", "b", "c"}) {
-    ASSERT_TRUE(stream->Write(Numbered(id)));
-  }
+  ASSERT_TRUE(stream->Write(Numbered("a")));
+  ASSERT_TRUE(Eventually([&] { return script_->simulations == 1; }));  // so that it runs alone
+  ASSERT_TRUE(stream->Write(Numbered("b")));
+  ASSERT_TRUE(stream->Write(Numbered("c")));
   if (how == "HalfClosed") {
     stream->WritesDone();
   }
-  ASSERT_TRUE(
-      Eventually([&] { return script_->simulations == 1 && server().batcher().queued_samples() == 2; }));
+  ASSERT_TRUE(Eventually([&] { return server().batcher().queued_samples() == 2; }));
+  std::thread last([&] { EXPECT_TRUE(Simulate(Request("net", {5})).ok()); });
+  ASSERT_TRUE(Eventually([&] { return server().batcher().queued_samples() == 3; }));
   std::thread drain([&] { server().Drain(std::chrono::seconds(60)); });
   ASSERT_TRUE(Eventually([&] {  // from now on new streams are refused
     grpc::ClientContext other;
@@ -215,18 +222,21 @@ TEST_P(DrainedStreamTest, AnswersWhatIsUnderWay) {
   draining = true;
   ModelStreamInferResponse response;
   for (const char* id : {"a", "b", "c"}) {
-    ASSERT_TRUE(stream->Read(&response)) << id;
+    EXPECT_TRUE(stream->Read(&response)) << id;
     EXPECT_EQ(response.error_message(), "");
     EXPECT_EQ(response.infer_response().id(), id);
   }
   EXPECT_FALSE(stream->Read(&response));
-  EXPECT_EQ(stream->Finish().error_code(),
-            how == "HalfClosed" ? grpc::StatusCode::OK : grpc::StatusCode::UNAVAILABLE);
+  const grpc::Status end = stream->Finish();
+  EXPECT_EQ(end.error_code(), how == "HalfClosed" ? grpc::StatusCode::OK : grpc::StatusCode::UNAVAILABLE)
+      << end.error_message();
+  over = true;
+  last.join();
   drain.join();
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, DrainedStreamTest, ::testing::Values("Open", "HalfClosed", "GrpcErrors"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& way) { return std::string(way.param); });
 
 // Half-closed, cancelled, read or not, with networks that come and go: nothing is left, and nothing is
 // touched that is gone.

@@ -91,6 +91,7 @@ class InferStreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   bool writing_ SPIKESERVE_GUARDED_BY(mu_) = false;
   bool closed_ SPIKESERVE_GUARDED_BY(mu_) = false;  // no more requests
   bool gone_ SPIKESERVE_GUARDED_BY(mu_) = false;    // nobody reads any more
+  bool failed_ SPIKESERVE_GUARDED_BY(mu_) = false;  // a request did, which ends the stream
   bool finished_ SPIKESERVE_GUARDED_BY(mu_) = false;
   Status end_ SPIKESERVE_GUARDED_BY(mu_);
 };
