@@ -3,9 +3,9 @@
     python tools/clients_table.py            writes the table of the last test run into the page
     python tools/clients_table.py --check    fails where page and tests differ
 
-Python tests say what they show by a marker (tests/support/client_table.py), those of the Go client by their names
-(tests/support/go_client_features.json). A check passes over a cell whose only tests were skipped, and says so: then
-a tool was missing, and the page says what another machine has shown.
+Python tests say what they show by a marker (tests/support/client_table.py), those of the Go client by their
+names (tests/support/go_client_features.json). A check passes over a cell whose only tests were skipped, and
+says so: then a tool was missing, and the page says what another machine has shown.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NOT_THERE: frozenset[Cell] = frozenset(
         ("REST", "stream"),
         ("REST", "unix socket"),
         ("CLI", "session"),
-        ("Go", "classes as text"),
+        ("CLI", "stream"),
         ("Go", "numpy files"),
     }
 )
@@ -46,7 +46,8 @@ NOT_THERE: frozenset[Cell] = frozenset(
 def go_tests(log: str, features: dict[str, list[str]]) -> dict[str, tuple[list[Cell], str]]:
     """What each test of the Go client shows and its outcome; "skipped" for one that the log does not have."""
     words = {"PASS": "passed", "SKIP": "skipped", "FAIL": "failed"}
-    ended = {name: words[word] for word, name in re.findall(r"^--- (PASS|SKIP|FAIL): (\w+)", log, re.MULTILINE)}
+    found = re.findall(r"^--- (PASS|SKIP|FAIL): (\w+)", log, re.MULTILINE)
+    ended = {name: words[word] for word, name in found}
     return {
         name: ([("Go", feature) for feature in shown], ended.get(name, "skipped"))
         for name, shown in features.items()
@@ -76,7 +77,7 @@ def table(shown: set[Cell]) -> str:
     rows = [["", *CLIENTS], ["---"] + [":-:"] * len(CLIENTS)]
     for feature in FEATURES:
         cells = [(client, feature) for client in CLIENTS]
-        rows.append([feature] + ["yes" if c in shown else "–" if c in NOT_THERE else "" for c in cells])
+        rows.append([feature] + ["yes" if c in shown else "none" if c in NOT_THERE else "" for c in cells])
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([BEGIN, "", *lines, "", END])
 
@@ -111,6 +112,7 @@ def differences(page: set[Cell], cells: dict[Cell, str]) -> tuple[list[str], lis
 
 
 def main(arguments: list[str]) -> int:
+    """Writes the table or, with --check, compares it; the exit status."""
     if arguments not in ([], ["--check"]):
         print(f"clients_table.py: got {' '.join(arguments)}, wanted --check or nothing", file=sys.stderr)
         return 2
@@ -126,9 +128,10 @@ def main(arguments: list[str]) -> int:
     if arguments:
         print("\n".join(f"clients: {line}" for line in wrong) or "clients: the table is what the tests show")
         return 1 if wrong else 0
-    shown = {cell for cell, outcome in cells.items() if outcome == "passed" or (outcome == "skipped" and cell in shown_on(page))}
+    kept = {cell for cell in shown_on(page) if cells.get(cell) == "skipped"}
+    shown = {cell for cell, outcome in cells.items() if outcome == "passed"} | kept
     before, _, rest = page.partition(BEGIN)
-    PAGE.write_text(before + table(shown - NOT_THERE) + rest.partition(END)[2], encoding="utf-8")
+    PAGE.write_text(before + table(shown) + rest.partition(END)[2], encoding="utf-8")
     print(f"clients: {len(shown)} cells in {PAGE.relative_to(ROOT)}")
     return 0
 

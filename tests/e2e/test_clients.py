@@ -1,4 +1,4 @@
-"""The samples of docs/clients.md, compiled and run against the real server, give what the Python client gives."""
+"""The samples of docs/clients.md, compiled and run against a server, give what the Python client gives."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ import accuracy_table
 import client_samples
 import pytest
 import servers
-from client_samples import FOLDER, ROOT, SOURCES
+from client_samples import FOLDER, SOURCES
 from forwarding import Forwarding
-from trained_models import FASHION_MNIST, TrainedModel, fashion_mnist
+from trained_models import FASHION_MNIST, ROOT, TrainedModel, fashion_mnist
 
 import spikeserve
 
+Guarded = tuple[spikeserve.LocalServer, dict[str, Path]]  # and the certificates
 ServerMaker = Callable[..., spikeserve.LocalServer]
 IMAGES = FASHION_MNIST / "t10k-images-idx3-ubyte.gz"
 SIMULATE = "/spikeserve.v1.SimulationService/Simulate"
+HEALTH = "/grpc.health.v1.Health/Watch"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 SHOWN = ("load", "uint8", "run options")
 Answer = dict[str, list[int]]  # classes, by what a sample prints before the colon
@@ -44,8 +46,8 @@ def wanted(server: spikeserve.LocalServer, spk: Path) -> Answer:
         client.load("wanted", spikeserve.load_network(spk))
         found = {"classes": client.simulate("wanted", images, steps=16).classes.tolist()}
         for event in client.stream("wanted", images, steps=16, report_every=4):
-            final = isinstance(event, spikeserve.SimulationResult)
-            found["result" if final else f"step {event.steps_done}"] = event.classes.tolist()
+            name = f"step {event.steps_done}" if isinstance(event, spikeserve.Progress) else "result"
+            found[name] = event.classes.tolist()
         client.unload("wanted")
     assert found.keys() == {"classes", "step 4", "step 8", "step 12", "result"}
     return found
@@ -117,7 +119,9 @@ def test_a_sample_prints_what_the_python_client_gets(
 
 
 @pytest.mark.client("REST", *SHOWN)
-def test_curl_prints_what_the_python_client_gets(start_server: ServerMaker, spk: Path, wanted: Answer) -> None:
+def test_curl_prints_what_the_python_client_gets(
+    start_server: ServerMaker, spk: Path, wanted: Answer
+) -> None:
     try:
         server = start_server(http_listen="127.0.0.1:0")
     except spikeserve.ServerStartError as error:
@@ -133,13 +137,18 @@ def test_curl_prints_what_the_python_client_gets(start_server: ServerMaker, spk:
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[spikeserve.LocalServer, dict[str, Path]]]:
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """A server that wants a client's certificate and a token, and the files."""
     folder = tmp_path_factory.mktemp("guarded")
     files = servers.make_certificates(folder)
     (folder / "token").write_text("5ecret\n")
-    flags = {"tls_cert": files["server"], "tls_key": files["server-key"], "tls_client_ca": files["ca"]}
-    with spikeserve.serve(backend="cpu", admin_token_file=folder / "token", **flags) as server:
+    with spikeserve.serve(
+        backend="cpu",
+        admin_token_file=folder / "token",
+        tls_cert=files["server"],
+        tls_key=files["server-key"],
+        tls_client_ca=files["ca"],
+    ) as server:
         yield server, files
 
 
@@ -147,11 +156,15 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[spikeser
     "name",
     [
         pytest.param(name, marks=pytest.mark.client(client, "token", "TLS", "mutual TLS"))
-        for name, client in (("node/native", "Node"), ("java/Native", "Java"))
+        for name, client in (
+            ("python_oip", "tritonclient gRPC"),
+            ("node/native", "Node"),
+            ("java/Native", "Java"),
+        )
     ],
 )
 def test_tokens_and_certificates_of_both_sides(
-    name: str, guarded: tuple[spikeserve.LocalServer, dict[str, Path]], spk: Path, wanted: Answer
+    name: str, guarded: Guarded, spk: Path, wanted: Answer
 ) -> None:
     server, files = guarded
     shown = {"ca": files["ca"], "cert": files["client"], "key": files["client-key"]}
@@ -181,10 +194,10 @@ def test_a_unix_socket_is_an_address(
 @pytest.mark.parametrize(
     ("name", "method"),
     [
-        pytest.param(name, method, marks=pytest.mark.client(client, "retry", "network header"))
-        for name, client, method in (
-            ("node/native", "Node", SIMULATE),
-            ("java/OpenInference", "Java", INFER),
+        pytest.param(name, method, marks=pytest.mark.client(client, "retry", "network header", *more))
+        for name, client, method, more in (
+            ("node/native", "Node", SIMULATE, []),
+            ("java/OpenInference", "Java", INFER, ["health"]),
         )
     ],
 )
@@ -196,5 +209,7 @@ def test_what_is_unavailable_is_tried_again(
         assert answer(run(name, proxy.address, network, spk)) == wanted
     assert proxy.calls[method] == 2
     assert proxy.headers[method]["spikeserve-network"] == network
+    # grpc-js passes healthCheckConfig over, as the page says.
+    assert (HEALTH in proxy.calls) == name.startswith("java/")
     with spikeserve.Client(server.address) as client:
         client.unload(network)

@@ -1,8 +1,8 @@
 """Makes the samples of docs/examples/clients ready to run, each with tools that may be missing.
 
-They are copied to build/clients first, with links to what they take from the checkout, so that nothing is installed
-or compiled among the sources; what is there and up to date is used again. A tool or registry that is missing skips
-the test that asks, and says what is missing.
+They are copied to build/clients first, with links to what they take from the checkout, so that nothing is
+installed or compiled among the sources; what is there and up to date is used again. A tool or registry that
+is missing skips the test that asks, and says what is missing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def go() -> Path:
     """The folder with the Go samples, compiled."""
     if not (ROOT / "tools/go.sh").is_file():
         pytest.skip("this checkout has no Go client")
-    generated = subprocess.run([ROOT / "tools/go.sh", "generate"], capture_output=True, text=True, check=False)
+    command = [str(ROOT / "tools/go.sh"), "generate"]
+    generated = subprocess.run(command, capture_output=True, text=True, check=False)
     if "skipped" in generated.stdout:
         pytest.skip(generated.stdout.strip())
     assert generated.returncode == 0, generated.stdout + generated.stderr

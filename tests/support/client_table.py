@@ -1,8 +1,8 @@
 """Which client shows which feature: a marker for tests, and what became of the marked ones.
 
 `@pytest.mark.client("Node", "stream", "session")` says that a test, where it passes, shows that users of this
-client have these features. Every run of pytest writes the outcomes into build/clients.json, beside those of tests
-that it did not run; tools/clients_table.py makes the table of docs/clients.md of them.
+client have these features. Every run of pytest writes the outcomes into build/clients.json, beside those of
+tests that it did not run; tools/clients_table.py makes the table of docs/clients.md of them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ class _Recorder:
         for item in items:
             marks = list(item.iter_markers("client"))
             if marks:
-                self._shown[_name(item)] = [cell for mark in marks for cell in cells_of(mark, _name(item))]
+                self._shown[_name(item)] = [
+                    cell for mark in marks for cell in cells_of(mark.args, _name(item))
+                ]
                 item.user_properties.append(("client", _name(item)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -88,9 +90,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Recorder())
 
 
-def cells_of(mark: pytest.Mark, test: str) -> list[tuple[str, str]]:
+def cells_of(marked: tuple[str, ...], test: str) -> list[tuple[str, str]]:
     """Client and feature, for each feature of a mark; UsageError for a name that the table does not have."""
-    client, *features = mark.args or ("",)
+    client, *features = marked or ("",)
     if client not in CLIENTS:
         raise pytest.UsageError(f"{test}: client is {client!r}, choose one of {', '.join(CLIENTS)}")
     for feature in features:

@@ -11,11 +11,11 @@ from typing import Any
 import grpc
 
 
-class Forwarding(grpc.GenericRpcHandler):  # type: ignore[misc]
+class Forwarding(grpc.GenericRpcHandler):
     """Forwards calls of every kind to `target`, as streams of bytes; use it in a `with`.
 
-    The first call of each method in `refuse` (such as "/p.Service/Method") is answered UNAVAILABLE. `calls` counts
-    by method, `headers` keeps the metadata of the last call of each.
+    The first call of each method in `refuse` (such as "/p.Service/Method") is answered UNAVAILABLE. `calls`
+    counts by method, `headers` keeps the metadata of the last call of each.
     """
 
     def __init__(self, target: str, refuse: frozenset[str] = frozenset()) -> None:
@@ -23,7 +23,7 @@ class Forwarding(grpc.GenericRpcHandler):  # type: ignore[misc]
         self.headers: dict[str, dict[str, str]] = {}
         self._refuse = refuse
         self._mutex = threading.Lock()
-        self._channel = grpc.insecure_channel(target)
+        self._channel: Any = grpc.insecure_channel(target)
         self._server = grpc.server(futures.ThreadPoolExecutor(16), handlers=[self])
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
 
@@ -35,7 +35,7 @@ class Forwarding(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._server.stop(None).wait()
         self._channel.close()
 
-    def service(self, details: Any) -> grpc.RpcMethodHandler:
+    def service(self, details: Any) -> grpc.RpcMethodHandler[Any, Any]:
         """A handler of its own for each call."""
         return grpc.stream_stream_rpc_method_handler(self._forward(details.method))
 

@@ -17,5 +17,5 @@ with spikeserve.Client(address, timeout=60, token=token, root_cert=ca) as client
     pixels = read_array(images)[:64]  # uint8, [64, 28, 28]
     print("classes:", *client.simulate(network, pixels, steps=16).classes)
     for event in client.stream(network, pixels, steps=16, report_every=4):
-        final = isinstance(event, spikeserve.SimulationResult)
-        print("result:" if final else f"step {event.steps_done}:", *event.classes)
+        title = f"step {event.steps_done}" if isinstance(event, spikeserve.Progress) else "result"
+        print(f"{title}:", *event.classes)

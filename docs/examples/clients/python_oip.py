@@ -12,9 +12,11 @@ import numpy as np
 import tritonclient.grpc as triton
 
 address, model, file, images = sys.argv[1:]
-token, ca = os.environ.get("SPIKESERVE_TOKEN"), os.environ.get("SPIKESERVE_CA")
+token, ca, cert, key = (os.environ.get(f"SPIKESERVE_{name}") for name in ("TOKEN", "CA", "CERT", "KEY"))
 headers = {"spikeserve-network": model} | ({"authorization": f"Bearer {token}"} if token else {})
-client = triton.InferenceServerClient(address, ssl=ca is not None, root_certificates=ca)
+client = triton.InferenceServerClient(
+    address, ssl=ca is not None, root_certificates=ca, certificate_chain=cert, private_key=key
+)
 with open(file, "rb") as spk:
     client.load_model(model, headers, config="{}", files={"file:1/network.spk": spk.read()})
 
