@@ -18,6 +18,7 @@ from forwarding import Forwarding
 from trained_models import FASHION_MNIST, ROOT, TrainedModel, fashion_mnist
 
 import spikeserve
+from spikeserve.local_server import find_binary
 
 Guarded = tuple[spikeserve.LocalServer, dict[str, Path]]  # and the certificates
 ServerMaker = Callable[..., spikeserve.LocalServer]
@@ -122,15 +123,10 @@ def test_a_sample_prints_what_the_python_client_gets(
 def test_curl_prints_what_the_python_client_gets(
     start_server: ServerMaker, spk: Path, wanted: Answer
 ) -> None:
-    try:
-        server = start_server(http_listen="127.0.0.1:0")
-    except spikeserve.ServerStartError as error:
-        if "http-listen" in str(error):
-            pytest.skip("this server speaks no HTTP")
-        raise
-    address = getattr(server, "http_address", None)
-    if not address:
-        pytest.skip("this client does not tell the server's HTTP address")
+    flags = subprocess.run([find_binary(), "--help"], capture_output=True, text=True, check=True).stdout
+    if "--http-listen" not in flags:
+        pytest.skip("this server speaks no HTTP")
+    address = str(vars(start_server(http_listen="127.0.0.1:0"))["http_address"])
     program = ["bash", str(ROOT / SOURCES / "curl.sh"), address, "curl", str(spk), str(IMAGES)]
     done = subprocess.run(program, capture_output=True, text=True, timeout=120)
     assert answer(done) == {"classes": wanted["classes"]}
