@@ -111,6 +111,11 @@ def test_page_and_tests_are_compared(page: bool, outcome: str | None, wrong: str
     assert bool(found[1]) == unknown
 
 
+def test_tests_that_run_elsewhere_are_not_missed_by_make_test() -> None:
+    cell = ("Node", "stream")
+    assert clients_table.differences({cell}, {}, every=False) == ([], ["Node / stream"])
+
+
 def test_what_a_protocol_has_not_cannot_be_shown() -> None:
     wrong, _ = clients_table.differences(set(), {("REST", "session"): "passed"})
     assert "NOT_THERE" in wrong[0]
