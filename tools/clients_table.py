@@ -1,13 +1,13 @@
 """The table of docs/clients.md: which client has which feature, as the tests of this checkout have shown it.
 
-    python tools/clients_table.py            writes the table of the last test run into the page
-    python tools/clients_table.py --check    fails where page and tests differ, after `make test`
-    python tools/clients_table.py --check-all    fails also where no test of a cell ran at all, after all of CI
+    python tools/clients_table.py                writes the table of the last test run into the page
+    python tools/clients_table.py --check        fails where page and tests differ, after `make test`
+    python tools/clients_table.py --check-all    fails also where a cell has no test at all, after all of CI
 
 Python tests say what they show by a marker (tests/support/client_table.py), those of the Go client by their
 names (tests/support/go_client_features.json). A check passes over a cell whose only tests were skipped, and
-says so: then a tool was missing, and the page says what another machine has shown. With --check alone it also passes
-over a cell whose tests run elsewhere.
+says so: then a tool was missing, and the page says what another machine has shown. --check also passes over
+a cell whose tests run elsewhere.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def differences(page: set[Cell], cells: dict[Cell, str], every: bool = True) -> 
 def main(arguments: list[str]) -> int:
     """Writes the table or, with --check, compares it; the exit status."""
     if arguments not in ([], ["--check"], ["--check-all"]):
-        print(f"clients_table.py: got {' '.join(arguments)}, wanted --check, --check-all or nothing", file=sys.stderr)
+        print(f"got {' '.join(arguments)}, wanted --check, --check-all or nothing", file=sys.stderr)
         return 2
     if not RESULTS.exists():
         print(f"clients: no {RESULTS.relative_to(ROOT)}: run the tests first (`make test`)", file=sys.stderr)

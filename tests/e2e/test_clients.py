@@ -18,7 +18,6 @@ from forwarding import Forwarding
 from trained_models import FASHION_MNIST, ROOT, TrainedModel, fashion_mnist
 
 import spikeserve
-from spikeserve.local_server import find_binary
 
 Guarded = tuple[spikeserve.LocalServer, dict[str, Path]]  # and the certificates
 ServerMaker = Callable[..., spikeserve.LocalServer]
@@ -123,10 +122,8 @@ def test_a_sample_prints_what_the_python_client_gets(
 def test_curl_prints_what_the_python_client_gets(
     start_server: ServerMaker, spk: Path, wanted: Answer
 ) -> None:
-    flags = subprocess.run([find_binary(), "--help"], capture_output=True, text=True, check=True).stdout
-    if "--http-listen" not in flags:
-        pytest.skip("this server speaks no HTTP")
-    address = str(vars(start_server(http_listen="127.0.0.1:0"))["http_address"])
+    address = start_server(http_listen="127.0.0.1:0").http_address
+    client_samples.needs("curl", "jq")
     program = ["bash", str(ROOT / SOURCES / "curl.sh"), address, "curl", str(spk), str(IMAGES)]
     done = subprocess.run(program, capture_output=True, text=True, timeout=120)
     assert answer(done) == {"classes": wanted["classes"]}

@@ -30,7 +30,7 @@ _UNREACHABLE = (
 
 def node() -> list[str]:
     """How Node runs a sample whose name follows without its ending."""
-    _needs("node", "npm")
+    needs("node", "npm")
     folder = FOLDER / "node"
     _prepare(folder, SOURCES / "node", command=["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"])
     return ["node"]
@@ -38,7 +38,7 @@ def node() -> list[str]:
 
 def java() -> list[str]:
     """How Java runs a sample whose name follows."""
-    _needs("java", "mvn")
+    needs("java", "mvn")
     folder = FOLDER / "java"
     command = ["mvn", "--batch-mode", "--quiet", "package"]
     _prepare(folder, SOURCES / "java", Path("proto"), command=command)
@@ -61,7 +61,7 @@ def go() -> Path:
 
 def grpcurl() -> dict[str, str]:
     """An environment with grpcurl on its PATH."""
-    _needs("jq", "openssl")
+    needs("jq", "openssl")
     folder = ROOT / "build" / "go-tools" / "bin"
     if shutil.which("grpcurl") is None and not (folder / "grpcurl").exists():
         install = [_go(), "install", GRPCURL]
@@ -84,7 +84,8 @@ def _go() -> str:
     return found
 
 
-def _needs(*programs: str) -> None:
+def needs(*programs: str) -> None:
+    """Skips where a program is missing, and says which."""
     missing = [name for name in programs if shutil.which(name) is None]
     if missing:
         pytest.skip(f"there is no {' and no '.join(missing)}")
