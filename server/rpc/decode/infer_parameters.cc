@@ -177,8 +177,8 @@ Status SetSeed(const std::string& name, const InferParameter& value, Target& tar
     target.request.set_seed(*seed);
     return {};
   }
-  return SetWhole(0, kMaxInt64, [](Target& t, std::int64_t seed) {
-    t.request.set_seed(static_cast<std::uint64_t>(seed));
+  return SetWhole(0, kMaxInt64, [](Target& t, std::int64_t number) {
+    t.request.set_seed(static_cast<std::uint64_t>(number));
   })(name, value, target);
 }
 
