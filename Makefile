@@ -1,6 +1,6 @@
 # Thin names for what CMakePresets.json, tools/ and .venv do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test loadtest lint go go-module docs tidy fuzz sanitize accuracy bench bench-peers wheel try-install clean
+.PHONY: help demo test clients-table loadtest lint go go-module docs tidy fuzz sanitize accuracy bench bench-peers wheel try-install clean
 .PHONY: bootstrap bootstrap-demo venv build server
 PYTHON := .venv/bin/python
 
@@ -12,6 +12,9 @@ demo: bootstrap-demo server venv  ## Convert a Keras network, serve it, classify
 
 test: bootstrap venv build  ## Build everything and run every test and check
 	tools/test.sh
+
+clients-table: venv  ## Write what the last test run has shown of each client into docs/clients.md
+	$(PYTHON) tools/clients_table.py
 
 lint: bootstrap venv  ## Layers, pages, formatting, ruff, mypy, gofmt, go vet, staticcheck
 	tools/lint.sh

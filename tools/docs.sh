@@ -9,8 +9,9 @@ source=build/docs/source
 "$python" -c 'import mkdocstrings_handlers.python, zensical' 2>/dev/null ||
   "$python" -m pip install --quiet --disable-pip-version-check --editable "client/python[docs]"
 rm -rf build/docs
-mkdir -p "$source/docs"
+mkdir -p "$source/docs" "$source/client/go"
 cp ./*.md LICENSE "$source"
+cp client/go/README.md "$source/client/go"
 cp -R docs/. "$source/docs"
 "$python" tools/protocol_pages.py "$source/reference/protocol.md"
 "$python" tools/python_pages.py "$source/reference/python.md"

@@ -17,8 +17,10 @@ check() {
 
 check lint tools/lint.sh ruff mypy functions go
 check ctest "$ctest" --preset release --parallel "$(nproc)"
+rm -f build/clients.json  # what the tests show of each client, by this run alone
 check pytest .venv/bin/python -m pytest -c client/python/pyproject.toml client/python/tests tests/e2e tests/bench tests/docs
 check gotest tools/go.sh test
+check clients .venv/bin/python tools/clients_table.py --check
 
 # How many tests ran on a GPU; where there is none, why.
 gpu_summary() {

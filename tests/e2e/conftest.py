@@ -10,6 +10,7 @@ import pytest
 
 import spikeserve
 
+pytest_plugins = ["client_table"]
 ServerMaker = Callable[..., spikeserve.LocalServer]
 
 

@@ -91,6 +91,7 @@ def test_the_commands_say_the_same(server: spikeserve.LocalServer, tmp_path: Pat
     assert "agreement with float  100.00%" in text
 
 
+@pytest.mark.client("Python", "round robin")
 def test_servers_behind_one_address_share_the_calls_and_one_that_stopped_gets_none(tmp_path: Path) -> None:
     started = [spikeserve.serve(backend="cpu", network_repository=tmp_path / str(n)) for n in (0, 1)]
     try:

@@ -23,6 +23,7 @@ def digits() -> spikeserve.Network:
     return accuracy_table.convert(DIGITS, "spikeserve")
 
 
+@pytest.mark.client("Python", "load", "unload", "statistics", "run options")
 def test_convert_load_simulate_unload(client: spikeserve.Client, digits: spikeserve.Network) -> None:
     samples, labels = DIGITS.test_samples(200, (8, 8))
     version = client.load("life", digits)
@@ -55,6 +56,7 @@ def test_convert_load_simulate_unload(client: spikeserve.Client, digits: spikese
         client.simulate("life", samples)
 
 
+@pytest.mark.client("Python", "uint8", "float32")
 def test_bytes_and_floats_give_the_same_class(client: spikeserve.Client, digits: spikeserve.Network) -> None:
     samples, _ = DIGITS.test_samples(100, (8, 8))
     client.load("bytes", digits)
@@ -93,6 +95,7 @@ def test_a_mode_is_close_to_reference_mode(
     client.unload("mode")
 
 
+@pytest.mark.client("Python", "stream")
 def test_stream_updates_are_runs_of_fewer_steps(
     client: spikeserve.Client, digits: spikeserve.Network
 ) -> None:
@@ -111,6 +114,7 @@ def test_stream_updates_are_runs_of_fewer_steps(
     client.unload("stream")
 
 
+@pytest.mark.client("Python asyncio", "uint8", "run options")
 def test_asyncio_gives_the_same(
     server: spikeserve.LocalServer, client: spikeserve.Client, digits: spikeserve.Network
 ) -> None:

@@ -58,6 +58,7 @@ def by_name(summary: dict[str, Any]) -> dict[str, Any]:
     return {item["name"]: item for item in summary["profiles"]}
 
 
+@pytest.mark.client("ghz", "uint8", "stream", "session", "run options")
 @pytest.mark.usefixtures("ghz")
 def test_all_profiles_pass_and_are_reported(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
@@ -120,6 +121,7 @@ def test_a_server_that_refuses_everything_fails(tmp_path: Path, small: list[str]
     assert by_name(summary)["unary-64"]["codes"].keys() == {"RESOURCE_EXHAUSTED"}
 
 
+@pytest.mark.client("ghz", "token", "mutual TLS")
 @pytest.mark.usefixtures("ghz")
 def test_a_running_server_with_mutual_tls_and_token(
     start_server: ServerMaker, tmp_path: Path, small: list[str]

@@ -125,6 +125,7 @@ def test_json_logs(start_server: ServerMaker) -> None:
     assert any("logged" in line.values() for line in lines)
 
 
+@pytest.mark.client("Python", "unix socket")
 def test_unix_socket(start_server: ServerMaker, tmp_path: Path) -> None:
     server = start_server(listen=f"unix:{tmp_path / 'socket'}")
     assert server.address == f"unix:{tmp_path / 'socket'}"
@@ -132,6 +133,7 @@ def test_unix_socket(start_server: ServerMaker, tmp_path: Path) -> None:
         assert client.list() == ()
 
 
+@pytest.mark.client("Python", "TLS")
 def test_tls(start_server: ServerMaker, tmp_path: Path) -> None:
     files = servers.make_certificates(tmp_path)
     server = start_server(tls_cert=files["server"], tls_key=files["server-key"])
@@ -147,6 +149,7 @@ def test_tls(start_server: ServerMaker, tmp_path: Path) -> None:
             stranger.list()
 
 
+@pytest.mark.client("Python", "mutual TLS")
 def test_mutual_tls(start_server: ServerMaker, tmp_path: Path) -> None:
     files = servers.make_certificates(tmp_path)
     server = start_server(
@@ -164,6 +167,7 @@ def test_mutual_tls(start_server: ServerMaker, tmp_path: Path) -> None:
         stranger.list()
 
 
+@pytest.mark.client("Python", "token")
 def test_tokens(start_server: ServerMaker, tmp_path: Path) -> None:
     (tmp_path / "use").write_text("5ecret-of-a-user\n")
     (tmp_path / "admin").write_text("5ecret-of-an-admin\n")

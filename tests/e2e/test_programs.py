@@ -82,6 +82,7 @@ def test_the_article_word_for_word_does_not_work(client: spikeserve.Client) -> N
     assert np.mean(result.classes == labels) < 0.6
 
 
+@pytest.mark.client("CLI", "load", "unload", "list", "statistics", "classes as text", "IDX files", "uint8")
 def test_the_command_line(server: spikeserve.LocalServer, tmp_path: Path) -> None:
     data = trained_models.FASHION_MNIST
     images, labels = data / "t10k-images-idx3-ubyte.gz", data / "t10k-labels-idx1-ubyte.gz"

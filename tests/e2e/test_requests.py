@@ -52,6 +52,7 @@ def test_random_encodings_do_not_depend_on_the_split_into_requests(
     assert outputs[0].tobytes() == outputs[1].tobytes()
 
 
+@pytest.mark.client("Python asyncio", "session", "records")
 def test_an_async_session_answers_as_a_session_does(
     server: spikeserve.LocalServer, client: spikeserve.Client, loaded: str
 ) -> None:
@@ -98,6 +99,7 @@ def test_calibrated_early_exit_keeps_accuracy(client: spikeserve.Client, loaded:
     assert layer.mean_rate_hz == pytest.approx(layer.spikes / (64 * 0.001 * early.steps_used.sum()))
 
 
+@pytest.mark.client("Python", "records", "statistics")
 def test_probes_of_a_request_agree_with_the_statistics(client: spikeserve.Client, loaded: str) -> None:
     samples, _ = DIGITS.test_samples(6, (8, 8))
     layer = client.simulate(loaded, samples[:1], steps=1).stats[0].layer
@@ -149,6 +151,7 @@ def test_corrected_mean_is_the_plain_one_without_filters(client: spikeserve.Clie
     np.testing.assert_allclose(corrected.outputs, plain.outputs, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.client("Python", "session")
 def test_session_in_pieces_equals_one_run(client: spikeserve.Client, loaded: str) -> None:
     samples, _ = DIGITS.test_samples(12, (8, 8))
     whole = client.simulate(loaded, samples, steps=60, trajectories=True, encoding="regular")
@@ -185,6 +188,7 @@ def test_a_session_ends_with_the_server(start_server: ServerMaker, digits: spike
                 session.advance(np.zeros((1, 8, 8), np.uint8), 5)
 
 
+@pytest.mark.client("CLI", "run options", "records", "numpy files")
 def test_simulate_command(
     server: spikeserve.LocalServer, loaded: str, digits: spikeserve.Network, tmp_path: Path
 ) -> None:

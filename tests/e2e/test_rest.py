@@ -45,6 +45,7 @@ def native(server: spikeserve.LocalServer) -> Iterator[spikeserve.Client]:
 X = 500 * servers.samples(5)  # spikes within ten steps
 
 
+@pytest.mark.client("REST", "health")
 def test_the_server_and_its_models_describe_themselves(server: spikeserve.LocalServer) -> None:
     about = ask(server, "GET", "/v2").json
     assert about["name"] == "spikeserve"
@@ -67,6 +68,7 @@ def test_the_server_and_its_models_describe_themselves(server: spikeserve.LocalS
     assert (head.status, head.body) == (200, b"")
 
 
+@pytest.mark.client("REST", "float32", "run options")
 def test_json_gives_the_floats_of_the_native_client(
     server: spikeserve.LocalServer, native: spikeserve.Client
 ) -> None:
@@ -105,6 +107,7 @@ def test_bytes_in_and_out(server: spikeserve.LocalServer, native: spikeserve.Cli
     assert by_name["classes"]["data"] == expected.argmax(axis=1).tolist()
 
 
+@pytest.mark.client("REST", "classes as text")
 def test_classification(server: spikeserve.LocalServer) -> None:
     wanted = [{"name": "output", "parameters": {"classification": 2}}]
     answer = ask(server, "POST", INFER, {"inputs": [tensor(X)], "outputs": wanted, "parameters": STEPS})
@@ -142,6 +145,7 @@ def test_predict(server: spikeserve.LocalServer, native: spikeserve.Client) -> N
     )
 
 
+@pytest.mark.client("REST", "load", "unload", "list", "statistics")
 def test_load_statistics_and_unload(server: spikeserve.LocalServer, tmp_path: Path) -> None:
     path = tmp_path / "new.spk"
     servers.small_network().save(path)

@@ -140,6 +140,7 @@ def test_a_long_run_ends_at_its_deadline_and_with_its_client(start_server: Serve
     servers.eventually(lambda: '"CANCELLED"' in server.log, "the second is cancelled")
 
 
+@pytest.mark.client("REST", "token")
 def test_tokens(start_server: ServerMaker, tmp_path: Path) -> None:
     (tmp_path / "use").write_text("use-token\n")
     (tmp_path / "admin").write_text("admin-token\n")
@@ -166,6 +167,7 @@ def test_tokens(start_server: ServerMaker, tmp_path: Path) -> None:
     assert code("POST", "/v2/repository/models/net/unload", "admin-token", b"") == (200, "")
 
 
+@pytest.mark.client("REST", "TLS", "mutual TLS")
 def test_tls_and_client_certificates(start_server: ServerMaker, tmp_path: Path) -> None:
     files = servers.make_certificates(tmp_path)
     tls = {"tls_cert": files["server"], "tls_key": files["server-key"]}

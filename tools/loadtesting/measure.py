@@ -42,10 +42,11 @@ class Target:
         for key, path in (("cacert", self.root_cert), ("cert", self.client_cert), ("key", self.client_key)):
             if path is not None:
                 settings[key] = str(path.absolute())
-        if connection.metadata:
+        metadata = connection.metadata("")
+        if metadata:
             file = scratch / "metadata.json"
             with open(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as stream:
-                json.dump(dict(connection.metadata), stream)
+                json.dump(dict(metadata), stream)
             settings["metadata-file"] = str(file)
         return settings
 
@@ -118,7 +119,8 @@ class Bench:
         file = self._folder / "bodies" / f"{profile.name}.bin"
         body.write(file)
         with self._target.channel() as channel:
-            caller = Caller(channel, self._target.connection.metadata, profile, body, self._descriptors)
+            metadata = self._target.connection.metadata("")
+            caller = Caller(channel, metadata, profile, body, self._descriptors)
             caller.all_once()
             if set(caller.tally.codes) == {"UNIMPLEMENTED"}:
                 self._book(profile, caller, {})

@@ -1,1 +1,1 @@
-pytest_plugins = ["fake_fixtures"]
+pytest_plugins = ["fake_fixtures", "client_table"]

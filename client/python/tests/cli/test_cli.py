@@ -146,6 +146,7 @@ def test_the_environment_names_the_server(fake: FakeServer, monkeypatch: pytest.
     assert run("list").exit_code == 0
 
 
+@pytest.mark.client("CLI", "token")
 def test_the_token_comes_from_a_file(fake: FakeServer, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret\n")
     assert run("list", "--server", fake.address, "--token-file", tmp_path / "token").exit_code == 0
@@ -156,6 +157,7 @@ def idx(array: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
+@pytest.mark.client("CLI", "IDX files", "numpy files")
 @pytest.mark.parametrize("suffix", ["idx", "idx.gz", "npz", "npz:x", "png"])
 def test_classify_reads_every_format(fake: FakeServer, tmp_path: Path, suffix: str) -> None:
     array = np.array([[[7, 9]]], np.uint8)

@@ -28,6 +28,7 @@ def run(fake: FakeServer, body: Callable[[spikeserve.AsyncClient], Awaitable[T]]
     return asyncio.run(main())
 
 
+@pytest.mark.client("Python asyncio", "load", "list", "unload", "token")
 def test_load_list_get_unload(fake: FakeServer) -> None:
     network = spikeserve.Network(pb.NetworkDefinition(tensors=[pb.Tensor(id="w", data=bytes(3 << 20))]))
 
@@ -55,6 +56,7 @@ def test_bytes_where_the_network_takes_them(fake: FakeServer) -> None:
     assert fake.requests[0].inputs[0].data_type == pb.DATA_TYPE_UINT8
 
 
+@pytest.mark.client("Python asyncio", "stream", "float32")
 def test_stream_and_its_end(fake: FakeServer) -> None:
     async def body(client: spikeserve.AsyncClient) -> list[spikeserve.Progress | spikeserve.SimulationResult]:
         return [event async for event in client.stream("net", SAMPLES, steps=10, report_every=4)]
@@ -83,6 +85,7 @@ def test_errors(fake: FakeServer) -> None:
         run(fake, lambda client: client.simulate("net", SAMPLES, timeout=0.05))
 
 
+@pytest.mark.client("Python asyncio", "retry")
 def test_unavailable_is_retried(fake: FakeServer) -> None:
     fake.failures = [(grpc.StatusCode.UNAVAILABLE, "loading")] * 2
     assert run(fake, lambda client: client.simulate("net", SAMPLES)).samples == 10

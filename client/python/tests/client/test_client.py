@@ -49,6 +49,7 @@ def test_load_passes_version_and_mode(fake: FakeServer, client: spikeserve.Clien
         client.load("n", big_network(1), mode="quick")
 
 
+@pytest.mark.client("Python", "list", "unload")
 def test_list_get_and_unload(client: spikeserve.Client) -> None:
     client.load("a", big_network(1))
     client.load("a", big_network(1))
@@ -145,6 +146,7 @@ def test_bytes_become_the_same_floats_elsewhere(fake: FakeServer, client: spikes
     assert result.outputs[0, 0] == 510
 
 
+@pytest.mark.client("Python", "float64")
 @pytest.mark.parametrize(
     ("mode", "sent"),
     [
@@ -252,6 +254,7 @@ def test_standard_exceptions_work_too(fake: FakeServer, client: spikeserve.Clien
         client.simulate("x", SAMPLES)
 
 
+@pytest.mark.client("Python", "retry")
 def test_unavailable_is_retried_where_nothing_changes(fake: FakeServer, client: spikeserve.Client) -> None:
     fake.failures = [(grpc.StatusCode.UNAVAILABLE, "loading")] * 2
     assert client.simulate("net", SAMPLES).samples == 10

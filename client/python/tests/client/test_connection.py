@@ -130,6 +130,7 @@ NAMING: dict[str, Callable[[spikeserve.Client], object]] = {
 }
 
 
+@pytest.mark.client("Python", "network header")
 @pytest.mark.parametrize("call", NAMING)
 def test_every_call_that_names_a_network_says_so_to_balancers(fake: FakeServer, call: str) -> None:
     with spikeserve.Client(fake.address, token="secret") as client:
@@ -140,6 +141,7 @@ def test_every_call_that_names_a_network_says_so_to_balancers(fake: FakeServer, 
         assert "spikeserve-network" not in fake.metadata
 
 
+@pytest.mark.client("Python asyncio", "network header")
 def test_the_asyncio_client_says_so_too(fake: FakeServer) -> None:
     async def body() -> None:
         async with spikeserve.AsyncClient(fake.address) as client:
@@ -221,6 +223,7 @@ def test_two_servers_take_turns_and_one_that_drains_gets_no_calls(pair: Pair) ->
         until(lambda: asked() == (2, 2))
 
 
+@pytest.mark.client("Python asyncio", "round robin")
 def test_the_asyncio_client_takes_turns_too(pair: Pair) -> None:
     pair.set(1, health_pb2.HealthCheckResponse.NOT_SERVING)
 
