@@ -3,8 +3,8 @@
     PYTHONPATH=tests/support python tests/bench/oip.py [--build FOLDER] [--data FOLDER] [--json FILE]
 
 The same images, steps, connections and calls in flight on the same server, from the same C++ client; the two
-in turn, in many short rounds. Both answers have the same outputs, or no time is taken. On a machine that does other
-work meanwhile the rates say little; the server's own processor time per call still does.
+in turn, in many short rounds. Both answers have the same outputs, or no time is taken. On a machine that does
+other work meanwhile the rates say little; the server's own processor time per call still does.
 """
 
 from __future__ import annotations
