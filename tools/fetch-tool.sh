@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches a program of others for tests/tools, once, into build/tools; prints last what is to be run.
+# Fetches a program of others for the tests, once, into build/tools; prints last what is to be run.
 #   tools/fetch-tool.sh tritonclient    a Python that has the package
 #   tools/fetch-tool.sh kserve          another one: both in one process register the same messages (450 MB)
 #   tools/fetch-tool.sh perf_analyzer   a script that runs it with the C and C++ libraries of Debian 13, which it needs

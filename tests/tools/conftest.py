@@ -18,24 +18,12 @@ from trained_models import TrainedModel
 
 import spikeserve
 
-ROOT = Path(__file__).resolve().parents[2]  # of the checkout
 SCRIPTS = Path(__file__).parent / "scripts"
 DIGITS = TrainedModel("digits_mlp.keras", "digits")
 INPUT = "input_layer"  # of that network
 NAME = "digits"
 
 Script = Callable[..., Any]
-
-
-def fetched(tool: str) -> Path:
-    """What tools/fetch-tool.sh says is to be run of a program; skips where this machine cannot have it."""
-    done = subprocess.run(
-        [ROOT / "tools" / "fetch-tool.sh", tool], capture_output=True, text=True, check=False
-    )
-    if done.returncode == 3:
-        pytest.skip(done.stderr.strip().splitlines()[-1])
-    assert done.returncode == 0, f"{tool}: status {done.returncode}\n{done.stdout}{done.stderr}"
-    return Path(done.stdout.strip().splitlines()[-1])
 
 
 def run_script(python: Path, script: str, case: str, **arguments: Any) -> Any:

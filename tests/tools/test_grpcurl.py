@@ -16,8 +16,9 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import INPUT, NAME, fetched
+from conftest import INPUT, NAME
 from reflected import Reflected
+from tool_env import fetched
 
 import spikeserve
 

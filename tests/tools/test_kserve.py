@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import INPUT, NAME, Script, fetched, run_script, text
+from conftest import INPUT, NAME, Script, run_script, text
+from tool_env import fetched
 
 import spikeserve
 

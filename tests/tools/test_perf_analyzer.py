@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import servers
-from conftest import INPUT, NAME, fetched
+from conftest import INPUT, NAME
 from reflected import Reflected
+from tool_env import fetched
 
 import spikeserve
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import servers
-from conftest import INPUT, NAME, Script, fetched, run_script, text
+from conftest import INPUT, NAME, Script, run_script, text
+from tool_env import fetched
 
 import spikeserve
 
