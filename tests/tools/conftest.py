@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +64,25 @@ def floats(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return images * np.float32(DIGITS.images.uint8_scale)
 
 
-@pytest.fixture(scope="session")
-def server(
-    network: spikeserve.Network, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[spikeserve.LocalServer]:
+@contextmanager
+def serving(network: spikeserve.Network, folder: Path) -> Iterator[spikeserve.LocalServer]:
     """A server that has the network as "digits"."""
-    repository = tmp_path_factory.mktemp("tools") / "networks"
-    with spikeserve.serve(backend="cpu", network_repository=repository, max_steps=100_000_000) as server:
+    with spikeserve.serve(
+        backend="cpu", network_repository=folder / "networks", max_steps=100_000_000
+    ) as server:
         with spikeserve.Client(server.address) as client:
             client.load(NAME, network)
         yield server
     assert server.process.returncode == 0
+
+
+@pytest.fixture(scope="session")
+def server(
+    network: spikeserve.Network, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[spikeserve.LocalServer]:
+    """The server of most tests."""
+    with serving(network, tmp_path_factory.mktemp("tools")) as server:
+        yield server
 
 
 @pytest.fixture
