@@ -1,7 +1,7 @@
 # Thin names for what CMakePresets.json, tools/ and .venv do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test clients-table loadtest lint go go-module docs tidy fuzz sanitize accuracy bench bench-peers wheel try-install clean
-.PHONY: bootstrap bootstrap-demo venv build server
+.PHONY: help demo test clients-table loadtest lint go go-module docs tidy fuzz sanitize accuracy bench bench-peers wheel
+.PHONY: try-install try-tools clean bootstrap bootstrap-demo venv build server
 PYTHON := .venv/bin/python
 
 help:  ## List the targets
@@ -56,6 +56,9 @@ wheel: bootstrap-demo  ## build/wheels: a source distribution, a wheel, and one 
 
 try-install: bootstrap venv wheel go  ## Install these wheels as a user would: in an empty environment, in an empty root
 	tools/try-install.sh
+
+try-tools: bootstrap venv server  ## Drive the server with tritonclient, kserve, perf_analyzer and grpcurl, fetched into build/tools
+	tools/try-tools.sh
 
 clean:  ## Remove builds and the virtual environment
 	rm -rf build .venv

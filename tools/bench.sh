@@ -2,6 +2,7 @@
 # Builds and runs the CPU benchmark; results are build/bench*.json.
 #   tools/bench.sh             cases, neuron types, server, memory
 #   tools/bench.sh quick       its own tests and the small cases, with short times
+#   tools/bench.sh oip         ModelInfer of the Open Inference Protocol beside Simulate
 #   tools/bench.sh peers       PyTorch and the spiking libraries beside spikeserve
 #   tools/bench.sh go          the Go client's rate beside that of the C++ load client
 #   tools/bench.sh page        write the results into docs/benchmarks.md
@@ -38,6 +39,7 @@ case $what in
     tools/go.sh build
     "$python" tests/bench/go_client.py
     ;;
+  oip) PYTHONPATH=tests/support "$python" tests/bench/oip.py ;;
   peers)
     venv=build/bench-venv
     [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
@@ -49,5 +51,5 @@ case $what in
     done
     PYTHONPATH=client/python/src "$venv/bin/python" tests/bench/peers.py
     ;;
-  *) echo "tools/bench.sh: got $what, wanted all, quick, go, peers or page" >&2; exit 2 ;;
+  *) echo "tools/bench.sh: got $what, wanted all, quick, oip, go, peers or page" >&2; exit 2 ;;
 esac

@@ -16,9 +16,10 @@ run_mypy() {
   # A run for each tree that has a conftest.py.
   check mypy .venv/bin/mypy --config-file "$config" client/python/src client/python/tests
   check mypy .venv/bin/mypy --config-file "$config" tests/install
+  check mypy .venv/bin/mypy --config-file "$config" tests/tools
   check mypy .venv/bin/mypy --config-file "$config" tools tests/e2e tests/support tests/lint tests/docs \
     docs/examples \
-    tests/bench/{go_client,goals,memory,page,prepare,serving,test_page}.py  # the others import torch, which is not installed here
+    tests/bench/{go_client,goals,memory,oip,page,prepare,serving,test_page}.py  # the others import torch, which is not installed here
 }
 [ $# -gt 0 ] || set -- layering python_layering repository version pages format layering_test lint_test ruff mypy functions go
 for name; do

@@ -1,5 +1,6 @@
-// Load for a server, and a bare gRPC server to compare with. tests/bench/serving.py runs it.
-//   spikeserve-bench-load ADDRESS REQUEST_FILE [--connections N] [--in-flight N] [--seconds S] [--once FILE]
+// Load for a server, and a bare gRPC server to compare with. tests/bench/{serving,oip}.py run it.
+//   spikeserve-bench-load ADDRESS REQUEST_FILE [--method /SERVICE/METHOD] [--connections N] [--in-flight N]
+//     [--seconds S] [--once FILE]
 //   spikeserve-bench-load --echo RESPONSE_BYTES
 
 #include <CLI/CLI.hpp>
@@ -19,9 +20,10 @@ int Main(int argc, char** argv) {
   LoadOptions options;
   std::string request_file, once;
   std::int64_t echo = -1;
-  CLI::App app("Sends one Simulate request over and over and counts the answers");
+  CLI::App app("Sends one request over and over and counts the answers");
   app.add_option("address", options.address, "HOST:PORT");
-  app.add_option("request", request_file, "file with a serialized SimulateRequest");
+  app.add_option("request", request_file, "file with the serialized request");
+  app.add_option("--method", options.method, "full name of a unary method")->capture_default_str();
   app.add_option("--connections", options.connections)->check(CLI::Range(1, 256));
   app.add_option("--in-flight", options.in_flight, "calls on each connection")->check(CLI::Range(1, 256));
   app.add_option("--seconds", options.seconds)->check(CLI::Range(0.1, 60.0));
@@ -39,7 +41,7 @@ int Main(int argc, char** argv) {
     }
     const std::string request{std::istreambuf_iterator<char>(file), {}};
     if (!once.empty()) {
-      std::ofstream(once, std::ios::binary) << CallOnce(options.address, request);
+      std::ofstream(once, std::ios::binary) << CallOnce(options, request);
       return 0;
     }
     std::printf("%.3f\n", CallsPerSecond(options, request));

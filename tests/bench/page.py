@@ -141,6 +141,24 @@ def serving(result: Json) -> str:
     return f"{about}\n\n{_table(['', 'inf/s'], rows)}\n\n{share}"
 
 
+def oip(rows: list[Json]) -> str:
+    """ModelInfer beside Simulate."""
+    header = ["images per call", "Simulate, calls/s", "ModelInfer, calls/s", "ratio of rates",
+              "Simulate, server us/call", "ModelInfer, server us/call"]  # fmt: skip
+    lines = [
+        [str(row["samples_per_request"]), _number(row["native"]), _number(row["infer"]),
+         f"{row['ratio']:.0%}", _number(row["native_cpu_us"]), _number(row["infer_cpu_us"])]
+        for row in rows
+    ]  # fmt: skip
+    first = rows[0]
+    about = (
+        f"{first['steps']} steps, {first['connections']} connections with {first['in_flight']} calls each, "
+        f"{first['threads']} threads, {len(first['all']['native'])} rounds of {first['seconds']:g} s each; "
+        f"{first['date']}, load {first['load']:.1f}."
+    )
+    return f"{about}\n\n{_table(header, lines)}"
+
+
 def memory(results: list[Json]) -> str:
     """Peak memory of processes that do one run."""
     rows = [
@@ -162,6 +180,7 @@ TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "neurons": ("bench-neurons.json", neurons),
     "peers": ("bench-peers.json", peers),
     "serving": ("bench-serving.json", serving),
+    "oip": ("bench-oip.json", oip),
     "memory": ("bench-memory.json", memory),
 }
 

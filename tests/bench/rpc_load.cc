@@ -21,7 +21,6 @@ namespace spikeserve::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr const char* kMethod = "/spikeserve.v1.SimulationService/Simulate";
 constexpr double kWarmUpSeconds = 0.5;
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& address, int number) {
@@ -39,7 +38,8 @@ grpc::ByteBuffer Buffer(const std::string& bytes) {
 // Keeps a number of calls under way until it is stopped.
 class Load {
  public:
-  Load(const LoadOptions& options, const std::string& request) : request_(Buffer(request)) {
+  Load(const LoadOptions& options, const std::string& request)
+      : method_(options.method), request_(Buffer(request)) {
     for (int i = 0; i < options.connections; ++i) {
       stubs_.push_back(std::make_unique<grpc::GenericStub>(Connect(options.address, i)));
     }
@@ -74,7 +74,7 @@ class Load {
     }
     auto call = std::make_shared<Call>();
     Call& at = *call;
-    stub.UnaryCall(&at.context, kMethod, {}, &request_, &at.response,
+    stub.UnaryCall(&at.context, method_, {}, &request_, &at.response,
                    [this, &stub, call](const grpc::Status& status) { Finish(stub, status); });
   }
 
@@ -87,13 +87,14 @@ class Load {
     }
     const std::lock_guard lock(mu_);
     if (!status.ok() && failure_.empty()) {
-      failure_ = "Simulate: " + status.error_message();
+      failure_ = method_ + ": " + status.error_message();
     }
     if (--running_ == 0) {
       idle_.notify_all();
     }
   }
 
+  std::string method_;
   grpc::ByteBuffer request_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
   std::atomic<std::int64_t> done_ = 0;
@@ -137,8 +138,8 @@ double CallsPerSecond(const LoadOptions& options, const std::string& request) {
   return static_cast<double>(after - before) / took;
 }
 
-std::string CallOnce(const std::string& address, const std::string& request) {
-  grpc::GenericStub stub(Connect(address, -1));
+std::string CallOnce(const LoadOptions& options, const std::string& request) {
+  grpc::GenericStub stub(Connect(options.address, -1));
   grpc::ClientContext context;
   const grpc::ByteBuffer buffer = Buffer(request);
   grpc::ByteBuffer response;
@@ -146,7 +147,7 @@ std::string CallOnce(const std::string& address, const std::string& request) {
   std::condition_variable changed;
   bool done = false;
   grpc::Status status;
-  stub.UnaryCall(&context, kMethod, {}, &buffer, &response, [&](const grpc::Status& result) {
+  stub.UnaryCall(&context, options.method, {}, &buffer, &response, [&](const grpc::Status& result) {
     const std::lock_guard lock(mu);
     status = result;
     done = true;
@@ -155,11 +156,11 @@ std::string CallOnce(const std::string& address, const std::string& request) {
   std::unique_lock lock(mu);
   changed.wait(lock, [&] { return done; });
   if (!status.ok()) {
-    throw std::runtime_error("Simulate: " + status.error_message());
+    throw std::runtime_error(options.method + ": " + status.error_message());
   }
   grpc::Slice slice;
   if (!response.DumpToSingleSlice(&slice).ok()) {
-    throw std::runtime_error("Simulate: no response");
+    throw std::runtime_error(options.method + ": no response");
   }
   return {reinterpret_cast<const char*>(slice.begin()), slice.size()};
 }

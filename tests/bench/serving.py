@@ -31,11 +31,11 @@ IN_FLIGHT = 4  # calls on each connection
 CASE = "mlp_784_128_10.u8"
 
 
-def request_bytes(data: Path, shape: tuple[int, ...]) -> bytes:
-    """A SimulateRequest for the first test images."""
-    images = (data / "fashion_test.images").read_bytes()[: SAMPLES * int(np.prod(shape))]
+def request_bytes(data: Path, shape: tuple[int, ...], samples: int = SAMPLES) -> bytes:
+    """A SimulateRequest for the first `samples` test images."""
+    images = (data / "fashion_test.images").read_bytes()[: samples * int(np.prod(shape))]
     request = simulation_pb2.SimulateRequest(network="mlp", steps=STEPS)
-    request.inputs.add(data_type=pb.DATA_TYPE_UINT8, shape=[SAMPLES, *shape], data=images)
+    request.inputs.add(data_type=pb.DATA_TYPE_UINT8, shape=[samples, *shape], data=images)
     return request.SerializeToString()
 
 

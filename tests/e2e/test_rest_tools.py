@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import servers
-from tool_env import run_tool, tool_python
+from tool_env import fetched, run_tool
 
 import spikeserve
 
@@ -86,7 +86,7 @@ print(json.dumps({"requests": requests, "samples": stats["inference_count"]}))
 
 
 def test_tritonclient(server: spikeserve.LocalServer, expected: Path, tmp_path: Path) -> None:
-    python = tool_python("tritonclient-http", "tritonclient[http]==2.73.0")
+    python = fetched("tritonclient")
     servers.small_network().save(tmp_path / "more.spk")
     labels = {"method": "ModelInfer", "code": "OK"}
 
@@ -132,5 +132,5 @@ asyncio.run(main(sys.argv[1], sys.argv[2]))
 
 
 def test_kserve(server: spikeserve.LocalServer, expected: Path) -> None:
-    python = tool_python("kserve", "kserve==0.21.0")
+    python = fetched("kserve")
     assert run_tool(python, KSERVE, f"http://{server.http_address}", str(expected)).endswith("ok\n")

@@ -208,6 +208,23 @@ TEST_F(ModelInferTest, RefusesWhatIsWrongWithATensor) {
       "this server reads no shared memory");
 }
 
+TEST_F(ModelInferTest, TakesTheSizeOfRawBytesWhereItIsTrue) {
+  const auto set_size = [](ModelInferRequest& request, std::int64_t bytes) {
+    (*request.mutable_inputs(0)->mutable_parameters())["binary_data_size"].set_int64_param(bytes);
+  };
+  ModelInferRequest request = RawRequest({1, 2});
+  set_size(request, 16);
+  EXPECT_TRUE(Infer(request).ok());
+  ExpectRefused([&](auto& r) { set_size(r, 15); },
+                "parameters[\"binary_data_size\"]: got 15, but raw_input_contents has 16 bytes for it");
+  ExpectRefused(
+      [&](auto& r) {
+        r.clear_raw_input_contents();
+        set_size(r, 16);
+      },
+      "parameters[\"binary_data_size\"]: got 16, allowed none beside typed values");
+}
+
 TEST_F(ModelInferTest, RefusesWhatIsWrongWithAName) {
   ExpectRefused([](auto& r) { r.set_model_name("../x"); },
                 R"(model_name: got "../x", allowed [A-Za-z0-9._-])");

@@ -311,15 +311,24 @@ Result<InferOptions> DecodeInferParameters(const InferParameters& parameters, v1
   return options;
 }
 
-Status CheckInputParameters(const std::string& where, const InferParameters& parameters) {
-  if (parameters.empty()) {
-    return {};
+Status CheckInputParameters(const std::string& where, const InferParameters& parameters,
+                            std::optional<std::int64_t> raw_bytes) {
+  for (const auto& [name, value] : parameters) {
+    if (name != "binary_data_size") {
+      return InvalidArgument(where + ": parameters: got " + Quote(name) +
+                             (name.starts_with("shared_memory")
+                                  ? ", but this server reads no shared memory: send the tensor in the message"
+                                  : ", allowed \"binary_data_size\""));
+    }
+    const std::string field = where + ": parameters[\"binary_data_size\"]: got " + Text(value);
+    if (!raw_bytes) {
+      return InvalidArgument(field + ", allowed none beside typed values");
+    }
+    if (Whole(value) != raw_bytes) {
+      return InvalidArgument(Join(field, ", but raw_input_contents has ", *raw_bytes, " bytes for it"));
+    }
   }
-  const std::string& name = parameters.begin()->first;
-  return InvalidArgument(where + ": parameters: got " + Quote(name) +
-                         (name.starts_with("shared_memory")
-                              ? ", but this server reads no shared memory: send the tensor in the message"
-                              : ", allowed none"));
+  return {};
 }
 
 Result<std::int64_t> DecodeOutputParameters(const std::string& where, const InferParameters& parameters) {

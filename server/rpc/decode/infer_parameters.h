@@ -26,8 +26,11 @@ struct InferOptions {
 // names the parameter, what it holds and what is allowed; a name that this server does not know is refused.
 Result<InferOptions> DecodeInferParameters(const InferParameters& parameters, v1::SimulateRequest& request);
 
-// INVALID_ARGUMENT where an input has parameters: none are known.
-Status CheckInputParameters(const std::string& where, const InferParameters& parameters);
+// INVALID_ARGUMENT where an input has a parameter that is not known or not true. Only `binary_data_size` is
+// known, which KServe's client sends beside raw contents; `raw_bytes` is their size, absent where values are
+// typed.
+Status CheckInputParameters(const std::string& where, const InferParameters& parameters,
+                            std::optional<std::int64_t> raw_bytes);
 
 // How many of the best classes a requested output wants as text; 0 where it wants its values.
 Result<std::int64_t> DecodeOutputParameters(const std::string& where, const InferParameters& parameters);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -159,7 +160,11 @@ Status DecodeInferInputs(inference::ModelInferRequest& message, const engine::Ne
   for (int i = 0; i < message.inputs_size(); ++i) {
     InputTensor& input = *message.mutable_inputs(i);
     const std::string where = Where(input, i);
-    if (Status status = CheckInputParameters(where, input.parameters()); !status.ok()) {
+    std::optional<std::int64_t> raw_bytes;
+    if (raw) {
+      raw_bytes = static_cast<std::int64_t>(message.raw_input_contents(i).size());
+    }
+    if (Status status = CheckInputParameters(where, input.parameters(), raw_bytes); !status.ok()) {
       return status;
     }
     const auto type = DecodeType(input, where, network);
