@@ -14,13 +14,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tool_env import ROOT, tool_python
+from tool_env import ROOT, fetched
 
 SOURCES = Path("docs/examples/clients")
 TREE = ROOT / "build" / "clients"
 FOLDER = TREE / SOURCES
-GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
-TRITONCLIENT = "tritonclient[grpc]==2.73.0"
 # What npm, Maven and Go say where a registry is out of reach.
 _UNREACHABLE = (
     "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "Unknown host", "Temporary failure",
@@ -62,19 +60,12 @@ def go() -> Path:
 def grpcurl() -> dict[str, str]:
     """An environment with grpcurl on its PATH."""
     needs("jq", "openssl")
-    folder = ROOT / "build" / "go-tools" / "bin"
-    if shutil.which("grpcurl") is None and not (folder / "grpcurl").exists():
-        install = [_go(), "install", GRPCURL]
-        made = subprocess.run(
-            install, env={**os.environ, "GOBIN": str(folder)}, capture_output=True, text=True, check=False
-        )
-        _check(made)
-    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    return {"PATH": f"{fetched('grpcurl').parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def tritonclient() -> Path:
     """The Python of an environment with tritonclient."""
-    return tool_python("tritonclient-grpc", TRITONCLIENT)
+    return fetched("tritonclient")
 
 
 def _go() -> str:

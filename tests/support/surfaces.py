@@ -48,8 +48,8 @@ class Ask:
         return np.asarray(self.values, "u1" if self.uint8 else "<f4").tobytes()
 
     @property
-    def metadata(self) -> list[tuple[str, str]]:
-        return [("authorization", f"Bearer {self.token}")] if self.token else []
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
 
 def _channel(server: spikeserve.LocalServer, root_cert: Path | None) -> grpc.Channel:
@@ -85,7 +85,7 @@ def native(server: spikeserve.LocalServer, ask: Ask, root_cert: Path | None = No
 def inference_messages(server: spikeserve.LocalServer) -> dict[str, Any]:
     """The messages of the Open Inference Protocol, as the server itself describes them."""
     with grpc.insecure_channel(server.address) as channel:
-        pool = descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+        pool: Any = descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
         file = pool.FindFileContainingSymbol("inference.GRPCInferenceService")
         return {
             name: message_factory.GetMessageClass(message)
@@ -102,7 +102,7 @@ def inference(
     request.raw_input_contents.append(ask.data)
     request.parameters["steps"].int64_param = ask.steps
     with _channel(server, root_cert) as channel:
-        call = channel.unary_unary(
+        call: Any = channel.unary_unary(
             "/inference.GRPCInferenceService/ModelInfer",
             request_serializer=messages["ModelInferRequest"].SerializeToString,
             response_deserializer=messages["ModelInferResponse"].FromString,
@@ -158,7 +158,7 @@ def go(
         }
         for ask in asks
     ]
-    command = [program, server.address, *([] if root_cert is None else [root_cert])]
+    command = [str(program), server.address, *([] if root_cert is None else [str(root_cert)])]
     done = subprocess.run(
         command, input=json.dumps(requests), capture_output=True, text=True, timeout=180, check=False
     )
