@@ -162,9 +162,12 @@ func arrays(in Input) ([]*pb.Array, error) {
 		if _, known := dataTypes[tensor.dataType]; !known {
 			return nil, invalid("input %q is no tensor: make it by Float32, Float64 or Uint8", tensor.name)
 		}
-		if !ok || count != tensor.Len() {
-			return nil, invalid("input %q has %d values, its shape %v wants another number",
-				tensor.name, tensor.Len(), tensor.shape)
+		if !ok {
+			return nil, invalid("input %q: shape: got %v, wanted dimensions from 0 whose product fits an int", tensor.name, tensor.shape)
+		}
+		if count != tensor.Len() {
+			return nil, invalid("input %q: data: got %d values, wanted %d for shape %v",
+				tensor.name, tensor.Len(), count, tensor.shape)
 		}
 		shape := make([]int64, len(tensor.shape))
 		for i, size := range tensor.shape {

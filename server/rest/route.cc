@@ -129,6 +129,30 @@ std::optional<Route> FindVersionOne(const Segments& segments) {
   return std::nullopt;
 }
 
+std::optional<int> HexDigit(char c) {
+  const std::size_t at =
+      std::string_view("0123456789abcdef").find(static_cast<char>(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c));
+  return at == std::string_view::npos ? std::nullopt : std::optional(static_cast<int>(at));
+}
+
+// Some clients encode more of a name than they would have to. What is no encoding stays as it is, and is
+// refused as part of a name later.
+std::string Decoded(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool encoded = text[i] == '%' && i + 2 < text.size();
+    const std::optional<int> high = encoded ? HexDigit(text[i + 1]) : std::nullopt;
+    const std::optional<int> low = encoded ? HexDigit(text[i + 2]) : std::nullopt;
+    if (high && low) {
+      decoded += static_cast<char>(*high * 16 + *low);
+      i += 2;
+    } else {
+      decoded += text[i];
+    }
+  }
+  return decoded;
+}
+
 bool AnyMethod(Endpoint endpoint) { return endpoint >= Endpoint::kSystemSharedMemory; }
 
 }  // namespace
@@ -146,6 +170,8 @@ std::variant<Route, HttpResponse> FindRoute(const HttpHead& head) {
         NotFound("there is no path " + Quote(head.target) +
                  ": wanted /v2/..., as the Open Inference Protocol has it, or /v1/models/..."));
   }
+  route->model = Decoded(route->model);
+  route->version = Decoded(route->version);
   const bool post = HasBody(route->endpoint);
   const bool get = head.method == "GET" || head.method == "HEAD";
   if (AnyMethod(route->endpoint) || (post ? head.method == "POST" : get)) {

@@ -28,6 +28,12 @@ HttpResponse Refused(const std::string& method, const std::string& target) {
   return std::get<HttpResponse>(route);
 }
 
+TEST(Route, DecodesWhatAClientEncoded) {
+  const Route route = Found("GET", "/v2/models/a%2Db%20%2fc%zz%4/versions/%31");
+  EXPECT_EQ(route.model, "a-b /c%zz%4");
+  EXPECT_EQ(route.version, "1");
+}
+
 TEST(Route, FindsPathsOfTheProtocol) {
   EXPECT_EQ(Found("GET", "/v2").endpoint, Endpoint::kServerMetadata);
   EXPECT_EQ(Found("HEAD", "/v2/").endpoint, Endpoint::kServerMetadata);
