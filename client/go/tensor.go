@@ -163,7 +163,8 @@ func arrays(in Input) ([]*pb.Array, error) {
 			return nil, invalid("input %q is no tensor: make it by Float32, Float64 or Uint8", tensor.name)
 		}
 		if !ok {
-			return nil, invalid("input %q: shape: got %v, wanted dimensions from 0 whose product fits an int", tensor.name, tensor.shape)
+			return nil, invalid("input %q: data: got %d values, wanted a number that shape %v, below 0 or too large, cannot name",
+				tensor.name, tensor.Len(), tensor.shape)
 		}
 		if count != tensor.Len() {
 			return nil, invalid("input %q: data: got %d values, wanted %d for shape %v",

@@ -54,6 +54,13 @@ class Caller {
     Response response;
     std::shared_ptr<grpc::ClientContext> context;
   };
+  // Who waits for it.
+  template <typename Request, typename Response>
+  struct Waiting {
+    std::shared_ptr<Exchange> exchange;
+    std::shared_ptr<Parts<Request, Response>> parts;
+    std::function<Status(const Response&)> next;
+  };
 
   void Begun();
   void Ended();
@@ -79,15 +86,21 @@ void Caller::Then(const std::shared_ptr<Exchange>& exchange, Method<Request, Res
     exchange->respond(ErrorResponse(status));
     return;
   }
-  const std::function<void(grpc::Status)> done = [this, exchange, parts,
-                                                  next = std::move(next)](const grpc::Status& status) {
-    exchange->post([exchange, parts, next, called = StatusOf(status)] {
-      const Status result =
-          called.ok() ? Guarded([&] { return next(parts->response); }, "answering") : called;
-      if (!result.ok()) {
-        exchange->respond(ErrorResponse(result));
-      }
-    });
+  auto waiting = std::make_shared<Waiting<Request, Response>>(
+      Waiting<Request, Response>{exchange, parts, std::move(next)});
+  const std::function<void(grpc::Status)> done = [this, waiting](const grpc::Status& status) {
+    {
+      // All of it moves on: after Ended the server may go, and gRPC keeps this function for a moment longer.
+      auto mine = std::exchange(*waiting, {});
+      const auto post = mine.exchange->post;
+      post([mine = std::move(mine), called = StatusOf(status)] {
+        const Status result =
+            called.ok() ? Guarded([&] { return mine.next(mine.parts->response); }, "answering") : called;
+        if (!result.ok()) {
+          mine.exchange->respond(ErrorResponse(result));
+        }
+      });
+    }
     Ended();
   };
   Begun();

@@ -1,6 +1,7 @@
 #include "server/rest/http_server.h"
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -57,6 +58,7 @@ struct HttpServer::Parts {
   ~Parts() {
     io.stop();
     threads.clear();
+    stopping = true;  // sessions that go with `io` find no strand any more
   }
 
   Status Listen();
@@ -65,6 +67,7 @@ struct HttpServer::Parts {
   void OnClosed();
   void Run();
 
+  std::atomic<bool> stopping = false;
   SessionContext context;  // outlives the sessions, which go with `io`
   int connections = 0;     // on the acceptor's strand, as all below
   bool accepting = false;
@@ -131,7 +134,11 @@ void HttpServer::Parts::OnAccepted(const error_code& error, tcp::socket socket) 
   ++connections;
   const auto executor = socket.get_executor();
   net::post(executor, [this, socket = std::make_shared<tcp::socket>(std::move(socket))] {
-    StartSession(std::move(*socket), context, [this] { net::post(strand, [this] { OnClosed(); }); });
+    StartSession(std::move(*socket), context, [this] {
+      if (!stopping) {
+        net::post(strand, [this] { OnClosed(); });
+      }
+    });
   });
   Accept();
 }

@@ -217,7 +217,7 @@ def test_drain_answers_what_runs_and_refuses_the_rest(start_server: ServerMaker)
         assert ask(server, "POST", INFER, {"inputs": inputs, "parameters": {"steps": steps}}).status == 200
         took = time.monotonic() - begin
     body = {"inputs": inputs, "parameters": {"steps": 6 * steps}}
-    idle = connect(server)
+    idle = [connect(server) for _ in range(20)]
     answers: list[rest.Answer] = []
     running = [
         threading.Thread(target=lambda: answers.append(ask(server, "POST", INFER, body))) for _ in range(2)
@@ -229,11 +229,17 @@ def test_drain_answers_what_runs_and_refuses_the_rest(start_server: ServerMaker)
     )
     server.process.terminate()
     servers.eventually(lambda: "draining" in server.log, "it drains")
-    idle.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
-    refused = rest.read_all(idle)
-    idle.close()
+
+    def refuses() -> bool:
+        with idle.pop() as connection:
+            connection.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            refused = rest.read_all(connection)
+        return status(refused) == 503 and b"shutting down" in refused
+
+    servers.eventually(refuses, "it refuses what is new")  # the log is a moment ahead of it
     for thread in running:
         thread.join()
-    assert (status(refused), b"shutting down" in refused) == (503, True)
+    for connection in idle:
+        connection.close()
     assert [answer.status for answer in answers] == [200, 200]
     assert server.process.wait(30) == 0
