@@ -156,21 +156,23 @@ InferStreamCall::~InferStreamCall() {
 void InferStreamCall::OnReadDone(bool ok) {
   const ServiceContext& context = context_;
   std::shared_ptr<Item> item;
+  const Status made = Guarded([&]() -> Status {
+    item = ok ? std::make_shared<Item>(context, *this) : nullptr;
+    return {};
+  });
   {
     const MutexLock lock(mu_);
     if (finished_) {
       return;
     }
+    if (!made.ok()) {
+      Close(made);
+    }
     closed_ = closed_ || !ok;
-    if (!closed_) {
-      const Status made = Guarded([&]() SPIKESERVE_REQUIRES(mu_) -> Status {
-        items_.push_back(std::make_shared<Item>(context_, *this));
-        item = items_.back();
-        return {};
-      });
-      if (!made.ok()) {
-        Close(made);
-      }
+    if (closed_) {
+      item.reset();  // it came too late
+    } else {
+      items_.push_back(item);
     }
   }
   if (item) {
