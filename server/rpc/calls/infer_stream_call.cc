@@ -254,7 +254,7 @@ void InferStreamCall::Report(grpc::ByteBuffer bytes) {
   {
     const MutexLock lock(mu_);
     // One that is alone is taken whatever its size, as there is no other.
-    if (gone_ || (report_bytes_ > 0 && report_bytes_ + size > ReportQueue::kMaxBytes)) {
+    if (gone_ || failed_ || (report_bytes_ > 0 && report_bytes_ + size > ReportQueue::kMaxBytes)) {
       return;
     }
     report_bytes_ += size;
@@ -293,17 +293,14 @@ void InferStreamCall::QueueAnswers(Actions& actions) {
 }
 
 void InferStreamCall::QueueAnswer(const std::shared_ptr<Item>& item, Actions& actions) {
-  const bool fails = item->answers.empty() || (ends_with_error_ && !item->how.ok());
-  if (fails && !failed_) {
-    failed_ = true;
-    Close(item->how);
-    actions.unwanted = items_;
-  }
-  if (gone_) {
+  if (gone_ || failed_) {  // nobody reads it, or the stream has ended before it
     actions.lost.push_back({{}, item, 0, {}});
     return;
   }
-  if (fails) {
+  if (item->answers.empty() || (ends_with_error_ && !item->how.ok())) {
+    failed_ = true;
+    Close(item->how);
+    actions.unwanted = items_;
     actions.answered.push_back(item);  // by the status of the stream
     return;
   }
