@@ -12,6 +12,8 @@ namespace {
 
 // Names, shapes and parameters of one output, and those of the answer.
 constexpr std::int64_t kDescriptionFactor = 16;
+// What is written whatever they hold: names of members, brackets.
+constexpr std::int64_t kFixedBytes = 128;
 
 void AppendParameters(std::string& json, const ParameterMap& parameters,
                       std::optional<std::size_t> binary_bytes) {
@@ -80,7 +82,7 @@ std::int64_t EncodeInferBytes(const inference::ModelInferResponse& response, con
                                                        : TensorJsonBytes(response.outputs(i), raw);
   }
   const auto described = static_cast<std::int64_t>(response.ByteSizeLong()) - raw_bytes;
-  return bytes + kDescriptionFactor * described;
+  return bytes + kDescriptionFactor * described + kFixedBytes * (1 + response.outputs_size());
 }
 
 Result<InferAnswer> EncodeInfer(const inference::ModelInferResponse& response, const OutputForm& form) {

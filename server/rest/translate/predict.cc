@@ -191,7 +191,8 @@ Result<inference::ModelInferRequest> DecodePredict(std::string_view body,
 }
 
 std::int64_t EncodePredictBytes(const inference::ModelInferResponse& response) {
-  std::int64_t bytes = static_cast<std::int64_t>(response.ByteSizeLong());
+  constexpr std::int64_t kFixedBytes = 128;  // around the predictions
+  std::int64_t bytes = kFixedBytes + static_cast<std::int64_t>(response.ByteSizeLong());
   for (int i = 0; i < std::min(response.outputs_size(), response.raw_output_contents_size()); ++i) {
     const OutputTensor& output = response.outputs(i);
     const std::int64_t samples = output.shape_size() > 0 ? std::max<std::int64_t>(output.shape(0), 0) : 0;
