@@ -247,6 +247,31 @@ TEST_F(ModelInferTest, RefusesWhatIsWrongWithAName) {
       R"(outputs[1]: "classes" is named twice)");
 }
 
+TEST_F(ModelInferTest, WithoutAnOutputProbeOthersAreAnsweredByName) {
+  engine::NetworkDefinition network = ThreeClasses();
+  network.probes.pop_back();
+  ASSERT_TRUE(Load("spikes", network).ok());
+  const auto ask = [](const char* output) {
+    ModelInferRequest request = RawRequest({1, 2});
+    request.set_model_name("spikes");
+    (*request.mutable_parameters())["steps"].set_int64_param(12);
+    if (output != nullptr) {
+      request.add_outputs()->set_name(output);
+    }
+    return request;
+  };
+  ModelInferResponse response;
+  ASSERT_TRUE(Infer(ask("steps_used"), &response).ok());
+  ASSERT_EQ(response.outputs_size(), 1);
+  EXPECT_THAT(Values<std::int64_t>(response, 0), ElementsAre(12, 12));
+  ASSERT_TRUE(Infer(ask("spikes"), &response).ok());
+  EXPECT_THAT(response.outputs(0).shape(), ElementsAre(2, 3));
+  EXPECT_THAT(Infer(ask("classes")).error_message(),
+              HasSubstr(R"(outputs[0].name: got "classes", allowed: "spikes", "steps_used")"));
+  EXPECT_THAT(Infer(ask(nullptr)).error_message(),
+              HasSubstr(R"(outputs: got none, and the network has no OUTPUT probe to answer by default)"));
+}
+
 // It comes back with the answer, and would be kept until that is read.
 TEST_F(ModelInferTest, RefusesALongId) {
   ExpectRefused([](auto& r) { r.set_id(std::string(1025, 'x')); }, "id: got 1025 bytes, allowed 1024");
