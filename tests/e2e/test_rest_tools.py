@@ -85,6 +85,7 @@ print(json.dumps({"requests": requests, "samples": stats["inference_count"]}))
 """
 
 
+@pytest.mark.client("REST", "float32", "load", "unload", "list", "statistics")
 def test_tritonclient(server: spikeserve.LocalServer, expected: Path, tmp_path: Path) -> None:
     python = fetched("tritonclient")
     servers.small_network().save(tmp_path / "more.spk")

@@ -170,6 +170,13 @@ TEST_F(SimulateOptionsTest, RefusesEarlyExitsThatDoNotFit) {
       "early_exit: not with trajectories");
 }
 
+TEST_F(SimulateOptionsTest, RefusesAnEarlyExitOfOneOutput) {
+  Start();
+  ASSERT_TRUE(Load("net", SmallMlp()).ok());
+  ExpectRefused([](auto& r) { r.mutable_early_exit()->set_margin(1); },
+                "early_exit: its margin is that between two outputs, the network has one");
+}
+
 TEST_F(SimulateOptionsTest, RequestProbesRecordDenseAndSparse) {
   StartWithNetwork();
   v1::SimulateRequest request = Request("net", {1, 0.5F});

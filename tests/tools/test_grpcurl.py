@@ -85,6 +85,7 @@ def test_every_service_and_message_is_described(grpcurl: Grpcurl, server: spikes
     assert len(seen) > 100
 
 
+@pytest.mark.client("grpcurl", "health")
 def test_health(ask: Callable[..., Any], server: spikeserve.LocalServer) -> None:
     for service in ("", NAME):
         assert ask(f"{HEALTH}/Check", service=service) == {"status": "SERVING"}

@@ -59,6 +59,7 @@ def wanted_outputs(result: spikeserve.SimulationResult | spikeserve.Progress) ->
     return {name: text(probe.outputs) for name, probe in result.probes.items()}
 
 
+@pytest.mark.client("tritonclient gRPC", "health")
 def test_lookups(triton: Script, aio: Script, client: spikeserve.Client) -> None:
     info = client.get(NAME)
     said = triton("lookups", other="absent")
@@ -84,6 +85,7 @@ def test_lookups(triton: Script, aio: Script, client: spikeserve.Client) -> None
     assert aio("lookups", other="absent") == ready
 
 
+@pytest.mark.client("tritonclient gRPC", "uint8", "float32", "float64", "run options")
 @pytest.mark.parametrize("compression", [None, "gzip", "deflate"])
 @pytest.mark.parametrize("kind", ["images", "floats", "doubles"])
 def test_infer_gives_the_bytes_of_our_own_client(
@@ -131,6 +133,7 @@ def test_many_requests_at_the_same_time(
     assert [answer["outputs"] for answer in aio("infer", tensor=tensor(images), count=40)] == [wanted] * 40
 
 
+@pytest.mark.client("tritonclient gRPC", "stream")
 @pytest.mark.parametrize("empty_final", [False, True])
 def test_a_stream_reports_and_lives_on_after_an_error(
     triton: Script, client: spikeserve.Client, images: npt.NDArray[np.uint8], empty_final: bool
@@ -166,6 +169,7 @@ def test_a_stream_of_asyncio(
         assert answer["outputs"] == wanted_outputs(client.simulate(NAME, images, steps=steps))
 
 
+@pytest.mark.client("tritonclient gRPC", "classes as text")
 def test_classes_as_text(
     triton: Script, client: spikeserve.Client, images: npt.NDArray[np.uint8]
 ) -> None:
@@ -182,6 +186,7 @@ def test_classes_as_text(
         assert [float(value) for value, _ in pairs] == pytest.approx(values.tolist(), rel=1e-5)
 
 
+@pytest.mark.client("tritonclient gRPC", "statistics")
 def test_statistics_count_every_call(
     triton: Script,
     client: spikeserve.Client,
@@ -211,6 +216,7 @@ def test_statistics_count_every_call(
     client.unload("counted")
 
 
+@pytest.mark.client("tritonclient gRPC", "load", "unload", "list")
 def test_the_repository(
     triton: Script,
     client: spikeserve.Client,
@@ -267,6 +273,7 @@ def test_a_refusal_has_its_code_and_message(
     assert words in failure["message"]
 
 
+@pytest.mark.client("tritonclient gRPC", "token", "TLS")
 def test_tokens_and_tls(
     python: Path, network: spikeserve.Network, images: npt.NDArray[np.uint8], tmp_path: Path
 ) -> None:

@@ -90,6 +90,15 @@ std::int64_t ProbeSize(const engine::Network& network, std::int64_t probe) {
   return network.size(network.probe_target(probe));
 }
 
+// With one output nothing lies below the largest: the first look would end every run.
+Status CheckExitOutputs(const engine::Network& network, const std::vector<std::int64_t>& probes,
+                        int class_probe) {
+  if (class_probe < 0 || ProbeSize(network, probes[static_cast<std::size_t>(class_probe)]) > 1) {
+    return {};
+  }
+  return InvalidArgument("early_exit: its margin is that between two outputs, the network has one");
+}
+
 Status CheckClassification(const v1::SimulateRequest& request, const engine::Network& network,
                            const std::vector<std::int64_t>& probes, int class_probe) {
   if (class_probe < 0) {
@@ -234,6 +243,9 @@ Result<CheckedRequest> CheckRequest(const v1::SimulateRequest& request, serving:
   spec.in_one = !reports && handle->resident->runs_in_one();
   const int class_probe = ClassProbe(spec.probes, network);
   if (request.has_early_exit()) {
+    if (Status status = CheckExitOutputs(network, spec.probes, class_probe); !status.ok()) {
+      return status;
+    }
     if (Status status = DecodeEarlyExit(request.early_exit(), class_probe, spec); !status.ok()) {
       return status;
     }
