@@ -90,13 +90,17 @@ std::int64_t ProbeSize(const engine::Network& network, std::int64_t probe) {
   return network.size(network.probe_target(probe));
 }
 
-// With one output nothing lies below the largest: the first look would end every run.
-Status CheckExitOutputs(const engine::Network& network, const std::vector<std::int64_t>& probes,
-                        int class_probe) {
-  if (class_probe < 0 || ProbeSize(network, probes[static_cast<std::size_t>(class_probe)]) > 1) {
+// Gives `spec` the request's early exit, if it has one. With one output nothing lies below the largest: the
+// first look would end every run.
+Status ReadEarlyExit(const v1::SimulateRequest& request, const engine::Network& network, int class_probe,
+                     engine::SimulationSpec& spec) {
+  if (!request.has_early_exit()) {
     return {};
   }
-  return InvalidArgument("early_exit: its margin is that between two outputs, the network has one");
+  if (class_probe >= 0 && ProbeSize(network, spec.probes[static_cast<std::size_t>(class_probe)]) == 1) {
+    return InvalidArgument("early_exit: its margin is that between two outputs, the network has one");
+  }
+  return DecodeEarlyExit(request.early_exit(), class_probe, spec);
 }
 
 Status CheckClassification(const v1::SimulateRequest& request, const engine::Network& network,
@@ -242,13 +246,8 @@ Result<CheckedRequest> CheckRequest(const v1::SimulateRequest& request, serving:
   spec.request_probes = std::move(request_probes.value().probes);
   spec.in_one = !reports && handle->resident->runs_in_one();
   const int class_probe = ClassProbe(spec.probes, network);
-  if (request.has_early_exit()) {
-    if (Status status = CheckExitOutputs(network, spec.probes, class_probe); !status.ok()) {
-      return status;
-    }
-    if (Status status = DecodeEarlyExit(request.early_exit(), class_probe, spec); !status.ok()) {
-      return status;
-    }
+  if (Status status = ReadEarlyExit(request, network, class_probe, spec); !status.ok()) {
+    return status;
   }
   if (Status status = CheckClassification(request, network, spec.probes, class_probe); !status.ok()) {
     return status;
