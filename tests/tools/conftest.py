@@ -19,6 +19,7 @@ from trained_models import TrainedModel
 
 import spikeserve
 
+pytest_plugins = ["client_table"]
 SCRIPTS = Path(__file__).parent / "scripts"
 DIGITS = TrainedModel("digits_mlp.keras", "digits")
 INPUT = "input_layer"  # of that network
