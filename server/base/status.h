@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
@@ -37,9 +38,17 @@ class [[nodiscard]] Status {
   StatusCode code() const { return code_; }
   const std::string& message() const { return message_; }
 
+  // When the same may be tried again, from the time of the answer; zero: nothing is known of it.
+  std::chrono::milliseconds retry_after() const { return retry_after_; }
+  Status RetryAfter(std::chrono::milliseconds wait) && {
+    retry_after_ = wait;
+    return std::move(*this);
+  }
+
  private:
   StatusCode code_ = StatusCode::kOk;
   std::string message_;
+  std::chrono::milliseconds retry_after_{0};
 };
 
 inline Status InvalidArgument(std::string message) {

@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 #include <spdlog/sinks/ringbuffer_sink.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "google/rpc/error_details.pb.h"
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/decode/classification.h"
 #include "server/rpc/decode/decode_network.h"
@@ -181,6 +183,23 @@ TEST(ToGrpc, CutsAtALineWhatTrailersCannotHold) {
   EXPECT_LT(cut.size(), 6000U);
   EXPECT_THAT(cut, ::testing::EndsWith("\n- and more, too long to be sent"));
   EXPECT_EQ(rpc::ToGrpc(InvalidArgument("short")).error_message(), "short");
+}
+
+TEST(ToGrpc, SaysWhenToTryAgain) {
+  using namespace std::chrono_literals;
+  const grpc::Status status = rpc::ToGrpc(ResourceExhausted("queue full").RetryAfter(2'250ms));
+  google::rpc::Status details;
+  ASSERT_TRUE(details.ParseFromString(status.error_details()));
+  EXPECT_EQ(details.code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(details.message(), "queue full");
+  google::rpc::RetryInfo info;
+  ASSERT_EQ(details.details_size(), 1);
+  EXPECT_EQ(details.details(0).type_url(), "type.googleapis.com/google.rpc.RetryInfo");
+  ASSERT_TRUE(details.details(0).UnpackTo(&info));
+  EXPECT_EQ(info.retry_delay().seconds(), 2);
+  EXPECT_EQ(info.retry_delay().nanos(), 250'000'000);
+  EXPECT_EQ(rpc::ToGrpc(ResourceExhausted("queue full")).error_details(), "");
+  EXPECT_EQ(rpc::ToGrpc(ResourceExhausted(std::string(5000, 'x')).RetryAfter(1s)).error_details(), "");
 }
 
 TEST(EventLog, LinesAreWholeWhateverIsInThem) {

@@ -1,7 +1,10 @@
 #include "server/rpc/wire/status.h"
 
+#include <chrono>
 #include <cstddef>
 #include <string>
+
+#include "google/rpc/error_details.pb.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -29,13 +32,39 @@ std::string CutToFit(const std::string& message) {
   return message;
 }
 
+google::rpc::RetryInfo RetryInfoOf(const Status& status) {
+  constexpr std::chrono::milliseconds::rep kMillisPerSecond = 1000;
+  constexpr int kNanosPerMilli = 1'000'000;
+  google::rpc::RetryInfo info;
+  const auto wait = status.retry_after().count();
+  info.mutable_retry_delay()->set_seconds(wait / kMillisPerSecond);
+  info.mutable_retry_delay()->set_nanos(static_cast<int>(wait % kMillisPerSecond) * kNanosPerMilli);
+  return info;
+}
+
+// A message that is repeated in the details has to fit the trailers twice.
+constexpr std::size_t kMaxDetailedMessage = 1500;
+
+// Some clients show the message of the details alone.
+std::string Details(const Status& status) {
+  if (status.retry_after() <= std::chrono::milliseconds::zero() ||
+      status.message().size() > kMaxDetailedMessage) {
+    return {};
+  }
+  google::rpc::Status details;
+  details.set_code(static_cast<int>(status.code()));
+  details.set_message(status.message());
+  details.add_details()->PackFrom(RetryInfoOf(status));
+  return details.SerializeAsString();
+}
+
 }  // namespace
 
 grpc::Status ToGrpc(const Status& status) {
   if (status.ok()) {
     return grpc::Status::OK;
   }
-  return {static_cast<grpc::StatusCode>(status.code()), CutToFit(status.message())};
+  return {static_cast<grpc::StatusCode>(status.code()), CutToFit(status.message()), Details(status)};
 }
 
 }  // namespace spikeserve::rpc

@@ -6,7 +6,8 @@
 
 namespace spikeserve::rpc {
 
-// The same code and message, cut where it would not fit the trailers of a response.
+// The same code and message, cut where it would not fit the trailers of a response, with RetryInfo where the
+// status says when to try again.
 grpc::Status ToGrpc(const Status& status);
 
 }  // namespace spikeserve::rpc

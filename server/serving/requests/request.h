@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <stop_token>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -49,6 +50,10 @@ struct Request {
   MemoryBudget::Reservation reservation;    // of the input bytes
   Clock::TimePoint deadline = Clock::TimePoint::max();
   std::int64_t priority = kDefaultPriority;  // of those that are due, the lowest number is served first
+  std::string tenant;                        // who shares the server with the others, by weight
+  double weight = 1;                         // of the tenant's share; above 0
+  std::string client;                        // a connection of the tenant
+  std::int64_t result_bytes = 0;             // of the readings of all its samples, at most
   std::stop_token cancelled;
   ResultSink* sink = nullptr;
   Clock::TimePoint enqueued;  // set by the batcher
