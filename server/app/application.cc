@@ -1,6 +1,7 @@
 #include "server/app/application.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "server/app/credentials.h"
@@ -51,6 +52,16 @@ Result<std::optional<serving::NetworkRepository>> OpenRepository(const std::stri
   return std::optional(std::move(repository).value());
 }
 
+serving::BatcherOptions Batching(const Config& config, const engine::Backend& backend) {
+  serving::BatcherOptions options = config.batching;
+  options.servers = config.workers * backend.device_count();
+  const std::int64_t threads =
+      config.backend.threads > 0 ? config.backend.threads : std::thread::hardware_concurrency();
+  // A device with memory of its own takes few samples no sooner than many.
+  options.min_samples = backend.memory_bytes() > 0 ? options.max_batch : std::max<std::int64_t>(threads, 1);
+  return options;
+}
+
 // HOST of HOST:PORT with another port.
 std::string WithPort(const std::string& address, int port) {
   return address.substr(0, address.rfind(':') + 1) + std::to_string(port);
@@ -71,7 +82,7 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
       repository_(std::move(repository)),
       registry_([this](const std::string& name, bool ready) { health_.SetNetwork(name, ready); }),
       loader_(MakeLoaderContext(registry_, budget_, *backend_, repository_, config.limits)),
-      batcher_(config.batching, clock_),
+      batcher_(Batching(config, *backend_), clock_),
       context_{registry_,
                loader_,
                batcher_,

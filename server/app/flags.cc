@@ -99,7 +99,25 @@ void AddServing(CLI::App& app, Config& config, std::string& healthcheck) {
       ->check(CheckPort);
 }
 
-void AddCompute(CLI::App& app, Config& config, std::int64_t& delay_us) {
+// Times of the batcher in the units of their flags.
+struct BatchTimes {
+  explicit BatchTimes(const serving::BatcherOptions& options)
+      : delay_us(options.max_delay.count()),
+        queue_ms(options.max_wait.count()),
+        turn_us(options.turn.count()) {}
+
+  void Set(serving::BatcherOptions& options) const {
+    options.max_delay = std::chrono::microseconds(delay_us);
+    options.max_wait = std::chrono::milliseconds(queue_ms);
+    options.turn = std::chrono::microseconds(turn_us);
+  }
+
+  std::int64_t delay_us;
+  std::int64_t queue_ms;
+  std::int64_t turn_us;
+};
+
+void AddCompute(CLI::App& app, Config& config, BatchTimes& times) {
   FlagSet flags(app, "Computing");
   flags.Text("--backend", config.backend.kind, "auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
@@ -108,9 +126,13 @@ void AddCompute(CLI::App& app, Config& config, std::int64_t& delay_us) {
   flags.Number("--workers", config.workers, 1, 256,
                "batches run at the same time, on each GPU where there are several");
   flags.Number("--max-batch", config.batching.max_batch, 1, kMaxInt, "samples that requests are merged to");
-  flags.Number("--max-batch-delay-us", delay_us, 0, 60'000'000,
+  flags.Number("--max-batch-delay-us", times.delay_us, 0, 60'000'000,
                "time that a request waits for others to join it");
   flags.Number("--max-queue", config.batching.max_queue, 1, kMaxInt, "samples that may wait for a worker");
+  flags.Number("--max-queue-ms", times.queue_ms, 1, 86'400'000,
+               "expected time that a request may wait for its turn; beyond, it is refused");
+  flags.Number("--turn-us", times.turn_us, 100, 60'000'000,
+               "time after which a long run lets others have their turn");
   flags.Size("--memory-budget-mb", config.memory_budget_bytes, kMega, 0, kMaxInt,
              "memory for networks, uploads, requests and runs; 0: three quarters of the machine's, or of the "
              "GPU's if it has less");
@@ -206,12 +228,12 @@ std::string OneLine(const std::string& message) {
 Invocation ParseFlags(int argc, const char* const* argv) {
   Invocation invocation;
   Config& config = invocation.config;
-  std::int64_t delay_us = config.batching.max_delay.count();
+  BatchTimes times(config.batching);
   std::string format = "text";
   CLI::App app("Serves spiking neural networks over gRPC. Every flag can be given as SPIKESERVE_<FLAG> too.");
   app.set_version_flag("--version", std::string("spikeserve-server ") + kVersion);
   AddServing(app, config, invocation.healthcheck);
-  AddCompute(app, config, delay_us);
+  AddCompute(app, config, times);
   AddRequestLimits(app, config);
   AddNetworkLimits(app, config.limits.network);
   AddSecurity(app, config);
@@ -225,7 +247,7 @@ Invocation ParseFlags(int argc, const char* const* argv) {
   } catch (const CLI::Error& error) {
     return {{}, {}, 2, OneLine(error.what()), {}};
   }
-  config.batching.max_delay = std::chrono::microseconds(delay_us);
+  times.Set(config.batching);
   config.log_format = format == "json" ? rpc::LogFormat::kJson : rpc::LogFormat::kText;
   invocation.effective = Effective(app);
   return invocation;

@@ -113,6 +113,14 @@ Result<CheckedSpec> CheckedSpec::Create(const Network& network, SimulationSpec s
   return CheckedSpec(network, std::move(spec));
 }
 
+CheckedSpec CheckedSpec::InChunks() const {
+  SimulationSpec spec = *spec_;
+  spec.in_one = false;
+  CheckedSpec checked = *this;
+  checked.spec_ = std::make_shared<const SimulationSpec>(std::move(spec));
+  return checked;
+}
+
 Result<CheckedSpec> CheckedSpec::WithInputs(const std::vector<InputFormat>& inputs) const {
   if (inputs.size() != spec_->inputs.size()) {
     return WrongInputs(spec_->inputs.size());

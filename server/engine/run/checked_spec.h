@@ -22,6 +22,9 @@ class CheckedSpec {
   // encoding that does not suit.
   Result<CheckedSpec> WithInputs(const std::vector<InputFormat>& inputs) const;
 
+  // The same without in_one.
+  CheckedSpec InChunks() const;
+
   // Whether it was checked against this network.
   bool IsOf(const Network& network) const { return network_ == &network; }
 

@@ -14,6 +14,8 @@ constexpr std::chrono::hours kFarthestDeadline{24 * 365};
 // The response as built and as serialized; sparse counts take up to three times their array while built.
 constexpr std::int64_t kResponseCopies = 2;
 constexpr std::int64_t kSparseCopies = 4;
+// A reading has float64 where a response has float32.
+constexpr std::int64_t kReadingCopies = 2;
 
 Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, const Clock& clock) {
   const auto now = std::chrono::system_clock::now();
@@ -72,6 +74,7 @@ Status Submission::SubmitTo(serving::NetworkHandle network,
   queued.deadline = ToMonotonic(options.deadline, context_.clock);
   queued.cancelled = stop_.get_token();
   queued.priority = options.priority > 0 ? options.priority : serving::kDefaultPriority;
+  queued.result_bytes = kReadingCopies * answer_->response_bytes;
   queued.sink = &sink;
   return context_.batcher.Submit(std::move(queued));
 }

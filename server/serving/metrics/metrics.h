@@ -6,7 +6,7 @@
 #include <string>
 
 #include "server/base/status.h"
-#include "server/serving/requests/run_batch.h"
+#include "server/serving/requests/run.h"
 
 namespace prometheus {
 class Registry;

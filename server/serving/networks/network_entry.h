@@ -13,6 +13,7 @@
 #include "server/engine/run/backend.h"
 #include "server/serving/memory_budget.h"
 #include "server/serving/networks/network_statistics.h"
+#include "server/serving/networks/run_costs.h"
 
 namespace spikeserve::serving {
 
@@ -60,6 +61,7 @@ struct NetworkEntry {
   NetworkMetadata metadata;
   std::chrono::system_clock::time_point loaded_at;
   std::shared_ptr<NetworkStatistics> statistics = std::make_shared<NetworkStatistics>();
+  std::shared_ptr<RunCosts> costs = std::make_shared<RunCosts>();
   MemoryBudget::Reservation reservation;
   std::shared_ptr<const engine::Network> network;
   std::unique_ptr<const engine::ResidentNetwork> resident;

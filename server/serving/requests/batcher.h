@@ -3,9 +3,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <list>
-#include <optional>
+#include <memory>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -13,34 +12,49 @@
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
 #include "server/base/status.h"
+#include "server/serving/requests/fair_tree.h"
+#include "server/serving/requests/lane.h"
 #include "server/serving/requests/request.h"
+#include "server/serving/requests/run.h"
 
 namespace spikeserve::serving {
 
 struct BatcherOptions {
-  std::int64_t max_batch = 64;             // samples of one run, unless one request alone has more
-  std::chrono::microseconds max_delay{0};  // how long a request waits for others to join it
-  std::int64_t max_queue = 8192;           // samples waiting
+  std::int64_t max_batch = 64;                 // samples of one run, unless one request alone has more
+  std::chrono::microseconds max_delay{0};      // how long a request waits for others to join it
+  std::int64_t max_queue = 8192;               // samples waiting
+  std::chrono::milliseconds max_wait{60'000};  // until a request's turn, as far as can be foreseen
+  // Time after which those who share the server with a long run have their turn.
+  std::chrono::microseconds turn{5'000};
+  std::int64_t min_samples = 1;  // of a turn: fewer would leave threads idle
+  std::int64_t servers = 1;      // workers
 };
 
-// Requests that run together; all can share a batch.
-using Batch = std::vector<Request>;
-
-// Bounded queues of requests, one per kind of run and priority. A free worker pulls the next batch at the
-// moment it can run it, so that a batch fills for as long as all workers are busy. Thread-safe.
+// Bounded queues of requests. A free worker pulls the next run at the moment it can work on it, so that a
+// batch fills for as long as all workers are busy. Workers work in turns: what takes longer comes back after
+// its turn, and waits like what is new.
+//
+// Whose turn it is: tenants share by weight, a tenant's connections evenly, then the networks of a
+// connection, then requests by their expected cost in seconds, so that no number of large ones holds up a
+// small one. Of about the same cost, the lowest priority number is first, then the oldest; a second of
+// waiting makes up for a step of priority. Thread-safe.
 class Batcher {
  public:
   // `clock` outlives the batcher.
   Batcher(const BatcherOptions& options, const Clock& clock) : options_(options), clock_(clock) {}
 
-  // Never blocks. RESOURCE_EXHAUSTED when full, UNAVAILABLE when closed; the sink is called only where
-  // the answer was OK.
+  // Never blocks. The sink is called only where the answer is OK. RESOURCE_EXHAUSTED when full, with the time
+  // after which there may be room; DEADLINE_EXCEEDED where the work before it leaves no time; UNAVAILABLE
+  // when closed.
   Status Submit(Request request);
 
-  // The next batch as soon as one is due; nothing when stopped, or when closed and empty.
-  std::optional<Batch> Next(std::stop_token stop);
-  // The batch that is due now, if any.
-  std::optional<Batch> Poll();
+  // The next run as soon as one is due; null when stopped, or when closed and empty. Return it after the
+  // turn.
+  std::unique_ptr<Run> Next(std::stop_token stop);
+  // The run that is due now, if any.
+  std::unique_ptr<Run> Poll();
+  // After a turn of the run.
+  void Return(std::unique_ptr<Run> run);
 
   // Answers requests that expired or were cancelled, although no worker is free.
   void Sweep();
@@ -49,34 +63,64 @@ class Batcher {
   // Answers all that wait with `status`.
   void FailQueued(const Status& status);
 
+  // Samples without a result, those of runs included.
   std::int64_t queued_samples() const;
+  // The time that they are expected to take one worker.
+  double queued_seconds() const;
   const BatcherOptions& options() const { return options_; }
 
  private:
-  using Queue = std::deque<Request>;  // never empty, in order of arrival
-  using Dropped = std::vector<std::pair<Request, Status>>;
+  using Tree = FairTree<Lane>;
+  using Node = Tree::Node;
+  using Answers = std::vector<std::pair<Request, Status>>;
+  using Dropped = std::vector<std::pair<ResultSink*, Status>>;
+  // Answers to be given without the mutex, as a sink may come back to the batcher.
+  struct Unwanted {
+    Answers requests;
+    Dropped sinks;                           // of requests in runs between two turns
+    std::vector<std::unique_ptr<Run>> runs;  // all of whose requests are answered then
+    bool empty() const { return requests.empty() && runs.empty(); }
+  };
 
-  // Takes requests that expired or were cancelled out of the queues.
-  Dropped DropUnwanted() SPIKESERVE_REQUIRES(mu_);
-  // Without the mutex, as a sink may come back to the batcher.
-  void Answer(Dropped dropped) SPIKESERVE_EXCLUDES(mu_);
-  bool IsDue(const Queue& queue) const SPIKESERVE_REQUIRES(mu_);
-  std::optional<Batch> TakeDue() SPIKESERVE_REQUIRES(mu_);
-  // Takes in order of arrival, at least one request.
-  Batch TakeFrom(Queue& queue) SPIKESERVE_REQUIRES(mu_);
-  // When, without news, something is due or expires.
-  Clock::TimePoint NextEvent() const SPIKESERVE_REQUIRES(mu_);
+  Status Refuse(const Request& request) SPIKESERVE_REQUIRES(mu_);
+  // Makes room by dropping the newest of those that wait for most; OK where there is room now.
+  Status MakeRoom(const Request& request, Unwanted& dropped) SPIKESERVE_REQUIRES(mu_);
+  // The lane for what is left of the request.
+  Node& LaneOf(const Request& request) SPIKESERVE_REQUIRES(mu_);
+  void Enqueue(Request request, bool first) SPIKESERVE_REQUIRES(mu_);
+  // The lane that the request is in.
+  static Node& PlaceOf(const Request& request);
+  void Leave(Request& request) SPIKESERVE_REQUIRES(mu_);
+  void Count(Request& request, double work_s, std::int64_t samples) SPIKESERVE_REQUIRES(mu_);
+
+  Unwanted TakeUnwanted() SPIKESERVE_REQUIRES(mu_);
+  void LeaveAll(Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
+  void Answer(Unwanted unwanted) SPIKESERVE_EXCLUDES(mu_);
+  Clock::TimePoint NextEvent() SPIKESERVE_REQUIRES(mu_);
   // Waits for news since nothing was found due, the mutex having been held since.
   void AwaitChange(std::stop_token stop) SPIKESERVE_REQUIRES(mu_);
+
+  // In batcher_turns.cc:
+  bool IsDue(const Lane::Queue& queue) const SPIKESERVE_REQUIRES(mu_);
+  std::unique_ptr<Run> TakeDue() SPIKESERVE_REQUIRES(mu_);
+  std::unique_ptr<Run> TakeFrom(Lane& lane) SPIKESERVE_REQUIRES(mu_);
+  std::int64_t FitsTurn(const CostEstimate& cost) const;
+  std::unique_ptr<Run> NewRun(Lane& lane, std::list<Lane::Queue>::iterator queue) SPIKESERVE_REQUIRES(mu_);
+  void Join(Batch& batch, std::int64_t room) SPIKESERVE_REQUIRES(mu_);
+  void Charge(Run& run) SPIKESERVE_REQUIRES(mu_);
+  void Settle(Batch& requests, double turn_s) SPIKESERVE_REQUIRES(mu_);
+  void Requeue(Batch requests, Batch& over) SPIKESERVE_REQUIRES(mu_);
+  void Park(std::unique_ptr<Run> run) SPIKESERVE_REQUIRES(mu_);
+  void Unblock() SPIKESERVE_REQUIRES(mu_);
 
   const BatcherOptions options_;
   const Clock& clock_;
   mutable Mutex mu_;
   std::condition_variable_any changed_;
-  // Within a priority the front is served first, then goes to the back.
-  std::list<Queue> queues_ SPIKESERVE_GUARDED_BY(mu_);
-  // Samples in queues_.
-  std::int64_t queued_ SPIKESERVE_GUARDED_BY(mu_) = 0;
+  Tree tree_ SPIKESERVE_GUARDED_BY(mu_);
+  std::int64_t working_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // runs that workers have
+  std::int64_t begun_ SPIKESERVE_GUARDED_BY(mu_) = 0;    // runs between two turns that have memory
+  Clock::TimePoint swept_ SPIKESERVE_GUARDED_BY(mu_);    // when unwanted requests were last looked for
   // Counts what a waiting worker should look at.
   std::int64_t changes_ SPIKESERVE_GUARDED_BY(mu_) = 0;
   bool closed_ SPIKESERVE_GUARDED_BY(mu_) = false;

@@ -7,6 +7,8 @@ namespace spikeserve::serving {
 void Request::Answer(const Status& status, RunOutcome outcome) {
   samples.clear();
   input_bytes.reset();
+  progress.reading = {};
+  progress.reading_bytes.ShrinkTo(0);
   reservation.ShrinkTo(0);
   network.reset();
   std::exchange(sink, nullptr)->OnDone(status, std::move(outcome));

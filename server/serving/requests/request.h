@@ -37,6 +37,27 @@ class ResultSink {
 
 inline constexpr std::int64_t kDefaultPriority = 2;
 
+// How far a request has come whose samples are not all simulated in one run.
+struct RequestProgress {
+  std::int64_t done = 0;    // samples with a result
+  std::int64_t taken = 0;   // those after them that a run has now
+  engine::Reading reading;  // of those done, where not all are
+  MemoryBudget::Reservation reading_bytes;
+  double queue_s = 0;           // until its first run began
+  double compute_s = 0;         // of its runs
+  std::int64_t batch_size = 0;  // samples of its largest run
+};
+
+// Where the batcher has a request, and what it counts for it there.
+struct QueuePlace {
+  void* lane = nullptr;
+  CostEstimate cost;  // of a run of it
+  double work_s = 0;  // that waits
+  std::int64_t samples = 0;
+  double charged_s = 0;   // for the turn under way
+  double attained_s = 0;  // of all turns
+};
+
 // Samples to be simulated. Moved from the service to the batcher to a worker.
 struct Request {
   // The spec was checked against this network.
@@ -57,8 +78,13 @@ struct Request {
   std::stop_token cancelled;
   ResultSink* sink = nullptr;
   Clock::TimePoint enqueued;  // set by the batcher
+  RequestProgress progress;
+  QueuePlace place;
 
   std::int64_t sample_count() const { return static_cast<std::int64_t>(samples.size()); }
+  std::int64_t samples_left() const { return sample_count() - progress.done; }
+  // Whether its samples may be simulated some now, some later: not where all report together.
+  bool divisible() const { return report_every == 0; }
   // Answers, after giving back all that the request holds: who has the answer may count on it.
   void Answer(const Status& status, RunOutcome outcome);
 };

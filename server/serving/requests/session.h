@@ -12,7 +12,7 @@
 #include "server/engine/run/simulation.h"
 #include "server/serving/memory_budget.h"
 #include "server/serving/networks/network_entry.h"
-#include "server/serving/requests/run_batch.h"
+#include "server/serving/requests/run.h"
 
 namespace spikeserve::serving {
 

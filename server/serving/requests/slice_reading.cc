@@ -1,7 +1,10 @@
 #include "server/serving/requests/slice_reading.h"
 
+#include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace spikeserve::serving {
@@ -14,6 +17,15 @@ std::vector<T> Slice(const std::vector<T>& all, std::int64_t first, std::int64_t
   }
   const auto begin = all.begin() + first * stride;
   return std::vector<T>(begin, begin + count * stride);
+}
+
+// `stride` elements a sample, `total` samples in the end.
+template <typename T>
+void Append(std::vector<T> part, std::int64_t total, std::int64_t stride, std::vector<T>& whole) {
+  if (!part.empty()) {
+    whole.reserve(static_cast<std::size_t>(total * stride));
+  }
+  whole.insert(whole.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
 }
 
 }  // namespace
@@ -54,7 +66,30 @@ engine::Reading SliceReading(const engine::Reading& reading, std::int64_t first,
   return part;
 }
 
-Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int64_t count) {
+void AppendReading(engine::Reading part, std::int64_t total, engine::Reading& whole) {
+  whole.steps_done = std::max(whole.steps_done, part.steps_done);
+  whole.probes.resize(part.probes.size());
+  for (std::size_t i = 0; i < part.probes.size(); ++i) {
+    engine::ProbeReading& probe = part.probes[i];
+    whole.probes[i].size = probe.size;
+    Append(std::move(probe.values), total, probe.size, whole.probes[i].values);
+    Append(std::move(probe.trajectory), total, probe.size * part.steps_done, whole.probes[i].trajectory);
+  }
+  whole.records.resize(part.records.size());
+  for (std::size_t i = 0; i < part.records.size(); ++i) {
+    engine::ProbeRecord& record = part.records[i];
+    whole.records[i].size = record.size;
+    whole.records[i].rows = record.rows;
+    Append(std::move(record.values), total, record.rows * record.size, whole.records[i].values);
+  }
+  Append(std::move(part.statistics), total, 1, whole.statistics);
+  Append(std::move(part.spikes), total, 1, whole.spikes);
+  Append(std::move(part.steps_used), total, 1, whole.steps_used);
+  Append(std::move(part.sample_status), total, 1, whole.sample_status);
+}
+
+Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int64_t count,
+                    std::int64_t offset) {
   if (reading.sample_status.empty()) {
     return {};
   }
@@ -63,7 +98,7 @@ Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int
     if (status.ok()) {
       continue;
     }
-    return {status.code(), "sample " + std::to_string(i) + ": " + status.message()};
+    return {status.code(), "sample " + std::to_string(offset + i) + ": " + status.message()};
   }
   return {};
 }

@@ -16,8 +16,12 @@ engine::Reading SliceReadout(const engine::Reading& reading, std::int64_t first,
 // That of all samples.
 engine::Reading ReadoutOf(engine::Reading reading);
 
-// The first bad sample_status among these samples, with the index the client knows.
-Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int64_t count);
+// Adds further samples of the same run to those of `whole`, which will have `total` in the end.
+void AppendReading(engine::Reading part, std::int64_t total, engine::Reading& whole);
+
+// The first bad sample_status among these samples; `offset` more is the index that the client knows.
+Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int64_t count,
+                    std::int64_t offset = 0);
 
 // Spikes of all samples.
 std::int64_t CountSpikes(const engine::Reading& reading);

@@ -5,12 +5,12 @@
 #include <thread>
 
 #include "server/serving/requests/batcher.h"
-#include "server/serving/requests/run_batch.h"
+#include "server/serving/requests/run.h"
 
 namespace spikeserve::serving {
 
-// A thread that pulls batches and runs them, one at a time. Ends by itself once the batcher is closed
-// and empty; destruction stops a running batch at its next chunk.
+// A thread that pulls runs and works on them, a turn of one after a turn of another. Ends by itself once the
+// batcher is closed and empty; destruction stops a running batch at its next chunk.
 class Worker {
  public:
   // `batcher` outlives the worker.
@@ -23,8 +23,9 @@ class Worker {
 
  private:
   void Loop(Batcher& batcher, std::stop_token stop) {
-    while (std::optional<Batch> batch = batcher.Next(stop)) {
-      RunBatch(std::move(*batch), context_, stop);
+    while (std::unique_ptr<Run> run = batcher.Next(stop)) {
+      run->Work(context_, stop, batcher.options().turn);
+      batcher.Return(std::move(run));
     }
     done_.test_and_set();
   }

@@ -43,7 +43,7 @@ TEST_F(BatcherTest, MergesRequestsOfOneKind) {
   EXPECT_EQ(batcher.queued_samples(), 8);
   const auto batch = batcher.Poll();
   ASSERT_TRUE(batch);
-  EXPECT_EQ(batch->size(), 2U);
+  EXPECT_EQ(batch->requests().size(), 2U);
   EXPECT_EQ(batcher.queued_samples(), 0);
   EXPECT_FALSE(batcher.Poll());
 }
@@ -58,8 +58,8 @@ TEST_F(BatcherTest, ServesTheLowestPriorityNumberFirst) {
   for (const std::int64_t priority : {1, 2, 3}) {
     const auto batch = batcher.Poll();
     ASSERT_TRUE(batch);
-    EXPECT_EQ(batch->front().priority, priority);
-    EXPECT_EQ(batch->size(), priority == 1 ? 2U : 1U);
+    EXPECT_EQ(batch->requests().front().priority, priority);
+    EXPECT_EQ(batch->requests().size(), priority == 1 ? 2U : 1U);
   }
 }
 
@@ -73,7 +73,7 @@ TEST_F(BatcherTest, ARequestThatIsNotDueDoesNotHoldUpOneThatIs) {
   ASSERT_TRUE(batcher.Submit(std::move(full)).ok());
   const auto batch = batcher.Poll();
   ASSERT_TRUE(batch);
-  EXPECT_EQ(batch->front().priority, 3);
+  EXPECT_EQ(batch->requests().front().priority, 3);
   EXPECT_FALSE(batcher.Poll());
 }
 
@@ -113,7 +113,7 @@ TEST_F(BatcherTest, KeepsApartWhatCannotShareARun) {
   for (std::size_t i = 0; i <= changes.size(); ++i) {
     const auto batch = batcher.Poll();
     ASSERT_TRUE(batch) << i;
-    EXPECT_EQ(batch->size(), 1U) << i;
+    EXPECT_EQ(batch->requests().size(), 1U) << i;
   }
 }
 
@@ -167,7 +167,7 @@ TEST_F(BatcherTest, AFullBatchIsDueAtOnce) {
   ASSERT_TRUE(batcher.Submit(New(3)).ok());
   const auto batch = batcher.Poll();
   ASSERT_TRUE(batch);
-  EXPECT_EQ(batch->size(), 1U);  // the second would pass max_batch
+  EXPECT_EQ(batch->requests().size(), 1U);  // the second would pass max_batch
   EXPECT_FALSE(batcher.Poll());
   EXPECT_EQ(batcher.queued_samples(), 3);
 }
@@ -176,21 +176,21 @@ TEST_F(BatcherTest, TakesARequestLargerThanABatchAlone) {
   Batcher batcher({.max_batch = 4}, clock_);
   ASSERT_TRUE(batcher.Submit(New(9)).ok());
   ASSERT_TRUE(batcher.Submit(New(1)).ok());
-  EXPECT_EQ(batcher.Poll()->front().sample_count(), 9);
-  EXPECT_EQ(batcher.Poll()->front().sample_count(), 1);
+  EXPECT_EQ(batcher.Poll()->requests().front().sample_count(), 9);
+  EXPECT_EQ(batcher.Poll()->requests().front().sample_count(), 1);
 }
 
-TEST_F(BatcherTest, ServesKindsInTurn) {
+TEST_F(BatcherTest, ServesKindsInOrderOfArrival) {
   Batcher batcher({.max_batch = 1}, clock_);
-  for (int i = 0; i < 2; ++i) {
-    ASSERT_TRUE(batcher.Submit(New(1)).ok());
+  for (const std::int64_t kind : {10, 7, 10}) {
+    Request request = New(1);
+    ChangeSpec(request, [&](SimulationSpec& s) { s.settings.steps = kind; });
+    ASSERT_TRUE(batcher.Submit(std::move(request)).ok());
+    clock_.Advance(microseconds(1));
   }
-  Request other = New(1);
-  ChangeSpec(other, [&](SimulationSpec& s) { s.settings.steps = 7; });
-  ASSERT_TRUE(batcher.Submit(std::move(other)).ok());
   std::vector<std::int64_t> steps;
   while (const auto batch = batcher.Poll()) {
-    steps.push_back(batch->front().spec->settings.steps);
+    steps.push_back(batch->requests().front().spec->settings.steps);
   }
   EXPECT_THAT(steps, ::testing::ElementsAre(10, 7, 10));
 }
@@ -233,7 +233,10 @@ TEST_F(BatcherTest, ClosedRefusesNewAndIsDueAtOnce) {
   ASSERT_TRUE(batcher.Submit(New(1)).ok());
   batcher.Close();
   EXPECT_EQ(batcher.Submit(New(1, 1)).code(), StatusCode::kUnavailable);
-  EXPECT_TRUE(batcher.Next({}));
+  std::unique_ptr<serving::Run> run = batcher.Next({});
+  ASSERT_TRUE(run);
+  run->Fail(Unavailable("over"));
+  batcher.Return(std::move(run));
   EXPECT_FALSE(batcher.Next({}));  // closed and empty: does not wait
 }
 
@@ -251,28 +254,28 @@ TEST_F(BatcherTest, FailQueuedAnswersAll) {
 
 TEST_F(BatcherTest, NextWaitsForARequest) {
   Batcher batcher({}, clock_);
-  std::optional<Batch> batch;
+  std::unique_ptr<serving::Run> batch;
   std::jthread worker([&] { batch = batcher.Next({}); });
   ASSERT_TRUE(batcher.Submit(New(2)).ok());
   worker.join();
   ASSERT_TRUE(batch);
-  EXPECT_EQ(batch->front().sample_count(), 2);
+  EXPECT_EQ(batch->requests().front().sample_count(), 2);
 }
 
 TEST_F(BatcherTest, AFullBatchWakesAWaitingWorkerBeforeItsDelay) {
   Batcher batcher({.max_batch = 2, .max_delay = std::chrono::hours(10)}, clock_);
-  std::optional<Batch> batch;
+  std::unique_ptr<serving::Run> batch;
   std::jthread worker([&] { batch = batcher.Next({}); });
   ASSERT_TRUE(batcher.Submit(New(1)).ok());
   ASSERT_TRUE(batcher.Submit(New(1)).ok());
   worker.join();
   ASSERT_TRUE(batch);
-  EXPECT_EQ(batch->size(), 2U);
+  EXPECT_EQ(batch->requests().size(), 2U);
 }
 
 TEST_F(BatcherTest, NextEndsWhenStopped) {
   Batcher batcher({}, clock_);
-  std::optional<Batch> batch;
+  std::unique_ptr<serving::Run> batch;
   std::jthread worker([&](std::stop_token stop) { batch = batcher.Next(stop); });
   worker.request_stop();
   worker.join();
@@ -290,11 +293,10 @@ TEST_F(BatcherTest, ManyThreadsLoseNoRequest) {
     std::vector<std::jthread> workers;
     for (int w = 0; w < 2; ++w) {
       workers.emplace_back([&] {
-        while (std::optional<Batch> batch = batcher.Next({})) {
-          taken += static_cast<int>(batch->size());
-          for (Request& request : *batch) {
-            request.Answer({}, {});
-          }
+        while (std::unique_ptr<serving::Run> batch = batcher.Next({})) {
+          taken += static_cast<int>(batch->requests().size());
+          batch->Fail(Status());
+          batcher.Return(std::move(batch));
         }
       });
     }

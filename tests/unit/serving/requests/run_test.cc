@@ -1,4 +1,4 @@
-#include "server/serving/requests/run_batch.h"
+#include "server/serving/requests/run.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ using ::spikeserve::testing::RecordingSink;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class RunBatchTest : public ::testing::Test {
+class RunTest : public ::testing::Test {
  protected:
   Request New(const std::vector<float>& values, std::size_t sink) {
     return MakeRequest(network_, values, sinks_[sink]);
@@ -40,7 +40,26 @@ class RunBatchTest : public ::testing::Test {
     batch.push_back(std::move(a));
     return batch;
   }
-  void Run(Batch batch) { RunBatch(std::move(batch), context_, stop_.get_token()); }
+  // Works on all of it, in as many runs as it takes.
+  void RunAll(Batch batch, const RunContext& context) {
+    while (!batch.empty()) {
+      for (Request& request : batch) {
+        request.progress.taken = request.samples_left();
+      }
+      serving::Run run(std::move(batch), false);
+      run.Work(context, stop_.get_token(), {});
+      batch = run.TakeLeftOver();
+      if (!run.ended()) {
+        run.Fail(run.no_memory());
+      }
+      for (Request& request : std::move(run).TakeRequests()) {
+        if (request.sink != nullptr) {
+          batch.push_back(std::move(request));
+        }
+      }
+    }
+  }
+  void Work(Batch batch) { RunAll(std::move(batch), context_); }
 
   FakeClock clock_;
   MemoryBudget budget_{10'000};
@@ -52,13 +71,13 @@ class RunBatchTest : public ::testing::Test {
   RunContext context_{budget_, clock_, 4, [this](const RunRecord& record) { records_.push_back(record); }};
 };
 
-TEST_F(RunBatchTest, AnswersEachRequestWithItsOwnSamples) {
+TEST_F(RunTest, AnswersEachRequestWithItsOwnSamples) {
   Request a = New({1, 2}, 0);
   Request b = New({3}, 1);
   for (Request* request : {&a, &b}) {
     ChangeSpec(*request, [](SimulationSpec& s) { s.trajectories = s.statistics = true; });
   }
-  Run(Together(std::move(a), std::move(b)));
+  Work(Together(std::move(a), std::move(b)));
   ASSERT_TRUE(sinks_[0].status().ok());
   EXPECT_THAT(sinks_[0].outcome().reading.probes[0].values, ElementsAre(1, 2));
   EXPECT_THAT(sinks_[1].outcome().reading.probes[0].values, ElementsAre(3));
@@ -70,7 +89,7 @@ TEST_F(RunBatchTest, AnswersEachRequestWithItsOwnSamples) {
   EXPECT_THAT(script_->batches(), ElementsAre(3));
 }
 
-TEST_F(RunBatchTest, RecordsWhatItDid) {
+TEST_F(RunTest, RecordsWhatItDid) {
   Request a = New({1, 2}, 0);
   a.enqueued = clock_.Now();
   clock_.Advance(std::chrono::seconds(2));
@@ -78,7 +97,7 @@ TEST_F(RunBatchTest, RecordsWhatItDid) {
     clock_.Advance(std::chrono::seconds(1));
     return Status();
   };
-  Run(Alone(std::move(a)));
+  Work(Alone(std::move(a)));
   ASSERT_EQ(records_.size(), 1U);
   EXPECT_EQ(records_[0].requests, 1);
   EXPECT_EQ(records_[0].samples, 2);
@@ -90,17 +109,17 @@ TEST_F(RunBatchTest, RecordsWhatItDid) {
   EXPECT_EQ(sinks_[0].outcome().compute_s, 3);
 }
 
-TEST_F(RunBatchTest, ABadSampleTakesOnlyItsRequest) {
+TEST_F(RunTest, ABadSampleTakesOnlyItsRequest) {
   script_->sample_status = [](std::size_t sample) {
     return sample == 1 ? OutOfRange("voltage is inf") : Status();
   };
-  Run(Together(New({1, 2}, 0), New({3}, 1)));
+  Work(Together(New({1, 2}, 0), New({3}, 1)));
   EXPECT_EQ(sinks_[0].status().code(), StatusCode::kOutOfRange);
   EXPECT_EQ(sinks_[0].status().message(), "sample 1: voltage is inf");
   EXPECT_TRUE(sinks_[1].status().ok());
 }
 
-TEST_F(RunBatchTest, ACancelledRequestIsAnsweredBetweenChunksAndTheOthersGoOn) {
+TEST_F(RunTest, ACancelledRequestIsAnsweredBetweenChunksAndTheOthersGoOn) {
   std::stop_source cancel;
   Request a = New({1}, 0);
   a.cancelled = cancel.get_token();
@@ -113,12 +132,12 @@ TEST_F(RunBatchTest, ACancelledRequestIsAnsweredBetweenChunksAndTheOthersGoOn) {
     }
     return Status();
   };
-  Run(Together(std::move(a), New({3}, 1)));
+  Work(Together(std::move(a), New({3}, 1)));
   EXPECT_EQ(sinks_[0].answers(), 1);
   EXPECT_THAT(sinks_[1].outcome().reading.probes[0].values, ElementsAre(3));
 }
 
-TEST_F(RunBatchTest, EndsWhenNobodyWaits) {
+TEST_F(RunTest, EndsWhenNobodyWaits) {
   Request a = New({1}, 0);
   a.deadline = clock_.Now() + std::chrono::seconds(2);
   script_->on_advance = [this](std::int64_t) {
@@ -126,40 +145,40 @@ TEST_F(RunBatchTest, EndsWhenNobodyWaits) {
     return Status();
   };
   ChangeSpec(a, [](SimulationSpec& s) { s.settings.steps = 1000; });
-  Run(Alone(std::move(a)));
+  Work(Alone(std::move(a)));
   EXPECT_EQ(sinks_[0].status().code(), StatusCode::kDeadlineExceeded);
   EXPECT_EQ(script_->steps, 4);  // the second chunk of 4 was stopped
 }
 
-TEST_F(RunBatchTest, DoesNotStartForTheExpired) {
+TEST_F(RunTest, DoesNotStartForTheExpired) {
   Request a = New({1}, 0);
   a.deadline = clock_.Now();
-  Run(Together(std::move(a), New({3}, 1)));
+  Work(Together(std::move(a), New({3}, 1)));
   EXPECT_EQ(sinks_[0].status().code(), StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(sinks_[1].status().ok());
   EXPECT_THAT(script_->batches(), ElementsAre(1));
 }
 
-TEST_F(RunBatchTest, StopAnswersUnavailable) {
+TEST_F(RunTest, StopAnswersUnavailable) {
   script_->on_advance = [this](std::int64_t) {
     stop_.request_stop();
     return Status();
   };
-  Run(Alone(New({1}, 0)));
+  Work(Alone(New({1}, 0)));
   EXPECT_EQ(sinks_[0].status().code(), StatusCode::kUnavailable);
-  Run(Alone(New({1}, 1)));
+  Work(Alone(New({1}, 1)));
   EXPECT_EQ(sinks_[1].status().code(), StatusCode::kUnavailable);
   EXPECT_EQ(script_->batches().size(), 1U);
 }
 
-TEST_F(RunBatchTest, ReportsEverySoManyStepsButNotAtTheEnd) {
+TEST_F(RunTest, ReportsEverySoManyStepsButNotAtTheEnd) {
   Request a = New({1}, 0);
   Request b = New({2}, 1);
   a.report_every = b.report_every = 5;
   for (Request* request : {&a, &b}) {
     ChangeSpec(*request, [](SimulationSpec& s) { s.trajectories = true; });
   }
-  Run(Together(std::move(a), std::move(b)));
+  Work(Together(std::move(a), std::move(b)));
   ASSERT_EQ(sinks_[1].progress().size(), 1U);
   EXPECT_EQ(sinks_[1].progress()[0].steps_done, 5);
   EXPECT_THAT(sinks_[1].progress()[0].probes[0].values, ElementsAre(2));
@@ -167,11 +186,11 @@ TEST_F(RunBatchTest, ReportsEverySoManyStepsButNotAtTheEnd) {
   EXPECT_EQ(sinks_[1].outcome().reading.probes[0].trajectory.size(), 10U);
 }
 
-TEST_F(RunBatchTest, ReportsToALoneRequestWhatItWouldToOneOfSeveral) {
+TEST_F(RunTest, ReportsToALoneRequestWhatItWouldToOneOfSeveral) {
   Request a = New({1, 2}, 0);
   a.report_every = 5;
   ChangeSpec(a, [](SimulationSpec& s) { s.trajectories = s.statistics = true; });
-  Run(Alone(std::move(a)));
+  Work(Alone(std::move(a)));
   ASSERT_EQ(sinks_[0].progress().size(), 1U);
   const engine::Reading& progress = sinks_[0].progress()[0];
   EXPECT_EQ(progress.steps_done, 5);
@@ -182,13 +201,13 @@ TEST_F(RunBatchTest, ReportsToALoneRequestWhatItWouldToOneOfSeveral) {
   EXPECT_EQ(sinks_[0].outcome().reading.statistics.size(), 2U);
 }
 
-TEST_F(RunBatchTest, SplitsABatchThatTheBudgetDoesNotHold) {
+TEST_F(RunTest, SplitsABatchThatTheBudgetDoesNotHold) {
   MemoryBudget small(150);  // one sample needs 100
   Batch batch;
   for (std::size_t i = 0; i < 3; ++i) {
     batch.push_back(New({static_cast<float>(i)}, i));
   }
-  RunBatch(std::move(batch), {small, clock_, 4, {}}, {});
+  RunAll(std::move(batch), {small, clock_, 4, {}});
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_TRUE(sinks_[i].status().ok());
     EXPECT_THAT(sinks_[i].outcome().reading.probes[0].values, ElementsAre(static_cast<double>(i)));
@@ -197,30 +216,82 @@ TEST_F(RunBatchTest, SplitsABatchThatTheBudgetDoesNotHold) {
   EXPECT_EQ(small.used_bytes(), 0);
 }
 
-TEST_F(RunBatchTest, RefusesARequestThatTheBudgetDoesNotHoldAlone) {
-  MemoryBudget small(150);
-  RunBatch(Together(New({1, 2}, 0), New({3}, 1)), {small, clock_, 4, {}}, {});
-  EXPECT_EQ(sinks_[0].status().code(), StatusCode::kResourceExhausted);
-  EXPECT_THAT(sinks_[0].status().message(), HasSubstr("a run of 2 samples"));
-  EXPECT_TRUE(sinks_[1].status().ok());
+TEST_F(RunTest, SimulatesInPartsWhatTheBudgetDoesNotHoldAtOnce) {
+  MemoryBudget small(150);  // one sample needs 100
+  Request a = New({1, 2, 3}, 0);
+  ChangeSpec(a, [](SimulationSpec& s) { s.trajectories = s.statistics = true; });
+  a.result_bytes = 40;
+  RunAll(Together(std::move(a), New({4}, 1)), {small, clock_, 4, {}});
+  ASSERT_TRUE(sinks_[0].status().ok());
+  const engine::Reading& reading = sinks_[0].outcome().reading;
+  EXPECT_THAT(reading.probes[0].values, ElementsAre(1, 2, 3));
+  EXPECT_EQ(reading.probes[0].trajectory.size(), 30U);
+  EXPECT_EQ(reading.probes[0].trajectory[10], 2);
+  EXPECT_EQ(reading.statistics.size(), 3U);
+  EXPECT_EQ(reading.spikes.size(), 3U);
+  EXPECT_EQ(reading.steps_done, 10);
+  EXPECT_EQ(sinks_[0].outcome().batch_size, 1);
+  EXPECT_THAT(sinks_[1].outcome().reading.probes[0].values, ElementsAre(4));
+  EXPECT_THAT(script_->batches(), ElementsAre(1, 1, 1, 1));
+  EXPECT_EQ(small.used_bytes(), 0);
 }
 
-TEST_F(RunBatchTest, WhatTheEngineReturnsOrThrowsBecomesTheAnswer) {
+TEST_F(RunTest, RefusesAReportingRequestThatTheBudgetDoesNotHoldAlone) {
+  MemoryBudget small(150);
+  Request a = New({1, 2}, 0);
+  a.report_every = 5;
+  RunAll(Alone(std::move(a)), {small, clock_, 4, {}});
+  EXPECT_EQ(sinks_[0].status().code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(sinks_[0].status().message(), HasSubstr("a run of 2 samples"));
+}
+
+TEST_F(RunTest, NamesABadSampleByItsPlaceInTheRequest) {
+  MemoryBudget small(150);
+  int runs = 0;
+  script_->sample_status = [&](std::size_t) { return ++runs == 3 ? OutOfRange("voltage is inf") : Status(); };
+  Request a = New({1, 2, 3}, 0);
+  RunAll(Alone(std::move(a)), {small, clock_, 4, {}});
+  EXPECT_EQ(sinks_[0].status().message(), "sample 2: voltage is inf");
+}
+
+TEST_F(RunTest, WorksInTurnsAndKeepsWhatItHasInBetween) {
+  script_->on_advance = [this](std::int64_t) {
+    clock_.Advance(std::chrono::seconds(1));
+    return Status();
+  };
+  Request a = New({1, 2}, 0);
+  a.progress.taken = 2;
+  serving::Run run(Alone(std::move(a)), true);
+  int turns = 0;
+  while (!run.ended()) {
+    run.Work(context_, stop_.get_token(), std::chrono::seconds(1));
+    EXPECT_EQ(run.turn_s(), 1);
+    clock_.Advance(std::chrono::seconds(10));
+    ++turns;
+  }
+  EXPECT_EQ(turns, 3);  // 4, 4 and 2 steps
+  EXPECT_THAT(sinks_[0].outcome().reading.probes[0].values, ElementsAre(1, 2));
+  EXPECT_EQ(sinks_[0].outcome().compute_s, 3);
+  EXPECT_EQ(records_.size(), 1U);
+  EXPECT_EQ(budget_.used_bytes(), 0);
+}
+
+TEST_F(RunTest, WhatTheEngineReturnsOrThrowsBecomesTheAnswer) {
   script_->on_advance = [](std::int64_t) { return Internal("device lost"); };
-  Run(Together(New({1}, 0), New({2}, 1)));
+  Work(Together(New({1}, 0), New({2}, 1)));
   EXPECT_EQ(sinks_[0].status().message(), "device lost");
   EXPECT_EQ(sinks_[1].status().message(), "device lost");
   script_->on_advance = [](std::int64_t) -> Status { throw std::bad_alloc(); };
-  Run(Alone(New({1}, 2)));
+  Work(Alone(New({1}, 2)));
   EXPECT_EQ(sinks_[2].status().code(), StatusCode::kResourceExhausted);
   script_->on_advance = [](std::int64_t) -> Status { throw std::runtime_error("odd"); };
-  Run(Alone(New({1}, 3)));
+  Work(Alone(New({1}, 3)));
   EXPECT_EQ(sinks_[3].status().code(), StatusCode::kInternal);
   EXPECT_EQ(script_->simulations, 0);
   EXPECT_EQ(budget_.used_bytes(), 0);
 }
 
-TEST_F(RunBatchTest, GivesBackInputsAndNetworkBeforeItAnswers) {
+TEST_F(RunTest, GivesBackInputsAndNetworkBeforeItAnswers) {
   std::int64_t simulations = -1;
   std::weak_ptr<const void> inputs;
   sinks_[0].before_done = [&] {
@@ -229,7 +300,7 @@ TEST_F(RunBatchTest, GivesBackInputsAndNetworkBeforeItAnswers) {
   };
   Request a = New({1}, 0);
   inputs = a.input_bytes;
-  Run(Alone(std::move(a)));
+  Work(Alone(std::move(a)));
   EXPECT_EQ(simulations, 0);
   EXPECT_EQ(sinks_[0].answers(), 1);
 }

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+
+#include "server/base/mutex.h"
+#include "server/engine/run/checked_spec.h"
+
+namespace spikeserve::serving {
+
+// What is expected of a run, by the clock on the wall, with all the threads that it gets.
+struct CostEstimate {
+  double fixed_s = 0;       // whatever the number of samples
+  double per_sample_s = 0;  // of each sample, all its steps
+  bool measured = false;    // from runs of about as many steps; else a guess
+
+  double Seconds(std::int64_t samples) const { return fixed_s + per_sample_s * static_cast<double>(samples); }
+};
+
+// What runs of one network have taken, by their number of steps and by what they are asked for. Thread-safe.
+class RunCosts {
+ public:
+  // Of a run of `network`; before the first one a guess by its size.
+  CostEstimate Estimate(const engine::Network& network, const engine::SimulationSpec& spec) const;
+  // A run of so many samples took `seconds` for `steps` of its steps.
+  void Learn(const engine::SimulationSpec& spec, std::int64_t samples, std::int64_t steps, double seconds);
+
+ private:
+  // Runs that cost about the same per sample.
+  struct Kind {
+    int steps = 0;  // twice the binary logarithm of their number
+    bool every_step = false;
+    bool early_exit = false;
+
+    auto operator<=>(const Kind&) const = default;
+  };
+  // Sums over the runs of a kind, older ones weighing less: of 1, n, n*n, t and n*t for n samples in t
+  // seconds.
+  struct Sums {
+    double one = 0;
+    double n = 0;
+    double nn = 0;
+    double t = 0;
+    double nt = 0;
+  };
+
+  static Kind KindOf(const engine::SimulationSpec& spec);
+  static CostEstimate Fit(const Sums& sums);
+
+  mutable Mutex mu_;
+  std::map<Kind, Sums> kinds_ SPIKESERVE_GUARDED_BY(mu_);  // at most two for each half power of two
+};
+
+}  // namespace spikeserve::serving

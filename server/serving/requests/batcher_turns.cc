@@ -1,0 +1,250 @@
+// Whose turn it is, and what becomes of a run after its turn.
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <tuple>
+#include <utility>
+
+#include "server/serving/requests/batcher.h"
+
+namespace spikeserve::serving {
+namespace {
+
+// What a step of priority is worth.
+constexpr std::chrono::seconds kAgeing{1};
+// A run of a kind that was never run works in turns where it has more steps than this.
+constexpr std::int64_t kManySteps = 1000;
+// More than any request has.
+constexpr double kMostSamples = 1 << 30;
+
+double Seconds(Clock::TimePoint::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+// What is to be served first of a lane is the least.
+std::tuple<std::int64_t, Clock::TimePoint> Rank(const Request& request, Clock::TimePoint now) {
+  return {request.priority - (now - request.enqueued) / kAgeing, request.enqueued};
+}
+
+std::int64_t SumOfTaken(const Batch& batch) {
+  std::int64_t samples = 0;
+  for (const Request& request : batch) {
+    samples += request.progress.taken;
+  }
+  return samples;
+}
+
+}  // namespace
+
+bool Batcher::IsDue(const Lane::Queue& queue) const {
+  const Request& front = queue.front();
+  if (closed_ || front.progress.done > 0 || clock_.Now() - front.enqueued >= options_.max_delay) {
+    return true;
+  }
+  std::int64_t samples = 0;
+  for (const Request& request : queue) {
+    samples += request.samples_left();
+    if (samples >= options_.max_batch) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::unique_ptr<Run> Batcher::TakeDue() {
+  Node* lane = tree_.Next([this](Lane& candidate) SPIKESERVE_REQUIRES(mu_) {
+    return std::any_of(candidate.queues.begin(), candidate.queues.end(),
+                       [this](const Lane::Queue& queue) SPIKESERVE_REQUIRES(mu_) { return IsDue(queue); }) ||
+           std::any_of(candidate.parked.begin(), candidate.parked.end(),
+                       [](const Lane::Parked& parked) { return !parked.blocked; });
+  });
+  if (lane == nullptr) {
+    return nullptr;
+  }
+  std::unique_ptr<Run> run = TakeFrom(lane->leaf());
+  Charge(*run);
+  ++working_;
+  return run;
+}
+
+std::unique_ptr<Run> Batcher::TakeFrom(Lane& lane) {
+  const Clock::TimePoint now = clock_.Now();
+  auto queue = lane.queues.end();
+  for (auto it = lane.queues.begin(); it != lane.queues.end(); ++it) {
+    if (IsDue(*it) && (queue == lane.queues.end() || Rank(it->front(), now) < Rank(queue->front(), now))) {
+      queue = it;
+    }
+  }
+  const auto rank = [now](const Lane::Parked& parked) { return Rank(parked.run->requests().front(), now); };
+  auto parked = lane.parked.end();
+  for (auto it = lane.parked.begin(); it != lane.parked.end(); ++it) {
+    if (!it->blocked && (parked == lane.parked.end() || rank(*it) < rank(*parked))) {
+      parked = it;
+    }
+  }
+  if (parked == lane.parked.end() ||
+      (queue != lane.queues.end() && Rank(queue->front(), now) < rank(*parked))) {
+    return NewRun(lane, queue);
+  }
+  std::unique_ptr<Run> run = std::move(parked->run);
+  lane.parked.erase(parked);
+  begun_ -= run->begun() ? 1 : 0;
+  return run;
+}
+
+// As many samples as a turn has time for.
+std::int64_t Batcher::FitsTurn(const CostEstimate& cost) const {
+  const double time_s = std::max(Seconds(options_.turn) - cost.fixed_s, 0.0);
+  const double most = cost.per_sample_s > 0 ? time_s / cost.per_sample_s : kMostSamples;
+  const auto fits = static_cast<std::int64_t>(std::min(most, kMostSamples));
+  return std::max(cost.measured ? fits : std::min(fits, options_.max_batch), options_.min_samples);
+}
+
+std::unique_ptr<Run> Batcher::NewRun(Lane& lane, std::list<Lane::Queue>::iterator queue) {
+  Batch batch;
+  batch.push_back(std::move(queue->front()));
+  queue->pop_front();
+  if (queue->empty()) {
+    lane.queues.erase(queue);
+  }
+  Request& first = batch.front();
+  const CostEstimate cost = first.place.cost;
+  const std::int64_t fits = FitsTurn(cost);
+  std::int64_t taken = first.samples_left();
+  if (first.divisible() && taken > fits) {
+    const std::int64_t turns = (taken + fits - 1) / fits;
+    taken = (taken + turns - 1) / turns;  // so that all turns are about the same
+  }
+  first.progress.taken = taken;
+  const bool unknown = !cost.measured && first.spec->settings.steps > kManySteps;
+  const bool in_turns = unknown || !first.divisible() || cost.Seconds(taken) > 2 * Seconds(options_.turn);
+  if (taken == first.samples_left()) {
+    Join(batch, (in_turns ? options_.max_batch : std::min(options_.max_batch, fits)) - taken);
+  }
+  return std::make_unique<Run>(std::move(batch), in_turns);
+}
+
+// Adds what can share the run, first of all from the lane of its first request, as long as there is room.
+void Batcher::Join(Batch& batch, std::int64_t room) {
+  const auto join = [&](Node& node) SPIKESERVE_REQUIRES(mu_) {
+    auto& queues = node.leaf().queues;
+    for (auto queue = queues.begin(); queue != queues.end() && room > 0; ++queue) {
+      if (!CanShareBatch(queue->front(), batch.front())) {
+        continue;
+      }
+      while (!queue->empty() && queue->front().samples_left() <= room) {
+        Request request = std::move(queue->front());
+        queue->pop_front();
+        request.progress.taken = request.samples_left();
+        room -= request.progress.taken;
+        batch.push_back(std::move(request));
+      }
+      if (queue->empty()) {
+        queues.erase(queue);
+      }
+      break;  // of each kind there is one queue
+    }
+    return room > 0;
+  };
+  Node& own = PlaceOf(batch.front());
+  if (room > 0 && join(own)) {
+    tree_.ForEach([&](Node& node) SPIKESERVE_REQUIRES(mu_) { return &node == &own || join(node); });
+  }
+}
+
+// Before a turn: who is served is charged what it is expected to take.
+void Batcher::Charge(Run& run) {
+  const double turn_s = Seconds(options_.turn);
+  const std::int64_t samples = SumOfTaken(run.requests());
+  const double all_s = run.requests().front().place.cost.Seconds(samples) * (1 - run.done());
+  const double expected_s = run.in_turns() ? std::min(all_s, turn_s) : all_s;
+  for (Request& request : run.requests()) {
+    const double share = static_cast<double>(request.progress.taken) / static_cast<double>(samples);
+    request.place.charged_s = expected_s * share;
+    tree_.Charge(PlaceOf(request), request.place.charged_s);
+    const std::int64_t left = request.sink == nullptr ? 0 : request.samples_left() - request.progress.taken;
+    Count(request, left > 0 ? request.place.cost.Seconds(left) : 0, left);
+  }
+}
+
+// After a turn: what it did take.
+void Batcher::Settle(Batch& requests, double turn_s) {
+  const std::int64_t samples = std::max<std::int64_t>(SumOfTaken(requests), 1);
+  for (Request& request : requests) {
+    const double actual_s =
+        turn_s * static_cast<double>(request.progress.taken) / static_cast<double>(samples);
+    tree_.Charge(PlaceOf(request), actual_s - request.place.charged_s);
+    request.place.charged_s = 0;
+    request.place.attained_s += actual_s;
+  }
+}
+
+void Batcher::Return(std::unique_ptr<Run> run) {
+  Batch over;  // goes without the mutex: it may free much
+  Status failure;
+  {
+    const MutexLock lock(mu_);
+    --working_;
+    Batch left_over = run->TakeLeftOver();
+    Settle(left_over, 0);
+    Settle(run->requests(), run->turn_s());
+    Requeue(std::move(left_over), over);
+    if (run->ended()) {
+      Requeue(std::move(*run).TakeRequests(), over);
+      Unblock();
+    } else if (run->no_memory().ok() || working_ > 0 || begun_ > 0) {
+      Park(std::move(run));
+    } else {
+      failure = run->no_memory();
+      for (Request& request : run->requests()) {
+        Leave(request);
+      }
+    }
+    ++changes_;
+    changed_.notify_all();
+  }
+  if (run && !failure.ok()) {
+    run->Fail(failure);
+  }
+}
+
+// Between two turns a run waits in the lane of its first request.
+void Batcher::Park(std::unique_ptr<Run> run) {
+  for (Request& request : run->requests()) {
+    if (request.sink != nullptr) {
+      const double in_run_s = request.place.cost.Seconds(request.progress.taken) * (1 - run->done());
+      Count(request, request.place.work_s + in_run_s, request.place.samples);
+    }
+  }
+  begun_ += run->begun() ? 1 : 0;
+  Lane& lane = PlaceOf(run->requests().front()).leaf();
+  const bool blocked = !run->no_memory().ok();
+  lane.parked.push_back({std::move(run), blocked});
+}
+
+// Memory has become free.
+void Batcher::Unblock() {
+  tree_.ForEach([](Node& node) {
+    for (Lane::Parked& parked : node.leaf().parked) {
+      parked.blocked = false;
+    }
+    return true;
+  });
+}
+
+// Those that have samples left wait again, before who came after them.
+void Batcher::Requeue(Batch requests, Batch& over) {
+  for (auto request = requests.rbegin(); request != requests.rend(); ++request) {
+    Leave(*request);
+    request->progress.taken = 0;
+    if (request->sink == nullptr) {
+      over.push_back(std::move(*request));
+      continue;
+    }
+    request->place.cost = request->network->costs->Estimate(*request->network->network, *request->spec);
+    Enqueue(std::move(*request), true);
+  }
+}
+
+}  // namespace spikeserve::serving

@@ -1,0 +1,78 @@
+#include "server/serving/networks/run_costs.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/entries.h"
+#include "tests/support/fake_backend.h"
+#include "tests/support/requests.h"
+
+namespace spikeserve::serving {
+namespace {
+
+class RunCostsTest : public ::testing::Test {
+ protected:
+  static engine::SimulationSpec Spec(std::int64_t steps) {
+    engine::SimulationSpec spec = ::spikeserve::testing::SmallSpec();
+    spec.settings.steps = steps;
+    return spec;
+  }
+  CostEstimate Estimate(std::int64_t steps) const { return costs_.Estimate(*network_->network, Spec(steps)); }
+
+  NetworkHandle network_{
+      ::spikeserve::testing::MakeEntry(std::make_shared<::spikeserve::testing::FakeScript>())};
+  RunCosts costs_;
+};
+
+TEST_F(RunCostsTest, GuessesBeforeTheFirstRun) {
+  const CostEstimate guess = Estimate(10);
+  EXPECT_FALSE(guess.measured);
+  EXPECT_GT(guess.per_sample_s, 0);
+  EXPECT_NEAR(Estimate(100).per_sample_s, 10 * guess.per_sample_s, 1e-15);
+}
+
+TEST_F(RunCostsTest, TellsWhatARunCostsFromWhatASampleCosts) {
+  for (int i = 0; i < 20; ++i) {
+    for (const std::int64_t samples : {1, 8, 64}) {
+      costs_.Learn(Spec(10), samples, 10, 1e-3 + 1e-4 * static_cast<double>(samples));
+    }
+  }
+  const CostEstimate cost = Estimate(10);
+  EXPECT_TRUE(cost.measured);
+  EXPECT_NEAR(cost.fixed_s, 1e-3, 1e-6);
+  EXPECT_NEAR(cost.per_sample_s, 1e-4, 1e-7);
+  EXPECT_NEAR(cost.Seconds(10), 2e-3, 1e-5);
+}
+
+TEST_F(RunCostsTest, RunsOfOneSizeSayWhatASampleCosts) {
+  costs_.Learn(Spec(10), 64, 10, 0.064);
+  costs_.Learn(Spec(10), 64, 10, 0.064);
+  EXPECT_NEAR(Estimate(10).per_sample_s, 1e-3, 1e-9);
+  EXPECT_EQ(Estimate(10).fixed_s, 0);
+}
+
+TEST_F(RunCostsTest, FollowsWhatChanges) {
+  costs_.Learn(Spec(10), 1, 10, 1);
+  for (int i = 0; i < 60; ++i) {
+    costs_.Learn(Spec(10), 1, 10, 1e-3);
+  }
+  EXPECT_LT(Estimate(10).per_sample_s, 5e-3);
+}
+
+TEST_F(RunCostsTest, MoreStepsMayCostMoreInProportion) {
+  costs_.Learn(Spec(16), 1, 16, 1e-3);
+  const CostEstimate more = Estimate(64);
+  EXPECT_FALSE(more.measured);
+  EXPECT_NEAR(more.per_sample_s, 4e-3, 1e-9);
+  EXPECT_NEAR(Estimate(4).per_sample_s, 1e-3, 1e-9);  // fewer: no promise
+  engine::SimulationSpec spec = Spec(16);
+  spec.trajectories = true;
+  EXPECT_NE(costs_.Estimate(*network_->network, spec).per_sample_s, 1e-3);
+}
+
+TEST_F(RunCostsTest, ARunThatWasCutShortCountsInProportion) {
+  costs_.Learn(Spec(100), 1, 50, 1e-3);
+  EXPECT_NEAR(Estimate(100).per_sample_s, 2e-3, 1e-9);
+}
+
+}  // namespace
+}  // namespace spikeserve::serving
