@@ -13,6 +13,8 @@ constexpr double kSynapseSeconds = 5e-12;
 constexpr double kNeuronSeconds = 1e-9;
 // What an older run counts beside the next one of its kind.
 constexpr double kMemory = 0.9;
+// What is left of an estimate after a refusal because of it.
+constexpr double kDoubt = 0.98;
 // Numbers of samples further apart than this, relative to their mean, tell what a sample costs and what a
 // run.
 constexpr double kSpread = 0.05;
@@ -74,6 +76,15 @@ CostEstimate RunCosts::Estimate(const engine::Network& network, const engine::Si
     cost.measured = false;
   }
   return cost;
+}
+
+void RunCosts::Doubt(const engine::SimulationSpec& spec) {
+  const MutexLock lock(mu_);
+  const auto kind = kinds_.find(KindOf(spec));
+  if (kind != kinds_.end()) {
+    kind->second.t *= kDoubt;
+    kind->second.nt *= kDoubt;
+  }
 }
 
 void RunCosts::Learn(const engine::SimulationSpec& spec, std::int64_t samples, std::int64_t steps,

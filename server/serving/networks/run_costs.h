@@ -23,6 +23,9 @@ class RunCosts {
  public:
   // Of a run of `network`; before the first one a guess by its size.
   CostEstimate Estimate(const engine::Network& network, const engine::SimulationSpec& spec) const;
+  // A request was refused for the cost of its run alone, which is not measured then: what is refused again
+  // and again is tried once more in the end.
+  void Doubt(const engine::SimulationSpec& spec);
   // A run of so many samples took `seconds` for `steps` of its steps.
   void Learn(const engine::SimulationSpec& spec, std::int64_t samples, std::int64_t steps, double seconds);
 

@@ -97,6 +97,9 @@ Status Batcher::Refuse(const Request& request) {
   const double wait = std::max(tree_.Expected(LaneOf(request), own) - own, 0.0) / servers;
   const double left = Seconds(request.deadline - request.enqueued);
   if (request.place.cost.measured && left > 0 && wait + own > left) {
+    if (own > left) {
+      request.network->costs->Doubt(*request.spec);
+    }
     return {StatusCode::kDeadlineExceeded, "the deadline cannot be met: it is in " + InSeconds(left) +
                                                ", the simulation takes about " + InSeconds(own) +
                                                " and would begin in " + InSeconds(wait)};

@@ -69,6 +69,15 @@ TEST_F(RunCostsTest, MoreStepsMayCostMoreInProportion) {
   EXPECT_NE(costs_.Estimate(*network_->network, spec).per_sample_s, 1e-3);
 }
 
+TEST_F(RunCostsTest, DoubtMakesAnEstimateLess) {
+  costs_.Learn(Spec(16), 1, 16, 1);
+  for (int i = 0; i < 200; ++i) {
+    costs_.Doubt(Spec(16));
+  }
+  EXPECT_LT(Estimate(16).per_sample_s, 0.1);
+  costs_.Doubt(Spec(1000));  // nothing is known of it
+}
+
 TEST_F(RunCostsTest, ARunThatWasCutShortCountsInProportion) {
   costs_.Learn(Spec(100), 1, 50, 1e-3);
   EXPECT_NEAR(Estimate(100).per_sample_s, 2e-3, 1e-9);

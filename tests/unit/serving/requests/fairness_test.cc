@@ -185,6 +185,20 @@ TEST_F(FairnessTest, RefusesAtOnceWhatCannotMeetItsDeadline) {
   EXPECT_TRUE(batcher_.Submit(std::move(request)).ok());
 }
 
+TEST_F(FairnessTest, AWrongEstimateDoesNotRefuseForEver) {
+  network_->costs->Learn(*New(1, "a").spec, 1, 10, 10);  // a hiccup
+  int refused = 0;
+  for (; refused < 1000; ++refused) {
+    Request request = New(1, "a");
+    request.deadline = clock_.Now() + milliseconds(100);
+    if (batcher_.Submit(std::move(request)).ok()) {
+      break;
+    }
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_LT(refused, 1000);
+}
+
 TEST_F(FairnessTest, RefusesWhatWouldWaitTooLongAndSaysWhenToTryAgain) {
   Batcher batcher({.max_queue = 100'000, .max_wait = milliseconds(100)}, clock_);
   ASSERT_TRUE(batcher.Submit(New(3000, "a")).ok());  // takes longer, but nothing waits before it
