@@ -40,6 +40,7 @@ sigset_t BlockSignals() {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return signals;
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write()
 }
 
 // As many connections as the system allows: the usual soft limit is for programs that use select().
