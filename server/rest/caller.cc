@@ -12,6 +12,9 @@
 namespace spikeserve::rest {
 namespace {
 
+// A longer time is as good as none, and clocks have no value for the end of the longest.
+constexpr std::chrono::nanoseconds kLongestTimeout = std::chrono::hours(24 * 365);
+
 // What gRPC takes for a time: up to eight digits and a unit.
 std::optional<std::chrono::nanoseconds> ParseTimeout(std::string_view text) {
   using std::chrono::nanoseconds;
@@ -29,7 +32,8 @@ std::optional<std::chrono::nanoseconds> ParseTimeout(std::string_view text) {
       count < 0) {
     return std::nullopt;
   }
-  return nanoseconds(count * kNanoseconds[unit]);
+  const std::int64_t most = kLongestTimeout.count() / kNanoseconds[unit];
+  return count > most ? kLongestTimeout : nanoseconds(count * kNanoseconds[unit]);
 }
 
 // What gRPC takes for the value of a header; for anything else it aborts.

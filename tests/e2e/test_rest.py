@@ -229,6 +229,9 @@ def test_deadlines(server: spikeserve.LocalServer) -> None:
     assert (wrong.status, "grpc-timeout" in wrong.error) == (400, True)
     assert ask(server, "POST", INFER, GOOD, {"grpc-timeout": "60S"}).status == 200
 
+    for longest in ("9999999H", "99999999H", "99999999M", "99999999S"):
+        answer = ask(server, "POST", INFER, GOOD, {"grpc-timeout": longest})
+        assert answer.status == 200, (longest, answer.body)
 
 def test_a_connection_is_used_again(server: spikeserve.LocalServer) -> None:
     host, _, port = server.http_address.rpartition(":")
