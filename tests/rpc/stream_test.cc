@@ -116,6 +116,26 @@ TEST_F(StreamTest, ASlowReaderMissesProgressButNotTheResult) {
   EXPECT_TRUE(Idle(script_->network_bytes));
 }
 
+// Neither its readings nor its small chunks are made.
+TEST_F(StreamTest, AStreamThatIsNotReadCostsNoMoreThanItsSteps) {
+  std::atomic<int> chunks = 0;
+  Start();
+  ASSERT_TRUE(Load("net", WithOutputs(60'000)).ok());
+  script_->on_advance = [&](std::int64_t) {
+    ++chunks;
+    return Status();
+  };
+  grpc::ClientContext call;
+  const auto reader = simulations_->SimulateStream(&call, StreamRequest(10'000, 1));
+  ASSERT_TRUE(Eventually([&] { return script_->steps >= 10'000; }));
+  EXPECT_LT(chunks, 1'000);
+  call.TryCancel();
+  v1::SimulateStreamResponse response;
+  while (reader->Read(&response)) {
+  }
+  static_cast<void>(reader->Finish());
+}
+
 TEST_F(StreamTest, AClientThatDoesNotReadDoesNotKeepTheNetwork) {
   constexpr std::int64_t kSteps = 100;
   Start();
