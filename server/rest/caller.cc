@@ -43,9 +43,6 @@ bool IsHeaderValue(std::string_view value) {
 
 }  // namespace
 
-Caller::Caller(const std::shared_ptr<grpc::Channel>& channel)
-    : stub_(inference::GRPCInferenceService::NewStub(channel)) {}
-
 Caller::~Caller() { WaitIdle(); }
 
 void Caller::WaitIdle() {
@@ -64,6 +61,18 @@ void Caller::Ended() {
   const MutexLock lock(mu_);
   --calls_;
   none_left_.notify_all();  // under the lock: the caller may be gone after it
+}
+
+Result<serving::MemoryBudget::Reservation> Caller::ReserveParsed(const grpc::ByteBuffer& bytes) {
+  // The bytes themselves, the tensors in them once more, and small messages and texts, which grow.
+  constexpr std::int64_t kCopies = 2;
+  constexpr std::int64_t kSmall = 16 << 10;
+  return budget_.Reserve(kCopies * static_cast<std::int64_t>(bytes.Length()) + kSmall,
+                         "the answer on its way to HTTP");
+}
+
+std::string Caller::PathOf(const char* method) {
+  return std::string("/inference.GRPCInferenceService/") + method;
 }
 
 Status PrepareCall(const HttpHead& head, grpc::ClientContext& context) {
