@@ -1,5 +1,7 @@
 #include "server/serving/networks/network_repository.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <system_error>
@@ -31,11 +33,11 @@ std::vector<std::string> Subfolders(const fs::path& folder) {
   return names;
 }
 
-// A version's folder and the one above, where they are there and nothing else is in them.
+// A version's folder and the one above, where they are there and nothing else is in them. Not what is
+// something else, such as a link to a folder, which std::filesystem would remove as well.
 void RemoveEmptyFolders(const fs::path& folder) {
-  std::error_code ignored;
-  fs::remove(folder, ignored);
-  fs::remove(folder.parent_path(), ignored);
+  static_cast<void>(rmdir(folder.c_str()));
+  static_cast<void>(rmdir(folder.parent_path().c_str()));
 }
 
 std::vector<std::int64_t> StoredVersions(const fs::path& folder) {

@@ -158,6 +158,17 @@ TEST_F(NetworkRepositoryTest, RemovesFileAndEmptyFolders) {
   EXPECT_TRUE(repository_.Remove("net", 2).ok());
 }
 
+TEST_F(NetworkRepositoryTest, KeepsLinksWithWhatTheyLeadTo) {
+  const TemporaryFolder elsewhere;
+  fs::create_directory_symlink(elsewhere.path(), folder_.path() / "net");
+  ASSERT_TRUE(Write("net", 1, "a").ok());
+  ASSERT_TRUE(Write("net", 2, "b").ok());
+  EXPECT_TRUE(repository_.Remove("net", 1).ok());
+  EXPECT_THAT(Listed(), ::testing::ElementsAre("net:2"));
+  EXPECT_TRUE(repository_.Remove("net", 2).ok());
+  EXPECT_TRUE(fs::is_symlink(folder_.path() / "net"));
+}
+
 TEST_F(NetworkRepositoryTest, KeepsWhatElseIsInAFolder) {
   ASSERT_TRUE(Write("net", 1, "a").ok());
   WriteFile(folder_.path() / "net/1/notes.txt", "mine");
