@@ -137,7 +137,7 @@ def test_streams_that_nobody_reads_cost_what_their_steps_do(start_server: Server
     print(f"{alone:.2f} s alone; {len(waits)} healthy calls, the longest {max(waits):.3f} s")
 
 
-@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (1, 2), (0, 1, 2)])
 def test_a_server_without_standard_files_logs_into_nothing_else(
     tmp_path: Path, closed: tuple[int, ...]
 ) -> None:
@@ -152,7 +152,7 @@ def test_a_server_without_standard_files_logs_into_nothing_else(
         with spikeserve.Client(address, timeout=30) as client:
             client.load("net", servers.small_network())
             assert client.simulate("net", servers.samples(2)).samples == 2
-        for number in closed:
+        for number in {1, 2}.intersection(closed):  # nothing is written to stdin
             assert os.readlink(f"/proc/{process.pid}/fd/{number}") == "/dev/null"
     finally:
         process.terminate()
