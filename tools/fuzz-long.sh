@@ -15,11 +15,12 @@ for test in json.load(sys.stdin)["tests"]:
     command = test["command"]
     folders = [argument for argument in command[1:] if not argument.startswith("-")]
     print(test["name"].removeprefix("fuzz_"), command[0], *folders[1:])')
+[ ${#commands[@]} -gt 0 ] || { echo "fuzz-long: no target was found" >&2; exit 2; }
 if [ $# -gt 0 ]; then
   wanted=" $* "
   chosen=()
   for line in "${commands[@]}"; do [[ $wanted == *" ${line%% *} "* ]] && chosen+=("$line"); done
-  [ ${#chosen[@]} -eq $# ] || { echo "fuzz-long: wanted targets among: ${commands[*]%% *}" >&2; exit 2; }
+  [ ${#chosen[@]} -eq $# ] || { echo "fuzz-long: got $*, wanted targets among: ${commands[*]%% *}" >&2; exit 2; }
   commands=("${chosen[@]}")
 fi
 seconds=$(python3 -c "import sys; print(max(1, int(float(sys.argv[1]) * 3600 / int(sys.argv[2]))))" "$hours" "${#commands[@]}")
