@@ -1,6 +1,6 @@
 # Thin names for what CMakePresets.json, tools/ and .venv do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test clients-table loadtest lint go go-module docs tidy fuzz sanitize accuracy bench bench-peers wheel
+.PHONY: help demo test clients-table loadtest lint go go-module docs tidy fuzz fuzz-long sanitize accuracy bench bench-peers wheel
 .PHONY: try-install try-tools clean bootstrap bootstrap-demo venv build server
 PYTHON := .venv/bin/python
 
@@ -37,6 +37,9 @@ sanitize: bootstrap  ## All tests under ASan+UBSan, then engine and serving unde
 
 fuzz: bootstrap  ## Every fuzz target for a bounded time
 	tools/preset.sh fuzz
+
+fuzz-long: bootstrap  ## Every fuzz target for hours (FUZZ_HOURS=4), with a corpus that is kept
+	tools/fuzz-long.sh $(TARGETS)
 
 accuracy: bootstrap-demo server venv  ## Measure all networks and write docs/accuracy.md
 	$(PYTHON) tools/accuracy_table.py

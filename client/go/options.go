@@ -3,6 +3,7 @@ package spikeserve
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"time"
 
@@ -82,6 +83,9 @@ func WithRootCertFile(path string) DialOption {
 		if !roots.AppendCertsFromPEM(content) {
 			return invalid("root certificates: %s has no certificate in PEM format", path)
 		}
+		if end, expired := allExpired(content); expired {
+			return invalid("root certificates: %s expired on %s", path, end.Format(time.RFC3339))
+		}
 		d.needTLS().RootCAs = roots
 		return nil
 	}
@@ -90,9 +94,21 @@ func WithRootCertFile(path string) DialOption {
 // WithClientCertFiles encrypts, and shows the server a certificate of the client, from PEM files.
 func WithClientCertFiles(certPath, keyPath string) DialOption {
 	return func(d *dialing) error {
-		certificate, err := tls.LoadX509KeyPair(certPath, keyPath)
+		cert, err := os.ReadFile(certPath)
 		if err != nil {
 			return unreadable("client certificate", err)
+		}
+		key, err := os.ReadFile(keyPath)
+		if err != nil {
+			return unreadable("client key", err)
+		}
+		certificate, err := tls.X509KeyPair(cert, key)
+		if err != nil {
+			return unreadable("client certificate: "+certPath+" with the key "+keyPath, err)
+		}
+		leaf, err := x509.ParseCertificate(certificate.Certificate[0])
+		if err == nil && leaf.NotAfter.Before(time.Now()) {
+			return invalid("client certificate: %s expired on %s", certPath, leaf.NotAfter.Format(time.RFC3339))
 		}
 		config := d.needTLS()
 		config.Certificates = append(config.Certificates, certificate)
@@ -160,6 +176,17 @@ func WithGRPC(options ...grpc.DialOption) DialOption {
 		d.grpc = append(d.grpc, options...)
 		return nil
 	}
+}
+
+// allExpired says whether no certificate of a PEM file is good any more, and when the last one ended.
+func allExpired(content []byte) (end time.Time, expired bool) {
+	for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err == nil && cert.NotAfter.After(end) {
+			end = cert.NotAfter
+		}
+	}
+	return end, !end.IsZero() && end.Before(time.Now())
 }
 
 func (d *dialing) needTLS() *tls.Config {

@@ -150,6 +150,38 @@ func TestTLSWithCertificatesOfBothSides(t *testing.T) {
 	}
 }
 
+func TestFilesThatAreNoCertificatesAreNamed(t *testing.T) {
+	ours := newAuthority(t)
+	cert, key := ours.issue(t, "client")
+	old := newKey(t)
+	expired := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC)}
+	content, err := x509.CreateCertificate(rand.Reader, expired, ours.cert, &old.PublicKey, ours.key)
+	check(t, err)
+	expiredCert := ours.write(t, "expired", "CERTIFICATE", content)
+	content, err = x509.MarshalPKCS8PrivateKey(old)
+	check(t, err)
+	expiredKey := ours.write(t, "expired-key", "PRIVATE KEY", content)
+	noise := ours.path("noise")
+	check(t, os.WriteFile(noise, bytes.Repeat([]byte{0xff, 0, 7}, 100), 0o600))
+	for _, item := range []struct {
+		option spikeserve.DialOption
+		texts  []string
+	}{
+		{spikeserve.WithRootCertFile(noise), []string{"root certificates", noise, "PEM"}},
+		{spikeserve.WithRootCertFile(key), []string{"root certificates", key, "PEM"}},
+		{spikeserve.WithRootCertFile(expiredCert), []string{"root certificates", expiredCert, "expired on 2021-01-01"}},
+		{spikeserve.WithRootCertFile(ours.path("missing")), []string{"root certificates", "missing", "no such file"}},
+		{spikeserve.WithClientCertFiles(noise, key), []string{"client certificate", noise, "PEM"}},
+		{spikeserve.WithClientCertFiles(cert, noise), []string{"client certificate", noise, "PEM"}},
+		{spikeserve.WithClientCertFiles(cert, expiredKey), []string{cert, expiredKey, "does not match"}},
+		{spikeserve.WithClientCertFiles(expiredCert, expiredKey), []string{expiredCert, "expired on 2021-01-01"}},
+		{spikeserve.WithClientCertFiles(cert, ours.path("missing")), []string{"client key", "missing"}},
+	} {
+		_, err := spikeserve.Dial(limited(t), "127.0.0.1:1", item.option)
+		refused(t, err, codes.InvalidArgument, item.texts...)
+	}
+}
+
 func pool(a *authority) *x509.CertPool {
 	roots := x509.NewCertPool()
 	roots.AddCert(a.cert)

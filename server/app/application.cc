@@ -8,6 +8,7 @@
 #include "server/app/listener_probe.h"
 #include "server/app/machine_memory.h"
 #include "server/app/version.h"
+#include "server/base/quote.h"
 #include "server/rpc/decode/decode_network.h"
 
 namespace spikeserve::app {
@@ -17,6 +18,7 @@ constexpr std::chrono::milliseconds kProbeTimeout{5'000};
 // For HTTP clients to take answers that were ready when the server was told to end.
 constexpr std::chrono::seconds kAnswerPatience{5};
 constexpr std::size_t kMaxLoggedPath = 256;
+constexpr std::size_t kMaxStrangers = 100;  // named in the log; one folder too high has any number of them
 
 // Most of what a network or a run takes lies on the device and on the host, at different times.
 std::int64_t BudgetBytes(const Config& config, const engine::Backend& backend) {
@@ -227,6 +229,9 @@ Status Application::StartRest(std::optional<rest::TlsTexts> tls) {
 void Application::LoadStored() {
   if (!repository_) {
     return;
+  }
+  for (const serving::Stranger& stranger : repository_->Strangers(kMaxStrangers)) {
+    log_.Warn("no_network", {{"path", Quote(stranger.path)}, {"message", "is " + stranger.why}});
   }
   for (const serving::StoredVersion& stored : repository_->List()) {
     const auto handle = loader_.LoadStored(stored);

@@ -121,7 +121,7 @@ void AddCompute(CLI::App& app, Config& config, BatchTimes& times) {
   FlagSet flags(app, "Computing");
   flags.Text("--backend", config.backend.kind, "auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
-  flags.Number("--threads", config.backend.threads, 0, 4'096,
+  flags.Number("--threads", config.backend.threads, 0, 1'024,
                "CPU threads that compute one batch; 0: one per core");
   flags.Number("--workers", config.workers, 1, 256,
                "batches run at the same time, on each GPU where there are several");

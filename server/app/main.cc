@@ -1,6 +1,7 @@
 // spikeserve-server: reads flags, serves until SIGTERM or SIGINT, drains, exits 0; or 1 once it cannot be
 // reached.
 
+#include <fcntl.h>
 #include <grpc/support/log.h>
 #include <spdlog/common.h>
 #include <sys/resource.h>
@@ -39,7 +40,20 @@ sigset_t BlockSignals() {
   sigaddset(&signals, kListenerLost);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write()
   return signals;
+}
+
+// Where the process was started without stdin, stdout or stderr, the first files and connections that are
+// opened would take their numbers, and what is logged would go into them.
+void KeepStandardDescriptors() {
+  int descriptor = 0;
+  do {
+    descriptor = open("/dev/null", O_RDWR);
+  } while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+  if (descriptor > STDERR_FILENO) {
+    close(descriptor);
+  }
 }
 
 // As many connections as the system allows: the usual soft limit is for programs that use select().
@@ -120,6 +134,7 @@ int Serve(const Invocation& invocation) {
 }
 
 int Run(int argc, const char* const* argv) {
+  KeepStandardDescriptors();
   const Invocation invocation = ParseFlags(argc, argv);
   if (invocation.exit_code) {
     std::fputs(invocation.text.c_str(), *invocation.exit_code == 0 ? stdout : stderr);

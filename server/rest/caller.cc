@@ -12,6 +12,9 @@
 namespace spikeserve::rest {
 namespace {
 
+// A longer time is as good as none, and clocks have no value for the end of the longest.
+constexpr std::chrono::nanoseconds kLongestTimeout = std::chrono::hours(24 * 365);
+
 // What gRPC takes for a time: up to eight digits and a unit.
 std::optional<std::chrono::nanoseconds> ParseTimeout(std::string_view text) {
   using std::chrono::nanoseconds;
@@ -29,7 +32,8 @@ std::optional<std::chrono::nanoseconds> ParseTimeout(std::string_view text) {
       count < 0) {
     return std::nullopt;
   }
-  return nanoseconds(count * kNanoseconds[unit]);
+  const std::int64_t most = kLongestTimeout.count() / kNanoseconds[unit];
+  return count > most ? kLongestTimeout : nanoseconds(count * kNanoseconds[unit]);
 }
 
 // What gRPC takes for the value of a header; for anything else it aborts.
@@ -38,9 +42,6 @@ bool IsHeaderValue(std::string_view value) {
 }
 
 }  // namespace
-
-Caller::Caller(const std::shared_ptr<grpc::Channel>& channel)
-    : stub_(inference::GRPCInferenceService::NewStub(channel)) {}
 
 Caller::~Caller() { WaitIdle(); }
 
@@ -60,6 +61,18 @@ void Caller::Ended() {
   const MutexLock lock(mu_);
   --calls_;
   none_left_.notify_all();  // under the lock: the caller may be gone after it
+}
+
+Result<serving::MemoryBudget::Reservation> Caller::ReserveParsed(const grpc::ByteBuffer& bytes) {
+  // The bytes themselves, the tensors in them once more, and small messages and texts, which grow.
+  constexpr std::int64_t kCopies = 2;
+  constexpr std::int64_t kSmall = 16 << 10;
+  return budget_.Reserve(kCopies * static_cast<std::int64_t>(bytes.Length()) + kSmall,
+                         "the answer on its way to HTTP");
+}
+
+std::string Caller::PathOf(const char* method) {
+  return std::string("/inference.GRPCInferenceService/") + method;
 }
 
 Status PrepareCall(const HttpHead& head, grpc::ClientContext& context) {

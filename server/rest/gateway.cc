@@ -33,8 +33,10 @@ Status CheckContent(const HttpHead& head) {
                            "the JSON as bytes (curl: -H 'Content-Type: application/json')");
   }
   if (!head.content_encoding.empty() && head.content_encoding != "identity") {
-    return InvalidArgument("Content-Encoding is " + Quote(head.content_encoding) +
-                           ", wanted none: bodies are taken as they are");
+    return InvalidArgument(
+        "Content-Encoding is " + Quote(head.content_encoding) +
+        ", wanted none: a compressed body is refused, as it may unpack to any size; send it as "
+        "it is, large tensors as bytes behind the JSON (Inference-Header-Content-Length)");
   }
   return {};
 }

@@ -31,7 +31,7 @@ class Gateway {
 
   Gateway(const std::shared_ptr<grpc::Channel>& channel, serving::MemoryBudget& budget,
           CheckToken check_token)
-      : budget_(budget), check_token_(std::move(check_token)), caller_(channel) {}
+      : budget_(budget), check_token_(std::move(check_token)), caller_(channel, budget) {}
 
   // By what the head says alone.
   std::variant<Admission, HttpResponse> Admit(const HttpHead& head) const;

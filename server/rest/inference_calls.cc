@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "inference/grpc_service.pb.h"
 #include "server/base/quote.h"
 #include "server/rest/translate/decode_infer.h"
 #include "server/rest/translate/encode_infer.h"
@@ -13,7 +14,6 @@
 namespace spikeserve::rest {
 namespace {
 
-using Async = Caller::Async;
 using inference::ModelInferRequest;
 using inference::ModelInferResponse;
 using inference::ModelMetadataRequest;
@@ -49,7 +49,7 @@ void SendInfer(Caller& caller, const std::shared_ptr<Exchange>& exchange, ModelI
                Memory memory, std::function<Result<HttpResponse>(const ModelInferResponse&)> show) {
   memory->ShrinkTo(static_cast<std::int64_t>(request.ByteSizeLong()));
   caller.Call<ModelInferRequest, ModelInferResponse>(
-      exchange, &Async::ModelInfer, std::move(request),
+      exchange, "ModelInfer", std::move(request),
       [memory = std::move(memory), show = std::move(show)](const ModelInferResponse& response) {
         return show(response);
       });
@@ -143,7 +143,7 @@ Status Predict(Caller& caller, MemoryBudget& budget, const std::shared_ptr<Excha
   ModelMetadataRequest request;
   request.set_name(exchange->route.model);
   caller.Then<ModelMetadataRequest, ModelMetadataResponse>(
-      exchange, &Async::ModelMetadata, std::move(request),
+      exchange, "ModelMetadata", std::move(request),
       [&caller, &budget, exchange](const ModelMetadataResponse& metadata) {
         return PredictWith(caller, budget, exchange, metadata);
       });

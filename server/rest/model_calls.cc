@@ -3,14 +3,13 @@
 #include <string>
 #include <utility>
 
+#include "inference/grpc_service.pb.h"
 #include "server/base/quote.h"
 #include "server/rest/translate/encode_message.h"
 #include "server/rest/translate/json_text.h"
 
 namespace spikeserve::rest {
 namespace {
-
-using Async = Caller::Async;
 
 HttpResponse Json(std::string body) {
   HttpResponse response;
@@ -20,8 +19,8 @@ HttpResponse Json(std::string body) {
 
 // Responds with the answer of `method` as it is.
 template <typename Request, typename Response>
-Status Show(Caller& caller, const std::shared_ptr<Exchange>& exchange,
-            Caller::Method<Request, Response> method, Request request = {}) {
+Status Show(Caller& caller, const std::shared_ptr<Exchange>& exchange, const char* method,
+            Request request = {}) {
   caller.Call<Request, Response>(
       exchange, method, std::move(request),
       [](const Response& response) -> Result<HttpResponse> { return Json(EncodeMessage(response)); });
@@ -60,24 +59,23 @@ Status AskServer(Caller& caller, const std::shared_ptr<Exchange>& exchange) {
   using namespace inference;
   switch (exchange->route.endpoint) {
     case Endpoint::kServerLive:
-      return Show<ServerLiveRequest, ServerLiveResponse>(caller, exchange, &Async::ServerLive);
+      return Show<ServerLiveRequest, ServerLiveResponse>(caller, exchange, "ServerLive");
     case Endpoint::kServerReady:
       caller.Call<ServerReadyRequest, ServerReadyResponse>(
-          exchange, &Async::ServerReady, {},
+          exchange, "ServerReady", {},
           [](const auto& response) -> Result<HttpResponse> { return Readiness(response.ready(), ""); });
       return {};
     case Endpoint::kSystemSharedMemory:
       return Show<SystemSharedMemoryStatusRequest, SystemSharedMemoryStatusResponse>(
-          caller, exchange, &Async::SystemSharedMemoryStatus);
+          caller, exchange, "SystemSharedMemoryStatus");
     case Endpoint::kCudaSharedMemory:
-      return Show<CudaSharedMemoryStatusRequest, CudaSharedMemoryStatusResponse>(
-          caller, exchange, &Async::CudaSharedMemoryStatus);
+      return Show<CudaSharedMemoryStatusRequest, CudaSharedMemoryStatusResponse>(caller, exchange,
+                                                                                 "CudaSharedMemoryStatus");
     case Endpoint::kTraceSetting:
-      return Show<TraceSettingRequest, TraceSettingResponse>(caller, exchange, &Async::TraceSetting);
+      return Show<TraceSettingRequest, TraceSettingResponse>(caller, exchange, "TraceSetting");
     case Endpoint::kLogSettings:
-      return Show<LogSettingsRequest, LogSettingsResponse>(caller, exchange, &Async::LogSettings);
-    default:
-      return Show<ServerMetadataRequest, ServerMetadataResponse>(caller, exchange, &Async::ServerMetadata);
+      return Show<LogSettingsRequest, LogSettingsResponse>(caller, exchange, "LogSettings");
+    default: return Show<ServerMetadataRequest, ServerMetadataResponse>(caller, exchange, "ServerMetadata");
   }
 }
 
@@ -87,23 +85,23 @@ Status AskModel(Caller& caller, const std::shared_ptr<Exchange>& exchange) {
   switch (route.endpoint) {
     case Endpoint::kModelReady:
       caller.Call<ModelReadyRequest, ModelReadyResponse>(
-          exchange, &Async::ModelReady, OfModel<ModelReadyRequest>(route),
+          exchange, "ModelReady", OfModel<ModelReadyRequest>(route),
           [model = route.model](const auto& response) -> Result<HttpResponse> {
             return Readiness(response.ready(), model);
           });
       return {};
     case Endpoint::kModelConfig:
-      caller.Call<ModelConfigRequest, ModelConfigResponse>(exchange, &Async::ModelConfig,
+      caller.Call<ModelConfigRequest, ModelConfigResponse>(exchange, "ModelConfig",
                                                            OfModel<ModelConfigRequest>(route),
                                                            [](const auto& response) -> Result<HttpResponse> {
                                                              return Json(EncodeMessage(response.config()));
                                                            });
       return {};
     case Endpoint::kModelStatistics:
-      return Show<ModelStatisticsRequest, ModelStatisticsResponse>(caller, exchange, &Async::ModelStatistics,
+      return Show<ModelStatisticsRequest, ModelStatisticsResponse>(caller, exchange, "ModelStatistics",
                                                                    OfModel<ModelStatisticsRequest>(route));
     default:
-      return Show<ModelMetadataRequest, ModelMetadataResponse>(caller, exchange, &Async::ModelMetadata,
+      return Show<ModelMetadataRequest, ModelMetadataResponse>(caller, exchange, "ModelMetadata",
                                                                OfModel<ModelMetadataRequest>(route));
   }
 }

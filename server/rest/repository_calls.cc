@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "inference/grpc_service.pb.h"
 #include "server/base/quote.h"
 #include "server/rest/translate/base64.h"
 #include "server/rest/translate/decode_infer.h"
@@ -15,7 +16,6 @@
 namespace spikeserve::rest {
 namespace {
 
-using Async = Caller::Async;
 using inference::ModelRepositoryParameter;
 using inference::RepositoryIndexRequest;
 using inference::RepositoryIndexResponse;
@@ -110,7 +110,7 @@ Result<MemoryBudget::Reservation> DecodeRepositoryRequest(MemoryBudget& budget, 
 // Calls with what DecodeRepositoryRequest makes of the body, and responds with the answer.
 template <typename Request, typename Response>
 Status Change(Caller& caller, MemoryBudget& budget, const std::shared_ptr<Exchange>& exchange,
-              Caller::Method<Request, Response> method) {
+              const char* method) {
   Request request;
   auto reserved = DecodeRepositoryRequest(budget, *exchange, request);
   if (!reserved.ok()) {
@@ -167,7 +167,7 @@ Status ShowIndex(Caller& caller, MemoryBudget& budget, const std::shared_ptr<Exc
     request.set_ready(*flag);
   }
   caller.Call<RepositoryIndexRequest, RepositoryIndexResponse>(
-      exchange, &Async::RepositoryIndex, std::move(request),
+      exchange, "RepositoryIndex", std::move(request),
       [](const auto& response) -> Result<HttpResponse> { return IndexResponse(response); });
   return {};
 }
@@ -176,19 +176,19 @@ Status ShowModelList(Caller& caller, const std::shared_ptr<Exchange>& exchange) 
   RepositoryIndexRequest request;
   request.set_ready(true);
   caller.Call<RepositoryIndexRequest, RepositoryIndexResponse>(
-      exchange, &Async::RepositoryIndex, std::move(request),
+      exchange, "RepositoryIndex", std::move(request),
       [](const auto& response) -> Result<HttpResponse> { return ModelListResponse(response); });
   return {};
 }
 
 Status LoadModel(Caller& caller, MemoryBudget& budget, const std::shared_ptr<Exchange>& exchange) {
   return Change<inference::RepositoryModelLoadRequest, inference::RepositoryModelLoadResponse>(
-      caller, budget, exchange, &Async::RepositoryModelLoad);
+      caller, budget, exchange, "RepositoryModelLoad");
 }
 
 Status UnloadModel(Caller& caller, MemoryBudget& budget, const std::shared_ptr<Exchange>& exchange) {
   return Change<inference::RepositoryModelUnloadRequest, inference::RepositoryModelUnloadResponse>(
-      caller, budget, exchange, &Async::RepositoryModelUnload);
+      caller, budget, exchange, "RepositoryModelUnload");
 }
 
 }  // namespace spikeserve::rest

@@ -182,6 +182,44 @@ TEST_F(InferStreamTest, AServerThatShutsDownEndsIdleStreams) {
   EXPECT_THAT(status.error_message(), HasSubstr("shutting down"));
 }
 
+TEST_F(InferStreamTest, ARequestThatComesAfterTheEndIsCountedAsTheEnd) {
+  std::atomic<bool> over = false;
+  script_->on_advance = [&](std::int64_t) {
+    EXPECT_TRUE(Eventually([&] { return over.load(); }));
+    return Status();
+  };
+  grpc::ClientContext call;
+  const auto stream = stub_->ModelStreamInfer(&call);
+  ASSERT_TRUE(stream->Write(Numbered("a")));
+  ASSERT_TRUE(Eventually([&] { return script_->simulations == 1; }));
+  std::thread drain([&] { server().Drain(std::chrono::seconds(60)); });
+  ASSERT_TRUE(Eventually([&] {  // from now on streams take no further requests
+    grpc::ClientContext other;
+    const auto refused = stub_->ModelStreamInfer(&other);
+    ModelStreamInferResponse none;
+    return !refused->Read(&none) && refused->Finish().error_code() == grpc::StatusCode::UNAVAILABLE;
+  }));
+  const auto unavailable = [this] {
+    const std::string log = Log();
+    constexpr std::string_view kLine = R"("method":"ModelStreamInfer","code":"UNAVAILABLE")";
+    int count = 0;
+    for (std::size_t at = log.find(kLine); at != std::string::npos; at = log.find(kLine, at + 1)) {
+      ++count;
+    }
+    return count;
+  };
+  const int before = unavailable();  // of the streams that were refused
+  ASSERT_TRUE(stream->Write(Numbered("late")));
+  EXPECT_TRUE(Eventually([&] { return unavailable() == before + 1; }));
+  over = true;
+  drain.join();
+  ModelStreamInferResponse response;
+  EXPECT_TRUE(stream->Read(&response));
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Log().find(R"("method":"ModelStreamInfer","code":"CANCELLED")"), std::string::npos);
+}
+
 // What is under way is answered, however the stream would end.
 class DrainedStreamTest : public InferStreamTest, public ::testing::WithParamInterface<const char*> {};
 
@@ -291,6 +329,11 @@ TEST_F(InferStreamTest, AReaderThatDoesNotReadMissesReportsButNoAnswer) {
   engine::NetworkDefinition wide = SmallMlp();
   wide.tensors[2] = Tensor("w1", {60'000, 3}, std::vector<float>(180'000, 1.0F));
   ASSERT_TRUE(Load("wide", wide).ok());
+  std::atomic<int> chunks = 0;
+  script_->on_advance = [&](std::int64_t) {
+    ++chunks;
+    return Status();
+  };
   grpc::ClientContext call;
   const auto stream = stub_->ModelStreamInfer(&call);
   ModelInferRequest request = Numbered("a", 1);
@@ -298,6 +341,7 @@ TEST_F(InferStreamTest, AReaderThatDoesNotReadMissesReportsButNoAnswer) {
   (*request.mutable_parameters())["steps"].set_int64_param(1000);
   stream->Write(request);
   ASSERT_TRUE(Eventually([&] { return script_->steps >= 1000; }));  // without a single read
+  EXPECT_LT(chunks, 500);  // as reports that nobody takes are not made
   stream->WritesDone();
   ModelStreamInferResponse response;
   int reports = 0;

@@ -116,6 +116,26 @@ TEST_F(StreamTest, ASlowReaderMissesProgressButNotTheResult) {
   EXPECT_TRUE(Idle(script_->network_bytes));
 }
 
+// Neither its readings nor its small chunks are made.
+TEST_F(StreamTest, AStreamThatIsNotReadCostsNoMoreThanItsSteps) {
+  std::atomic<int> chunks = 0;
+  Start();
+  ASSERT_TRUE(Load("net", WithOutputs(60'000)).ok());
+  script_->on_advance = [&](std::int64_t) {
+    ++chunks;
+    return Status();
+  };
+  grpc::ClientContext call;
+  const auto reader = simulations_->SimulateStream(&call, StreamRequest(1'000, 1));
+  ASSERT_TRUE(Eventually([&] { return script_->steps >= 1'000; }));
+  EXPECT_LT(chunks, 200);
+  call.TryCancel();
+  v1::SimulateStreamResponse response;
+  while (reader->Read(&response)) {
+  }
+  static_cast<void>(reader->Finish());
+}
+
 TEST_F(StreamTest, AClientThatDoesNotReadDoesNotKeepTheNetwork) {
   constexpr std::int64_t kSteps = 100;
   Start();
@@ -144,8 +164,11 @@ TEST_F(StreamTest, AClientThatDoesNotReadIsCutOff) {
   Start();
   ASSERT_TRUE(Load("net", WithOutputs(60'000)).ok());
   const std::int64_t resident = server().budget().used_bytes();
+  v1::SimulateStreamRequest request = StreamRequest(1000, 1);  // 24 MB each, as no others are made meanwhile
+  *request.mutable_request() = Request("net", std::vector<float>(100, 5));
+  request.mutable_request()->set_steps(1000);
   grpc::ClientContext call;
-  const auto reader = simulations_->SimulateStream(&call, StreamRequest(1000, 1));
+  const auto reader = simulations_->SimulateStream(&call, request);
   EXPECT_TRUE(Eventually([this] {
     return Log().find(R"("method":"SimulateStream","code":"DEADLINE_EXCEEDED")") != std::string::npos;
   }));

@@ -15,6 +15,7 @@ namespace spikeserve::testing {
 // Keeps what it is told. Thread-safe.
 class RecordingSink final : public serving::ResultSink {
  public:
+  bool WantsProgress() noexcept override { return !wants_progress || wants_progress(); }
   void OnProgress(engine::Reading reading) noexcept override {
     const std::lock_guard lock(mu_);
     progress_.push_back(std::move(reading));
@@ -29,6 +30,8 @@ class RecordingSink final : public serving::ResultSink {
     outcome_ = std::move(outcome);
   }
 
+  // Whether a progress is wanted; set before use.
+  std::function<bool()> wants_progress;
   // Called first in OnDone; set before use.
   std::function<void()> before_done;
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/base/guarded.h"
+#include "server/rpc/context/deadline.h"
 #include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
 
@@ -28,7 +29,7 @@ Status InferCall::Submit(const grpc::ByteBuffer& request) {
   if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
     return status;
   }
-  return run_.Submit(request, InferReports::kNo, call_.deadline(), *this);
+  return run_.Submit(request, InferReports::kNo, DeadlineOf(call_), *this);
 }
 
 void InferCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/base/guarded.h"
+#include "server/rpc/context/deadline.h"
 #include "server/rpc/context/report_queue.h"
 #include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
@@ -59,6 +60,7 @@ class InferStreamCall::Item final : public serving::ResultSink {
   // For the log: the answer that was made is not written.
   void SetLost(const Status& status) { run_.SetStatus(status); }
 
+  bool WantsProgress() noexcept override { return stream_.WantsReports(); }
   void OnProgress(engine::Reading reading) noexcept override {
     static_cast<void>(Guarded([&]() -> Status {
       auto bytes = SerializeAnswer(run_.Progress(reading), false);
@@ -156,27 +158,37 @@ InferStreamCall::~InferStreamCall() {
 void InferStreamCall::OnReadDone(bool ok) {
   const ServiceContext& context = context_;
   std::shared_ptr<Item> item;
+  std::shared_ptr<Item> late;
+  Status how;
+  bool over = false;
   const Status made = Guarded([&]() -> Status {
     item = ok ? std::make_shared<Item>(context, *this) : nullptr;
     return {};
   });
   {
     const MutexLock lock(mu_);
-    if (finished_) {
-      return;
-    }
-    if (!made.ok()) {
+    if (!finished_ && !made.ok()) {
       Close(made);
     }
+    if (finished_ || closed_) {
+      late = std::exchange(item, nullptr);
+      how = end_.ok() ? Cancelled() : end_;
+    }
     closed_ = closed_ || !ok;
-    if (closed_) {
-      item.reset();  // it came too late
-    } else {
+    if (finished_) {
+      over = true;
+    } else if (item) {
       items_.push_back(item);
     }
   }
+  if (late) {  // it is counted as what the stream ended with, which is all that its client hears
+    late->SetLost(how);
+  }
+  if (over) {
+    return;
+  }
   if (item) {
-    item->Submit(read_, call_.deadline());
+    item->Submit(read_, DeadlineOf(call_));
     read_.Clear();
   }
   Actions actions;
@@ -243,6 +255,11 @@ void InferStreamCall::Drain() {
   Act(context, std::move(actions));
 }
 
+bool InferStreamCall::WantsReports() {
+  const MutexLock lock(mu_);
+  return !gone_ && !failed_ && report_bytes_ < ReportQueue::kMaxBytes;
+}
+
 void InferStreamCall::Report(grpc::ByteBuffer bytes) {
   const ServiceContext& context = context_;
   const auto size = static_cast<std::int64_t>(bytes.Length());
@@ -253,8 +270,7 @@ void InferStreamCall::Report(grpc::ByteBuffer bytes) {
   Actions actions;
   {
     const MutexLock lock(mu_);
-    // One that is alone is taken whatever its size, as there is no other.
-    if (gone_ || failed_ || (report_bytes_ > 0 && report_bytes_ + size > ReportQueue::kMaxBytes)) {
+    if (gone_ || failed_ || report_bytes_ >= ReportQueue::kMaxBytes) {  // since it was said to be wanted
       return;
     }
     report_bytes_ += size;

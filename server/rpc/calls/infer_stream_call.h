@@ -61,7 +61,9 @@ class InferStreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   InferStreamCall(const ServiceContext& context, StreamTable& streams, grpc::CallbackServerContext& call);
 
   Status Admit();
-  // From an item, by any thread. A report is dropped where too much waits to be written.
+  // From an item, by any thread. A report is dropped where too much waits to be written, and not wanted where
+  // as much does.
+  bool WantsReports();
   void Report(grpc::ByteBuffer bytes);
   void Finished(Item& item, std::vector<grpc::ByteBuffer> messages, const Status& status);
   // Queues the answers that may go out, then reads or writes, and says what else is to be done. In the

@@ -65,28 +65,29 @@ class InferenceService final : public RawInferenceService {
     return RepositoryCall::Unload(context_, *call, *request, *response);
   }
   Reactor* ServerLive(Call* call, const Bytes* request, Bytes* response) override {
-    return Answer({"ServerLive", AnswerServerLive, Scope::kAny}, call, request, response);
+    return Answer({"ServerLive", LookupCall::Parsed<AnswerServerLive>, Scope::kAny}, call, request, response);
   }
   Reactor* ServerReady(Call* call, const Bytes* request, Bytes* response) override {
-    return Answer({"ServerReady", AnswerServerReady, Scope::kAny}, call, request, response);
+    return Answer({"ServerReady", LookupCall::Parsed<AnswerServerReady>, Scope::kAny}, call, request,
+                  response);
   }
   Reactor* ModelReady(Call* call, const Bytes* request, Bytes* response) override {
-    return Answer({"ModelReady", AnswerModelReady}, call, request, response);
+    return Answer({"ModelReady", LookupCall::Parsed<AnswerModelReady>}, call, request, response);
   }
   Reactor* ServerMetadata(Call* call, const Bytes* request, Bytes* response) override {
-    return Answer({"ServerMetadata", AnswerServerMetadata}, call, request, response);
+    return Answer({"ServerMetadata", LookupCall::Parsed<AnswerServerMetadata>}, call, request, response);
   }
   Reactor* ModelMetadata(Call* call, const Bytes* request, Bytes* response) override {
-    return Answer({"ModelMetadata", AnswerModelMetadata}, call, request, response);
+    return Answer({"ModelMetadata", LookupCall::Parsed<AnswerModelMetadata>}, call, request, response);
   }
   Reactor* ModelConfig(Call* call, const Bytes* request, Bytes* response) override {
-    return Answer({"ModelConfig", AnswerModelConfig}, call, request, response);
+    return Answer({"ModelConfig", LookupCall::Parsed<AnswerModelConfig>}, call, request, response);
   }
   Reactor* ModelStatistics(Call* call, const Bytes* request, Bytes* response) override {
-    return Answer({"ModelStatistics", AnswerModelStatistics}, call, request, response);
+    return Answer({"ModelStatistics", LookupCall::Parsed<AnswerModelStatistics>}, call, request, response);
   }
   Reactor* RepositoryIndex(Call* call, const Bytes* request, Bytes* response) override {
-    return Answer({"RepositoryIndex", AnswerRepositoryIndex}, call, request, response);
+    return Answer({"RepositoryIndex", LookupCall::Parsed<AnswerRepositoryIndex>}, call, request, response);
   }
   Reactor* SystemSharedMemoryStatus(Call* call, const Bytes* request, Bytes* response) override {
     return Answer({"SystemSharedMemoryStatus", RefuseSharedMemory}, call, request, response);

@@ -6,6 +6,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include "server/rpc/context/call_record.h"
+#include "server/rpc/wire/wire.h"
 #include "server/serving/memory_budget.h"
 
 namespace spikeserve::rpc {
@@ -17,6 +18,15 @@ class LookupCall final : public grpc::ServerUnaryReactor {
  public:
   // Makes the answer to a small message and sends it with Send.
   using Answer = Status (*)(LookupCall& lookup, const grpc::ByteBuffer& request);
+  // Such an answer by a function that takes the message parsed.
+  template <auto kAnswer>
+  static Status Parsed(LookupCall& lookup, const grpc::ByteBuffer& request) {
+    decltype(MessageOf(kAnswer)) message;
+    if (Status status = ParseSmall(request, message); !status.ok()) {
+      return status;
+    }
+    return kAnswer(lookup, message);
+  }
   struct Method {
     const char* name;  // in the log and the metrics
     Answer answer;
@@ -38,6 +48,9 @@ class LookupCall final : public grpc::ServerUnaryReactor {
   Status Send(const google::protobuf::MessageLite& message);
 
  private:
+  template <typename Message>
+  static Message MessageOf(Status (*answer)(LookupCall&, const Message&));
+
   LookupCall(const ServiceContext& context, const char* method, grpc::CallbackServerContext& call,
              grpc::ByteBuffer& response)
       : context_(context), call_(call), record_(context, method), response_(response) {}

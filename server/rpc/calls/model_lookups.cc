@@ -4,10 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "inference/grpc_service.pb.h"
 #include "server/rpc/decode/infer_request.h"
 #include "server/rpc/encode/model_metadata.h"
-#include "server/rpc/wire/wire.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -72,31 +70,19 @@ Result<std::vector<serving::NetworkHandle>> FindModels(LookupCall& lookup,
 
 }  // namespace
 
-Status AnswerServerLive(LookupCall& lookup, const grpc::ByteBuffer& request) {
-  inference::ServerLiveRequest message;
-  if (Status status = ParseSmall(request, message); !status.ok()) {
-    return status;
-  }
+Status AnswerServerLive(LookupCall& lookup, const inference::ServerLiveRequest&) {
   inference::ServerLiveResponse response;
   response.set_live(true);
   return lookup.Send(response);
 }
 
-Status AnswerServerReady(LookupCall& lookup, const grpc::ByteBuffer& request) {
-  inference::ServerReadyRequest message;
-  if (Status status = ParseSmall(request, message); !status.ok()) {
-    return status;
-  }
+Status AnswerServerReady(LookupCall& lookup, const inference::ServerReadyRequest&) {
   inference::ServerReadyResponse response;
   response.set_ready(lookup.context().ready());
   return lookup.Send(response);
 }
 
-Status AnswerModelReady(LookupCall& lookup, const grpc::ByteBuffer& request) {
-  inference::ModelReadyRequest message;
-  if (Status status = ParseSmall(request, message); !status.ok()) {
-    return status;
-  }
+Status AnswerModelReady(LookupCall& lookup, const inference::ModelReadyRequest& message) {
   const auto handle = FindModel(lookup, message);
   if (handle.status().code() == StatusCode::kInvalidArgument) {
     return handle.status();
@@ -106,11 +92,7 @@ Status AnswerModelReady(LookupCall& lookup, const grpc::ByteBuffer& request) {
   return lookup.Send(response);
 }
 
-Status AnswerServerMetadata(LookupCall& lookup, const grpc::ByteBuffer& request) {
-  inference::ServerMetadataRequest message;
-  if (Status status = ParseSmall(request, message); !status.ok()) {
-    return status;
-  }
+Status AnswerServerMetadata(LookupCall& lookup, const inference::ServerMetadataRequest&) {
   inference::ServerMetadataResponse response;
   response.set_name("spikeserve");
   response.set_version(lookup.context().version);
@@ -122,11 +104,7 @@ Status AnswerServerMetadata(LookupCall& lookup, const grpc::ByteBuffer& request)
   return lookup.Send(response);
 }
 
-Status AnswerModelMetadata(LookupCall& lookup, const grpc::ByteBuffer& request) {
-  inference::ModelMetadataRequest message;
-  if (Status status = ParseSmall(request, message); !status.ok()) {
-    return status;
-  }
+Status AnswerModelMetadata(LookupCall& lookup, const inference::ModelMetadataRequest& message) {
   const auto handle = FindModel(lookup, message);
   if (!handle.ok()) {
     return handle.status();
@@ -143,11 +121,7 @@ Status AnswerModelMetadata(LookupCall& lookup, const grpc::ByteBuffer& request) 
   return lookup.Send(EncodeModelMetadata(*handle.value(), versions));
 }
 
-Status AnswerModelConfig(LookupCall& lookup, const grpc::ByteBuffer& request) {
-  inference::ModelConfigRequest message;
-  if (Status status = ParseSmall(request, message); !status.ok()) {
-    return status;
-  }
+Status AnswerModelConfig(LookupCall& lookup, const inference::ModelConfigRequest& message) {
   const auto handle = FindModel(lookup, message);
   if (!handle.ok()) {
     return handle.status();
@@ -161,11 +135,7 @@ Status AnswerModelConfig(LookupCall& lookup, const grpc::ByteBuffer& request) {
   return lookup.Send(response);
 }
 
-Status AnswerModelStatistics(LookupCall& lookup, const grpc::ByteBuffer& request) {
-  inference::ModelStatisticsRequest message;
-  if (Status status = ParseSmall(request, message); !status.ok()) {
-    return status;
-  }
+Status AnswerModelStatistics(LookupCall& lookup, const inference::ModelStatisticsRequest& message) {
   const auto networks = FindModels(lookup, message);
   if (!networks.ok()) {
     return networks.status();
@@ -181,12 +151,8 @@ Status AnswerModelStatistics(LookupCall& lookup, const grpc::ByteBuffer& request
   return lookup.Send(response);
 }
 
-Status AnswerRepositoryIndex(LookupCall& lookup, const grpc::ByteBuffer& request) {
+Status AnswerRepositoryIndex(LookupCall& lookup, const inference::RepositoryIndexRequest& message) {
   constexpr std::int64_t kPerEntry = 512;
-  inference::RepositoryIndexRequest message;
-  if (Status status = ParseSmall(request, message); !status.ok()) {
-    return status;
-  }
   const auto listings = lookup.context().registry.List();
   if (Status status = lookup.Reserve(kPerEntry * static_cast<std::int64_t>(listings.size())); !status.ok()) {
     return status;

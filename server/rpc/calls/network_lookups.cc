@@ -5,16 +5,10 @@
 
 #include "server/rpc/decode/upload_header.h"
 #include "server/rpc/encode/network_info.h"
-#include "server/rpc/wire/wire.h"
-#include "spikeserve/v1/network.pb.h"
 
 namespace spikeserve::rpc {
 
-Status AnswerGetNetwork(LookupCall& lookup, const grpc::ByteBuffer& request) {
-  v1::GetNetworkRequest message;
-  if (Status status = ParseSmall(request, message); !status.ok()) {
-    return status;
-  }
+Status AnswerGetNetwork(LookupCall& lookup, const v1::GetNetworkRequest& message) {
   lookup.record().network = message.name();
   if (Status status = CheckNetworkName(message.name(), message.version()); !status.ok()) {
     return status;
@@ -32,11 +26,7 @@ Status AnswerGetNetwork(LookupCall& lookup, const grpc::ByteBuffer& request) {
   return lookup.Send(response);
 }
 
-Status AnswerListNetworks(LookupCall& lookup, const grpc::ByteBuffer& request) {
-  v1::ListNetworksRequest message;
-  if (Status status = ParseSmall(request, message); !status.ok()) {
-    return status;
-  }
+Status AnswerListNetworks(LookupCall& lookup, const v1::ListNetworksRequest&) {
   const std::vector<serving::NetworkListing> listings = lookup.context().registry.List();
   std::int64_t bytes = 0;
   for (const serving::NetworkListing& listing : listings) {

@@ -1,14 +1,13 @@
 #pragma once
 
-#include <grpcpp/support/byte_buffer.h>
-
 #include "server/base/status.h"
 #include "server/rpc/calls/lookup_call.h"
+#include "spikeserve/v1/network.pb.h"
 
 namespace spikeserve::rpc {
 
 // GetNetwork and ListNetworks.
-Status AnswerGetNetwork(LookupCall& lookup, const grpc::ByteBuffer& request);
-Status AnswerListNetworks(LookupCall& lookup, const grpc::ByteBuffer& request);
+Status AnswerGetNetwork(LookupCall& lookup, const v1::GetNetworkRequest& message);
+Status AnswerListNetworks(LookupCall& lookup, const v1::ListNetworksRequest& message);
 
 }  // namespace spikeserve::rpc

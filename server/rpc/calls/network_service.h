@@ -35,11 +35,13 @@ class NetworkService final : public RawNetworkService {
   }
   grpc::ServerUnaryReactor* GetNetwork(grpc::CallbackServerContext* call, const grpc::ByteBuffer* request,
                                        grpc::ByteBuffer* response) override {
-    return LookupCall::Start(context_, {"GetNetwork", AnswerGetNetwork}, *call, *request, *response);
+    return LookupCall::Start(context_, {"GetNetwork", LookupCall::Parsed<AnswerGetNetwork>}, *call, *request,
+                             *response);
   }
   grpc::ServerUnaryReactor* ListNetworks(grpc::CallbackServerContext* call, const grpc::ByteBuffer* request,
                                          grpc::ByteBuffer* response) override {
-    return LookupCall::Start(context_, {"ListNetworks", AnswerListNetworks}, *call, *request, *response);
+    return LookupCall::Start(context_, {"ListNetworks", LookupCall::Parsed<AnswerListNetworks>}, *call,
+                             *request, *response);
   }
 
  private:

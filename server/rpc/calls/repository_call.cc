@@ -105,6 +105,9 @@ Status RepositoryCall::TakeFile() {
   if (!claim.ok()) {
     return claim.status();
   }
+  if (Status status = context_.loader.CheckFreeSpace(size); !status.ok()) {
+    return status;
+  }
   upload_bytes_ = std::move(reservation).value();
   message_.Clear();
   message_bytes_.ShrinkTo(received_bytes_);

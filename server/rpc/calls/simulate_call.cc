@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/base/guarded.h"
+#include "server/rpc/context/deadline.h"
 #include "server/rpc/encode/encode_response.h"
 #include "server/rpc/wire/status.h"
 
@@ -40,7 +41,7 @@ Status SimulateCall::Submit(const grpc::ByteBuffer& request) {
   if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) {
     return status;
   }
-  return submission_.Submit(std::move(message), {.deadline = call_.deadline()}, *this);
+  return submission_.Submit(std::move(message), {.deadline = DeadlineOf(call_)}, *this);
 }
 
 void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "server/base/guarded.h"
+#include "server/rpc/context/deadline.h"
 #include "server/rpc/encode/encode_response.h"
 #include "server/rpc/wire/status.h"
 
@@ -57,7 +58,12 @@ Status StreamCall::Submit(const grpc::ByteBuffer& request) {
   }
   const std::int64_t report_every = message->report_every();
   const std::shared_ptr<const v1::SimulateRequest> inner(message, &message->request());
-  return submission_.Submit(inner, {.report_every = report_every, .deadline = call_.deadline()}, *this);
+  return submission_.Submit(inner, {.report_every = report_every, .deadline = DeadlineOf(call_)}, *this);
+}
+
+bool StreamCall::WantsProgress() noexcept {
+  const MutexLock lock(mu_);
+  return !gone_ && !waiting_;
 }
 
 void StreamCall::OnProgress(engine::Reading reading) noexcept {
@@ -70,7 +76,7 @@ void StreamCall::OnProgress(engine::Reading reading) noexcept {
       writing_ = true;
       message_ = *bytes;
     } else if (!bytes || !reports_.Push(*bytes)) {
-      waiting_ = std::move(reading);  // after one that waits, only the newest is kept
+      waiting_ = std::move(reading);  // the next is wanted once this one is written
     }
   }
   Send(report, std::nullopt);

@@ -14,9 +14,9 @@
 
 namespace spikeserve::rpc {
 
-// One SimulateStream call. Holds reports that its reader has not taken yet, up to a bound, then the newest
-// alone; the final result is never dropped. Deletes itself when it is over; called by gRPC and by a worker at
-// the same time.
+// One SimulateStream call. Holds reports that its reader has not taken yet, up to a bound, and one more;
+// further ones are not made until it has room again. The final result is never dropped. Deletes itself when
+// it is over; called by gRPC and by a worker at the same time.
 class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public serving::ResultSink {
  public:
   // Begins the call.
@@ -24,6 +24,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, publ
                                                            grpc::CallbackServerContext& call,
                                                            const grpc::ByteBuffer& request);
 
+  bool WantsProgress() noexcept override;
   void OnProgress(engine::Reading reading) noexcept override;
   void OnDone(const Status& status, serving::RunOutcome outcome) noexcept override;
   void OnWriteDone(bool ok) override;
@@ -60,7 +61,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, publ
   bool writing_ SPIKESERVE_GUARDED_BY(mu_) = false;
   bool gone_ SPIKESERVE_GUARDED_BY(mu_) = false;  // the reader
   ReportQueue reports_ SPIKESERVE_GUARDED_BY(mu_);
-  // The newest progress that found no room there.
+  // The progress that found no room there.
   std::optional<engine::Reading> waiting_ SPIKESERVE_GUARDED_BY(mu_);
   // Set where a progress was not read.
   Status overdue_ SPIKESERVE_GUARDED_BY(mu_);

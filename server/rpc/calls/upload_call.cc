@@ -129,6 +129,9 @@ Status UploadCall::TakeHeader(const v1::LoadNetworkHeader& header) {
   if (!claim.ok()) {
     return claim.status();
   }
+  if (Status status = context_.loader.CheckFreeSpace(header.total_bytes()); !status.ok()) {
+    return status;
+  }
   reservation_ = std::move(reservation).value();
   claim_.emplace(std::move(claim).value());
   record_.version = claim_->version();

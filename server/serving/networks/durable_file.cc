@@ -8,6 +8,8 @@
 #include <string>
 #include <system_error>
 
+#include "server/serving/networks/disk_error.h"
+
 namespace spikeserve::serving {
 namespace {
 
@@ -30,10 +32,6 @@ class File {
   const int descriptor_;
 };
 
-Status LastError(const std::string& call, const std::filesystem::path& path) {
-  return Unavailable(call + " " + path.string() + ": " + std::generic_category().message(errno));
-}
-
 bool WriteAll(int descriptor, std::string_view data) {
   while (!data.empty()) {
     const ssize_t written = write(descriptor, data.data(), data.size());
@@ -49,17 +47,21 @@ bool WriteAll(int descriptor, std::string_view data) {
 }
 
 Status WriteUnfinished(const std::filesystem::path& path, const std::vector<std::string_view>& parts) {
+  std::int64_t bytes = 0;
+  for (const std::string_view part : parts) {
+    bytes += static_cast<std::int64_t>(part.size());
+  }
   const File file(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
   if (file.get() < 0) {
-    return LastError("open", path);
+    return DiskError(errno, "open", path, bytes);
   }
   for (const std::string_view part : parts) {
     if (!WriteAll(file.get(), part)) {
-      return LastError("write", path);
+      return DiskError(errno, "write", path, bytes);
     }
   }
   if (fsync(file.get()) != 0) {
-    return LastError("fsync", path);
+    return DiskError(errno, "fsync", path, bytes);
   }
   return {};
 }
@@ -74,14 +76,14 @@ Status Publish(const std::filesystem::path& unfinished, const std::filesystem::p
     return AlreadyExists(target.string() + " is already stored");
   }
   if (errno != EINVAL && errno != ENOSYS) {
-    return LastError("rename", unfinished);
+    return DiskError(errno, "rename", unfinished);
   }
   std::error_code ignored;
   if (std::filesystem::exists(target, ignored)) {
     return AlreadyExists(target.string() + " is already stored");
   }
   if (rename(unfinished.c_str(), target.c_str()) != 0) {
-    return LastError("rename", unfinished);
+    return DiskError(errno, "rename", unfinished);
   }
   return {};
 }
@@ -109,10 +111,10 @@ Status WriteDurably(const std::filesystem::path& target, const std::vector<std::
 Status SyncFolder(const std::filesystem::path& folder) {
   const File file(folder, O_RDONLY | O_DIRECTORY);
   if (file.get() < 0) {
-    return LastError("open", folder);
+    return DiskError(errno, "open", folder);
   }
   if (fsync(file.get()) != 0) {
-    return LastError("fsync", folder);
+    return DiskError(errno, "fsync", folder);
   }
   return {};
 }

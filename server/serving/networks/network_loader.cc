@@ -57,6 +57,10 @@ std::string Describe(const std::vector<std::string>& violations) {
 
 std::int64_t NetworkLoader::EstimateUploadBytes(std::int64_t upload_bytes) const { return 2 * upload_bytes; }
 
+Status NetworkLoader::CheckFreeSpace(std::int64_t upload_bytes) const {
+  return context_.repository == nullptr ? Status() : context_.repository->CheckFreeSpace(upload_bytes);
+}
+
 Result<NetworkRegistry::Claim> NetworkLoader::Begin(const std::string& name, std::int64_t version) const {
   const NetworkRepository* repository = context_.repository;
   auto claim = context_.registry.BeginLoad(name, version, repository ? repository->HighestVersion(name) : 0);

@@ -46,6 +46,8 @@ class NetworkLoader {
   // Upper bound of what holding `upload_bytes` takes, with the weights in them once more as parsed. What
   // small messages grow by is reserved when they are parsed.
   std::int64_t EstimateUploadBytes(std::int64_t upload_bytes) const;
+  // RESOURCE_EXHAUSTED where the disk of the repository has no room for a network of so many bytes.
+  Status CheckFreeSpace(std::int64_t upload_bytes) const;
   // Claims the name; version 0 is one above all loaded and stored ones. ALREADY_EXISTS also for a
   // version that is stored and could not be loaded.
   Result<NetworkRegistry::Claim> Begin(const std::string& name, std::int64_t version) const;

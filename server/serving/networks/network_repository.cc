@@ -1,21 +1,25 @@
 #include "server/serving/networks/network_repository.h"
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <charconv>
 #include <fstream>
 #include <system_error>
 #include <utility>
 
 #include "server/base/quote.h"
 #include "server/serving/names.h"
+#include "server/serving/networks/disk_error.h"
 #include "server/serving/networks/durable_file.h"
+#include "server/serving/networks/repository_layout.h"
 
 namespace spikeserve::serving {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kFileName = "network.spk";
+// Of a folder or the start of a file.
+constexpr std::int64_t kDiskBlockBytes = 4096;
 
 std::vector<std::string> Subfolders(const fs::path& folder) {
   std::vector<std::string> names;
@@ -29,20 +33,11 @@ std::vector<std::string> Subfolders(const fs::path& folder) {
   return names;
 }
 
-// 0 where `text` is not how this server would write a version.
-std::int64_t ParseVersion(const std::string& text) {
-  std::int64_t version = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole && version > 0 && version <= kMaxVersion && std::to_string(version) == text ? version : 0;
-}
-
-// A version's folder and the one above, where nothing else is in them.
+// A version's folder and the one above, where they are there and nothing else is in them. Not what is
+// something else, such as a link to a folder, which std::filesystem would remove as well.
 void RemoveEmptyFolders(const fs::path& folder) {
-  std::error_code ignored;
-  if (fs::remove(folder, ignored)) {
-    fs::remove(folder.parent_path(), ignored);
-  }
+  static_cast<void>(rmdir(folder.c_str()));
+  static_cast<void>(rmdir(folder.parent_path().c_str()));
 }
 
 std::vector<std::int64_t> StoredVersions(const fs::path& folder) {
@@ -50,7 +45,7 @@ std::vector<std::int64_t> StoredVersions(const fs::path& folder) {
   for (const std::string& name : Subfolders(folder)) {
     const std::int64_t version = ParseVersion(name);
     std::error_code ignored;
-    if (version > 0 && fs::exists(folder / name / kFileName, ignored)) {
+    if (version > 0 && fs::exists(folder / name / kNetworkFileName, ignored)) {
       versions.push_back(version);
     }
   }
@@ -101,7 +96,7 @@ std::int64_t NetworkRepository::HighestVersion(const std::string& name) const {
 bool NetworkRepository::Has(const std::string& name, std::int64_t version) const {
   const Result<fs::path> folder = Folder(name, version);
   std::error_code ignored;
-  return folder.ok() && fs::exists(folder.value() / kFileName, ignored);
+  return folder.ok() && fs::exists(folder.value() / kNetworkFileName, ignored);
 }
 
 Result<std::int64_t> NetworkRepository::PayloadBytes(const std::string& name, std::int64_t version,
@@ -110,7 +105,7 @@ Result<std::int64_t> NetworkRepository::PayloadBytes(const std::string& name, st
   if (!folder.ok()) {
     return folder.status();
   }
-  const fs::path path = folder.value() / kFileName;
+  const fs::path path = folder.value() / kNetworkFileName;
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) {
@@ -137,7 +132,7 @@ Result<NetworkFile> NetworkRepository::Read(const std::string& name, std::int64_
   if (!payload.ok()) {
     return payload.status();
   }
-  const fs::path path = Folder(name, version).value() / kFileName;
+  const fs::path path = Folder(name, version).value() / kNetworkFileName;
   std::ifstream file(path, std::ios::binary);
   if (!file) {
     return Status(StatusCode::kDataLoss, path.string() + ": cannot be opened");
@@ -159,13 +154,15 @@ Status NetworkRepository::Write(const std::string& name, std::int64_t version, e
   if (!folder.ok()) {
     return folder.status();
   }
-  const fs::path target = folder.value() / kFileName;
+  const fs::path target = folder.value() / kNetworkFileName;
+  const auto payload_bytes = static_cast<std::int64_t>(payload.size());
   std::error_code error;
   fs::create_directories(folder.value(), error);
   if (error) {
-    return Unavailable(folder.value().string() + ": " + error.message());
+    RemoveEmptyFolders(folder.value());
+    return DiskError(error.value(), "mkdir", folder.value(), payload_bytes + kNetworkFileHeaderBytes);
   }
-  const std::string header = EncodeNetworkFileHeader(mode, static_cast<std::int64_t>(payload.size()), sha256);
+  const std::string header = EncodeNetworkFileHeader(mode, payload_bytes, sha256);
   Status status = WriteDurably(target, {header, payload});
   if (!status.ok()) {
     RemoveEmptyFolders(folder.value());
@@ -182,15 +179,26 @@ Status NetworkRepository::Write(const std::string& name, std::int64_t version, e
   return status;
 }
 
+Status NetworkRepository::CheckFreeSpace(std::int64_t payload_bytes) const {
+  constexpr std::int64_t kBlocks =
+      3;  // of the two folders, and what the last one of the file is rounded up to
+  return serving::CheckFreeSpace(directory_,
+                                 payload_bytes + kNetworkFileHeaderBytes + kBlocks * kDiskBlockBytes);
+}
+
+std::vector<Stranger> NetworkRepository::Strangers(std::size_t max) const {
+  return FindStrangers(directory_, max);
+}
+
 Status NetworkRepository::Remove(const std::string& name, std::int64_t version) const {
   const Result<fs::path> folder = Folder(name, version);
   if (!folder.ok()) {
     return folder.status();
   }
   std::error_code error;
-  const bool removed = fs::remove(folder.value() / kFileName, error);
+  const bool removed = fs::remove(folder.value() / kNetworkFileName, error);
   if (error) {
-    return Unavailable(folder.value().string() + ": " + error.message());
+    return DiskError(error.value(), "remove", folder.value() / kNetworkFileName);
   }
   Status synced = removed ? SyncFolder(folder.value()) : Status();
   RemoveEmptyFolders(folder.value());

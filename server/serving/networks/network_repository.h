@@ -9,6 +9,7 @@
 #include "server/base/status.h"
 #include "server/engine/run/backend.h"
 #include "server/serving/networks/network_file.h"
+#include "server/serving/networks/repository_layout.h"
 
 namespace spikeserve::serving {
 
@@ -26,6 +27,10 @@ class NetworkRepository {
   // Creates the folder where it is missing and removes what interrupted writes left.
   static Result<NetworkRepository> Open(const std::filesystem::path& directory);
 
+  // What lies in the folder and is no network, so that somebody can be told; at most `max` of it.
+  std::vector<Stranger> Strangers(std::size_t max) const;
+  // RESOURCE_EXHAUSTED where the disk has no room for a network of so many bytes.
+  Status CheckFreeSpace(std::int64_t payload_bytes) const;
   // Every stored file with a valid name and version, damaged or not, in order.
   std::vector<StoredVersion> List() const;
   // Whether this version is stored, damaged or not.
@@ -42,10 +47,11 @@ class NetworkRepository {
   // As PayloadBytes; DATA_LOSS for a damaged file.
   Result<NetworkFile> Read(const std::string& name, std::int64_t version,
                            std::int64_t max_payload_bytes) const;
-  // Durable once it returns OK; on failure nothing new is stored. ALREADY_EXISTS: never overwrites.
+  // Durable once it returns OK; on failure nothing new is stored. ALREADY_EXISTS: never overwrites; else the
+  // failures of DiskError.
   Status Write(const std::string& name, std::int64_t version, engine::Mode mode, std::string_view payload,
                std::string_view sha256) const;
-  // Gone for good once it returns OK, also where there was nothing.
+  // Gone for good once it returns OK, also where there was nothing. The failures of DiskError.
   Status Remove(const std::string& name, std::int64_t version) const;
 
  private:

@@ -29,6 +29,9 @@ struct RunOutcome {
 class ResultSink {
  public:
   virtual ~ResultSink() = default;
+  // Whether a readout would be of use now. Where nobody wants one none is made, which costs up to 100 times
+  // what a step does, and steps run in whole chunks.
+  virtual bool WantsProgress() noexcept { return true; }
   // The readout over the steps so far.
   virtual void OnProgress(engine::Reading reading) noexcept = 0;
   // The end, exactly once; `outcome` is filled where `status` is OK. The sink may be gone afterwards.

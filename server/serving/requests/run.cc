@@ -175,7 +175,7 @@ std::int64_t Run::NextChunk(const RunContext& context) const {
     return left;
   }
   const std::int64_t chunk = std::min({context.max_chunk_steps, network().resident->chunk_steps(), left});
-  return report_every_ > 0 ? std::min(chunk, report_every_ - steps_done_ % report_every_) : chunk;
+  return WantsReport() ? std::min(chunk, report_every_ - steps_done_ % report_every_) : chunk;
 }
 
 Status Run::Advance(const RunContext& context, const std::stop_token& stop, Clock::TimePoint until) {
@@ -193,7 +193,7 @@ Status Run::Advance(const RunContext& context, const std::stop_token& stop, Cloc
     if (Status status = DropUnwanted(context, stop); !status.ok()) {
       return status;
     }
-    if (report_every_ > 0 && steps_done_ < steps && steps_done_ % report_every_ == 0) {
+    if (WantsReport() && steps_done_ < steps && steps_done_ % report_every_ == 0) {
       if (Status status = Report(); !status.ok()) {
         return status;
       }
@@ -203,6 +203,14 @@ Status Run::Advance(const RunContext& context, const std::stop_token& stop, Cloc
     }
   }
   return {};
+}
+
+// While nobody does, no reading is made, and steps run in whole chunks.
+bool Run::WantsReport() const {
+  return report_every_ > 0 && std::any_of(parts_.begin(), parts_.end(), [this](const Part& part) {
+           ResultSink* sink = batch_[part.request].sink;
+           return sink != nullptr && sink->WantsProgress();
+         });
 }
 
 bool Run::AllAnswered() const {
@@ -253,7 +261,7 @@ Status Run::Report() {
   }
   for (const Part& part : parts_) {
     const Request& request = batch_[part.request];
-    if (request.sink != nullptr) {
+    if (request.sink != nullptr && request.sink->WantsProgress()) {
       request.sink->OnProgress(parts_.size() == 1 ? ReadoutOf(std::move(reading).value())
                                                   : SliceReadout(reading.value(), part.first, part.count));
     }

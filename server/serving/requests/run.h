@@ -83,6 +83,7 @@ class Run {
   };
 
   bool AllAnswered() const;
+  bool WantsReport() const;
   bool Unwanted(const std::stop_token& stop, const Clock& clock) const;
   Status WorkGuarded(const RunContext& context, const std::stop_token& stop, Clock::TimePoint until);
   Status Begin(const RunContext& context, const std::stop_token& stop);

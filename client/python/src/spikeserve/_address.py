@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 import re
 import ssl
+import time
 from pathlib import Path
 
 PathOrBytes = str | os.PathLike[str] | bytes
@@ -14,6 +17,7 @@ WANTED = "HOST:PORT, [IPV6]:PORT, unix:PATH, dns:///NAME:PORT or ipv4:ADDRESS:PO
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\[\]:/@\s,]+):(?P<port>[^:\s,]*)")
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s.*?-----END \1-----", re.DOTALL)
 _CERTIFICATE = "CERTIFICATE"
+_DER_SEQUENCE = b"\x30"  # what every key begins with
 
 
 class ConnectionOptionError(ValueError):
@@ -91,6 +95,8 @@ def read_pem(option: str, source: PathOrBytes | None, kind: str) -> bytes | None
         raise ConnectionOptionError(option, f"{label}: got {got}, wanted a PEM file with a {kind}")
     if kind == _CERTIFICATE:
         _check_certificates(option, label, content)
+    else:
+        _check_key(option, label, content)
     return content
 
 
@@ -102,11 +108,31 @@ def _read(option: str, source: str | os.PathLike[str]) -> bytes:
 
 
 def _check_certificates(option: str, label: str, content: bytes) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        text = content.decode("ascii", errors="replace")
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+        context.load_verify_locations(cadata=content.decode("ascii", errors="replace"))
     except (ssl.SSLError, ValueError) as error:
         raise ConnectionOptionError(option, f"{label}: its certificate is damaged: {error}") from error
+    # Those of authorities are the only ones that Python shows.
+    ends = [str(shown["notAfter"]) for shown in context.get_ca_certs() if "notAfter" in shown]
+    if len(ends) == context.cert_store_stats()["x509"] > 0:
+        last = max(ends, key=ssl.cert_time_to_seconds)
+        if ssl.cert_time_to_seconds(last) < time.time():
+            raise ConnectionOptionError(option, f"{label}: its certificate expired on {last}")
+
+
+def _check_key(option: str, label: str, content: bytes) -> None:
+    for block in _PEM.finditer(content):
+        if not block[1].endswith(b"PRIVATE KEY"):
+            continue
+        if b"ENCRYPTED" in block[0]:
+            raise ConnectionOptionError(option, f"{label}: is encrypted, wanted one without a password")
+        try:
+            encoded = base64.b64decode(b"".join(block[0].split(b"-----")[2].split()), validate=True)
+        except binascii.Error as error:
+            raise ConnectionOptionError(option, f"{label}: its private key is damaged: {error}") from error
+        if not encoded.startswith(_DER_SEQUENCE):
+            raise ConnectionOptionError(option, f"{label}: its private key is damaged: it is no DER")
 
 
 def check_pair(certificate: PathOrBytes | None, key: PathOrBytes | None) -> None:

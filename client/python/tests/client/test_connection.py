@@ -19,6 +19,19 @@ import spikeserve
 from spikeserve._address import ConnectionOptionError, check_address
 
 SAMPLES = np.ones((2, 2), np.float32)
+# Of an authority, good until the end of 2020.
+EXPIRED = """\
+-----BEGIN CERTIFICATE-----
+MIIBYTCCAQegAwIBAgIBATAKBggqhkjOPQQDAjAYMRYwFAYDVQQDEw1hbiBleHBp
+cmVkIENBMB4XDTIwMDEwMTAwMDAwMFoXDTIxMDEwMTAwMDAwMFowGDEWMBQGA1UE
+AxMNYW4gZXhwaXJlZCBDQTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABILohkwg
+ZVta7Mtcrc1Jq4FEnoPKRIfQ+JTn5E17W/OsfF7uBQcB6Mzw/H5VV7lCd5p05axG
+nTrHfwSO08iZ7BqjQjBAMA4GA1UdDwEB/wQEAwICBDAPBgNVHRMBAf8EBTADAQH/
+MB0GA1UdDgQWBBTLM1qtMS8lepxvVxuoZY1RYsOHwDAKBggqhkjOPQQDAgNIADBF
+AiBX5m9vOtLo3IpKFFcXXsRPmECkejQgCUAUXqnfHMty8gIhAJ4iVyc1j4W8G2pS
+g7Fa2r2wA1d9UQf3bBV0/y0VTb46
+-----END CERTIFICATE-----
+"""
 
 
 @pytest.mark.parametrize(
@@ -68,6 +81,11 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     servers.make_certificates(folder)
     (folder / "broken.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     (folder / "text.pem").write_text("hello")
+    (folder / "expired.pem").write_text(EXPIRED)
+    (folder / "noise.pem").write_bytes(np.random.default_rng(0).bytes(4096))
+    for name, body in (("broken", "AAAA\n"), ("noise", "%%%%\n"), ("short", "")):
+        key = f"-----BEGIN PRIVATE KEY-----\n{body}-----END PRIVATE KEY-----\n"
+        (folder / f"{name}-key.pem").write_text(key)
     return folder
 
 
@@ -78,6 +96,11 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("root_cert", "", "Is a directory"),
         ("root_cert", "text.pem", "text.pem: got no PEM block, wanted a PEM file with a CERTIFICATE"),
         ("root_cert", "broken.pem", "broken.pem: its certificate is damaged"),
+        ("root_cert", "noise.pem", "noise.pem: got no PEM block, wanted a PEM file with a CERTIFICATE"),
+        ("root_cert", "expired.pem", "expired.pem: its certificate expired on Jan  1 00:00:00 2021 GMT"),
+        ("client_key", "broken-key.pem", "broken-key.pem: its private key is damaged: it is no DER"),
+        ("client_key", "noise-key.pem", "noise-key.pem: its private key is damaged"),
+        ("client_key", "short-key.pem", "short-key.pem: its private key is damaged"),
         ("root_cert", "client-key.pem", "got PRIVATE KEY, wanted a PEM file with a CERTIFICATE"),
         ("client_cert", "missing.pem", "No such file"),
         ("client_cert", "client-key.pem", "got PRIVATE KEY"),
@@ -99,6 +122,14 @@ def test_bytes_of_certificates_are_looked_at_too(certificates: Path) -> None:
     assert "encrypted" in repr(spikeserve.Client("127.0.0.1:1", root_cert=root))
     with pytest.raises(ValueError, match=r"^root_cert: the bytes given: got no PEM block"):
         spikeserve.Client("127.0.0.1:1", root_cert=b"x" + root[1:])
+    # One that is good is enough: bundles of systems carry expired ones.
+    spikeserve.Client("127.0.0.1:1", root_cert=EXPIRED.encode() + root)
+    files = {"client_cert": "client.pem", "client_key": "client-key.pem"}
+    pair: dict[str, Any] = {option: (certificates / file).read_bytes() for option, file in files.items()}
+    assert "encrypted" in repr(spikeserve.Client("127.0.0.1:1", **pair))
+    pair["client_key"] = (certificates / "noise-key.pem").read_bytes()
+    with pytest.raises(ValueError, match=r"^client_key: the bytes given: its private key is damaged"):
+        spikeserve.Client("127.0.0.1:1", **pair)
 
 
 @pytest.mark.parametrize(

@@ -61,10 +61,10 @@ TEST_F(NetworkRepositoryTest, NeverOverwrites) {
 
 TEST_F(NetworkRepositoryTest, AFailedWriteLeavesNothing) {
   WriteFile(folder_.path() / "net", "a file where the folder should be");
-  EXPECT_EQ(Write("net", 1, "new").code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Write("net", 1, "new").code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(ReadFile(folder_.path() / "net"), "a file where the folder should be");
   fs::create_directories(folder_.path() / "other/1" / kUnfinishedFile / "in the way");
-  EXPECT_EQ(Write("other", 1, "new").code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Write("other", 1, "new").code(), StatusCode::kFailedPrecondition);
   EXPECT_FALSE(repository_.Has("other", 1));
 }
 
@@ -84,6 +84,40 @@ TEST_F(NetworkRepositoryTest, ListsValidNamesAndVersionsInOrder) {
   EXPECT_EQ(repository_.HighestVersion("net"), 10);
   EXPECT_EQ(repository_.HighestVersion("none"), 0);
   EXPECT_EQ(repository_.HighestVersion("../etc"), 0);
+}
+
+TEST_F(NetworkRepositoryTest, NamesWhatIsNoNetwork) {
+  ASSERT_TRUE(Write("net", 1, "payload").ok());
+  EXPECT_TRUE(repository_.Strangers(100).empty());
+  for (const char* version : {"0", "01", "+1", "abc", "9999999999999999999999"}) {
+    WriteFile(File("net", version), "x");
+  }
+  WriteFile(File("b d", "1"), "x");
+  WriteFile(folder_.path() / "net.spk", "x");
+  WriteFile(folder_.path() / "net/network.spk", "x");
+  WriteFile(folder_.path() / "net/1/notes.txt", "x");
+  WriteFile(folder_.path() / "other/7" / kUnfinishedFile, "x");
+  fs::create_directories(folder_.path() / "empty");
+  fs::create_directories(folder_.path() / "lost+found/1");
+  std::vector<std::string> found;
+  for (const Stranger& stranger : repository_.Strangers(100)) {
+    found.push_back(stranger.path + ": " + stranger.why.substr(0, stranger.why.find(',')));
+  }
+  EXPECT_THAT(found, ::testing::ElementsAre(
+                         "b d: no name of a network", "empty: a folder without a version in it",
+                         "net/+1: no version", "net/0: no version", "net/01: no version",
+                         "net/1/notes.txt: not the network.spk of this version",
+                         "net/9999999999999999999999: no version", "net/abc: no version",
+                         "net/network.spk: a file beside the versions", "net.spk: a file beside the networks",
+                         "other/7: a version without its network.spk"));
+  EXPECT_EQ(repository_.Strangers(4).size(), 4U);
+}
+
+TEST_F(NetworkRepositoryTest, ANetworkTooLargeForTheDiskIsKnownBefore) {
+  EXPECT_TRUE(repository_.CheckFreeSpace(1).ok());
+  const Status status = repository_.CheckFreeSpace(std::int64_t{1} << 60);
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(status.message(), HasSubstr(folder_.path().string()));
 }
 
 TEST_F(NetworkRepositoryTest, ADamagedFileIsReportedAndKept) {
@@ -122,6 +156,17 @@ TEST_F(NetworkRepositoryTest, RemovesFileAndEmptyFolders) {
   EXPECT_TRUE(repository_.Remove("net", 2).ok());
   EXPECT_FALSE(fs::exists(folder_.path() / "net"));
   EXPECT_TRUE(repository_.Remove("net", 2).ok());
+}
+
+TEST_F(NetworkRepositoryTest, KeepsLinksWithWhatTheyLeadTo) {
+  const TemporaryFolder elsewhere;
+  fs::create_directory_symlink(elsewhere.path(), folder_.path() / "net");
+  ASSERT_TRUE(Write("net", 1, "a").ok());
+  ASSERT_TRUE(Write("net", 2, "b").ok());
+  EXPECT_TRUE(repository_.Remove("net", 1).ok());
+  EXPECT_THAT(Listed(), ::testing::ElementsAre("net:2"));
+  EXPECT_TRUE(repository_.Remove("net", 2).ok());
+  EXPECT_TRUE(fs::is_symlink(folder_.path() / "net"));
 }
 
 TEST_F(NetworkRepositoryTest, KeepsWhatElseIsInAFolder) {

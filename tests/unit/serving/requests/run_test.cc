@@ -89,6 +89,28 @@ TEST_F(RunTest, AnswersEachRequestWithItsOwnSamples) {
   EXPECT_THAT(script_->batches(), ElementsAre(3));
 }
 
+TEST_F(RunTest, MakesNoReportThatNobodyWants) {
+  std::vector<std::int64_t> advanced;
+  script_->on_advance = [&](std::int64_t done) {
+    advanced.push_back(done);
+    return Status();
+  };
+  sinks_[0].wants_progress = [&] {
+    return advanced.size() < 2 || advanced.size() == 3 || advanced.size() == 4;
+  };
+  Request request = New({1}, 0);
+  request.report_every = 1;
+  Work(Alone(std::move(request)));
+  // Two single steps, a chunk of four (the most), two single ones, and a chunk to the end.
+  EXPECT_THAT(advanced, ElementsAre(0, 1, 2, 6, 7, 8));
+  std::vector<std::int64_t> reported;
+  for (const engine::Reading& reading : sinks_[0].progress()) {
+    reported.push_back(reading.steps_done);
+  }
+  EXPECT_THAT(reported, ElementsAre(1, 6, 7));
+  EXPECT_TRUE(sinks_[0].status().ok());
+}
+
 TEST_F(RunTest, RecordsWhatItDid) {
   Request a = New({1, 2}, 0);
   a.enqueued = clock_.Now();
