@@ -62,11 +62,14 @@ void FairTree<Leaf>::Remove(Node& leaf, double work_s, std::int64_t samples) {
   Change(leaf, -work_s, -samples);
   Node* node = &leaf;
   while (node != nullptr && --node->wanting_ == 0) {
-    node->work_s_ = 0;               // what rounding has left
+    node->work_s_ = 0;  // what rounding has left
+    node->wanting_weight_ = 0;
     if (node->parent_ == nullptr) {  // nobody is owed anything
       node->children_.clear();
       node->now_ = 0;
+      return;
     }
+    node->parent_->wanting_weight_ -= node->weight_;
     node = node->parent_;
   }
 }
