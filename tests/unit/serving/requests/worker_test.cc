@@ -72,7 +72,10 @@ TEST_F(WorkerTest, DestructionEndsARunAtItsNextChunk) {
   gate.AwaitArrivals(1);
   gate.Open();
   worker.reset();
+  batcher_.FailQueued(Unavailable("over"));  // where it was between two turns
+  EXPECT_EQ(sinks_[0].answers(), 1);
   EXPECT_EQ(sinks_[0].status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(script_->simulations, 0);
 }
 
 }  // namespace
