@@ -130,7 +130,7 @@ void AddCompute(CLI::App& app, Config& config, BatchTimes& times) {
                "time that a request waits for others to join it");
   flags.Number("--max-queue", config.batching.max_queue, 1, kMaxInt, "samples that may wait for a worker");
   flags.Number("--max-queue-ms", times.queue_ms, 1, 86'400'000,
-               "expected time that a request may wait for its turn; beyond, it is refused");
+               "expected time that others may hold up a request; beyond, it is refused");
   flags.Number("--turn-us", times.turn_us, 100, 60'000'000,
                "time after which a long run lets others have their turn");
   flags.Size("--memory-budget-mb", config.memory_budget_bytes, kMega, 0, kMaxInt,

@@ -102,14 +102,14 @@ Status Batcher::Refuse(const Request& request) {
     }
     return {StatusCode::kDeadlineExceeded, "the deadline cannot be met: it is in " + InSeconds(left) +
                                                ", the simulation takes about " + InSeconds(own) +
-                                               " and would begin in " + InSeconds(wait)};
+                                               " and is held up by others for " + InSeconds(wait)};
   }
   const double allowed = Seconds(options_.max_wait);
   if (wait <= allowed) {
     return {};
   }
-  return ResourceExhausted("queue full: the simulation would begin in " + InSeconds(wait) + ", allowed " +
-                           InSeconds(allowed) + " (--max-queue-ms)")
+  return ResourceExhausted("queue full: others would hold up the simulation for " + InSeconds(wait) +
+                           ", allowed " + InSeconds(allowed) + " (--max-queue-ms)")
       .RetryAfter(Wait(wait - allowed));
 }
 

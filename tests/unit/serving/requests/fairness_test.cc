@@ -176,7 +176,7 @@ TEST_F(FairnessTest, RefusesAtOnceWhatCannotMeetItsDeadline) {
   EXPECT_EQ(refused.code(), StatusCode::kDeadlineExceeded);
   EXPECT_EQ(refused.message(),
             "the deadline cannot be met: it is in 0.1500 s, the simulation takes about "
-            "0.1000 s and would begin in 0.1000 s");
+            "0.1000 s and is held up by others for 0.1000 s");
   request = New(1000, "a");
   request.deadline = clock_.Now() + milliseconds(250);
   EXPECT_TRUE(batcher_.Submit(std::move(request)).ok());
@@ -204,7 +204,9 @@ TEST_F(FairnessTest, RefusesWhatWouldWaitTooLongAndSaysWhenToTryAgain) {
   ASSERT_TRUE(batcher.Submit(New(3000, "a")).ok());  // takes longer, but nothing waits before it
   const Status refused = batcher.Submit(New(3000, "a"));
   EXPECT_EQ(refused.code(), StatusCode::kResourceExhausted);
-  EXPECT_THAT(refused.message(), HasSubstr("would begin in 0.3000 s, allowed 0.1000 s (--max-queue-ms)"));
+  EXPECT_THAT(
+      refused.message(),
+      HasSubstr("others would hold up the simulation for 0.3000 s, allowed 0.1000 s (--max-queue-ms)"));
   EXPECT_EQ(refused.retry_after(), milliseconds(200));
   EXPECT_TRUE(batcher.Submit(New(1, "b")).ok());
   batcher.FailQueued(Unavailable("over"));
