@@ -42,6 +42,7 @@ struct Config {
 
   rpc::LogFormat log_format = rpc::LogFormat::kText;
   std::string log_level = "info";
+  double log_sample_rate = 1;  // of the calls that succeed
   std::int64_t drain_seconds = 30;
 };
 

@@ -56,6 +56,10 @@ class FlagSet {
               const std::string& help) {
     Finish(app_.add_option(flag, value, help), flag)->check(CLI::Range(low, high));
   }
+  // Of 0 to 1.
+  void Share(const std::string& flag, double& value, const std::string& help) {
+    Finish(app_.add_option(flag, value, help), flag)->check(CLI::Range(0.0, 1.0));
+  }
   // `bytes` is in bytes, the flag in multiples of `unit`.
   void Size(const std::string& flag, std::int64_t& bytes, std::int64_t unit, std::int64_t low,
             std::int64_t high, const std::string& help) {
@@ -200,6 +204,8 @@ void AddLogging(CLI::App& app, Config& config, std::string& format) {
   flags.Text("--log-format", format, "text or json")->check(CLI::IsMember({"text", "json"}));
   flags.Text("--log-level", config.log_level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  flags.Share("--log-sample-rate", config.log_sample_rate,
+              "share of the successful calls that are logged, 0 to 1; calls that fail always are");
 }
 
 // Flags in force. Only names of files are in them, so that there is no secret to mask.
