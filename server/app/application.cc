@@ -64,11 +64,6 @@ serving::BatcherOptions Batching(const Config& config, const engine::Backend& ba
   return options;
 }
 
-// HOST of HOST:PORT with another port.
-std::string WithPort(const std::string& address, int port) {
-  return address.substr(0, address.rfind(':') + 1) + std::to_string(port);
-}
-
 }  // namespace
 
 Application::Application(const Config& config, std::unique_ptr<engine::Backend> backend,
@@ -80,24 +75,19 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
       budget_(BudgetBytes(config, *backend_)),
       metrics_(kVersion, backend_->name()),
       authorizer_(tokens),
+      call_log_(log, clock_, config.log_sample_rate),
       call_watch_(std::chrono::seconds(config.limits.write_idle_seconds), clock_),
       repository_(std::move(repository)),
       registry_([this](const std::string& name, bool ready) { health_.SetNetwork(name, ready); }),
       loader_(MakeLoaderContext(registry_, budget_, *backend_, repository_, config.limits)),
       batcher_(Batching(config, *backend_), clock_),
-      context_{registry_,
-               loader_,
-               batcher_,
-               budget_,
-               tasks_,
-               metrics_,
-               clock_,
-               log_,
-               authorizer_,
-               call_watch_,
-               config.limits,
-               kVersion,
-               [this] { return Ready(); }} {
+      context_{registry_,   loader_,
+               batcher_,    budget_,
+               tasks_,      metrics_,
+               clock_,      log_,
+               call_log_,   authorizer_,
+               call_watch_, config.limits,
+               kVersion,    [this] { return Ready(); }} {
   metrics_.SetGaugeSource([this] { return ReadGauges(); });
   for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(
@@ -190,7 +180,6 @@ Status Application::StartMetrics(const std::string& address) {
     return server.status();
   }
   metrics_server_ = std::move(server).value();
-  metrics_address_ = WithPort(address, metrics_server_->port());
   return {};
 }
 
@@ -199,22 +188,24 @@ bool Application::Ready() {
   return health_.server_ready() && reachable_;
 }
 
-Status Application::StartRest(std::optional<rest::TlsTexts> tls) {
+Status Application::StartRest(std::optional<http::TlsTexts> tls) {
   if (config_.http_listen.empty() || config_.http_listen == "none") {
     return {};
   }
-  rest::HttpOptions options{config_.http_listen,
-                            static_cast<int>(config_.http_threads),
-                            static_cast<int>(config_.http_connections),
-                            std::chrono::seconds(config_.http_timeout_seconds),
-                            config_.limits.max_message_bytes,
-                            std::move(tls),
-                            [this](const rest::HttpHead& head, const rest::HttpResponse& refusal) {
-                              log_.Info("http_refused", {{"method", head.method},
-                                                         {"path", head.target.substr(0, kMaxLoggedPath)},
-                                                         {"status", std::int64_t{refusal.status}},
-                                                         {"message", refusal.error}});
-                            }};
+  const http::Options options{.address = config_.http_listen,
+                              .listen_flag = "--http-listen",
+                              .threads = static_cast<int>(config_.http_threads),
+                              .max_connections = static_cast<int>(config_.http_connections),
+                              .timeout = std::chrono::seconds(config_.http_timeout_seconds),
+                              .timeout_flag = "--http-timeout-seconds",
+                              .max_body_bytes = config_.limits.max_message_bytes,
+                              .tls = std::move(tls),
+                              .on_refusal = [this](const http::Head& head, const http::Response& refusal) {
+                                log_.Info("http_refused", {{"method", head.method},
+                                                           {"path", head.target.substr(0, kMaxLoggedPath)},
+                                                           {"status", std::int64_t{refusal.status}},
+                                                           {"message", refusal.error}});
+                              }};
   auto server = rest::RestServer::Start(
       options, server_->InProcessChannel(), budget_, [this](std::string_view authorization, bool admin) {
         return authorizer_.Check(authorization, admin ? rpc::Scope::kAdmin : rpc::Scope::kUse);
@@ -255,7 +246,8 @@ void Application::CheckDevice() {
 }
 
 serving::Gauges Application::ReadGauges() const {
-  serving::Gauges gauges{batcher_.queued_samples(), 0, 0, budget_.used_bytes(), budget_.limit_bytes()};
+  serving::Gauges gauges{batcher_.queued_samples(), 0, 0, budget_.used_bytes(), budget_.limit_bytes(),
+                         log_.lost_lines()};
   for (const serving::NetworkListing& listing : registry_.List()) {
     if (listing.state != serving::NetworkState::kReady || !listing.handle) {
       continue;

@@ -15,6 +15,7 @@
 #include "server/engine/run/backend.h"
 #include "server/rest/rest_server.h"
 #include "server/rpc/context/authorizer.h"
+#include "server/rpc/context/call_log.h"
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/context/service_context.h"
 #include "server/rpc/health_reporter.h"
@@ -48,7 +49,7 @@ class Application {
 
   const std::string& address() const { return server_->address(); }
   // Of /metrics; empty where there is none.
-  const std::string& metrics_address() const { return metrics_address_; }
+  std::string metrics_address() const { return metrics_server_ ? metrics_server_->address() : std::string(); }
   // Of the Open Inference Protocol over HTTP; empty where there is none.
   std::string http_address() const { return rest_ ? rest_->address() : std::string(); }
 
@@ -65,7 +66,7 @@ class Application {
               std::optional<serving::NetworkRepository> repository, const rpc::EventLog& log);
 
   Status StartMetrics(const std::string& address);
-  Status StartRest(std::optional<rest::TlsTexts> tls);
+  Status StartRest(std::optional<http::TlsTexts> tls);
   void LoadStored();
   // Takes the server out of service, for good, once the device is broken.
   void CheckDevice();
@@ -81,6 +82,7 @@ class Application {
   rpc::HealthReporter health_;
   serving::Metrics metrics_;
   const rpc::Authorizer authorizer_;
+  rpc::CallLog call_log_;
   rpc::CallWatch call_watch_;
   const std::optional<serving::NetworkRepository> repository_;
   serving::NetworkRegistry registry_;
@@ -91,7 +93,6 @@ class Application {
   std::atomic<bool> reachable_ = true;
   const rpc::ServiceContext context_;
   std::vector<std::unique_ptr<serving::Worker>> workers_;
-  std::string metrics_address_;
   std::unique_ptr<serving::MetricsServer> metrics_server_;
   std::unique_ptr<rpc::RpcServer> server_;
   std::unique_ptr<rest::RestServer> rest_;  // calls the one before

@@ -75,7 +75,7 @@ std::string Caller::PathOf(const char* method) {
   return std::string("/inference.GRPCInferenceService/") + method;
 }
 
-Status PrepareCall(const HttpHead& head, grpc::ClientContext& context) {
+Status PrepareCall(const http::Head& head, grpc::ClientContext& context) {
   if (!head.authorization.empty()) {
     if (!IsHeaderValue(head.authorization)) {
       return {StatusCode::kUnauthenticated, "authorization: has characters that no token has"};

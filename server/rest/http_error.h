@@ -4,13 +4,13 @@
 #include <string_view>
 
 #include "server/base/status.h"
-#include "server/rest/http_message.h"
+#include "server/http/message.h"
 
 namespace spikeserve::rest {
 
 // {"error": MESSAGE, "code": NAME OF THE CODE} with the HTTP status that fits the code.
-HttpResponse ErrorResponse(const Status& status);
+http::Response ErrorResponse(const Status& status);
 // The same with an HTTP status of its own, for what gRPC has no code of its own for.
-HttpResponse ErrorResponse(int http_status, const Status& status);
+http::Response ErrorResponse(int http_status, const Status& status);
 
 }  // namespace spikeserve::rest

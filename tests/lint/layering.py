@@ -28,7 +28,7 @@ SAMPLES = CONSTANTS | {"server/engine/samples"}
 ENGINE = BASE | {"server/engine/network", "server/engine/run"}
 NETWORKS = ENGINE | {"server/serving"}
 REQUESTS = NETWORKS | {"server/serving/networks"}
-SERVING = REQUESTS | {"server/serving/requests", "server/serving/metrics"}
+SERVING = REQUESTS | {"server/http", "server/serving/requests", "server/serving/metrics"}
 DECODE = SERVING | {"proto", "server/rpc/wire"}
 ENCODE = DECODE | {"server/rpc/decode"}
 CALLS = ENCODE | {"server/rpc/encode", "server/rpc/context"}
@@ -41,6 +41,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "kernels/cuda": MATH,
     "kernels/cuda/runtime": MATH | {"kernels/cuda"},
     "server/base": frozenset(),
+    "server/http": BASE,
     "server/engine/network": BASE | MATH,
     "server/engine/plan": NETWORK,
     "server/engine/run": PLAN,
@@ -55,7 +56,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "server/serving": ENGINE,
     "server/serving/networks": NETWORKS,
     "server/serving/requests": REQUESTS,
-    "server/serving/metrics": REQUESTS | {"server/serving/requests"},
+    "server/serving/metrics": REQUESTS | {"server/serving/requests", "server/http"},
     "server/rpc/wire": SERVING | {"proto"},
     "server/rpc/decode": DECODE,
     "server/rpc/encode": ENCODE,
@@ -109,7 +110,7 @@ LIBRARIES = (
         re.compile(r"^kernels/cuda/"),
         ("kernels/cuda/", "server/engine/cuda/", "tests/"),
     ),
-    Library("Boost", re.compile(r"^boost/"), ("server/rest/",)),
+    Library("Boost", re.compile(r"^boost/"), ("server/http/",)),
     Library("JSON", re.compile(r"^nlohmann/"), ("server/rest/", "tests/")),
     Library("CLI11", re.compile(r"^CLI/"), ("server/app/", "tests/")),
 )

@@ -77,6 +77,8 @@ struct Metrics::Families {
         memory_used(AddGauge(registry, "spikeserve_memory_used_bytes",
                              "Bytes reserved for networks, uploads, inputs and runs.")),
         memory_limit(AddGauge(registry, "spikeserve_memory_limit_bytes", "The memory budget.")),
+        lines_lost(AddCounter(registry, "spikeserve_log_lines_lost_total",
+                              "Lines of the log that stderr did not take in time.")),
         uptime(AddGauge(registry, "spikeserve_uptime_seconds", "Time since the start.")) {}
 
   Family<Counter>& requests;
@@ -92,6 +94,7 @@ struct Metrics::Families {
   Gauge& resident;
   Gauge& memory_used;
   Gauge& memory_limit;
+  Counter& lines_lost;
   Gauge& uptime;
   const double started = UnixSeconds();
 };
@@ -129,6 +132,8 @@ std::string Metrics::Expose() {
     families_->resident.Set(static_cast<double>(gauges.resident_bytes));
     families_->memory_used.Set(static_cast<double>(gauges.memory_used_bytes));
     families_->memory_limit.Set(static_cast<double>(gauges.memory_limit_bytes));
+    families_->lines_lost.Increment(static_cast<double>(gauges.log_lines_lost) -
+                                    families_->lines_lost.Value());
   }
   families_->uptime.Set(UnixSeconds() - families_->started);
   return prometheus::TextSerializer().Serialize(registry_->Collect());

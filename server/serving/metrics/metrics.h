@@ -21,6 +21,7 @@ struct Gauges {
   std::int64_t resident_bytes = 0;  // of these networks
   std::int64_t memory_used_bytes = 0;
   std::int64_t memory_limit_bytes = 0;
+  std::int64_t log_lines_lost = 0;  // since the start
 };
 
 // Upper-case name of a code, as gRPC writes it.
