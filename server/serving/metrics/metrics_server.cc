@@ -17,6 +17,9 @@ constexpr int kMaxConnections = 64;
 
 constexpr const char* kText = "text/plain; charset=utf-8";
 constexpr const char* kMetricsText = "text/plain; version=0.0.4; charset=utf-8";
+constexpr const char* kOpenMetricsText = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+constexpr const char* kHtml = "text/html; charset=utf-8";
+constexpr const char* kJson = "application/json";
 
 http::Response Page(int status, const char* type, std::string text) {
   http::Response response;
@@ -26,11 +29,16 @@ http::Response Page(int status, const char* type, std::string text) {
   return response;
 }
 
+// Whether the client names the type. Those who ask for it prefer it: browsers name neither of ours but HTML.
+bool Accepts(const http::Head& head, std::string_view type) {
+  return head.accept.find(type) != std::string::npos;
+}
+
 }  // namespace
 
 class MetricsServer::Pages final : public http::Service {
  public:
-  Pages(Metrics& metrics, std::function<bool()> ready) : metrics_(metrics), ready_(std::move(ready)) {}
+  Pages(Metrics& metrics, Sources sources) : metrics_(metrics), sources_(std::move(sources)) {}
 
   std::variant<http::Admission, http::Response> Admit(const http::Head& head) override {
     if (head.method != "GET" && head.method != "HEAD") {
@@ -59,7 +67,7 @@ class MetricsServer::Pages final : public http::Service {
     exchange->respond(status.ok() ? std::move(page) : Refusal(http::HttpStatus(status.code()), status));
   }
 
-  http::Response Refusal(int http_status, const Status& status) const override {
+  http::Response Refusal(int http_status, const Status& status) override {
     return Page(http_status, kText, status.message() + "\n");
   }
 
@@ -68,24 +76,44 @@ class MetricsServer::Pages final : public http::Service {
     const std::string_view target = head.target;
     const std::string_view path = target.substr(0, target.find('?'));
     if (path == "/metrics") {
-      return Page(200, kMetricsText, metrics_.Expose());
+      return Accepts(head, "application/openmetrics-text")
+                 ? Page(200, kOpenMetricsText, metrics_.Expose(MetricsFormat::kOpenMetrics))
+                 : Page(200, kMetricsText, metrics_.Expose());
+    }
+    if (path == "/statusz") {
+      return ShowStatus(head, target.substr(path.size()));
     }
     if (path == "/healthz") {
       return Page(200, kText, "ok\n");
     }
     if (path == "/readyz") {
-      return ready_() ? Page(200, kText, "ready\n") : Page(503, kText, "not ready\n");
+      return sources_.ready() ? Page(200, kText, "ready\n") : Page(503, kText, "not ready\n");
     }
-    return Page(404, kText, "there is no such page; wanted /metrics, /healthz or /readyz\n");
+    return Page(404, kText, "there is no such page; wanted /metrics, /healthz, /readyz or /statusz\n");
+  }
+
+  http::Response ShowStatus(const http::Head& head, std::string_view query) const {
+    if (!query.empty() && query != "?format=json" && query != "?format=html" && query != "?format=text") {
+      return Page(400, kText, "wanted /statusz, or it with ?format=json, ?format=html or ?format=text\n");
+    }
+    const StatusPage page = sources_.status();
+    if (query == "?format=json" || (query.empty() && Accepts(head, "application/json"))) {
+      return Page(200, kJson, StatusJson(page));
+    }
+    if (query == "?format=html" || (query.empty() && Accepts(head, "text/html"))) {
+      return Page(200, kHtml, StatusHtml(page));
+    }
+    return Page(200, kText, StatusText(page));
   }
 
   Metrics& metrics_;
-  const std::function<bool()> ready_;
+  const Sources sources_;
 };
 
 Result<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& address, Metrics& metrics,
-                                                            std::function<bool()> ready) {
-  std::unique_ptr<MetricsServer> self(new MetricsServer(std::make_unique<Pages>(metrics, std::move(ready))));
+                                                            Sources sources) {
+  std::unique_ptr<MetricsServer> self(
+      new MetricsServer(std::make_unique<Pages>(metrics, std::move(sources))));
   const http::Options options{.address = address,
                               .listen_flag = "--metrics-listen",
                               .threads = kThreads,

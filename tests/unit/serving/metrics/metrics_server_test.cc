@@ -36,13 +36,14 @@ int Connect(const MetricsServer& server) {
 // What a server on this machine answers to one request, header and body; what came before `timeout_s`, 0
 // being none.
 std::string Fetch(const MetricsServer& server, const std::string& method, const std::string& path,
-                  int timeout_s = 0) {
+                  int timeout_s = 0, const std::string& accept = "*/*") {
   const int descriptor = Connect(server);
   const timeval timeout{timeout_s, 0};
   setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
   std::string answer;
   if (descriptor >= 0) {
-    const std::string request = method + " " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    const std::string request =
+        method + " " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: " + accept + "\r\n\r\n";
     if (write(descriptor, request.data(), request.size()) > 0) {
       std::array<char, 4096> part;
       for (ssize_t n; (n = read(descriptor, part.data(), part.size())) > 0;) {
@@ -59,11 +60,16 @@ class MetricsServerTest : public ::testing::Test {
   Metrics metrics_{"1", "cpu"};
   std::atomic<bool> ready_ = false;
   std::unique_ptr<MetricsServer> server_ =
-      MetricsServer::Start("127.0.0.1:0", metrics_, [this] { return ready_.load(); }).value();
+      MetricsServer::Start("127.0.0.1:0", metrics_,
+                           {[this] { return ready_.load(); },
+                            [] {
+                              return StatusPage{{"server", {"version"}, {{std::string("<1>")}}, true}};
+                            }})
+          .value();
 };
 
 TEST_F(MetricsServerTest, ServesMetrics) {
-  metrics_.CountRequest("Simulate", StatusCode::kOk, 0.1);
+  metrics_.CountRequest({.method = "Simulate", .seconds = 0.1});
   const std::string answer = Fetch(*server_, "GET", "/metrics");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(answer, HasSubstr("text/plain; version=0.0.4"));
@@ -101,6 +107,22 @@ TEST_F(MetricsServerTest, AHeadIsAnsweredWithoutTheText) {
   EXPECT_THAT(answer, EndsWith("\r\n\r\n"));
 }
 
+TEST_F(MetricsServerTest, ServesOpenMetricsToWhoNamesIt) {
+  const std::string answer =
+      Fetch(*server_, "GET", "/metrics", 0, "application/openmetrics-text;version=1.0.0,text/plain;q=0.5");
+  EXPECT_THAT(answer, HasSubstr("Content-Type: application/openmetrics-text; version=1.0.0"));
+  EXPECT_THAT(answer, EndsWith("# EOF\n"));
+}
+
+TEST_F(MetricsServerTest, ShowsTheStatusInTheFormThatIsAskedFor) {
+  EXPECT_THAT(Fetch(*server_, "GET", "/statusz"), HasSubstr("version <1>\n"));
+  EXPECT_THAT(Fetch(*server_, "GET", "/statusz", 0, "text/html"), HasSubstr("<td>&lt;1&gt;</td>"));
+  EXPECT_THAT(Fetch(*server_, "GET", "/statusz?format=html"), HasSubstr("text/html"));
+  EXPECT_THAT(Fetch(*server_, "GET", "/statusz?format=json", 0, "text/html"),
+              HasSubstr("\"version\": \"<1>\""));
+  EXPECT_THAT(Fetch(*server_, "GET", "/statusz?format=xml"), StartsWith("HTTP/1.1 400"));
+}
+
 TEST_F(MetricsServerTest, TakesNoOtherMethod) {
   EXPECT_THAT(Fetch(*server_, "POST", "/metrics"), StartsWith("HTTP/1.1 405"));
 }
@@ -113,7 +135,8 @@ TEST_F(MetricsServerTest, HasNoOtherPages) {
 
 TEST_F(MetricsServerTest, AnAddressInUseIsAStatus) {
   const std::string address = server_->address();
-  const auto second = MetricsServer::Start(address, metrics_, [] { return true; });
+  const auto second =
+      MetricsServer::Start(address, metrics_, {[] { return true; }, [] { return StatusPage(); }});
   ASSERT_FALSE(second.ok());
   EXPECT_THAT(second.status().message(), HasSubstr(address + " (--metrics-listen)"));
 }
