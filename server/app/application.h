@@ -12,6 +12,7 @@
 #include "server/app/listener_watch.h"
 #include "server/base/clock.h"
 #include "server/base/status.h"
+#include "server/engine/gpu_monitor.h"
 #include "server/engine/run/backend.h"
 #include "server/rest/rest_server.h"
 #include "server/rpc/context/authorizer.h"
@@ -20,6 +21,7 @@
 #include "server/rpc/context/service_context.h"
 #include "server/rpc/health_reporter.h"
 #include "server/rpc/rpc_server.h"
+#include "server/rpc/trace/span_exporter.h"
 #include "server/serving/memory_budget.h"
 #include "server/serving/metrics/metrics.h"
 #include "server/serving/metrics/metrics_server.h"
@@ -63,7 +65,8 @@ class Application {
 
  private:
   Application(const Config& config, std::unique_ptr<engine::Backend> backend, const rpc::Tokens& tokens,
-              std::optional<serving::NetworkRepository> repository, const rpc::EventLog& log);
+              std::optional<serving::NetworkRepository> repository, std::unique_ptr<rpc::SpanExporter> spans,
+              const rpc::EventLog& log);
 
   Status StartMetrics(const std::string& address);
   Status StartRest(std::optional<http::TlsTexts> tls);
@@ -72,15 +75,20 @@ class Application {
   void CheckDevice();
   bool Ready();
   serving::Gauges ReadGauges() const;
+  serving::StatusPage ReadStatus();
 
   // In the order in which they need one another; destroyed the other way round.
   const Config config_;
   const rpc::EventLog& log_;
   const SteadyClock clock_;
+  const Clock::TimePoint started_ = clock_.Now();
   const std::unique_ptr<engine::Backend> backend_;
   serving::MemoryBudget budget_;
   rpc::HealthReporter health_;
   serving::Metrics metrics_;
+  const std::unique_ptr<engine::GpuMonitor> gpus_;  // null: none is asked
+  const std::unique_ptr<rpc::SpanExporter> spans_;  // null: no traces
+  const std::shared_ptr<std::atomic<int>> http_connections_ = std::make_shared<std::atomic<int>>(0);
   const rpc::Authorizer authorizer_;
   rpc::CallLog call_log_;
   rpc::CallWatch call_watch_;

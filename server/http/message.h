@@ -27,7 +27,8 @@ struct Response {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
-  std::string error;  // the message, where the body says one
+  std::string error;       // the message, where the body says one
+  std::string request_id;  // which of the headers says too; empty: it has none
   std::vector<std::pair<std::string, std::string>> headers;
   std::shared_ptr<void> memory;  // what was reserved for the body, until it is written
 };

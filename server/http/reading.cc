@@ -28,7 +28,7 @@ Head MakeHead(const beast_http::request_header<>& header) {
 }
 
 std::optional<Response> ReadError(const error_code& error, bool late, const Options& options,
-                                  const Service& service) {
+                                  Service& service) {
   if (late) {
     return service.Refusal(
         408, {StatusCode::kDeadlineExceeded,

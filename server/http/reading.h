@@ -22,6 +22,6 @@ Head MakeHead(const boost::beast::http::request_header<>& header);
 
 // The answer to a request that could not be read, or came too `late`; none where there is nobody to answer.
 std::optional<Response> ReadError(const boost::system::error_code& error, bool late, const Options& options,
-                                  const Service& service);
+                                  Service& service);
 
 }  // namespace spikeserve::http

@@ -70,9 +70,8 @@ struct Server::Parts {
   void Run();
 
   std::atomic<bool> stopping = false;
-  SessionContext context;            // outlives the sessions, which go with `io`
-  std::atomic<int> connections = 0;  // changed on the acceptor's strand
-  std::atomic<bool> full = false;    // nothing is accepted until a connection closes or waits for a request
+  SessionContext context;          // outlives the sessions, which go with `io`
+  std::atomic<bool> full = false;  // nothing is accepted until a connection closes or waits for a request
   net::io_context io;
   net::strand<net::io_context::executor_type> strand{net::make_strand(io)};
   tcp::acceptor acceptor{strand};
@@ -120,7 +119,7 @@ void Server::Parts::Run() {
 
 void Server::Parts::Accept() {
   full = true;  // first: who begins to wait from here on comes back
-  if (connections < context.options.max_connections || !context.idle.empty()) {
+  if (*context.options.connections < context.options.max_connections || !context.idle.empty()) {
     full = false;
     acceptor.async_accept(net::make_strand(io), [this](const error_code& error, tcp::socket socket) {
       OnAccepted(error, std::move(socket));
@@ -134,7 +133,7 @@ void Server::Parts::OnAccepted(const error_code& error, tcp::socket socket) {
     pause.async_wait([this](const error_code& /*error*/) { Accept(); });
     return;
   }
-  if (++connections > context.options.max_connections) {
+  if (++*context.options.connections > context.options.max_connections) {
     static_cast<void>(context.idle.CloseOldest());
   }
   const auto executor = socket.get_executor();
@@ -149,7 +148,7 @@ void Server::Parts::OnAccepted(const error_code& error, tcp::socket socket) {
 }
 
 void Server::Parts::OnClosed() {
-  --connections;
+  --*context.options.connections;
   if (full) {
     Accept();
   }
@@ -187,7 +186,5 @@ Server::~Server() = default;
 const std::string& Server::address() const { return parts_->address; }
 
 void Server::WaitIdle(std::chrono::steady_clock::time_point deadline) { parts_->context.WaitIdle(deadline); }
-
-int Server::connections() const { return parts_->connections; }
 
 }  // namespace spikeserve::http

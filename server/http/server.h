@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -25,6 +26,8 @@ struct Options {
   int threads = 2;
   // When there are more, one that waits for a request makes room; where none does, new ones wait.
   int max_connections = 1'024;
+  // How many there are.
+  std::shared_ptr<std::atomic<int>> connections = std::make_shared<std::atomic<int>>(0);
   // For a client to send a request, and again to take its answer; also how long a connection may be silent.
   std::chrono::seconds timeout{60};
   std::string timeout_flag;  // empty: none sets it
@@ -47,8 +50,6 @@ class Server {
   const std::string& address() const;
   // Returns once no request is being answered, or at the deadline.
   void WaitIdle(std::chrono::steady_clock::time_point deadline);
-  // Connections at this moment.
-  int connections() const;
 
  private:
   struct Parts;

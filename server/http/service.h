@@ -49,7 +49,7 @@ class Service {
   // Has `respond` called, soon or later. From a thread of HTTP.
   virtual void Handle(const std::shared_ptr<Exchange>& exchange) = 0;
   // An error, in the form that clients of the service read.
-  virtual Response Refusal(int http_status, const Status& status) const = 0;
+  virtual Response Refusal(int http_status, const Status& status) = 0;
 };
 
 }  // namespace spikeserve::http

@@ -82,6 +82,10 @@ Status PrepareCall(const http::Head& head, grpc::ClientContext& context) {
     }
     context.AddMetadata("authorization", head.authorization);
   }
+  context.AddMetadata("x-request-id", head.request_id);  // which the gateway has checked, or made
+  if (!head.traceparent.empty() && IsHeaderValue(head.traceparent)) {
+    context.AddMetadata("traceparent", head.traceparent);
+  }
   if (head.grpc_timeout.empty()) {
     return {};
   }

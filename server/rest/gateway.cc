@@ -44,6 +44,16 @@ Status CheckContent(const http::Head& head) {
 }  // namespace
 
 std::variant<http::Admission, http::Response> Gateway::Admit(const http::Head& head) {
+  const std::string id = IsRequestId(head.request_id) ? head.request_id : ids_.NewId();
+  auto admitted = AdmitNamed(head, id);
+  if (auto* refusal = std::get_if<http::Response>(&admitted)) {
+    AddRequestId(*refusal, id);
+  }
+  return admitted;
+}
+
+std::variant<http::Admission, http::Response> Gateway::AdmitNamed(const http::Head& head,
+                                                                  const std::string& request_id) {
   if (caller_.closed()) {
     return ErrorResponse(Unavailable("the server is shutting down"));
   }
@@ -53,6 +63,7 @@ std::variant<http::Admission, http::Response> Gateway::Admit(const http::Head& h
   }
   const auto exchange = std::make_shared<Exchange>();
   exchange->head = head;
+  exchange->head.request_id = request_id;
   exchange->route = std::move(std::get<Route>(route));
   const Endpoint endpoint = exchange->route.endpoint;
   if (!HasBody(endpoint) || !check_token_(head.authorization, NeedsAdmin(endpoint)).ok()) {
@@ -73,12 +84,19 @@ Result<std::shared_ptr<void>> Gateway::ReserveBody(std::int64_t bytes) {
       std::make_shared<serving::MemoryBudget::Reservation>(std::move(memory).value()));
 }
 
-http::Response Gateway::Refusal(int http_status, const Status& status) const {
-  return ErrorResponse(http_status, status);
+http::Response Gateway::Refusal(int http_status, const Status& status) {
+  http::Response response = ErrorResponse(http_status, status);
+  AddRequestId(response, ids_.NewId());
+  return response;
 }
 
 void Gateway::Handle(const std::shared_ptr<http::Exchange>& of_http) {
   const auto exchange = std::static_pointer_cast<Exchange>(of_http);  // which Admit has made
+  exchange->respond = [respond = std::move(exchange->respond),
+                       id = exchange->head.request_id](http::Response response) {
+    AddRequestId(response, id);
+    respond(std::move(response));
+  };
   const Status status = Guarded([&] { return Dispatch(exchange); }, "reading the request");
   if (!status.ok()) {
     exchange->respond(ErrorResponse(status));

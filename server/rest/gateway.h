@@ -5,6 +5,7 @@
 #include <string_view>
 #include <variant>
 
+#include "server/base/request_id.h"
 #include "server/base/status.h"
 #include "server/http/service.h"
 #include "server/rest/caller.h"
@@ -31,17 +32,20 @@ class Gateway final : public http::Service {
   std::variant<http::Admission, http::Response> Admit(const http::Head& head) override;
   Result<std::shared_ptr<void>> ReserveBody(std::int64_t bytes) override;
   void Handle(const std::shared_ptr<http::Exchange>& exchange) override;
-  http::Response Refusal(int http_status, const Status& status) const override;
+  http::Response Refusal(int http_status, const Status& status) override;
   // From now on nothing is admitted.
   void Close() { caller_.Close(); }
   // Waits for the calls under way, which the server behind the channel has to end.
   void WaitIdle() { caller_.WaitIdle(); }
 
  private:
+  std::variant<http::Admission, http::Response> AdmitNamed(const http::Head& head,
+                                                           const std::string& request_id);
   Status Dispatch(const std::shared_ptr<Exchange>& exchange);
 
   serving::MemoryBudget& budget_;
   const CheckToken check_token_;
+  IdSource ids_;
   Caller caller_;
 };
 

@@ -25,4 +25,15 @@ http::Response ErrorResponse(int http_status, const Status& status) {
   return response;
 }
 
+void AddRequestId(http::Response& response, const std::string& request_id) {
+  response.request_id = request_id;
+  response.headers.emplace_back("X-Request-Id", request_id);
+  if (!response.error.empty() && !response.body.empty() && response.body.back() == '}') {
+    response.body.pop_back();
+    AppendName(response.body, "request_id");
+    AppendText(response.body, request_id);
+    response.body += "}";
+  }
+}
+
 }  // namespace spikeserve::rest

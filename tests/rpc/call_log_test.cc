@@ -24,7 +24,9 @@ class CallLogTest : public ::testing::Test {
     call.status = {code, message};
     return call;
   }
-  void Start(double sample_rate) { calls_ = std::make_unique<CallLog>(log_, clock_, sample_rate); }
+  void Start(double sample_rate) {
+    calls_ = std::make_unique<CallLog>(log_, clock_, CallLogOptions{sample_rate, 0}, nullptr);
+  }
   std::vector<std::string> Lines() const { return sink_->last_formatted(); }
 
   std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> sink_ =

@@ -7,6 +7,7 @@
 #include "server/base/guarded.h"
 #include "server/rpc/context/deadline.h"
 #include "server/rpc/context/report_queue.h"
+#include "server/rpc/wire/request_info.h"
 #include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
 #include "server/serving/metrics/metrics.h"
@@ -48,7 +49,8 @@ Result<grpc::ByteBuffer> SerializeError(inference::ModelInferResponse response, 
 // One request of the stream.
 class InferStreamCall::Item final : public serving::ResultSink {
  public:
-  Item(const ServiceContext& context, InferStreamCall& stream) : run_(context, kMethod), stream_(stream) {}
+  Item(const ServiceContext& context, InferStreamCall& stream)
+      : run_(context, stream.identity_, kMethod), stream_(stream) {}
 
   void Submit(const grpc::ByteBuffer& bytes, std::chrono::system_clock::time_point deadline) {
     const Status status = Guarded([&] { return run_.Submit(bytes, InferReports::kYes, deadline, *this); });
@@ -130,7 +132,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* InferStreamCall::St
   {
     const MutexLock lock(self->mu_);
     if (!status.ok()) {
-      CallRecord(context, kMethod).SetStatus(status);
+      CallRecord(context, self->identity_, kMethod).SetStatus(status);
       self->Close(status);
     }
     actions = self->Advance();
@@ -141,7 +143,16 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* InferStreamCall::St
 
 InferStreamCall::InferStreamCall(const ServiceContext& context, StreamTable& streams,
                                  grpc::CallbackServerContext& call)
-    : context_(context), streams_(streams), call_(call), ends_with_error_(WantsGrpcErrors(call)) {}
+    : context_(context),
+      streams_(streams),
+      call_(call),
+      identity_(context.calls.Identify(call)),
+      ends_with_error_(WantsGrpcErrors(call)) {}
+
+grpc::Status InferStreamCall::Answer(const Status& status) {
+  call_.AddTrailingMetadata("x-request-id", identity_.request_id);
+  return WithRequestId(ToGrpc(status), identity_.request_id);
+}
 
 Status InferStreamCall::Admit() {
   if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
@@ -391,7 +402,7 @@ void InferStreamCall::Act(const ServiceContext& context, Actions actions) {
   }
   if (actions.ending != nullptr) {
     context.watch.Start(actions.ending->call_);
-    actions.ending->Finish(ToGrpc(actions.end));
+    actions.ending->Finish(actions.ending->Answer(actions.end));
   }
 }
 

@@ -18,7 +18,8 @@ bool IsServerFault(StatusCode code) {
 }
 
 EventLog::Fields FieldsOf(const CallFacts& call) {
-  return {{"method", call.method},
+  return {{"request_id", call.request_id},
+          {"method", call.method},
           {"code", std::string(serving::CodeName(call.status.code()))},
           {"network", call.network},
           {"version", call.version},
@@ -32,8 +33,8 @@ EventLog::Fields FieldsOf(const CallFacts& call) {
 
 }  // namespace
 
-CallLog::CallLog(const EventLog& log, const Clock& clock, double sample_rate)
-    : log_(log), clock_(clock), sample_rate_(sample_rate) {}
+CallLog::CallLog(const EventLog& log, const Clock& clock, const CallLogOptions& options, SpanExporter* spans)
+    : log_(log), clock_(clock), options_(options), spans_(spans) {}
 
 CallLog::~CallLog() {
   {
@@ -41,6 +42,10 @@ CallLog::~CallLog() {
     last_cancelled_ = Clock::TimePoint::min();
   }
   TellUnwritten();
+}
+
+CallIdentity CallLog::Identify(const grpc::ServerContextBase& call) {
+  return rpc::Identify(call, ids_, spans_ == nullptr ? 0 : options_.trace_sample_rate);
 }
 
 void CallLog::Write(const CallFacts& call) {
@@ -62,7 +67,7 @@ void CallLog::Write(const CallFacts& call) {
 bool CallLog::TakesLine(StatusCode code) {
   const MutexLock lock(mu_);
   if (code == StatusCode::kOk) {
-    due_ += sample_rate_;
+    due_ += options_.log_sample_rate;
     if (due_ < 1) {
       return false;
     }
