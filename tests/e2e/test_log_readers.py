@@ -15,7 +15,7 @@ import servers
 
 import spikeserve
 from spikeserve.local_server import find_binary
-from spikeserve.v1 import network_pb2 as pb
+from spikeserve.v1 import network_pb2, network_pb2_grpc
 
 LOST = "spikeserve_log_lines_lost_total"
 
@@ -42,12 +42,12 @@ class PipedServer:
         """Calls until lines are lost: the pipe is full, and the room behind it."""
         name = "x" * 128
         with grpc.insecure_channel(self.address) as channel:
-            get = channel.unary_unary(
-                "/spikeserve.v1.NetworkService/GetNetwork",
-                request_serializer=pb.GetNetworkRequest.SerializeToString,
-            )
+            stub: Any = network_pb2_grpc.NetworkServiceStub(channel)
             for _ in range(300):
-                calls = [get.future(pb.GetNetworkRequest(name=name), timeout=60) for _ in range(100)]
+                calls = [
+                    stub.GetNetwork.future(network_pb2.GetNetworkRequest(name=name), timeout=60)
+                    for _ in range(100)
+                ]
                 assert {call.code() for call in calls} == {grpc.StatusCode.NOT_FOUND}
                 if self.values()[LOST] > 0:
                     return

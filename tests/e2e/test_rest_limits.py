@@ -46,6 +46,7 @@ def status(answer: bytes) -> int:
 
 def test_bodies_that_are_not_as_long_as_they_say(start_server: ServerMaker) -> None:
     server = loaded(start_server(**HTTP))
+    baseline = servers.memory_used(server)
     close = "Connection: close"
     assert status(raw(server, post(BODY, close))) == 200
     short = raw(server, post(BODY, length=len(BODY) + 1), half_close=True)
@@ -60,7 +61,6 @@ def test_bodies_that_are_not_as_long_as_they_say(start_server: ServerMaker) -> N
     assert status(raw(server, b"nonsense\r\n\r\n")) == 400
     assert status(raw(server, b"GET /v2 HTTP/1.1\r\nX: " + b"x" * 20_000 + b"\r\n\r\n")) == 431
     assert status(raw(server, post(BODY, "Expect: 100-continue", close))) == 100
-    baseline = servers.memory_used(server)
     servers.eventually(lambda: servers.memory_used(server) == baseline, "nothing is kept")
 
 
