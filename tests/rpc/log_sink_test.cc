@@ -9,8 +9,10 @@
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "tests/support/eventually.h"
 
@@ -149,7 +151,7 @@ TEST_P(LogSinkTest, LeavesTheFlagsOfTheDescriptorAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ends, LogSinkTest, ::testing::Bool(),
-                         [](const auto& info) { return info.param ? "Socket" : "Pipe"; });
+                         [](const auto& test) { return test.param ? "Socket" : "Pipe"; });
 
 }  // namespace
 }  // namespace spikeserve::rpc

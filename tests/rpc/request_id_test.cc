@@ -43,7 +43,7 @@ TEST_F(RequestIdTest, AClientsIdIsInErrorTrailerAndLog) {
   Start();
   EXPECT_EQ(IdOfAnError({{"x-request-id", "order-7"}}), "order-7");
   Stop();
-  EXPECT_THAT(Log(), HasSubstr("request_id=\"order-7\""));
+  EXPECT_THAT(Log(), HasSubstr("\"request_id\":\"order-7\""));
 }
 
 TEST_F(RequestIdTest, IsTheTraceWhereThereIsOne) {

@@ -9,14 +9,13 @@ namespace spikeserve::rpc {
 namespace {
 
 // Flags whose limits calls run into. Every refusal names its flag behind what it says, in brackets.
-constexpr std::array<const char*, 20> kLimits = {
-    "max-queue",        "max-queue-seconds",    "memory-budget-mb",
-    "max-message-mb",   "max-upload-mb",        "max-response-mb",
-    "max-structure-kb", "max-uploads",          "max-sessions",
-    "max-steps",        "max-samples",          "upload-idle-seconds",
-    "max-metadata-kb",  "session-idle-seconds", "write-idle-seconds",
-    "max-connections",  "quota-file",           "max-neurons",
-    "max-synapses",     "max-parameters"};
+constexpr std::array<const char*, 24> kLimits = {
+    "max-queue",      "max-queue-ms",    "quota-file",           "memory-budget-mb",
+    "max-message-mb", "max-response-mb", "max-structure-kb",     "max-samples",
+    "max-steps",      "max-sessions",    "session-idle-seconds", "write-idle-seconds",
+    "max-uploads",    "max-upload-mb",   "upload-idle-seconds",  "network-repository",
+    "max-operations", "max-connections", "max-probes",           "max-dimension",
+    "max-elements",   "max-neurons",     "max-parameters",       "max-synapses"};
 
 // The flag that is named last; none where it is not one of these.
 const char* LimitIn(std::string_view message) {
