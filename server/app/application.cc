@@ -267,6 +267,7 @@ void Application::CheckDevice() {
 
 serving::Gauges Application::ReadGauges() const {
   serving::Gauges gauges{.queued_samples = batcher_.queued_samples(),
+                         .queued_work_s = batcher_.queued_seconds(),
                          .networks_ready = 0,
                          .resident_bytes = 0,
                          .memory_used_bytes = budget_.used_bytes(),

@@ -103,7 +103,7 @@ StatusPage MakeStatus(const StatusSources& sources) {
              sources.uptime_s}},
            true},
           Networks(sources.networks),
-          {"queue", {"samples"}, {{gauges.queued_samples}}, true},
+          {"queue", {"samples", "work_seconds"}, {{gauges.queued_samples, gauges.queued_work_s}}, true},
           Calls(sources.calls),
           {"memory",
            {"used_bytes", "limit_bytes", "networks_bytes"},

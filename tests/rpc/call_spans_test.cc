@@ -25,6 +25,7 @@ TracedCall Call(const Status& status = {}) {
           .queue_s = 0.020,
           .done_s = 0.080,
           .total_s = 0.090,
+          .chunks = {{0.040, 128}, {0.080, 72}},
           .status = status};
 }
 
@@ -44,6 +45,15 @@ TEST(SpansOf, TheCallAndItsPartsFollowOneAnother) {
     EXPECT_EQ(std::chrono::round<milliseconds>(spans[i + 1].start - call.received).count(), at[i]);
     EXPECT_EQ(std::chrono::round<milliseconds>(spans[i + 1].end - call.received).count(), at[i + 1]);
   }
+}
+
+TEST(SpansOf, ChunksAreEventsOfTheRun) {
+  IdSource ids;
+  const TracedCall call = Call();
+  const Span run = SpansOf(call, ids)[3];
+  ASSERT_EQ(run.events.size(), 2U);
+  EXPECT_EQ(std::chrono::round<milliseconds>(run.events[0].at - call.received).count(), 40);
+  EXPECT_EQ(std::get<std::int64_t>(run.events[1].attributes.front().second), 72);
 }
 
 TEST(SpansOf, ACallWithoutARunIsOneSpan) {

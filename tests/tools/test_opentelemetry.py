@@ -99,6 +99,9 @@ def test_a_call_and_its_parts(server: spikeserve.LocalServer, collector: Collect
         assert (span["parent_span_id"], span["kind"]) == (whole["span_id"], INTERNAL_KIND)
         assert whole["start"] <= span["start"] <= span["end"] <= whole["end"]
         assert following is None or span["end"] == following["start"]
+    chunks = spans["run"]["events"]
+    assert sum(chunk["attributes"]["spikeserve.steps"] for chunk in chunks) == 1000
+    assert all(spans["run"]["start"] <= chunk["time"] <= spans["run"]["end"] for chunk in chunks)
     assert len({span["span_id"] for span in [whole, *order]}) == 5
 
 

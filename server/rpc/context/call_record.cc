@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "server/rpc/context/call_spans.h"
 #include "server/rpc/context/rejection.h"
 #include "server/rpc/wire/request_info.h"
 #include "server/rpc/wire/status.h"
@@ -41,6 +40,9 @@ void CallRecord::SetOutcome(const serving::RunOutcome& outcome) {
   queue_s_ = outcome.queue_s;
   compute_s_ = outcome.compute_s;
   done_s_ = Elapsed();
+  for (const serving::ChunkMark& chunk : outcome.chunks) {
+    chunks_.push_back({std::chrono::duration<double>(chunk.end - received_).count(), chunk.steps});
+  }
 }
 
 void CallRecord::SetStatus(const Status& status) {
@@ -72,23 +74,23 @@ Status CallRecord::FinalStatus() const {
 }
 
 void CallRecord::AddSpans(const Status& status) const {
-  SpanExporter* const spans = context_.calls.spans();
-  if (!identity_.sampled || spans == nullptr) {
+  if (!traced()) {
     return;
   }
-  spans->Add(SpansOf({.identity = identity_,
-                      .method = method_,
-                      .network = network,
-                      .version = version,
-                      .samples = samples,
-                      .batch_size = batch_size_,
-                      .received = received_at_,
-                      .queued_s = queued_s_,
-                      .queue_s = queue_s_,
-                      .done_s = done_s_,
-                      .total_s = total_s_,
-                      .status = status},
-                     context_.calls.ids()));
+  context_.calls.spans()->Add(SpansOf({.identity = identity_,
+                                       .method = method_,
+                                       .network = network,
+                                       .version = version,
+                                       .samples = samples,
+                                       .batch_size = batch_size_,
+                                       .received = received_at_,
+                                       .queued_s = queued_s_,
+                                       .queue_s = queue_s_,
+                                       .done_s = done_s_,
+                                       .total_s = total_s_,
+                                       .chunks = chunks_,
+                                       .status = status},
+                                      context_.calls.ids()));
 }
 
 void CallRecord::Write() const noexcept {

@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "server/base/clock.h"
 #include "server/base/status.h"
 #include "server/rpc/context/call_identity.h"
+#include "server/rpc/context/call_spans.h"
 #include "server/rpc/context/service_context.h"
 #include "server/serving/requests/request.h"
 
@@ -30,6 +32,8 @@ class CallRecord {
 
   // Seconds since the call was received.
   double Elapsed() const;
+  // Whether its parts are of interest.
+  bool traced() const { return identity_.sampled && context_.calls.spans() != nullptr; }
   // The request has been read and checked; from here on it waits, then runs.
   void SetQueued() { queued_s_ = Elapsed(); }
   // The run of the call is over; its answer is made from here on.
@@ -63,6 +67,7 @@ class CallRecord {
   double compute_s_ = 0;
   double queued_s_ = 0;  // when it began to wait
   double done_s_ = 0;    // when the run was over; 0: there was none
+  std::vector<SpanChunk> chunks_;
   double total_s_ = 0;
   Status status_{StatusCode::kCancelled, ""};
 };

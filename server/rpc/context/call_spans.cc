@@ -61,6 +61,9 @@ std::vector<Span> SpansOf(const TracedCall& call, IdSource& ids) {
   spans.push_back(Part(whole, "queue", queued, started, ids));
   spans.push_back(Part(whole, "run", started, done, ids));
   spans.back().attributes = {{"spikeserve.batch_samples", call.batch_size}};
+  for (const SpanChunk& chunk : call.chunks) {
+    spans.back().events.push_back({"chunk", At(call, chunk.end_s), {{"spikeserve.steps", chunk.steps}}});
+  }
   spans.push_back(Part(whole, "encode", done, std::max(done, whole.end), ids));
   return spans;
 }

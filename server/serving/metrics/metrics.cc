@@ -89,11 +89,15 @@ struct Metrics::Families {
         compute(
             AddHistogram(registry, "spikeserve_compute_seconds", "Time of a run in the engine.", kSeconds)),
         batch(AddHistogram(registry, "spikeserve_batch_samples", "Samples of a run.", kBatchSizes)),
+        releases(AddCounters(registry, "spikeserve_batch_releases_total",
+                             "Runs that were begun, by why they were at that moment.")),
         samples(AddCounter(registry, "spikeserve_samples_total", "Samples simulated.")),
         steps(AddCounter(registry, "spikeserve_sample_steps_total",
                          "Time steps simulated, summed over samples.")),
         spikes(AddCounter(registry, "spikeserve_spikes_total", "Spikes of the samples that were answered.")),
         queued(AddGauge(registry, "spikeserve_queue_samples", "Samples waiting for a worker.")),
+        queued_work(AddGauge(registry, "spikeserve_queue_work_seconds",
+                             "Time that the samples without a result are expected to take one worker.")),
         networks(AddGauge(registry, "spikeserve_networks", "Network versions that are ready.")),
         resident(AddGauge(registry, "spikeserve_resident_bytes", "Memory of the networks that are ready.")),
         memory_used(AddGauge(registry, "spikeserve_memory_used_bytes",
@@ -124,10 +128,12 @@ struct Metrics::Families {
   Histogram& queue;
   Histogram& compute;
   Histogram& batch;
+  Family<Counter>& releases;
   Counter& samples;
   Counter& steps;
   Counter& spikes;
   Gauge& queued;
+  Gauge& queued_work;
   Gauge& networks;
   Gauge& resident;
   Gauge& memory_used;
@@ -193,6 +199,9 @@ void Metrics::CountRun(const RunRecord& record) {
   families_->queue.Observe(record.queue_s);
   families_->compute.Observe(record.compute_s);
   families_->batch.Observe(static_cast<double>(record.samples));
+  if (*record.released != '\0') {
+    families_->releases.Add({{"reason", record.released}}).Increment();
+  }
   families_->samples.Increment(static_cast<double>(record.samples));
   families_->steps.Increment(static_cast<double>(record.samples * record.steps));
   families_->spikes.Increment(static_cast<double>(record.spikes));
@@ -203,6 +212,7 @@ void Metrics::SetGaugeSource(std::function<Gauges()> source) { gauge_source_ = s
 void Metrics::ReadGauges() {
   const Gauges gauges = gauge_source_();
   families_->queued.Set(static_cast<double>(gauges.queued_samples));
+  families_->queued_work.Set(gauges.queued_work_s);
   families_->networks.Set(static_cast<double>(gauges.networks_ready));
   families_->resident.Set(static_cast<double>(gauges.resident_bytes));
   families_->memory_used.Set(static_cast<double>(gauges.memory_used_bytes));

@@ -30,6 +30,7 @@ struct GpuGauges {
 // What is read at the moment somebody asks.
 struct Gauges {
   std::int64_t queued_samples = 0;
+  double queued_work_s = 0;  // that these are expected to take one worker
   std::int64_t networks_ready = 0;
   std::int64_t resident_bytes = 0;  // of these networks
   std::int64_t memory_used_bytes = 0;

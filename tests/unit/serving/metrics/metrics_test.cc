@@ -28,11 +28,17 @@ TEST(Metrics, CountsRequestsByMethodAndCode) {
 
 TEST(Metrics, CountsRuns) {
   Metrics metrics("1", "cpu");
-  metrics.CountRun(
-      {.requests = 2, .samples = 5, .steps = 10, .spikes = 7, .queue_s = 0.01, .compute_s = 0.2});
+  metrics.CountRun({.requests = 2,
+                    .samples = 5,
+                    .steps = 10,
+                    .spikes = 7,
+                    .queue_s = 0.01,
+                    .compute_s = 0.2,
+                    .released = "full"});
   const std::string text = metrics.Expose();
   EXPECT_THAT(text, HasSubstr("spikeserve_samples_total 5\n"));
   EXPECT_THAT(text, HasSubstr("spikeserve_sample_steps_total 50\n"));
+  EXPECT_THAT(text, HasSubstr(R"(spikeserve_batch_releases_total{reason="full"} 1)"));
   EXPECT_THAT(text, HasSubstr("spikeserve_spikes_total 7\n"));
   EXPECT_THAT(text, HasSubstr("spikeserve_batch_samples_bucket{le=\"4\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("spikeserve_batch_samples_bucket{le=\"8\"} 1\n"));
@@ -44,7 +50,7 @@ TEST(Metrics, ReadsGaugesWhenAsked) {
   Metrics metrics("1", "cpu");
   std::int64_t queued = 3;
   metrics.SetGaugeSource([&queued] {
-    Gauges gauges{queued, 2, 500, 700, 1000, 3, 4, 5, 6, {}, {}};
+    Gauges gauges{queued, 1.5, 2, 500, 700, 1000, 3, 4, 5, 6, {}, {}};
     gauges.gpus = {{"GPU-1", 0.25, 100, 400}, {"GPU-2", -1, 1, 2}};
     return gauges;
   });
@@ -52,6 +58,7 @@ TEST(Metrics, ReadsGaugesWhenAsked) {
   queued = 4;
   const std::string text = metrics.Expose();
   EXPECT_THAT(text, HasSubstr("spikeserve_queue_samples 4\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_queue_work_seconds 1.5\n"));
   EXPECT_THAT(text, HasSubstr("spikeserve_networks 2\n"));
   EXPECT_THAT(text, HasSubstr("spikeserve_resident_bytes 500\n"));
   EXPECT_THAT(text, HasSubstr("spikeserve_memory_used_bytes 700\n"));
