@@ -31,7 +31,7 @@ REQUESTS = NETWORKS | {"server/serving/networks"}
 SERVING = REQUESTS | {"server/http", "server/serving/requests", "server/serving/metrics"}
 DECODE = SERVING | {"proto", "server/rpc/wire"}
 ENCODE = DECODE | {"server/rpc/decode"}
-CALLS = ENCODE | {"server/rpc/encode", "server/rpc/context", "server/rpc/trace"}
+CALLS = ENCODE | {"server/rpc/encode", "server/rpc/context", "server/rpc/log", "server/rpc/trace"}
 
 # What each room may include of ours, itself apart. No other folder may hold a C++ file.
 ROOMS: dict[str, frozenset[str]] = {
@@ -57,11 +57,12 @@ ROOMS: dict[str, frozenset[str]] = {
     "server/serving/networks": NETWORKS,
     "server/serving/requests": REQUESTS,
     "server/serving/metrics": REQUESTS | {"server/serving/requests", "server/http"},
+    "server/rpc/log": BASE,
     "server/rpc/trace": BASE | {"proto"},
     "server/rpc/wire": SERVING | {"proto"},
     "server/rpc/decode": DECODE,
     "server/rpc/encode": ENCODE,
-    "server/rpc/context": DECODE | {"server/rpc/trace"},
+    "server/rpc/context": DECODE | {"server/rpc/log", "server/rpc/trace"},
     "server/rpc/calls": CALLS,
     "server/rpc": CALLS | {"server/rpc/calls"},
     "server/rest/translate": BASE | {"proto"},

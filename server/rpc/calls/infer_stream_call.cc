@@ -8,7 +8,6 @@
 #include "server/rpc/context/deadline.h"
 #include "server/rpc/context/report_queue.h"
 #include "server/rpc/wire/request_info.h"
-#include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
 #include "server/serving/metrics/metrics.h"
 
@@ -143,16 +142,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* InferStreamCall::St
 
 InferStreamCall::InferStreamCall(const ServiceContext& context, StreamTable& streams,
                                  grpc::CallbackServerContext& call)
-    : context_(context),
-      streams_(streams),
-      call_(call),
-      identity_(context.calls.Identify(call)),
-      ends_with_error_(WantsGrpcErrors(call)) {}
-
-grpc::Status InferStreamCall::Answer(const Status& status) {
-  call_.AddTrailingMetadata("x-request-id", identity_.request_id);
-  return WithRequestId(ToGrpc(status), identity_.request_id);
-}
+    : context_(context), streams_(streams), call_(call), ends_with_error_(WantsGrpcErrors(call)) {}
 
 Status InferStreamCall::Admit() {
   if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
@@ -402,7 +392,8 @@ void InferStreamCall::Act(const ServiceContext& context, Actions actions) {
   }
   if (actions.ending != nullptr) {
     context.watch.Start(actions.ending->call_);
-    actions.ending->Finish(actions.ending->Answer(actions.end));
+    InferStreamCall& call = *actions.ending;
+    call.Finish(ToGrpc(actions.end, call.identity_.request_id, call.call_));
   }
 }
 

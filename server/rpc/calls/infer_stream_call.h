@@ -61,8 +61,6 @@ class InferStreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   InferStreamCall(const ServiceContext& context, StreamTable& streams, grpc::CallbackServerContext& call);
 
   Status Admit();
-  // How the stream ends, as the client gets it; once.
-  grpc::Status Answer(const Status& status);
   // From an item, by any thread. A report is dropped where too much waits to be written, and not wanted where
   // as much does.
   bool WantsReports();
@@ -85,7 +83,7 @@ class InferStreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   const ServiceContext& context_;
   StreamTable& streams_;
   grpc::CallbackServerContext& call_;
-  const CallIdentity identity_;  // of all its requests
+  const CallIdentity identity_ = context_.calls.Identify(call_);  // of all its requests
   const bool ends_with_error_;
   grpc::ByteBuffer read_;  // of the read under way
   Mutex mu_;

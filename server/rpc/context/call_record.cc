@@ -59,10 +59,7 @@ void CallRecord::SetStatus(const Status& status) {
 }
 
 grpc::Status CallRecord::ToGrpc(const Status& status) {
-  if (call_ != nullptr) {
-    call_->AddTrailingMetadata("x-request-id", identity_.request_id);
-  }
-  return WithRequestId(rpc::ToGrpc(status), identity_.request_id);
+  return call_ == nullptr ? rpc::ToGrpc(status) : rpc::ToGrpc(status, identity_.request_id, *call_);
 }
 
 // A call that was reset before its message came has an empty one, which is refused, though nobody sent it.

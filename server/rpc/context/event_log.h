@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "server/rpc/context/log_sink.h"
+#include "server/rpc/log/log_sink.h"
 
 namespace spikeserve::rpc {
 

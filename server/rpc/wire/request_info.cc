@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "google/rpc/error_details.pb.h"
+#include "server/rpc/wire/status.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -12,7 +13,9 @@ constexpr std::size_t kMaxDetailedMessage = 1500;
 
 }  // namespace
 
-grpc::Status WithRequestId(const grpc::Status& status, const std::string& request_id) {
+grpc::Status ToGrpc(const Status& plain, const std::string& request_id, grpc::ServerContextBase& call) {
+  call.AddTrailingMetadata("x-request-id", request_id);
+  const grpc::Status status = ToGrpc(plain);
   if (status.ok() || status.error_message().size() > kMaxDetailedMessage) {
     return status;
   }

@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "server/base/mutex.h"
-#include "server/rpc/context/log_output.h"
+#include "server/rpc/log/log_output.h"
 
 namespace spikeserve::rpc {
 

@@ -1,4 +1,4 @@
-#include "server/rpc/context/log_sink.h"
+#include "server/rpc/log/log_sink.h"
 
 #include <algorithm>
 #include <chrono>

@@ -1,4 +1,4 @@
-#include "server/rpc/context/log_output.h"
+#include "server/rpc/log/log_output.h"
 
 #include <fcntl.h>
 #include <poll.h>
