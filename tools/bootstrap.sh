@@ -8,7 +8,7 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build pkgconf
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libspdlog-dev libcli11-dev libhwy-dev prometheus-cpp-dev libcivetweb-dev libssl-dev
+  libspdlog-dev libcli11-dev libhwy-dev prometheus-cpp-dev libssl-dev
   libboost-dev nlohmann-json3-dev
   ca-certificates python3 python3-venv dataset-fashion-mnist
 )

@@ -2,6 +2,8 @@
 # Fetches a program of others for the tests, once, into build/tools; prints last what is to be run.
 #   tools/fetch-tool.sh tritonclient    a Python that has the package
 #   tools/fetch-tool.sh kserve          another one: both in one process register the same messages (450 MB)
+#   tools/fetch-tool.sh prometheus_client  the same, with the parser of OpenMetrics
+#   tools/fetch-tool.sh opentelemetry   the same, with the messages of its protocol
 #   tools/fetch-tool.sh perf_analyzer   a script that runs it with the C and C++ libraries of Debian 13, which it needs
 #   tools/fetch-tool.sh grpcurl         the program, built by Go
 # Ends with status 3 where this machine lacks something for it; the last line of stderr says what.
@@ -11,6 +13,7 @@ name=${1:?which tool?}
 folder=$PWD/build/tools/$name
 log=$PWD/build/tools/$name.log
 declare -A pinned=([tritonclient]='tritonclient[grpc,http]==2.73.0' [kserve]=kserve==0.21.0
+  [prometheus_client]=prometheus-client==0.26.0 [opentelemetry]=opentelemetry-exporter-otlp-proto-grpc==1.45.2
   [perf_analyzer]=perf-analyzer==2.60.0 [grpcurl]=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3)
 suite=trixie
 
@@ -78,7 +81,7 @@ grpcurl() {
 }
 
 case $name in
-  tritonclient | kserve) program=bin/python make=(python_with "${pinned[$name]}") ;;
+  tritonclient | kserve | prometheus_client | opentelemetry) program=bin/python make=(python_with "${pinned[$name]}") ;;
   perf_analyzer | grpcurl) program=$name make=("$name") ;;
   *) echo "fetch-tool: got $name, wanted ${!pinned[*]}" >&2; exit 2 ;;
 esac

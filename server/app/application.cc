@@ -7,6 +7,7 @@
 #include "server/app/credentials.h"
 #include "server/app/listener_probe.h"
 #include "server/app/machine_memory.h"
+#include "server/app/status_report.h"
 #include "server/app/version.h"
 #include "server/base/quote.h"
 #include "server/rpc/decode/decode_network.h"
@@ -43,6 +44,15 @@ serving::LoaderContext MakeLoaderContext(serving::NetworkRegistry& registry, ser
           limits.max_upload_bytes};
 }
 
+// To the collector, if there is one.
+Result<std::unique_ptr<rpc::SpanExporter>> StartSpans(const std::string& endpoint) {
+  if (endpoint.empty()) {
+    return std::unique_ptr<rpc::SpanExporter>();
+  }
+  return rpc::SpanExporter::Start(
+      endpoint, {{"service.name", std::string("spikeserve")}, {"service.version", std::string(kVersion)}});
+}
+
 Result<std::optional<serving::NetworkRepository>> OpenRepository(const std::string& directory) {
   if (directory.empty()) {
     return std::optional<serving::NetworkRepository>();
@@ -64,40 +74,32 @@ serving::BatcherOptions Batching(const Config& config, const engine::Backend& ba
   return options;
 }
 
-// HOST of HOST:PORT with another port.
-std::string WithPort(const std::string& address, int port) {
-  return address.substr(0, address.rfind(':') + 1) + std::to_string(port);
-}
-
 }  // namespace
 
 Application::Application(const Config& config, std::unique_ptr<engine::Backend> backend,
                          const rpc::Tokens& tokens, std::optional<serving::NetworkRepository> repository,
-                         const rpc::EventLog& log)
+                         std::unique_ptr<rpc::SpanExporter> spans, const rpc::EventLog& log)
     : config_(config),
       log_(log),
       backend_(std::move(backend)),
       budget_(BudgetBytes(config, *backend_)),
-      metrics_(kVersion, backend_->name()),
+      metrics_(kVersion, backend_->name(), config.metrics_networks),
+      gpus_(backend_->name() == "cuda" ? engine::GpuMonitor::Open() : nullptr),
+      spans_(std::move(spans)),
       authorizer_(tokens),
+      call_log_(log, clock_, {config.log_sample_rate, config.trace_sample_rate}, spans_.get()),
       call_watch_(std::chrono::seconds(config.limits.write_idle_seconds), clock_),
       repository_(std::move(repository)),
       registry_([this](const std::string& name, bool ready) { health_.SetNetwork(name, ready); }),
       loader_(MakeLoaderContext(registry_, budget_, *backend_, repository_, config.limits)),
       batcher_(Batching(config, *backend_), clock_),
-      context_{registry_,
-               loader_,
-               batcher_,
-               budget_,
-               tasks_,
-               metrics_,
-               clock_,
-               log_,
-               authorizer_,
-               call_watch_,
-               config.limits,
-               kVersion,
-               [this] { return Ready(); }} {
+      context_{registry_,   loader_,
+               batcher_,    budget_,
+               tasks_,      metrics_,
+               clock_,      log_,
+               call_log_,   authorizer_,
+               call_watch_, config.limits,
+               kVersion,    [this] { return Ready(); }} {
   metrics_.SetGaugeSource([this] { return ReadGauges(); });
   for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(
@@ -128,8 +130,13 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
   if (!repository.ok()) {
     return repository.status();
   }
-  std::unique_ptr<Application> self(
-      new Application(config, std::move(backend), tokens.value(), std::move(repository).value(), log));
+  auto spans = StartSpans(config.trace_endpoint);
+  if (!spans.ok()) {
+    return spans.status();
+  }
+  std::unique_ptr<Application> self(new Application(config, std::move(backend), tokens.value(),
+                                                    std::move(repository).value(), std::move(spans).value(),
+                                                    log));
   if (Status status = self->StartMetrics(config.metrics_listen); !status.ok()) {
     return status;
   }
@@ -185,12 +192,12 @@ Status Application::StartMetrics(const std::string& address) {
   if (address.empty() || address == "none") {
     return {};
   }
-  auto server = serving::MetricsServer::Start(address, metrics_, [this] { return Ready(); });
+  auto server = serving::MetricsServer::Start(address, metrics_,
+                                              {[this] { return Ready(); }, [this] { return ReadStatus(); }});
   if (!server.ok()) {
     return server.status();
   }
   metrics_server_ = std::move(server).value();
-  metrics_address_ = WithPort(address, metrics_server_->port());
   return {};
 }
 
@@ -199,22 +206,26 @@ bool Application::Ready() {
   return health_.server_ready() && reachable_;
 }
 
-Status Application::StartRest(std::optional<rest::TlsTexts> tls) {
+Status Application::StartRest(std::optional<http::TlsTexts> tls) {
   if (config_.http_listen.empty() || config_.http_listen == "none") {
     return {};
   }
-  rest::HttpOptions options{config_.http_listen,
-                            static_cast<int>(config_.http_threads),
-                            static_cast<int>(config_.http_connections),
-                            std::chrono::seconds(config_.http_timeout_seconds),
-                            config_.limits.max_message_bytes,
-                            std::move(tls),
-                            [this](const rest::HttpHead& head, const rest::HttpResponse& refusal) {
-                              log_.Info("http_refused", {{"method", head.method},
-                                                         {"path", head.target.substr(0, kMaxLoggedPath)},
-                                                         {"status", std::int64_t{refusal.status}},
-                                                         {"message", refusal.error}});
-                            }};
+  const http::Options options{.address = config_.http_listen,
+                              .listen_flag = "--http-listen",
+                              .threads = static_cast<int>(config_.http_threads),
+                              .max_connections = static_cast<int>(config_.http_connections),
+                              .connections = http_connections_,
+                              .timeout = std::chrono::seconds(config_.http_timeout_seconds),
+                              .timeout_flag = "--http-timeout-seconds",
+                              .max_body_bytes = config_.limits.max_message_bytes,
+                              .tls = std::move(tls),
+                              .on_refusal = [this](const http::Head& head, const http::Response& refusal) {
+                                log_.Info("http_refused", {{"request_id", refusal.request_id},
+                                                           {"method", head.method},
+                                                           {"path", head.target.substr(0, kMaxLoggedPath)},
+                                                           {"status", std::int64_t{refusal.status}},
+                                                           {"message", refusal.error}});
+                              }};
   auto server = rest::RestServer::Start(
       options, server_->InProcessChannel(), budget_, [this](std::string_view authorization, bool admin) {
         return authorizer_.Check(authorization, admin ? rpc::Scope::kAdmin : rpc::Scope::kUse);
@@ -255,15 +266,42 @@ void Application::CheckDevice() {
 }
 
 serving::Gauges Application::ReadGauges() const {
-  serving::Gauges gauges{batcher_.queued_samples(), 0, 0, budget_.used_bytes(), budget_.limit_bytes()};
+  serving::Gauges gauges{.queued_samples = batcher_.queued_samples(),
+                         .queued_work_s = batcher_.queued_seconds(),
+                         .networks_ready = 0,
+                         .resident_bytes = 0,
+                         .memory_used_bytes = budget_.used_bytes(),
+                         .memory_limit_bytes = budget_.limit_bytes(),
+                         .log_lines_lost = log_.lost_lines(),
+                         .spans_sent = spans_ ? spans_->sent() : 0,
+                         .spans_lost = spans_ ? spans_->lost() : 0,
+                         .http_connections = *http_connections_,
+                         .network_names = {},
+                         .gpus = {}};
   for (const serving::NetworkListing& listing : registry_.List()) {
     if (listing.state != serving::NetworkState::kReady || !listing.handle) {
       continue;
     }
     ++gauges.networks_ready;
     gauges.resident_bytes += listing.handle->resident->bytes();
+    gauges.network_names.insert(listing.name);
+  }
+  for (const engine::GpuUse& gpu : gpus_ ? gpus_->Read() : std::vector<engine::GpuUse>()) {
+    gauges.gpus.push_back(
+        {gpu.id, gpu.utilization.value_or(-1), gpu.memory_used_bytes, gpu.memory_total_bytes});
   }
   return gauges;
+}
+
+serving::StatusPage Application::ReadStatus() {
+  return MakeStatus({.config = config_,
+                     .backend = *backend_,
+                     .ready = Ready(),
+                     .uptime_s = std::chrono::duration<double>(clock_.Now() - started_).count(),
+                     .gauges = ReadGauges(),
+                     .calls = metrics_.in_flight(),
+                     .networks = registry_.List(),
+                     .failures = call_log_.failures()});
 }
 
 }  // namespace spikeserve::app

@@ -12,13 +12,16 @@
 #include "server/app/listener_watch.h"
 #include "server/base/clock.h"
 #include "server/base/status.h"
+#include "server/engine/gpu_monitor.h"
 #include "server/engine/run/backend.h"
 #include "server/rest/rest_server.h"
 #include "server/rpc/context/authorizer.h"
+#include "server/rpc/context/call_log.h"
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/context/service_context.h"
 #include "server/rpc/health_reporter.h"
 #include "server/rpc/rpc_server.h"
+#include "server/rpc/trace/span_exporter.h"
 #include "server/serving/memory_budget.h"
 #include "server/serving/metrics/metrics.h"
 #include "server/serving/metrics/metrics_server.h"
@@ -48,7 +51,7 @@ class Application {
 
   const std::string& address() const { return server_->address(); }
   // Of /metrics; empty where there is none.
-  const std::string& metrics_address() const { return metrics_address_; }
+  std::string metrics_address() const { return metrics_server_ ? metrics_server_->address() : std::string(); }
   // Of the Open Inference Protocol over HTTP; empty where there is none.
   std::string http_address() const { return rest_ ? rest_->address() : std::string(); }
 
@@ -62,25 +65,32 @@ class Application {
 
  private:
   Application(const Config& config, std::unique_ptr<engine::Backend> backend, const rpc::Tokens& tokens,
-              std::optional<serving::NetworkRepository> repository, const rpc::EventLog& log);
+              std::optional<serving::NetworkRepository> repository, std::unique_ptr<rpc::SpanExporter> spans,
+              const rpc::EventLog& log);
 
   Status StartMetrics(const std::string& address);
-  Status StartRest(std::optional<rest::TlsTexts> tls);
+  Status StartRest(std::optional<http::TlsTexts> tls);
   void LoadStored();
   // Takes the server out of service, for good, once the device is broken.
   void CheckDevice();
   bool Ready();
   serving::Gauges ReadGauges() const;
+  serving::StatusPage ReadStatus();
 
   // In the order in which they need one another; destroyed the other way round.
   const Config config_;
   const rpc::EventLog& log_;
   const SteadyClock clock_;
+  const Clock::TimePoint started_ = clock_.Now();
   const std::unique_ptr<engine::Backend> backend_;
   serving::MemoryBudget budget_;
   rpc::HealthReporter health_;
   serving::Metrics metrics_;
+  const std::unique_ptr<engine::GpuMonitor> gpus_;  // null: none is asked
+  const std::unique_ptr<rpc::SpanExporter> spans_;  // null: no traces
+  const std::shared_ptr<std::atomic<int>> http_connections_ = std::make_shared<std::atomic<int>>(0);
   const rpc::Authorizer authorizer_;
+  rpc::CallLog call_log_;
   rpc::CallWatch call_watch_;
   const std::optional<serving::NetworkRepository> repository_;
   serving::NetworkRegistry registry_;
@@ -91,7 +101,6 @@ class Application {
   std::atomic<bool> reachable_ = true;
   const rpc::ServiceContext context_;
   std::vector<std::unique_ptr<serving::Worker>> workers_;
-  std::string metrics_address_;
   std::unique_ptr<serving::MetricsServer> metrics_server_;
   std::unique_ptr<rpc::RpcServer> server_;
   std::unique_ptr<rest::RestServer> rest_;  // calls the one before

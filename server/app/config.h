@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "server/engine/make_backend.h"
 #include "server/rpc/context/event_log.h"
@@ -42,6 +44,11 @@ struct Config {
 
   rpc::LogFormat log_format = rpc::LogFormat::kText;
   std::string log_level = "info";
+  double log_sample_rate = 1;                              // of the calls that succeed
+  std::string trace_endpoint;                              // of a collector; empty: no traces
+  double trace_sample_rate = 0;                            // of the calls that bring no trace of their own
+  std::int64_t metrics_networks = 100;                     // that the metrics tell apart
+  std::vector<std::pair<std::string, std::string>> flags;  // in force, to be shown; secrets masked
   std::int64_t drain_seconds = 30;
 };
 

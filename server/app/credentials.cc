@@ -47,11 +47,11 @@ Result<std::string> ReadSmallFile(const std::string& path, const std::string& fl
   return InvalidArgument(flag + ": " + path + " has more than " + std::to_string(kMaxFileBytes) + " bytes");
 }
 
-Result<std::optional<rest::TlsTexts>> ReadTlsTexts(const TlsFiles& files) {
+Result<std::optional<http::TlsTexts>> ReadTlsTexts(const TlsFiles& files) {
   if (files.cert.empty()) {
-    return std::optional<rest::TlsTexts>();
+    return std::optional<http::TlsTexts>();
   }
-  rest::TlsTexts texts;
+  http::TlsTexts texts;
   const auto read = [](const std::string& path, const std::string& flag, std::string& text) {
     auto content = ReadSmallFile(path, flag);
     if (content.ok()) {

@@ -8,7 +8,7 @@
 
 #include "server/app/config.h"
 #include "server/base/status.h"
-#include "server/rest/http_server.h"
+#include "server/http/server.h"
 #include "server/rpc/context/authorizer.h"
 
 namespace spikeserve::app {
@@ -20,7 +20,7 @@ Result<std::string> ReadSmallFile(const std::string& path, const std::string& fl
 Result<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const TlsFiles& files);
 
 // The same for HTTP; none: plain text.
-Result<std::optional<rest::TlsTexts>> ReadTlsTexts(const TlsFiles& files);
+Result<std::optional<http::TlsTexts>> ReadTlsTexts(const TlsFiles& files);
 
 // The tokens of the files that `config` names; none where it names none.
 Result<rpc::Tokens> ReadTokens(const Config& config);

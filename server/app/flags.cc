@@ -56,6 +56,10 @@ class FlagSet {
               const std::string& help) {
     Finish(app_.add_option(flag, value, help), flag)->check(CLI::Range(low, high));
   }
+  // Of 0 to 1.
+  void Share(const std::string& flag, double& value, const std::string& help) {
+    Finish(app_.add_option(flag, value, help), flag)->check(CLI::Range(0.0, 1.0));
+  }
   // `bytes` is in bytes, the flag in multiples of `unit`.
   void Size(const std::string& flag, std::int64_t& bytes, std::int64_t unit, std::int64_t low,
             std::int64_t high, const std::string& help) {
@@ -83,7 +87,7 @@ void AddServing(CLI::App& app, Config& config, std::string& healthcheck) {
       ->check(CheckPort);
   flags
       .Text("--metrics-listen", config.metrics_listen,
-            "HTTP address of /metrics, /healthz and /readyz; 'none' for none")
+            "HTTP address of /metrics, /healthz, /readyz and /statusz; 'none' for none")
       ->check(CheckPort);
   flags
       .Text("--http-listen", config.http_listen,
@@ -195,11 +199,21 @@ void AddSecurity(CLI::App& app, Config& config) {
   flags.Text("--admin-token-file", config.admin_token_file, "file of tokens that may also load and unload");
 }
 
-void AddLogging(CLI::App& app, Config& config, std::string& format) {
-  FlagSet flags(app, "Logging");
+void AddObserving(CLI::App& app, Config& config, std::string& format) {
+  FlagSet flags(app, "Observing");
   flags.Text("--log-format", format, "text or json")->check(CLI::IsMember({"text", "json"}));
   flags.Text("--log-level", config.log_level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  flags.Share("--trace-sample-rate", config.trace_sample_rate,
+              "share of the calls without a trace of their own that are traced, 0 to 1");
+  flags.Text(
+      "--trace-endpoint", config.trace_endpoint,
+      "collector that takes spans by OTLP over gRPC: HOST:PORT, http:// or https:// before it; none: no "
+      "traces");
+  flags.Number("--metrics-networks", config.metrics_networks, 0, 10'000,
+               "networks that the metrics tell apart; further ones are counted together");
+  flags.Share("--log-sample-rate", config.log_sample_rate,
+              "share of the successful calls that are logged, 0 to 1; calls that fail always are");
 }
 
 // Flags in force. Only names of files are in them, so that there is no secret to mask.
@@ -237,7 +251,7 @@ Invocation ParseFlags(int argc, const char* const* argv) {
   AddRequestLimits(app, config);
   AddNetworkLimits(app, config.limits.network);
   AddSecurity(app, config);
-  AddLogging(app, config, format);
+  AddObserving(app, config, format);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -250,6 +264,7 @@ Invocation ParseFlags(int argc, const char* const* argv) {
   times.Set(config.batching);
   config.log_format = format == "json" ? rpc::LogFormat::kJson : rpc::LogFormat::kText;
   invocation.effective = Effective(app);
+  config.flags = invocation.effective;
   return invocation;
 }
 

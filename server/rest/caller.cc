@@ -75,12 +75,16 @@ std::string Caller::PathOf(const char* method) {
   return std::string("/inference.GRPCInferenceService/") + method;
 }
 
-Status PrepareCall(const HttpHead& head, grpc::ClientContext& context) {
+Status PrepareCall(const http::Head& head, grpc::ClientContext& context) {
   if (!head.authorization.empty()) {
     if (!IsHeaderValue(head.authorization)) {
       return {StatusCode::kUnauthenticated, "authorization: has characters that no token has"};
     }
     context.AddMetadata("authorization", head.authorization);
+  }
+  context.AddMetadata("x-request-id", head.request_id);  // which the gateway has checked, or made
+  if (!head.traceparent.empty() && IsHeaderValue(head.traceparent)) {
+    context.AddMetadata("traceparent", head.traceparent);
   }
   if (head.grpc_timeout.empty()) {
     return {};

@@ -44,7 +44,7 @@ class Caller {
   // Calls the method, and responds with what `show` makes of the answer.
   template <typename Request, typename Response>
   void Call(const std::shared_ptr<Exchange>& exchange, const char* method, Request request,
-            std::function<Result<HttpResponse>(const Response&)> show);
+            std::function<Result<http::Response>(const Response&)> show);
 
  private:
   // What a call needs until it has ended.
@@ -81,7 +81,7 @@ class Caller {
 };
 
 // Sets token and deadline of a call; INVALID_ARGUMENT or UNAUTHENTICATED where a header cannot be passed on.
-Status PrepareCall(const HttpHead& head, grpc::ClientContext& context);
+Status PrepareCall(const http::Head& head, grpc::ClientContext& context);
 
 template <typename Request, typename Response>
 void Caller::Then(const std::shared_ptr<Exchange>& exchange, const char* method, Request request,
@@ -133,7 +133,7 @@ Status Caller::Parsed(grpc::ByteBuffer& bytes, const std::function<Status(const 
 
 template <typename Request, typename Response>
 void Caller::Call(const std::shared_ptr<Exchange>& exchange, const char* method, Request request,
-                  std::function<Result<HttpResponse>(const Response&)> show) {
+                  std::function<Result<http::Response>(const Response&)> show) {
   Then<Request, Response>(exchange, method, std::move(request),
                           [exchange, show = std::move(show)](const Response& response) {
                             auto shown = show(response);

@@ -2,14 +2,12 @@
 
 #include <grpcpp/client_context.h>
 
-#include <functional>
 #include <memory>
 #include <string>
 
 #include "server/base/mutex.h"
-#include "server/rest/http_message.h"
+#include "server/http/service.h"
 #include "server/rest/route.h"
-#include "server/serving/memory_budget.h"
 
 namespace spikeserve::rest {
 
@@ -26,23 +24,18 @@ class PendingCall {
   std::shared_ptr<grpc::ClientContext> context_ SPIKESERVE_GUARDED_BY(mu_);
 };
 
-// A request that was let in, with what answers it. `post` runs work on the threads of HTTP, one piece after
-// another for one connection; `respond` is called once, from there.
-struct Exchange {
-  HttpHead head;
-  Route route;
-  std::string body;
-  bool has_body = false;  // false: it was not read
-  serving::MemoryBudget::Reservation body_memory;
-  std::function<void(std::function<void()>)> post;
-  std::function<void(HttpResponse)> respond;
-  PendingCall pending;
-
+// A request that becomes a call.
+class Exchange final : public http::Exchange {
+ public:
+  void Cancel() override { pending.Cancel(); }
   // Once the body was read, what it took is free for others.
   void DropBody() {
     std::string().swap(body);
-    body_memory.ShrinkTo(0);
+    body_memory.reset();
   }
+
+  Route route;
+  PendingCall pending;
 };
 
 }  // namespace spikeserve::rest

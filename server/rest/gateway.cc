@@ -25,7 +25,7 @@ std::string MediaType(std::string_view content_type) {
 }
 
 // A form is what browsers send to any server that a page names; and its author meant something else.
-Status CheckContent(const HttpHead& head) {
+Status CheckContent(const http::Head& head) {
   const std::string type = MediaType(head.content_type);
   if (!type.empty() && type != "application/json" && type != "application/octet-stream") {
     return InvalidArgument("Content-Type is " + Quote(head.content_type) +
@@ -43,27 +43,60 @@ Status CheckContent(const HttpHead& head) {
 
 }  // namespace
 
-std::variant<Admission, HttpResponse> Gateway::Admit(const HttpHead& head) const {
+std::variant<http::Admission, http::Response> Gateway::Admit(const http::Head& head) {
+  const std::string id = IsRequestId(head.request_id) ? head.request_id : ids_.NewId();
+  auto admitted = AdmitNamed(head, id);
+  if (auto* refusal = std::get_if<http::Response>(&admitted)) {
+    AddRequestId(*refusal, id);
+  }
+  return admitted;
+}
+
+std::variant<http::Admission, http::Response> Gateway::AdmitNamed(const http::Head& head,
+                                                                  const std::string& request_id) {
   if (caller_.closed()) {
     return ErrorResponse(Unavailable("the server is shutting down"));
   }
   auto route = FindRoute(head);
-  if (auto* refusal = std::get_if<HttpResponse>(&route)) {
+  if (auto* refusal = std::get_if<http::Response>(&route)) {
     return std::move(*refusal);
   }
-  Admission admission{std::move(std::get<Route>(route)), false};
-  if (!HasBody(admission.route.endpoint) ||
-      !check_token_(head.authorization, NeedsAdmin(admission.route.endpoint)).ok()) {
-    return admission;
+  const auto exchange = std::make_shared<Exchange>();
+  exchange->head = head;
+  exchange->head.request_id = request_id;
+  exchange->route = std::move(std::get<Route>(route));
+  const Endpoint endpoint = exchange->route.endpoint;
+  if (!HasBody(endpoint) || !check_token_(head.authorization, NeedsAdmin(endpoint)).ok()) {
+    return http::Admission{exchange, false};
   }
   if (Status status = CheckContent(head); !status.ok()) {
     return ErrorResponse(415, status);
   }
-  admission.read_body = true;
-  return admission;
+  return http::Admission{exchange, true};
 }
 
-void Gateway::Handle(const std::shared_ptr<Exchange>& exchange) {
+Result<std::shared_ptr<void>> Gateway::ReserveBody(std::int64_t bytes) {
+  auto memory = budget_.Reserve(bytes, "the body");
+  if (!memory.ok()) {
+    return memory.status();
+  }
+  return std::shared_ptr<void>(
+      std::make_shared<serving::MemoryBudget::Reservation>(std::move(memory).value()));
+}
+
+http::Response Gateway::Refusal(int http_status, const Status& status) {
+  http::Response response = ErrorResponse(http_status, status);
+  AddRequestId(response, ids_.NewId());
+  return response;
+}
+
+void Gateway::Handle(const std::shared_ptr<http::Exchange>& of_http) {
+  const auto exchange = std::static_pointer_cast<Exchange>(of_http);  // which Admit has made
+  exchange->respond = [respond = std::move(exchange->respond),
+                       id = exchange->head.request_id](http::Response response) {
+    AddRequestId(response, id);
+    respond(std::move(response));
+  };
   const Status status = Guarded([&] { return Dispatch(exchange); }, "reading the request");
   if (!status.ok()) {
     exchange->respond(ErrorResponse(status));

@@ -4,37 +4,13 @@
 #include "server/serving/metrics/metrics.h"
 
 namespace spikeserve::rest {
-namespace {
 
-int HttpStatus(StatusCode code) {
-  switch (code) {
-    case StatusCode::kOk: return 200;
-    case StatusCode::kInvalidArgument:
-    case StatusCode::kFailedPrecondition:
-    case StatusCode::kOutOfRange: return 400;
-    case StatusCode::kUnauthenticated: return 401;
-    case StatusCode::kPermissionDenied: return 403;
-    case StatusCode::kNotFound: return 404;
-    case StatusCode::kAlreadyExists:
-    case StatusCode::kAborted: return 409;
-    case StatusCode::kResourceExhausted: return 429;
-    case StatusCode::kCancelled: return 499;
-    case StatusCode::kUnknown:
-    case StatusCode::kInternal:
-    case StatusCode::kDataLoss: return 500;
-    case StatusCode::kUnimplemented: return 501;
-    case StatusCode::kUnavailable: return 503;
-    case StatusCode::kDeadlineExceeded: return 504;
-  }
-  return 500;
+http::Response ErrorResponse(const Status& status) {
+  return ErrorResponse(http::HttpStatus(status.code()), status);
 }
 
-}  // namespace
-
-HttpResponse ErrorResponse(const Status& status) { return ErrorResponse(HttpStatus(status.code()), status); }
-
-HttpResponse ErrorResponse(int http_status, const Status& status) {
-  HttpResponse response;
+http::Response ErrorResponse(int http_status, const Status& status) {
+  http::Response response;
   response.status = http_status;
   response.error = status.message();
   response.body = "{";
@@ -47,6 +23,17 @@ HttpResponse ErrorResponse(int http_status, const Status& status) {
     response.headers.emplace_back("WWW-Authenticate", "Bearer");
   }
   return response;
+}
+
+void AddRequestId(http::Response& response, const std::string& request_id) {
+  response.request_id = request_id;
+  response.headers.emplace_back("X-Request-Id", request_id);
+  if (!response.error.empty() && !response.body.empty() && response.body.back() == '}') {
+    response.body.pop_back();
+    AppendName(response.body, "request_id");
+    AppendText(response.body, request_id);
+    response.body += "}";
+  }
 }
 
 }  // namespace spikeserve::rest

@@ -31,7 +31,7 @@ Result<Memory> Reserve(MemoryBudget& budget, std::int64_t bytes, std::string_vie
   return std::make_shared<MemoryBudget::Reservation>(std::move(reservation).value());
 }
 
-Result<std::optional<std::size_t>> JsonBytesOf(const HttpHead& head) {
+Result<std::optional<std::size_t>> JsonBytesOf(const http::Head& head) {
   if (head.json_bytes.empty()) {
     return std::optional<std::size_t>();
   }
@@ -46,7 +46,7 @@ Result<std::optional<std::size_t>> JsonBytesOf(const HttpHead& head) {
 }
 
 void SendInfer(Caller& caller, const std::shared_ptr<Exchange>& exchange, ModelInferRequest request,
-               Memory memory, std::function<Result<HttpResponse>(const ModelInferResponse&)> show) {
+               Memory memory, std::function<Result<http::Response>(const ModelInferResponse&)> show) {
   memory->ShrinkTo(static_cast<std::int64_t>(request.ByteSizeLong()));
   caller.Call<ModelInferRequest, ModelInferResponse>(
       exchange, "ModelInfer", std::move(request),
@@ -55,8 +55,8 @@ void SendInfer(Caller& caller, const std::shared_ptr<Exchange>& exchange, ModelI
       });
 }
 
-Result<HttpResponse> ShowInfer(MemoryBudget& budget, const OutputForm& form,
-                               const ModelInferResponse& response) {
+Result<http::Response> ShowInfer(MemoryBudget& budget, const OutputForm& form,
+                                 const ModelInferResponse& response) {
   auto memory =
       Reserve(budget, EncodeInferBytes(response, form), "the answer as JSON (binary_data_output takes less)");
   if (!memory.ok()) {
@@ -66,7 +66,7 @@ Result<HttpResponse> ShowInfer(MemoryBudget& budget, const OutputForm& form,
   if (!answer.ok()) {
     return answer.status();
   }
-  HttpResponse http;
+  http::Response http;
   http.body = std::move(answer.value().body);
   http.memory = std::move(memory).value();
   if (answer.value().header_bytes) {
@@ -76,7 +76,7 @@ Result<HttpResponse> ShowInfer(MemoryBudget& budget, const OutputForm& form,
   return http;
 }
 
-Result<HttpResponse> ShowPredict(MemoryBudget& budget, const ModelInferResponse& response) {
+Result<http::Response> ShowPredict(MemoryBudget& budget, const ModelInferResponse& response) {
   auto memory = Reserve(budget, EncodePredictBytes(response), "the answer as JSON");
   if (!memory.ok()) {
     return memory.status();
@@ -85,7 +85,7 @@ Result<HttpResponse> ShowPredict(MemoryBudget& budget, const ModelInferResponse&
   if (!json.ok()) {
     return json.status();
   }
-  HttpResponse http;
+  http::Response http;
   http.body = std::move(json).value();
   http.memory = std::move(memory).value();
   return http;

@@ -11,8 +11,8 @@
 namespace spikeserve::rest {
 namespace {
 
-HttpResponse Json(std::string body) {
-  HttpResponse response;
+http::Response Json(std::string body) {
+  http::Response response;
   response.body = std::move(body);
   return response;
 }
@@ -23,7 +23,7 @@ Status Show(Caller& caller, const std::shared_ptr<Exchange>& exchange, const cha
             Request request = {}) {
   caller.Call<Request, Response>(
       exchange, method, std::move(request),
-      [](const Response& response) -> Result<HttpResponse> { return Json(EncodeMessage(response)); });
+      [](const Response& response) -> Result<http::Response> { return Json(EncodeMessage(response)); });
   return {};
 }
 
@@ -36,8 +36,8 @@ Request OfModel(const Route& route) {
 }
 
 // 200 where it is ready; 503 where it is not, for probes that look at the status alone.
-HttpResponse Readiness(bool ready, const std::string& model) {
-  HttpResponse response = ready ? Json("") : ErrorResponse(Unavailable("not ready"));
+http::Response Readiness(bool ready, const std::string& model) {
+  http::Response response = ready ? Json("") : ErrorResponse(Unavailable("not ready"));
   std::string json = "{";
   if (!model.empty()) {
     AppendName(json, "name");
@@ -63,7 +63,7 @@ Status AskServer(Caller& caller, const std::shared_ptr<Exchange>& exchange) {
     case Endpoint::kServerReady:
       caller.Call<ServerReadyRequest, ServerReadyResponse>(
           exchange, "ServerReady", {},
-          [](const auto& response) -> Result<HttpResponse> { return Readiness(response.ready(), ""); });
+          [](const auto& response) -> Result<http::Response> { return Readiness(response.ready(), ""); });
       return {};
     case Endpoint::kSystemSharedMemory:
       return Show<SystemSharedMemoryStatusRequest, SystemSharedMemoryStatusResponse>(
@@ -86,16 +86,16 @@ Status AskModel(Caller& caller, const std::shared_ptr<Exchange>& exchange) {
     case Endpoint::kModelReady:
       caller.Call<ModelReadyRequest, ModelReadyResponse>(
           exchange, "ModelReady", OfModel<ModelReadyRequest>(route),
-          [model = route.model](const auto& response) -> Result<HttpResponse> {
+          [model = route.model](const auto& response) -> Result<http::Response> {
             return Readiness(response.ready(), model);
           });
       return {};
     case Endpoint::kModelConfig:
-      caller.Call<ModelConfigRequest, ModelConfigResponse>(exchange, "ModelConfig",
-                                                           OfModel<ModelConfigRequest>(route),
-                                                           [](const auto& response) -> Result<HttpResponse> {
-                                                             return Json(EncodeMessage(response.config()));
-                                                           });
+      caller.Call<ModelConfigRequest, ModelConfigResponse>(
+          exchange, "ModelConfig", OfModel<ModelConfigRequest>(route),
+          [](const auto& response) -> Result<http::Response> {
+            return Json(EncodeMessage(response.config()));
+          });
       return {};
     case Endpoint::kModelStatistics:
       return Show<ModelStatisticsRequest, ModelStatisticsResponse>(caller, exchange, "ModelStatistics",

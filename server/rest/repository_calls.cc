@@ -21,8 +21,8 @@ using inference::RepositoryIndexRequest;
 using inference::RepositoryIndexResponse;
 using serving::MemoryBudget;
 
-HttpResponse Json(std::string body) {
-  HttpResponse response;
+http::Response Json(std::string body) {
+  http::Response response;
   response.body = std::move(body);
   return response;
 }
@@ -121,11 +121,11 @@ Status Change(Caller& caller, MemoryBudget& budget, const std::shared_ptr<Exchan
   const auto memory = std::make_shared<MemoryBudget::Reservation>(std::move(reserved).value());
   caller.Call<Request, Response>(
       exchange, method, std::move(request),
-      [memory](const Response& response) -> Result<HttpResponse> { return Json(EncodeMessage(response)); });
+      [memory](const Response& response) -> Result<http::Response> { return Json(EncodeMessage(response)); });
   return {};
 }
 
-HttpResponse IndexResponse(const RepositoryIndexResponse& response) {
+http::Response IndexResponse(const RepositoryIndexResponse& response) {
   std::string json = "[";
   for (const auto& model : response.models()) {
     AppendComma(json);
@@ -134,7 +134,7 @@ HttpResponse IndexResponse(const RepositoryIndexResponse& response) {
   return Json(json + "]");
 }
 
-HttpResponse ModelListResponse(const RepositoryIndexResponse& response) {
+http::Response ModelListResponse(const RepositoryIndexResponse& response) {
   std::set<std::string> names;
   for (const auto& model : response.models()) {
     names.insert(model.name());
@@ -168,7 +168,7 @@ Status ShowIndex(Caller& caller, MemoryBudget& budget, const std::shared_ptr<Exc
   }
   caller.Call<RepositoryIndexRequest, RepositoryIndexResponse>(
       exchange, "RepositoryIndex", std::move(request),
-      [](const auto& response) -> Result<HttpResponse> { return IndexResponse(response); });
+      [](const auto& response) -> Result<http::Response> { return IndexResponse(response); });
   return {};
 }
 
@@ -177,7 +177,7 @@ Status ShowModelList(Caller& caller, const std::shared_ptr<Exchange>& exchange) 
   request.set_ready(true);
   caller.Call<RepositoryIndexRequest, RepositoryIndexResponse>(
       exchange, "RepositoryIndex", std::move(request),
-      [](const auto& response) -> Result<HttpResponse> { return ModelListResponse(response); });
+      [](const auto& response) -> Result<http::Response> { return ModelListResponse(response); });
   return {};
 }
 

@@ -4,16 +4,16 @@
 
 namespace spikeserve::rest {
 
-Result<std::unique_ptr<RestServer>> RestServer::Start(const HttpOptions& options,
+Result<std::unique_ptr<RestServer>> RestServer::Start(const http::Options& options,
                                                       const std::shared_ptr<grpc::Channel>& channel,
                                                       serving::MemoryBudget& budget,
                                                       Gateway::CheckToken check_token) {
   std::unique_ptr<RestServer> self(new RestServer(channel, budget, std::move(check_token)));
-  auto http = HttpServer::Start(options, self->gateway_, budget);
-  if (!http.ok()) {
-    return http.status();
+  auto server = http::Server::Start(options, self->gateway_);
+  if (!server.ok()) {
+    return server.status();
   }
-  self->http_ = std::move(http).value();
+  self->http_ = std::move(server).value();
   return self;
 }
 

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "server/base/status.h"
+#include "server/http/server.h"
 #include "server/rest/gateway.h"
-#include "server/rest/http_server.h"
 #include "server/serving/memory_budget.h"
 
 namespace spikeserve::rest {
@@ -18,7 +18,7 @@ namespace spikeserve::rest {
 class RestServer {
  public:
   // `channel` leads to the server that answers. UNAVAILABLE, INVALID_ARGUMENT. `budget` outlives this.
-  static Result<std::unique_ptr<RestServer>> Start(const HttpOptions& options,
+  static Result<std::unique_ptr<RestServer>> Start(const http::Options& options,
                                                    const std::shared_ptr<grpc::Channel>& channel,
                                                    serving::MemoryBudget& budget,
                                                    Gateway::CheckToken check_token);
@@ -43,7 +43,7 @@ class RestServer {
       : gateway_(channel, budget, std::move(check_token)) {}
 
   Gateway gateway_;
-  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<http::Server> http_;
 };
 
 }  // namespace spikeserve::rest

@@ -157,7 +157,7 @@ bool AnyMethod(Endpoint endpoint) { return endpoint >= Endpoint::kSystemSharedMe
 
 }  // namespace
 
-std::variant<Route, HttpResponse> FindRoute(const HttpHead& head) {
+std::variant<Route, http::Response> FindRoute(const http::Head& head) {
   const Segments segments = Split(head.target);
   std::optional<Route> route;
   for (const auto find : {FindFixed, FindModel, FindVersionOne, FindRepository, FindRefused}) {
@@ -177,7 +177,7 @@ std::variant<Route, HttpResponse> FindRoute(const HttpHead& head) {
   if (AnyMethod(route->endpoint) || (post ? head.method == "POST" : get)) {
     return *route;
   }
-  HttpResponse refusal = ErrorResponse(
+  http::Response refusal = ErrorResponse(
       405, {StatusCode::kUnimplemented, "method " + Quote(head.method) + " of " + Quote(head.target) +
                                             ", wanted " + (post ? "POST" : "GET")});
   refusal.headers.emplace_back("Allow", post ? "POST" : "GET, HEAD");

@@ -3,7 +3,7 @@
 #include <string>
 #include <variant>
 
-#include "server/rest/http_message.h"
+#include "server/http/message.h"
 
 namespace spikeserve::rest {
 
@@ -37,7 +37,7 @@ struct Route {
 
 // Where a request goes, or its refusal: 404 for a path that is not there, 405 with `Allow` for another
 // method. HEAD is as good as GET.
-std::variant<Route, HttpResponse> FindRoute(const HttpHead& head);
+std::variant<Route, http::Response> FindRoute(const http::Head& head);
 
 // Whether a request is a POST with a body.
 bool HasBody(Endpoint endpoint);

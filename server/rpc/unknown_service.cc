@@ -6,7 +6,6 @@
 #include "server/base/quote.h"
 #include "server/rpc/context/call_record.h"
 #include "server/rpc/reflection_service.h"
-#include "server/rpc/wire/status.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -22,10 +21,11 @@ Status Refusal(const std::string& method) {
 // Deletes itself when it is over.
 class UnknownCall final : public grpc::ServerGenericBidiReactor {
  public:
-  UnknownCall(const ServiceContext& context, const std::string& method) : record_(context, "unknown") {
-    const Status status = Guarded([&] { return Refusal(method); });
+  UnknownCall(const ServiceContext& context, grpc::GenericCallbackServerContext& call)
+      : record_(context, call, "unknown") {
+    const Status status = Guarded([&] { return Refusal(call.method()); });
     record_.SetStatus(status);
-    Finish(ToGrpc(status));
+    Finish(record_.ToGrpc(status));
   }
   void OnDone() override { delete this; }
 
@@ -36,7 +36,7 @@ class UnknownCall final : public grpc::ServerGenericBidiReactor {
 }  // namespace
 
 grpc::ServerGenericBidiReactor* UnknownService::CreateReactor(grpc::GenericCallbackServerContext* call) {
-  return new UnknownCall(context_, call->method());
+  return new UnknownCall(context_, *call);
 }
 
 }  // namespace spikeserve::rpc

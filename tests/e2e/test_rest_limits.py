@@ -46,6 +46,7 @@ def status(answer: bytes) -> int:
 
 def test_bodies_that_are_not_as_long_as_they_say(start_server: ServerMaker) -> None:
     server = loaded(start_server(**HTTP))
+    baseline = servers.memory_used(server)
     close = "Connection: close"
     assert status(raw(server, post(BODY, close))) == 200
     short = raw(server, post(BODY, length=len(BODY) + 1), half_close=True)
@@ -60,7 +61,6 @@ def test_bodies_that_are_not_as_long_as_they_say(start_server: ServerMaker) -> N
     assert status(raw(server, b"nonsense\r\n\r\n")) == 400
     assert status(raw(server, b"GET /v2 HTTP/1.1\r\nX: " + b"x" * 20_000 + b"\r\n\r\n")) == 431
     assert status(raw(server, post(BODY, "Expect: 100-continue", close))) == 100
-    baseline = servers.memory_used(server)
     servers.eventually(lambda: servers.memory_used(server) == baseline, "nothing is kept")
 
 
@@ -121,9 +121,20 @@ def test_slow_clients_are_cut_off_and_hold_up_nobody(start_server: ServerMaker) 
         connection.close()
 
 
-def test_further_connections_wait(start_server: ServerMaker) -> None:
+def test_silent_connections_make_room(start_server: ServerMaker) -> None:
+    server = loaded(start_server(**HTTP, http_connections=2))
+    with connect(server) as first, connect(server) as second:
+        assert ask(server, "GET", "/v2/health/live").status == 200
+        assert first.recv(1) == b""  # which waited longest
+        second.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert status(rest.read_all(second)) == 200
+
+
+def test_further_connections_wait_for_busy_ones(start_server: ServerMaker) -> None:
     server = loaded(start_server(**HTTP, http_connections=2, http_timeout_seconds=3))
-    with connect(server), connect(server):
+    with connect(server) as first, connect(server) as second:
+        for busy in (first, second):
+            busy.sendall(post(BODY[:5], length=len(BODY)))
         assert ask(server, "GET", "/v2/health/live").status == 200  # once one of them is cut off
 
 

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <variant>
 
+#include "server/base/request_id.h"
 #include "server/rest/gateway.h"
 #include "server/rpc/context/authorizer.h"
 #include "tests/fuzz/fuzz_server.h"
@@ -21,10 +22,11 @@
 namespace spikeserve::fuzz {
 namespace {
 
-rest::HttpHead HeadOf(std::string_view text) {
-  rest::HttpHead head;
-  for (std::string* part : {&head.method, &head.target, &head.authorization, &head.content_type,
-                            &head.content_encoding, &head.json_bytes, &head.grpc_timeout}) {
+http::Head HeadOf(std::string_view text) {
+  http::Head head;
+  for (std::string* part :
+       {&head.method, &head.target, &head.authorization, &head.content_type, &head.content_encoding,
+        &head.json_bytes, &head.grpc_timeout, &head.request_id, &head.traceparent}) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     *part = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
@@ -32,19 +34,26 @@ rest::HttpHead HeadOf(std::string_view text) {
   return head;
 }
 
-void RequireRefusal(const rest::HttpResponse& response) {
+void RequireRefusal(const http::Response& response) {
   Require(response.status >= 400 && response.status < 500, "a head that is wrong is the client's fault");
   Require(response.body.size() < 2'000 && nlohmann::json::accept(response.body),
           "a refusal is JSON, in short");
 }
 
-void Check(const rest::Gateway& gateway, const rest::HttpHead& head) {
+void Check(rest::Gateway& gateway, const http::Head& head) {
   const auto admitted = gateway.Admit(head);
-  if (const auto* refusal = std::get_if<rest::HttpResponse>(&admitted)) {
+  if (const auto* refusal = std::get_if<http::Response>(&admitted)) {
     RequireRefusal(*refusal);
   }
+  http::Head passed = head;  // on with an id that is one
+  if (const auto* admission = std::get_if<http::Admission>(&admitted)) {
+    passed.request_id = admission->exchange->head.request_id;
+    Require(IsRequestId(passed.request_id), "each request has an id");
+  } else {
+    passed.request_id.clear();
+  }
   grpc::ClientContext context;
-  if (const Status status = rest::PrepareCall(head, context); !status.ok()) {
+  if (const Status status = rest::PrepareCall(passed, context); !status.ok()) {
     Require(status.code() == StatusCode::kInvalidArgument || status.code() == StatusCode::kUnauthenticated,
             "a head that cannot be passed on is the client's fault");
     RequireRefusal(rest::ErrorResponse(status));

@@ -24,7 +24,7 @@ SYSTEM_LIBRARIES = {
 # Debian has archives of these, so the server contains them.
 LINKED = re.compile(r"lib(?:grpc|gpr|protobuf|absl|ssl|crypto|cares|re2|upb|z|address_sorting)\b.*")
 NOTICES_OF = (
-    "abseil", "c-ares", "civetweb", "cli11", "fmtlib", "grpc", "highway", "openssl", "prometheus-cpp",
+    "abseil", "c-ares", "cli11", "fmtlib", "grpc", "highway", "openssl", "prometheus-cpp",
     "protobuf", "re2", "spdlog", "zlib",
 )  # fmt: skip
 

@@ -28,10 +28,10 @@ SAMPLES = CONSTANTS | {"server/engine/samples"}
 ENGINE = BASE | {"server/engine/network", "server/engine/run"}
 NETWORKS = ENGINE | {"server/serving"}
 REQUESTS = NETWORKS | {"server/serving/networks"}
-SERVING = REQUESTS | {"server/serving/requests", "server/serving/metrics"}
+SERVING = REQUESTS | {"server/http", "server/serving/requests", "server/serving/metrics"}
 DECODE = SERVING | {"proto", "server/rpc/wire"}
 ENCODE = DECODE | {"server/rpc/decode"}
-CALLS = ENCODE | {"server/rpc/encode", "server/rpc/context"}
+CALLS = ENCODE | {"server/rpc/encode", "server/rpc/context", "server/rpc/log", "server/rpc/trace"}
 
 # What each room may include of ours, itself apart. No other folder may hold a C++ file.
 ROOMS: dict[str, frozenset[str]] = {
@@ -41,6 +41,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "kernels/cuda": MATH,
     "kernels/cuda/runtime": MATH | {"kernels/cuda"},
     "server/base": frozenset(),
+    "server/http": BASE,
     "server/engine/network": BASE | MATH,
     "server/engine/plan": NETWORK,
     "server/engine/run": PLAN,
@@ -55,11 +56,13 @@ ROOMS: dict[str, frozenset[str]] = {
     "server/serving": ENGINE,
     "server/serving/networks": NETWORKS,
     "server/serving/requests": REQUESTS,
-    "server/serving/metrics": REQUESTS | {"server/serving/requests"},
+    "server/serving/metrics": REQUESTS | {"server/serving/requests", "server/http"},
+    "server/rpc/log": BASE,
+    "server/rpc/trace": BASE | {"proto"},
     "server/rpc/wire": SERVING | {"proto"},
     "server/rpc/decode": DECODE,
     "server/rpc/encode": ENCODE,
-    "server/rpc/context": DECODE,
+    "server/rpc/context": DECODE | {"server/rpc/log", "server/rpc/trace"},
     "server/rpc/calls": CALLS,
     "server/rpc": CALLS | {"server/rpc/calls"},
     "server/rest/translate": BASE | {"proto"},
@@ -71,6 +74,7 @@ FILES: dict[str, frozenset[str]] = {
     "server/engine/cpu/cpu_backend.cc": frozenset({"server/engine/reference"}),
 }
 TESTS = frozenset({*ROOMS, "proto", "tests"})
+PROTO = ("spikeserve/v1/", "inference/", "google/rpc/", "grpc/health/", "grpc/reflection/", "opentelemetry/")
 OURS = ("kernels/", "server/", "tests/", "proto/", "client/")
 
 
@@ -109,8 +113,8 @@ LIBRARIES = (
         re.compile(r"^kernels/cuda/"),
         ("kernels/cuda/", "server/engine/cuda/", "tests/"),
     ),
-    Library("Boost", re.compile(r"^boost/"), ("server/rest/",)),
-    Library("JSON", re.compile(r"^nlohmann/"), ("server/rest/", "tests/")),
+    Library("Boost", re.compile(r"^boost/"), ("server/http/",)),
+    Library("JSON", re.compile(r"^nlohmann/"), ("server/rest/", "server/serving/metrics/", "tests/")),
     Library("CLI11", re.compile(r"^CLI/"), ("server/app/", "tests/")),
 )
 
@@ -122,7 +126,7 @@ def room_of(path: str) -> str:
 
 def _target_room(include: str) -> str | None:
     """The room of an included file of ours, None for anybody else's."""
-    if include.startswith(("spikeserve/v1/", "inference/", "grpc/health/", "grpc/reflection/")):
+    if include.startswith(PROTO):
         return "proto"
     return room_of(include) if include.startswith(OURS) else None
 

@@ -9,8 +9,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-HttpHead Head(const std::string& method, const std::string& target) {
-  HttpHead head;
+http::Head Head(const std::string& method, const std::string& target) {
+  http::Head head;
   head.method = method;
   head.target = target;
   return head;
@@ -22,10 +22,10 @@ Route Found(const std::string& method, const std::string& target) {
   return std::get<Route>(route);
 }
 
-HttpResponse Refused(const std::string& method, const std::string& target) {
+http::Response Refused(const std::string& method, const std::string& target) {
   auto route = FindRoute(Head(method, target));
-  EXPECT_TRUE(std::holds_alternative<HttpResponse>(route)) << target;
-  return std::get<HttpResponse>(route);
+  EXPECT_TRUE(std::holds_alternative<http::Response>(route)) << target;
+  return std::get<http::Response>(route);
 }
 
 TEST(Route, DecodesWhatAClientEncoded) {
@@ -56,11 +56,11 @@ TEST(Route, RefusesOtherPathsAndMethods) {
   for (const char* target :
        {"/", "", "/v3", "/v2/models/m/what", "/v2/models/m/versions", "/v2//models/m", "/v1/models/m:explain",
         "/v2/models/m/infer/more", "/v2/repository/models/m", "/v2/models/m/versions/1/infer/x/y/z/a/b/c"}) {
-    const HttpResponse refusal = Refused("GET", target);
+    const http::Response refusal = Refused("GET", target);
     EXPECT_EQ(refusal.status, 404) << target;
     EXPECT_THAT(refusal.body, HasSubstr("there is no path"));
   }
-  const HttpResponse post = Refused("DELETE", "/v2/models/m/infer");
+  const http::Response post = Refused("DELETE", "/v2/models/m/infer");
   EXPECT_EQ(post.status, 405);
   EXPECT_THAT(post.body, HasSubstr("wanted POST"));
   EXPECT_EQ(post.headers.front(), (std::pair<std::string, std::string>("Allow", "POST")));

@@ -4,7 +4,6 @@
 
 #include "server/base/guarded.h"
 #include "server/rpc/context/deadline.h"
-#include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
 
 namespace spikeserve::rpc {
@@ -50,7 +49,7 @@ void InferCall::FinishWith(const Status& status) {
   run_.Release(static_cast<std::int64_t>(response_.Length()));
   run_.SetStatus(status);
   context_.watch.Start(call_);
-  Finish(ToGrpc(status));
+  Finish(run_.ToGrpc(status));
 }
 
 }  // namespace spikeserve::rpc

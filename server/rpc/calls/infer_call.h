@@ -23,7 +23,7 @@ class InferCall final : public grpc::ServerUnaryReactor, public serving::ResultS
 
  private:
   InferCall(const ServiceContext& context, grpc::CallbackServerContext& call, grpc::ByteBuffer& response)
-      : context_(context), call_(call), run_(context, "ModelInfer"), response_(response) {}
+      : context_(context), call_(call), run_(context, call, "ModelInfer"), response_(response) {}
   ~InferCall() override;
 
   Status Submit(const grpc::ByteBuffer& request);

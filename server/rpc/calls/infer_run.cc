@@ -81,9 +81,7 @@ Status InferRun::Decode(const serving::NetworkEntry& network, inference::ModelIn
 }
 
 inference::ModelInferResponse InferRun::Answer(const serving::RunOutcome& outcome) {
-  record_.queue_s = outcome.queue_s;
-  record_.compute_s = outcome.compute_s;
-  record_.batch_size = outcome.batch_size;
+  record_.SetOutcome(outcome);
   return EncodeInferResponse(*submission_.answer(), answer_, outcome);
 }
 

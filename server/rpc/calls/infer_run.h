@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include "inference/grpc_service.pb.h"
 #include "server/rpc/calls/submission.h"
@@ -20,8 +21,11 @@ enum class InferReports { kNo, kYes };
 class InferRun {
  public:
   // `method` is what the log and the metrics call it.
-  InferRun(const ServiceContext& context, const char* method)
-      : context_(context), record_(context, method), submission_(context, record_) {}
+  InferRun(const ServiceContext& context, grpc::CallbackServerContext& call, const char* method)
+      : context_(context), record_(context, call, method), submission_(context, record_) {}
+  // The same for one request of a stream.
+  InferRun(const ServiceContext& context, CallIdentity identity, const char* method)
+      : context_(context), record_(context, std::move(identity), method), submission_(context, record_) {}
 
   // Reads, checks and queues the request; the sink is called only where the answer is OK. The request is over
   // at `deadline` or after its own timeout.
@@ -40,6 +44,7 @@ class InferRun {
   void Release(std::int64_t answer_bytes) { submission_.Release(answer_bytes); }
   // How the request was answered, for the log.
   void SetStatus(const Status& status) { record_.SetStatus(status); }
+  grpc::Status ToGrpc(const Status& status) { return record_.ToGrpc(status); }
 
   const InferOptions& options() const { return answer_.options; }
 

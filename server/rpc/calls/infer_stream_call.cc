@@ -7,7 +7,7 @@
 #include "server/base/guarded.h"
 #include "server/rpc/context/deadline.h"
 #include "server/rpc/context/report_queue.h"
-#include "server/rpc/wire/status.h"
+#include "server/rpc/wire/request_info.h"
 #include "server/rpc/wire/wire.h"
 #include "server/serving/metrics/metrics.h"
 
@@ -48,7 +48,8 @@ Result<grpc::ByteBuffer> SerializeError(inference::ModelInferResponse response, 
 // One request of the stream.
 class InferStreamCall::Item final : public serving::ResultSink {
  public:
-  Item(const ServiceContext& context, InferStreamCall& stream) : run_(context, kMethod), stream_(stream) {}
+  Item(const ServiceContext& context, InferStreamCall& stream)
+      : run_(context, stream.identity_, kMethod), stream_(stream) {}
 
   void Submit(const grpc::ByteBuffer& bytes, std::chrono::system_clock::time_point deadline) {
     const Status status = Guarded([&] { return run_.Submit(bytes, InferReports::kYes, deadline, *this); });
@@ -130,7 +131,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* InferStreamCall::St
   {
     const MutexLock lock(self->mu_);
     if (!status.ok()) {
-      CallRecord(context, kMethod).SetStatus(status);
+      CallRecord(context, self->identity_, kMethod).SetStatus(status);
       self->Close(status);
     }
     actions = self->Advance();
@@ -391,7 +392,8 @@ void InferStreamCall::Act(const ServiceContext& context, Actions actions) {
   }
   if (actions.ending != nullptr) {
     context.watch.Start(actions.ending->call_);
-    actions.ending->Finish(ToGrpc(actions.end));
+    InferStreamCall& call = *actions.ending;
+    call.Finish(ToGrpc(actions.end, call.identity_.request_id, call.call_));
   }
 }
 

@@ -83,6 +83,7 @@ class InferStreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   const ServiceContext& context_;
   StreamTable& streams_;
   grpc::CallbackServerContext& call_;
+  const CallIdentity identity_ = context_.calls.Identify(call_);  // of all its requests
   const bool ends_with_error_;
   grpc::ByteBuffer read_;  // of the read under way
   Mutex mu_;

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "server/base/guarded.h"
-#include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
 
 namespace spikeserve::rpc {
@@ -56,7 +55,7 @@ Status LookupCall::Send(const google::protobuf::MessageLite& message) {
 void LookupCall::FinishWith(const Status& status) {
   record_.SetStatus(status);
   context_.watch.Start(call_);
-  Finish(ToGrpc(status));
+  Finish(record_.ToGrpc(status));
 }
 
 }  // namespace spikeserve::rpc

@@ -53,7 +53,7 @@ class LookupCall final : public grpc::ServerUnaryReactor {
 
   LookupCall(const ServiceContext& context, const char* method, grpc::CallbackServerContext& call,
              grpc::ByteBuffer& response)
-      : context_(context), call_(call), record_(context, method), response_(response) {}
+      : context_(context), call_(call), record_(context, call, method), response_(response) {}
   ~LookupCall() override;
 
   void FinishWith(const Status& status);

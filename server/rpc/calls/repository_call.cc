@@ -8,7 +8,6 @@
 #include "server/base/guarded.h"
 #include "server/rpc/context/receive.h"
 #include "server/rpc/decode/repository_parameters.h"
-#include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
 
 namespace spikeserve::rpc {
@@ -188,7 +187,7 @@ void RepositoryCall::FinishWith(const Status& status) {
   message_bytes_ = {};
   record_.SetStatus(status);
   context_.watch.Start(call_);
-  Finish(ToGrpc(status));
+  Finish(record_.ToGrpc(status));
 }
 
 }  // namespace spikeserve::rpc

@@ -33,7 +33,7 @@ class RepositoryCall final : public grpc::ServerUnaryReactor {
  private:
   RepositoryCall(const ServiceContext& context, const char* method, grpc::CallbackServerContext& call,
                  grpc::ByteBuffer& response)
-      : context_(context), call_(call), response_(response), record_(context, method) {}
+      : context_(context), call_(call), response_(response), record_(context, call, method) {}
   ~RepositoryCall() override;
 
   // Begin the work; the rest follows on the task thread where the answer is OK.

@@ -6,7 +6,6 @@
 #include "server/base/guarded.h"
 #include "server/rpc/context/receive.h"
 #include "server/rpc/encode/encode_response.h"
-#include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
 
 namespace spikeserve::rpc {
@@ -219,7 +218,7 @@ void SessionCall::FinishInTable(const Status& status) {
     state_ = State::kEnded;
   }
   record_.SetStatus(status);
-  Finish(ToGrpc(status));
+  Finish(record_.ToGrpc(status));
 }
 
 void SessionCall::OnDone() {

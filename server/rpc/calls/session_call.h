@@ -35,7 +35,11 @@ class SessionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   enum class State { kWorking, kWriting, kWaiting, kEnded };
 
   SessionCall(const ServiceContext& context, SessionTable& sessions, grpc::CallbackServerContext& call)
-      : context_(context), sessions_(sessions), call_(call), record_(context, "Session"), run_(context) {}
+      : context_(context),
+        sessions_(sessions),
+        call_(call),
+        record_(context, call, "Session"),
+        run_(context) {}
 
   Status Admit();
   Status Take();

@@ -7,7 +7,6 @@
 #include "server/base/guarded.h"
 #include "server/rpc/context/deadline.h"
 #include "server/rpc/encode/encode_response.h"
-#include "server/rpc/wire/status.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -45,9 +44,7 @@ Status SimulateCall::Submit(const grpc::ByteBuffer& request) {
 }
 
 void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {
-  record_.queue_s = outcome.queue_s;
-  record_.compute_s = outcome.compute_s;
-  record_.batch_size = outcome.batch_size;
+  record_.SetOutcome(outcome);
   FinishWith(status.ok() ? Guarded([&] { return Encode(outcome); }) : status);
 }
 
@@ -65,7 +62,7 @@ void SimulateCall::FinishWith(const Status& status) {
   submission_.Release(static_cast<std::int64_t>(response_.Length()));
   record_.SetStatus(status);
   context_.watch.Start(call_);
-  Finish(ToGrpc(status));
+  Finish(record_.ToGrpc(status));
 }
 
 }  // namespace spikeserve::rpc

@@ -26,7 +26,7 @@ class SimulateCall final : public grpc::ServerUnaryReactor, public serving::Resu
   SimulateCall(const ServiceContext& context, grpc::CallbackServerContext& call, grpc::ByteBuffer& response)
       : context_(context),
         call_(call),
-        record_(context, "Simulate"),
+        record_(context, call, "Simulate"),
         submission_(context, record_),
         response_(response) {}
   ~SimulateCall() override;

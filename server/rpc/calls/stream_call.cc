@@ -8,7 +8,6 @@
 #include "server/base/guarded.h"
 #include "server/rpc/context/deadline.h"
 #include "server/rpc/encode/encode_response.h"
-#include "server/rpc/wire/status.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -83,9 +82,7 @@ void StreamCall::OnProgress(engine::Reading reading) noexcept {
 }
 
 void StreamCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {
-  record_.queue_s = outcome.queue_s;
-  record_.compute_s = outcome.compute_s;
-  record_.batch_size = outcome.batch_size;
+  record_.SetOutcome(outcome);
   const Status how = status.ok() ? Guarded([&] { return EncodeResult(outcome); }) : status;
   std::optional<Status> end;
   bool report = false;
@@ -180,9 +177,9 @@ void StreamCall::End(const Status& status) {
   record_.SetStatus(status);
   context_.watch.Start(call_);
   if (!status.ok()) {
-    return Finish(ToGrpc(status));
+    return Finish(record_.ToGrpc(status));
   }
-  StartWriteAndFinish(&result_, grpc::WriteOptions(), grpc::Status::OK);
+  StartWriteAndFinish(&result_, grpc::WriteOptions(), record_.ToGrpc(status));
 }
 
 }  // namespace spikeserve::rpc

@@ -35,7 +35,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, publ
   StreamCall(const ServiceContext& context, grpc::CallbackServerContext& call)
       : context_(context),
         call_(call),
-        record_(context, "SimulateStream"),
+        record_(context, call, "SimulateStream"),
         submission_(context, record_),
         reports_(context.budget) {}
   ~StreamCall() override;

@@ -76,6 +76,8 @@ Status Submission::SubmitTo(serving::NetworkHandle network,
   queued.priority = options.priority > 0 ? options.priority : serving::kDefaultPriority;
   queued.result_bytes = kReadingCopies * answer_->response_bytes;
   queued.sink = &sink;
+  queued.traced = record_.traced();
+  record_.SetQueued();
   return context_.batcher.Submit(std::move(queued));
 }
 

@@ -4,7 +4,6 @@
 
 #include "server/base/guarded.h"
 #include "server/rpc/decode/upload_header.h"
-#include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
 
 namespace spikeserve::rpc {
@@ -64,7 +63,7 @@ void UnloadCall::Answer(const Result<std::vector<std::int64_t>>& unloaded) noexc
   });
   record_.SetStatus(status);
   context_.watch.Start(call_);
-  Finish(ToGrpc(status));
+  Finish(record_.ToGrpc(status));
 }
 
 }  // namespace spikeserve::rpc

@@ -24,7 +24,7 @@ class UnloadCall final : public grpc::ServerUnaryReactor {
 
  private:
   UnloadCall(const ServiceContext& context, grpc::CallbackServerContext& call, grpc::ByteBuffer& response)
-      : context_(context), call_(call), response_(response), record_(context, "UnloadNetwork") {}
+      : context_(context), call_(call), response_(response), record_(context, call, "UnloadNetwork") {}
   ~UnloadCall() override;
 
   Status Post(const grpc::ByteBuffer& bytes);

@@ -8,7 +8,6 @@
 #include "server/engine/network/violations.h"
 #include "server/rpc/decode/upload_header.h"
 #include "server/rpc/encode/network_info.h"
-#include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
 #include "server/serving/networks/network_file.h"
 #include "server/serving/sha256.h"
@@ -223,7 +222,7 @@ void UploadCall::FinishWith(const Status& status) {
   reservation_ = {};
   record_.SetStatus(status);
   context_.watch.Start(call_);
-  Finish(ToGrpc(status));
+  Finish(record_.ToGrpc(status));
 }
 
 }  // namespace spikeserve::rpc

@@ -37,7 +37,7 @@ class UploadCall final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
         uploads_(uploads),
         call_(call),
         response_(response),
-        record_(context, "LoadNetwork") {}
+        record_(context, call, "LoadNetwork") {}
 
   Status Admit();
   Status Take();

@@ -1,9 +1,8 @@
 #include "server/rpc/context/event_log.h"
 
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <unistd.h>
 
-#include <cstdint>
 #include <cstdio>
 
 namespace spikeserve::rpc {
@@ -65,18 +64,29 @@ std::string JsonLine(std::string_view event, const EventLog::Fields& fields) {
   return line;
 }
 
+std::string Line(LogFormat format, std::string_view event, const EventLog::Fields& fields) {
+  return format == LogFormat::kJson ? JsonLine(event, fields) : TextLine(event, fields);
+}
+
+std::shared_ptr<LogSink> MakeStderrSink(LogFormat format) {
+  return std::make_shared<LogSink>(STDERR_FILENO, [format](std::int64_t lines) {
+    return Line(format, "log_lines_lost",
+                {{"lines", lines}, {"message", std::string("stderr was not read in time")}});
+  });
+}
+
 std::shared_ptr<spdlog::logger> MakeLogger(LogFormat format, spdlog::sink_ptr sink) {
   auto logger = std::make_shared<spdlog::logger>("spikeserve", std::move(sink));
   logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
       format == LogFormat::kJson ? kJsonPattern : kTextPattern, spdlog::pattern_time_type::utc));
-  logger->flush_on(spdlog::level::trace);
+  logger->set_error_handler([](const std::string&) {});  // which else writes to stderr, and may wait there
   return logger;
 }
 
 }  // namespace
 
 EventLog::EventLog(LogFormat format, spdlog::level::level_enum level)
-    : format_(format), logger_(MakeLogger(format, std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+    : format_(format), stderr_(MakeStderrSink(format)), logger_(MakeLogger(format, stderr_)) {
   logger_->set_level(level);
 }
 
@@ -92,7 +102,7 @@ void EventLog::Write(spdlog::level::level_enum level, std::string_view event,
   }
   try {
     // As a string_view, so that the text is not taken for a format.
-    const std::string line = format_ == LogFormat::kJson ? JsonLine(event, fields) : TextLine(event, fields);
+    const std::string line = Line(format_, event, fields);
     logger_->log(level, std::string_view(line));
   } catch (...) {  // a line lost to lack of memory must not take a request with it
   }

@@ -2,13 +2,14 @@
 
 #include <spdlog/logger.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
-#include "server/base/status.h"
+#include "server/rpc/log/log_sink.h"
 
 namespace spikeserve::rpc {
 
@@ -21,7 +22,7 @@ struct LogField {
 };
 
 // Events, one line each on stderr: `time level event name=value ...`, or the same as a JSON object.
-// Thread-safe; never throws.
+// Thread-safe; never throws and never waits: what stderr does not take in time is lost and counted.
 class EventLog {
  public:
   using Fields = std::vector<LogField>;
@@ -37,10 +38,14 @@ class EventLog {
   void Warn(std::string_view event, const Fields& fields) const { Write(spdlog::level::warn, event, fields); }
   void Error(std::string_view event, const Fields& fields) const { Write(spdlog::level::err, event, fields); }
 
+  // Lines that were lost, as stderr did not take them in time.
+  std::int64_t lost_lines() const { return stderr_ ? stderr_->lost_lines() : 0; }
+
  private:
   void Write(spdlog::level::level_enum level, std::string_view event, const Fields& fields) const noexcept;
 
   const LogFormat format_;
+  const std::shared_ptr<LogSink> stderr_;  // null: another sink was given
   const std::shared_ptr<spdlog::logger> logger_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "server/base/clock.h"
 #include "server/rpc/context/authorizer.h"
+#include "server/rpc/context/call_log.h"
 #include "server/rpc/context/call_watch.h"
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/wire/limits.h"
@@ -27,6 +28,7 @@ struct ServiceContext {
   serving::Metrics& metrics;
   const Clock& clock;
   const EventLog& log;
+  CallLog& calls;
   const Authorizer& authorizer;
   CallWatch& watch;
   Limits limits;

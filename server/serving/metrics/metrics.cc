@@ -10,6 +10,10 @@
 #include <chrono>
 #include <cstddef>
 
+#include "server/serving/metrics/exemplars.h"
+#include "server/serving/metrics/label_metrics.h"
+#include "server/serving/metrics/openmetrics.h"
+
 namespace spikeserve::serving {
 namespace {
 
@@ -18,18 +22,28 @@ using prometheus::Family;
 using prometheus::Gauge;
 using prometheus::Histogram;
 
+constexpr const char* kLatency = "spikeserve_request_seconds";
 // 0.5 ms to 30 s, about three per decade.
 const Histogram::BucketBoundaries kSeconds{0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
                                            0.2,    0.5,   1,     2,     5,    10,   30};
 const Histogram::BucketBoundaries kBatchSizes{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096};
+constexpr std::size_t kMaxTenants = 100;
+
+Family<Counter>& AddCounters(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
 
 Counter& AddCounter(prometheus::Registry& registry, const char* name, const char* help) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
+  return AddCounters(registry, name, help).Add({});
+}
+
+Family<Gauge>& AddGauges(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
 }
 
 Gauge& AddGauge(prometheus::Registry& registry, const char* name, const char* help,
                 const prometheus::Labels& labels = {}) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels);
+  return AddGauges(registry, name, help).Add(labels);
 }
 
 Histogram& AddHistogram(prometheus::Registry& registry, const char* name, const char* help,
@@ -37,8 +51,14 @@ Histogram& AddHistogram(prometheus::Registry& registry, const char* name, const 
   return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
 }
 
-double UnixSeconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+// A counter that somebody else counts.
+void RaiseTo(Counter& counter, std::int64_t value) {
+  counter.Increment(static_cast<double>(value) - counter.Value());
+}
+
+// Of a clock that nobody sets: the time of day may be put back while the server runs.
+double MonotonicSeconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
@@ -53,51 +73,86 @@ const char* CodeName(StatusCode code) {
 }
 
 struct Metrics::Families {
-  explicit Families(prometheus::Registry& registry)
-      : requests(prometheus::BuildCounter()
-                     .Name("spikeserve_requests_total")
-                     .Help("Finished calls by method and status code.")
-                     .Register(registry)),
+  Families(prometheus::Registry& registry, std::size_t max_networks)
+      : requests(
+            AddCounters(registry, "spikeserve_requests_total", "Finished calls by method and status code.")),
+        rejections(AddCounters(registry, "spikeserve_rejections_total",
+                               "Calls that were refused, by what they ran into.")),
         latency(prometheus::BuildHistogram()
-                    .Name("spikeserve_request_seconds")
+                    .Name(kLatency)
                     .Help("Time from receiving a call to answering it, by method.")
                     .Register(registry)),
+        by_network(registry, "network", max_networks),
+        by_tenant(registry, "tenant", kMaxTenants),
         queue(AddHistogram(registry, "spikeserve_queue_seconds",
                            "Longest wait in the queue among the requests of a run.", kSeconds)),
         compute(
             AddHistogram(registry, "spikeserve_compute_seconds", "Time of a run in the engine.", kSeconds)),
         batch(AddHistogram(registry, "spikeserve_batch_samples", "Samples of a run.", kBatchSizes)),
+        releases(AddCounters(registry, "spikeserve_batch_releases_total",
+                             "Runs that were begun, by why they were at that moment.")),
         samples(AddCounter(registry, "spikeserve_samples_total", "Samples simulated.")),
         steps(AddCounter(registry, "spikeserve_sample_steps_total",
                          "Time steps simulated, summed over samples.")),
         spikes(AddCounter(registry, "spikeserve_spikes_total", "Spikes of the samples that were answered.")),
         queued(AddGauge(registry, "spikeserve_queue_samples", "Samples waiting for a worker.")),
+        queued_work(AddGauge(registry, "spikeserve_queue_work_seconds",
+                             "Time that the samples without a result are expected to take one worker.")),
         networks(AddGauge(registry, "spikeserve_networks", "Network versions that are ready.")),
         resident(AddGauge(registry, "spikeserve_resident_bytes", "Memory of the networks that are ready.")),
         memory_used(AddGauge(registry, "spikeserve_memory_used_bytes",
                              "Bytes reserved for networks, uploads, inputs and runs.")),
         memory_limit(AddGauge(registry, "spikeserve_memory_limit_bytes", "The memory budget.")),
+        in_flight(
+            AddGauges(registry, "spikeserve_requests_in_flight", "Calls that are not over, by method.")),
+        http_connections(AddGauge(registry, "spikeserve_http_connections",
+                                  "Connections of the Open Inference Protocol over HTTP.")),
+        gpu_utilization(AddGauges(registry, "spikeserve_gpu_utilization_ratio",
+                                  "Share of the last moment in which the GPU ran anything.")),
+        gpu_memory_used(AddGauges(registry, "spikeserve_gpu_memory_used_bytes",
+                                  "Memory of the GPU that is in use, by any program.")),
+        gpu_memory_total(AddGauges(registry, "spikeserve_gpu_memory_total_bytes", "Memory of the GPU.")),
+        lines_lost(AddCounter(registry, "spikeserve_log_lines_lost_total",
+                              "Lines of the log that stderr did not take in time.")),
+        spans_sent(AddCounter(registry, "spikeserve_trace_spans_sent_total", "Spans that a collector took.")),
+        spans_lost(AddCounter(registry, "spikeserve_trace_spans_lost_total",
+                              "Spans that no collector took in time.")),
         uptime(AddGauge(registry, "spikeserve_uptime_seconds", "Time since the start.")) {}
 
   Family<Counter>& requests;
+  Family<Counter>& rejections;
   Family<Histogram>& latency;
+  LabelMetrics by_network;
+  LabelMetrics by_tenant;
+  Exemplars exemplars{kSeconds};
   Histogram& queue;
   Histogram& compute;
   Histogram& batch;
+  Family<Counter>& releases;
   Counter& samples;
   Counter& steps;
   Counter& spikes;
   Gauge& queued;
+  Gauge& queued_work;
   Gauge& networks;
   Gauge& resident;
   Gauge& memory_used;
   Gauge& memory_limit;
+  Family<Gauge>& in_flight;
+  Gauge& http_connections;
+  Family<Gauge>& gpu_utilization;
+  Family<Gauge>& gpu_memory_used;
+  Family<Gauge>& gpu_memory_total;
+  Counter& lines_lost;
+  Counter& spans_sent;
+  Counter& spans_lost;
   Gauge& uptime;
-  const double started = UnixSeconds();
+  const double started = MonotonicSeconds();
 };
 
-Metrics::Metrics(const std::string& version, const std::string& backend)
-    : registry_(std::make_shared<prometheus::Registry>()), families_(std::make_unique<Families>(*registry_)) {
+Metrics::Metrics(const std::string& version, const std::string& backend, std::int64_t max_networks)
+    : registry_(std::make_shared<prometheus::Registry>()),
+      families_(std::make_unique<Families>(*registry_, static_cast<std::size_t>(max_networks))) {
   AddGauge(*registry_, "spikeserve_build_info", "Always 1; the labels say what is running.",
            {{"version", version}, {"backend", backend}})
       .Set(1);
@@ -105,15 +160,48 @@ Metrics::Metrics(const std::string& version, const std::string& backend)
 
 Metrics::~Metrics() = default;
 
-void Metrics::CountRequest(const std::string& method, StatusCode code, double seconds) {
-  families_->requests.Add({{"method", method}, {"code", CodeName(code)}}).Increment();
-  families_->latency.Add({{"method", method}}, kSeconds).Observe(seconds);
+void Metrics::BeginRequest(const std::string& method) {
+  const MutexLock lock(in_flight_mu_);
+  ++in_flight_[method];
+}
+
+std::vector<InFlight> Metrics::in_flight() const {
+  const MutexLock lock(in_flight_mu_);
+  std::vector<InFlight> calls;
+  for (const auto& [method, count] : in_flight_) {
+    calls.push_back({method, count});
+  }
+  return calls;
+}
+
+void Metrics::CountRequest(const RequestFacts& facts) {
+  {
+    const MutexLock lock(in_flight_mu_);
+    --in_flight_[facts.method];
+  }
+  families_->requests.Add({{"method", facts.method}, {"code", CodeName(facts.code)}}).Increment();
+  families_->latency.Add({{"method", facts.method}}, kSeconds).Observe(facts.seconds);
+  if (*facts.rejection != '\0') {
+    families_->rejections.Add({{"reason", facts.rejection}}).Increment();
+  }
+  if (!facts.network.empty()) {
+    families_->by_network.Count(facts.network, facts);
+  }
+  if (!facts.tenant.empty()) {
+    families_->by_tenant.Count(facts.tenant, facts);
+  }
+  if (!facts.trace_id.empty()) {
+    families_->exemplars.Set(facts.method, facts.seconds, facts.trace_id);
+  }
 }
 
 void Metrics::CountRun(const RunRecord& record) {
   families_->queue.Observe(record.queue_s);
   families_->compute.Observe(record.compute_s);
   families_->batch.Observe(static_cast<double>(record.samples));
+  if (*record.released != '\0') {
+    families_->releases.Add({{"reason", record.released}}).Increment();
+  }
   families_->samples.Increment(static_cast<double>(record.samples));
   families_->steps.Increment(static_cast<double>(record.samples * record.steps));
   families_->spikes.Increment(static_cast<double>(record.spikes));
@@ -121,17 +209,49 @@ void Metrics::CountRun(const RunRecord& record) {
 
 void Metrics::SetGaugeSource(std::function<Gauges()> source) { gauge_source_ = std::move(source); }
 
-std::string Metrics::Expose() {
-  if (gauge_source_) {
-    const Gauges gauges = gauge_source_();
-    families_->queued.Set(static_cast<double>(gauges.queued_samples));
-    families_->networks.Set(static_cast<double>(gauges.networks_ready));
-    families_->resident.Set(static_cast<double>(gauges.resident_bytes));
-    families_->memory_used.Set(static_cast<double>(gauges.memory_used_bytes));
-    families_->memory_limit.Set(static_cast<double>(gauges.memory_limit_bytes));
+void Metrics::ReadGauges() {
+  const Gauges gauges = gauge_source_();
+  families_->queued.Set(static_cast<double>(gauges.queued_samples));
+  families_->queued_work.Set(gauges.queued_work_s);
+  families_->networks.Set(static_cast<double>(gauges.networks_ready));
+  families_->resident.Set(static_cast<double>(gauges.resident_bytes));
+  families_->memory_used.Set(static_cast<double>(gauges.memory_used_bytes));
+  families_->memory_limit.Set(static_cast<double>(gauges.memory_limit_bytes));
+  families_->http_connections.Set(static_cast<double>(gauges.http_connections));
+  RaiseTo(families_->lines_lost, gauges.log_lines_lost);
+  RaiseTo(families_->spans_sent, gauges.spans_sent);
+  RaiseTo(families_->spans_lost, gauges.spans_lost);
+  for (const GpuGauges& gpu : gauges.gpus) {
+    const prometheus::Labels labels{{"gpu", gpu.id}};
+    if (gpu.utilization >= 0) {
+      families_->gpu_utilization.Add(labels).Set(gpu.utilization);
+    }
+    families_->gpu_memory_used.Add(labels).Set(static_cast<double>(gpu.memory_used_bytes));
+    families_->gpu_memory_total.Add(labels).Set(static_cast<double>(gpu.memory_total_bytes));
   }
-  families_->uptime.Set(UnixSeconds() - families_->started);
-  return prometheus::TextSerializer().Serialize(registry_->Collect());
+  families_->by_network.Prune(
+      [&](const std::string& network) { return gauges.network_names.count(network) > 0; });
+}
+
+std::string Metrics::Expose(MetricsFormat format) {
+  const MutexLock lock(expose_mu_);
+  if (gauge_source_) {
+    ReadGauges();
+  }
+  for (const InFlight& call : in_flight()) {
+    families_->in_flight.Add({{"method", call.method}}).Set(static_cast<double>(call.calls));
+  }
+  families_->uptime.Set(MonotonicSeconds() - families_->started);
+  if (format == MetricsFormat::kPrometheus) {
+    return prometheus::TextSerializer().Serialize(registry_->Collect());
+  }
+  return SerializeOpenMetrics(
+      registry_->Collect(),
+      [this](const std::string& family, const prometheus::ClientMetric& metric, double upper_bound) {
+        return family == kLatency && metric.label.size() == 1
+                   ? families_->exemplars.Get(metric.label.front().value, upper_bound)
+                   : std::nullopt;
+      });
 }
 
 }  // namespace spikeserve::serving

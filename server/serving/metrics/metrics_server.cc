@@ -1,136 +1,137 @@
 #include "server/serving/metrics/metrics_server.h"
 
-#include <CivetServer.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <atomic>
 #include <chrono>
-#include <cstdint>
 #include <string_view>
-#include <thread>
 #include <utility>
-#include <vector>
+#include <variant>
+
+#include "server/base/guarded.h"
 
 namespace spikeserve::serving {
 namespace {
 
-struct Page {
-  int code = 200;
-  std::string text;
-};
+// This port serves probes and a few scrapers, which send what they want at once.
+constexpr std::chrono::seconds kTimeout{5};
+constexpr int kThreads = 2;  // so that a probe is answered beside a scrape
+constexpr int kMaxConnections = 64;
 
-// Answers GET and HEAD of one path with generated text.
-class TextHandler final : public CivetHandler {
- public:
-  explicit TextHandler(std::function<Page()> make) : make_(std::move(make)) {}
+constexpr const char* kText = "text/plain; charset=utf-8";
+constexpr const char* kMetricsText = "text/plain; version=0.0.4; charset=utf-8";
+constexpr const char* kOpenMetricsText = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+constexpr const char* kHtml = "text/html; charset=utf-8";
+constexpr const char* kJson = "application/json";
 
-  bool handleGet(CivetServer*, mg_connection* connection) override { return Answer(connection, true); }
-  bool handleHead(CivetServer*, mg_connection* connection) override { return Answer(connection, false); }
+http::Response Page(int status, const char* type, std::string text) {
+  http::Response response;
+  response.status = status;
+  response.content_type = type;
+  response.body = std::move(text);
+  return response;
+}
 
- private:
-  bool Answer(mg_connection* connection, bool with_body) const {
-    const Page page = Make();
-    mg_printf(connection,
-              "HTTP/1.1 %d %s\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-              "Content-Length: %zu\r\nConnection: close\r\n\r\n",
-              page.code, page.code == 200 ? "OK" : "Unavailable", page.text.size());
-    if (with_body) {
-      mg_write(connection, page.text.data(), page.text.size());
-    }
-    return true;
-  }
-
-  // The caller is C code, which an exception must not cross.
-  Page Make() const noexcept {
-    try {
-      return make_();
-    } catch (...) {
-      return {500, {}};
-    }
-  }
-
-  const std::function<Page()> make_;
-};
-
-// CivetWeb looks for its end only between two waits of seconds for a connection, which a connection ends.
-constexpr std::chrono::milliseconds kKnockInterval{10};
-
-void Knock(int port) {
-  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (descriptor < 0) {
-    return;
-  }
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  static_cast<void>(connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address));
-  close(descriptor);
+// Whether the client names the type. Those who ask for it prefer it: browsers name neither of ours but HTML.
+bool Accepts(const http::Head& head, std::string_view type) {
+  return head.accept.find(type) != std::string::npos;
 }
 
 }  // namespace
 
-struct MetricsServer::Parts {
-  Parts(const std::vector<std::string>& options, Metrics& source, std::function<bool()> ready)
-      : server(options),
-        metrics([&source] {
-          return Page{200, source.Expose()};
-        }),
-        health([] {
-          return Page{200, "ok\n"};
-        }),
-        readiness([ready = std::move(ready)] {
-          return ready() ? Page{200, "ready\n"} : Page{503, "not ready\n"};
-        }) {
-    server.addHandler("/metrics$", metrics);
-    server.addHandler("/healthz$", health);
-    server.addHandler("/readyz$", readiness);
-  }
-  ~Parts();  // stops the server before the handlers go
+class MetricsServer::Pages final : public http::Service {
+ public:
+  Pages(Metrics& metrics, Sources sources) : metrics_(metrics), sources_(std::move(sources)) {}
 
-  CivetServer server;
-  TextHandler metrics;
-  TextHandler health;
-  TextHandler readiness;
+  std::variant<http::Admission, http::Response> Admit(const http::Head& head) override {
+    if (head.method != "GET" && head.method != "HEAD") {
+      auto refusal = Page(405, kText, "this port answers GET and HEAD\n");
+      refusal.headers.emplace_back("Allow", "GET, HEAD");
+      return refusal;
+    }
+    auto exchange = std::make_shared<http::Exchange>();
+    exchange->head = head;
+    return http::Admission{std::move(exchange), false};
+  }
+
+  // No page takes a body.
+  Result<std::shared_ptr<void>> ReserveBody(std::int64_t /*bytes*/) override {
+    return Internal("a body without a reader");
+  }
+
+  void Handle(const std::shared_ptr<http::Exchange>& exchange) override {
+    http::Response page;
+    const Status status = Guarded(
+        [&] {
+          page = Find(exchange->head);
+          return Status();
+        },
+        "making the page");
+    exchange->respond(status.ok() ? std::move(page) : Refusal(http::HttpStatus(status.code()), status));
+  }
+
+  http::Response Refusal(int http_status, const Status& status) override {
+    return Page(http_status, kText, status.message() + "\n");
+  }
+
+ private:
+  http::Response Find(const http::Head& head) {
+    const std::string_view target = head.target;
+    const std::string_view path = target.substr(0, target.find('?'));
+    if (path == "/metrics") {
+      return Accepts(head, "application/openmetrics-text")
+                 ? Page(200, kOpenMetricsText, metrics_.Expose(MetricsFormat::kOpenMetrics))
+                 : Page(200, kMetricsText, metrics_.Expose());
+    }
+    if (path == "/statusz") {
+      return ShowStatus(head, target.substr(path.size()));
+    }
+    if (path == "/healthz") {
+      return Page(200, kText, "ok\n");
+    }
+    if (path == "/readyz") {
+      return sources_.ready() ? Page(200, kText, "ready\n") : Page(503, kText, "not ready\n");
+    }
+    return Page(404, kText, "there is no such page; wanted /metrics, /healthz, /readyz or /statusz\n");
+  }
+
+  http::Response ShowStatus(const http::Head& head, std::string_view query) const {
+    if (!query.empty() && query != "?format=json" && query != "?format=html" && query != "?format=text") {
+      return Page(400, kText, "wanted /statusz, or it with ?format=json, ?format=html or ?format=text\n");
+    }
+    const StatusPage page = sources_.status();
+    if (query == "?format=json" || (query.empty() && Accepts(head, "application/json"))) {
+      return Page(200, kJson, StatusJson(page));
+    }
+    if (query == "?format=html" || (query.empty() && Accepts(head, "text/html"))) {
+      return Page(200, kHtml, StatusHtml(page));
+    }
+    return Page(200, kText, StatusText(page));
+  }
+
+  Metrics& metrics_;
+  const Sources sources_;
 };
 
-MetricsServer::Parts::~Parts() {
-  const std::vector<int> ports = server.getListeningPorts();
-  std::atomic<bool> closed = false;
-  const std::jthread knocker([&] {
-    while (!closed && !ports.empty()) {
-      Knock(ports.front());
-      std::this_thread::sleep_for(kKnockInterval);
-    }
-  });
-  server.close();
-  closed = true;
-}
-
 Result<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& address, Metrics& metrics,
-                                                            std::function<bool()> ready) {
-  // This port serves probes and one scraper, which send what they want at once: short patience with who does
-  // not, and threads enough that a few of these keep no probe waiting.
-  const std::vector<std::string> options{"listening_ports",    address, "num_threads", "16",
-                                         "request_timeout_ms", "1000"};
-  try {
-    return std::unique_ptr<MetricsServer>(
-        new MetricsServer(std::make_unique<Parts>(options, metrics, std::move(ready))));
-  } catch (const CivetException&) {
-    return Unavailable("cannot listen on " + address +
-                       " (--metrics-listen): the address is in use or not of this machine");
+                                                            Sources sources) {
+  std::unique_ptr<MetricsServer> self(
+      new MetricsServer(std::make_unique<Pages>(metrics, std::move(sources))));
+  const http::Options options{.address = address,
+                              .listen_flag = "--metrics-listen",
+                              .threads = kThreads,
+                              .max_connections = kMaxConnections,
+                              .timeout = kTimeout,
+                              .timeout_flag = {},
+                              .max_body_bytes = 0,
+                              .tls = std::nullopt,
+                              .on_refusal = {}};
+  auto server = http::Server::Start(options, *self->pages_);
+  if (!server.ok()) {
+    return server.status();
   }
+  self->http_ = std::move(server).value();
+  return self;
 }
 
-MetricsServer::MetricsServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+MetricsServer::MetricsServer(std::unique_ptr<Pages> pages) : pages_(std::move(pages)) {}
 MetricsServer::~MetricsServer() = default;
-
-int MetricsServer::port() const {
-  const std::vector<int> ports = parts_->server.getListeningPorts();
-  return ports.empty() ? 0 : ports.front();
-}
 
 }  // namespace spikeserve::serving

@@ -5,27 +5,37 @@
 #include <string>
 
 #include "server/base/status.h"
+#include "server/http/server.h"
 #include "server/serving/metrics/metrics.h"
+#include "server/serving/metrics/status_page.h"
 
 namespace spikeserve::serving {
 
-// Plain HTTP for probes and Prometheus: /metrics, /healthz (the process is up), /readyz (200 or 503).
-// Answers from its own threads until destroyed.
+// Plain HTTP for probes, Prometheus and people: /metrics, /healthz (the process is up), /readyz (200 or 503),
+// /statusz. Answers from its own threads until destroyed. Connections that are silent, and however many of
+// them, keep nobody waiting.
 class MetricsServer {
  public:
-  // UNAVAILABLE where the address is in use. `metrics` outlives the server.
+  // What the pages say; asked by any thread.
+  struct Sources {
+    std::function<bool()> ready;
+    std::function<StatusPage()> status;
+  };
+
+  // UNAVAILABLE where the address cannot be listened on. `metrics` outlives the server.
   static Result<std::unique_ptr<MetricsServer>> Start(const std::string& address, Metrics& metrics,
-                                                      std::function<bool()> ready);
+                                                      Sources sources);
   ~MetricsServer();
 
-  // The port in use, also where port 0 was asked for.
-  int port() const;
+  // HOST:PORT with the port in use.
+  const std::string& address() const { return http_->address(); }
 
  private:
-  struct Parts;
-  explicit MetricsServer(std::unique_ptr<Parts> parts);
+  class Pages;
+  explicit MetricsServer(std::unique_ptr<Pages> pages);
 
-  const std::unique_ptr<Parts> parts_;
+  const std::unique_ptr<Pages> pages_;
+  std::unique_ptr<http::Server> http_;  // last: asks for pages
 };
 
 }  // namespace spikeserve::serving

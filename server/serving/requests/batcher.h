@@ -102,6 +102,9 @@ class Batcher {
 
   // In batcher_turns.cc:
   bool IsDue(const Lane::Queue& queue) const SPIKESERVE_REQUIRES(mu_);
+  bool IsFull(const Lane::Queue& queue) const SPIKESERVE_REQUIRES(mu_);
+  // Why it is due, in a word.
+  const char* WhyDue(const Lane::Queue& queue) const SPIKESERVE_REQUIRES(mu_);
   std::unique_ptr<Run> TakeDue() SPIKESERVE_REQUIRES(mu_);
   std::unique_ptr<Run> TakeFrom(Lane& lane) SPIKESERVE_REQUIRES(mu_);
   std::int64_t FitsTurn(const CostEstimate& cost) const;

@@ -39,9 +39,11 @@ std::int64_t SumOfTaken(const Batch& batch) {
 
 bool Batcher::IsDue(const Lane::Queue& queue) const {
   const Request& front = queue.front();
-  if (closed_ || front.progress.done > 0 || clock_.Now() - front.enqueued >= options_.max_delay) {
-    return true;
-  }
+  return closed_ || front.progress.done > 0 || clock_.Now() - front.enqueued >= options_.max_delay ||
+         IsFull(queue);
+}
+
+bool Batcher::IsFull(const Lane::Queue& queue) const {
   std::int64_t samples = 0;
   for (const Request& request : queue) {
     samples += request.samples_left();
@@ -50,6 +52,19 @@ bool Batcher::IsDue(const Lane::Queue& queue) const {
     }
   }
   return false;
+}
+
+const char* Batcher::WhyDue(const Lane::Queue& queue) const {
+  if (queue.front().progress.done > 0) {
+    return "continued";
+  }
+  if (IsFull(queue)) {
+    return "full";
+  }
+  if (closed_) {
+    return "draining";
+  }
+  return options_.max_delay.count() > 0 ? "delay" : "free_worker";
 }
 
 std::unique_ptr<Run> Batcher::TakeDue() {
@@ -102,6 +117,7 @@ std::int64_t Batcher::FitsTurn(const CostEstimate& cost) const {
 }
 
 std::unique_ptr<Run> Batcher::NewRun(Lane& lane, std::list<Lane::Queue>::iterator queue) {
+  const char* why = WhyDue(*queue);
   Batch batch;
   batch.push_back(std::move(queue->front()));
   queue->pop_front();
@@ -122,7 +138,7 @@ std::unique_ptr<Run> Batcher::NewRun(Lane& lane, std::list<Lane::Queue>::iterato
   if (taken == first.samples_left()) {
     Join(batch, (in_turns ? options_.max_batch : std::min(options_.max_batch, fits)) - taken);
   }
-  return std::make_unique<Run>(std::move(batch), in_turns);
+  return std::make_unique<Run>(std::move(batch), in_turns, why);
 }
 
 // Adds what can share the run, first of all from the lane of its first request, as long as there is room.

@@ -16,12 +16,19 @@
 
 namespace spikeserve::serving {
 
+// When so many steps of a run were done.
+struct ChunkMark {
+  Clock::TimePoint end;
+  std::int64_t steps = 0;
+};
+
 // What a request got: the reading of its own samples, and what it cost.
 struct RunOutcome {
   engine::Reading reading;
   double queue_s = 0;
   double compute_s = 0;
-  std::int64_t batch_size = 0;  // samples of the run it was part of
+  std::int64_t batch_size = 0;         // samples of the run it was part of
+  std::vector<ChunkMark> chunks = {};  // of its last run, the first of them; only where it is traced
 };
 
 // Receives what happens to one request. Called by one thread at a time; must return at once. Nothing is
@@ -80,6 +87,7 @@ struct Request {
   std::int64_t result_bytes = 0;             // of the readings of all its samples, at most
   std::stop_token cancelled;
   ResultSink* sink = nullptr;
+  bool traced = false;        // somebody wants to know of its chunks
   Clock::TimePoint enqueued;  // set by the batcher
   RequestProgress progress;
   QueuePlace place;

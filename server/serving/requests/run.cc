@@ -15,13 +15,19 @@ double Seconds(Clock::TimePoint::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
+// Enough to see where the time of a run went.
+constexpr std::size_t kMaxChunkMarks = 64;
+
 }  // namespace
 
-Run::Run(Batch batch, bool in_turns)
+Run::Run(Batch batch, bool in_turns, const char* released)
     : batch_(std::move(batch)),
       spec_(in_turns && batch_.front().spec->in_one ? batch_.front().spec.InChunks() : batch_.front().spec),
       in_turns_(in_turns),
-      report_every_(batch_.front().report_every) {}
+      released_(released),
+      report_every_(batch_.front().report_every),
+      traced_(
+          std::any_of(batch_.begin(), batch_.end(), [](const Request& request) { return request.traced; })) {}
 
 Run::~Run() = default;
 
@@ -190,6 +196,7 @@ Status Run::Advance(const RunContext& context, const std::stop_token& stop, Cloc
       return advanced;
     }
     steps_done_ += chunk;
+    MarkChunk(chunk, context.clock);
     if (Status status = DropUnwanted(context, stop); !status.ok()) {
       return status;
     }
@@ -315,15 +322,22 @@ Status Run::AnswerPart(const Part& part, engine::Reading& reading, const RunCont
     return {};
   }
   RunOutcome outcome{whole ? std::move(own) : std::move(progress.reading), progress.queue_s,
-                     progress.compute_s, progress.batch_size};
+                     progress.compute_s, progress.batch_size,
+                     request.traced ? chunks_ : std::vector<ChunkMark>()};
   request.Answer({}, std::move(outcome));
   return {};
+}
+
+void Run::MarkChunk(std::int64_t steps, const Clock& clock) {
+  if (traced_ && chunks_.size() < kMaxChunkMarks) {
+    chunks_.push_back({clock.Now(), steps});
+  }
 }
 
 void Run::Record(const RunContext& context) const {
   if (context.on_run) {
     context.on_run({static_cast<std::int64_t>(parts_.size()), samples(), steps_done_, spikes_, queue_s_,
-                    ComputeSeconds(context.clock)});
+                    ComputeSeconds(context.clock), released_});
   }
 }
 

@@ -24,6 +24,7 @@ struct RunRecord {
   std::int64_t spikes = 0;  // of the samples that were answered
   double queue_s = 0;       // of the request that waited longest
   double compute_s = 0;
+  const char* released = "";  // why it was begun when it was, in a word; empty: not known
 };
 
 // What a run needs from around it. All of it outlives the run.
@@ -40,8 +41,8 @@ struct RunContext {
 class Run {
  public:
   // Simulates `taken` of the samples of each request. `in_turns`: a turn ends with its time, not with the
-  // run.
-  Run(Batch batch, bool in_turns);
+  // run. `released` says in a word why it is begun now.
+  Run(Batch batch, bool in_turns, const char* released = "");
   ~Run();
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -97,6 +98,7 @@ class Run {
   Status Report();
   Status Finish(const RunContext& context);
   Status AnswerPart(const Part& part, engine::Reading& reading, const RunContext& context);
+  void MarkChunk(std::int64_t steps, const Clock& clock);
   void Record(const RunContext& context) const;
   double ComputeSeconds(const Clock& clock) const;
   std::int64_t samples() const;
@@ -106,6 +108,7 @@ class Run {
   Batch batch_;
   engine::CheckedSpec spec_;
   const bool in_turns_;
+  const char* const released_;
   const std::int64_t report_every_;
   std::vector<Part> parts_;
   MemoryBudget::Reservation reservation_;
@@ -116,6 +119,8 @@ class Run {
   double queue_s_ = 0;
   std::int64_t steps_done_ = 0;
   std::int64_t spikes_ = 0;
+  bool traced_ = false;            // by one of its requests
+  std::vector<ChunkMark> chunks_;  // where it is
   bool ended_ = false;
   Status no_memory_;
 };

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 
 
 class SpikeserveError(Exception):
-    """A call that failed. `code` is the gRPC status code, `message` what the server said."""
+    """A call that failed. `code` is the gRPC status code, `message` what the server said.
+
+    `request_id` names the call in the server's log and traces; empty where the server did not see it.
+    """
 
     code: grpc.StatusCode = grpc.StatusCode.UNKNOWN
+    request_id: str = ""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -132,7 +138,14 @@ def from_rpc(error: grpc.RpcError, address: str) -> SpikeserveError:
     """The exception for a failed call; UNAVAILABLE also names the address."""
     code = error.code() if callable(getattr(error, "code", None)) else grpc.StatusCode.UNKNOWN
     details = error.details() if callable(getattr(error, "details", None)) else str(error)
-    return from_status(code, details, address)
+    made = from_status(code, details, address)
+    made.request_id = _request_id(error)
+    return made
+
+
+def _request_id(error: grpc.RpcError) -> str:
+    trailers: Any = error.trailing_metadata() if callable(getattr(error, "trailing_metadata", None)) else None
+    return next((str(value) for key, value in trailers or () if key == "x-request-id"), "")
 
 
 def from_status(code: grpc.StatusCode, details: str | None, address: str) -> SpikeserveError:

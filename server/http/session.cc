@@ -1,4 +1,4 @@
-#include "server/rest/http_session.h"
+#include "server/http/session.h"
 
 #include <poll.h>
 
@@ -15,21 +15,21 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "server/base/guarded.h"
-#include "server/rest/http_error.h"
-#include "server/rest/http_reading.h"
+#include "server/http/reading.h"
 
-namespace spikeserve::rest {
+namespace spikeserve::http {
 namespace {
 
 namespace net = boost::asio;
 namespace beast = boost::beast;
-namespace http = boost::beast::http;
+namespace beast_http = boost::beast::http;
 using boost::system::error_code;
 using tcp = net::ip::tcp;
 using PlainStream = beast::tcp_stream;
@@ -48,11 +48,13 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
         closed_(std::move(closed)),
         reading_(stream_.get_executor()) {}
   ~Session() {
+    EndIdle();
     EndAnswer();
     closed_();
   }
 
   void Start() {
+    BeginIdle();
     Limit(context_.options.timeout);
     if constexpr (std::is_same_v<Stream, TlsStream>) {
       stream_.async_handshake(net::ssl::stream_base::server, Bind(&Session::OnHandshake));
@@ -101,12 +103,13 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   }
 
   void ReadHead() {
+    BeginIdle();
     parser_.emplace();
     parser_->header_limit(kMaxHeadBytes);
     parser_->body_limit(static_cast<std::uint64_t>(context_.options.max_body_bytes));
     head_ = {};
     LimitReading();
-    http::async_read_header(stream_, buffer_, *parser_, Bind(&Session::OnHead));
+    beast_http::async_read_header(stream_, buffer_, *parser_, Bind(&Session::OnHead));
   }
 
   void OnHead(const error_code& error) {
@@ -114,9 +117,10 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
       Unreadable(error, parser_->got_some());
       return;
     }
+    EndIdle();
     head_ = MakeHead(parser_->get());
-    auto admission = context_.gateway.Admit(head_);
-    if (auto* refusal = std::get_if<HttpResponse>(&admission)) {
+    auto admission = context_.service.Admit(head_);
+    if (auto* refusal = std::get_if<Response>(&admission)) {
       Refuse(std::move(*refusal));
       return;
     }
@@ -145,12 +149,13 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
 
   // Whether there is memory for a body of `bytes`; if not, says so.
   bool ReserveBody(std::int64_t bytes) {
-    auto memory = context_.budget.Reserve(bytes, "the body");
+    auto memory = context_.service.ReserveBody(bytes);
     if (!memory.ok()) {
-      Refuse(ErrorResponse(memory.status()));
+      Refuse(context_.service.Refusal(HttpStatus(memory.status().code()), memory.status()));
       return false;
     }
     body_memory_ = std::move(memory).value();
+    body_bytes_ = bytes;
     return true;
   }
 
@@ -159,7 +164,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
       Handle(true);
       return;
     }
-    http::async_read_some(stream_, buffer_, *parser_, Bind(&Session::OnBody));
+    beast_http::async_read_some(stream_, buffer_, *parser_, Bind(&Session::OnBody));
   }
 
   void OnBody(const error_code& error) {
@@ -169,8 +174,8 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     }
     // A body without a length has no memory yet, and grows as strings do.
     const auto held = static_cast<std::int64_t>(parser_->get().body().capacity() + kReadBytes);
-    if (!parser_->content_length() && held > body_memory_.bytes()) {
-      body_memory_ = {};
+    if (!parser_->content_length() && held > body_bytes_) {
+      body_memory_.reset();
       if (!ReserveBody(2 * held)) {
         return;
       }
@@ -179,7 +184,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   }
 
   void Unreadable(const error_code& error, bool begun) {
-    auto response = ReadError(error, late_, context_.options);
+    auto response = ReadError(error, late_, context_.options, context_.service);
     if (response && (begun || !late_)) {
       Refuse(*std::move(response));
       return;
@@ -192,9 +197,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     BeginAnswer();
     close_after_ = !parser_->is_done() || !parser_->keep_alive();
     const auto self = this->shared_from_this();
-    exchange_ = std::make_shared<Exchange>();
-    exchange_->head = head_;
-    exchange_->route = std::move(admission_.route);
+    exchange_ = std::move(admission_.exchange);
     exchange_->has_body = has_body;
     if (has_body) {
       exchange_->body = std::move(parser_->get().body());
@@ -203,9 +206,9 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     exchange_->post = [executor = stream_.get_executor()](std::function<void()> work) {
       net::post(executor, std::move(work));
     };
-    exchange_->respond = [self](HttpResponse response) { self->Write(std::move(response)); };
+    exchange_->respond = [self](Response response) { self->Write(std::move(response)); };
     WatchClient();
-    context_.gateway.Handle(std::shared_ptr(exchange_));  // which lets go of ours when it responds at once
+    context_.service.Handle(std::shared_ptr(exchange_));  // which lets go of ours when it responds at once
   }
 
   // Cancels the call of a client that goes away.
@@ -216,7 +219,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
           const auto self = session.lock();
           const auto exchange = watched.lock();
           if (!error && self && exchange && self->exchange_ == exchange && self->ClientIsGone()) {
-            exchange->pending.Cancel();
+            exchange->Cancel();
           }
         });
   }
@@ -228,7 +231,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
 
   // Answers a request that was not made a call, and ends the connection: what of it is still to come is
   // unknown.
-  void Refuse(HttpResponse response) {
+  void Refuse(Response response) {
     close_after_ = true;
     if (context_.options.on_refusal) {
       context_.options.on_refusal(head_, response);
@@ -236,17 +239,18 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     Write(std::move(response));
   }
 
-  void Write(HttpResponse response) {
+  void Write(Response response) {
     reading_.cancel();
     BeginAnswer();
     exchange_.reset();
-    body_memory_ = {};
+    body_memory_.reset();
+    body_bytes_ = 0;
     memory_ = std::move(response.memory);
     constexpr unsigned kHttp11 = 11;
     response_.emplace();
     response_->version(kHttp11);
     response_->result(static_cast<unsigned>(response.status));
-    response_->set(http::field::content_type, response.content_type);
+    response_->set(beast_http::field::content_type, response.content_type);
     for (const auto& [name, value] : response.headers) {
       response_->set(name, value);
     }
@@ -258,7 +262,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     }
     response_->keep_alive(!close_after_);
     Limit(context_.options.timeout);
-    http::async_write(stream_, *response_, Bind(&Session::OnWritten));
+    beast_http::async_write(stream_, *response_, Bind(&Session::OnWritten));
   }
 
   void OnWritten(const error_code& error) {
@@ -271,6 +275,28 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
       EndConnection();
     } else {
       ReadHead();
+    }
+  }
+
+  // While it waits for a request, or for TLS, it may have to make room for others.
+  void BeginIdle() {
+    if (idle_) {
+      return;
+    }
+    const auto close = [session = this->weak_from_this(), executor = stream_.get_executor()] {
+      net::post(executor, [session] {
+        if (const auto self = session.lock(); self && self->idle_) {
+          self->Close();
+        }
+      });
+    };
+    idle_ = context_.idle.Enter(close);
+    context_.on_idle();
+  }
+
+  void EndIdle() {
+    if (idle_) {
+      context_.idle.Leave(*std::exchange(idle_, std::nullopt));
     }
   }
 
@@ -321,18 +347,20 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   SessionContext& context_;
   const std::function<void()> closed_;
   beast::flat_buffer buffer_{kMaxHeadBytes + kReadBytes};
-  std::optional<http::request_parser<http::string_body>> parser_;
-  HttpHead head_;
+  std::optional<beast_http::request_parser<beast_http::string_body>> parser_;
+  Head head_;
   Admission admission_;
-  serving::MemoryBudget::Reservation body_memory_;
-  net::steady_timer reading_;  // the time for a request to come
+  std::optional<IdleConnections::Ticket> idle_;  // while it waits for a request
+  std::shared_ptr<void> body_memory_;
+  std::int64_t body_bytes_ = 0;  // of body_memory_
+  net::steady_timer reading_;    // the time for a request to come
   bool late_ = false;
   bool busy_ = false;
   bool close_after_ = false;
   std::shared_ptr<Exchange> exchange_;  // while it waits for its answer
-  std::optional<http::response<http::string_body>> response_;
-  std::shared_ptr<serving::MemoryBudget::Reservation> memory_;  // of the response
-  std::array<char, 4096> leftover_;                             // NOLINT: never looked at
+  std::optional<beast_http::response<beast_http::string_body>> response_;
+  std::shared_ptr<void> memory_;     // of the response
+  std::array<char, 4096> leftover_;  // NOLINT: never looked at
 };
 
 }  // namespace
@@ -367,4 +395,4 @@ void StartSession(tcp::socket socket, SessionContext& context, std::function<voi
   }
 }
 
-}  // namespace spikeserve::rest
+}  // namespace spikeserve::http

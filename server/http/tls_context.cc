@@ -1,11 +1,11 @@
-#include "server/rest/tls_context.h"
+#include "server/http/tls_context.h"
 
 #include <openssl/ssl.h>
 
 #include <boost/asio/buffer.hpp>
 #include <string>
 
-namespace spikeserve::rest {
+namespace spikeserve::http {
 namespace {
 
 namespace ssl = boost::asio::ssl;
@@ -55,4 +55,4 @@ Result<std::shared_ptr<ssl::context>> MakeTlsContext(const TlsTexts& texts) {
   return context;
 }
 
-}  // namespace spikeserve::rest
+}  // namespace spikeserve::http

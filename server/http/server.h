@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -8,10 +9,9 @@
 #include <string>
 
 #include "server/base/status.h"
-#include "server/rest/gateway.h"
-#include "server/serving/memory_budget.h"
+#include "server/http/service.h"
 
-namespace spikeserve::rest {
+namespace spikeserve::http {
 
 // PEM texts for TLS.
 struct TlsTexts {
@@ -20,27 +20,31 @@ struct TlsTexts {
   std::string client_ca;  // not empty: clients must present a certificate of it
 };
 
-struct HttpOptions {
-  std::string address = "0.0.0.0:8000";  // HOST:PORT; port 0 picks one
+struct Options {
+  std::string address;      // HOST:PORT; port 0 picks one
+  std::string listen_flag;  // what sets it, for messages
   int threads = 2;
+  // When there are more, one that waits for a request makes room; where none does, new ones wait.
   int max_connections = 1'024;
+  // How many there are.
+  std::shared_ptr<std::atomic<int>> connections = std::make_shared<std::atomic<int>>(0);
   // For a client to send a request, and again to take its answer; also how long a connection may be silent.
   std::chrono::seconds timeout{60};
+  std::string timeout_flag;  // empty: none sets it
   std::int64_t max_body_bytes = std::int64_t{64} << 20;
   std::optional<TlsTexts> tls;
   // Told of each request that is refused before any call is made of it.
-  std::function<void(const HttpHead& head, const HttpResponse& refusal)> on_refusal;
+  std::function<void(const Head& head, const Response& refusal)> on_refusal;
 };
 
-// HTTP/1.1, with TLS where it is asked for, in front of a Gateway. No connection holds a thread. Answers from
+// HTTP/1.1, with TLS where it is asked for, in front of a Service. No connection holds a thread. Answers from
 // its own threads until destroyed.
-class HttpServer {
+class Server {
  public:
   // UNAVAILABLE where the address cannot be listened on, INVALID_ARGUMENT where the TLS texts do not fit.
-  // `gateway` and `budget` outlive the server.
-  static Result<std::unique_ptr<HttpServer>> Start(const HttpOptions& options, Gateway& gateway,
-                                                   serving::MemoryBudget& budget);
-  ~HttpServer();
+  // `service` outlives the server.
+  static Result<std::unique_ptr<Server>> Start(const Options& options, Service& service);
+  ~Server();
 
   // HOST:PORT with the port in use.
   const std::string& address() const;
@@ -49,9 +53,9 @@ class HttpServer {
 
  private:
   struct Parts;
-  explicit HttpServer(std::unique_ptr<Parts> parts);
+  explicit Server(std::unique_ptr<Parts> parts);
 
   const std::unique_ptr<Parts> parts_;
 };
 
-}  // namespace spikeserve::rest
+}  // namespace spikeserve::http

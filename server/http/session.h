@@ -9,28 +9,33 @@
 #include <utility>
 
 #include "server/base/mutex.h"
-#include "server/rest/gateway.h"
-#include "server/rest/http_server.h"
-#include "server/serving/memory_budget.h"
+#include "server/http/idle_connections.h"
+#include "server/http/server.h"
+#include "server/http/service.h"
 
-namespace spikeserve::rest {
+namespace spikeserve::http {
 
 // What all connections share. Thread-safe.
 class SessionContext {
  public:
-  SessionContext(HttpOptions http_options, Gateway& to, serving::MemoryBudget& memory,
-                 std::shared_ptr<boost::asio::ssl::context> tls_context)
-      : options(std::move(http_options)), gateway(to), budget(memory), tls(std::move(tls_context)) {}
+  // `waits` is called when a connection begins to wait for a request.
+  SessionContext(Options http_options, Service& to, std::shared_ptr<boost::asio::ssl::context> tls_context,
+                 std::function<void()> waits)
+      : options(std::move(http_options)),
+        service(to),
+        tls(std::move(tls_context)),
+        on_idle(std::move(waits)) {}
 
   // Of one answer, from when the request was read until it is written.
   void Begun();
   void Ended();
   void WaitIdle(std::chrono::steady_clock::time_point deadline);
 
-  const HttpOptions options;
-  Gateway& gateway;
-  serving::MemoryBudget& budget;
+  const Options options;
+  Service& service;
   const std::shared_ptr<boost::asio::ssl::context> tls;  // null: plain text
+  const std::function<void()> on_idle;
+  IdleConnections idle;
 
  private:
   Mutex mu_;
@@ -42,4 +47,4 @@ class SessionContext {
 // has an executor that runs one thing after another.
 void StartSession(boost::asio::ip::tcp::socket socket, SessionContext& context, std::function<void()> closed);
 
-}  // namespace spikeserve::rest
+}  // namespace spikeserve::http

@@ -7,20 +7,21 @@
 #include <string>
 #include <string_view>
 
-#include "server/rest/http_message.h"
-#include "server/rest/http_server.h"
+#include "server/http/message.h"
+#include "server/http/server.h"
+#include "server/http/service.h"
 
-namespace spikeserve::rest {
+namespace spikeserve::http {
 
 inline constexpr std::uint32_t kMaxHeadBytes = 16 << 10;
 
 // The value of a header; empty where there is none.
 std::string Header(const boost::beast::http::fields& fields, std::string_view name);
 
-HttpHead MakeHead(const boost::beast::http::request_header<>& header);
+Head MakeHead(const boost::beast::http::request_header<>& header);
 
 // The answer to a request that could not be read, or came too `late`; none where there is nobody to answer.
-std::optional<HttpResponse> ReadError(const boost::system::error_code& error, bool late,
-                                      const HttpOptions& options);
+std::optional<Response> ReadError(const boost::system::error_code& error, bool late, const Options& options,
+                                  Service& service);
 
-}  // namespace spikeserve::rest
+}  // namespace spikeserve::http

@@ -1,4 +1,4 @@
-#include "server/rest/http_server.h"
+#include "server/http/server.h"
 
 #include <algorithm>
 #include <atomic>
@@ -12,10 +12,10 @@
 #include <utility>
 #include <vector>
 
-#include "server/rest/http_session.h"
-#include "server/rest/tls_context.h"
+#include "server/http/session.h"
+#include "server/http/tls_context.h"
 
-namespace spikeserve::rest {
+namespace spikeserve::http {
 namespace {
 
 namespace net = boost::asio;
@@ -25,15 +25,17 @@ using tcp = net::ip::tcp;
 // After an accept that failed, most likely for want of file descriptors.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
-Status CannotListen(const std::string& address, const error_code& error) {
-  return Unavailable("cannot listen on " + address + " (--http-listen): " + error.message());
+Status CannotListen(const Options& options, const error_code& error) {
+  return Unavailable("cannot listen on " + options.address + " (" + options.listen_flag +
+                     "): " + error.message());
 }
 
 // HOST:PORT, where an IPv6 host stands in brackets.
-Result<tcp::endpoint> Resolve(net::io_context& io, const std::string& address) {
+Result<tcp::endpoint> Resolve(net::io_context& io, const Options& options) {
+  const std::string& address = options.address;
   const std::size_t colon = address.rfind(':');
   if (colon == std::string::npos || address.rfind("unix:", 0) == 0) {
-    return InvalidArgument("--http-listen: got " + address + ", wanted HOST:PORT or none");
+    return InvalidArgument(options.listen_flag + ": got " + address + ", wanted HOST:PORT or none");
   }
   std::string host = address.substr(0, colon);
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
@@ -43,7 +45,7 @@ Result<tcp::endpoint> Resolve(net::io_context& io, const std::string& address) {
   const auto found =
       tcp::resolver(io).resolve(host, address.substr(colon + 1), tcp::resolver::passive, error);
   if (error || found.empty()) {
-    return CannotListen(address, error);
+    return CannotListen(options, error);
   }
   return found.begin()->endpoint();
 }
@@ -51,10 +53,9 @@ Result<tcp::endpoint> Resolve(net::io_context& io, const std::string& address) {
 }  // namespace
 
 // Accepts connections on a strand of its own, as long as there are not too many.
-struct HttpServer::Parts {
-  Parts(const HttpOptions& options, Gateway& gateway, serving::MemoryBudget& budget,
-        std::shared_ptr<net::ssl::context> tls)
-      : context(options, gateway, budget, std::move(tls)) {}
+struct Server::Parts {
+  Parts(const Options& options, Service& service, std::shared_ptr<net::ssl::context> tls)
+      : context(options, service, std::move(tls), [this] { OnIdle(); }) {}
   ~Parts() {
     io.stop();
     threads.clear();
@@ -65,12 +66,12 @@ struct HttpServer::Parts {
   void Accept();
   void OnAccepted(const error_code& error, tcp::socket socket);
   void OnClosed();
+  void OnIdle();
   void Run();
 
   std::atomic<bool> stopping = false;
-  SessionContext context;  // outlives the sessions, which go with `io`
-  int connections = 0;     // on the acceptor's strand, as all below
-  bool accepting = false;
+  SessionContext context;          // outlives the sessions, which go with `io`
+  std::atomic<bool> full = false;  // nothing is accepted until a connection closes or waits for a request
   net::io_context io;
   net::strand<net::io_context::executor_type> strand{net::make_strand(io)};
   tcp::acceptor acceptor{strand};
@@ -79,8 +80,8 @@ struct HttpServer::Parts {
   std::vector<std::jthread> threads;
 };
 
-Status HttpServer::Parts::Listen() {
-  const auto endpoint = Resolve(io, context.options.address);
+Status Server::Parts::Listen() {
+  const auto endpoint = Resolve(io, context.options);
   if (!endpoint.ok()) {
     return endpoint.status();
   }
@@ -94,7 +95,7 @@ Status HttpServer::Parts::Listen() {
     acceptor.listen(tcp::acceptor::max_listen_connections, error);
   }
   if (error) {
-    return CannotListen(context.options.address, error);
+    return CannotListen(context.options, error);
   }
   address = context.options.address.substr(0, context.options.address.rfind(':') + 1) +
             std::to_string(acceptor.local_endpoint().port());
@@ -106,7 +107,7 @@ Status HttpServer::Parts::Listen() {
 }
 
 // What a handler throws ends neither the thread nor the server.
-void HttpServer::Parts::Run() {
+void Server::Parts::Run() {
   while (!io.stopped()) {
     try {
       io.run();
@@ -116,22 +117,25 @@ void HttpServer::Parts::Run() {
   }
 }
 
-void HttpServer::Parts::Accept() {
-  accepting = connections < context.options.max_connections;
-  if (accepting) {
+void Server::Parts::Accept() {
+  full = true;  // first: who begins to wait from here on comes back
+  if (*context.options.connections < context.options.max_connections || !context.idle.empty()) {
+    full = false;
     acceptor.async_accept(net::make_strand(io), [this](const error_code& error, tcp::socket socket) {
       OnAccepted(error, std::move(socket));
     });
   }
 }
 
-void HttpServer::Parts::OnAccepted(const error_code& error, tcp::socket socket) {
+void Server::Parts::OnAccepted(const error_code& error, tcp::socket socket) {
   if (error) {
     pause.expires_after(kAcceptPause);
     pause.async_wait([this](const error_code& /*error*/) { Accept(); });
     return;
   }
-  ++connections;
+  if (++*context.options.connections > context.options.max_connections) {
+    static_cast<void>(context.idle.CloseOldest());
+  }
   const auto executor = socket.get_executor();
   net::post(executor, [this, socket = std::make_shared<tcp::socket>(std::move(socket))] {
     StartSession(std::move(*socket), context, [this] {
@@ -143,15 +147,24 @@ void HttpServer::Parts::OnAccepted(const error_code& error, tcp::socket socket) 
   Accept();
 }
 
-void HttpServer::Parts::OnClosed() {
-  --connections;
-  if (!accepting) {
+void Server::Parts::OnClosed() {
+  --*context.options.connections;
+  if (full) {
     Accept();
   }
 }
 
-Result<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpOptions& options, Gateway& gateway,
-                                                      serving::MemoryBudget& budget) {
+void Server::Parts::OnIdle() {
+  if (full && !stopping) {
+    net::post(strand, [this] {
+      if (full) {
+        Accept();
+      }
+    });
+  }
+}
+
+Result<std::unique_ptr<Server>> Server::Start(const Options& options, Service& service) {
   std::shared_ptr<net::ssl::context> tls;
   if (options.tls) {
     auto made = MakeTlsContext(*options.tls);
@@ -160,20 +173,18 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpOptions& options
     }
     tls = std::move(made).value();
   }
-  auto parts = std::make_unique<Parts>(options, gateway, budget, std::move(tls));
+  auto parts = std::make_unique<Parts>(options, service, std::move(tls));
   if (Status status = parts->Listen(); !status.ok()) {
     return status;
   }
-  return std::unique_ptr<HttpServer>(new HttpServer(std::move(parts)));
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
-HttpServer::HttpServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-HttpServer::~HttpServer() = default;
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() = default;
 
-const std::string& HttpServer::address() const { return parts_->address; }
+const std::string& Server::address() const { return parts_->address; }
 
-void HttpServer::WaitIdle(std::chrono::steady_clock::time_point deadline) {
-  parts_->context.WaitIdle(deadline);
-}
+void Server::WaitIdle(std::chrono::steady_clock::time_point deadline) { parts_->context.WaitIdle(deadline); }
 
-}  // namespace spikeserve::rest
+}  // namespace spikeserve::http
