@@ -37,8 +37,9 @@ Histogram& AddHistogram(prometheus::Registry& registry, const char* name, const 
   return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
 }
 
-double UnixSeconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+// Of a clock that nobody sets: the time of day may be put back while the server runs.
+double MonotonicSeconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
@@ -93,7 +94,7 @@ struct Metrics::Families {
   Gauge& memory_used;
   Gauge& memory_limit;
   Gauge& uptime;
-  const double started = UnixSeconds();
+  const double started = MonotonicSeconds();
 };
 
 Metrics::Metrics(const std::string& version, const std::string& backend)
@@ -130,7 +131,7 @@ std::string Metrics::Expose() {
     families_->memory_used.Set(static_cast<double>(gauges.memory_used_bytes));
     families_->memory_limit.Set(static_cast<double>(gauges.memory_limit_bytes));
   }
-  families_->uptime.Set(UnixSeconds() - families_->started);
+  families_->uptime.Set(MonotonicSeconds() - families_->started);
   return prometheus::TextSerializer().Serialize(registry_->Collect());
 }
 
