@@ -42,6 +42,7 @@ struct Config {
 
   rpc::LogFormat log_format = rpc::LogFormat::kText;
   std::string log_level = "info";
+  std::int64_t lame_duck_seconds = 4;
   std::int64_t drain_seconds = 30;
 };
 

@@ -172,6 +172,8 @@ HttpServer::~HttpServer() = default;
 
 const std::string& HttpServer::address() const { return parts_->address; }
 
+void HttpServer::EndConnections() { parts_->context.ending = true; }
+
 void HttpServer::WaitIdle(std::chrono::steady_clock::time_point deadline) {
   parts_->context.WaitIdle(deadline);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <chrono>
@@ -27,6 +28,7 @@ class SessionContext {
   void Ended();
   void WaitIdle(std::chrono::steady_clock::time_point deadline);
 
+  std::atomic<bool> ending = false;  // answers end their connections
   const HttpOptions options;
   Gateway& gateway;
   serving::MemoryBudget& budget;

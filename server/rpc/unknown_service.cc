@@ -4,6 +4,7 @@
 
 #include "server/base/guarded.h"
 #include "server/base/quote.h"
+#include "server/rpc/context/call_gate.h"
 #include "server/rpc/context/call_record.h"
 #include "server/rpc/reflection_service.h"
 #include "server/rpc/wire/status.h"
@@ -22,21 +23,24 @@ Status Refusal(const std::string& method) {
 // Deletes itself when it is over.
 class UnknownCall final : public grpc::ServerGenericBidiReactor {
  public:
-  UnknownCall(const ServiceContext& context, const std::string& method) : record_(context, "unknown") {
-    const Status status = Guarded([&] { return Refusal(method); });
+  UnknownCall(const ServiceContext& context, grpc::GenericCallbackServerContext& call)
+      : pass_(context.gate, call), record_(context, "unknown") {
+    const Status status =
+        Guarded([&] { return pass_.status().ok() ? Refusal(call.method()) : pass_.status(); });
     record_.SetStatus(status);
     Finish(ToGrpc(status));
   }
   void OnDone() override { delete this; }
 
  private:
+  CallGate::Pass pass_;
   CallRecord record_;
 };
 
 }  // namespace
 
 grpc::ServerGenericBidiReactor* UnknownService::CreateReactor(grpc::GenericCallbackServerContext* call) {
-  return new UnknownCall(context_, call->method());
+  return new UnknownCall(context_, *call);
 }
 
 }  // namespace spikeserve::rpc

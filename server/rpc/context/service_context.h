@@ -5,6 +5,7 @@
 
 #include "server/base/clock.h"
 #include "server/rpc/context/authorizer.h"
+#include "server/rpc/context/call_gate.h"
 #include "server/rpc/context/call_watch.h"
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/wire/limits.h"
@@ -28,6 +29,7 @@ struct ServiceContext {
   const Clock& clock;
   const EventLog& log;
   const Authorizer& authorizer;
+  CallGate& gate;
   CallWatch& watch;
   Limits limits;
   std::string version;          // of the server
