@@ -41,6 +41,7 @@ const serviceConfig = `{
 // Client talks to a server, or to several behind one address. Made by Dial; safe for use by several goroutines.
 type Client struct {
 	target      string
+	named       string            // the target as grpc-go takes it
 	probe       []grpc.DialOption // of connections that ask for health
 	connection  *grpc.ClientConn
 	networks    pb.NetworkServiceClient
@@ -50,8 +51,8 @@ type Client struct {
 // Dial connects to a server and returns once it has answered; it need not be ready yet ([Client.WaitReady]).
 // With [WithLazyConnection] it returns at once.
 //
-// target is HOST:PORT, unix:PATH, or any other that grpc-go knows, such as dns:///HOST:PORT for all addresses
-// of a name. The connection is not encrypted unless an option of TLS says so. Calls go round robin to those
+// target is HOST:PORT, unix:PATH, several HOST:PORT with commas between them, or any other that grpc-go knows,
+// such as dns:///HOST:PORT for all addresses of a name. The connection is not encrypted unless an option of TLS says so. Calls go round robin to those
 // servers that say that they are ready.
 //
 // ErrUnavailable where no server answers, with the reason (nothing listens, the certificate is not accepted);
@@ -68,9 +69,11 @@ func Dial(ctx context.Context, target string, options ...DialOption) (*Client, e
 			return nil, err
 		}
 	}
-	client := &Client{target: target, probe: append(chosen.connection(), chosen.grpc...)}
+	named, several := addresses(target)
+	chosen.grpc = append(several, chosen.grpc...)
+	client := &Client{target: target, named: named, probe: append(chosen.connection(), chosen.grpc...)}
 	with := append(chosen.connection(), grpc.WithDefaultServiceConfig(chosen.serviceConfig))
-	connection, err := grpc.NewClient(target, append(with, chosen.grpc...)...)
+	connection, err := grpc.NewClient(named, append(with, chosen.grpc...)...)
 	if err != nil {
 		return nil, unreadable("target "+target, err)
 	}

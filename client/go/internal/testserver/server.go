@@ -67,7 +67,8 @@ func (s *Server) start(flags []string) error {
 		flags = append(flags, "--listen", "127.0.0.1:0")
 	}
 	s.command = exec.Command(Binary(), flags...)
-	s.command.Stdout, s.command.Stderr = output, log // files, so that no goroutine copies
+	s.command.Env = append([]string{"SPIKESERVE_LAME_DUCK_SECONDS=0"}, os.Environ()...) // what a test sets wins
+	s.command.Stdout, s.command.Stderr = output, log                                    // files, so that no goroutine copies
 	if err := s.command.Start(); err != nil {
 		return err
 	}
