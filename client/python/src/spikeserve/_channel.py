@@ -107,6 +107,9 @@ class Connection:
             ("grpc.max_receive_message_length", -1),  # answers are bounded by the server
             ("grpc.per_rpc_retry_buffer_size", self.max_message_bytes),
             ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+            # A server that comes back is found soon; by default the pauses grow from 1 s to two minutes.
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 5_000),
             ("grpc.enable_http_proxy", 0 if local else 1),
         ]
 
