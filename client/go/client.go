@@ -3,11 +3,14 @@ package spikeserve
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	_ "google.golang.org/grpc/health" // what the service config's health checks are done by
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/status"
 
 	pb "spikeserve.example/go/spikeservev1"
@@ -16,8 +19,8 @@ import (
 // networkHeader carries the name of the network of a call, so that proxies can route by it.
 const networkHeader = "spikeserve-network"
 
-// serviceConfig spreads calls over the ready servers of an address and repeats what changes nothing. Loading and
-// unloading are never repeated; nor is a refusal because of load; nothing is sent twice to be faster (hedging).
+// serviceConfig spreads calls over the ready servers of an address and repeats what changes nothing, a stream until
+// its first event, a session until it is open. Loading and unloading are never repeated; nor is a refusal because of load; nothing is sent twice to be faster (hedging).
 const serviceConfig = `{
 	"loadBalancingConfig": [{"round_robin": {}}],
 	"healthCheckConfig": {"serviceName": ""},
@@ -26,7 +29,8 @@ const serviceConfig = `{
 			{"service": "spikeserve.v1.NetworkService", "method": "GetNetwork"},
 			{"service": "spikeserve.v1.NetworkService", "method": "ListNetworks"},
 			{"service": "spikeserve.v1.SimulationService", "method": "Simulate"},
-			{"service": "spikeserve.v1.SimulationService", "method": "SimulateStream"}
+			{"service": "spikeserve.v1.SimulationService", "method": "SimulateStream"},
+			{"service": "spikeserve.v1.SimulationService", "method": "Session"}
 		],
 		"retryPolicy": {
 			"maxAttempts": 4,
@@ -37,6 +41,9 @@ const serviceConfig = `{
 		}
 	}]
 }`
+
+// listScheme is that of targets that are a list of addresses, within this package.
+const listScheme = "spikeserve-list"
 
 // Client talks to a server, or to several behind one address. Made by Dial; safe for use by several goroutines.
 type Client struct {
@@ -89,6 +96,20 @@ func Dial(ctx context.Context, target string, options ...DialOption) (*Client, e
 		return nil, err
 	}
 	return client, nil
+}
+
+// addresses is a target as grpc-go takes it, with what that needs: HOST:PORT,HOST:PORT becomes a list.
+func addresses(target string) (string, []grpc.DialOption) {
+	if !strings.Contains(target, ",") || strings.Contains(target, "://") {
+		return target, nil
+	}
+	var state resolver.State
+	for _, address := range strings.Split(target, ",") {
+		state.Addresses = append(state.Addresses, resolver.Address{Addr: strings.TrimSpace(address)})
+	}
+	list := manual.NewBuilderWithScheme(listScheme)
+	list.InitialState(state)
+	return listScheme + ":///" + state.Addresses[0].Addr, []grpc.DialOption{grpc.WithResolvers(list)}
 }
 
 // reach fails where no server answers; what it answers does not matter.

@@ -103,6 +103,7 @@ def _start(addresses: str, health: bool) -> dict[str, subprocess.Popen[str]]:
 def _spawn(command: list[str]) -> subprocess.Popen[str]:
     paths = [str(ROOT / "tools"), str(ROOT / "tests" / "support"), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    environment["PYTHONFAULTHANDLER"] = "1"
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
@@ -120,7 +121,12 @@ def _until(condition: Any, loads: dict[str, subprocess.Popen[str]]) -> None:
 
 def _report(load: subprocess.Popen[str]) -> dict[str, Any]:
     load.send_signal(signal.SIGINT)
-    output, _ = load.communicate(timeout=_END_S)
+    try:
+        output, _ = load.communicate(timeout=_END_S)
+    except subprocess.TimeoutExpired:
+        load.send_signal(signal.SIGABRT)  # shows where it hangs
+        load.wait()
+        raise
     report: dict[str, Any] = json.loads(output)
     return report
 

@@ -14,6 +14,7 @@ const withoutHealth = `{
 		"name": [
 			{"service": "spikeserve.v1.SimulationService", "method": "Simulate"},
 			{"service": "spikeserve.v1.SimulationService", "method": "SimulateStream"},
+			{"service": "spikeserve.v1.SimulationService", "method": "Session"},
 			{"service": "spikeserve.v1.NetworkService", "method": "GetNetwork"}
 		],
 		"retryPolicy": {

@@ -112,6 +112,9 @@ func (s *Server) Stop() error {
 	return s.command.Wait()
 }
 
+// Terminate tells the server to end (SIGTERM) and does not wait.
+func (s *Server) Terminate() error { return s.command.Process.Signal(syscall.SIGTERM) }
+
 // Kill ends the server as a crash does (SIGKILL). No effect after Stop.
 func (s *Server) Kill() {
 	defer os.RemoveAll(s.folder)

@@ -29,6 +29,7 @@ _IDEMPOTENT = [
     {"service": "spikeserve.v1.NetworkService", "method": "ListNetworks"},
     {"service": "spikeserve.v1.SimulationService", "method": "Simulate"},
     {"service": "spikeserve.v1.SimulationService", "method": "SimulateStream"},  # until its first event
+    {"service": "spikeserve.v1.SimulationService", "method": "Session"},  # until it is open
 ]
 # Calls go in turn to all servers that an address stands for, but for those that say that they are not
 # serving: one that drains gets none. A server without a health service counts as healthy.

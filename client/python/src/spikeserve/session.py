@@ -34,6 +34,8 @@ OF_ADVANCE = {
 }
 # The answer to each message.
 _ANSWERS = {"open": "opened", "advance": "progress", "reset": "reset"}
+# What grpc.aio says of a message that could not be sent because the call was over, whatever its status was.
+_CUT_OFF = "Internal error from Core"
 _NO_ANSWER = "the server ended the session without an answer"
 
 
@@ -320,10 +322,12 @@ class AsyncSession:
 
     async def _failure(self) -> SpikeserveError:
         """Why the session is over: the status that the server ended it with."""
-        code = await self._call.code()
+        code, details = await self._call.code(), await self._call.details()
         if code is grpc.StatusCode.OK:
             return InternalError(_NO_ANSWER)
-        return from_status(code, await self._call.details(), self._address)
+        if code is grpc.StatusCode.INTERNAL and details == _CUT_OFF:
+            code, details = grpc.StatusCode.UNAVAILABLE, "the connection ended while a message was sent"
+        return from_status(code, details, self._address)
 
 
 def _text(session: object, address: str, info: NetworkInfo) -> str:
