@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "server/app/open_connections.h"
+#include "server/app/client_connections.h"
 #include "server/base/mutex.h"
 
 namespace spikeserve::app {
@@ -13,7 +13,7 @@ namespace {
 
 // For clients to close a connection that has ended on this side. They do so at once, unless they do not look.
 constexpr std::chrono::milliseconds kGoodbye{1'000};
-// For the cancellation of a call to reach its client.
+// For what was written to reach the sockets: the end of a call may overtake it on its way there.
 constexpr std::chrono::milliseconds kFlush{100};
 
 // Returns at that time, or when stopped.
@@ -40,8 +40,8 @@ void Departure::Run() {
 bool Departure::AnybodyThere() const {
   const auto last_call = parts_.gate.last_call();
   return (last_call && parts_.clock.Now() - *last_call < times_.lame_duck) ||
-         OpenConnections(parts_.server.address()).Count() > 0 ||
-         (parts_.rest != nullptr && OpenConnections(parts_.rest->address()).Count() > 0);
+         ClientConnections(parts_.server.address()).Count() > 0 ||
+         (parts_.rest != nullptr && ClientConnections(parts_.rest->address()).Count() > 0);
 }
 
 void Departure::BeLame() {
@@ -61,8 +61,9 @@ void Departure::BeLame() {
 }
 
 void Departure::Finish() {
-  const Clock::TimePoint deadline = parts_.clock.Now() + times_.patience;
-  parts_.gate.Close(deadline);
+  const Clock::TimePoint now = parts_.clock.Now();
+  const Clock::TimePoint deadline = now + times_.patience;
+  parts_.gate.Close(parts_.gate.WaitIdle(now, {}) ? now : deadline);
   parts_.batcher.Close();
   if (parts_.rest != nullptr) {
     parts_.rest->Close();
@@ -70,11 +71,11 @@ void Departure::Finish() {
   parts_.server.EndStreams();
   if (!parts_.gate.WaitIdle(deadline, hurry_)) {
     parts_.log.Warn("cancelled", {{"message", std::string("calls were under way at the end of the drain")}});
+    cancelled_ = true;
     parts_.gate.CancelAll(
         Unavailable("the server is shutting down, and did not wait for the call any longer "
                     "(--drain-seconds); another one may answer"));
     parts_.gate.WaitIdle(Clock::TimePoint::max(), {});
-    WaitUntil(parts_.clock.Now() + kFlush, {});
   }
   if (parts_.rest != nullptr) {
     const Clock::TimePoint goodbye = parts_.clock.Now() + kGoodbye;
@@ -83,9 +84,13 @@ void Departure::Finish() {
 }
 
 void Departure::Disconnect() {
+  const ClientConnections connections(parts_.server.address());
+  if ((cancelled_ || times_.patience.count() > 0) && connections.Count() > 0) {
+    WaitUntil(parts_.clock.Now() + kFlush, {});
+  }
   const std::chrono::milliseconds patience =
       std::min(kGoodbye, std::chrono::duration_cast<std::chrono::milliseconds>(times_.patience));
-  OpenConnections(parts_.server.address()).Close(parts_.clock.Now() + patience);
+  connections.Close(parts_.clock.Now() + patience);
 }
 
 }  // namespace spikeserve::app

@@ -55,6 +55,7 @@ class Departure {
   const Parts parts_;
   const DepartureTimes times_;
   const std::stop_token hurry_;
+  bool cancelled_ = false;  // calls were, and their clients are to hear of it
 };
 
 }  // namespace spikeserve::app

@@ -24,8 +24,8 @@ Restart = Callable[[], None]
 class Pair:
     """Two servers with the same network; a session is on either of them."""
 
-    def __init__(self, folder: Path, **flags: int) -> None:
-        self._folder, self._flags = folder, flags
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.servers = [self._start(index, "127.0.0.1:0") for index in range(2)]
         for server in self.servers:
             with spikeserve.Client(server.address) as client:
@@ -55,9 +55,7 @@ class Pair:
                 client.load("net", network)
 
     def _start(self, index: int, listen: str) -> spikeserve.LocalServer:
-        return spikeserve.serve(
-            backend="cpu", listen=listen, network_repository=self._folder / str(index), **self._flags
-        )
+        return spikeserve.serve(backend="cpu", listen=listen, network_repository=self._folder / str(index))
 
 
 @pytest.fixture

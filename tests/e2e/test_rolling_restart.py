@@ -18,9 +18,9 @@ def test_no_call_fails_while_servers_are_restarted_in_turn(health: str, tmp_path
     built = subprocess.run([ROOT / "tools/go.sh", "build"], capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     output = tmp_path / "restarts.json"
-    tool = [sys.executable, ROOT / "tools" / "rolling-restart.py", "--output", output]
+    tool = [sys.executable, str(ROOT / "tools" / "rolling-restart.py")]
     done = subprocess.run(
-        [*tool, "--calls", str(CALLS), "--health", health],
+        [*tool, "--calls", str(CALLS), "--health", health, "--output", str(output)],
         capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -22,7 +22,7 @@ class Cluster:
 
     def __init__(self, count: int, lame_duck_seconds: int) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="restarts-"))
-        self._flags = {"lame_duck_seconds": lame_duck_seconds, "max_sessions": 256, "threads": 1}
+        self._lame_duck_seconds = lame_duck_seconds
         self._before = 0.0  # calls of servers that are gone
         self._servers: list[spikeserve.LocalServer] = []
         self.restarts = 0
@@ -90,7 +90,9 @@ class Cluster:
             listen=address,
             network_repository=self._folder / str(index),
             start_timeout=_START_S,
-            **self._flags,
+            lame_duck_seconds=self._lame_duck_seconds,
+            max_sessions=256,
+            threads=1,
         )
 
 

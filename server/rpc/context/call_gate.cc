@@ -12,6 +12,10 @@ namespace {
 
 constexpr const char* kAttemptsBefore = "grpc-previous-rpc-attempts";
 constexpr const char* kComeBackAfter = "grpc-retry-pushback-ms";
+// A server that is about to close its connections is gone after the one, for its clients; one that takes long
+// to finish what is under way is not worth a longer wait than the other.
+constexpr std::chrono::milliseconds kShortestWait{100};
+constexpr std::chrono::milliseconds kLongestWait{5'000};
 
 // Whether the client has been refused before. Without health checks a balancer may ask the same server again
 // and again, until its attempts are used up.
@@ -35,8 +39,9 @@ Status CallGate::Enter(grpc::CallbackServerContext& call) {
     return {};
   }
   if (IsRepeated(call)) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(std::max(*away_ - now, {}));
-    call.AddTrailingMetadata(kComeBackAfter, std::to_string(left.count()));
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*away_ - now);
+    call.AddTrailingMetadata(kComeBackAfter,
+                             std::to_string(std::clamp(left, kShortestWait, kLongestWait).count()));
   }
   return Unavailable("the server is shutting down; another one may answer");
 }

@@ -89,6 +89,9 @@ class Session:
     goes on at another server with the same bytes; without, it ends with UnavailableError.
     """
 
+    _answered: bool  # the last request
+    _steps_before: int  # of the whole session, before this server
+
     def __init__(
         self,
         call: Callable[[Iterator[pb.SessionRequest]], Any],
@@ -145,8 +148,8 @@ class Session:
         """Begins a session on a server of the channel's choice."""
         self._requests: queue.SimpleQueue[pb.SessionRequest | None] = queue.SimpleQueue()
         self._call = self._start(iter(self._requests.get, None))
-        self._answered = False  # the last request
-        self._steps_before = 0  # of the whole session, before this server
+        self._answered = False
+        self._steps_before = 0
         self.goaway = None
         try:
             return self._ask(self._opening)
@@ -208,6 +211,8 @@ class AsyncSession:
 
     settings: Settings
     goaway: SessionGoaway | None = None
+    _answered: bool  # the last request
+    _steps_before: int  # of the whole session, before this server
 
     def __init__(
         self,
@@ -264,8 +269,8 @@ class AsyncSession:
 
     async def _open(self) -> pb.SessionResponse:
         self._call = self._start()
-        self._answered = False  # the last request
-        self._steps_before = 0  # of the whole session, before this server
+        self._answered = False
+        self._steps_before = 0
         self.goaway = None
         try:
             return await self._ask(self._opening)

@@ -9,10 +9,10 @@ namespace spikeserve::app {
 // The connections that came in at an address of this process, found among its descriptors: gRPC has no way to
 // end one but to shut the whole server down, which answers calls that come at that moment with CANCELLED.
 // One thread at a time.
-class OpenConnections {
+class ClientConnections {
  public:
   // HOST:PORT or unix:PATH, as it is listened on.
-  explicit OpenConnections(std::string address) : address_(std::move(address)) {}
+  explicit ClientConnections(std::string address) : address_(std::move(address)) {}
 
   // How many there are now.
   std::size_t Count() const;

@@ -1,4 +1,4 @@
-#include "server/app/open_connections.h"
+#include "server/app/client_connections.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -128,9 +128,9 @@ Sockets FindOpen(std::string_view address) {
 
 }  // namespace
 
-std::size_t OpenConnections::Count() const { return FindOpen(address_).size(); }
+std::size_t ClientConnections::Count() const { return FindOpen(address_).size(); }
 
-void OpenConnections::Close(std::chrono::steady_clock::time_point deadline) const {
+void ClientConnections::Close(std::chrono::steady_clock::time_point deadline) const {
   for (const auto& [inode, listener] : Find(address_, true)) {
     shutdown(listener.get(), SHUT_RD);  // new ones are refused from here on
   }
