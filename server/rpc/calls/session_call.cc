@@ -87,20 +87,21 @@ void SessionCall::Notify() {
   if (!announced_ || !wants_notice_ || notice_ != Notice::kNone) {
     return;
   }
-  static_cast<void>(Guarded([this]() SPIKESERVE_REQUIRES(mu_) -> Status {
-    const std::chrono::duration<double> left = *announced_ - context_.clock.Now();
+  const std::chrono::duration<double> left = *announced_ - context_.clock.Now();
+  const Status made = Guarded([this, left]() -> Status {
     v1::SessionResponse response;
     response.mutable_goaway()->set_steps_done(run_.steps_done());
     response.mutable_goaway()->set_seconds_left(std::max(left.count(), 0.0));
     auto bytes = Serialize(response);
-    if (!bytes.ok()) {
-      return bytes.status();
+    if (bytes.ok()) {
+      notice_bytes_ = std::move(bytes).value();
     }
-    notice_bytes_ = std::move(bytes).value();
+    return bytes.status();
+  });
+  if (made.ok()) {
     notice_ = Notice::kWriting;
     StartWrite(&notice_bytes_);
-    return {};
-  }));
+  }
 }
 
 void SessionCall::Expire(const Status& status) {
