@@ -103,10 +103,10 @@ def _work(addresses: str, kind: str, pause: float, stop: threading.Event, seen: 
             stop.wait(pause)
 
 
-async def _work_async(addresses: str, kind: str, pause: float, stop: threading.Event, seen: Seen) -> None:
+async def _work_async(addresses: str, kind: str, pause: float, asked: list[int], seen: Seen) -> None:
     inputs = np.linspace(0, 1, WIDTH, dtype=np.float32)[None]
     async with spikeserve.AsyncClient(addresses) as client:
-        while not stop.is_set():
+        while not asked:
             begin, error = time.monotonic(), None
             try:
                 if kind == "async":
@@ -124,9 +124,9 @@ async def _work_async(addresses: str, kind: str, pause: float, stop: threading.E
 
 
 async def _gather(
-    addresses: str, kind: str, callers: int, pause: float, stop: threading.Event, seen: Seen
+    addresses: str, kind: str, callers: int, pause: float, asked: list[int], seen: Seen
 ) -> None:
-    await asyncio.gather(*(_work_async(addresses, kind, pause, stop, seen) for _ in range(callers)))
+    await asyncio.gather(*(_work_async(addresses, kind, pause, asked, seen) for _ in range(callers)))
 
 
 def main(addresses: str, kind: str, callers: int, pause: float, health: bool) -> None:
@@ -134,16 +134,20 @@ def main(addresses: str, kind: str, callers: int, pause: float, health: bool) ->
     if not health:
         _channel._SERVICE_CONFIG.pop("healthCheckConfig")  # no user needs an option for it
     stop, seen = threading.Event(), Seen()
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    asked: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
     target = "ipv4:" + addresses
     if kind.startswith("async"):
-        asyncio.run(_gather(target, kind, callers, pause, stop, seen))
+        asyncio.run(_gather(target, kind, callers, pause, asked, seen))
     else:
         threads = [
             threading.Thread(target=_work, args=(target, kind, pause, stop, seen)) for _ in range(callers)
         ]
         for thread in threads:
             thread.start()
+        while not asked:  # a thread that waits without end may not hear of a signal
+            time.sleep(0.1)
+        stop.set()
         for thread in threads:
             thread.join()
     print(json.dumps(seen.report()))
