@@ -156,10 +156,9 @@ void Application::WatchListener(std::function<void()> lost) {
 
 void Application::Drain(const DepartureTimes& times, std::stop_token hurry) {
   watch_.reset();
-  if (server_) {
+  if (server_ && !std::exchange(drained_, true)) {
     Departure({health_, gate_, batcher_, *server_, rest_.get(), clock_, log_}, times, std::move(hurry)).Run();
     server_->Shutdown(std::chrono::system_clock::now());
-    server_.reset();
   }
   batcher_.Close();
   if (rest_) {  // its calls have ended with that server; their answers may still be on their way

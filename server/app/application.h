@@ -99,6 +99,7 @@ class Application {
   std::string metrics_address_;
   std::unique_ptr<serving::MetricsServer> metrics_server_;
   std::unique_ptr<rpc::RpcServer> server_;
+  bool drained_ = false;
   std::unique_ptr<rest::RestServer> rest_;  // calls the one before
   std::unique_ptr<ListenerWatch> watch_;
 };
