@@ -3,11 +3,14 @@ package spikeserve
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	_ "google.golang.org/grpc/health" // what the service config's health checks are done by
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/status"
 
 	pb "spikeserve.example/go/spikeservev1"
@@ -16,8 +19,8 @@ import (
 // networkHeader carries the name of the network of a call, so that proxies can route by it.
 const networkHeader = "spikeserve-network"
 
-// serviceConfig spreads calls over the ready servers of an address and repeats what changes nothing. Loading and
-// unloading are never repeated; nor is a refusal because of load; nothing is sent twice to be faster (hedging).
+// serviceConfig spreads calls over the ready servers of an address and repeats what changes nothing, a stream until
+// its first event, a session until it is open. Loading and unloading are never repeated; nor is a refusal because of load; nothing is sent twice to be faster (hedging).
 const serviceConfig = `{
 	"loadBalancingConfig": [{"round_robin": {}}],
 	"healthCheckConfig": {"serviceName": ""},
@@ -26,7 +29,8 @@ const serviceConfig = `{
 			{"service": "spikeserve.v1.NetworkService", "method": "GetNetwork"},
 			{"service": "spikeserve.v1.NetworkService", "method": "ListNetworks"},
 			{"service": "spikeserve.v1.SimulationService", "method": "Simulate"},
-			{"service": "spikeserve.v1.SimulationService", "method": "SimulateStream"}
+			{"service": "spikeserve.v1.SimulationService", "method": "SimulateStream"},
+			{"service": "spikeserve.v1.SimulationService", "method": "Session"}
 		],
 		"retryPolicy": {
 			"maxAttempts": 4,
@@ -38,9 +42,13 @@ const serviceConfig = `{
 	}]
 }`
 
+// listScheme is that of targets that are a list of addresses, within this package.
+const listScheme = "spikeserve-list"
+
 // Client talks to a server, or to several behind one address. Made by Dial; safe for use by several goroutines.
 type Client struct {
 	target      string
+	named       string            // the target as grpc-go takes it
 	probe       []grpc.DialOption // of connections that ask for health
 	connection  *grpc.ClientConn
 	networks    pb.NetworkServiceClient
@@ -50,8 +58,8 @@ type Client struct {
 // Dial connects to a server and returns once it has answered; it need not be ready yet ([Client.WaitReady]).
 // With [WithLazyConnection] it returns at once.
 //
-// target is HOST:PORT, unix:PATH, or any other that grpc-go knows, such as dns:///HOST:PORT for all addresses
-// of a name. The connection is not encrypted unless an option of TLS says so. Calls go round robin to those
+// target is HOST:PORT, unix:PATH, several HOST:PORT with commas between them, or any other that grpc-go knows,
+// such as dns:///HOST:PORT for all addresses of a name. The connection is not encrypted unless an option of TLS says so. Calls go round robin to those
 // servers that say that they are ready.
 //
 // ErrUnavailable where no server answers, with the reason (nothing listens, the certificate is not accepted);
@@ -68,9 +76,11 @@ func Dial(ctx context.Context, target string, options ...DialOption) (*Client, e
 			return nil, err
 		}
 	}
-	client := &Client{target: target, probe: append(chosen.connection(), chosen.grpc...)}
+	named, several := addresses(target)
+	chosen.grpc = append(several, chosen.grpc...)
+	client := &Client{target: target, named: named, probe: append(chosen.connection(), chosen.grpc...)}
 	with := append(chosen.connection(), grpc.WithDefaultServiceConfig(chosen.serviceConfig))
-	connection, err := grpc.NewClient(target, append(with, chosen.grpc...)...)
+	connection, err := grpc.NewClient(named, append(with, chosen.grpc...)...)
 	if err != nil {
 		return nil, unreadable("target "+target, err)
 	}
@@ -86,6 +96,20 @@ func Dial(ctx context.Context, target string, options ...DialOption) (*Client, e
 		return nil, err
 	}
 	return client, nil
+}
+
+// addresses is a target as grpc-go takes it, with what that needs: HOST:PORT,HOST:PORT becomes a list.
+func addresses(target string) (string, []grpc.DialOption) {
+	if !strings.Contains(target, ",") || strings.Contains(target, "://") {
+		return target, nil
+	}
+	var state resolver.State
+	for _, address := range strings.Split(target, ",") {
+		state.Addresses = append(state.Addresses, resolver.Address{Addr: strings.TrimSpace(address)})
+	}
+	list := manual.NewBuilderWithScheme(listScheme)
+	list.InitialState(state)
+	return listScheme + ":///" + state.Addresses[0].Addr, []grpc.DialOption{grpc.WithResolvers(list)}
 }
 
 // reach fails where no server answers; what it answers does not matter.

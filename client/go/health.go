@@ -18,7 +18,7 @@ const healthInterval = 100 * time.Millisecond
 // its own, as the client's sends nothing to servers that are not ready. ErrUnavailable where no server answers;
 // a network that the server does not know is not ready.
 func (c *Client) Health(ctx context.Context, network string) (bool, error) {
-	connection, err := grpc.NewClient(c.target, c.probe...)
+	connection, err := grpc.NewClient(c.named, c.probe...)
 	if err != nil {
 		return false, failure(err, c.target)
 	}
@@ -29,7 +29,7 @@ func (c *Client) Health(ctx context.Context, network string) (bool, error) {
 // WaitReady returns once a server (network is empty), or a network on it, is ready, also where the server has
 // not been started yet. It fails where the context ends first, or where the server does not tell.
 func (c *Client) WaitReady(ctx context.Context, network string) error {
-	connection, err := grpc.NewClient(c.target, c.probe...)
+	connection, err := grpc.NewClient(c.named, c.probe...)
 	if err != nil {
 		return failure(err, c.target)
 	}

@@ -210,6 +210,9 @@ func request(network string, in Input, options []RunOption) (*pb.SimulateRequest
 	}
 	message := &pb.SimulateRequest{Network: network, Inputs: inputs}
 	for _, option := range options {
+		if _, is := option.(replay); is {
+			return nil, invalid("WithReplay is an option of sessions; a run that fails is tried again by itself")
+		}
 		option.applyRun(message)
 	}
 	return message, nil

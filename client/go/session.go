@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -18,16 +19,35 @@ const closeTimeout = 5 * time.Second
 // Session is the state of a batch on the server, advanced piece by piece: a run in pieces equals the run in one,
 // byte for byte. Made by Client.Session. Its calls are answered one after the other; after an error it is over.
 // Close it: the server has room for a limited number of sessions.
+//
+// A server that goes away says so before (Goaway). With WithReplay the session then goes on at another one with
+// the same bytes; without, it ends with ErrUnavailable.
 type Session struct {
 	// Settings are what is in force.
 	Settings Settings
 
-	client *Client
-	call   pb.SimulationService_SessionClient
-	cancel context.CancelFunc
-	turn   sync.Mutex // held while a message is under way
-	over   error      // why no more messages go out
+	client  *Client
+	opening *pb.SessionRequest
+	whole   context.Context // of the session, on whatever server
+	end     context.CancelFunc
+	turn    sync.Mutex // held while a message is under way
+	over    error      // why no more messages go out
+	history history
+
+	// On the server of this time.
+	call        pb.SimulationService_SessionClient
+	stepsBefore int64 // of the whole session, before this server
+	goaway      atomic.Pointer[SessionGoaway]
 }
+
+// SessionGoaway says that the server of a session is about to go away. It answers until then.
+type SessionGoaway struct {
+	StepsDone int           // of the session, when this was said
+	Left      time.Duration // from then on
+}
+
+// Goaway is what the server has said of its end, as of the last answer; nil where it has said nothing.
+func (s *Session) Goaway() *SessionGoaway { return s.goaway.Load() }
 
 // SessionProgress is the answer to an Advance. Readouts, classes and statistics run over all steps since the
 // begin or the sample's reset; trajectories and records hold the steps of the Advance.
@@ -43,26 +63,26 @@ type SessionProgress struct {
 // Session opens a session for a batch of samples (>= 1). The context is that of the whole session. Options as of
 // Simulate but WithSteps, WithEncodings and WithEarlyExit; records without first and last step.
 func (c *Client) Session(ctx context.Context, network string, batch int, options ...RunOption) (*Session, error) {
+	session := &Session{client: c}
 	settings := &pb.SimulateRequest{Network: network}
 	for _, option := range options {
+		if kept, is := option.(replay); is {
+			session.history.maxBytes = int(kept)
+			continue
+		}
 		option.applyRun(settings)
 	}
-	whole, cancel := context.WithCancel(about(ctx, network))
-	call, err := c.simulations.Session(whole)
+	opening := &pb.SessionOpen{Settings: settings, Batch: int64(batch), Goaway: true}
+	session.opening = &pb.SessionRequest{Message: &pb.SessionRequest_Open{Open: opening}}
+	session.whole, session.end = context.WithCancel(about(ctx, network))
+	response, err := session.open()
 	if err != nil {
-		cancel()
-		return nil, failure(err, c.target)
-	}
-	session := &Session{client: c, call: call, cancel: cancel}
-	opening := &pb.SessionOpen{Settings: settings, Batch: int64(batch)}
-	response, err := session.ask(ctx, &pb.SessionRequest{Message: &pb.SessionRequest_Open{Open: opening}})
-	if err == nil && response.GetOpened() == nil {
-		err = session.end(nonsense("it is %T, wanted that the session is open", response.GetMessage()))
-	}
-	if err != nil {
+		session.end()
 		return nil, err
 	}
 	session.Settings = settingsOf(response)
+	// Another server may have a newer one.
+	settings.Version = response.GetOpened().GetSettings().GetVersion()
 	return session, nil
 }
 
@@ -78,11 +98,7 @@ func (s *Session) Advance(ctx context.Context, steps int, in Input, encodings ..
 	if err != nil {
 		return nil, err
 	}
-	progress := response.GetProgress()
-	if progress == nil {
-		return nil, s.end(nonsense("it is %T, wanted the progress of the session", response.GetMessage()))
-	}
-	return sessionProgress(progress)
+	return sessionProgress(response.GetProgress())
 }
 
 // Reset puts these samples of the batch (none: all) back to step 0: voltages, filters, readout.
@@ -91,10 +107,7 @@ func (s *Session) Reset(ctx context.Context, samples ...int) error {
 	for _, sample := range samples {
 		reset.Samples = append(reset.Samples, int64(sample))
 	}
-	response, err := s.ask(ctx, &pb.SessionRequest{Message: &pb.SessionRequest_Reset_{Reset_: reset}})
-	if err == nil && response.GetReset_() == nil {
-		err = s.end(nonsense("it is %T, wanted that samples were reset", response.GetMessage()))
-	}
+	_, err := s.ask(ctx, &pb.SessionRequest{Message: &pb.SessionRequest_Reset_{Reset_: reset}})
 	return err
 }
 
@@ -102,7 +115,7 @@ func (s *Session) Reset(ctx context.Context, samples ...int) error {
 // the first time, or after an error.
 func (s *Session) Close() error {
 	if !s.turn.TryLock() {
-		s.cancel()
+		s.end()
 		s.turn.Lock()
 	}
 	defer s.turn.Unlock()
@@ -110,51 +123,102 @@ func (s *Session) Close() error {
 		return nil
 	}
 	s.over = &Error{Message: "the session is closed", Code: codes.FailedPrecondition}
-	defer s.cancel()
-	defer time.AfterFunc(closeTimeout, s.cancel).Stop()
+	defer s.end()
+	defer time.AfterFunc(closeTimeout, s.end).Stop()
 	if err := s.call.CloseSend(); err != nil {
 		return failure(err, s.client.target)
 	}
-	if _, err := s.call.Recv(); !errors.Is(err, io.EOF) {
-		return failure(err, s.client.target)
+	for {
+		if _, err := s.call.Recv(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return failure(err, s.client.target)
+		}
 	}
-	return nil
 }
 
-// ask sends a message and waits for its answer.
+// open begins a session on a server of the channel's choice.
+func (s *Session) open() (*pb.SessionResponse, error) {
+	call, err := s.client.simulations.Session(s.whole)
+	if err != nil {
+		return nil, failure(err, s.client.target)
+	}
+	s.call = call
+	s.stepsBefore = 0
+	s.goaway.Store(nil)
+	return s.exchange(s.opening)
+}
+
+// ask sends a message and waits for its answer, of another server where this one has gone away.
 func (s *Session) ask(ctx context.Context, request *pb.SessionRequest) (*pb.SessionResponse, error) {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	if s.over != nil {
 		return nil, s.over
 	}
-	defer context.AfterFunc(ctx, s.cancel)()
-	err := serverEnded(s.call.Send(request))
-	var response *pb.SessionResponse
-	if err == nil {
-		response, err = s.call.Recv()
-	}
-	if errors.Is(err, io.EOF) {
-		err = nonsense("the session ended without one")
+	defer context.AfterFunc(ctx, s.end)()
+	response, err := s.exchange(request)
+	for errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
+		if ended := s.history.whyEnded(err); ended != nil {
+			err = ended
+			break
+		}
+		if err = s.move(); err != nil {
+			break
+		}
+		response, err = s.exchange(request)
 	}
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
 		s.over = failure(err, s.client.target)
-		s.cancel()
+		s.end()
 		return nil, s.over
+	}
+	s.history.add(request, response)
+	return response, nil
+}
+
+// exchange sends a message on the server of this time and waits for its answer.
+func (s *Session) exchange(request *pb.SessionRequest) (*pb.SessionResponse, error) {
+	err := serverEnded(s.call.Send(request))
+	var response *pb.SessionResponse
+	for err == nil {
+		response, err = s.call.Recv()
+		if goaway := response.GetGoaway(); goaway != nil {
+			s.goaway.Store(&SessionGoaway{
+				StepsDone: int(goaway.GetStepsDone() + s.stepsBefore), Left: seconds(goaway.GetSecondsLeft()),
+			})
+			continue
+		}
+		break
+	}
+	if errors.Is(err, io.EOF) {
+		err = nonsense("the session ended without one")
+	}
+	if err != nil {
+		return nil, failure(err, s.client.target)
+	}
+	if !answers(request, response) {
+		return nil, nonsense("it is %T to %T", response.GetMessage(), request.GetMessage())
+	}
+	if progress := response.GetProgress(); progress != nil {
+		progress.StepsDone += s.stepsBefore
 	}
 	return response, nil
 }
 
-// end makes the session be over because of an error, which it returns.
-func (s *Session) end(err error) error {
-	s.turn.Lock()
-	defer s.turn.Unlock()
-	s.over = err
-	s.cancel()
-	return err
+// answers reports whether a message is of the kind that answers another.
+func answers(request *pb.SessionRequest, response *pb.SessionResponse) bool {
+	switch request.GetMessage().(type) {
+	case *pb.SessionRequest_Open:
+		return response.GetOpened() != nil
+	case *pb.SessionRequest_Advance:
+		return response.GetProgress() != nil
+	default:
+		return response.GetReset_() != nil
+	}
 }
 
 func settingsOf(response *pb.SessionResponse) Settings {

@@ -88,6 +88,7 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
       spans_(std::move(spans)),
       authorizer_(tokens),
       call_log_(log, clock_, {config.log_sample_rate, config.trace_sample_rate}, spans_.get()),
+      gate_(clock_),
       call_watch_(std::chrono::seconds(config.limits.write_idle_seconds), clock_),
       repository_(std::move(repository)),
       registry_([this](const std::string& name, bool ready) { health_.SetNetwork(name, ready); }),
@@ -98,8 +99,9 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
                tasks_,      metrics_,
                clock_,      log_,
                call_log_,   authorizer_,
-               call_watch_, config.limits,
-               kVersion,    [this] { return Ready(); }} {
+               gate_,       call_watch_,
+               config.limits, kVersion,
+               [this] { return Ready(); }} {
   metrics_.SetGaugeSource([this] { return ReadGauges(); });
   for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(
@@ -156,7 +158,7 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
   return self;
 }
 
-Application::~Application() { Drain(std::chrono::seconds(0)); }
+Application::~Application() { Drain({}); }
 
 void Application::WatchListener(std::function<void()> lost) {
   watch_ = std::make_unique<ListenerWatch>(
@@ -168,18 +170,13 @@ void Application::WatchListener(std::function<void()> lost) {
       std::move(lost), log_, ListenerWatch::Options());
 }
 
-void Application::Drain(std::chrono::seconds patience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+void Application::Drain(const DepartureTimes& times, std::stop_token hurry) {
   watch_.reset();
-  health_.SetServer(false);
+  if (server_ && !std::exchange(drained_, true)) {
+    Departure({health_, gate_, batcher_, *server_, rest_.get(), clock_, log_}, times, std::move(hurry)).Run();
+    server_->Shutdown(std::chrono::system_clock::now());
+  }
   batcher_.Close();
-  if (rest_) {
-    rest_->Close();
-    rest_->WaitIdle(deadline);
-  }
-  if (server_) {
-    server_->Shutdown(std::chrono::system_clock::now() + (deadline - std::chrono::steady_clock::now()));
-  }
   if (rest_) {  // its calls have ended with that server; their answers may still be on their way
     rest_->Stop(std::chrono::steady_clock::now() + kAnswerPatience);
     rest_.reset();

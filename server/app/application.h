@@ -5,10 +5,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "server/app/config.h"
+#include "server/app/departure.h"
 #include "server/app/listener_watch.h"
 #include "server/base/clock.h"
 #include "server/base/status.h"
@@ -17,6 +19,7 @@
 #include "server/rest/rest_server.h"
 #include "server/rpc/context/authorizer.h"
 #include "server/rpc/context/call_log.h"
+#include "server/rpc/context/call_gate.h"
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/context/service_context.h"
 #include "server/rpc/health_reporter.h"
@@ -55,8 +58,9 @@ class Application {
   // Of the Open Inference Protocol over HTTP; empty where there is none.
   std::string http_address() const { return rest_ ? rest_->address() : std::string(); }
 
-  // Takes nothing new, lets what runs finish for up to `patience`, then cancels it.
-  void Drain(std::chrono::seconds patience);
+  // Takes nothing new, lets what runs finish for a time, then ends it. A stop of `hurry` ends all waiting. No
+  // effect after the first time.
+  void Drain(const DepartureTimes& times, std::stop_token hurry = {});
 
   // For tests: what is held, and what waits.
   const serving::MemoryBudget& budget() const { return budget_; }
@@ -91,6 +95,7 @@ class Application {
   const std::shared_ptr<std::atomic<int>> http_connections_ = std::make_shared<std::atomic<int>>(0);
   const rpc::Authorizer authorizer_;
   rpc::CallLog call_log_;
+  rpc::CallGate gate_;
   rpc::CallWatch call_watch_;
   const std::optional<serving::NetworkRepository> repository_;
   serving::NetworkRegistry registry_;
@@ -103,6 +108,7 @@ class Application {
   std::vector<std::unique_ptr<serving::Worker>> workers_;
   std::unique_ptr<serving::MetricsServer> metrics_server_;
   std::unique_ptr<rpc::RpcServer> server_;
+  bool drained_ = false;
   std::unique_ptr<rest::RestServer> rest_;  // calls the one before
   std::unique_ptr<ListenerWatch> watch_;
 };

@@ -49,6 +49,7 @@ struct Config {
   double trace_sample_rate = 0;                            // of the calls that bring no trace of their own
   std::int64_t metrics_networks = 100;                     // that the metrics tell apart
   std::vector<std::pair<std::string, std::string>> flags;  // in force, to be shown; secrets masked
+  std::int64_t lame_duck_seconds = 4;
   std::int64_t drain_seconds = 30;
 };
 

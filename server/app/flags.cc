@@ -97,8 +97,11 @@ void AddServing(CLI::App& app, Config& config, std::string& healthcheck) {
                "threads that read and write HTTP and its JSON");
   flags.Text("--network-repository", config.network_repository,
              "folder that loaded networks are stored in and come back from; none: they are not stored");
+  flags.Number("--lame-duck-seconds", config.lame_duck_seconds, 0, 86'400,
+               "time between not being ready and going, at SIGTERM: clients and balancers hear of it in the "
+               "first half, new calls are refused in the second; none at SIGINT");
   flags.Number("--drain-seconds", config.drain_seconds, 0, 86'400,
-               "time that SIGTERM leaves to what is running");
+               "time that SIGTERM and SIGINT then leave to what is running");
   flags.Text("--healthcheck", healthcheck, "probe the server at this address, and exit 0 if it is ready")
       ->check(CheckPort);
 }

@@ -1,5 +1,5 @@
 // spikeserve-server: reads flags, serves until SIGTERM or SIGINT, drains, exits 0; or 1 once it cannot be
-// reached.
+// reached. A second SIGTERM or SIGINT ends the drain.
 
 #include <fcntl.h>
 #include <grpc/support/log.h>
@@ -11,7 +11,9 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "server/app/application.h"
@@ -24,6 +26,8 @@ namespace spikeserve::app {
 namespace {
 
 constexpr std::chrono::seconds kHealthcheckTimeout{5};
+constexpr std::chrono::nanoseconds kSignalPoll = std::chrono::milliseconds(50);
+constexpr std::chrono::milliseconds kSameWish{500};
 constexpr int kListenerLost = SIGUSR1;  // what the process sends itself
 
 int Fail(const Status& status) {
@@ -31,17 +35,57 @@ int Fail(const Status& status) {
   return 1;
 }
 
-// Every thread inherits the mask, so that only WaitForStop sees the signals.
+// Every thread inherits the mask, so that only WaitForStop and HurryAtSignal see the signals.
 sigset_t BlockSignals() {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, kListenerLost);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, kListenerLost}) {
+    sigaddset(&signals, signal);
+  }
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write()
   return signals;
+}
+
+// The signal that ends the server. SIGHUP, which a terminal that is closed sends as well, does not.
+int WaitForStop(const sigset_t& signals, const rpc::EventLog& log) {
+  int signal = 0;
+  while (sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
+    log.Info("hangup_ignored", {{"message", std::string("SIGHUP: there is nothing to be read again")}});
+  }
+  return signal;
+}
+
+// Stops `hurry` once SIGTERM or SIGINT comes again. One that comes right after the first is the same wish:
+// a terminal sends it to a program and to the server that the program has started, which then stops it.
+void HurryAtSignal(std::stop_token stop, std::stop_source hurry) {
+  const auto begin = std::chrono::steady_clock::now();
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  while (!stop.stop_requested()) {
+    const timespec pause{0, kSignalPoll.count()};
+    if (sigtimedwait(&signals, nullptr, &pause) > 0 &&
+        std::chrono::steady_clock::now() - begin >= kSameWish) {
+      hurry.request_stop();
+    }
+  }
+}
+
+// Until the application has drained, or is told again.
+void Drain(Application& application, const Config& config, int signal, const rpc::EventLog& log) {
+  DepartureTimes times{std::chrono::milliseconds(0), std::chrono::seconds(config.drain_seconds)};
+  if (signal == SIGTERM) {  // from who runs servers; SIGINT is from who sits before one
+    times.lame_duck = std::chrono::seconds(config.lame_duck_seconds);
+  }
+  log.Info("draining", {{"signal", std::int64_t{signal}},
+                        {"lame_duck_seconds", std::int64_t{times.lame_duck.count() / 1000}},
+                        {"seconds", config.drain_seconds}});
+  std::stop_source hurry;
+  const std::jthread again([hurry](std::stop_token stop) { HurryAtSignal(std::move(stop), hurry); });
+  application.Drain(times, hurry.get_token());
 }
 
 // Where the process was started without stdin, stdout or stderr, the first files and connections that are
@@ -124,10 +168,8 @@ int Serve(const Invocation& invocation) {
                          {"metrics", application.value()->metrics_address()}});
   Announce(*application.value());
   application.value()->WatchListener([] { kill(getpid(), kListenerLost); });
-  int signal = 0;
-  sigwait(&signals, &signal);
-  log.Info("draining", {{"signal", std::int64_t{signal}}, {"seconds", config.drain_seconds}});
-  application.value()->Drain(std::chrono::seconds(config.drain_seconds));
+  const int signal = WaitForStop(signals, log);
+  Drain(*application.value(), config, signal, log);
   application.value().reset();
   log.Info("stopped", {});
   return signal == kListenerLost ? 1 : 0;

@@ -185,6 +185,8 @@ Server::~Server() = default;
 
 const std::string& Server::address() const { return parts_->address; }
 
+void Server::EndConnections() { parts_->context.ending = true; }
+
 void Server::WaitIdle(std::chrono::steady_clock::time_point deadline) { parts_->context.WaitIdle(deadline); }
 
 }  // namespace spikeserve::http

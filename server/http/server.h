@@ -48,6 +48,8 @@ class Server {
 
   // HOST:PORT with the port in use.
   const std::string& address() const;
+  // From now on every answer ends its connection.
+  void EndConnections();
   // Returns once no request is being answered, or at the deadline.
   void WaitIdle(std::chrono::steady_clock::time_point deadline);
 

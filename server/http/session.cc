@@ -260,6 +260,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
       response_->body() = std::move(response.body);
       response_->content_length(response_->body().size());
     }
+    close_after_ = close_after_ || context_.ending;
     response_->keep_alive(!close_after_);
     Limit(context_.options.timeout);
     beast_http::async_write(stream_, *response_, Bind(&Session::OnWritten));

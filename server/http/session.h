@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <chrono>
@@ -31,6 +32,7 @@ class SessionContext {
   void Ended();
   void WaitIdle(std::chrono::steady_clock::time_point deadline);
 
+  std::atomic<bool> ending = false;  // answers end their connections
   const Options options;
   Service& service;
   const std::shared_ptr<boost::asio::ssl::context> tls;  // null: plain text

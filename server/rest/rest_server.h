@@ -28,6 +28,8 @@ class RestServer {
   // HOST:PORT with the port in use.
   const std::string& address() const { return http_->address(); }
 
+  // From now on every answer ends its connection, so that the client opens the next one elsewhere.
+  void EndConnections() { http_->EndConnections(); }
   // From now on every request is answered 503.
   void Close() { gateway_.Close(); }
   // Returns once all requests that were read are answered, or at the deadline. Before the server behind the

@@ -10,6 +10,17 @@ void HealthReporter::Attach(grpc::HealthCheckServiceInterface& service) {
   }
 }
 
+void HealthReporter::Leave() {
+  const MutexLock lock(mu_);
+  leaving_ = true;
+  for (auto& [name, ready] : ready_) {
+    ready = false;
+  }
+  if (service_ != nullptr) {
+    service_->Shutdown();
+  }
+}
+
 void HealthReporter::Detach() {
   const MutexLock lock(mu_);
   service_ = nullptr;
@@ -17,7 +28,7 @@ void HealthReporter::Detach() {
 
 void HealthReporter::SetNetwork(const std::string& name, bool ready) {
   const MutexLock lock(mu_);
-  if (ready_.size() >= kMaxNames && ready_.count(name) == 0) {
+  if (leaving_ || (ready_.size() >= kMaxNames && ready_.count(name) == 0)) {
     return;
   }
   ready_[name] = ready;

@@ -20,6 +20,8 @@ class HealthReporter {
   // Passes on everything known and from now on everything new, until Detach.
   void Attach(grpc::HealthCheckServiceInterface& service);
   void Detach();
+  // The server goes away: everything is NOT_SERVING, for good. Watchers are told at once.
+  void Leave();
 
   void SetNetwork(const std::string& name, bool ready);
   void SetServer(bool ready) { SetNetwork("", ready); }
@@ -28,6 +30,7 @@ class HealthReporter {
  private:
   mutable Mutex mu_;
   grpc::HealthCheckServiceInterface* service_ SPIKESERVE_GUARDED_BY(mu_) = nullptr;
+  bool leaving_ SPIKESERVE_GUARDED_BY(mu_) = false;
   std::map<std::string, bool> ready_ SPIKESERVE_GUARDED_BY(mu_) = {{"", false}};
 };
 

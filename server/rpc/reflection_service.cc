@@ -95,8 +95,12 @@ void Answer(const ServerReflectionRequest& request, ServerReflectionResponse& re
 class ReflectionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   ReflectionCall(const ServiceContext& context, grpc::CallbackServerContext& call)
-      : context_(context), call_(call) {
-    StartRead(&question_);
+      : context_(context), call_(call), pass_(context.gate, call) {
+    if (pass_.status().ok()) {
+      StartRead(&question_);
+    } else {
+      Finish(ToGrpc(pass_.status()));
+    }
   }
   ~ReflectionCall() override { static_cast<void>(context_.watch.Stop(call_)); }
 
@@ -139,6 +143,7 @@ class ReflectionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, gr
 
   const ServiceContext& context_;
   grpc::CallbackServerContext& call_;
+  CallGate::Pass pass_;
   grpc::ByteBuffer question_;
   grpc::ByteBuffer answer_;
 };

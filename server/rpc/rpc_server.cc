@@ -76,13 +76,17 @@ std::shared_ptr<grpc::Channel> RpcServer::InProcessChannel() {
   return server_->InProcessChannel(arguments);
 }
 
+void RpcServer::EndStreams() {
+  simulations_.Drain();
+  inference_.Drain();
+}
+
 void RpcServer::Shutdown(std::chrono::system_clock::time_point deadline) {
   if (server_ == nullptr) {
     return;
   }
   health_.Detach();
-  simulations_.Drain();
-  inference_.Drain();
+  EndStreams();
   server_->Shutdown(deadline);
   server_.reset();
 }

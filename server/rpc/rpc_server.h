@@ -39,6 +39,10 @@ class RpcServer {
   const std::string& address() const { return address_; }
   // To this server without a network in between.
   std::shared_ptr<grpc::Channel> InProcessChannel();
+  // Tells the clients of sessions that these end at that time.
+  void Announce(Clock::TimePoint end) { simulations_.Announce(end); }
+  // Ends sessions and streams, which clients would keep open, each after what it works on.
+  void EndStreams();
   // Refuses new calls, waits for those under way and cancels what is left at the deadline.
   void Shutdown(std::chrono::system_clock::time_point deadline);
 

@@ -4,6 +4,7 @@
 
 #include "server/base/guarded.h"
 #include "server/base/quote.h"
+#include "server/rpc/context/call_gate.h"
 #include "server/rpc/context/call_record.h"
 #include "server/rpc/reflection_service.h"
 
@@ -22,14 +23,16 @@ Status Refusal(const std::string& method) {
 class UnknownCall final : public grpc::ServerGenericBidiReactor {
  public:
   UnknownCall(const ServiceContext& context, grpc::GenericCallbackServerContext& call)
-      : record_(context, call, "unknown") {
-    const Status status = Guarded([&] { return Refusal(call.method()); });
+      : pass_(context.gate, call), record_(context, call, "unknown") {
+    const Status status =
+        Guarded([&] { return pass_.status().ok() ? Refusal(call.method()) : pass_.status(); });
     record_.SetStatus(status);
     Finish(record_.ToGrpc(status));
   }
   void OnDone() override { delete this; }
 
  private:
+  CallGate::Pass pass_;
   CallRecord record_;
 };
 

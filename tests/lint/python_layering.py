@@ -53,7 +53,7 @@ ROOMS: dict[str, Room] = {
     "convert": _room("convert", *CONVERT),
     "answers": _room("encodings errors results", *NETWORK),
     "requests": _room("_arrays _address _channel _messages _requests _runs _upload recording", *ANSWERS),
-    "client": _room("_client_async _client_base client session", *REQUESTS),
+    "client": _room("_client_async _client_base _replay client session", *REQUESTS),
     "analysis": _room("_tasks calibration energy evaluation input_events plot", *ANALYSIS),
     "outside": _room("local_server samples"),  # processes and files
     "package": _room("__init__", "basics", *ANALYSIS, "analysis", "convert", "outside"),

@@ -40,6 +40,7 @@ TEST(Flags, SetWhatTheySay) {
                                        "--memory-budget-mb=5",
                                        "--log-format=json",
                                        "--drain-seconds=1",
+                                       "--lame-duck-seconds=2",
                                        "--max-structure-kb=3",
                                        "--max-steps=11",
                                        "--max-neurons=12",
@@ -58,6 +59,7 @@ TEST(Flags, SetWhatTheySay) {
   EXPECT_EQ(config.memory_budget_bytes, 5 << 20);
   EXPECT_EQ(config.log_format, rpc::LogFormat::kJson);
   EXPECT_EQ(config.drain_seconds, 1);
+  EXPECT_EQ(config.lame_duck_seconds, 2);
   EXPECT_EQ(config.limits.max_structure_bytes, 3 << 10);
   EXPECT_EQ(config.limits.max_steps, 11);
   EXPECT_EQ(config.limits.network.max_neurons, 12);

@@ -12,8 +12,10 @@ class FakeHealthService final : public grpc::HealthCheckServiceInterface {
  public:
   void SetServingStatus(const std::string& name, bool serving) override { told[name] = serving; }
   void SetServingStatus(bool) override {}
+  void Shutdown() override { ended = true; }
 
   std::map<std::string, bool> told;
+  bool ended = false;
 };
 
 TEST(HealthReporter, PassesOnWhatWasSaidBeforeAndAfter) {
@@ -38,6 +40,20 @@ TEST(HealthReporter, TellsABoundedNumberOfNames) {
   reporter.SetServer(true);
   EXPECT_FALSE(service.told.at("n0"));
   EXPECT_TRUE(service.told.at("") && reporter.server_ready());
+}
+
+TEST(HealthReporter, AfterLeaveNothingIsReadyAnyMore) {
+  HealthReporter reporter;
+  FakeHealthService service;
+  reporter.Attach(service);
+  reporter.SetServer(true);
+  reporter.Leave();
+  EXPECT_TRUE(service.ended);
+  EXPECT_FALSE(reporter.server_ready());
+  reporter.SetServer(true);
+  reporter.SetNetwork("net", true);
+  EXPECT_FALSE(reporter.server_ready());
+  EXPECT_EQ(service.told.count("net"), 0);
 }
 
 }  // namespace

@@ -174,7 +174,7 @@ TEST_F(InferStreamTest, AServerThatShutsDownEndsIdleStreams) {
   ModelStreamInferResponse response;
   ASSERT_TRUE(stream->Read(&response));
   const auto began = std::chrono::steady_clock::now();
-  server().Drain(std::chrono::seconds(60));
+  server().Drain({.patience = std::chrono::seconds(60)});
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(30));
   EXPECT_FALSE(stream->Read(&response));
   const grpc::Status status = stream->Finish();
@@ -250,7 +250,7 @@ TEST_P(DrainedStreamTest, AnswersWhatIsUnderWay) {
   ASSERT_TRUE(Eventually([&] { return server().batcher().queued_samples() == 2; }));
   std::thread last([&] { EXPECT_TRUE(Simulate(Request("net", {5})).ok()); });
   ASSERT_TRUE(Eventually([&] { return server().batcher().queued_samples() == 3; }));
-  std::thread drain([&] { server().Drain(std::chrono::seconds(60)); });
+  std::thread drain([&] { server().Drain({.patience = std::chrono::seconds(60)}); });
   ASSERT_TRUE(Eventually([&] {  // from now on new streams are refused
     grpc::ClientContext other;
     const auto refused = stub_->ModelStreamInfer(&other);

@@ -41,12 +41,14 @@ class Talk {
 
   // Sends and waits for the answer; false where there is none.
   bool Ask(const v1::SessionRequest& request) { return stream_->Write(request) && stream_->Read(&answer); }
-  bool Open(std::int64_t batch) {
+  bool Open(std::int64_t batch, bool goaway = false) {
     v1::SessionRequest request;
+    request.mutable_open()->set_goaway(goaway);
     request.mutable_open()->mutable_settings()->set_network("net");
     request.mutable_open()->set_batch(batch);
     return Ask(request);
   }
+  bool Read() { return stream_->Read(&answer); }
   bool Advance(std::int64_t steps, const v1::Array& inputs) {
     v1::SessionRequest request;
     request.mutable_advance()->set_steps(steps);
@@ -207,9 +209,52 @@ TEST_F(SessionTest, DrainingEndsThem) {
   StartWithNetwork();
   Talk talk(*simulations_);
   ASSERT_TRUE(talk.Open(1));
-  std::jthread drain([this] { server().Drain(std::chrono::seconds(20)); });
+  std::jthread drain([this] { server().Drain({.patience = std::chrono::seconds(20)}); });
   const grpc::Status status = talk.FinishWithoutClosing();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
+}
+
+TEST_F(SessionTest, ThoseThatAskForItAreToldOfTheEndAndServedUntilThen) {
+  StartWithNetwork();
+  const v1::Array input = Request("net", {1}).inputs(0);
+  Talk asks(*simulations_);
+  Talk knows_nothing(*simulations_);
+  ASSERT_TRUE(asks.Open(1, true) && asks.Advance(3, input));
+  ASSERT_TRUE(knows_nothing.Open(1) && knows_nothing.Advance(3, input));
+  std::jthread drain([this] {
+    server().Drain({.lame_duck = std::chrono::seconds(8), .patience = std::chrono::seconds(60)});
+  });
+  ASSERT_TRUE(asks.Read());  // while the server waits for a message
+  ASSERT_TRUE(asks.answer.has_goaway()) << asks.answer.DebugString();
+  EXPECT_EQ(asks.answer.goaway().steps_done(), 3);
+  EXPECT_GT(asks.answer.goaway().seconds_left(), 1);
+  EXPECT_LE(asks.answer.goaway().seconds_left(), 8);
+  Talk late(*simulations_);
+  ASSERT_TRUE(late.Open(1, true) && late.Read());
+  EXPECT_TRUE(late.answer.has_goaway());
+  for (Talk* talk : {&asks, &knows_nothing}) {
+    ASSERT_TRUE(talk->Advance(4, input));
+    EXPECT_EQ(talk->answer.progress().steps_done(), 7);
+  }
+  for (Talk* talk : {&asks, &knows_nothing, &late}) {  // at the end of the time
+    EXPECT_FALSE(talk->Read()) << talk->answer.DebugString();
+    EXPECT_EQ(talk->FinishWithoutClosing().error_code(), grpc::StatusCode::UNAVAILABLE);
+  }
+}
+
+TEST_F(SessionTest, ACallThatIsCancelledMeanwhileEndsOnce) {
+  StartWithNetwork();
+  for (int i = 0; i < 50; ++i) {
+    Talk talk(*simulations_);
+    ASSERT_TRUE(talk.Open(1, true));
+    if (i % 2 == 0) {
+      talk.Kill();
+    }
+    server().Drain({.lame_duck = std::chrono::milliseconds(i % 5), .patience = std::chrono::seconds(20)});
+    EXPECT_FALSE(talk.FinishWithoutClosing().ok());
+    Stop();
+    Start();
+  }
 }
 
 }  // namespace

@@ -19,12 +19,18 @@ grpc::ServerUnaryReactor* InferCall::Start(const ServiceContext& context, grpc::
 }
 
 InferCall::~InferCall() {
+  if (Status status = pass_.Leave(); !status.ok()) {
+    run_.SetStatus(status);
+  }
   if (Status status = context_.watch.Stop(call_); !status.ok()) {
     run_.SetStatus(status);
   }
 }
 
 Status InferCall::Submit(const grpc::ByteBuffer& request) {
+  if (!pass_.status().ok()) {
+    return pass_.status();
+  }
   if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
     return status;
   }

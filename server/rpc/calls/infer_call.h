@@ -5,6 +5,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include "server/rpc/calls/infer_run.h"
+#include "server/rpc/context/call_gate.h"
 #include "server/serving/requests/request.h"
 
 namespace spikeserve::rpc {
@@ -23,7 +24,11 @@ class InferCall final : public grpc::ServerUnaryReactor, public serving::ResultS
 
  private:
   InferCall(const ServiceContext& context, grpc::CallbackServerContext& call, grpc::ByteBuffer& response)
-      : context_(context), call_(call), run_(context, call, "ModelInfer"), response_(response) {}
+      : context_(context),
+        call_(call),
+        pass_(context.gate, call),
+        run_(context, call, "ModelInfer"),
+        response_(response) {}
   ~InferCall() override;
 
   Status Submit(const grpc::ByteBuffer& request);
@@ -32,6 +37,7 @@ class InferCall final : public grpc::ServerUnaryReactor, public serving::ResultS
 
   const ServiceContext& context_;
   grpc::CallbackServerContext& call_;
+  CallGate::Pass pass_;
   InferRun run_;
   grpc::ByteBuffer& response_;
 };

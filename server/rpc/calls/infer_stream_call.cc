@@ -142,9 +142,16 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* InferStreamCall::St
 
 InferStreamCall::InferStreamCall(const ServiceContext& context, StreamTable& streams,
                                  grpc::CallbackServerContext& call)
-    : context_(context), streams_(streams), call_(call), ends_with_error_(WantsGrpcErrors(call)) {}
+    : context_(context),
+      streams_(streams),
+      call_(call),
+      pass_(context.gate, call),
+      ends_with_error_(WantsGrpcErrors(call)) {}
 
 Status InferStreamCall::Admit() {
+  if (!pass_.status().ok()) {
+    return pass_.status();
+  }
   if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
     return status;
   }

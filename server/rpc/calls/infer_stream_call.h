@@ -12,6 +12,7 @@
 
 #include "server/base/mutex.h"
 #include "server/rpc/calls/infer_run.h"
+#include "server/rpc/context/call_gate.h"
 #include "server/rpc/context/stream_table.h"
 #include "server/serving/memory_budget.h"
 #include "server/serving/requests/request.h"
@@ -83,6 +84,7 @@ class InferStreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   const ServiceContext& context_;
   StreamTable& streams_;
   grpc::CallbackServerContext& call_;
+  CallGate::Pass pass_;
   const CallIdentity identity_ = context_.calls.Identify(call_);  // of all its requests
   const bool ends_with_error_;
   grpc::ByteBuffer read_;  // of the read under way

@@ -18,6 +18,9 @@ grpc::ServerUnaryReactor* LookupCall::Start(const ServiceContext& context, const
                                             const grpc::ByteBuffer& request, grpc::ByteBuffer& response) {
   auto* self = new LookupCall(context, method.name, call, response);
   self->FinishWith(Guarded([&]() -> Status {
+    if (!self->pass_.status().ok()) {
+      return self->pass_.status();
+    }
     if (Status status = context.authorizer.Check(call, method.scope); !status.ok()) {
       return status;
     }

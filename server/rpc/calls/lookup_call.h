@@ -5,6 +5,7 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
+#include "server/rpc/context/call_gate.h"
 #include "server/rpc/context/call_record.h"
 #include "server/rpc/wire/wire.h"
 #include "server/serving/memory_budget.h"
@@ -53,13 +54,18 @@ class LookupCall final : public grpc::ServerUnaryReactor {
 
   LookupCall(const ServiceContext& context, const char* method, grpc::CallbackServerContext& call,
              grpc::ByteBuffer& response)
-      : context_(context), call_(call), record_(context, call, method), response_(response) {}
+      : context_(context),
+        call_(call),
+        pass_(context.gate, call),
+        record_(context, call, method),
+        response_(response) {}
   ~LookupCall() override;
 
   void FinishWith(const Status& status);
 
   const ServiceContext& context_;
   grpc::CallbackServerContext& call_;
+  CallGate::Pass pass_;
   CallRecord record_;
   grpc::ByteBuffer& response_;
   serving::MemoryBudget::Reservation reservation_;

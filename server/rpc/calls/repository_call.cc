@@ -44,12 +44,18 @@ grpc::ServerUnaryReactor* RepositoryCall::Unload(const ServiceContext& context,
 }
 
 RepositoryCall::~RepositoryCall() {
+  if (Status status = pass_.Leave(); !status.ok()) {
+    record_.SetStatus(status);
+  }
   if (Status status = context_.watch.Stop(call_); !status.ok()) {
     record_.SetStatus(status);
   }
 }
 
 Status RepositoryCall::BeginLoad(const grpc::ByteBuffer& request) {
+  if (!pass_.status().ok()) {
+    return pass_.status();
+  }
   if (Status status = context_.authorizer.Check(call_, Scope::kAdmin); !status.ok()) {
     return status;
   }
@@ -138,6 +144,9 @@ Status RepositoryCall::LoadFile() {
 
 // Behind the loads that were asked for before, so that none of them loses its file.
 Status RepositoryCall::BeginUnload(const grpc::ByteBuffer& request) {
+  if (!pass_.status().ok()) {
+    return pass_.status();
+  }
   if (Status status = context_.authorizer.Check(call_, Scope::kAdmin); !status.ok()) {
     return status;
   }

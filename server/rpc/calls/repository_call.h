@@ -10,6 +10,7 @@
 #include <string>
 
 #include "inference/grpc_service.pb.h"
+#include "server/rpc/context/call_gate.h"
 #include "server/rpc/context/call_record.h"
 #include "server/serving/memory_budget.h"
 #include "server/serving/networks/network_loader.h"
@@ -33,7 +34,11 @@ class RepositoryCall final : public grpc::ServerUnaryReactor {
  private:
   RepositoryCall(const ServiceContext& context, const char* method, grpc::CallbackServerContext& call,
                  grpc::ByteBuffer& response)
-      : context_(context), call_(call), response_(response), record_(context, call, method) {}
+      : context_(context),
+        call_(call),
+        pass_(context.gate, call),
+        response_(response),
+        record_(context, call, method) {}
   ~RepositoryCall() override;
 
   // Begin the work; the rest follows on the task thread where the answer is OK.
@@ -50,6 +55,7 @@ class RepositoryCall final : public grpc::ServerUnaryReactor {
 
   const ServiceContext& context_;
   grpc::CallbackServerContext& call_;
+  CallGate::Pass pass_;
   grpc::ByteBuffer& response_;
   CallRecord record_;
   std::stop_source stop_;

@@ -1,6 +1,8 @@
 #include "server/rpc/calls/session_call.h"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include "server/base/guarded.h"
@@ -29,6 +31,9 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* SessionCall::Start(
 }
 
 Status SessionCall::Admit() {
+  if (!pass_.status().ok()) {
+    return pass_.status();
+  }
   if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
     return status;
   }
@@ -47,6 +52,7 @@ void SessionCall::Read() {
     if (!end) {
       state_ = State::kWaiting;
       StartRead(&read_);
+      Notify();
     }
   }
   if (end) {
@@ -68,10 +74,39 @@ void SessionCall::End(const Status& status) {
   FinishInTable(status);
 }
 
+void SessionCall::Announce(Clock::TimePoint end) {
+  const MutexLock lock(mu_);
+  announced_ = end;
+  if (state_ == State::kWaiting) {
+    Notify();
+  }
+}
+
+void SessionCall::Notify() {
+  if (!announced_ || !wants_notice_ || notice_ != Notice::kNone) {
+    return;
+  }
+  const std::chrono::duration<double> left = *announced_ - context_.clock.Now();
+  const Status made = Guarded([this, left]() -> Status {
+    v1::SessionResponse response;
+    response.mutable_goaway()->set_steps_done(run_.steps_done());
+    response.mutable_goaway()->set_seconds_left(std::max(left.count(), 0.0));
+    auto bytes = Serialize(response);
+    if (bytes.ok()) {
+      notice_bytes_ = std::move(bytes).value();
+    }
+    return bytes.status();
+  });
+  if (made.ok()) {
+    notice_ = Notice::kWriting;
+    StartWrite(&notice_bytes_);
+  }
+}
+
 void SessionCall::Expire(const Status& status) {
   {
     const MutexLock lock(mu_);
-    if (state_ == State::kWriting) {
+    if (state_ == State::kWriting || notice_ == Notice::kWriting) {
       return call_.TryCancel();  // OnWriteDone comes to the end
     }
   }
@@ -164,6 +199,7 @@ Status SessionCall::Dispatch() {
     case v1::SessionRequest::kOpen: {
       Status status = run_.Open(message_.open());
       record_.network = message_.open().settings().network();
+      wants_notice_ = message_.open().goaway();
       if (run_.checked()) {
         record_.samples = run_.answer().samples;
       }
@@ -188,14 +224,33 @@ Status SessionCall::Answer(const v1::SessionResponse& response) {
   sessions_.Wait(*this);
   const MutexLock lock(mu_);
   state_ = State::kWriting;
-  StartWrite(&write_);
+  answer_waits_ = notice_ == Notice::kWriting;
+  if (!answer_waits_) {
+    StartWrite(&write_);
+  }
   return {};
 }
 
 void SessionCall::OnWriteDone(bool ok) {
+  std::optional<Status> finish;
   {
     const MutexLock lock(mu_);
-    state_ = State::kWorking;
+    const bool was_notice = notice_ == Notice::kWriting;
+    if (was_notice) {
+      notice_ = Notice::kSent;
+      finish = std::exchange(finish_, std::nullopt);
+      if (std::exchange(answer_waits_, false)) {
+        StartWrite(&write_);
+      }
+    } else {
+      state_ = State::kWorking;
+    }
+    if (was_notice && !finish) {
+      return;
+    }
+  }
+  if (finish) {
+    return Finish(record_.ToGrpc(*finish));
   }
   write_.Clear();
   if (ok) {
@@ -213,16 +268,23 @@ void SessionCall::FinishWith(const Status& status) {
 // For the table, which must not be called back. The last thing that is done here: the call may be gone
 // afterwards.
 void SessionCall::FinishInTable(const Status& status) {
+  record_.SetStatus(status);
   {
     const MutexLock lock(mu_);
     state_ = State::kEnded;
+    if (notice_ == Notice::kWriting) {
+      finish_ = status;
+      return;
+    }
   }
-  record_.SetStatus(status);
   Finish(record_.ToGrpc(status));
 }
 
 void SessionCall::OnDone() {
   sessions_.Remove(*this);
+  if (Status status = pass_.Leave(); !status.ok()) {
+    record_.SetStatus(status);
+  }
   delete this;
 }
 

@@ -83,6 +83,7 @@ Result<v1::SessionProgress> SessionRun::Finish() {
     return reading.status();
   }
   v1::SessionProgress progress = EncodeSessionProgress(*answer_, reading.value(), steps_);
+  steps_done_ = progress.steps_done();
   progress.set_compute_s(session_->compute_s());
   return progress;
 }

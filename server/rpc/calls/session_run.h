@@ -34,6 +34,9 @@ class SessionRun {
   // INVALID_ARGUMENT where a sample is not of the batch.
   Status Reset(const v1::SessionReset& message);
 
+  // Of the session, up to the last message that was answered.
+  std::int64_t steps_done() const { return steps_done_; }
+
   bool open() const { return session_ != nullptr; }
   // Whether the opening was in order, though there may have been no memory for it: how to answer then.
   bool checked() const { return answer_.has_value(); }
@@ -46,6 +49,7 @@ class SessionRun {
   std::optional<AnswerSpec> answer_;
   std::unique_ptr<serving::Session> session_;
   std::int64_t steps_ = 0;  // of the message
+  std::int64_t steps_done_ = 0;
 };
 
 }  // namespace spikeserve::rpc

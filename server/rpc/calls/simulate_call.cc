@@ -27,12 +27,18 @@ grpc::ServerUnaryReactor* SimulateCall::Start(const ServiceContext& context,
 }
 
 SimulateCall::~SimulateCall() {
+  if (Status status = pass_.Leave(); !status.ok()) {
+    record_.SetStatus(status);
+  }
   if (Status status = context_.watch.Stop(call_); !status.ok()) {
     record_.SetStatus(status);
   }
 }
 
 Status SimulateCall::Submit(const grpc::ByteBuffer& request) {
+  if (!pass_.status().ok()) {
+    return pass_.status();
+  }
   if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
     return status;
   }

@@ -5,6 +5,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include "server/rpc/calls/submission.h"
+#include "server/rpc/context/call_gate.h"
 #include "server/rpc/context/call_record.h"
 #include "server/serving/requests/request.h"
 
@@ -26,6 +27,7 @@ class SimulateCall final : public grpc::ServerUnaryReactor, public serving::Resu
   SimulateCall(const ServiceContext& context, grpc::CallbackServerContext& call, grpc::ByteBuffer& response)
       : context_(context),
         call_(call),
+        pass_(context.gate, call),
         record_(context, call, "Simulate"),
         submission_(context, record_),
         response_(response) {}
@@ -37,6 +39,7 @@ class SimulateCall final : public grpc::ServerUnaryReactor, public serving::Resu
 
   const ServiceContext& context_;
   grpc::CallbackServerContext& call_;
+  CallGate::Pass pass_;
   CallRecord record_;
   Submission submission_;
   grpc::ByteBuffer& response_;

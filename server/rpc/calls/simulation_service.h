@@ -33,6 +33,8 @@ class SimulationService final
       grpc::CallbackServerContext* call) override {
     return SessionCall::Start(context_, sessions_, *call);
   }
+  // Tells the clients of sessions that these end at that time.
+  void Announce(Clock::TimePoint end) { sessions_.Announce(end); }
   // Ends the sessions, each after the message it works on.
   void Drain() { sessions_.Drain(); }
 

@@ -39,12 +39,18 @@ StreamCall::~StreamCall() {
   if (Status status = context_.watch.Stop(call_); !status.ok()) {
     overdue_ = std::move(status);
   }
+  if (Status status = pass_.Leave(); !status.ok()) {
+    overdue_ = std::move(status);
+  }
   if (!overdue_.ok()) {
     record_.SetStatus(overdue_);
   }
 }
 
 Status StreamCall::Submit(const grpc::ByteBuffer& request) {
+  if (!pass_.status().ok()) {
+    return pass_.status();
+  }
   if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
     return status;
   }

@@ -8,6 +8,7 @@
 
 #include "server/base/mutex.h"
 #include "server/rpc/calls/submission.h"
+#include "server/rpc/context/call_gate.h"
 #include "server/rpc/context/call_record.h"
 #include "server/rpc/context/report_queue.h"
 #include "server/serving/requests/request.h"
@@ -35,6 +36,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, publ
   StreamCall(const ServiceContext& context, grpc::CallbackServerContext& call)
       : context_(context),
         call_(call),
+        pass_(context.gate, call),
         record_(context, call, "SimulateStream"),
         submission_(context, record_),
         reports_(context.budget) {}
@@ -53,6 +55,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, publ
 
   const ServiceContext& context_;
   grpc::CallbackServerContext& call_;
+  CallGate::Pass pass_;
   CallRecord record_;
   Submission submission_;
   Mutex mu_;

@@ -26,6 +26,9 @@ UnloadCall::~UnloadCall() {
 
 // Behind the loads that were asked for before, so that none of them loses its file.
 Status UnloadCall::Post(const grpc::ByteBuffer& bytes) {
+  if (!pass_.status().ok()) {
+    return pass_.status();
+  }
   if (Status status = context_.authorizer.Check(call_, Scope::kAdmin); !status.ok()) {
     return status;
   }

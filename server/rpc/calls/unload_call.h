@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "server/rpc/context/call_gate.h"
 #include "server/rpc/context/call_record.h"
 #include "spikeserve/v1/network.pb.h"
 
@@ -24,7 +25,11 @@ class UnloadCall final : public grpc::ServerUnaryReactor {
 
  private:
   UnloadCall(const ServiceContext& context, grpc::CallbackServerContext& call, grpc::ByteBuffer& response)
-      : context_(context), call_(call), response_(response), record_(context, call, "UnloadNetwork") {}
+      : context_(context),
+        call_(call),
+        pass_(context.gate, call),
+        response_(response),
+        record_(context, call, "UnloadNetwork") {}
   ~UnloadCall() override;
 
   Status Post(const grpc::ByteBuffer& bytes);
@@ -32,6 +37,7 @@ class UnloadCall final : public grpc::ServerUnaryReactor {
 
   const ServiceContext& context_;
   grpc::CallbackServerContext& call_;
+  CallGate::Pass pass_;
   grpc::ByteBuffer& response_;
   CallRecord record_;
 };

@@ -37,6 +37,9 @@ grpc::ServerReadReactor<grpc::ByteBuffer>* UploadCall::Start(const ServiceContex
 }
 
 UploadCall::~UploadCall() {
+  if (Status status = pass_.Leave(); !status.ok()) {
+    record_.SetStatus(status);
+  }
   if (Status status = context_.watch.Stop(call_); !status.ok()) {
     record_.SetStatus(status);
   }
@@ -44,6 +47,9 @@ UploadCall::~UploadCall() {
 }
 
 Status UploadCall::Admit() {
+  if (!pass_.status().ok()) {
+    return pass_.status();
+  }
   if (Status status = context_.authorizer.Check(call_, Scope::kAdmin); !status.ok()) {
     return status;
   }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <stop_token>
 
+#include "server/rpc/context/call_gate.h"
 #include "server/rpc/context/call_record.h"
 #include "server/rpc/context/upload_table.h"
 #include "server/serving/memory_budget.h"
@@ -36,6 +37,7 @@ class UploadCall final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
       : context_(context),
         uploads_(uploads),
         call_(call),
+        pass_(context.gate, call),
         response_(response),
         record_(context, call, "LoadNetwork") {}
 
@@ -52,6 +54,7 @@ class UploadCall final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   const ServiceContext& context_;
   UploadTable& uploads_;
   grpc::CallbackServerContext& call_;
+  CallGate::Pass pass_;
   grpc::ByteBuffer& response_;
   CallRecord record_;
   std::stop_source stop_;

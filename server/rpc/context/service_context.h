@@ -6,6 +6,7 @@
 #include "server/base/clock.h"
 #include "server/rpc/context/authorizer.h"
 #include "server/rpc/context/call_log.h"
+#include "server/rpc/context/call_gate.h"
 #include "server/rpc/context/call_watch.h"
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/wire/limits.h"
@@ -30,6 +31,7 @@ struct ServiceContext {
   const EventLog& log;
   CallLog& calls;
   const Authorizer& authorizer;
+  CallGate& gate;
   CallWatch& watch;
   Limits limits;
   std::string version;          // of the server

@@ -28,6 +28,9 @@ Status SessionTable::Add(EndableSession& session) {
                              std::to_string(max_sessions_) + " at the same time (--max-sessions); try again");
   }
   waiting_since_[&session] = clock_.Now();
+  if (end_) {
+    session.Announce(*end_);
+  }
   return {};
 }
 
@@ -56,6 +59,14 @@ void SessionTable::EndIdle() {
     session->Expire({StatusCode::kDeadlineExceeded, "the session was silent for longer than " +
                                                         std::to_string(patience_.count()) +
                                                         " s (--session-idle-seconds)"});
+  }
+}
+
+void SessionTable::Announce(Clock::TimePoint end) {
+  const MutexLock lock(mu_);
+  end_ = end;
+  for (const auto& [session, since] : waiting_since_) {
+    session->Announce(end);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "server/base/clock.h"
@@ -22,6 +23,8 @@ class EndableSession {
   virtual void End(const Status& status) = 0;
   // The same for a client that is silent: does not wait for an answer to be read either.
   virtual void Expire(const Status& status) = 0;
+  // Tells its client that it will be ended at that time. Returns at once; does not come back to the table.
+  virtual void Announce(Clock::TimePoint end) = 0;
 };
 
 // The sessions under way: not too many, and none that holds its memory without sending. Has the thread that
@@ -46,6 +49,8 @@ class SessionTable {
 
   // Ends the sessions that have waited for longer than the patience; also done once a second.
   void EndIdle();
+  // Tells all sessions, and those that are yet to be added, that they will be ended at that time.
+  void Announce(Clock::TimePoint end);
   // Ends all sessions, each after the message it works on, and refuses new ones.
   void Drain();
 
@@ -61,6 +66,8 @@ class SessionTable {
   Mutex mu_;
   std::condition_variable_any stopped_;
   std::map<EndableSession*, Clock::TimePoint> waiting_since_ SPIKESERVE_GUARDED_BY(mu_);
+  // When all will be ended, once that is known.
+  std::optional<Clock::TimePoint> end_ SPIKESERVE_GUARDED_BY(mu_);
   bool draining_ SPIKESERVE_GUARDED_BY(mu_) = false;
   std::jthread watcher_;  // last: uses what is above
 };

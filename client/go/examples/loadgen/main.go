@@ -20,24 +20,31 @@ import (
 
 type settings struct {
 	address, token, network, images string
+	kind                            string
 	callers, batch, steps           int
 	connections                     int
 	warmUp, duration                time.Duration
+	pause                           time.Duration
+	health, replay                  bool
 	json                            bool
 }
 
 func main() {
 	var s settings
-	flag.StringVar(&s.address, "address", "127.0.0.1:8001", "server: HOST:PORT or unix:PATH")
+	flag.StringVar(&s.address, "address", "127.0.0.1:8001", "server: HOST:PORT or unix:PATH; several HOST:PORT with commas")
 	flag.StringVar(&s.token, "token", os.Getenv("SPIKESERVE_TOKEN"), "bearer token")
 	flag.StringVar(&s.network, "network", "", "name of a loaded network with one input")
 	flag.StringVar(&s.images, "images", "", "IDX or PNG file with samples; empty: random ones")
+	flag.StringVar(&s.kind, "kind", "simulate", "kind of call: simulate, stream, or session (20 messages)")
+	flag.BoolVar(&s.health, "health", true, "ask servers whether they are ready")
+	flag.BoolVar(&s.replay, "replay", false, "let sessions go on at another server")
 	flag.IntVar(&s.callers, "callers", 16, "calls at the same time")
 	flag.IntVar(&s.connections, "connections", 1, "connections that the callers share")
 	flag.IntVar(&s.batch, "batch", 64, "samples of a call")
 	flag.IntVar(&s.steps, "steps", 0, "time steps of a call; 0: the network's own")
 	flag.DurationVar(&s.warmUp, "warm-up", 500*time.Millisecond, "time before anything is counted")
-	flag.DurationVar(&s.duration, "duration", 5*time.Second, "time in which calls are counted")
+	flag.DurationVar(&s.duration, "duration", 5*time.Second, "time in which calls are counted; an interrupt ends it")
+	flag.DurationVar(&s.pause, "pause", 0, "time that a caller waits after a call")
 	flag.BoolVar(&s.json, "json", false, "print one JSON object")
 	flag.Parse()
 	if os.Getenv("GOGC") == "" {
@@ -75,9 +82,12 @@ func run(ctx context.Context, s settings) error {
 	if s.steps > 0 {
 		options = append(options, spikeserve.WithSteps(s.steps))
 	}
-	report := measure(ctx, s, func(ctx context.Context, caller int) error {
-		_, err := clients[caller%len(clients)].Simulate(ctx, s.network, input, options...)
+	call, err := caller(s, input, options)
+	if err != nil {
 		return err
+	}
+	report := measure(ctx, s, func(ctx context.Context, caller int) error {
+		return call(ctx, clients[caller%len(clients)])
 	})
 	return report.print(s)
 }
@@ -86,6 +96,9 @@ func dial(ctx context.Context, s settings) ([]*spikeserve.Client, error) {
 	var options []spikeserve.DialOption
 	if s.token != "" {
 		options = append(options, spikeserve.WithToken(s.token))
+	}
+	if !s.health {
+		options = append(options, spikeserve.WithServiceConfig(withoutHealth))
 	}
 	var clients []*spikeserve.Client
 	for range s.connections {

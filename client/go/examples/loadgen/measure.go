@@ -24,42 +24,60 @@ type report struct {
 	Examples         map[string]string `json:"examples"` // a message of each code
 }
 
-// caller is what one caller saw.
-type caller struct {
+// seenBy is what one caller saw.
+type seenBy struct {
 	latencies []time.Duration
 	failures  map[string]int
 	examples  map[string]string
 }
 
-// measure lets the callers call until the time is over.
+// measure lets the callers call until the time is over or the context ends; calls under way are finished.
 func measure(ctx context.Context, s settings, call func(ctx context.Context, caller int) error) report {
 	begin := time.Now().Add(s.warmUp)
 	end := begin.Add(s.duration)
-	callers := make([]caller, s.callers)
+	callers := make([]seenBy, s.callers)
 	var group sync.WaitGroup
 	for i := range callers {
 		group.Add(1)
 		go func() {
 			defer group.Done()
-			callers[i] = work(ctx, begin, end, func(ctx context.Context) error { return call(ctx, i) })
+			callers[i] = work(ctx, begin, end, s.pause, func(ctx context.Context) error { return call(ctx, i) })
 		}()
 	}
 	group.Wait()
+	s.duration = max(min(s.duration, time.Since(begin)), time.Millisecond)
 	return summary(callers, s)
 }
 
+// wait reports whether the time passed before the context ended.
+func wait(ctx context.Context, pause time.Duration) bool {
+	if pause <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
 // work calls until the end and keeps what was answered from begin to end.
-func work(ctx context.Context, begin, end time.Time, call func(context.Context) error) caller {
-	seen := caller{failures: map[string]int{}, examples: map[string]string{}}
-	for ctx.Err() == nil {
+func work(
+	ctx context.Context, begin, end time.Time, pause time.Duration, call func(context.Context) error,
+) seenBy {
+	seen := seenBy{failures: map[string]int{}, examples: map[string]string{}}
+	for ; ctx.Err() == nil; wait(ctx, pause) {
 		start := time.Now()
 		if start.After(end) {
 			break
 		}
-		err := call(ctx)
+		err := call(context.WithoutCancel(ctx))
 		now := time.Now()
 		switch {
-		case now.Before(begin) || now.After(end):
+		case now.Before(begin) || (now.After(end) && err == nil):
 		case err != nil:
 			kind := status.Code(err).String()
 			seen.failures[kind]++
@@ -71,7 +89,7 @@ func work(ctx context.Context, begin, end time.Time, call func(context.Context) 
 	return seen
 }
 
-func summary(callers []caller, s settings) report {
+func summary(callers []seenBy, s settings) report {
 	r := report{Seconds: s.duration.Seconds(), Failures: map[string]int{}, Examples: map[string]string{}}
 	var all []time.Duration
 	for _, one := range callers {

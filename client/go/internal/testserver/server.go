@@ -67,7 +67,8 @@ func (s *Server) start(flags []string) error {
 		flags = append(flags, "--listen", "127.0.0.1:0")
 	}
 	s.command = exec.Command(Binary(), flags...)
-	s.command.Stdout, s.command.Stderr = output, log // files, so that no goroutine copies
+	s.command.Env = append([]string{"SPIKESERVE_LAME_DUCK_SECONDS=0"}, os.Environ()...) // what a test sets wins
+	s.command.Stdout, s.command.Stderr = output, log                                    // files, so that no goroutine copies
 	if err := s.command.Start(); err != nil {
 		return err
 	}
@@ -110,6 +111,9 @@ func (s *Server) Stop() error {
 	defer time.AfterFunc(stopTimeout, func() { _ = s.command.Process.Kill() }).Stop()
 	return s.command.Wait()
 }
+
+// Terminate tells the server to end (SIGTERM) and does not wait.
+func (s *Server) Terminate() error { return s.command.Process.Signal(syscall.SIGTERM) }
 
 // Kill ends the server as a crash does (SIGKILL). No effect after Stop.
 func (s *Server) Kill() {

@@ -55,7 +55,7 @@ from spikeserve.results import (
     Timing,
     TopK,
 )
-from spikeserve.session import AsyncSession, Session, SessionProgress
+from spikeserve.session import AsyncSession, Session, SessionGoaway, SessionProgress
 
 __all__ = [
     *_neurons.__all__,
@@ -98,6 +98,7 @@ __all__ = [
     "RunOptions",
     "ServerStartError",
     "Session",
+    "SessionGoaway",
     "SessionOptions",
     "SessionProgress",
     "Settings",

@@ -29,6 +29,7 @@ _IDEMPOTENT = [
     {"service": "spikeserve.v1.NetworkService", "method": "ListNetworks"},
     {"service": "spikeserve.v1.SimulationService", "method": "Simulate"},
     {"service": "spikeserve.v1.SimulationService", "method": "SimulateStream"},  # until its first event
+    {"service": "spikeserve.v1.SimulationService", "method": "Session"},  # until it is open
 ]
 # Calls go in turn to all servers that an address stands for, but for those that say that they are not
 # serving: one that drains gets none. A server without a health service counts as healthy.
@@ -107,6 +108,9 @@ class Connection:
             ("grpc.max_receive_message_length", -1),  # answers are bounded by the server
             ("grpc.per_rpc_retry_buffer_size", self.max_message_bytes),
             ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+            # A server that comes back is found soon; by default the pauses grow from 1 s to two minutes.
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 5_000),
             ("grpc.enable_http_proxy", 0 if local else 1),
         ]
 

@@ -118,7 +118,13 @@ class AsyncClient(ClientBase):
 
     @with_options(SESSION_PARAMETERS, OF_ADVANCE)
     async def session(
-        self, network: str, batch: int, *, timeout: float | None = None, **options: Unpack[SessionOptions]
+        self,
+        network: str,
+        batch: int,
+        *,
+        replay: bool | int = False,
+        timeout: float | None = None,
+        **options: Unpack[SessionOptions],
     ) -> AsyncSession:
         """Opens a session for `batch` samples; see `Client.session`.
 
@@ -126,9 +132,15 @@ class AsyncClient(ClientBase):
         """
         chosen = Options(**options)
         info = await self.get(network, chosen.version)
-        message = opening(network, batch, chosen, info)
-        call = self._simulations.Session(**self._call(timeout, network))
-        return await AsyncSession(call, self.address, info).open(message)
+        deadline = Deadline(timeout)
+        session = AsyncSession(
+            lambda: self._simulations.Session(**self._call(deadline.left(), network)),
+            self.address,
+            opening(network, batch, chosen, info),
+            info,
+            replay,
+        )
+        return await session.open()
 
     async def close(self) -> None:
         """Ends the connection; calls in progress are cancelled."""

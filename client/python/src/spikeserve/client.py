@@ -136,21 +136,31 @@ class Client(ClientBase):
 
     @with_options(SESSION_PARAMETERS, OF_ADVANCE)
     def session(
-        self, network: str, batch: int, *, timeout: float | None = None, **options: Unpack[SessionOptions]
+        self,
+        network: str,
+        batch: int,
+        *,
+        replay: bool | int = False,
+        timeout: float | None = None,
+        **options: Unpack[SessionOptions],
     ) -> Session:
         """Opens a session for `batch` samples, whose state lives on between its messages.
 
-        Options as in `simulate` but steps, encoding and early_exit. `timeout`: seconds for the whole session,
-        default: none.
+        Options as in `simulate` but steps, encoding and early_exit. `replay`: whether the session goes on
+        when its server goes away. It keeps its messages since the begin or the last reset of all samples, up
+        to 64 MiB (True) or so many bytes, and sends them to another server, which brings its state to the
+        same bytes; that server must have the same network under the same version. `timeout`: seconds for the
+        whole session, default: none.
         """
         chosen = Options(**options)
         info = self.get(network, chosen.version)
-        call = self._call(timeout, network)
+        deadline = Deadline(timeout)
         return Session(
-            lambda requests: self._simulations.Session(requests, **call),
+            lambda requests: self._simulations.Session(requests, **self._call(deadline.left(), network)),
             self.address,
             opening(network, batch, chosen, info),
             info,
+            replay,
         )
 
     def wait_until_reached(self, timeout: float) -> None:

@@ -23,6 +23,9 @@ BINARY_VARIABLE = "SPIKESERVE_SERVER_BINARY"
 _CARRIED = Path(__file__).parent / "bin" / BINARY  # `make wheel` puts it there
 _CARRIED_FOR = "Linux on x86-64 with glibc 2.35 or newer"  # a test compares it with the wheel's tag
 _WRONG_USE = 2  # exit status for flags that are wrong
+# No balancer is to hear of the end of a server whose clients are this program's. By the environment, as a
+# server that is older does not know the flag.
+_LAME_DUCK = "SPIKESERVE_LAME_DUCK_SECONDS"
 _LISTENING = "listening on "
 _METRICS = "metrics on "
 _HTTP = "http on "
@@ -209,7 +212,12 @@ def _start(binary: Path, settings: dict[str, Flag], scratch: Path) -> LocalServe
     with log.open("wb") as stream:
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stream, text=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                text=True,
+                env={_LAME_DUCK: "0", **os.environ},
             )
         except OSError as error:
             raise ServerStartError(f"{binary} cannot be started: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -14,10 +15,10 @@ import grpc.aio
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve import _arrays, _messages, _probes, _show, encodings
+from spikeserve import _arrays, _messages, _probes, _replay, _show, encodings
 from spikeserve._requests import Options
 from spikeserve.encodings import Encodings
-from spikeserve.errors import InternalError, SpikeserveError, from_rpc, from_status
+from spikeserve.errors import InternalError, SpikeserveError, UnavailableError, from_rpc, from_status
 from spikeserve.recording import records
 from spikeserve.results import LayerStatistics, NetworkInfo, ProbeValues, Settings, Values
 from spikeserve.v1 import simulation_pb2 as pb
@@ -31,6 +32,10 @@ OF_ADVANCE = {
     "encoding": "give it to advance",
     "early_exit": "a session runs as long as it is told to",
 }
+# The answer to each message.
+_ANSWERS = {"open": "opened", "advance": "progress", "reset": "reset"}
+# What grpc.aio says of a message that could not be sent because the call was over, whatever its status was.
+_CUT_OFF = "Internal error from Core"
 _NO_ANSWER = "the server ended the session without an answer"
 
 
@@ -66,12 +71,26 @@ class SessionProgress:
         )
 
 
+@dataclass(frozen=True)
+class SessionGoaway:
+    """The server of a session is about to go away; it answers until then."""
+
+    steps_done: int  # of the session, when this was said
+    seconds_left: float  # from then on
+
+
 class Session:
     """State of a batch on the server, advanced piece by piece. Made by `Client.session`; for one thread.
 
     A run in pieces equals the run in one, byte for byte. Close it, or use it in a `with`; the server ends a
     session that is silent for its --session-idle-seconds. After an error the session is over.
+
+    A server that goes away says so before: `goaway` is set by the next answer. With `replay` the session then
+    goes on at another server with the same bytes; without, it ends with UnavailableError.
     """
+
+    _answered: bool  # the last request
+    _steps_before: int  # of the whole session, before this server
 
     def __init__(
         self,
@@ -79,18 +98,15 @@ class Session:
         address: str,
         opening: pb.SessionOpen,
         info: NetworkInfo,
+        replay: bool | int = False,
     ) -> None:
+        self._start = call
         self._address = address
+        self._opening = pb.SessionRequest(open=opening)
         self._info = info
-        self._requests: queue.SimpleQueue[pb.SessionRequest | None] = queue.SimpleQueue()
-        self._call = call(iter(self._requests.get, None))
-        self._answered = False  # the last request
-        try:
-            opened = self._ask(pb.SessionRequest(open=opening), "opened")
-        except BaseException:
-            self.close()
-            raise
-        self.settings: Settings = _settings(opened)
+        self._history = _replay.History(_replay.limit(replay))
+        self.goaway: SessionGoaway | None = None
+        self.settings: Settings = _settings(self._open())
 
     def advance(
         self,
@@ -105,11 +121,11 @@ class Session:
         `Client.simulate`.
         """
         request = _advance(self._info, inputs, steps, encoding)
-        return _progress(self._ask(request, "progress"))
+        return _progress(self._answer(request))
 
     def reset(self, samples: Sequence[int] = ()) -> None:
         """Puts these samples (default: all) back to step 0: voltages, filters, readout."""
-        self._ask(_reset(samples), "reset")
+        self._answer(_reset(samples))
 
     def close(self) -> None:
         """Ends the session and frees its state on the server; no effect after the first time."""
@@ -128,17 +144,65 @@ class Session:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _ask(self, request: pb.SessionRequest, wanted: str) -> pb.SessionResponse:
+    def _open(self) -> pb.SessionResponse:
+        """Begins a session on a server of the channel's choice."""
+        self._requests: queue.SimpleQueue[pb.SessionRequest | None] = queue.SimpleQueue()
+        self._call = self._start(iter(self._requests.get, None))
+        self._answered = False
+        self._steps_before = 0
+        self.goaway = None
+        try:
+            return self._ask(self._opening)
+        except BaseException:
+            self.close()
+            raise
+
+    def _answer(self, request: pb.SessionRequest) -> pb.SessionResponse:
+        """The answer to a message, of another server where this one has gone away."""
+        while True:
+            try:
+                response = self._ask(request)
+                break
+            except UnavailableError as error:
+                if (ended := self._history.why_ended(error)) is not None:
+                    raise ended from None
+                self._move(error)
+        self._history.add(request, response)
+        return response
+
+    def _move(self, error: SpikeserveError) -> None:
+        """Opens the session anew and brings it to where it was."""
+        for pause in _replay.pauses():
+            self.close()
+            time.sleep(pause)
+            try:
+                self._open()
+                self._steps_before = self._history.steps_before
+                last = None
+                for request in self._history.messages:
+                    answered = self._ask(request)
+                    last = answered if request.HasField("advance") else last
+            except _replay.TRY_AGAIN as again:
+                error = again
+                continue
+            return self._history.check(last)
+        raise _replay.moved_error(error) from None
+
+    def _ask(self, request: pb.SessionRequest) -> pb.SessionResponse:
         self._requests.put(request)
         self._answered = False
         try:
             response: pb.SessionResponse = next(self._call)
+            while response.HasField("goaway"):
+                self.goaway = _goaway(response, self._steps_before)
+                response = next(self._call)
         except grpc.RpcError as error:
             raise from_rpc(error, self._address) from None
         except StopIteration:
             raise InternalError(_NO_ANSWER) from None
-        _expect(response, wanted)
+        _expect(response, request)
         self._answered = True
+        _replay.count_whole(response, self._steps_before)
         return response
 
 
@@ -146,22 +210,28 @@ class AsyncSession:
     """`Session` for asyncio. Made by `AsyncClient.session`; close it, or use it in an `async with`."""
 
     settings: Settings
+    goaway: SessionGoaway | None = None
+    _answered: bool  # the last request
+    _steps_before: int  # of the whole session, before this server
 
-    def __init__(self, call: Any, address: str, info: NetworkInfo) -> None:
-        self._call = call
+    def __init__(
+        self,
+        call: Callable[[], Any],
+        address: str,
+        opening: pb.SessionOpen,
+        info: NetworkInfo,
+        replay: bool | int = False,
+    ) -> None:
+        self._start = call
         self._address = address
+        self._opening = pb.SessionRequest(open=opening)
         self._info = info
+        self._history = _replay.History(_replay.limit(replay))
         self._turn = asyncio.Lock()
-        self._answered = False  # the last request
 
-    async def open(self, message: pb.SessionOpen) -> AsyncSession:
+    async def open(self) -> AsyncSession:
         """Sends the first message; done by `AsyncClient.session`."""
-        try:
-            opened = await self._ask(pb.SessionRequest(open=message), "opened")
-        except BaseException:
-            await self.close()
-            raise
-        self.settings = _settings(opened)
+        self.settings = _settings(await self._open())
         return self
 
     async def advance(
@@ -173,11 +243,11 @@ class AsyncSession:
     ) -> SessionProgress:
         """Runs the next `steps` with these inputs; see `Session.advance`."""
         request = _advance(self._info, inputs, steps, encoding)
-        return _progress(await self._ask(request, "progress"))
+        return _progress(await self._answer(request))
 
     async def reset(self, samples: Sequence[int] = ()) -> None:
         """Puts these samples (default: all) back to step 0; see `Session.reset`."""
-        await self._ask(_reset(samples), "reset")
+        await self._answer(_reset(samples))
 
     async def close(self) -> None:
         """Ends the session and frees its state on the server; no effect after the first time."""
@@ -197,26 +267,72 @@ class AsyncSession:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
 
-    async def _ask(self, request: pb.SessionRequest, wanted: str) -> pb.SessionResponse:
+    async def _open(self) -> pb.SessionResponse:
+        self._call = self._start()
+        self._answered = False
+        self._steps_before = 0
+        self.goaway = None
+        try:
+            return await self._ask(self._opening)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _answer(self, request: pb.SessionRequest) -> pb.SessionResponse:
         async with self._turn:  # one message at a time
-            self._answered = False
+            while True:
+                try:
+                    response = await self._ask(request)
+                    break
+                except UnavailableError as error:
+                    if (ended := self._history.why_ended(error)) is not None:
+                        raise ended from None
+                    await self._move(error)
+            self._history.add(request, response)
+            return response
+
+    async def _move(self, error: SpikeserveError) -> None:
+        for pause in _replay.pauses():
+            await self.close()
+            await asyncio.sleep(pause)
             try:
-                await self._call.write(request)
+                await self._open()
+                self._steps_before = self._history.steps_before
+                last = None
+                for request in self._history.messages:
+                    answered = await self._ask(request)
+                    last = answered if request.HasField("advance") else last
+            except _replay.TRY_AGAIN as again:
+                error = again
+                continue
+            return self._history.check(last)
+        raise _replay.moved_error(error) from None
+
+    async def _ask(self, request: pb.SessionRequest) -> pb.SessionResponse:
+        self._answered = False
+        try:
+            await self._call.write(request)
+            response = await self._call.read()
+            while response is not grpc.aio.EOF and response.HasField("goaway"):
+                self.goaway = _goaway(response, self._steps_before)
                 response = await self._call.read()
-            except (grpc.RpcError, asyncio.InvalidStateError):
-                raise await self._failure() from None
-            if response is grpc.aio.EOF:
-                raise await self._failure()
-            _expect(response, wanted)
-            self._answered = True
-            return cast("pb.SessionResponse", response)
+        except (grpc.RpcError, asyncio.InvalidStateError):
+            raise await self._failure() from None
+        if response is grpc.aio.EOF:
+            raise await self._failure()
+        _expect(response, request)
+        self._answered = True
+        _replay.count_whole(response, self._steps_before)
+        return cast("pb.SessionResponse", response)
 
     async def _failure(self) -> SpikeserveError:
         """Why the session is over: the status that the server ended it with."""
-        code = await self._call.code()
+        code, details = await self._call.code(), await self._call.details()
         if code is grpc.StatusCode.OK:
             return InternalError(_NO_ANSWER)
-        return from_status(code, await self._call.details(), self._address)
+        if code is grpc.StatusCode.INTERNAL and details == _CUT_OFF:
+            code, details = grpc.StatusCode.UNAVAILABLE, "the connection ended while a message was sent"
+        return from_status(code, details, self._address)
 
 
 def _text(session: object, address: str, info: NetworkInfo) -> str:
@@ -226,7 +342,7 @@ def _text(session: object, address: str, info: NetworkInfo) -> str:
 def opening(network: str, batch: int, options: Options, info: NetworkInfo) -> pb.SessionOpen:
     """The first message of a session with the version that `info` describes."""
     chosen = replace(options.resolved(info), version=info.version)
-    return pb.SessionOpen(settings=chosen.request(network, {}), batch=batch)
+    return pb.SessionOpen(settings=chosen.request(network, {}), batch=batch, goaway=True)
 
 
 def _advance(
@@ -250,9 +366,15 @@ def _reset(samples: Sequence[int]) -> pb.SessionRequest:
     return pb.SessionRequest(reset=pb.SessionReset(samples=samples))
 
 
-def _expect(response: pb.SessionResponse, wanted: str) -> None:
+def _expect(response: pb.SessionResponse, request: pb.SessionRequest) -> None:
+    wanted = _ANSWERS[str(request.WhichOneof("message"))]
     if response.WhichOneof("message") != wanted:
         raise InternalError(f"the server answered with {response.WhichOneof('message')}, wanted {wanted}")
+
+
+def _goaway(response: pb.SessionResponse, steps_before: int) -> SessionGoaway:
+    message = response.goaway
+    return SessionGoaway(message.steps_done + steps_before, message.seconds_left)
 
 
 def _settings(response: pb.SessionResponse) -> Settings:

@@ -1,0 +1,1 @@
+"""The parts of tools/rolling-restart.py: servers that are restarted, clients that call, figures."""
