@@ -37,6 +37,9 @@ class Metrics {
   // Called at each scrape; set before the first.
   void SetGaugeSource(std::function<Gauges()> source);
 
+  // Where further metrics are added.
+  prometheus::Registry& registry() { return *registry_; }
+
   // The text exposition format, version 0.0.4.
   std::string Expose();
 

@@ -9,6 +9,7 @@
 #include "server/base/quote.h"
 #include "server/serving/names.h"
 #include "server/serving/networks/durable_file.h"
+#include "server/serving/networks/owner_file.h"
 
 namespace spikeserve::serving {
 namespace {
@@ -154,7 +155,8 @@ Result<NetworkFile> NetworkRepository::Read(const std::string& name, std::int64_
 }
 
 Status NetworkRepository::Write(const std::string& name, std::int64_t version, engine::Mode mode,
-                                std::string_view payload, std::string_view sha256) const {
+                                std::string_view payload, std::string_view sha256,
+                                const std::string& owner) const {
   const Result<fs::path> folder = Folder(name, version);
   if (!folder.ok()) {
     return folder.status();
@@ -166,8 +168,15 @@ Status NetworkRepository::Write(const std::string& name, std::int64_t version, e
     return Unavailable(folder.value().string() + ": " + error.message());
   }
   const std::string header = EncodeNetworkFileHeader(mode, static_cast<std::int64_t>(payload.size()), sha256);
-  Status status = WriteDurably(target, {header, payload});
+  Status status = Has(name, version) ? AlreadyExists(target.string() + " is already stored")
+                                     : WriteOwner(folder.value(), owner);
   if (!status.ok()) {
+    RemoveEmptyFolders(folder.value());
+    return status;
+  }
+  status = WriteDurably(target, {header, payload});
+  if (!status.ok()) {
+    RemoveOwner(folder.value());
     RemoveEmptyFolders(folder.value());
     return status;
   }
@@ -182,6 +191,11 @@ Status NetworkRepository::Write(const std::string& name, std::int64_t version, e
   return status;
 }
 
+std::string NetworkRepository::Owner(const std::string& name, std::int64_t version) const {
+  const Result<fs::path> folder = Folder(name, version);
+  return folder.ok() ? ReadOwner(folder.value()) : std::string();
+}
+
 Status NetworkRepository::Remove(const std::string& name, std::int64_t version) const {
   const Result<fs::path> folder = Folder(name, version);
   if (!folder.ok()) {
@@ -192,6 +206,7 @@ Status NetworkRepository::Remove(const std::string& name, std::int64_t version) 
   if (error) {
     return Unavailable(folder.value().string() + ": " + error.message());
   }
+  RemoveOwner(folder.value());
   Status synced = removed ? SyncFolder(folder.value()) : Status();
   RemoveEmptyFolders(folder.value());
   return synced;
@@ -217,7 +232,11 @@ void NetworkRepository::RemoveStaleFiles() const {
     for (const std::string& version : Subfolders(directory_ / name)) {
       std::error_code ignored;
       if (ParseVersion(version) > 0) {
-        fs::remove(directory_ / name / version / kUnfinishedFile, ignored);
+        const fs::path folder = directory_ / name / version;
+        fs::remove(folder / kUnfinishedFile, ignored);
+        if (!fs::exists(folder / kFileName, ignored)) {
+          RemoveOwner(folder);
+        }
       }
     }
   }
