@@ -25,10 +25,11 @@ InferCall::~InferCall() {
 }
 
 Status InferCall::Submit(const grpc::ByteBuffer& request) {
-  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
-    return status;
+  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
+  if (!tenant.ok()) {
+    return tenant.status();
   }
-  return run_.Submit(request, InferReports::kNo, call_.deadline(), *this);
+  return run_.Submit(request, InferReports::kNo, call_.deadline(), std::move(tenant).value(), *this);
 }
 
 void InferCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {

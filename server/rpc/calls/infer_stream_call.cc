@@ -50,7 +50,8 @@ class InferStreamCall::Item final : public serving::ResultSink {
   Item(const ServiceContext& context, InferStreamCall& stream) : run_(context, kMethod), stream_(stream) {}
 
   void Submit(const grpc::ByteBuffer& bytes, std::chrono::system_clock::time_point deadline) {
-    const Status status = Guarded([&] { return run_.Submit(bytes, InferReports::kYes, deadline, *this); });
+    const Status status =
+        Guarded([&] { return run_.Submit(bytes, InferReports::kYes, deadline, stream_.tenant_, *this); });
     if (!status.ok()) {
       End(status, {});
     }
@@ -142,9 +143,11 @@ InferStreamCall::InferStreamCall(const ServiceContext& context, StreamTable& str
     : context_(context), streams_(streams), call_(call), ends_with_error_(WantsGrpcErrors(call)) {}
 
 Status InferStreamCall::Admit() {
-  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
-    return status;
+  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
+  if (!tenant.ok()) {
+    return tenant.status();
   }
+  tenant_ = std::move(tenant).value();
   return streams_.Add(*this);
 }
 

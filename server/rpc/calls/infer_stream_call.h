@@ -82,7 +82,8 @@ class InferStreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   StreamTable& streams_;
   grpc::CallbackServerContext& call_;
   const bool ends_with_error_;
-  grpc::ByteBuffer read_;  // of the read under way
+  serving::TenantHandle tenant_;  // from Admit on
+  grpc::ByteBuffer read_;         // of the read under way
   Mutex mu_;
   Items items_ SPIKESERVE_GUARDED_BY(mu_);                    // not answered, in their order
   std::deque<Message> out_ SPIKESERVE_GUARDED_BY(mu_);        // the first is being written

@@ -14,6 +14,7 @@
 #include "server/serving/memory_budget.h"
 #include "server/serving/networks/network_loader.h"
 #include "server/serving/networks/network_registry.h"
+#include "server/serving/tenants/tenant.h"
 
 namespace spikeserve::rpc {
 
@@ -52,6 +53,7 @@ class RepositoryCall final : public grpc::ServerUnaryReactor {
   grpc::CallbackServerContext& call_;
   grpc::ByteBuffer& response_;
   CallRecord record_;
+  serving::TenantHandle tenant_;  // who loads
   std::stop_source stop_;
   inference::RepositoryModelLoadRequest message_;
   serving::MemoryBudget::Reservation message_bytes_;

@@ -30,7 +30,11 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* SessionCall::Start(
 }
 
 Status SessionCall::Admit() {
-  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
+  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
+  if (!tenant.ok()) {
+    return tenant.status();
+  }
+  if (Status status = run_.TakePlace(std::move(tenant).value()); !status.ok()) {
     return status;
   }
   return sessions_.Add(*this);
@@ -218,6 +222,7 @@ void SessionCall::FinishInTable(const Status& status) {
     const MutexLock lock(mu_);
     state_ = State::kEnded;
   }
+  run_.GiveUpPlace();
   record_.SetStatus(status);
   Finish(ToGrpc(status));
 }

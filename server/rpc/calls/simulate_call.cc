@@ -33,14 +33,16 @@ SimulateCall::~SimulateCall() {
 }
 
 Status SimulateCall::Submit(const grpc::ByteBuffer& request) {
-  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
-    return status;
+  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
+  if (!tenant.ok()) {
+    return tenant.status();
   }
   auto message = std::make_shared<v1::SimulateRequest>();
   if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) {
     return status;
   }
-  return submission_.Submit(std::move(message), {.deadline = call_.deadline()}, *this);
+  return submission_.Submit(std::move(message),
+                            {.deadline = call_.deadline(), .tenant = std::move(tenant).value()}, *this);
 }
 
 void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {

@@ -45,8 +45,9 @@ StreamCall::~StreamCall() {
 }
 
 Status StreamCall::Submit(const grpc::ByteBuffer& request) {
-  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
-    return status;
+  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
+  if (!tenant.ok()) {
+    return tenant.status();
   }
   auto message = std::make_shared<v1::SimulateStreamRequest>();
   if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) {
@@ -57,7 +58,10 @@ Status StreamCall::Submit(const grpc::ByteBuffer& request) {
   }
   const std::int64_t report_every = message->report_every();
   const std::shared_ptr<const v1::SimulateRequest> inner(message, &message->request());
-  return submission_.Submit(inner, {.report_every = report_every, .deadline = call_.deadline()}, *this);
+  return submission_.Submit(
+      inner,
+      {.report_every = report_every, .deadline = call_.deadline(), .tenant = std::move(tenant).value()},
+      *this);
 }
 
 void StreamCall::OnProgress(engine::Reading reading) noexcept {

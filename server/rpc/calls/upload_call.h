@@ -12,6 +12,7 @@
 #include "server/serving/memory_budget.h"
 #include "server/serving/networks/network_loader.h"
 #include "server/serving/networks/network_registry.h"
+#include "server/serving/tenants/tenant.h"
 #include "spikeserve/v1/network.pb.h"
 
 namespace spikeserve::rpc {
@@ -54,6 +55,7 @@ class UploadCall final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   grpc::CallbackServerContext& call_;
   grpc::ByteBuffer& response_;
   CallRecord record_;
+  serving::TenantHandle tenant_;  // who loads
   std::stop_source stop_;
   grpc::ByteBuffer message_;  // of the read under way
   v1::LoadNetworkHeader header_;
