@@ -16,6 +16,8 @@ namespace {
 constexpr std::chrono::milliseconds kProbeTimeout{5'000};
 // For HTTP clients to take answers that were ready when the server was told to end.
 constexpr std::chrono::seconds kAnswerPatience{5};
+// Between two looks at the files of tokens, quotas and certificates.
+constexpr std::chrono::milliseconds kFilePeriod{1'000};
 constexpr std::size_t kMaxLoggedPath = 256;
 
 // Most of what a network or a run takes lies on the device and on the host, at different times.
@@ -67,17 +69,28 @@ std::string WithPort(const std::string& address, int port) {
   return address.substr(0, address.rfind(':') + 1) + std::to_string(port);
 }
 
+void WarnOfPlainTokens(const Config& config, const Access& access, const rpc::EventLog& log) {
+  const CallerFiles& callers = access.callers;
+  const bool tokens =
+      !callers.tokens.use.empty() || !callers.tokens.admin.empty() || callers.quotas.has_callers();
+  if (tokens && !access.tls && config.listen.rfind("unix:", 0) != 0) {
+    log.Warn("tokens_in_plain_text",
+             {{"message", std::string("tokens are asked for, but not encrypted: set --tls-cert")}});
+  }
+}
+
 }  // namespace
 
-Application::Application(const Config& config, std::unique_ptr<engine::Backend> backend,
-                         const rpc::Tokens& tokens, std::optional<serving::NetworkRepository> repository,
-                         const rpc::EventLog& log)
+Application::Application(const Config& config, std::unique_ptr<engine::Backend> backend, const Access& access,
+                         std::optional<serving::NetworkRepository> repository, const rpc::EventLog& log)
     : config_(config),
       log_(log),
+      credentials_(MakeCredentials(access)),
       backend_(std::move(backend)),
       budget_(BudgetBytes(config, *backend_)),
       metrics_(kVersion, backend_->name()),
-      authorizer_(tokens),
+      access_metrics_(metrics_.registry()),
+      authorizer_(access.callers.tokens, access.callers.quotas),
       call_watch_(std::chrono::seconds(config.limits.write_idle_seconds), clock_),
       repository_(std::move(repository)),
       registry_([this](const std::string& name, bool ready) { health_.SetNetwork(name, ready); }),
@@ -97,6 +110,13 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
                kVersion,
                [this] { return Ready(); }} {
   metrics_.SetGaugeSource([this] { return ReadGauges(); });
+  reloader_ = std::make_unique<Reloader>(
+      config_, access, Reloader::Uses{authorizer_, access_metrics_, log_, [this](const TlsTexts& texts) {
+                                        return SetTls(texts);
+                                      }});
+  if (access.tls) {
+    ReportDates(access.dates, access_metrics_, log_);
+  }
   for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(
         batcher_, serving::RunContext{budget_, clock_, engine::kMaxChunkSteps,
@@ -110,24 +130,17 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
 Result<std::unique_ptr<Application>> Application::Start(const Config& config,
                                                         std::unique_ptr<engine::Backend> backend,
                                                         const rpc::EventLog& log) {
-  auto credentials = MakeCredentials(config.tls);
-  if (!credentials.ok()) {
-    return credentials.status();
+  const auto access = ReadAccess(config);
+  if (!access.ok()) {
+    return access.status();
   }
-  auto tls = ReadTlsTexts(config.tls);
-  if (!tls.ok()) {
-    return tls.status();
-  }
-  const auto tokens = ReadTokens(config);
-  if (!tokens.ok()) {
-    return tokens.status();
-  }
+  WarnOfPlainTokens(config, access.value(), log);
   auto repository = OpenRepository(config.network_repository);
   if (!repository.ok()) {
     return repository.status();
   }
   std::unique_ptr<Application> self(
-      new Application(config, std::move(backend), tokens.value(), std::move(repository).value(), log));
+      new Application(config, std::move(backend), access.value(), std::move(repository).value(), log));
   if (Status status = self->StartMetrics(config.metrics_listen); !status.ok()) {
     return status;
   }
@@ -136,14 +149,16 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
   self->CheckDevice();
   auto server = rpc::RpcServer::Start(
       self->context_, self->health_,
-      {config.listen, std::move(credentials).value(), config.max_streams, config.max_transport_bytes});
+      {config.listen, self->credentials_, config.max_streams, config.max_transport_bytes});
   if (!server.ok()) {
     return server.status();
   }
   self->server_ = std::move(server).value();
-  if (Status status = self->StartRest(std::move(tls).value()); !status.ok()) {
+  const std::shared_ptr<TlsStore> tls = access.value().tls;
+  if (Status status = self->StartRest(tls ? std::optional(tls->texts()) : std::nullopt); !status.ok()) {
     return status;
   }
+  self->reloader_->Watch(kFilePeriod);
   return self;
 }
 
@@ -162,6 +177,7 @@ void Application::WatchListener(std::function<void()> lost) {
 void Application::Drain(std::chrono::seconds patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   watch_.reset();
+  reloader_->StopWatching();
   health_.SetServer(false);
   batcher_.Close();
   if (rest_) {
@@ -197,7 +213,7 @@ bool Application::Ready() {
   return health_.server_ready() && reachable_;
 }
 
-Status Application::StartRest(std::optional<rest::TlsTexts> tls) {
+Status Application::StartRest(std::optional<TlsTexts> tls) {
   if (config_.http_listen.empty() || config_.http_listen == "none") {
     return {};
   }
@@ -224,6 +240,8 @@ Status Application::StartRest(std::optional<rest::TlsTexts> tls) {
   return {};
 }
 
+Status Application::SetTls(const TlsTexts& texts) { return rest_ ? rest_->SetTls(texts) : Status(); }
+
 void Application::LoadStored() {
   if (!repository_) {
     return;
@@ -249,7 +267,16 @@ void Application::CheckDevice() {
   health_.SetServer(false);
 }
 
-serving::Gauges Application::ReadGauges() const {
+void Application::ShowTenants() {
+  std::vector<serving::TenantReading> readings;
+  for (const auto& [name, tenant] : authorizer_.Now()->tenants()) {
+    readings.push_back({name, tenant->usage(), loader_.shares().Of(name)});
+  }
+  access_metrics_.Show(readings);
+}
+
+serving::Gauges Application::ReadGauges() {
+  ShowTenants();
   serving::Gauges gauges{batcher_.queued_samples(), 0, 0, budget_.used_bytes(), budget_.limit_bytes()};
   for (const serving::NetworkListing& listing : registry_.List()) {
     if (listing.state != serving::NetworkState::kReady || !listing.handle) {

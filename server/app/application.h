@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "server/app/config.h"
+#include "server/app/credentials.h"
 #include "server/app/listener_watch.h"
+#include "server/app/reloader.h"
 #include "server/base/clock.h"
 #include "server/base/status.h"
 #include "server/engine/run/backend.h"
@@ -20,6 +22,7 @@
 #include "server/rpc/health_reporter.h"
 #include "server/rpc/rpc_server.h"
 #include "server/serving/memory_budget.h"
+#include "server/serving/metrics/access_metrics.h"
 #include "server/serving/metrics/metrics.h"
 #include "server/serving/metrics/metrics_server.h"
 #include "server/serving/networks/network_loader.h"
@@ -52,6 +55,10 @@ class Application {
   // Of the Open Inference Protocol over HTTP; empty where there is none.
   std::string http_address() const { return rest_ ? rest_->address() : std::string(); }
 
+  // Puts the files of tokens, quotas and certificates into use again; what cannot be used is logged, and what
+  // was in use stays. Connections and calls go on.
+  void Reload(const std::string& reason) { reloader_->Reload(reason); }
+
   // Takes nothing new, lets what runs finish for up to `patience`, then cancels it.
   void Drain(std::chrono::seconds patience);
 
@@ -61,26 +68,31 @@ class Application {
   const serving::NetworkRegistry& registry() const { return registry_; }
 
  private:
-  Application(const Config& config, std::unique_ptr<engine::Backend> backend, const rpc::Tokens& tokens,
+  Application(const Config& config, std::unique_ptr<engine::Backend> backend, const Access& access,
               std::optional<serving::NetworkRepository> repository, const rpc::EventLog& log);
 
   Status StartMetrics(const std::string& address);
-  Status StartRest(std::optional<rest::TlsTexts> tls);
+  Status StartRest(std::optional<TlsTexts> tls);
+  // For connections from now on; those of gRPC find it by themselves.
+  Status SetTls(const TlsTexts& texts);
   void LoadStored();
   // Takes the server out of service, for good, once the device is broken.
   void CheckDevice();
   bool Ready();
-  serving::Gauges ReadGauges() const;
+  serving::Gauges ReadGauges();
+  void ShowTenants();
 
   // In the order in which they need one another; destroyed the other way round.
   const Config config_;
   const rpc::EventLog& log_;
+  const std::shared_ptr<grpc::ServerCredentials> credentials_;
   const SteadyClock clock_;
   const std::unique_ptr<engine::Backend> backend_;
   serving::MemoryBudget budget_;
   rpc::HealthReporter health_;
   serving::Metrics metrics_;
-  const rpc::Authorizer authorizer_;
+  serving::AccessMetrics access_metrics_;
+  rpc::Authorizer authorizer_;
   rpc::CallWatch call_watch_;
   const std::optional<serving::NetworkRepository> repository_;
   serving::NetworkRegistry registry_;
@@ -96,6 +108,7 @@ class Application {
   std::unique_ptr<rpc::RpcServer> server_;
   std::unique_ptr<rest::RestServer> rest_;  // calls the one before
   std::unique_ptr<ListenerWatch> watch_;
+  std::unique_ptr<Reloader> reloader_;
 };
 
 }  // namespace spikeserve::app

@@ -36,6 +36,7 @@ sigset_t BlockSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   sigaddset(&signals, kListenerLost);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
@@ -68,12 +69,6 @@ void LogConfig(const rpc::EventLog& log, const Invocation& invocation, const eng
   }
   for (const auto& [flag, value] : invocation.effective) {
     log.Info("config", {{"flag", flag}, {"value", value}});
-  }
-  const Config& config = invocation.config;
-  const bool tokens = !config.auth_token_file.empty() || !config.admin_token_file.empty();
-  if (tokens && config.tls.cert.empty() && config.listen.rfind("unix:", 0) != 0) {
-    log.Warn("tokens_in_plain_text",
-             {{"message", std::string("tokens are asked for, but not encrypted: set --tls-cert")}});
   }
 }
 
@@ -111,7 +106,9 @@ int Serve(const Invocation& invocation) {
   Announce(*application.value());
   application.value()->WatchListener([] { kill(getpid(), kListenerLost); });
   int signal = 0;
-  sigwait(&signals, &signal);
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) {
+    application.value()->Reload("SIGHUP");
+  }
   log.Info("draining", {{"signal", std::int64_t{signal}}, {"seconds", config.drain_seconds}});
   application.value()->Drain(std::chrono::seconds(config.drain_seconds));
   application.value().reset();

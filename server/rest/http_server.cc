@@ -172,6 +172,15 @@ HttpServer::~HttpServer() = default;
 
 const std::string& HttpServer::address() const { return parts_->address; }
 
+Status HttpServer::SetTls(const TlsTexts& texts) {
+  auto made = MakeTlsContext(texts);
+  if (!made.ok()) {
+    return made.status();
+  }
+  parts_->context.SetTls(std::move(made).value());
+  return {};
+}
+
 void HttpServer::WaitIdle(std::chrono::steady_clock::time_point deadline) {
   parts_->context.WaitIdle(deadline);
 }

@@ -44,6 +44,9 @@ class HttpServer {
 
   // HOST:PORT with the port in use.
   const std::string& address() const;
+  // Connections from now on get this certificate; those that there are live on. Only where the server began
+  // with TLS. INVALID_ARGUMENT where the texts do not fit, and the certificate stays what it was.
+  Status SetTls(const TlsTexts& texts);
   // Returns once no request is being answered, or at the deadline.
   void WaitIdle(std::chrono::steady_clock::time_point deadline);
 

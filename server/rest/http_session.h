@@ -20,7 +20,7 @@ class SessionContext {
  public:
   SessionContext(HttpOptions http_options, Gateway& to, serving::MemoryBudget& memory,
                  std::shared_ptr<boost::asio::ssl::context> tls_context)
-      : options(std::move(http_options)), gateway(to), budget(memory), tls(std::move(tls_context)) {}
+      : options(std::move(http_options)), gateway(to), budget(memory), tls_(std::move(tls_context)) {}
 
   // Of one answer, from when the request was read until it is written.
   void Begun();
@@ -30,10 +30,14 @@ class SessionContext {
   const HttpOptions options;
   Gateway& gateway;
   serving::MemoryBudget& budget;
-  const std::shared_ptr<boost::asio::ssl::context> tls;  // null: plain text
+
+  // For the next connection; null: plain text.
+  std::shared_ptr<boost::asio::ssl::context> tls();
+  void SetTls(std::shared_ptr<boost::asio::ssl::context> tls);
 
  private:
   Mutex mu_;
+  std::shared_ptr<boost::asio::ssl::context> tls_ SPIKESERVE_GUARDED_BY(mu_);
   std::condition_variable_any idle_;
   int busy_ SPIKESERVE_GUARDED_BY(mu_) = 0;
 };

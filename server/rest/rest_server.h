@@ -28,6 +28,8 @@ class RestServer {
   // HOST:PORT with the port in use.
   const std::string& address() const { return http_->address(); }
 
+  // Connections from now on get this certificate. INVALID_ARGUMENT where the texts do not fit.
+  Status SetTls(const TlsTexts& texts) { return http_->SetTls(texts); }
   // From now on every request is answered 503.
   void Close() { gateway_.Close(); }
   // Returns once all requests that were read are answered, or at the deadline. Before the server behind the
