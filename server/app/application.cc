@@ -18,6 +18,8 @@ namespace {
 constexpr std::chrono::milliseconds kProbeTimeout{5'000};
 // For HTTP clients to take answers that were ready when the server was told to end.
 constexpr std::chrono::seconds kAnswerPatience{5};
+// Between two looks at the files of tokens, quotas and certificates.
+constexpr std::chrono::milliseconds kFilePeriod{1'000};
 constexpr std::size_t kMaxLoggedPath = 256;
 constexpr std::size_t kMaxStrangers = 100;  // named in the log; one folder too high has any number of them
 
@@ -74,19 +76,31 @@ serving::BatcherOptions Batching(const Config& config, const engine::Backend& ba
   return options;
 }
 
+void WarnOfPlainTokens(const Config& config, const Access& access, const rpc::EventLog& log) {
+  const CallerFiles& callers = access.callers;
+  const bool tokens =
+      !callers.tokens.use.empty() || !callers.tokens.admin.empty() || callers.quotas.has_callers();
+  if (tokens && !access.tls && config.listen.rfind("unix:", 0) != 0) {
+    log.Warn("tokens_in_plain_text",
+             {{"message", std::string("tokens are asked for, but not encrypted: set --tls-cert")}});
+  }
+}
+
 }  // namespace
 
-Application::Application(const Config& config, std::unique_ptr<engine::Backend> backend,
-                         const rpc::Tokens& tokens, std::optional<serving::NetworkRepository> repository,
+Application::Application(const Config& config, std::unique_ptr<engine::Backend> backend, const Access& access,
+                         std::optional<serving::NetworkRepository> repository,
                          std::unique_ptr<rpc::SpanExporter> spans, const rpc::EventLog& log)
     : config_(config),
       log_(log),
+      credentials_(MakeCredentials(access)),
       backend_(std::move(backend)),
       budget_(BudgetBytes(config, *backend_)),
       metrics_(kVersion, backend_->name(), config.metrics_networks),
+      access_metrics_(metrics_.registry()),
       gpus_(backend_->name() == "cuda" ? engine::GpuMonitor::Open() : nullptr),
       spans_(std::move(spans)),
-      authorizer_(tokens),
+      authorizer_(access.callers.tokens, access.callers.quotas),
       call_log_(log, clock_, {config.log_sample_rate, config.trace_sample_rate}, spans_.get()),
       gate_(clock_),
       call_watch_(std::chrono::seconds(config.limits.write_idle_seconds), clock_),
@@ -103,6 +117,13 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
                config.limits, kVersion,
                [this] { return Ready(); }} {
   metrics_.SetGaugeSource([this] { return ReadGauges(); });
+  reloader_ = std::make_unique<Reloader>(
+      config_, access, Reloader::Uses{authorizer_, access_metrics_, log_, [this](const TlsTexts& texts) {
+                                        return SetTls(texts);
+                                      }});
+  if (access.tls) {
+    ReportDates(access.dates, access_metrics_, log_);
+  }
   for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(
         batcher_, serving::RunContext{budget_, clock_, engine::kMaxChunkSteps,
@@ -116,18 +137,11 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
 Result<std::unique_ptr<Application>> Application::Start(const Config& config,
                                                         std::unique_ptr<engine::Backend> backend,
                                                         const rpc::EventLog& log) {
-  auto credentials = MakeCredentials(config.tls);
-  if (!credentials.ok()) {
-    return credentials.status();
+  const auto access = ReadAccess(config);
+  if (!access.ok()) {
+    return access.status();
   }
-  auto tls = ReadTlsTexts(config.tls);
-  if (!tls.ok()) {
-    return tls.status();
-  }
-  const auto tokens = ReadTokens(config);
-  if (!tokens.ok()) {
-    return tokens.status();
-  }
+  WarnOfPlainTokens(config, access.value(), log);
   auto repository = OpenRepository(config.network_repository);
   if (!repository.ok()) {
     return repository.status();
@@ -136,7 +150,7 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
   if (!spans.ok()) {
     return spans.status();
   }
-  std::unique_ptr<Application> self(new Application(config, std::move(backend), tokens.value(),
+  std::unique_ptr<Application> self(new Application(config, std::move(backend), access.value(),
                                                     std::move(repository).value(), std::move(spans).value(),
                                                     log));
   if (Status status = self->StartMetrics(config.metrics_listen); !status.ok()) {
@@ -147,14 +161,16 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
   self->CheckDevice();
   auto server = rpc::RpcServer::Start(
       self->context_, self->health_,
-      {config.listen, std::move(credentials).value(), config.max_streams, config.max_transport_bytes});
+      {config.listen, self->credentials_, config.max_streams, config.max_transport_bytes});
   if (!server.ok()) {
     return server.status();
   }
   self->server_ = std::move(server).value();
-  if (Status status = self->StartRest(std::move(tls).value()); !status.ok()) {
+  const std::shared_ptr<TlsStore> tls = access.value().tls;
+  if (Status status = self->StartRest(tls ? std::optional(tls->texts()) : std::nullopt); !status.ok()) {
     return status;
   }
+  self->reloader_->Watch(kFilePeriod);
   return self;
 }
 
@@ -172,6 +188,7 @@ void Application::WatchListener(std::function<void()> lost) {
 
 void Application::Drain(const DepartureTimes& times, std::stop_token hurry) {
   watch_.reset();
+  reloader_->StopWatching();
   if (server_ && !std::exchange(drained_, true)) {
     Departure({health_, gate_, batcher_, *server_, rest_.get(), clock_, log_}, times, std::move(hurry)).Run();
     server_->Shutdown(std::chrono::system_clock::now());
@@ -203,7 +220,7 @@ bool Application::Ready() {
   return health_.server_ready() && reachable_;
 }
 
-Status Application::StartRest(std::optional<http::TlsTexts> tls) {
+Status Application::StartRest(std::optional<TlsTexts> tls) {
   if (config_.http_listen.empty() || config_.http_listen == "none") {
     return {};
   }
@@ -234,6 +251,8 @@ Status Application::StartRest(std::optional<http::TlsTexts> tls) {
   return {};
 }
 
+Status Application::SetTls(const TlsTexts& texts) { return rest_ ? rest_->SetTls(texts) : Status(); }
+
 void Application::LoadStored() {
   if (!repository_) {
     return;
@@ -262,7 +281,16 @@ void Application::CheckDevice() {
   health_.SetServer(false);
 }
 
-serving::Gauges Application::ReadGauges() const {
+void Application::ShowTenants() {
+  std::vector<serving::TenantReading> readings;
+  for (const auto& [name, tenant] : authorizer_.Now()->tenants()) {
+    readings.push_back({name, tenant->usage(), loader_.shares().Of(name)});
+  }
+  access_metrics_.Show(readings);
+}
+
+serving::Gauges Application::ReadGauges() {
+  ShowTenants();
   serving::Gauges gauges{.queued_samples = batcher_.queued_samples(),
                          .queued_work_s = batcher_.queued_seconds(),
                          .networks_ready = 0,

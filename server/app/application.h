@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "server/app/config.h"
+#include "server/app/credentials.h"
 #include "server/app/departure.h"
 #include "server/app/listener_watch.h"
+#include "server/app/reloader.h"
 #include "server/base/clock.h"
 #include "server/base/status.h"
 #include "server/engine/gpu_monitor.h"
@@ -26,6 +28,7 @@
 #include "server/rpc/rpc_server.h"
 #include "server/rpc/trace/span_exporter.h"
 #include "server/serving/memory_budget.h"
+#include "server/serving/metrics/access_metrics.h"
 #include "server/serving/metrics/metrics.h"
 #include "server/serving/metrics/metrics_server.h"
 #include "server/serving/networks/network_loader.h"
@@ -58,6 +61,10 @@ class Application {
   // Of the Open Inference Protocol over HTTP; empty where there is none.
   std::string http_address() const { return rest_ ? rest_->address() : std::string(); }
 
+  // Puts the files of tokens, quotas and certificates into use again; what cannot be used is logged, and what
+  // was in use stays. Connections and calls go on.
+  void Reload(const std::string& reason) { reloader_->Reload(reason); }
+
   // Takes nothing new, lets what runs finish for a time, then ends it. A stop of `hurry` ends all waiting. No
   // effect after the first time.
   void Drain(const DepartureTimes& times, std::stop_token hurry = {});
@@ -68,32 +75,37 @@ class Application {
   const serving::NetworkRegistry& registry() const { return registry_; }
 
  private:
-  Application(const Config& config, std::unique_ptr<engine::Backend> backend, const rpc::Tokens& tokens,
+  Application(const Config& config, std::unique_ptr<engine::Backend> backend, const Access& access,
               std::optional<serving::NetworkRepository> repository, std::unique_ptr<rpc::SpanExporter> spans,
               const rpc::EventLog& log);
 
   Status StartMetrics(const std::string& address);
-  Status StartRest(std::optional<http::TlsTexts> tls);
+  Status StartRest(std::optional<TlsTexts> tls);
+  // For connections from now on; those of gRPC find it by themselves.
+  Status SetTls(const TlsTexts& texts);
   void LoadStored();
   // Takes the server out of service, for good, once the device is broken.
   void CheckDevice();
   bool Ready();
-  serving::Gauges ReadGauges() const;
+  serving::Gauges ReadGauges();
+  void ShowTenants();
   serving::StatusPage ReadStatus();
 
   // In the order in which they need one another; destroyed the other way round.
   const Config config_;
   const rpc::EventLog& log_;
+  const std::shared_ptr<grpc::ServerCredentials> credentials_;
   const SteadyClock clock_;
   const Clock::TimePoint started_ = clock_.Now();
   const std::unique_ptr<engine::Backend> backend_;
   serving::MemoryBudget budget_;
   rpc::HealthReporter health_;
   serving::Metrics metrics_;
+  serving::AccessMetrics access_metrics_;
   const std::unique_ptr<engine::GpuMonitor> gpus_;  // null: none is asked
   const std::unique_ptr<rpc::SpanExporter> spans_;  // null: no traces
   const std::shared_ptr<std::atomic<int>> http_connections_ = std::make_shared<std::atomic<int>>(0);
-  const rpc::Authorizer authorizer_;
+  rpc::Authorizer authorizer_;
   rpc::CallLog call_log_;
   rpc::CallGate gate_;
   rpc::CallWatch call_watch_;
@@ -111,6 +123,7 @@ class Application {
   bool drained_ = false;
   std::unique_ptr<rest::RestServer> rest_;  // calls the one before
   std::unique_ptr<ListenerWatch> watch_;
+  std::unique_ptr<Reloader> reloader_;
 };
 
 }  // namespace spikeserve::app

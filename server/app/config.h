@@ -41,6 +41,7 @@ struct Config {
   TlsFiles tls;
   std::string auth_token_file;
   std::string admin_token_file;
+  std::string quota_file;  // JSON; empty: nobody has a quota
 
   rpc::LogFormat log_format = rpc::LogFormat::kText;
   std::string log_level = "info";

@@ -28,6 +28,21 @@ Result<std::vector<std::string>> ReadTokenFile(const std::string& path, const st
   return InvalidArgument(flag + ": " + path + ": " + tokens.status().message());
 }
 
+Result<serving::QuotaFile> ReadQuotaFile(const std::string& path) {
+  if (path.empty()) {
+    return serving::QuotaFile();
+  }
+  const auto text = ReadSmallFile(path, "--quota-file");
+  if (!text.ok()) {
+    return text.status();
+  }
+  auto quotas = serving::ParseQuotaFile(text.value());
+  if (quotas.ok()) {
+    return quotas;
+  }
+  return InvalidArgument("--quota-file: " + path + ": " + quotas.status().message());
+}
+
 }  // namespace
 
 Result<std::string> ReadSmallFile(const std::string& path, const std::string& flag) {
@@ -47,11 +62,11 @@ Result<std::string> ReadSmallFile(const std::string& path, const std::string& fl
   return InvalidArgument(flag + ": " + path + " has more than " + std::to_string(kMaxFileBytes) + " bytes");
 }
 
-Result<std::optional<http::TlsTexts>> ReadTlsTexts(const TlsFiles& files) {
+Result<std::optional<TlsTexts>> ReadTlsTexts(const TlsFiles& files) {
   if (files.cert.empty()) {
-    return std::optional<http::TlsTexts>();
+    return std::optional<TlsTexts>();
   }
-  http::TlsTexts texts;
+  TlsTexts texts;
   const auto read = [](const std::string& path, const std::string& flag, std::string& text) {
     auto content = ReadSmallFile(path, flag);
     if (content.ok()) {
@@ -74,24 +89,7 @@ Result<std::optional<http::TlsTexts>> ReadTlsTexts(const TlsFiles& files) {
   return std::optional(std::move(texts));
 }
 
-Result<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const TlsFiles& files) {
-  auto texts = ReadTlsTexts(files);
-  if (!texts.ok()) {
-    return texts.status();
-  }
-  if (!texts.value()) {
-    return grpc::InsecureServerCredentials();
-  }
-  grpc::SslServerCredentialsOptions options;
-  options.pem_key_cert_pairs.push_back({texts.value()->key, texts.value()->cert});
-  if (!texts.value()->client_ca.empty()) {
-    options.pem_root_certs = texts.value()->client_ca;
-    options.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
-  }
-  return grpc::SslServerCredentials(options);
-}
-
-Result<rpc::Tokens> ReadTokens(const Config& config) {
+Result<CallerFiles> ReadCallers(const Config& config) {
   auto use = ReadTokenFile(config.auth_token_file, "--auth-token-file");
   if (!use.ok()) {
     return use.status();
@@ -100,7 +98,50 @@ Result<rpc::Tokens> ReadTokens(const Config& config) {
   if (!admin.ok()) {
     return admin.status();
   }
-  return rpc::Tokens{std::move(use).value(), std::move(admin).value()};
+  auto quotas = ReadQuotaFile(config.quota_file);
+  if (!quotas.ok()) {
+    return quotas.status();
+  }
+  return CallerFiles{{std::move(use).value(), std::move(admin).value()}, std::move(quotas).value()};
+}
+
+Result<Access> ReadAccess(const Config& config) {
+  Access access;
+  access.states = StatesOf(AccessFiles(config));
+  auto callers = ReadCallers(config);
+  if (!callers.ok()) {
+    return callers.status();
+  }
+  access.callers = std::move(callers).value();
+  auto texts = ReadTlsTexts(config.tls);
+  if (!texts.ok()) {
+    return texts.status();
+  }
+  if (!texts.value()) {
+    return access;
+  }
+  const auto dates = CheckCertificate(*texts.value());
+  if (!dates.ok()) {
+    return dates.status();
+  }
+  access.dates = dates.value();
+  access.tls = std::make_shared<TlsStore>(std::move(*texts.value()));
+  return access;
+}
+
+std::vector<std::string> AccessFiles(const Config& config) {
+  std::vector<std::string> paths;
+  for (const std::string* path : {&config.auth_token_file, &config.admin_token_file, &config.quota_file,
+                                  &config.tls.cert, &config.tls.key, &config.tls.client_ca}) {
+    if (!path->empty()) {
+      paths.push_back(*path);
+    }
+  }
+  return paths;
+}
+
+std::shared_ptr<grpc::ServerCredentials> MakeCredentials(const Access& access) {
+  return access.tls ? MakeTlsCredentials(access.tls) : grpc::InsecureServerCredentials();
 }
 
 }  // namespace spikeserve::app

@@ -200,6 +200,9 @@ void AddSecurity(CLI::App& app, Config& config) {
   flags.Text("--auth-token-file", config.auth_token_file,
              "file of tokens that may simulate and look, one a line");
   flags.Text("--admin-token-file", config.admin_token_file, "file of tokens that may also load and unload");
+  flags.Text("--quota-file", config.quota_file,
+             "JSON file of tenants: their tokens, shares, priorities and quotas; it, the token files and the "
+             "certificate are read again when they change and at SIGHUP");
 }
 
 void AddObserving(CLI::App& app, Config& config, std::string& format) {

@@ -49,10 +49,10 @@ sigset_t BlockSignals() {
 }
 
 // The signal that ends the server. SIGHUP, which a terminal that is closed sends as well, does not.
-int WaitForStop(const sigset_t& signals, const rpc::EventLog& log) {
+int WaitForStop(Application& application, const sigset_t& signals) {
   int signal = 0;
   while (sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
-    log.Info("hangup_ignored", {{"message", std::string("SIGHUP: there is nothing to be read again")}});
+    application.Reload("SIGHUP");
   }
   return signal;
 }
@@ -127,12 +127,6 @@ void LogConfig(const rpc::EventLog& log, const Invocation& invocation, const eng
   for (const auto& [flag, value] : invocation.effective) {
     log.Info("config", {{"flag", flag}, {"value", value}});
   }
-  const Config& config = invocation.config;
-  const bool tokens = !config.auth_token_file.empty() || !config.admin_token_file.empty();
-  if (tokens && config.tls.cert.empty() && config.listen.rfind("unix:", 0) != 0) {
-    log.Warn("tokens_in_plain_text",
-             {{"message", std::string("tokens are asked for, but not encrypted: set --tls-cert")}});
-  }
 }
 
 // The lines that programs wait for, on stdout.
@@ -168,7 +162,7 @@ int Serve(const Invocation& invocation) {
                          {"metrics", application.value()->metrics_address()}});
   Announce(*application.value());
   application.value()->WatchListener([] { kill(getpid(), kListenerLost); });
-  const int signal = WaitForStop(signals, log);
+  const int signal = WaitForStop(*application.value(), signals);
   Drain(*application.value(), config, signal, log);
   application.value().reset();
   log.Info("stopped", {});

@@ -185,6 +185,15 @@ Server::~Server() = default;
 
 const std::string& Server::address() const { return parts_->address; }
 
+Status Server::SetTls(const TlsTexts& texts) {
+  auto made = MakeTlsContext(texts);
+  if (!made.ok()) {
+    return made.status();
+  }
+  parts_->context.SetTls(std::move(made).value());
+  return {};
+}
+
 void Server::EndConnections() { parts_->context.ending = true; }
 
 void Server::WaitIdle(std::chrono::steady_clock::time_point deadline) { parts_->context.WaitIdle(deadline); }

@@ -50,6 +50,9 @@ class Server {
   const std::string& address() const;
   // From now on every answer ends its connection.
   void EndConnections();
+  // Connections from now on get this certificate; those that there are live on. Only where the server began
+  // with TLS. INVALID_ARGUMENT where the texts do not fit, and the certificate stays what it was.
+  Status SetTls(const TlsTexts& texts);
   // Returns once no request is being answered, or at the deadline.
   void WaitIdle(std::chrono::steady_clock::time_point deadline);
 

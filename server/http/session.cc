@@ -383,13 +383,22 @@ void SessionContext::WaitIdle(std::chrono::steady_clock::time_point deadline) {
   }
 }
 
+std::shared_ptr<net::ssl::context> SessionContext::tls() {
+  const MutexLock lock(mu_);
+  return tls_;
+}
+
+void SessionContext::SetTls(std::shared_ptr<net::ssl::context> tls) {
+  const MutexLock lock(mu_);
+  tls_ = std::move(tls);
+}
+
 void StartSession(tcp::socket socket, SessionContext& context, std::function<void()> closed) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   beast::tcp_stream stream(std::move(socket));
-  if (context.tls) {
-    std::make_shared<Session<TlsStream>>(TlsStream(std::move(stream), *context.tls), context,
-                                         std::move(closed))
+  if (const auto tls = context.tls()) {  // a connection keeps what it needs of it
+    std::make_shared<Session<TlsStream>>(TlsStream(std::move(stream), *tls), context, std::move(closed))
         ->Start();
   } else {
     std::make_shared<Session<PlainStream>>(std::move(stream), context, std::move(closed))->Start();

@@ -24,23 +24,27 @@ class SessionContext {
                  std::function<void()> waits)
       : options(std::move(http_options)),
         service(to),
-        tls(std::move(tls_context)),
-        on_idle(std::move(waits)) {}
+        on_idle(std::move(waits)),
+        tls_(std::move(tls_context)) {}
 
   // Of one answer, from when the request was read until it is written.
   void Begun();
   void Ended();
   void WaitIdle(std::chrono::steady_clock::time_point deadline);
 
+  // For the next connection; null: plain text.
+  std::shared_ptr<boost::asio::ssl::context> tls();
+  void SetTls(std::shared_ptr<boost::asio::ssl::context> tls);
+
   std::atomic<bool> ending = false;  // answers end their connections
   const Options options;
   Service& service;
-  const std::shared_ptr<boost::asio::ssl::context> tls;  // null: plain text
   const std::function<void()> on_idle;
   IdleConnections idle;
 
  private:
   Mutex mu_;
+  std::shared_ptr<boost::asio::ssl::context> tls_ SPIKESERVE_GUARDED_BY(mu_);
   std::condition_variable_any idle_;
   int busy_ SPIKESERVE_GUARDED_BY(mu_) = 0;
 };

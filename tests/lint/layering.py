@@ -26,7 +26,8 @@ CONSTANTS = RUN | {"server/engine/run/constants"}
 SAMPLES = CONSTANTS | {"server/engine/samples"}
 # What the layers above the engine see of it: networks and runs.
 ENGINE = BASE | {"server/engine/network", "server/engine/run"}
-NETWORKS = ENGINE | {"server/serving"}
+TENANTS = BASE | {"server/serving"}
+NETWORKS = ENGINE | {"server/serving", "server/serving/tenants"}
 REQUESTS = NETWORKS | {"server/serving/networks"}
 SERVING = REQUESTS | {"server/http", "server/serving/requests", "server/serving/metrics"}
 DECODE = SERVING | {"proto", "server/rpc/wire"}
@@ -54,6 +55,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "server/engine/cuda": CONSTANTS | CUDA_KERNELS | {"server/engine/cuda/layout"},
     "server/engine": BASE | {"server/engine/run", "server/engine/cpu", "server/engine/cuda"},
     "server/serving": ENGINE,
+    "server/serving/tenants": TENANTS,
     "server/serving/networks": NETWORKS,
     "server/serving/requests": REQUESTS,
     "server/serving/metrics": REQUESTS | {"server/serving/requests", "server/http"},
@@ -114,7 +116,11 @@ LIBRARIES = (
         ("kernels/cuda/", "server/engine/cuda/", "tests/"),
     ),
     Library("Boost", re.compile(r"^boost/"), ("server/http/",)),
-    Library("JSON", re.compile(r"^nlohmann/"), ("server/rest/", "server/serving/metrics/", "tests/")),
+    Library(
+        "JSON",
+        re.compile(r"^nlohmann/"),
+        ("server/rest/", "server/serving/metrics/", "server/serving/tenants/", "tests/"),
+    ),
     Library("CLI11", re.compile(r"^CLI/"), ("server/app/", "tests/")),
 )
 

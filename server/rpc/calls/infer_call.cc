@@ -31,10 +31,11 @@ Status InferCall::Submit(const grpc::ByteBuffer& request) {
   if (!pass_.status().ok()) {
     return pass_.status();
   }
-  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
-    return status;
+  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
+  if (!tenant.ok()) {
+    return tenant.status();
   }
-  return run_.Submit(request, InferReports::kNo, DeadlineOf(call_), *this);
+  return run_.Submit(request, InferReports::kNo, DeadlineOf(call_), std::move(tenant).value(), *this);
 }
 
 void InferCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {

@@ -17,7 +17,8 @@ constexpr std::size_t kMaxIdBytes = 1024;
 }  // namespace
 
 Status InferRun::Submit(const grpc::ByteBuffer& bytes, InferReports reports,
-                        std::chrono::system_clock::time_point deadline, serving::ResultSink& sink) {
+                        std::chrono::system_clock::time_point deadline, serving::TenantHandle tenant,
+                        serving::ResultSink& sink) {
   inference::ModelInferRequest message;
   if (Status status = submission_.Receive(bytes, kRawInputs, message); !status.ok()) {
     return status;
@@ -37,6 +38,7 @@ Status InferRun::Submit(const grpc::ByteBuffer& bytes, InferReports reports,
   return submission_.SubmitTo(std::move(network).value(), std::move(request),
                               {.report_every = options().report_every,
                                .deadline = deadline,
+                               .tenant = std::move(tenant),
                                .priority = options().priority,
                                .extra_bytes_per_sample = answer_.text_bytes_per_sample},
                               sink);

@@ -28,9 +28,10 @@ class InferRun {
       : context_(context), record_(context, std::move(identity), method), submission_(context, record_) {}
 
   // Reads, checks and queues the request; the sink is called only where the answer is OK. The request is over
-  // at `deadline` or after its own timeout.
+  // at `deadline` or after its own timeout, and `tenant`'s.
   Status Submit(const grpc::ByteBuffer& bytes, InferReports reports,
-                std::chrono::system_clock::time_point deadline, serving::ResultSink& sink);
+                std::chrono::system_clock::time_point deadline, serving::TenantHandle tenant,
+                serving::ResultSink& sink);
   void Cancel() { submission_.Cancel(); }
   // The first half of Cancel, for who sweeps the batcher after many.
   void RequestStop() { submission_.RequestStop(); }

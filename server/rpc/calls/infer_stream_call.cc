@@ -52,7 +52,8 @@ class InferStreamCall::Item final : public serving::ResultSink {
       : run_(context, stream.identity_, kMethod), stream_(stream) {}
 
   void Submit(const grpc::ByteBuffer& bytes, std::chrono::system_clock::time_point deadline) {
-    const Status status = Guarded([&] { return run_.Submit(bytes, InferReports::kYes, deadline, *this); });
+    const Status status =
+        Guarded([&] { return run_.Submit(bytes, InferReports::kYes, deadline, stream_.tenant_, *this); });
     if (!status.ok()) {
       End(status, {});
     }
@@ -152,9 +153,11 @@ Status InferStreamCall::Admit() {
   if (!pass_.status().ok()) {
     return pass_.status();
   }
-  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
-    return status;
+  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
+  if (!tenant.ok()) {
+    return tenant.status();
   }
+  tenant_ = std::move(tenant).value();
   return streams_.Add(*this);
 }
 

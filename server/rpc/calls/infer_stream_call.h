@@ -87,7 +87,8 @@ class InferStreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   CallGate::Pass pass_;
   const CallIdentity identity_ = context_.calls.Identify(call_);  // of all its requests
   const bool ends_with_error_;
-  grpc::ByteBuffer read_;  // of the read under way
+  serving::TenantHandle tenant_;  // from Admit on
+  grpc::ByteBuffer read_;         // of the read under way
   Mutex mu_;
   Items items_ SPIKESERVE_GUARDED_BY(mu_);                    // not answered, in their order
   std::deque<Message> out_ SPIKESERVE_GUARDED_BY(mu_);        // the first is being written

@@ -56,9 +56,11 @@ Status RepositoryCall::BeginLoad(const grpc::ByteBuffer& request) {
   if (!pass_.status().ok()) {
     return pass_.status();
   }
-  if (Status status = context_.authorizer.Check(call_, Scope::kAdmin); !status.ok()) {
-    return status;
+  auto tenant = context_.authorizer.Identify(call_, Scope::kAdmin);
+  if (!tenant.ok()) {
+    return tenant.status();
   }
+  tenant_ = std::move(tenant).value();
   auto reservation = Receive(context_, request, kFileBytes, "the request", message_);
   if (!reservation.ok()) {
     return reservation.status();
@@ -106,6 +108,10 @@ Status RepositoryCall::TakeFile() {
   if (!reservation.ok()) {
     return reservation.status();
   }
+  auto share = context_.loader.TakeShare(*tenant_, size);
+  if (!share.ok()) {
+    return share.status();
+  }
   auto claim = context_.loader.Begin(record_.network, network.version);
   if (!claim.ok()) {
     return claim.status();
@@ -119,7 +125,7 @@ Status RepositoryCall::TakeFile() {
   claim_.emplace(std::move(claim).value());
   record_.version = claim_->version();
   upload_ = {std::move(network.file.payload), std::move(network.file.sha256), network.file.mode,
-             stop_.get_token()};
+             stop_.get_token(), std::move(share).value()};
   return {};
 }
 
@@ -139,7 +145,7 @@ Status RepositoryCall::LoadFile() {
     return {StatusCode::kCancelled, "cancelled by the client before the network was loaded"};
   }
   serving::NetworkRegistry::Claim claim = std::move(*claim_);
-  return context_.loader.Load(std::move(claim), upload_).status();
+  return context_.loader.Load(std::move(claim), std::move(upload_)).status();
 }
 
 // Behind the loads that were asked for before, so that none of them loses its file.
@@ -191,7 +197,7 @@ Status RepositoryCall::Send(const google::protobuf::MessageLite& message) {
 // who has the answer may count on it.
 void RepositoryCall::FinishWith(const Status& status) {
   claim_.reset();
-  std::string().swap(upload_.bytes);
+  upload_ = {};
   upload_bytes_ = {};
   message_bytes_ = {};
   record_.SetStatus(status);

@@ -15,6 +15,7 @@
 #include "server/serving/memory_budget.h"
 #include "server/serving/networks/network_loader.h"
 #include "server/serving/networks/network_registry.h"
+#include "server/serving/tenants/tenant.h"
 
 namespace spikeserve::rpc {
 
@@ -58,6 +59,7 @@ class RepositoryCall final : public grpc::ServerUnaryReactor {
   CallGate::Pass pass_;
   grpc::ByteBuffer& response_;
   CallRecord record_;
+  serving::TenantHandle tenant_;  // who loads
   std::stop_source stop_;
   inference::RepositoryModelLoadRequest message_;
   serving::MemoryBudget::Reservation message_bytes_;

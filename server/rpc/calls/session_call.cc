@@ -34,7 +34,11 @@ Status SessionCall::Admit() {
   if (!pass_.status().ok()) {
     return pass_.status();
   }
-  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
+  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
+  if (!tenant.ok()) {
+    return tenant.status();
+  }
+  if (Status status = run_.TakePlace(std::move(tenant).value()); !status.ok()) {
     return status;
   }
   return sessions_.Add(*this);
@@ -268,6 +272,7 @@ void SessionCall::FinishWith(const Status& status) {
 // For the table, which must not be called back. The last thing that is done here: the call may be gone
 // afterwards.
 void SessionCall::FinishInTable(const Status& status) {
+  run_.GiveUpPlace();
   record_.SetStatus(status);
   {
     const MutexLock lock(mu_);

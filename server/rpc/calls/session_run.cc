@@ -14,8 +14,19 @@ using engine::Join;
 
 // Readings in the simulation and as read, and the response as built and as serialized.
 constexpr std::int64_t kPieceCopies = 8;
+// How many samples a session has, it says later; one at least.
+constexpr std::int64_t kFirstSamples = 1;
 
 }  // namespace
+
+Status SessionRun::TakePlace(serving::TenantHandle tenant) {
+  auto permit = tenant->Admit(kFirstSamples, 0);
+  if (permit.ok()) {
+    tenant_ = std::move(tenant);
+    permit_ = std::move(permit).value();
+  }
+  return permit.status();
+}
 
 Status SessionRun::Open(const v1::SessionOpen& open) {
   if (Status status = CheckTarget(open.settings()); !status.ok()) {
@@ -30,6 +41,7 @@ Status SessionRun::Open(const v1::SessionOpen& open) {
     return answer.status();
   }
   answer_.emplace(std::move(answer).value());
+  tenant_->Charge(answer_->samples - kFirstSamples);
   auto session = serving::Session::Open(
       answer_->network, answer_->spec, answer_->samples,
       {context_.budget, context_.clock,
@@ -73,6 +85,7 @@ Status SessionRun::Begin(const v1::SessionAdvance& message) {
     return status;
   }
   steps_ = message.steps();
+  tenant_->Charge(answer_->samples);
   return session_->Feed(inputs.formats, inputs.samples, steps_,
                         kPieceCopies * ResponseBytes(*answer_, steps_));
 }

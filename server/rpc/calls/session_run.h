@@ -9,6 +9,7 @@
 #include "server/rpc/context/service_context.h"
 #include "server/rpc/decode/checked_request.h"
 #include "server/serving/requests/session.h"
+#include "server/serving/tenants/tenant.h"
 #include "spikeserve/v1/simulation.pb.h"
 
 namespace spikeserve::rpc {
@@ -18,6 +19,11 @@ namespace spikeserve::rpc {
 class SessionRun {
  public:
   explicit SessionRun(const ServiceContext& context) : context_(context) {}
+
+  // Whose session it is; first of all. RESOURCE_EXHAUSTED where the tenant may have no further one.
+  Status TakePlace(serving::TenantHandle tenant);
+  // The session is over: its tenant may open another.
+  void GiveUpPlace() { permit_ = {}; }
 
   // Checks the opening, takes the network and makes the state of all samples, within the memory budget.
   // INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED.
@@ -48,7 +54,9 @@ class SessionRun {
   const ServiceContext& context_;
   std::optional<AnswerSpec> answer_;
   std::unique_ptr<serving::Session> session_;
-  std::int64_t steps_ = 0;  // of the message
+  serving::TenantHandle tenant_;
+  serving::Tenant::Permit permit_;  // from TakePlace to GiveUpPlace
+  std::int64_t steps_ = 0;          // of the message
   std::int64_t steps_done_ = 0;
 };
 

@@ -39,14 +39,16 @@ Status SimulateCall::Submit(const grpc::ByteBuffer& request) {
   if (!pass_.status().ok()) {
     return pass_.status();
   }
-  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
-    return status;
+  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
+  if (!tenant.ok()) {
+    return tenant.status();
   }
   auto message = std::make_shared<v1::SimulateRequest>();
   if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) {
     return status;
   }
-  return submission_.Submit(std::move(message), {.deadline = DeadlineOf(call_)}, *this);
+  return submission_.Submit(std::move(message),
+                            {.deadline = DeadlineOf(call_), .tenant = std::move(tenant).value()}, *this);
 }
 
 void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {

@@ -51,8 +51,9 @@ Status StreamCall::Submit(const grpc::ByteBuffer& request) {
   if (!pass_.status().ok()) {
     return pass_.status();
   }
-  if (Status status = context_.authorizer.Check(call_, Scope::kUse); !status.ok()) {
-    return status;
+  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
+  if (!tenant.ok()) {
+    return tenant.status();
   }
   auto message = std::make_shared<v1::SimulateStreamRequest>();
   if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) {
@@ -63,7 +64,10 @@ Status StreamCall::Submit(const grpc::ByteBuffer& request) {
   }
   const std::int64_t report_every = message->report_every();
   const std::shared_ptr<const v1::SimulateRequest> inner(message, &message->request());
-  return submission_.Submit(inner, {.report_every = report_every, .deadline = DeadlineOf(call_)}, *this);
+  return submission_.Submit(
+      inner,
+      {.report_every = report_every, .deadline = DeadlineOf(call_), .tenant = std::move(tenant).value()},
+      *this);
 }
 
 bool StreamCall::WantsProgress() noexcept {

@@ -1,5 +1,6 @@
 #include "server/rpc/calls/submission.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -66,6 +67,7 @@ Status Submission::SubmitTo(serving::NetworkHandle network,
   if (Status status = ReserveResponse(); !status.ok()) {
     return status;
   }
+  const auto bytes = static_cast<std::int64_t>(message_reservation_.bytes());
   serving::Request queued(answer_->network, answer_->spec);
   queued.report_every = options.report_every;
   queued.samples = std::move(checked.value().samples);
@@ -78,7 +80,25 @@ Status Submission::SubmitTo(serving::NetworkHandle network,
   queued.sink = &sink;
   queued.traced = record_.traced();
   record_.SetQueued();
-  return context_.batcher.Submit(std::move(queued));
+  return Queue(std::move(queued), options, bytes);
+}
+
+// Within what its tenant may have. A request that the queue refuses costs the tenant nothing.
+Status Submission::Queue(serving::Request queued, const SubmitOptions& options, std::int64_t bytes) {
+  const serving::TenantRules rules = options.tenant->rules();
+  queued.tenant = options.tenant->name();
+  queued.weight = rules.weight;
+  queued.priority = std::max(queued.priority, rules.max_priority);
+  auto permit = options.tenant->Admit(answer_->samples, bytes);
+  if (!permit.ok()) {
+    return permit.status();
+  }
+  permit_ = std::move(permit).value();  // before the answer may come, by another thread
+  Status status = context_.batcher.Submit(std::move(queued));
+  if (!status.ok()) {
+    permit_.GiveBack();
+  }
+  return status;
 }
 
 Status Submission::AddToResponse(std::int64_t bytes_per_sample) {
@@ -103,6 +123,7 @@ Status Submission::ReserveResponse() {
 
 void Submission::Release(std::int64_t answer_bytes) {
   answer_.reset();
+  permit_ = {};
   response_reservation_.ShrinkTo(answer_bytes);
 }
 

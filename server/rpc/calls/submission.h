@@ -13,6 +13,7 @@
 #include "server/rpc/decode/checked_request.h"
 #include "server/rpc/wire/wire.h"
 #include "server/serving/requests/request.h"
+#include "server/serving/tenants/tenant.h"
 #include "spikeserve/v1/simulation.pb.h"
 
 namespace spikeserve::rpc {
@@ -21,6 +22,7 @@ namespace spikeserve::rpc {
 struct SubmitOptions {
   std::int64_t report_every = 0;  // steps between readings on the way; 0: none
   std::chrono::system_clock::time_point deadline;
+  serving::TenantHandle tenant;             // whose request it is
   std::int64_t priority = 0;                // 1 is served first, 3 last; 0: 2
   std::int64_t extra_bytes_per_sample = 0;  // of the response, beside its tensors
 };
@@ -55,6 +57,7 @@ class Submission {
  private:
   Status AddToResponse(std::int64_t bytes_per_sample);
   Status ReserveResponse();
+  Status Queue(serving::Request queued, const SubmitOptions& options, std::int64_t bytes);
 
   const ServiceContext& context_;
   CallRecord& record_;
@@ -62,6 +65,7 @@ class Submission {
   std::stop_source stop_;
   serving::MemoryBudget::Reservation message_reservation_;  // moves on with the request
   serving::MemoryBudget::Reservation response_reservation_;
+  serving::Tenant::Permit permit_;  // until the answer is made
 };
 
 }  // namespace spikeserve::rpc

@@ -50,9 +50,11 @@ Status UploadCall::Admit() {
   if (!pass_.status().ok()) {
     return pass_.status();
   }
-  if (Status status = context_.authorizer.Check(call_, Scope::kAdmin); !status.ok()) {
-    return status;
+  auto tenant = context_.authorizer.Identify(call_, Scope::kAdmin);
+  if (!tenant.ok()) {
+    return tenant.status();
   }
+  tenant_ = std::move(tenant).value();
   return uploads_.Add(call_);
 }
 
@@ -130,6 +132,10 @@ Status UploadCall::TakeHeader(const v1::LoadNetworkHeader& header) {
   if (!reservation.ok()) {
     return reservation.status();
   }
+  auto share = context_.loader.TakeShare(*tenant_, header.total_bytes());
+  if (!share.ok()) {
+    return share.status();
+  }
   auto claim = context_.loader.Begin(header.name(), header.version());
   if (!claim.ok()) {
     return claim.status();
@@ -138,6 +144,7 @@ Status UploadCall::TakeHeader(const v1::LoadNetworkHeader& header) {
     return status;
   }
   reservation_ = std::move(reservation).value();
+  upload_.share = std::move(share).value();
   claim_.emplace(std::move(claim).value());
   record_.version = claim_->version();
   header_ = header;
@@ -206,7 +213,7 @@ Status UploadCall::Load() {
     return status;
   }
   serving::NetworkRegistry::Claim claim = std::move(*claim_);
-  auto handle = context_.loader.Load(std::move(claim), upload_);
+  auto handle = context_.loader.Load(std::move(claim), std::move(upload_));
   if (!handle.ok()) {
     return handle.status();
   }
@@ -224,7 +231,7 @@ Status UploadCall::Load() {
 // who has the answer may count on it.
 void UploadCall::FinishWith(const Status& status) {
   claim_.reset();
-  std::string().swap(upload_.bytes);
+  upload_ = {};
   reservation_ = {};
   record_.SetStatus(status);
   context_.watch.Start(call_);

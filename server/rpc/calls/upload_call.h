@@ -13,6 +13,7 @@
 #include "server/serving/memory_budget.h"
 #include "server/serving/networks/network_loader.h"
 #include "server/serving/networks/network_registry.h"
+#include "server/serving/tenants/tenant.h"
 #include "spikeserve/v1/network.pb.h"
 
 namespace spikeserve::rpc {
@@ -57,6 +58,7 @@ class UploadCall final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   CallGate::Pass pass_;
   grpc::ByteBuffer& response_;
   CallRecord record_;
+  serving::TenantHandle tenant_;  // who loads
   std::stop_source stop_;
   grpc::ByteBuffer message_;  // of the read under way
   v1::LoadNetworkHeader header_;

@@ -1,104 +1,88 @@
 #include "server/rpc/context/authorizer.h"
 
-#include <algorithm>
-#include <cstddef>
-
-#include "server/serving/sha256.h"
+#include <utility>
 
 namespace spikeserve::rpc {
 namespace {
 
 constexpr std::string_view kScheme = "Bearer ";
 
-std::vector<std::string> Digests(const std::vector<std::string>& tokens) {
-  std::vector<std::string> digests;
-  for (const std::string& token : tokens) {
-    digests.push_back(serving::Sha256(token));
-  }
-  return digests;
-}
-
-bool Equal(const std::string& a, const std::string& b) {
-  unsigned difference = a.size() == b.size() ? 0 : 1;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]));
-  }
-  return difference == 0;
-}
-
-// Takes the same time whichever token it is, if any.
-bool Contains(const std::vector<std::string>& digests, const std::string& digest) {
-  bool found = false;
-  for (const std::string& known : digests) {
-    found = Equal(known, digest) || found;
-  }
-  return found;
-}
-
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r";
-  const std::size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) {
+std::string_view Header(const grpc::CallbackServerContext& context) {
+  const auto header = context.client_metadata().find("authorization");
+  if (header == context.client_metadata().end()) {
     return {};
   }
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+  return {header->second.data(), header->second.size()};
+}
+
+// Whose token it is; null: nobody's, and none is needed.
+Result<const Callers::Caller*> Find(const Callers& callers, std::string_view header, bool needed) {
+  const bool refuses = needed || callers.refuses_unknown();
+  if (header.empty() && needed) {
+    return Status(StatusCode::kUnauthenticated,
+                  "this server wants a token: send the header `authorization: Bearer TOKEN`");
+  }
+  if (header.empty()) {
+    return nullptr;
+  }
+  const bool bearer = header.substr(0, kScheme.size()) == kScheme;
+  if (!bearer && refuses) {
+    return Status(StatusCode::kUnauthenticated, "authorization: got another scheme, wanted `Bearer TOKEN`");
+  }
+  const Callers::Caller* caller = bearer ? callers.Find(header.substr(kScheme.size())) : nullptr;
+  if (caller == nullptr && refuses) {
+    return Status(StatusCode::kUnauthenticated, "authorization: this server does not know the token");
+  }
+  return caller;
 }
 
 }  // namespace
 
-Result<std::vector<std::string>> ParseTokens(std::string_view text) {
-  std::vector<std::string> tokens;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = Trim(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.empty() || line.front() == '#') {
-      continue;
-    }
-    if (line.find_first_of(" \t") != std::string_view::npos) {
-      return InvalidArgument("a token holds white space");
-    }
-    tokens.emplace_back(line);
-  }
-  if (tokens.empty()) {
-    return InvalidArgument("there is no token in it");
-  }
-  return tokens;
+Authorizer::Authorizer(const Tokens& tokens, const serving::QuotaFile& quotas)
+    : callers_(std::make_shared<const Callers>(tokens, quotas, nullptr, clock_)) {}
+
+void Authorizer::Replace(const Tokens& tokens, const serving::QuotaFile& quotas) {
+  const std::shared_ptr<const Callers> before = Now();
+  auto callers = std::make_shared<const Callers>(tokens, quotas, before.get(), clock_);
+  const MutexLock lock(mu_);
+  callers_ = std::move(callers);
 }
 
-Authorizer::Authorizer(const Tokens& tokens)
-    : use_digests_(Digests(tokens.use)),
-      admin_digests_(Digests(tokens.admin.empty() ? tokens.use : tokens.admin)) {}
+std::shared_ptr<const Callers> Authorizer::Now() const {
+  const MutexLock lock(mu_);
+  return callers_;
+}
 
 Status Authorizer::Check(const grpc::CallbackServerContext& context, Scope scope) const {
-  const auto header = context.client_metadata().find("authorization");
-  if (header == context.client_metadata().end()) {
-    return Check(std::string_view(), scope);
-  }
-  return Check(std::string_view(header->second.data(), header->second.size()), scope);
+  return Identify(context, scope).status();
 }
 
 Status Authorizer::Check(std::string_view header, Scope scope) const {
-  if (scope == Scope::kAny || (scope == Scope::kUse ? use_digests_ : admin_digests_).empty()) {
-    return {};
+  return Identify(header, scope).status();
+}
+
+Result<serving::TenantHandle> Authorizer::Identify(const grpc::CallbackServerContext& context,
+                                                   Scope scope) const {
+  return Identify(Header(context), scope);
+}
+
+Result<serving::TenantHandle> Authorizer::Identify(std::string_view header, Scope scope) const {
+  const std::shared_ptr<const Callers> callers = Now();
+  if (scope == Scope::kAny) {
+    return callers->anonymous();
   }
-  if (header.empty()) {
-    return {StatusCode::kUnauthenticated,
-            "this server wants a token: send the header `authorization: Bearer TOKEN`"};
+  const bool needed = scope == Scope::kUse ? callers->use_needs_token() : callers->admin_needs_token();
+  const auto caller = Find(*callers, header, needed);
+  if (!caller.ok()) {
+    return caller.status();
   }
-  if (header.substr(0, kScheme.size()) != kScheme) {
-    return {StatusCode::kUnauthenticated, "authorization: got another scheme, wanted `Bearer TOKEN`"};
+  if (caller.value() == nullptr) {
+    return callers->anonymous();
   }
-  const std::string digest = serving::Sha256(header.substr(kScheme.size()));
-  const bool admin = Contains(admin_digests_, digest);
-  const bool use = Contains(use_digests_, digest);
-  if (admin || (use && scope == Scope::kUse)) {
-    return {};
+  if (scope == Scope::kAdmin && !caller.value()->admin) {
+    return Status(StatusCode::kPermissionDenied, "this token may simulate, but not load or unload networks");
   }
-  if (use) {
-    return {StatusCode::kPermissionDenied, "this token may simulate, but not load or unload networks"};
-  }
-  return {StatusCode::kUnauthenticated, "authorization: this server does not know the token"};
+  return caller.value()->tenant;
 }
 
 }  // namespace spikeserve::rpc

@@ -2,11 +2,13 @@
 
 #include <grpcpp/server_context.h>
 
-#include <string>
+#include <memory>
 #include <string_view>
-#include <vector>
 
+#include "server/base/clock.h"
+#include "server/base/mutex.h"
 #include "server/base/status.h"
+#include "server/rpc/context/callers.h"
 
 namespace spikeserve::rpc {
 
@@ -14,31 +16,29 @@ namespace spikeserve::rpc {
 // unloads.
 enum class Scope { kAny, kUse, kAdmin };
 
-// Bearer tokens as they were configured. An empty list asks for nothing, except that without admin tokens
-// the others are asked for kAdmin too.
-struct Tokens {
-  std::vector<std::string> use;
-  std::vector<std::string> admin;  // good for kUse as well
-};
-
-// One token a line; blank lines and those starting with # are left out. INVALID_ARGUMENT where none is left
-// or one holds white space.
-Result<std::vector<std::string>> ParseTokens(std::string_view text);
-
-// Decides who may call what by `authorization: Bearer TOKEN`. Immutable, hence thread-safe; keeps digests
-// only.
+// Decides who may call what by `authorization: Bearer TOKEN`, and whose call it is. Thread-safe.
 class Authorizer {
  public:
-  explicit Authorizer(const Tokens& tokens);
+  explicit Authorizer(const Tokens& tokens, const serving::QuotaFile& quotas);
+
+  // From now on these callers; calls that were let in go on.
+  void Replace(const Tokens& tokens, const serving::QuotaFile& quotas);
 
   // UNAUTHENTICATED without a known token, PERMISSION_DENIED with one that is not good for `scope`.
   Status Check(const grpc::CallbackServerContext& context, Scope scope) const;
   // The same for the value of the header; empty where there is none.
   Status Check(std::string_view header, Scope scope) const;
+  // The same, and the caller's tenant.
+  Result<serving::TenantHandle> Identify(const grpc::CallbackServerContext& context, Scope scope) const;
+  Result<serving::TenantHandle> Identify(std::string_view header, Scope scope) const;
+
+  // Who there is now.
+  std::shared_ptr<const Callers> Now() const;
 
  private:
-  std::vector<std::string> use_digests_;
-  std::vector<std::string> admin_digests_;
+  const SteadyClock clock_;
+  mutable Mutex mu_;
+  std::shared_ptr<const Callers> callers_ SPIKESERVE_GUARDED_BY(mu_);
 };
 
 }  // namespace spikeserve::rpc

@@ -70,6 +70,9 @@ class Metrics {
   // Called at each scrape; set before the first.
   void SetGaugeSource(std::function<Gauges()> source);
 
+  // Where further metrics are added.
+  prometheus::Registry& registry() { return *registry_; }
+
   // The text exposition format, version 0.0.4, or that of OpenMetrics, version 1.0.0, which has exemplars.
   std::string Expose(MetricsFormat format = MetricsFormat::kPrometheus);
 

@@ -14,6 +14,7 @@
 #include "server/serving/memory_budget.h"
 #include "server/serving/networks/network_statistics.h"
 #include "server/serving/networks/run_costs.h"
+#include "server/serving/tenants/network_shares.h"
 
 namespace spikeserve::serving {
 
@@ -62,6 +63,7 @@ struct NetworkEntry {
   std::chrono::system_clock::time_point loaded_at;
   std::shared_ptr<NetworkStatistics> statistics = std::make_shared<NetworkStatistics>();
   std::shared_ptr<RunCosts> costs = std::make_shared<RunCosts>();
+  NetworkShares::Share share;  // of its owner; none: nobody's
   MemoryBudget::Reservation reservation;
   std::shared_ptr<const engine::Network> network;
   std::unique_ptr<const engine::ResidentNetwork> resident;

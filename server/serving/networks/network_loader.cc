@@ -72,11 +72,11 @@ Result<NetworkRegistry::Claim> NetworkLoader::Begin(const std::string& name, std
                        "deletes its file");
 }
 
-Result<NetworkHandle> NetworkLoader::Load(NetworkRegistry::Claim claim, const Upload& upload) const {
+Result<NetworkHandle> NetworkLoader::Load(NetworkRegistry::Claim claim, Upload upload) const {
   return Guarded([&] { return LoadChecked(std::move(claim), upload); }, kLoading);
 }
 
-Result<NetworkHandle> NetworkLoader::LoadChecked(NetworkRegistry::Claim claim, const Upload& upload) const {
+Result<NetworkHandle> NetworkLoader::LoadChecked(NetworkRegistry::Claim claim, Upload& upload) const {
   const auto stopped = [&upload] { return upload.cancelled.stop_requested(); };
   if (stopped()) {
     return Status(StatusCode::kCancelled, "cancelled before the network was loaded");
@@ -94,6 +94,7 @@ Result<NetworkHandle> NetworkLoader::LoadChecked(NetworkRegistry::Claim claim, c
   if (Status stored = Store(claim, upload); !stored.ok()) {
     return stored;
   }
+  entry.value()->share = std::move(upload.share);
   return context_.registry.Publish(std::move(claim), std::move(entry).value());
 }
 
@@ -101,7 +102,8 @@ Status NetworkLoader::Store(const NetworkRegistry::Claim& claim, const Upload& u
   if (context_.repository == nullptr) {
     return {};
   }
-  return context_.repository->Write(claim.name(), claim.version(), upload.mode, upload.bytes, upload.sha256);
+  return context_.repository->Write(claim.name(), claim.version(), upload.mode, upload.bytes, upload.sha256,
+                                    upload.share.owner());
 }
 
 Result<NetworkHandle> NetworkLoader::LoadStored(const StoredVersion& stored) const {
@@ -132,6 +134,8 @@ Result<NetworkHandle> NetworkLoader::LoadStoredChecked(const StoredVersion& stor
   entry.value()->name = stored.name;
   entry.value()->version = stored.version;
   entry.value()->sha256 = ToHex(file.value().sha256);
+  entry.value()->share = shares_->Take(context_.repository->Owner(stored.name, stored.version),
+                                       static_cast<std::int64_t>(file.value().payload.size()));
   return context_.registry.Publish(std::move(claim).value(), std::move(entry).value());
 }
 

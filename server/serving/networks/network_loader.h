@@ -35,6 +35,7 @@ struct Upload {
   std::string sha256;  // of the bytes, 32 bytes
   engine::Mode mode = engine::Mode::kExact;
   std::stop_token cancelled;
+  NetworkShares::Share share = {};  // of who uploads it
 };
 
 // Turns the bytes of a definition into a ready network: parse, check, reserve, load, warm up, store,
@@ -51,8 +52,15 @@ class NetworkLoader {
   // Claims the name; version 0 is one above all loaded and stored ones. ALREADY_EXISTS also for a
   // version that is stored and could not be loaded.
   Result<NetworkRegistry::Claim> Begin(const std::string& name, std::int64_t version) const;
+  // The share of `tenant` in a network whose definition has `bytes`. RESOURCE_EXHAUSTED where it may have no
+  // more.
+  Result<NetworkShares::Share> TakeShare(Tenant& tenant, std::int64_t bytes) const {
+    return shares_->Reserve(tenant, bytes);
+  }
+  // Who has loaded how much.
+  const NetworkShares& shares() const { return *shares_; }
   // Slow: not for an RPC thread.
-  Result<NetworkHandle> Load(NetworkRegistry::Claim claim, const Upload& upload) const;
+  Result<NetworkHandle> Load(NetworkRegistry::Claim claim, Upload upload) const;
   // Loads one stored network at start.
   Result<NetworkHandle> LoadStored(const StoredVersion& stored) const;
   // Called once, with the versions when their memory is free and their files are gone, or with what failed.
@@ -67,7 +75,7 @@ class NetworkLoader {
   std::vector<std::int64_t> Known(const std::string& name, std::int64_t version) const;
   Result<std::vector<std::int64_t>> UnloadEach(const std::string& name, std::int64_t version,
                                                const std::shared_ptr<void>& until_freed) const;
-  Result<NetworkHandle> LoadChecked(NetworkRegistry::Claim claim, const Upload& upload) const;
+  Result<NetworkHandle> LoadChecked(NetworkRegistry::Claim claim, Upload& upload) const;
   Result<NetworkHandle> LoadStoredChecked(const StoredVersion& stored) const;
   Status Store(const NetworkRegistry::Claim& claim, const Upload& upload) const;
   Result<engine::Network> Parse(std::string_view bytes, NetworkEntry& entry) const;
@@ -76,6 +84,7 @@ class NetworkLoader {
   Status WarmUp(const NetworkEntry& entry, const StopCheck& stopped) const;
 
   const LoaderContext context_;
+  const std::shared_ptr<NetworkShares> shares_ = std::make_shared<NetworkShares>();
 };
 
 }  // namespace spikeserve::serving

@@ -11,6 +11,7 @@
 #include "server/serving/names.h"
 #include "server/serving/networks/disk_error.h"
 #include "server/serving/networks/durable_file.h"
+#include "server/serving/networks/owner_file.h"
 #include "server/serving/networks/repository_layout.h"
 
 namespace spikeserve::serving {
@@ -149,7 +150,8 @@ Result<NetworkFile> NetworkRepository::Read(const std::string& name, std::int64_
 }
 
 Status NetworkRepository::Write(const std::string& name, std::int64_t version, engine::Mode mode,
-                                std::string_view payload, std::string_view sha256) const {
+                                std::string_view payload, std::string_view sha256,
+                                const std::string& owner) const {
   const Result<fs::path> folder = Folder(name, version);
   if (!folder.ok()) {
     return folder.status();
@@ -163,8 +165,15 @@ Status NetworkRepository::Write(const std::string& name, std::int64_t version, e
     return DiskError(error.value(), "mkdir", folder.value(), payload_bytes + kNetworkFileHeaderBytes);
   }
   const std::string header = EncodeNetworkFileHeader(mode, payload_bytes, sha256);
-  Status status = WriteDurably(target, {header, payload});
+  Status status = Has(name, version) ? AlreadyExists(target.string() + " is already stored")
+                                     : WriteOwner(folder.value(), owner);
   if (!status.ok()) {
+    RemoveEmptyFolders(folder.value());
+    return status;
+  }
+  status = WriteDurably(target, {header, payload});
+  if (!status.ok()) {
+    RemoveOwner(folder.value());
     RemoveEmptyFolders(folder.value());
     return status;
   }
@@ -190,6 +199,11 @@ std::vector<Stranger> NetworkRepository::Strangers(std::size_t max) const {
   return FindStrangers(directory_, max);
 }
 
+std::string NetworkRepository::Owner(const std::string& name, std::int64_t version) const {
+  const Result<fs::path> folder = Folder(name, version);
+  return folder.ok() ? ReadOwner(folder.value()) : std::string();
+}
+
 Status NetworkRepository::Remove(const std::string& name, std::int64_t version) const {
   const Result<fs::path> folder = Folder(name, version);
   if (!folder.ok()) {
@@ -200,6 +214,7 @@ Status NetworkRepository::Remove(const std::string& name, std::int64_t version) 
   if (error) {
     return DiskError(error.value(), "remove", folder.value() / kNetworkFileName);
   }
+  RemoveOwner(folder.value());
   Status synced = removed ? SyncFolder(folder.value()) : Status();
   RemoveEmptyFolders(folder.value());
   return synced;
@@ -225,7 +240,11 @@ void NetworkRepository::RemoveStaleFiles() const {
     for (const std::string& version : Subfolders(directory_ / name)) {
       std::error_code ignored;
       if (ParseVersion(version) > 0) {
-        fs::remove(directory_ / name / version / kUnfinishedFile, ignored);
+        const fs::path folder = directory_ / name / version;
+        fs::remove(folder / kUnfinishedFile, ignored);
+        if (!fs::exists(folder / kNetworkFileName, ignored)) {
+          RemoveOwner(folder);
+        }
       }
     }
   }

@@ -10,12 +10,14 @@
 #include "server/serving/sha256.h"
 #include "tests/support/definitions.h"
 #include "tests/support/fake_backend.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/temporary_folder.h"
 
 namespace spikeserve::serving {
 namespace {
 
 using ::spikeserve::testing::FakeBackend;
+using ::spikeserve::testing::FakeClock;
 using ::spikeserve::testing::FakeScript;
 using ::spikeserve::testing::SmallMlp;
 using ::spikeserve::testing::TemporaryFolder;
@@ -134,7 +136,7 @@ TEST_F(NetworkLoaderTest, AStoredButUnloadedVersionIsNotReplaced) {
 }
 
 TEST_F(NetworkLoaderTest, LoadsWhatIsStored) {
-  ASSERT_TRUE(repository_.Write("net", 2, engine::Mode::kReference, "good", Sha256("good")).ok());
+  ASSERT_TRUE(repository_.Write("net", 2, engine::Mode::kReference, "good", Sha256("good"), "").ok());
   const auto handle = loader_.LoadStored({"net", 2});
   ASSERT_TRUE(handle.ok()) << handle.status().message();
   EXPECT_EQ(handle.value()->mode, engine::Mode::kReference);
@@ -183,6 +185,27 @@ TEST_F(NetworkLoaderTest, UnloadRemovesWhatIsStoredAndNotLoaded) {
   spikeserve::testing::WriteFile(folder_.path() / "net/2/network.spk", "damaged");
   EXPECT_THAT(Unload(0).value(), ElementsAre(2, 5));
   ExpectNothingLeft();
+}
+
+TEST_F(NetworkLoaderTest, ANetworkCountsForItsOwnerAlsoAfterARestart) {
+  FakeClock clock;
+  const auto tenant = std::make_shared<Tenant>("vision", TenantRules(), clock);
+  auto share = loader_.TakeShare(*tenant, 4);
+  ASSERT_TRUE(share.ok());
+  auto claim = loader_.Begin("net", 1);
+  ASSERT_TRUE(claim.ok());
+  ASSERT_TRUE(loader_
+                  .Load(std::move(claim).value(),
+                        {"good", Sha256("good"), engine::Mode::kExact, {}, std::move(share).value()})
+                  .ok());
+  EXPECT_EQ(loader_.shares().Of("vision").networks, 1);
+  NetworkRegistry registry;
+  const NetworkLoader again({registry, budget_, backend_, &repository_, ParseFake, {}, 1000});
+  ASSERT_TRUE(again.LoadStored({"net", 1}).ok());
+  EXPECT_EQ(again.shares().Of("vision").networks, 1);
+  EXPECT_EQ(again.shares().Of("vision").bytes, 4);
+  ASSERT_TRUE(Unload(1).ok());
+  EXPECT_EQ(loader_.shares().Of("vision").networks, 0);
 }
 
 TEST_F(NetworkLoaderTest, UnloadLeavesWhatIsOnItsWayIn) {

@@ -25,7 +25,7 @@ constexpr std::int64_t kLimit = 1000;
 class NetworkRepositoryTest : public ::testing::Test {
  protected:
   Status Write(const std::string& name, std::int64_t version, const std::string& payload) const {
-    return repository_.Write(name, version, engine::Mode::kExact, payload, Sha256(payload));
+    return repository_.Write(name, version, engine::Mode::kExact, payload, Sha256(payload), "");
   }
   fs::path File(const std::string& name, const std::string& version) const {
     return folder_.path() / name / version / "network.spk";
@@ -193,6 +193,34 @@ TEST_F(NetworkRepositoryTest, OpeningRemovesWhatAnInterruptedWriteLeft) {
   ASSERT_TRUE(NetworkRepository::Open(folder_.path()).ok());
   EXPECT_FALSE(fs::exists(folder_.path() / "net/1" / kUnfinishedFile));
   EXPECT_TRUE(fs::exists(folder_.path() / "net/notes" / kUnfinishedFile));
+}
+
+TEST_F(NetworkRepositoryTest, AnOwnerIsStoredBesideTheNetwork) {
+  const auto write = [this](std::int64_t version, const std::string& owner) {
+    return repository_.Write("net", version, engine::Mode::kExact, "x", Sha256("x"), owner);
+  };
+  WriteFile(folder_.path() / "net/1/owner", "left by a write that was interrupted");
+  ASSERT_TRUE(write(1, "vision").ok());
+  ASSERT_TRUE(write(2, "default").ok());
+  EXPECT_EQ(write(1, "other").code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(repository_.Owner("net", 1), "vision");
+  EXPECT_EQ(repository_.Owner("net", 2), "default");
+  EXPECT_FALSE(fs::exists(folder_.path() / "net/2/owner"));
+  for (const std::string& text : {std::string(), std::string("../x"), std::string(1'000, 'a')}) {
+    WriteFile(folder_.path() / "net/2/owner", text);
+    EXPECT_EQ(repository_.Owner("net", 2), "default") << text;
+  }
+  ASSERT_TRUE(repository_.Remove("net", 1).ok());
+  EXPECT_FALSE(fs::exists(folder_.path() / "net/1"));
+}
+
+TEST_F(NetworkRepositoryTest, OpeningRemovesAnOwnerOfNothing) {
+  WriteFile(folder_.path() / "net/1/owner", "vision");
+  ASSERT_TRUE(Write("net", 2, "x").ok());
+  WriteFile(folder_.path() / "net/2/owner", "vision");
+  ASSERT_TRUE(NetworkRepository::Open(folder_.path()).ok());
+  EXPECT_FALSE(fs::exists(folder_.path() / "net/1/owner"));
+  EXPECT_EQ(repository_.Owner("net", 2), "vision");
 }
 
 TEST_F(NetworkRepositoryTest, OpeningNamesTheFolderThatCannotBeMade) {
