@@ -4,11 +4,11 @@
 #include <string>
 
 #include "server/base/status.h"
-#include "server/rest/http_server.h"
+#include "server/http/server.h"
 
 namespace spikeserve::app {
 
-using rest::TlsTexts;
+using http::TlsTexts;
 
 // When a chain of certificates may be used: from the latest beginning to the first end.
 struct CertificateDates {

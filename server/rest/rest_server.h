@@ -31,7 +31,7 @@ class RestServer {
   // From now on every answer ends its connection, so that the client opens the next one elsewhere.
   void EndConnections() { http_->EndConnections(); }
   // Connections from now on get this certificate. INVALID_ARGUMENT where the texts do not fit.
-  Status SetTls(const TlsTexts& texts) { return http_->SetTls(texts); }
+  Status SetTls(const http::TlsTexts& texts) { return http_->SetTls(texts); }
   // From now on every request is answered 503.
   void Close() { gateway_.Close(); }
   // Returns once all requests that were read are answered, or at the deadline. Before the server behind the
