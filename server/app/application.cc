@@ -108,14 +108,9 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
       registry_([this](const std::string& name, bool ready) { health_.SetNetwork(name, ready); }),
       loader_(MakeLoaderContext(registry_, budget_, *backend_, repository_, config.limits)),
       batcher_(Batching(config, *backend_), clock_),
-      context_{registry_,   loader_,
-               batcher_,    budget_,
-               tasks_,      metrics_,
-               clock_,      log_,
-               call_log_,   authorizer_,
-               gate_,       call_watch_,
-               config.limits, kVersion,
-               [this] { return Ready(); }} {
+      context_{registry_, loader_,     batcher_,      budget_,   tasks_,
+               metrics_,  clock_,      log_,          call_log_, authorizer_,
+               gate_,     call_watch_, config.limits, kVersion,  [this] { return Ready(); }} {
   metrics_.SetGaugeSource([this] { return ReadGauges(); });
   reloader_ = std::make_unique<Reloader>(
       config_, access, Reloader::Uses{authorizer_, access_metrics_, log_, [this](const TlsTexts& texts) {
@@ -282,8 +277,9 @@ void Application::CheckDevice() {
 }
 
 void Application::ShowTenants() {
+  const std::shared_ptr<const rpc::Callers> callers = authorizer_.Now();  // outlives the loop
   std::vector<serving::TenantReading> readings;
-  for (const auto& [name, tenant] : authorizer_.Now()->tenants()) {
+  for (const auto& [name, tenant] : callers->tenants()) {
     readings.push_back({name, tenant->usage(), loader_.shares().Of(name)});
   }
   access_metrics_.Show(readings);

@@ -70,7 +70,7 @@ void Check(rest::Gateway& gateway, const http::Head& head) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace spikeserve;
   static auto* budget = new serving::MemoryBudget(1 << 20);  // these live as long as the process
-  static auto* authorizer = new rpc::Authorizer(rpc::Tokens{{"user"}, {"admin"}});
+  static auto* authorizer = new rpc::Authorizer(rpc::Tokens{{"user"}, {"admin"}}, {});
   static auto* gateway = new rest::Gateway(
       grpc::CreateChannel("unix:/nowhere", grpc::InsecureChannelCredentials()), *budget,
       [](std::string_view authorization, bool admin) {

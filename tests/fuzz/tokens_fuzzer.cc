@@ -19,7 +19,7 @@ void Check(std::string_view text) {
     return;
   }
   Require(!tokens.value().empty(), "a file that is taken has a token");
-  const rpc::Authorizer authorizer({tokens.value(), {"an admin's own"}});
+  const rpc::Authorizer authorizer({tokens.value(), {"an admin's own"}}, {});
   for (const std::string& token : tokens.value()) {
     Require(!token.empty() && token.find_first_of(" \t\n") == std::string::npos, "a token is one word");
     Require(authorizer.Check("Bearer " + token, rpc::Scope::kUse).ok(), "a token that is known is taken");

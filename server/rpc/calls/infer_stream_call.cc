@@ -154,11 +154,8 @@ Status InferStreamCall::Admit() {
     return pass_.status();
   }
   auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
-  if (!tenant.ok()) {
-    return tenant.status();
-  }
-  tenant_ = std::move(tenant).value();
-  return streams_.Add(*this);
+  tenant_ = tenant.ok() ? std::move(tenant).value() : nullptr;
+  return tenant_ ? streams_.Add(*this) : tenant.status();
 }
 
 InferStreamCall::~InferStreamCall() {

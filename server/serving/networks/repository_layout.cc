@@ -84,7 +84,7 @@ class Search {
     for (const Entry& entry : Entries(directory_ / path)) {
       if (entry.name == kNetworkFileName) {
         stored = true;  // whatever it is, loading it tells
-      } else if (entry.name != kUnfinishedFile) {
+      } else if (entry.name != kUnfinishedFile && entry.name != kOwnerFileName) {
         Add(path + "/" + entry.name, "not the network.spk of this version");
       }
     }

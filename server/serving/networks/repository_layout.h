@@ -10,6 +10,8 @@ namespace spikeserve::serving {
 
 // The file of a version in the folder DIRECTORY/NAME/VERSION.
 inline constexpr std::string_view kNetworkFileName = "network.spk";
+// And the one beside it that says who stored it, where somebody is known.
+inline constexpr std::string_view kOwnerFileName = "owner";
 
 // The version that a folder of this name is for; 0 where it is not how this server would write one.
 std::int64_t ParseVersion(const std::string& text);

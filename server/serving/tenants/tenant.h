@@ -36,7 +36,7 @@ struct TenantLimits {
 // What a tenant is entitled to. A value.
 struct TenantRules {
   double weight = 1;              // of its share where tenants compete
-  std::int64_t max_priority = 0;  // the most urgent that it may ask for: 0 first, 3 last
+  std::int64_t max_priority = 0;  // the most urgent that it may ask for: 1 first, 3 last; 0: any
   TenantLimits limits;
 };
 
