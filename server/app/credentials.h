@@ -12,7 +12,7 @@
 #include "server/app/file_watch.h"
 #include "server/app/tls_store.h"
 #include "server/base/status.h"
-#include "server/rpc/context/authorizer.h"
+#include "server/rpc/access/authorizer.h"
 #include "server/serving/tenants/quota_file.h"
 
 namespace spikeserve::app {

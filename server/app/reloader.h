@@ -14,7 +14,7 @@
 #include "server/app/tls_store.h"
 #include "server/base/mutex.h"
 #include "server/base/status.h"
-#include "server/rpc/context/authorizer.h"
+#include "server/rpc/access/authorizer.h"
 #include "server/rpc/context/event_log.h"
 #include "server/serving/metrics/access_metrics.h"
 

@@ -383,16 +383,6 @@ void SessionContext::WaitIdle(std::chrono::steady_clock::time_point deadline) {
   }
 }
 
-std::shared_ptr<net::ssl::context> SessionContext::tls() {
-  const MutexLock lock(mu_);
-  return tls_;
-}
-
-void SessionContext::SetTls(std::shared_ptr<net::ssl::context> tls) {
-  const MutexLock lock(mu_);
-  tls_ = std::move(tls);
-}
-
 void StartSession(tcp::socket socket, SessionContext& context, std::function<void()> closed) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);

@@ -33,8 +33,14 @@ class SessionContext {
   void WaitIdle(std::chrono::steady_clock::time_point deadline);
 
   // For the next connection; null: plain text.
-  std::shared_ptr<boost::asio::ssl::context> tls();
-  void SetTls(std::shared_ptr<boost::asio::ssl::context> tls);
+  std::shared_ptr<boost::asio::ssl::context> tls() {
+    const MutexLock lock(mu_);
+    return tls_;
+  }
+  void SetTls(std::shared_ptr<boost::asio::ssl::context> tls) {
+    const MutexLock lock(mu_);
+    tls_ = std::move(tls);
+  }
 
   std::atomic<bool> ending = false;  // answers end their connections
   const Options options;

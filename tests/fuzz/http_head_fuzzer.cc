@@ -16,7 +16,7 @@
 
 #include "server/base/request_id.h"
 #include "server/rest/gateway.h"
-#include "server/rpc/context/authorizer.h"
+#include "server/rpc/access/authorizer.h"
 #include "tests/fuzz/fuzz_server.h"
 
 namespace spikeserve::fuzz {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "server/rpc/context/authorizer.h"
+#include "server/rpc/access/authorizer.h"
 #include "tests/fuzz/fuzz_server.h"
 
 namespace spikeserve::fuzz {

@@ -32,7 +32,13 @@ REQUESTS = NETWORKS | {"server/serving/networks"}
 SERVING = REQUESTS | {"server/http", "server/serving/requests", "server/serving/metrics"}
 DECODE = SERVING | {"proto", "server/rpc/wire"}
 ENCODE = DECODE | {"server/rpc/decode"}
-CALLS = ENCODE | {"server/rpc/encode", "server/rpc/context", "server/rpc/log", "server/rpc/trace"}
+CALLS = ENCODE | {
+    "server/rpc/encode",
+    "server/rpc/access",
+    "server/rpc/context",
+    "server/rpc/log",
+    "server/rpc/trace",
+}
 
 # What each room may include of ours, itself apart. No other folder may hold a C++ file.
 ROOMS: dict[str, frozenset[str]] = {
@@ -64,7 +70,8 @@ ROOMS: dict[str, frozenset[str]] = {
     "server/rpc/wire": SERVING | {"proto"},
     "server/rpc/decode": DECODE,
     "server/rpc/encode": ENCODE,
-    "server/rpc/context": DECODE | {"server/rpc/log", "server/rpc/trace"},
+    "server/rpc/access": DECODE,
+    "server/rpc/context": DECODE | {"server/rpc/access", "server/rpc/log", "server/rpc/trace"},
     "server/rpc/calls": CALLS,
     "server/rpc": CALLS | {"server/rpc/calls"},
     "server/rest/translate": BASE | {"proto"},

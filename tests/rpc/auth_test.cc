@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "server/rpc/context/authorizer.h"
+#include "server/rpc/access/authorizer.h"
 #include "tests/rpc/raw_call.h"
 #include "tests/rpc/server_test.h"
 #include "tests/support/eventually.h"

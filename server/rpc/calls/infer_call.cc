@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/base/guarded.h"
+#include "server/rpc/access/caller.h"
 #include "server/rpc/context/deadline.h"
 #include "server/rpc/wire/wire.h"
 
@@ -31,11 +32,11 @@ Status InferCall::Submit(const grpc::ByteBuffer& request) {
   if (!pass_.status().ok()) {
     return pass_.status();
   }
-  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
-  if (!tenant.ok()) {
-    return tenant.status();
+  auto caller = CallerOf(context_.authorizer, call_);
+  if (!caller.ok()) {
+    return caller.status();
   }
-  return run_.Submit(request, InferReports::kNo, DeadlineOf(call_), std::move(tenant).value(), *this);
+  return run_.Submit(request, InferReports::kNo, DeadlineOf(call_), std::move(caller).value(), *this);
 }
 
 void InferCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {

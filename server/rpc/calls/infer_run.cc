@@ -17,7 +17,7 @@ constexpr std::size_t kMaxIdBytes = 1024;
 }  // namespace
 
 Status InferRun::Submit(const grpc::ByteBuffer& bytes, InferReports reports,
-                        std::chrono::system_clock::time_point deadline, serving::TenantHandle tenant,
+                        std::chrono::system_clock::time_point deadline, Caller caller,
                         serving::ResultSink& sink) {
   inference::ModelInferRequest message;
   if (Status status = submission_.Receive(bytes, kRawInputs, message); !status.ok()) {
@@ -35,11 +35,13 @@ Status InferRun::Submit(const grpc::ByteBuffer& bytes, InferReports reports,
     const auto timeout = std::min(std::chrono::microseconds(*options().timeout_us), kLongestTimeout);
     deadline = std::min(deadline, std::chrono::system_clock::now() + timeout);
   }
+  if (options().priority > 0) {
+    caller.priority = options().priority;
+  }
   return submission_.SubmitTo(std::move(network).value(), std::move(request),
                               {.report_every = options().report_every,
                                .deadline = deadline,
-                               .tenant = std::move(tenant),
-                               .priority = options().priority,
+                               .caller = std::move(caller),
                                .extra_bytes_per_sample = answer_.text_bytes_per_sample},
                               sink);
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "inference/grpc_service.pb.h"
+#include "server/rpc/access/caller.h"
 #include "server/rpc/calls/submission.h"
 #include "server/rpc/context/call_record.h"
 #include "server/rpc/decode/infer_request.h"
@@ -28,10 +29,9 @@ class InferRun {
       : context_(context), record_(context, std::move(identity), method), submission_(context, record_) {}
 
   // Reads, checks and queues the request; the sink is called only where the answer is OK. The request is over
-  // at `deadline` or after its own timeout, and `tenant`'s.
+  // at `deadline` or after its own timeout, and `caller`'s.
   Status Submit(const grpc::ByteBuffer& bytes, InferReports reports,
-                std::chrono::system_clock::time_point deadline, serving::TenantHandle tenant,
-                serving::ResultSink& sink);
+                std::chrono::system_clock::time_point deadline, Caller caller, serving::ResultSink& sink);
   void Cancel() { submission_.Cancel(); }
   // The first half of Cancel, for who sweeps the batcher after many.
   void RequestStop() { submission_.RequestStop(); }

@@ -7,9 +7,9 @@
 #include "server/base/guarded.h"
 #include "server/rpc/context/deadline.h"
 #include "server/rpc/context/report_queue.h"
+#include "server/rpc/encode/infer_stream_response.h"
 #include "server/rpc/wire/request_info.h"
 #include "server/rpc/wire/wire.h"
-#include "server/serving/metrics/metrics.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -17,7 +17,6 @@ namespace {
 // Requests of one stream that are queued, run or wait to be written. More are left unread, so that the client
 // feels it.
 constexpr std::size_t kMaxItems = 64;
-constexpr const char* kFinalResponse = "triton_final_response";
 constexpr const char* kMethod = "ModelStreamInfer";
 
 Status Cancelled() { return {StatusCode::kCancelled, "cancelled by the client, or at the end of the drain"}; }
@@ -25,22 +24,6 @@ Status Cancelled() { return {StatusCode::kCancelled, "cancelled by the client, o
 bool WantsGrpcErrors(const grpc::CallbackServerContext& call) {
   const auto value = call.client_metadata().find("triton_grpc_error");
   return value != call.client_metadata().end() && value->second == "true";
-}
-
-Result<grpc::ByteBuffer> SerializeAnswer(inference::ModelInferResponse response, bool final) {
-  (*response.mutable_parameters())[kFinalResponse].set_bool_param(final);
-  inference::ModelStreamInferResponse message;
-  *message.mutable_infer_response() = std::move(response);
-  return Serialize(message);
-}
-
-// The protocol has no code beside the message, so the message begins with it.
-Result<grpc::ByteBuffer> SerializeError(inference::ModelInferResponse response, const Status& status) {
-  (*response.mutable_parameters())[kFinalResponse].set_bool_param(true);
-  inference::ModelStreamInferResponse message;
-  message.set_error_message(std::string(serving::CodeName(status.code())) + ": " + status.message());
-  *message.mutable_infer_response() = std::move(response);
-  return Serialize(message);
 }
 
 }  // namespace
@@ -53,7 +36,7 @@ class InferStreamCall::Item final : public serving::ResultSink {
 
   void Submit(const grpc::ByteBuffer& bytes, std::chrono::system_clock::time_point deadline) {
     const Status status =
-        Guarded([&] { return run_.Submit(bytes, InferReports::kYes, deadline, stream_.tenant_, *this); });
+        Guarded([&] { return run_.Submit(bytes, InferReports::kYes, deadline, stream_.caller_, *this); });
     if (!status.ok()) {
       End(status, {});
     }
@@ -153,9 +136,9 @@ Status InferStreamCall::Admit() {
   if (!pass_.status().ok()) {
     return pass_.status();
   }
-  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
-  tenant_ = tenant.ok() ? std::move(tenant).value() : nullptr;
-  return tenant_ ? streams_.Add(*this) : tenant.status();
+  auto caller = CallerOf(context_.authorizer, call_);
+  caller_ = caller.ok() ? std::move(caller).value() : Caller();
+  return caller.ok() ? streams_.Add(*this) : caller.status();
 }
 
 InferStreamCall::~InferStreamCall() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "server/base/mutex.h"
+#include "server/rpc/access/caller.h"
 #include "server/rpc/calls/infer_run.h"
 #include "server/rpc/context/call_gate.h"
 #include "server/rpc/context/stream_table.h"
@@ -87,8 +88,8 @@ class InferStreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   CallGate::Pass pass_;
   const CallIdentity identity_ = context_.calls.Identify(call_);  // of all its requests
   const bool ends_with_error_;
-  serving::TenantHandle tenant_;  // from Admit on
-  grpc::ByteBuffer read_;         // of the read under way
+  Caller caller_;          // from Admit on
+  grpc::ByteBuffer read_;  // of the read under way
   Mutex mu_;
   Items items_ SPIKESERVE_GUARDED_BY(mu_);                    // not answered, in their order
   std::deque<Message> out_ SPIKESERVE_GUARDED_BY(mu_);        // the first is being written

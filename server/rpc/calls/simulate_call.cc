@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/base/guarded.h"
+#include "server/rpc/access/caller.h"
 #include "server/rpc/context/deadline.h"
 #include "server/rpc/encode/encode_response.h"
 
@@ -39,16 +40,16 @@ Status SimulateCall::Submit(const grpc::ByteBuffer& request) {
   if (!pass_.status().ok()) {
     return pass_.status();
   }
-  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
-  if (!tenant.ok()) {
-    return tenant.status();
+  auto caller = CallerOf(context_.authorizer, call_);
+  if (!caller.ok()) {
+    return caller.status();
   }
   auto message = std::make_shared<v1::SimulateRequest>();
   if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) {
     return status;
   }
   return submission_.Submit(std::move(message),
-                            {.deadline = DeadlineOf(call_), .tenant = std::move(tenant).value()}, *this);
+                            {.deadline = DeadlineOf(call_), .caller = std::move(caller).value()}, *this);
 }
 
 void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "server/base/guarded.h"
+#include "server/rpc/access/caller.h"
 #include "server/rpc/context/deadline.h"
 #include "server/rpc/encode/encode_response.h"
 
@@ -51,9 +52,9 @@ Status StreamCall::Submit(const grpc::ByteBuffer& request) {
   if (!pass_.status().ok()) {
     return pass_.status();
   }
-  auto tenant = context_.authorizer.Identify(call_, Scope::kUse);
-  if (!tenant.ok()) {
-    return tenant.status();
+  auto caller = CallerOf(context_.authorizer, call_);
+  if (!caller.ok()) {
+    return caller.status();
   }
   auto message = std::make_shared<v1::SimulateStreamRequest>();
   if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) {
@@ -66,7 +67,7 @@ Status StreamCall::Submit(const grpc::ByteBuffer& request) {
   const std::shared_ptr<const v1::SimulateRequest> inner(message, &message->request());
   return submission_.Submit(
       inner,
-      {.report_every = report_every, .deadline = DeadlineOf(call_), .tenant = std::move(tenant).value()},
+      {.report_every = report_every, .deadline = DeadlineOf(call_), .caller = std::move(caller).value()},
       *this);
 }
 

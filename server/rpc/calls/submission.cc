@@ -75,7 +75,6 @@ Status Submission::SubmitTo(serving::NetworkHandle network,
   queued.reservation = std::move(message_reservation_);
   queued.deadline = ToMonotonic(options.deadline, context_.clock);
   queued.cancelled = stop_.get_token();
-  queued.priority = options.priority > 0 ? options.priority : serving::kDefaultPriority;
   queued.result_bytes = kReadingCopies * answer_->response_bytes;
   queued.sink = &sink;
   queued.traced = record_.traced();
@@ -85,11 +84,13 @@ Status Submission::SubmitTo(serving::NetworkHandle network,
 
 // Within what its tenant may have. A request that the queue refuses costs the tenant nothing.
 Status Submission::Queue(serving::Request queued, const SubmitOptions& options, std::int64_t bytes) {
-  const serving::TenantRules rules = options.tenant->rules();
-  queued.tenant = options.tenant->name();
+  const serving::TenantRules rules = options.caller.tenant->rules();
+  queued.tenant = options.caller.tenant->name();
   queued.weight = rules.weight;
-  queued.priority = std::max(queued.priority, rules.max_priority);
-  auto permit = options.tenant->Admit(answer_->samples, bytes);
+  queued.client = options.caller.client;
+  const std::int64_t asked = options.caller.priority;
+  queued.priority = std::max(asked > 0 ? asked : serving::kDefaultPriority, rules.max_priority);
+  auto permit = options.caller.tenant->Admit(answer_->samples, bytes);
   if (!permit.ok()) {
     return permit.status();
   }

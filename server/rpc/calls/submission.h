@@ -9,6 +9,7 @@
 #include <stop_token>
 
 #include "server/base/status.h"
+#include "server/rpc/access/caller.h"
 #include "server/rpc/context/call_record.h"
 #include "server/rpc/decode/checked_request.h"
 #include "server/rpc/wire/wire.h"
@@ -22,8 +23,7 @@ namespace spikeserve::rpc {
 struct SubmitOptions {
   std::int64_t report_every = 0;  // steps between readings on the way; 0: none
   std::chrono::system_clock::time_point deadline;
-  serving::TenantHandle tenant;             // whose request it is
-  std::int64_t priority = 0;                // 1 is served first, 3 last; 0: 2
+  Caller caller;                            // whose request it is
   std::int64_t extra_bytes_per_sample = 0;  // of the response, beside its tensors
 };
 

@@ -4,9 +4,9 @@
 #include <string>
 
 #include "server/base/clock.h"
-#include "server/rpc/context/authorizer.h"
-#include "server/rpc/context/call_log.h"
+#include "server/rpc/access/authorizer.h"
 #include "server/rpc/context/call_gate.h"
+#include "server/rpc/context/call_log.h"
 #include "server/rpc/context/call_watch.h"
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/wire/limits.h"

@@ -48,8 +48,8 @@ class NetworkRepository {
   Result<NetworkFile> Read(const std::string& name, std::int64_t version,
                            std::int64_t max_payload_bytes) const;
   // Durable once it returns OK; on failure nothing new is stored. ALREADY_EXISTS: never overwrites; else the
-  // failures of DiskError. `owner` is the name of a tenant, and stored in a file of its own beside the network;
-  // for none or the default there is none.
+  // failures of DiskError. `owner` is the name of a tenant, and stored in a file of its own beside the
+  // network; for none or the default there is none.
   Status Write(const std::string& name, std::int64_t version, engine::Mode mode, std::string_view payload,
                std::string_view sha256, const std::string& owner) const;
   // Who stored it; the default where it does not say, or nothing that may be a name.

@@ -8,7 +8,7 @@
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
 #include "server/base/status.h"
-#include "server/rpc/context/callers.h"
+#include "server/rpc/access/callers.h"
 
 namespace spikeserve::rpc {
 

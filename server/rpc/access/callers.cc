@@ -1,4 +1,4 @@
-#include "server/rpc/context/callers.h"
+#include "server/rpc/access/callers.h"
 
 #include <algorithm>
 #include <cstddef>

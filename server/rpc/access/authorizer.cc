@@ -1,4 +1,4 @@
-#include "server/rpc/context/authorizer.h"
+#include "server/rpc/access/authorizer.h"
 
 #include <utility>
 
