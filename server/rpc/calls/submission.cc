@@ -87,6 +87,7 @@ Status Submission::SubmitTo(serving::NetworkHandle network,
 Status Submission::Queue(serving::Request queued, const SubmitOptions& options, std::int64_t bytes) {
   const serving::TenantRules rules = options.tenant->rules();
   queued.tenant = options.tenant->name();
+  record_.tenant = queued.tenant;
   queued.weight = rules.weight;
   queued.priority = std::max(queued.priority, rules.max_priority);
   auto permit = options.tenant->Admit(answer_->samples, bytes);
