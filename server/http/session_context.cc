@@ -1,0 +1,34 @@
+#include <utility>
+
+#include "server/http/session.h"
+
+namespace spikeserve::http {
+
+void SessionContext::Begun() {
+  const MutexLock lock(mu_);
+  ++busy_;
+}
+
+void SessionContext::Ended() {
+  const MutexLock lock(mu_);
+  --busy_;
+  idle_.notify_all();
+}
+
+void SessionContext::WaitIdle(std::chrono::steady_clock::time_point deadline) {
+  const MutexLock lock(mu_);
+  while (busy_ > 0 && idle_.wait_until(mu_, deadline) != std::cv_status::timeout) {
+  }
+}
+
+std::shared_ptr<boost::asio::ssl::context> SessionContext::tls() {
+  const MutexLock lock(mu_);
+  return tls_;
+}
+
+void SessionContext::SetTls(std::shared_ptr<boost::asio::ssl::context> tls) {
+  const MutexLock lock(mu_);
+  tls_ = std::move(tls);
+}
+
+}  // namespace spikeserve::http
