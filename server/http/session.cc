@@ -366,23 +366,6 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
 
 }  // namespace
 
-void SessionContext::Begun() {
-  const MutexLock lock(mu_);
-  ++busy_;
-}
-
-void SessionContext::Ended() {
-  const MutexLock lock(mu_);
-  --busy_;
-  idle_.notify_all();
-}
-
-void SessionContext::WaitIdle(std::chrono::steady_clock::time_point deadline) {
-  const MutexLock lock(mu_);
-  while (busy_ > 0 && idle_.wait_until(mu_, deadline) != std::cv_status::timeout) {
-  }
-}
-
 void StartSession(tcp::socket socket, SessionContext& context, std::function<void()> closed) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);

@@ -86,6 +86,7 @@ Status Submission::SubmitTo(serving::NetworkHandle network,
 Status Submission::Queue(serving::Request queued, const SubmitOptions& options, std::int64_t bytes) {
   const serving::TenantRules rules = options.caller.tenant->rules();
   queued.tenant = options.caller.tenant->name();
+  record_.tenant = queued.tenant;
   queued.weight = rules.weight;
   queued.client = options.caller.client;
   const std::int64_t asked = options.caller.priority;
