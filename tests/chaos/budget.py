@@ -30,7 +30,7 @@ class Budget:
 
 SHORT = Budget(
     name="short", seconds=1.5, frames=150_000, header_bytes=1 << 29, connections=3_000, descriptors=256,
-    kill_rounds=40, disk_faults=24, requests=10_000, load_cycles=15, killed_clients=60, overload_seconds=3.0,
+    kill_rounds=40, disk_faults=24, requests=10_000, load_cycles=15, killed_clients=60, overload_seconds=2.5,
     patience=0.0,
 )  # fmt: skip
 LONG = Budget(

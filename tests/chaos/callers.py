@@ -61,8 +61,9 @@ class Measured:
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
-        return self.codes["OK"] / self.seconds
+        """Answers a second, of those that came within the time."""
+        in_time = (begun + took <= self.seconds for begun, took, code in self.calls if code == "OK")
+        return sum(in_time) / self.seconds
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,15 @@ class RunningCallers:
         self._process = process
         self._seconds = seconds
 
+    def stop(self) -> None:
+        """Has it make no more calls."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """Ends it at once, with the calls under way."""
+        self._process.kill()
+        self._process.communicate()
+
     def finish(self) -> Measured:
         """Waits for its end."""
         calls = finished(self._process, self._seconds + _GRACE_S)
@@ -119,23 +129,23 @@ def started(command: Sequence[str], options: dict[str, Any]) -> subprocess.Popen
     assert process.stdout is not None
     process.stdin.write(json.dumps(options))
     process.stdin.close()
+    process.stdin = None  # closed already, which communicate() does not expect
     line = process.stdout.readline()
-    assert line == "started\n", f"{command}: {line}"
+    if line != "started\n":
+        raise RuntimeError(f"{command} has not started")
     return process
 
 
 def finished(process: subprocess.Popen[str], timeout: float) -> Any:
     """What such a program says at its end."""
-    assert process.stdout is not None
     try:
-        # Its stdin is closed already, which communicate() does not expect.
-        process.stdin = None
         output, _ = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-        raise
-    assert process.returncode == 0, f"{process.args!r}: status {process.returncode}"
+        raise RuntimeError(f"{process.args!r}: not done after {timeout:g} s") from None
+    if process.returncode:
+        raise RuntimeError(f"{process.args!r}: status {process.returncode}")
     return json.loads(output)
 
 

@@ -3,13 +3,14 @@
 Options come as JSON on stdin: `address`, `method`, `request` (base64), `metadata`, `callers`, `pause_s`,
 `deadline_s`, `seconds`, `rate` (calls a second that begin whether or not others have ended; 0: each caller
 waits for its answer), `calls` (at most so many; 0: any number). Prints "started", and at the end JSON:
-[begun, seconds, code] of each call, where `begun` counts from the start.
+[begun, seconds, code] of each call, where `begun` counts from the start. SIGTERM ends it before its time.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import signal
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from typing import Any
 import grpc
 
 _OPTIONS = [("grpc.max_reconnect_backoff_ms", 200), ("grpc.initial_reconnect_backoff_ms", 50)]
+_FAILED_PAUSE_S = 0.005  # what is refused at once is not asked for again at once
 _OPEN_AT_MOST = 2_000  # calls without an answer, where a rate is given
 
 
@@ -51,6 +53,10 @@ class Load:
                 caller.join()
         self.channel.close()
 
+    def stop(self) -> None:
+        """No call begins any more."""
+        self.end = self.start
+
     def _more(self) -> bool:
         with self.lock:
             self.begun += 1
@@ -66,7 +72,8 @@ class Load:
             except grpc.RpcError as error:
                 code = error.code().name
             self._note(begun, code)
-            time.sleep(self.options["pause_s"])
+            pause_s = self.options["pause_s"]
+            time.sleep(pause_s if code == "OK" else max(pause_s, _FAILED_PAUSE_S))
 
     def _open_loop(self) -> None:
         waiting = threading.Semaphore(_OPEN_AT_MOST)
@@ -97,6 +104,7 @@ class Load:
 def main() -> None:
     """One load."""
     load = Load(json.load(sys.stdin))
+    signal.signal(signal.SIGTERM, lambda *_: load.stop())
     print("started", flush=True)
     load.run()
     print(json.dumps(load.taken))

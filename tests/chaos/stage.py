@@ -14,8 +14,9 @@ from spikeserve.local_server import find_binary
 
 # What a machine with little memory leaves a server: an attack that takes more ends it, not the machine.
 ADDRESS_SPACE = "ulimit -v 3000000"
-# Where there is one, the guard is off on loopback unless it is asked for.
-_GUARD = {"guard": "on"}
+# What a scenario does not say otherwise, of a server that has the flags: a guard, which is off on loopback
+# unless it is asked for, and a stop that waits for nobody.
+_USUAL = {"guard": "on", "lame_duck_seconds": 0}
 
 
 @functools.cache
@@ -23,6 +24,11 @@ def known_flags() -> frozenset[str]:
     """Names of the server's flags, as keywords of `serve`."""
     asked = subprocess.run([find_binary(), "--help"], capture_output=True, text=True, check=True, timeout=30)
     return frozenset(name.replace("-", "_") for name in re.findall(r"--([a-z][a-z0-9-]+)", asked.stdout))
+
+
+def usual_flags() -> dict[str, Any]:
+    """Flags of all servers here, as keywords of `serve`."""
+    return {name: value for name, value in _USUAL.items() if name in known_flags()}
 
 
 class Stage:
@@ -36,8 +42,7 @@ class Stage:
 
     def start(self, *scene: str, **flags: Any) -> spikeserve.LocalServer:
         """A server that listens. `scene`: lines of shell that come before it; `flags`: its own."""
-        guard = {name: value for name, value in _GUARD.items() if name in known_flags()}
-        settings = {"network_repository": self.repository, **guard, **flags}
+        settings = {"network_repository": self.repository, **usual_flags(), **flags}
         server = spikeserve.serve(backend="cpu", binary=self.script(*scene), **settings)
         self._servers.append(server)
         return server

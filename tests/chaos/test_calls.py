@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from figures import ms
+from marks import not_yet
 from trial import Trial
 
 RESOURCE_EXHAUSTED, UNIMPLEMENTED = "8", "12"
 REFUSED_WITHIN_MS = 1_000  # an idle machine takes 10; this is to tell it from unpacking, which takes seconds
 
 
-@pytest.mark.xfail(reason="the table's row on bombs: messages are unpacked before any limit", strict=True)
+@not_yet("the table's row on bombs: messages are unpacked before any limit")
 def test_decompression_bombs(trial: Trial) -> None:
     """A call of 3.6 MB that unpacks to 3.5 GB: both encodings, a method of ours and the health check."""
     trial.open()
@@ -39,7 +40,7 @@ def require_alone(ended: dict[str, Any], *statuses: str) -> None:
     assert ended["bad"][0] in statuses, ended
 
 
-@pytest.mark.xfail(reason="the table's row on metadata: over 8 KB ends the connection", strict=True)
+@not_yet("the table's row on metadata: over 8 KB ends the connection")
 @pytest.mark.parametrize("size", [10_000, 17_000, 50_000])
 def test_large_metadata_fails_its_own_call_alone(trial: Trial, size: int) -> None:
     ended = beside(trial, [("x-large", "a" * size)])
@@ -51,7 +52,7 @@ def test_metadata_below_the_limit_is_nobodys_business(trial: Trial) -> None:
     require_alone(beside(trial, [("x-large", "a" * 7_000)]), "0")
 
 
-@pytest.mark.xfail(reason="the table's row on metadata: invalid base64 ends the connection", strict=True)
+@not_yet("the table's row on metadata: invalid base64 ends the connection")
 @pytest.mark.parametrize("value", ["!!!", "a", "YQ=x"])
 def test_invalid_base64_fails_its_own_call_alone(trial: Trial, value: str) -> None:
     """With whatever status: the other calls of the connection are what counts."""
@@ -60,7 +61,7 @@ def test_invalid_base64_fails_its_own_call_alone(trial: Trial, value: str) -> No
     require_alone(ended, ended["bad"][0])
 
 
-@pytest.mark.xfail(reason="the table's row on streams that are not read: others wait for them", strict=True)
+@not_yet("the table's row on streams that are not read: others wait for them")
 def test_streams_that_nobody_reads(trial: Trial) -> None:
     """64 images a stream, a report at each step."""
     trial.open()

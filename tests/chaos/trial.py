@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,8 @@ from gauges import Gauges, Held
 from stage import ADDRESS_SPACE, Stage
 
 import spikeserve
-from spikeserve.v1.simulation_pb2 import SimulateStreamRequest
+from spikeserve.v1 import network_pb2
+from spikeserve.v1.simulation_pb2 import SessionOpen, SessionRequest, SimulateRequest, SimulateStreamRequest
 
 NAME = "chaos"
 WIDTH = 196  # inputs of the network; a request of one sample is 784 bytes
@@ -80,9 +81,14 @@ class Trial:
         return Callers(self.server.address, request, seconds, **options)
 
     @contextmanager
-    def attacking(self, kind: str, **options: Any) -> Iterator[Callable[[], dict[str, Any]]]:
-        """An attacker at work; what is yielded waits for its end and says what it has done."""
-        process = self._attacker(kind, options)
+    def attacking(
+        self, kind: str, prefix: Sequence[str] = (), **options: Any
+    ) -> Iterator[Callable[[], dict[str, Any]]]:
+        """An attacker at work; what is yielded waits for its end and says what it has done.
+
+        `prefix`: what comes before its command. One that still works at the end is killed.
+        """
+        process = self._attacker(kind, options, prefix)
         try:
             yield lambda: dict(finished(process, self.budget.seconds + 120.0))
         finally:
@@ -147,12 +153,31 @@ class Trial:
             paths[name] = str(path)
         return paths
 
-    def _attacker(self, kind: str, options: dict[str, Any]) -> subprocess.Popen[str]:
+    def bodies(self, samples: int) -> dict[str, str]:
+        """Files with the first message of an upload, a session, and a stream of so many samples, by path."""
+        header = network_pb2.LoadNetworkHeader(name="half", total_bytes=16 << 20, sha256=bytes(32))
+        stream = SimulateStreamRequest(request=simulate_request(NAME, samples, WIDTH, 10_000), report_every=1)
+        opened = SessionOpen(settings=SimulateRequest(network=NAME), batch=4)
+        messages = {
+            "NetworkService/LoadNetwork": network_pb2.LoadNetworkRequest(header=header),
+            "SimulationService/SimulateStream": stream,
+            "SimulationService/Session": SessionRequest(open=opened),
+        }
+        paths = {}
+        for name, message in messages.items():
+            path = self.stage.folder / name.rpartition("/")[2]
+            path.write_bytes(message.SerializeToString())
+            paths[f"/spikeserve.v1.{name}"] = str(path)
+        return paths
+
+    def _attacker(
+        self, kind: str, options: dict[str, Any], prefix: Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
         given = {
             "address": self.server.address, "source": ATTACKERS_FROM, "seed": self.seed, "connections": 1,
             "seconds": self.budget.seconds, "frames": self.budget.frames, **options,
         }  # fmt: skip
-        return started([str(self._tool), str(_ATTACKERS), kind], given)
+        return started([*prefix, str(self._tool), str(_ATTACKERS), kind], given)
 
 
 def _words(counts: dict[str, Any]) -> str:

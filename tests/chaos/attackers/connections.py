@@ -9,6 +9,7 @@ import socket
 import struct
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 from attacker import PREFACE, Attacker, message
 from conversation import Conversation
@@ -84,9 +85,21 @@ class KilledClients(Attacker):
         """In the child: never returns."""
         try:
             with Conversation(self.connect()) as conversation:
-                with open(self.options["bodies"][kind], "rb") as file:
-                    conversation.call(kind, message(file.read()), end=False)
+                body = Path(self.options["bodies"][kind]).read_bytes()
+                conversation.call(kind, message(body), end=kind == _STREAM)
                 conversation.wait(seconds=60.0)
         finally:
             time.sleep(60.0)  # the parent kills it
             os._exit(0)
+
+
+class HeldCalls(Attacker):
+    """A call of another kind on each connection, which waits for what comes."""
+
+    def once(self, number: int, draw: random.Random) -> None:
+        paths = [path for path in sorted(self.options["bodies"]) if path != _UPLOAD]
+        path = paths[number % len(paths)]
+        body = Path(self.options["bodies"][path]).read_bytes()
+        with Conversation(self.connect()) as conversation:
+            conversation.call(path, message(body), end=path == _STREAM)
+            conversation.wait(seconds=self.end - time.monotonic())
