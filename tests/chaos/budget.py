@@ -15,7 +15,7 @@ class Budget:
 
     name: str
     seconds: float  # of each attack
-    frames: int  # of each connection of an attacker
+    frames: int  # on each connection of an attacker
     header_bytes: int  # of each of its connections that floods with headers
     connections: int  # that come and go
     descriptors: int  # of a server that is to run out of them

@@ -18,7 +18,7 @@ def test_decompression_bombs(trial: Trial) -> None:
     """A call of 3.6 MB that unpacks to 3.5 GB: both encodings, a method of ours and the health check."""
     trial.open()
     outcome = trial.attack("Bombs", "decompression bombs", connections=4, unpacked=3_500_000_000)
-    assert outcome.attacker[f"status {UNIMPLEMENTED}"] == outcome.attacker["calls"] > 0
+    assert outcome.attacker.get(f"status {UNIMPLEMENTED}") == outcome.attacker["calls"], outcome.attacker
     assert outcome.attacker["slowest"] <= REFUSED_WITHIN_MS
     trial.require_held(outcome)
 

@@ -30,7 +30,7 @@ _ATTACKERS = Path(__file__).parent / "attackers" / "run.py"
 # being slowed down.
 LEAST_ANSWERED = 0.97
 _SLOWER, _AT_LEAST_S = 10.0, 0.5
-_MOST_MIB = 200.0  # that an attack may make the server grow
+_MOST_MIB = 128.0  # that an attack may make the server grow
 
 
 @dataclass(frozen=True)

