@@ -28,6 +28,7 @@ class Storekeeper:
         self._made = 0
         self.acknowledged: Contents = {}
         self.count = 0  # of acknowledged changes
+        self._doubtful: set[Version] = set()  # whose unload has failed: gone from the disk, or not
         # What the change under way would make of the repository, once or in part.
         self._pending: Callable[[Contents], bool] = lambda _: False
 
@@ -43,6 +44,11 @@ class Storekeeper:
         """The repository has all that was acknowledged, the change under way as a whole or not at all."""
         infos = client.list()
         found = {(info.name, info.version): info.sha256 for info in infos}
+        self.acknowledged = {
+            key: value
+            for key, value in self.acknowledged.items()
+            if key in found or key not in self._doubtful
+        }
         assert found == self.acknowledged or self._pending(found), f"{found}, wanted {self.acknowledged}"
         assert all(info.state == "ready" for info in infos), infos
         self.acknowledged = found
@@ -69,6 +75,8 @@ class Storekeeper:
     def _unload(self, client: spikeserve.Client, name: str, version: int) -> None:
         after = {key: value for key, value in self.acknowledged.items() if key != (name, version)}
         self._pending = lambda found: found == after
+        self._doubtful.add((name, version))
         assert client.unload(name, version) == [version]
+        self._doubtful.remove((name, version))
         self.acknowledged = after
         self._pending = lambda _: False
