@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,7 @@ class Callers:
     calls: int = 0
     metadata: Sequence[tuple[str, str]] = ()
     method: str = SIMULATE
+    tls: Mapping[str, str] = field(default_factory=dict)  # files: root_cert, client_cert, client_key
     prefix: Sequence[str] = field(default=())  # of the command, such as a namespace
 
     def start(self) -> RunningCallers:
@@ -88,6 +89,7 @@ class Callers:
             name: getattr(self, name)
             for name in (
                 "address", "seconds", "callers", "pause_s", "deadline_s", "rate", "calls", "method",
+                "tls",
             )
         } | {"request": base64.b64encode(self.request).decode(), "metadata": list(self.metadata)}  # fmt: skip
         command = [*self.prefix, sys.executable, str(_LOAD_CLIENT)]

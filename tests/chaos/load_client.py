@@ -1,9 +1,10 @@
 """Calls a server in a process of its own and notes how long each call took. Run by callers.py.
 
-Options come as JSON on stdin: `address`, `method`, `request` (base64), `metadata`, `callers`, `pause_s`,
-`deadline_s`, `seconds`, `rate` (calls a second that begin whether or not others have ended; 0: each caller
-waits for its answer), `calls` (at most so many; 0: any number). Prints "started", and at the end JSON:
-[begun, seconds, code] of each call, where `begun` counts from the start. SIGTERM ends it before its time.
+Options come as JSON on stdin: `address`, `tls` (files of certificates), `method`, `request` (base64),
+`metadata`, `callers`, `pause_s`, `deadline_s`, `seconds`, `rate` (calls a second that begin whether or not
+others have ended; 0: each caller waits for its answer), `calls` (at most so many; 0: any number). Prints
+"started", and at the end JSON: [begun, seconds, code] of each call, where `begun` counts from the start.
+SIGTERM ends it before its time.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
 
-_OPTIONS = [("grpc.max_reconnect_backoff_ms", 200), ("grpc.initial_reconnect_backoff_ms", 50)]
+_OPTIONS = [
+    ("grpc.max_reconnect_backoff_ms", 200),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.max_receive_message_length", -1),
+]
 _FAILED_PAUSE_S = 0.005  # what is refused at once is not asked for again at once
 _OPEN_AT_MOST = 2_000  # calls without an answer, where a rate is given
 
@@ -29,9 +35,7 @@ class Load:
 
     def __init__(self, options: dict[str, Any]) -> None:
         self.options = options
-        self.channel = grpc.insecure_channel(
-            options["address"], options=[*_OPTIONS, ("grpc.max_receive_message_length", -1)]
-        )
+        self.channel = _channel(options["address"], options["tls"])
         self.call: Any = self.channel.unary_unary(options["method"])
         self.request = base64.b64decode(options["request"])
         self.metadata = [(name, value) for name, value in options["metadata"]]
@@ -99,6 +103,13 @@ class Load:
 
     def _note(self, begun: float, code: str) -> None:
         self.taken.append((begun - self.start, time.monotonic() - begun, code))
+
+
+def _channel(address: str, tls: dict[str, str]) -> grpc.Channel:
+    if not tls:
+        return grpc.insecure_channel(address, options=_OPTIONS)
+    files = [Path(tls[name]).read_bytes() for name in ("root_cert", "client_key", "client_cert")]
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(*files), options=_OPTIONS)
 
 
 def main() -> None:

@@ -19,6 +19,13 @@ def test_rapid_resets(trial: Trial, connections: int) -> None:
 
 
 @starves
+def test_rapid_resets_over_tls(trial: Trial) -> None:
+    """By a client that has a certificate."""
+    trial.open_tls()
+    trial.require_held(trial.attack("RapidReset", "rapid resets over TLS, 4 connections", connections=4))
+
+
+@starves
 def test_settings_that_are_never_acknowledged(trial: Trial) -> None:
     trial.open()
     trial.require_held(trial.attack("NeverAcknowledges", "SETTINGS never acknowledged"))

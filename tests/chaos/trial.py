@@ -56,11 +56,12 @@ class Trial:
         self.server: spikeserve.LocalServer
         self.gauges: Gauges
         self.before: Held
+        self.tls: dict[str, Path] = {}  # certificates of its clients, as keywords of a client
 
     def open(self, *scene: str, **flags: Any) -> Trial:
         """Starts the server and loads the network; once in a run, measures a healthy client alone."""
         self.server = self.stage.start(ADDRESS_SPACE, *scene, **{"drain_seconds": 5, **flags})
-        with spikeserve.Client(self.server.address) as client:
+        with self.client() as client:
             client.load(NAME, servers.small_network(WIDTH))
         first = self.healthy(0.3 if self.alone else 3.0).run()
         assert first.answered == 1.0, first.codes
@@ -70,6 +71,22 @@ class Trial:
         self.before = self.gauges.held()
         return self
 
+    def open_tls(self, **flags: Any) -> Trial:
+        """A server that has clients show certificates."""
+        files = servers.make_certificates(self.stage.folder)
+        names = {"root_cert": "ca", "client_cert": "client", "client_key": "client-key"}
+        self.tls = {name: files[file] for name, file in names.items()}
+        return self.open(
+            tls_cert=files["server"], tls_key=files["server-key"], tls_client_ca=files["ca"], **flags
+        )
+
+    def client(self) -> spikeserve.Client:
+        """A client of this server."""
+        return spikeserve.Client(
+            self.server.address, root_cert=self.tls.get("root_cert"),
+            client_cert=self.tls.get("client_cert"), client_key=self.tls.get("client_key"),
+        )  # fmt: skip
+
     @property
     def unloaded(self) -> Measured:
         """The healthy client with nothing beside it."""
@@ -78,7 +95,7 @@ class Trial:
     def healthy(self, seconds: float, **options: Any) -> Callers:
         """A client that sends one sample at a time, with pauses and a deadline of 2 s."""
         request = simulate_request(NAME, 1, WIDTH, STEPS).SerializeToString()
-        return Callers(self.server.address, request, seconds, **options)
+        return Callers(self.server.address, request, seconds, tls=self._tls_names(), **options)
 
     @contextmanager
     def attacking(
@@ -137,7 +154,7 @@ class Trial:
     def require_clean(self) -> None:
         """Nothing is held any more; the server answers, and ends as it should."""
         self.gauges.require_back(self.before)
-        with spikeserve.Client(self.server.address) as client:
+        with self.client() as client:
             inputs = np.full((1, WIDTH), 0.5, np.float32)
             assert client.simulate(NAME, inputs, steps=STEPS, timeout=10).samples == 1
         assert self.server.stop() == 0
@@ -170,12 +187,15 @@ class Trial:
             paths[f"/spikeserve.v1.{name}"] = str(path)
         return paths
 
+    def _tls_names(self) -> dict[str, str]:
+        return {name: str(path) for name, path in self.tls.items()}
+
     def _attacker(
         self, kind: str, options: dict[str, Any], prefix: Sequence[str] = ()
     ) -> subprocess.Popen[str]:
         given = {
             "address": self.server.address, "source": ATTACKERS_FROM, "seed": self.seed, "connections": 1,
-            "seconds": self.budget.seconds, "frames": self.budget.frames, **options,
+            "seconds": self.budget.seconds, "frames": self.budget.frames, "tls": self._tls_names(), **options,
         }  # fmt: skip
         return started([*prefix, str(self._tool), str(_ATTACKERS), kind], given)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -22,8 +23,8 @@ class Attacker:
     """Runs `once` on each of its connections until the time or the frames are spent.
 
     The options come as JSON from the test: `address` (HOST:PORT), `source` (the address to come from),
-    `seed`, `connections` at the same time, `seconds`, `frames` (of each connection), and what a kind of
-    attack has of its own.
+    `seed`, `connections` at the same time, `seconds`, `frames` (on each connection), `tls` (files of
+    certificates), and what a kind of attack has of its own.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -57,7 +58,8 @@ class Attacker:
         source = (self.options.get("source", "127.0.0.2"), 0)
         connection = socket.create_connection(self.target, timeout=2.0, source_address=source)
         self.counts["connections"] += 1
-        return connection
+        files = self.options.get("tls")
+        return _encrypted(connection, files, self.target[0]) if files else connection
 
     def connect_http2(self, acknowledge: bool = True) -> socket.socket:
         """One that has said what every HTTP/2 client says first."""
@@ -76,6 +78,13 @@ class Attacker:
             except OSError:
                 self.counts["ended by the server"] += 1
                 time.sleep(_PAUSE_S)
+
+
+def _encrypted(connection: socket.socket, files: dict[str, str], host: str) -> socket.socket:
+    context = ssl.create_default_context(cafile=files["root_cert"])
+    context.load_cert_chain(files["client_cert"], files["client_key"])
+    context.set_alpn_protocols(["h2"])
+    return context.wrap_socket(connection, server_hostname=host)
 
 
 def read_settings(connection: socket.socket) -> None:
@@ -105,7 +114,7 @@ def discard(connection: socket.socket) -> None:
         while connection.recv(1 << 16):
             pass
         raise ConnectionResetError("closed by the server")
-    except BlockingIOError:
+    except (BlockingIOError, ssl.SSLWantReadError):
         pass
     finally:
         connection.settimeout(2.0)
