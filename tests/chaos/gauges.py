@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,9 +57,10 @@ class Gauges:
 
     def require_back(self, before: Held, timeout: float = 60.0) -> None:
         """Waits until nothing is held that was not held `before`; AssertionError where that does not come."""
-        servers.eventually(
-            lambda: self._no_more_than(before), f"back to {before}, still {self.held()}", timeout
-        )
+        end = time.monotonic() + timeout
+        while not self._no_more_than(before):
+            assert time.monotonic() < end, f"got {self.held()}, before it was {before}"
+            time.sleep(0.05)
 
     def _no_more_than(self, before: Held) -> bool:
         now = self.held()

@@ -58,7 +58,7 @@ def test_clients_that_are_killed(trial: Trial) -> None:
     """While they upload, stream, or hold a session; afterwards all sessions and uploads are free again."""
     count = trial.budget.killed_clients
     trial.open(max_sessions=16, max_uploads=4, max_steps=10_000_000)
-    bodies = trial.bodies(samples=64)
+    bodies = trial.bodies(samples=4)
     row = f"{count:,} clients killed"
     outcome = trial.attack("KilledClients", row, connections=12, count=count, bodies=bodies)
     assert outcome.attacker["killed"] == count

@@ -62,6 +62,18 @@ class Neighbours(Attacker):
         return {name: [call.status, call.text] for name, call in named.items()}
 
 
+class BadMetadata(Attacker):
+    """A call with metadata that no call may have, on each of its connections."""
+
+    def once(self, number: int, draw: random.Random) -> None:
+        """Connects, calls, and looks whether it was told anything."""
+        name, value = draw.choice((("trace-bin", "!!!"), ("trace-bin", "a"), ("x-large", "a" * 80_000)))
+        with Conversation(self.connect()) as conversation:
+            call = conversation.call(SIMULATE, message(b""), (name, value))
+            conversation.wait(call, seconds=5.0)
+        self.counts[f"status {call.status}"] += 1
+
+
 class SlowReaders(Attacker):
     """Streams of answers that nobody reads: `streams` on each connection."""
 
