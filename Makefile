@@ -69,7 +69,9 @@ chaos: bootstrap venv server  ## Attacks, faults and overload against a real ser
 chaos-long: bootstrap venv server  ## The same with all rounds, up to an hour
 	tools/chaos.sh long $(ARGS)
 
-reliability: chaos-long  ## The same, and what it has measured goes into docs/reliability.md
+reliability: bootstrap venv server  ## The long form, and what it has measured goes into docs/reliability.md
+	rm -f build/chaos.json
+	tools/chaos.sh long
 	$(PYTHON) tools/reliability.py
 
 clean:  ## Remove builds and the virtual environment

@@ -1,8 +1,6 @@
 """Writes what a run of tests/chaos has measured into docs/reliability.md, between its markers.
 
-    python tools/reliability.py           after `make chaos-long`
-
-Everything outside the markers is written by hand and left as it is.
+`make reliability` calls it after the long form. Everything outside the markers is written by hand and left as it is.
 """
 
 from __future__ import annotations
@@ -68,18 +66,22 @@ def section(figures: dict[str, Any]) -> str:
     return "\n\n".join([*parts, END])
 
 
-def main() -> int:
-    """Status 1 where nothing was measured, or the page has no place for it."""
-    if not FIGURES.is_file():
-        print(f"reliability: {FIGURES} is missing; run make chaos-long first", file=sys.stderr)
-        return 1
-    page = PAGE.read_text(encoding="utf-8")
+def written(page: str, figures: dict[str, Any]) -> str:
+    """The page with these figures; ValueError where it has no place for them."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        print(f"reliability: {PAGE} lacks {BEGIN} or {END}", file=sys.stderr)
+        raise ValueError(f"{PAGE.name} lacks {BEGIN!r} or {END!r}")
+    return before + section(figures) + after
+
+
+def main() -> int:
+    """Status 1 where nothing was measured."""
+    if not FIGURES.is_file():
+        print(f"reliability: {FIGURES} is missing; run make chaos-long first", file=sys.stderr)
         return 1
-    PAGE.write_text(before + section(json.loads(FIGURES.read_text())) + after, encoding="utf-8")
+    page = written(PAGE.read_text(encoding="utf-8"), json.loads(FIGURES.read_text(encoding="utf-8")))
+    PAGE.write_text(page, encoding="utf-8")
     return 0
 
 

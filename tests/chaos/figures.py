@@ -29,15 +29,15 @@ class Figures:
         self._tables[table][row] = cells
         print(f"{table}: {row}: " + ", ".join(f"{name} {value}" for name, value in cells.items()))
 
-    def write(self) -> None:
-        """Into the build folder, beside what earlier runs of other scenarios have left there."""
+    def write(self, path: Path = PATH) -> None:
+        """Beside what earlier runs of other scenarios have left there."""
         if not self._tables:
             return
-        PATH.parent.mkdir(exist_ok=True)
-        tables = json.loads(PATH.read_text())["tables"] if PATH.is_file() else {}
+        path.parent.mkdir(exist_ok=True)
+        tables = json.loads(path.read_text())["tables"] if path.is_file() else {}
         for name, rows in self._tables.items():
             tables.setdefault(name, {}).update(rows)
-        PATH.write_text(json.dumps({"about": self._about, "tables": tables}, indent=1) + "\n")
+        path.write_text(json.dumps({"about": self._about, "tables": tables}, indent=1) + "\n")
 
 
 def ms(seconds: float) -> float:
