@@ -1,6 +1,6 @@
 """Writes what a run of tests/chaos has measured into docs/reliability.md, between its markers.
 
-`make reliability` calls it after the long form. Everything outside the markers is written by hand and left as it is.
+`make reliability` calls it after the long form. What is outside the markers is written by hand and stays.
 """
 
 from __future__ import annotations
