@@ -16,4 +16,4 @@ if unshare --net ip link set lo up 2>/dev/null; then
   export SPIKESERVE_CHAOS_NAMESPACE=own
   run=(unshare --net sh -c 'ip link set lo up && exec "$@"' sh)
 fi
-"${run[@]}" "${PYTHON:-.venv/bin/python}" -m pytest -c client/python/pyproject.toml tests/chaos -rsx --timeout 1800 "$@"
+"${run[@]}" .venv/bin/python -m pytest -c client/python/pyproject.toml tests/chaos -rsx --timeout 1800 "$@"
