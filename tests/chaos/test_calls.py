@@ -60,7 +60,6 @@ def test_invalid_base64_fails_its_own_call_alone(trial: Trial, value: str) -> No
     require_alone(ended, ended["bad"][0])
 
 
-@not_yet("the table's row on deadlines: the longest that a call may have is taken as past")
 @pytest.mark.parametrize("longest", ["99999999H", "9999999H"])
 def test_a_deadline_that_is_far_away(trial: Trial, longest: str) -> None:
     require_alone(beside(trial, [("grpc-timeout", longest)]), "0")
@@ -72,7 +71,6 @@ def test_bad_metadata_on_other_connections(trial: Trial) -> None:
     trial.require_held(trial.attack("BadMetadata", "metadata that is invalid or too large", connections=4))
 
 
-@not_yet("the table's row on streams that are not read: others wait for them")
 def test_streams_that_nobody_reads(trial: Trial) -> None:
     """64 images a stream, a report at each step."""
     trial.open()
