@@ -36,19 +36,6 @@ class Work:
         return Callers(server.address, request.SerializeToString(), seconds, **options)
 
 
-@dataclass(frozen=True)
-class Timed:
-    """What clients saw, and how long they were at it."""
-
-    work: Work
-    measured: Measured
-
-    @property
-    def goodput(self) -> float:
-        """Sample-steps a second that were computed for calls that were answered."""
-        return self.measured.rate * self.work.sample_steps
-
-
 def open_server(stage: Stage, seed: int, token: str = "", **flags: Any) -> spikeserve.LocalServer:
     """A server with three networks, each of which has run once."""
     server = stage.start(drain_seconds=0, log_level="warn", **flags)
@@ -80,7 +67,18 @@ def beside(*floods: Callers) -> Iterator[None]:
             one.kill()
 
 
-def together(contestants: Mapping[Work, Callers]) -> dict[Work, Timed]:
+def together(contestants: Mapping[Work, Callers]) -> dict[Work, Measured]:
     """All of them at the same time, each to its end."""
     running = {work: callers.start() for work, callers in contestants.items()}
-    return {work: Timed(work, one.finish()) for work, one in running.items()}
+    return {work: one.finish() for work, one in running.items()}
+
+
+def goodput(measured: Mapping[Work, Measured]) -> float:
+    """Sample-steps a second that were computed for calls that were answered, until the last of them was."""
+    answered = [
+        (work, begun + took)
+        for work, one in measured.items()
+        for begun, took, code in one.calls
+        if code == "OK"
+    ]
+    return sum(work.sample_steps for work, _ in answered) / max((end for _, end in answered), default=1.0)

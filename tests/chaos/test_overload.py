@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from budget import Budget
 from callers import Measured
-from contest import CONVOLUTION, DENSE, OTHER, Work, bearer, beside, open_server, together
+from contest import CONVOLUTION, DENSE, OTHER, Work, bearer, beside, goodput, open_server, together
 from figures import Figures, ms
-from marks import not_yet
 from stage import Stage
-
-_NO_ADMISSION = "the table's row on large requests: the queue is bounded in samples, not in work"
-_NO_FAIRNESS = "the table's row on large requests: the queue is fair between kinds of runs, not by work"
 
 SINGLE = Work(CONVOLUTION, samples=1, steps=1_000)  # some tens of ms
 LARGE = Work(CONVOLUTION, samples=4_096, steps=2)
 HUGE_STEPS = 10_000
-# The goals are those of a machine of one's own: 3 times the p99, refusals within 5 ms, 0.9 of the best
-# goodput. One that others use too, and that computes the clients as well, is allowed more.
-_SLOWER, _SLOWER_SHARED = 3.0, 4.0
-_REFUSED_MS_SHARED = 25.0
-_GOODPUT_SHARED = 0.7
-_SHARE = 0.8
-_ANSWERED = 0.95
+
+@dataclass(frozen=True)
+class Goals:
+    """What is asked of a server that is asked too much."""
+
+    slower: float  # p99 of what is accepted, against the unloaded one
+    refused_ms: float  # until a refusal, half of them
+    expired: float  # share of calls that are neither answered nor refused, at most
+    goodput: float  # of the best, at least
+    share: float  # of half the machine, for a tenant beside another's flood
+    answered: float  # share of calls with a deadline of 100 ms
 
 
-@not_yet(_NO_ADMISSION)
+# A long run has a machine of its own; that of a short one has other things to do, and all its bounds must do is
+# to tell a server that shares from one that starves.
+GOALS = {
+    "long": Goals(slower=3.0, refused_ms=5.0, expired=0.05, goodput=0.9, share=0.8, answered=0.95),
+    "short": Goals(slower=10.0, refused_ms=25.0, expired=0.5, goodput=0.3, share=0.4, answered=0.8),
+}
+
+
 def test_ten_times_what_it_can_do(stage: Stage, budget: Budget, figures: Figures, seed: int) -> None:
     """Single samples beside requests of 4,096: accepted ones are quick, refusals come at once."""
     server = open_server(stage, seed)
@@ -39,25 +47,28 @@ def test_ten_times_what_it_can_do(stage: Stage, budget: Budget, figures: Figures
         SINGLE: SINGLE.callers(server, seconds, callers=4, pause_s=0.0),
         LARGE: LARGE.callers(server, seconds, callers=2, pause_s=0.0, deadline_s=patient_s),
     })  # fmt: skip
-    rate, deadline_s = 10 * max(best[SINGLE].measured.rate, 5.0), _SLOWER * alone.p99
+    rate, deadline_s = 10 * max(best[SINGLE].rate, 5.0), GOALS["long"].slower * alone.p99
     flooded = together({
         SINGLE: SINGLE.callers(server, seconds, rate=rate, deadline_s=deadline_s),
-        LARGE: LARGE.callers(server, seconds, callers=20, pause_s=0.0, deadline_s=patient_s),
+        # Each attempt brings 3 MB: clients that come back at once would be a flood of bytes instead of work.
+        LARGE: LARGE.callers(server, seconds, callers=20, pause_s=0.2, deadline_s=patient_s),
     })  # fmt: skip
-    single = flooded[SINGLE].measured
+    single = flooded[SINGLE]
     refused = refusals(single, deadline_s)
     expired = len(single.calls) - single.codes["OK"] - len(refused)
     refused_ms = ms(float(np.median(refused))) if refused else float("inf")
-    goodput = sum(one.goodput for one in flooded.values()) / sum(one.goodput for one in best.values())
+    kept = goodput(flooded) / goodput(best)
     figures.add(
         "overload", "single samples at ten times the rate, beside 4,096 samples", alone_p99_ms=ms(alone.p99),
         calls=len(single.calls), accepted=single.codes["OK"], accepted_p99_ms=ms(single.p99),
-        refused=len(refused), refused_p50_ms=refused_ms, expired=expired, goodput_of_best=round(goodput, 2),
+        refused=len(refused), refused_p50_ms=refused_ms, expired=expired,
+        large_accepted=flooded[LARGE].codes["OK"], goodput_of_best=round(kept, 2),
     )  # fmt: skip
-    assert single.p99 <= _SLOWER_SHARED * alone.p99
-    assert refused_ms <= _REFUSED_MS_SHARED
-    assert expired <= 0.05 * len(single.calls), single.codes
-    assert goodput >= _GOODPUT_SHARED
+    goals = GOALS[budget.name]
+    assert single.p99 <= goals.slower * alone.p99
+    assert refused_ms <= goals.refused_ms
+    assert expired <= goals.expired * len(single.calls), single.codes
+    assert kept >= goals.goodput
     assert server.stop() == 0
 
 
@@ -70,7 +81,6 @@ def refusals(measured: Measured, deadline_s: float) -> list[float]:
     ]
 
 
-@not_yet(_NO_FAIRNESS)
 def test_the_share_of_a_tenant(
     stage: Stage, budget: Budget, figures: Figures, seed: int, tmp_path: Path
 ) -> None:
@@ -93,7 +103,7 @@ def test_the_share_of_a_tenant(
         calls=len(shared.calls), accepted=shared.codes["OK"], accepted_p99_ms=ms(shared.p99),
         share_of_its_half=round(share, 2),
     )  # fmt: skip
-    assert share >= _SHARE, shared.codes
+    assert share >= GOALS[budget.name].share, shared.codes
     assert server.stop() == 0
 
 
@@ -104,7 +114,6 @@ FLOODS = {
 }
 
 
-@not_yet(_NO_FAIRNESS)
 @pytest.mark.parametrize("name", FLOODS, ids=["same", "another", "convolutions"])
 def test_a_deadline_of_100_ms(
     stage: Stage, budget: Budget, figures: Figures, seed: int, name: str
@@ -121,5 +130,5 @@ def test_a_deadline_of_100_ms(
         "overload", f"a deadline of 100 ms beside {name}", alone_p99_ms=ms(alone.p99),
         calls=len(measured.calls), accepted=measured.codes["OK"], accepted_p99_ms=ms(measured.p99),
     )  # fmt: skip
-    assert measured.answered >= _ANSWERED, measured.codes
+    assert measured.answered >= GOALS[budget.name].answered, measured.codes
     assert server.stop() == 0
