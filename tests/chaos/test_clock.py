@@ -8,7 +8,6 @@ from pathlib import Path
 import preloaded
 import pytest
 import servers
-from marks import not_yet
 from trial import NAME, WIDTH, Trial
 
 import spikeserve
@@ -24,7 +23,6 @@ def open_with_clock(trial: Trial, folder: Path) -> Path:
     return clock
 
 
-@not_yet("the table's row on the clock: uptime is taken from the wall clock")
 def test_uptime_never_goes_back(trial: Trial, tmp_path: Path) -> None:
     clock = open_with_clock(trial, tmp_path)
     before = servers.metrics(trial.server)["spikeserve_uptime_seconds"]

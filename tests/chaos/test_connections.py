@@ -39,7 +39,6 @@ def test_silent_connections(trial: Trial) -> None:
     trial.require_held(outcome)
 
 
-@not_yet("the table's row on the metrics port: silent connections hold it")
 def test_silent_connections_to_the_metrics_port(trial: Trial) -> None:
     trial.open()
     host, _, port = trial.server.metrics_address.rpartition(":")

@@ -18,7 +18,6 @@ from trial import Trial
 import spikeserve
 
 _SOCKET = "the table's row on unix sockets: a second server takes the socket in silence"
-_LOG = "the table's row on stderr: requests hang once the pipe is full"
 
 
 @not_yet(_SOCKET)
@@ -81,7 +80,6 @@ def _load_some(number: int, server: spikeserve.LocalServer) -> list[tuple[str, i
     return stored
 
 
-@not_yet(_LOG)
 def test_a_log_that_nobody_reads(trial: Trial, tmp_path: Path) -> None:
     """stderr is a pipe with room for 4 KiB: requests are answered, SIGTERM is heard, probes say the truth."""
     pipe = tmp_path / "log"

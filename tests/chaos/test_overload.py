@@ -18,6 +18,7 @@ SINGLE = Work(CONVOLUTION, samples=1, steps=1_000)  # some tens of ms
 LARGE = Work(CONVOLUTION, samples=4_096, steps=2)
 HUGE_STEPS = 10_000
 
+
 @dataclass(frozen=True)
 class Goals:
     """What is asked of a server that is asked too much."""
@@ -30,8 +31,8 @@ class Goals:
     answered: float  # share of calls with a deadline of 100 ms
 
 
-# A long run has a machine of its own; that of a short one has other things to do, and all its bounds must do is
-# to tell a server that shares from one that starves.
+# A long run has a machine of its own. That of a short one has other things to do: all that its bounds must do
+# is to tell a server that shares from one that starves.
 GOALS = {
     "long": Goals(slower=3.0, refused_ms=5.0, expired=0.05, goodput=0.9, share=0.8, answered=0.95),
     "short": Goals(slower=10.0, refused_ms=25.0, expired=0.5, goodput=0.3, share=0.4, answered=0.8),

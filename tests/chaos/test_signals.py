@@ -13,7 +13,6 @@ import pytest
 import servers
 from callers import Callers, simulate_request
 from figures import Figures
-from marks import not_yet
 from stage import Stage, known_flags, usual_flags
 
 import spikeserve
@@ -99,7 +98,6 @@ def test_twice(stage: Stage) -> None:
     require_stored(stage, stored)
 
 
-@not_yet("calls under way at SIGTERM end with CANCELLED, which no retry policy may repeat")
 def test_under_load(stage: Stage, figures: Figures) -> None:
     """What was accepted is answered, what comes later is told by the code that clients may repeat."""
     stored = fill(stage)
