@@ -1,7 +1,7 @@
 # Thin names for what CMakePresets.json, tools/ and .venv do. `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help demo test clients-table loadtest lint go go-module docs tidy fuzz fuzz-long sanitize accuracy bench bench-peers wheel
-.PHONY: try-install try-tools clean bootstrap bootstrap-demo venv build server
+.PHONY: try-install try-tools chaos chaos-long reliability clean bootstrap bootstrap-demo venv build server
 PYTHON := .venv/bin/python
 
 help:  ## List the targets
@@ -62,6 +62,17 @@ try-install: bootstrap venv wheel go  ## Install these wheels as a user would: i
 
 try-tools: bootstrap venv server  ## Drive the server with tritonclient, kserve, perf_analyzer and grpcurl, fetched into build/tools
 	tools/try-tools.sh
+
+chaos: bootstrap venv server  ## Attacks, faults and overload against a real server, two minutes of them
+	tools/chaos.sh short $(ARGS)
+
+chaos-long: bootstrap venv server  ## The same with all rounds, up to an hour
+	tools/chaos.sh long $(ARGS)
+
+reliability: bootstrap venv server  ## The long form, and what it has measured goes into docs/reliability.md
+	rm -f build/chaos.json
+	tools/chaos.sh long
+	$(PYTHON) tools/reliability.py
 
 clean:  ## Remove builds and the virtual environment
 	rm -rf build .venv

@@ -6,6 +6,7 @@
 #   tools/fetch-tool.sh opentelemetry   the same, with the messages of its protocol
 #   tools/fetch-tool.sh perf_analyzer   a script that runs it with the C and C++ libraries of Debian 13, which it needs
 #   tools/fetch-tool.sh grpcurl         the program, built by Go
+#   tools/fetch-tool.sh h2              a Python that has this HTTP/2 library, for frames that no client would send
 # Ends with status 3 where this machine lacks something for it; the last line of stderr says what.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,7 +15,7 @@ folder=$PWD/build/tools/$name
 log=$PWD/build/tools/$name.log
 declare -A pinned=([tritonclient]='tritonclient[grpc,http]==2.73.0' [kserve]=kserve==0.21.0
   [prometheus_client]=prometheus-client==0.26.0 [opentelemetry]=opentelemetry-exporter-otlp-proto-grpc==1.45.2
-  [perf_analyzer]=perf-analyzer==2.60.0 [grpcurl]=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3)
+  [perf_analyzer]=perf-analyzer==2.60.0 [grpcurl]=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3 [h2]=h2==4.4.1)
 suite=trixie
 
 lacks() { echo "$name: $*" >&2; exit 3; }
@@ -81,7 +82,7 @@ grpcurl() {
 }
 
 case $name in
-  tritonclient | kserve | prometheus_client | opentelemetry) program=bin/python make=(python_with "${pinned[$name]}") ;;
+  tritonclient | kserve | prometheus_client | opentelemetry | h2) program=bin/python make=(python_with "${pinned[$name]}") ;;
   perf_analyzer | grpcurl) program=$name make=("$name") ;;
   *) echo "fetch-tool: got $name, wanted ${!pinned[*]}" >&2; exit 2 ;;
 esac

@@ -1,0 +1,135 @@
+"""More work than there is time: who is answered, how soon, and what it costs the others."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from budget import Budget
+from callers import Measured
+from contest import CONVOLUTION, DENSE, OTHER, Work, bearer, beside, goodput, open_server, together
+from figures import Figures, ms
+from stage import Stage
+
+SINGLE = Work(CONVOLUTION, samples=1, steps=1_000)  # some tens of ms
+LARGE = Work(CONVOLUTION, samples=4_096, steps=2)
+HUGE_STEPS = 10_000
+
+
+@dataclass(frozen=True)
+class Goals:
+    """What is asked of a server that is asked too much."""
+
+    slower: float  # p99 of what is accepted, against the unloaded one
+    refused_ms: float  # until a refusal, half of them
+    expired: float  # share of calls that are neither answered nor refused, at most
+    goodput: float  # of the best, at least
+    share: float  # of half the machine, for a tenant beside another's flood
+    answered: float  # share of calls with a deadline of 100 ms
+
+
+# A long run has a machine of its own. That of a short one has other things to do: all that its bounds must do
+# is to tell a server that shares from one that starves.
+GOALS = {
+    "long": Goals(slower=3.0, refused_ms=5.0, expired=0.05, goodput=0.9, share=0.8, answered=0.95),
+    "short": Goals(slower=10.0, refused_ms=25.0, expired=0.5, goodput=0.3, share=0.4, answered=0.8),
+}
+
+
+def test_ten_times_what_it_can_do(stage: Stage, budget: Budget, figures: Figures, seed: int) -> None:
+    """Single samples beside requests of 4,096: accepted ones are quick, refusals come at once."""
+    server = open_server(stage, seed)
+    seconds, patient_s = budget.overload_seconds, 2 * budget.overload_seconds
+    alone = SINGLE.callers(server, seconds, callers=1, pause_s=0.0).run()
+    best = together({
+        SINGLE: SINGLE.callers(server, seconds, callers=4, pause_s=0.0),
+        LARGE: LARGE.callers(server, seconds, callers=2, pause_s=0.0, deadline_s=patient_s),
+    })  # fmt: skip
+    rate, deadline_s = 10 * max(best[SINGLE].rate, 5.0), GOALS["long"].slower * alone.p99
+    flooded = together({
+        SINGLE: SINGLE.callers(server, seconds, rate=rate, deadline_s=deadline_s),
+        # Each attempt brings 3 MB: clients that come back at once would be a flood of bytes instead of work.
+        LARGE: LARGE.callers(server, seconds, callers=20, pause_s=0.2, deadline_s=patient_s),
+    })  # fmt: skip
+    single = flooded[SINGLE]
+    refused = refusals(single, deadline_s)
+    expired = len(single.calls) - single.codes["OK"] - len(refused)
+    refused_ms = ms(float(np.median(refused))) if refused else float("inf")
+    kept = goodput(flooded) / goodput(best)
+    figures.add(
+        "overload", "single samples at ten times the rate, beside 4,096 samples", alone_p99_ms=ms(alone.p99),
+        calls=len(single.calls), accepted=single.codes["OK"], accepted_p99_ms=ms(single.p99),
+        refused=len(refused), refused_p50_ms=refused_ms, expired=expired,
+        large_accepted=flooded[LARGE].codes["OK"], goodput_of_best=round(kept, 2),
+    )  # fmt: skip
+    goals = GOALS[budget.name]
+    assert single.p99 <= goals.slower * alone.p99
+    assert refused_ms <= goals.refused_ms
+    assert expired <= goals.expired * len(single.calls), single.codes
+    assert kept >= goals.goodput
+    assert server.stop() == 0
+
+
+def refusals(measured: Measured, deadline_s: float) -> list[float]:
+    """Seconds of the calls that were refused, and not only given up at their deadline."""
+    return [
+        took
+        for _, took, code in measured.calls
+        if code == "RESOURCE_EXHAUSTED" or (code == "DEADLINE_EXCEEDED" and took < 0.8 * deadline_s)
+    ]
+
+
+def test_the_share_of_a_tenant(
+    stage: Stage, budget: Budget, figures: Figures, seed: int, tmp_path: Path
+) -> None:
+    """Two tenants, by their tokens: the flood of one costs the other at most a fifth of its half."""
+    admin, tokens = tmp_path / "admin", tmp_path / "tokens"
+    admin.write_text("admin\n")
+    tokens.write_text("flooding\nmodest\n")
+    server = open_server(stage, seed, token="admin", admin_token_file=admin, auth_token_file=tokens)
+    work = Work(DENSE, samples=1, steps=10_000)
+    modest = work.callers(server, budget.overload_seconds, callers=8, pause_s=0.0, metadata=bearer("modest"))
+    alone = modest.run()
+    flood = Work(DENSE, samples=256, steps=5_000)
+    metadata = bearer("flooding")
+    with beside(flood.callers(server, 600.0, callers=24, pause_s=0.0, deadline_s=600.0, metadata=metadata)):
+        time.sleep(0.5)
+        shared = modest.run()
+    share = shared.rate / (alone.rate / 2)
+    figures.add(
+        "overload", "a tenant beside the flood of another", alone_p99_ms=ms(alone.p99),
+        calls=len(shared.calls), accepted=shared.codes["OK"], accepted_p99_ms=ms(shared.p99),
+        share_of_its_half=round(share, 2),
+    )  # fmt: skip
+    assert share >= GOALS[budget.name].share, shared.codes
+    assert server.stop() == 0
+
+
+FLOODS = {
+    "4,096 samples x 10,000 steps on the same network": (DENSE, Work(DENSE, 4_096, HUGE_STEPS), 4),
+    "4,096 samples x 10,000 steps on another network": (OTHER, Work(DENSE, 4_096, HUGE_STEPS), 4),
+    "a flood of convolutions": (DENSE, Work(CONVOLUTION, 64, 200), 16),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS, ids=["same", "another", "convolutions"])
+def test_a_deadline_of_100_ms(
+    stage: Stage, budget: Budget, figures: Figures, seed: int, name: str
+) -> None:
+    """Single samples are answered in time beside work that others would have to wait minutes for."""
+    network, flood, callers = FLOODS[name]
+    server = open_server(stage, seed)
+    one = Work(network, samples=1, steps=10)
+    alone = one.callers(server, 1.0, deadline_s=0.1, pause_s=0.02).run()
+    with beside(flood.callers(server, 600.0, callers=callers, pause_s=0.0, deadline_s=600.0)):
+        time.sleep(1.0)
+        measured = one.callers(server, budget.overload_seconds, deadline_s=0.1, pause_s=0.02).run()
+    figures.add(
+        "overload", f"a deadline of 100 ms beside {name}", alone_p99_ms=ms(alone.p99),
+        calls=len(measured.calls), accepted=measured.codes["OK"], accepted_p99_ms=ms(measured.p99),
+    )  # fmt: skip
+    assert measured.answered >= GOALS[budget.name].answered, measured.codes
+    assert server.stop() == 0
