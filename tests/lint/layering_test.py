@@ -33,8 +33,11 @@ def engine(names: str) -> set[str]:
 
 
 EVERY_ENGINE_ROOM = engine("network run " + ENGINE_INSIDE) | {"server/engine"}
-EVERY_SERVING_ROOM = rooms("networks requests metrics", "server/serving/") | {"server/serving"}
-EVERY_RPC_ROOM = rooms("wire decode encode context calls", "server/rpc/") | {"server/rpc"}
+EVERY_SERVING_ROOM = rooms("tenants networks requests metrics", "server/serving/") | {
+    "server/serving",
+    "server/http",
+}
+EVERY_RPC_ROOM = rooms("log trace wire decode encode access context calls", "server/rpc/") | {"server/rpc"}
 EVERY_REST_ROOM = {"server/rest", "server/rest/translate"}
 OVER_RPC = EVERY_REST_ROOM | {"server/app"}
 OVER_ENGINE = EVERY_SERVING_ROOM | EVERY_RPC_ROOM | OVER_RPC | {"proto"}
@@ -85,34 +88,61 @@ FORBIDDEN: dict[str, set[str]] = {
     "server/engine": rooms(ALL_KERNELS)
     | OVER_ENGINE
     | engine("network plan run/constants samples reference cpu/layout cuda/layout"),
+    "server/http": rooms(ALL_KERNELS)
+    | EVERY_ENGINE_ROOM
+    | OVER_SERVING
+    | rooms("tenants networks requests metrics", "server/serving/")
+    | {"server/serving"},
     "server/serving": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | OVER_SERVING
+    | rooms("tenants networks requests metrics", "server/serving/")
+    | {"server/engine", "server/http"},
+    "server/serving/tenants": rooms(ALL_KERNELS)
+    | EVERY_ENGINE_ROOM
+    | OVER_SERVING
     | rooms("networks requests metrics", "server/serving/")
-    | {"server/engine"},
+    | {"server/http"},
     "server/serving/networks": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | OVER_SERVING
     | rooms("requests metrics", "server/serving/")
-    | {"server/engine"},
+    | {"server/engine", "server/http"},
     "server/serving/requests": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | OVER_SERVING
-    | {"server/engine", "server/serving/metrics"},
+    | {"server/engine", "server/serving/metrics", "server/http"},
     "server/serving/metrics": rooms(ALL_KERNELS) | HIDDEN_ENGINE | OVER_SERVING | {"server/engine"},
+    "server/rpc/log": rooms(ALL_KERNELS)
+    | EVERY_ENGINE_ROOM
+    | EVERY_SERVING_ROOM
+    | OVER_RPC
+    | rooms("trace wire decode encode access context calls", "server/rpc/")
+    | {"server/rpc", "proto"},
+    "server/rpc/trace": rooms(ALL_KERNELS)
+    | EVERY_ENGINE_ROOM
+    | EVERY_SERVING_ROOM
+    | OVER_RPC
+    | rooms("log wire decode encode access context calls", "server/rpc/")
+    | {"server/rpc"},
     "server/rpc/wire": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
-    | rooms("decode encode context calls", "server/rpc/")
+    | rooms("log trace decode encode access context calls", "server/rpc/")
     | OVER_RPC
     | {"server/engine", "server/rpc"},
     "server/rpc/decode": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
-    | rooms("encode context calls", "server/rpc/")
+    | rooms("log trace encode access context calls", "server/rpc/")
     | OVER_RPC
     | {"server/engine", "server/rpc"},
     "server/rpc/encode": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
-    | rooms("context calls", "server/rpc/")
+    | rooms("log trace access context calls", "server/rpc/")
+    | OVER_RPC
+    | {"server/engine", "server/rpc"},
+    "server/rpc/access": rooms(ALL_KERNELS)
+    | HIDDEN_ENGINE
+    | rooms("log trace decode encode context calls", "server/rpc/")
     | OVER_RPC
     | {"server/engine", "server/rpc"},
     "server/rpc/context": rooms(ALL_KERNELS)
