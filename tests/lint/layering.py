@@ -41,6 +41,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "kernels/cuda": MATH,
     "kernels/cuda/runtime": MATH | {"kernels/cuda"},
     "server/base": frozenset(),
+    "server/transport": BASE,
     "server/engine/network": BASE | MATH,
     "server/engine/plan": NETWORK,
     "server/engine/run": PLAN,
@@ -61,10 +62,10 @@ ROOMS: dict[str, frozenset[str]] = {
     "server/rpc/encode": ENCODE,
     "server/rpc/context": DECODE,
     "server/rpc/calls": CALLS,
-    "server/rpc": CALLS | {"server/rpc/calls"},
+    "server/rpc": CALLS | {"server/rpc/calls", "server/transport"},
     "server/rest/translate": BASE | {"proto"},
     "server/rest": SERVING | {"proto", "server/rest/translate"},
-    "server/app": CALLS | {"server/rpc", "server/rest", "server/engine"},
+    "server/app": CALLS | {"server/rpc", "server/rest", "server/engine", "server/transport"},
 }
 # Single files that may include more: the CPU runs reference mode too.
 FILES: dict[str, frozenset[str]] = {
@@ -111,6 +112,7 @@ LIBRARIES = (
     ),
     Library("Boost", re.compile(r"^boost/"), ("server/rest/",)),
     Library("JSON", re.compile(r"^nlohmann/"), ("server/rest/", "tests/")),
+    Library("absl", re.compile(r"^absl/"), ("server/app/main.cc",)),
     Library("CLI11", re.compile(r"^CLI/"), ("server/app/", "tests/")),
 )
 
