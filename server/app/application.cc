@@ -4,8 +4,8 @@
 #include <thread>
 #include <utility>
 
+#include "server/app/connection_limits.h"
 #include "server/app/credentials.h"
-#include "server/app/listener_probe.h"
 #include "server/app/machine_memory.h"
 #include "server/app/version.h"
 #include "server/rpc/decode/decode_network.h"
@@ -13,7 +13,6 @@
 namespace spikeserve::app {
 namespace {
 
-constexpr std::chrono::milliseconds kProbeTimeout{5'000};
 // For HTTP clients to take answers that were ready when the server was told to end.
 constexpr std::chrono::seconds kAnswerPatience{5};
 constexpr std::size_t kMaxLoggedPath = 256;
@@ -110,10 +109,6 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
 Result<std::unique_ptr<Application>> Application::Start(const Config& config,
                                                         std::unique_ptr<engine::Backend> backend,
                                                         const rpc::EventLog& log) {
-  auto credentials = MakeCredentials(config.tls);
-  if (!credentials.ok()) {
-    return credentials.status();
-  }
   auto tls = ReadTlsTexts(config.tls);
   if (!tls.ok()) {
     return tls.status();
@@ -134,34 +129,41 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
   self->LoadStored();
   self->health_.SetServer(true);
   self->CheckDevice();
-  auto server = rpc::RpcServer::Start(
-      self->context_, self->health_,
-      {config.listen, std::move(credentials).value(), config.max_streams, config.max_transport_bytes});
+  auto server = rpc::RpcServer::Start(self->context_, self->health_, self->MakeRpcOptions(tls.value()));
   if (!server.ok()) {
     return server.status();
   }
   self->server_ = std::move(server).value();
-  if (Status status = self->StartRest(std::move(tls).value()); !status.ok()) {
+  self->started_ = self->server_.get();
+  if (Status status = self->StartRest(HttpTls(tls.value())); !status.ok()) {
     return status;
   }
   return self;
 }
 
-Application::~Application() { Drain(std::chrono::seconds(0)); }
+rpc::RpcServerOptions Application::MakeRpcOptions(std::optional<transport::TlsTexts> tls) const {
+  const auto on_offence = [this](const transport::Offence& offence) {
+    if (offence.jailed.count() > 0) {
+      log_.Warn("connection_closed", {{"address", offence.peer},
+                                      {"rule", std::string(transport::RuleName(offence.rule))},
+                                      {"refused_seconds", std::int64_t{offence.jailed.count()}}});
+    }
+  };
+  return {{config_.listen, ConnectionLimits(config_, MaxOpenFiles()), IsGuarded(config_), std::move(tls),
+           on_offence},
+          config_.max_streams,
+          config_.max_transport_bytes,
+          std::chrono::seconds(config_.max_connection_age_seconds),
+          std::chrono::seconds(config_.drain_seconds)};
+}
 
-void Application::WatchListener(std::function<void()> lost) {
-  watch_ = std::make_unique<ListenerWatch>(
-      [this] {
-        Status status = ProbeListener(address(), kProbeTimeout);
-        reachable_ = status.ok();
-        return status;
-      },
-      std::move(lost), log_, ListenerWatch::Options());
+Application::~Application() {
+  Drain(std::chrono::seconds(0));
+  metrics_server_.reset();  // it reads from the others
 }
 
 void Application::Drain(std::chrono::seconds patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  watch_.reset();
   health_.SetServer(false);
   batcher_.Close();
   if (rest_) {
@@ -194,7 +196,7 @@ Status Application::StartMetrics(const std::string& address) {
 
 bool Application::Ready() {
   CheckDevice();
-  return health_.server_ready() && reachable_;
+  return health_.server_ready();
 }
 
 Status Application::StartRest(std::optional<rest::TlsTexts> tls) {
@@ -250,7 +252,12 @@ void Application::CheckDevice() {
 }
 
 serving::Gauges Application::ReadGauges() const {
-  serving::Gauges gauges{batcher_.queued_samples(), 0, 0, budget_.used_bytes(), budget_.limit_bytes()};
+  serving::Gauges gauges{batcher_.queued_samples(), 0, 0, budget_.used_bytes(), budget_.limit_bytes(), {}};
+  if (const rpc::RpcServer* server = started_; server != nullptr) {
+    transport::TransportCounts counts = server->transport_counts();
+    gauges.connections = {counts.connections, std::move(counts.refused), std::move(counts.pauses),
+                          std::move(counts.closes)};
+  }
   for (const serving::NetworkListing& listing : registry_.List()) {
     if (listing.state != serving::NetworkState::kReady || !listing.handle) {
       continue;

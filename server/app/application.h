@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "server/app/config.h"
-#include "server/app/listener_watch.h"
 #include "server/base/clock.h"
 #include "server/base/status.h"
 #include "server/engine/run/backend.h"
@@ -28,6 +27,7 @@
 #include "server/serving/requests/batcher.h"
 #include "server/serving/requests/worker.h"
 #include "server/serving/task_thread.h"
+#include "server/transport/tls_settings.h"
 
 namespace spikeserve::app {
 
@@ -41,10 +41,6 @@ class Application {
                                                     std::unique_ptr<engine::Backend> backend,
                                                     const rpc::EventLog& log);
   ~Application();
-
-  // From now on tries whether the server takes connections: /readyz shows it, and `lost` is called once, by
-  // another thread, where it does not any more.
-  void WatchListener(std::function<void()> lost);
 
   const std::string& address() const { return server_->address(); }
   // Of /metrics; empty where there is none.
@@ -64,6 +60,7 @@ class Application {
   Application(const Config& config, std::unique_ptr<engine::Backend> backend, const rpc::Tokens& tokens,
               std::optional<serving::NetworkRepository> repository, const rpc::EventLog& log);
 
+  rpc::RpcServerOptions MakeRpcOptions(std::optional<transport::TlsTexts> tls) const;
   Status StartMetrics(const std::string& address);
   Status StartRest(std::optional<rest::TlsTexts> tls);
   void LoadStored();
@@ -88,14 +85,13 @@ class Application {
   serving::Batcher batcher_;
   serving::TaskThread tasks_;
   std::atomic<bool> device_lost_ = false;
-  std::atomic<bool> reachable_ = true;
   const rpc::ServiceContext context_;
   std::vector<std::unique_ptr<serving::Worker>> workers_;
   std::string metrics_address_;
   std::unique_ptr<serving::MetricsServer> metrics_server_;
   std::unique_ptr<rpc::RpcServer> server_;
-  std::unique_ptr<rest::RestServer> rest_;  // calls the one before
-  std::unique_ptr<ListenerWatch> watch_;
+  std::atomic<const rpc::RpcServer*> started_ = nullptr;  // the same, for the thread of the metrics
+  std::unique_ptr<rest::RestServer> rest_;                // calls the one before
 };
 
 }  // namespace spikeserve::app

@@ -47,15 +47,15 @@ Result<std::string> ReadSmallFile(const std::string& path, const std::string& fl
   return InvalidArgument(flag + ": " + path + " has more than " + std::to_string(kMaxFileBytes) + " bytes");
 }
 
-Result<std::optional<rest::TlsTexts>> ReadTlsTexts(const TlsFiles& files) {
+Result<std::optional<transport::TlsTexts>> ReadTlsTexts(const TlsFiles& files) {
   if (files.cert.empty()) {
-    return std::optional<rest::TlsTexts>();
+    return std::optional<transport::TlsTexts>();
   }
-  rest::TlsTexts texts;
-  const auto read = [](const std::string& path, const std::string& flag, std::string& text) {
+  transport::TlsTexts texts;
+  const auto read = [](const std::string& path, const std::string& flag, transport::TlsTexts::Text& text) {
     auto content = ReadSmallFile(path, flag);
     if (content.ok()) {
-      text = std::move(content).value();
+      text = {std::move(content).value(), flag + ": " + path};
     }
     return content.status();
   };
@@ -65,30 +65,22 @@ Result<std::optional<rest::TlsTexts>> ReadTlsTexts(const TlsFiles& files) {
   if (Status status = read(files.key, "--tls-key", texts.key); !status.ok()) {
     return status;
   }
-  if (files.client_ca.empty()) {
-    return std::optional(std::move(texts));
+  if (!files.client_ca.empty()) {
+    if (Status status = read(files.client_ca, "--tls-client-ca", texts.client_ca); !status.ok()) {
+      return status;
+    }
   }
-  if (Status status = read(files.client_ca, "--tls-client-ca", texts.client_ca); !status.ok()) {
-    return status;
+  if (const auto tried = transport::TlsSettings::Create(texts); !tried.ok()) {
+    return tried.status();
   }
   return std::optional(std::move(texts));
 }
 
-Result<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const TlsFiles& files) {
-  auto texts = ReadTlsTexts(files);
-  if (!texts.ok()) {
-    return texts.status();
+std::optional<rest::TlsTexts> HttpTls(const std::optional<transport::TlsTexts>& texts) {
+  if (!texts) {
+    return std::nullopt;
   }
-  if (!texts.value()) {
-    return grpc::InsecureServerCredentials();
-  }
-  grpc::SslServerCredentialsOptions options;
-  options.pem_key_cert_pairs.push_back({texts.value()->key, texts.value()->cert});
-  if (!texts.value()->client_ca.empty()) {
-    options.pem_root_certs = texts.value()->client_ca;
-    options.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
-  }
-  return grpc::SslServerCredentials(options);
+  return rest::TlsTexts{texts->cert.pem, texts->key.pem, texts->client_ca.pem};
 }
 
 Result<rpc::Tokens> ReadTokens(const Config& config) {

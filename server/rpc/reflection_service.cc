@@ -11,6 +11,7 @@
 #include "grpc/health/v1/health.pb.h"
 #include "inference/grpc_service.pb.h"
 #include "server/base/guarded.h"
+#include "server/rpc/context/metadata_limit.h"
 #include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
 #include "spikeserve/v1/network.pb.h"
@@ -96,6 +97,10 @@ class ReflectionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, gr
  public:
   ReflectionCall(const ServiceContext& context, grpc::CallbackServerContext& call)
       : context_(context), call_(call) {
+    if (Status status = CheckMetadata(call); !status.ok()) {
+      Finish(ToGrpc(status));
+      return;
+    }
     StartRead(&question_);
   }
   ~ReflectionCall() override { static_cast<void>(context_.watch.Stop(call_)); }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <grpcpp/channel.h>
-#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 
 #include <chrono>
@@ -16,15 +15,18 @@
 #include "server/rpc/health_reporter.h"
 #include "server/rpc/reflection_service.h"
 #include "server/rpc/unknown_service.h"
+#include "server/transport/transport.h"
 
 namespace spikeserve::rpc {
 
 // Where the server listens, and how much it takes at the same time.
 struct RpcServerOptions {
-  std::string address = "0.0.0.0:8001";  // HOST:PORT, or unix:PATH
-  std::shared_ptr<grpc::ServerCredentials> credentials;
+  transport::TransportOptions transport;
   int max_streams = 256;                                     // calls at the same time on one connection
   std::int64_t max_transport_bytes = std::int64_t{1} << 30;  // buffers of messages being received or sent
+  // A connection is asked to end when it is so old, and ended `age_grace` later; 0: it may stay.
+  std::chrono::seconds max_connection_age{0};
+  std::chrono::seconds age_grace{30};
 };
 
 // The gRPC server with its services, health and reflection. Serves from its own threads until Shutdown.
@@ -35,11 +37,16 @@ class RpcServer {
                                                   const RpcServerOptions& options);
   ~RpcServer();
 
+  // Certificates for connections from now on; see Transport::SetTls. Thread-safe.
+  Status SetTls(const transport::TlsTexts& texts) { return transport_->SetTls(texts); }
   // Where it listens: HOST:PORT with the port in use, or unix:PATH.
-  const std::string& address() const { return address_; }
+  const std::string& address() const { return transport_->address(); }
+  // Of its connections.
+  transport::TransportCounts transport_counts() const { return transport_->counts(); }
   // To this server without a network in between.
   std::shared_ptr<grpc::Channel> InProcessChannel();
-  // Refuses new calls, waits for those under way and cancels what is left at the deadline.
+  // Lets nobody in any more, refuses new calls, waits for those under way and cancels what is left at the
+  // deadline.
   void Shutdown(std::chrono::system_clock::time_point deadline);
 
  private:
@@ -59,8 +66,8 @@ class RpcServer {
   ReflectionService reflection_;
   OldReflectionService old_reflection_;
   UnknownService unknown_;
-  std::string address_;
-  std::unique_ptr<grpc::Server> server_;  // last: its calls use the services
+  std::unique_ptr<transport::Transport> transport_;
+  std::unique_ptr<grpc::Server> server_;  // last: its calls use the services, its connections the transport
 };
 
 }  // namespace spikeserve::rpc

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "server/rpc/context/metadata_limit.h"
 #include "server/serving/sha256.h"
 
 namespace spikeserve::rpc {
@@ -71,6 +72,9 @@ Authorizer::Authorizer(const Tokens& tokens)
       admin_digests_(Digests(tokens.admin.empty() ? tokens.use : tokens.admin)) {}
 
 Status Authorizer::Check(const grpc::CallbackServerContext& context, Scope scope) const {
+  if (Status status = CheckMetadata(context); !status.ok()) {
+    return status;
+  }
   const auto header = context.client_metadata().find("authorization");
   if (header == context.client_metadata().end()) {
     return Check(std::string_view(), scope);

@@ -31,9 +31,10 @@ class Authorizer {
  public:
   explicit Authorizer(const Tokens& tokens);
 
-  // UNAUTHENTICATED without a known token, PERMISSION_DENIED with one that is not good for `scope`.
+  // What every call is asked first. RESOURCE_EXHAUSTED where its headers are too large, UNAUTHENTICATED
+  // without a known token, PERMISSION_DENIED with one that is not good for `scope`.
   Status Check(const grpc::CallbackServerContext& context, Scope scope) const;
-  // The same for the value of the header; empty where there is none.
+  // The token alone, by the value of the header; empty where there is none.
   Status Check(std::string_view header, Scope scope) const;
 
  private:

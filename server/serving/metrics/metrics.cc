@@ -10,6 +10,8 @@
 #include <chrono>
 #include <cstddef>
 
+#include "server/base/mutex.h"
+
 namespace spikeserve::serving {
 namespace {
 
@@ -35,6 +37,18 @@ Gauge& AddGauge(prometheus::Registry& registry, const char* name, const char* he
 Histogram& AddHistogram(prometheus::Registry& registry, const char* name, const char* help,
                         const Histogram::BucketBoundaries& buckets) {
   return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
+}
+
+Family<Counter>& AddCounters(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+
+// Brings counters up to totals that are counted elsewhere.
+void SetTotals(Family<Counter>& counters, const char* label, const ConnectionCounts::ByReason& totals) {
+  for (const auto& [reason, total] : totals) {
+    Counter& counter = counters.Add({{label, reason}});
+    counter.Increment(static_cast<double>(total) - counter.Value());
+  }
 }
 
 double UnixSeconds() {
@@ -77,6 +91,13 @@ struct Metrics::Families {
         memory_used(AddGauge(registry, "spikeserve_memory_used_bytes",
                              "Bytes reserved for networks, uploads, inputs and runs.")),
         memory_limit(AddGauge(registry, "spikeserve_memory_limit_bytes", "The memory budget.")),
+        connections(AddGauge(registry, "spikeserve_connections", "gRPC connections that are open.")),
+        refused(AddCounters(registry, "spikeserve_connections_refused_total",
+                            "gRPC connections that were closed as soon as they were taken, by reason.")),
+        pauses(AddCounters(registry, "spikeserve_guard_pauses_total",
+                           "Times that a gRPC connection was not read for a while, by rule.")),
+        closes(AddCounters(registry, "spikeserve_guard_closes_total",
+                           "gRPC connections that were closed because they broke a rule, by rule.")),
         uptime(AddGauge(registry, "spikeserve_uptime_seconds", "Time since the start.")) {}
 
   Family<Counter>& requests;
@@ -92,6 +113,11 @@ struct Metrics::Families {
   Gauge& resident;
   Gauge& memory_used;
   Gauge& memory_limit;
+  Gauge& connections;
+  Mutex totals;  // held to bring counters up to what others counted
+  Family<Counter>& refused;
+  Family<Counter>& pauses;
+  Family<Counter>& closes;
   Gauge& uptime;
   const double started = UnixSeconds();
 };
@@ -123,12 +149,17 @@ void Metrics::SetGaugeSource(std::function<Gauges()> source) { gauge_source_ = s
 
 std::string Metrics::Expose() {
   if (gauge_source_) {
+    const MutexLock lock(families_->totals);
     const Gauges gauges = gauge_source_();
     families_->queued.Set(static_cast<double>(gauges.queued_samples));
     families_->networks.Set(static_cast<double>(gauges.networks_ready));
     families_->resident.Set(static_cast<double>(gauges.resident_bytes));
     families_->memory_used.Set(static_cast<double>(gauges.memory_used_bytes));
     families_->memory_limit.Set(static_cast<double>(gauges.memory_limit_bytes));
+    families_->connections.Set(static_cast<double>(gauges.connections.open));
+    SetTotals(families_->refused, "reason", gauges.connections.refused);
+    SetTotals(families_->pauses, "rule", gauges.connections.pauses);
+    SetTotals(families_->closes, "rule", gauges.connections.closes);
   }
   families_->uptime.Set(UnixSeconds() - families_->started);
   return prometheus::TextSerializer().Serialize(registry_->Collect());

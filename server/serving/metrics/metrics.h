@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "server/base/status.h"
 #include "server/serving/requests/run.h"
@@ -14,6 +16,15 @@ class Registry;
 
 namespace spikeserve::serving {
 
+// gRPC connections, and what was done to some of them since the start, by reason.
+struct ConnectionCounts {
+  using ByReason = std::vector<std::pair<std::string, std::int64_t>>;
+  std::int64_t open = 0;
+  ByReason refused;
+  ByReason pauses;
+  ByReason closes;
+};
+
 // What is read at the moment somebody asks.
 struct Gauges {
   std::int64_t queued_samples = 0;
@@ -21,6 +32,7 @@ struct Gauges {
   std::int64_t resident_bytes = 0;  // of these networks
   std::int64_t memory_used_bytes = 0;
   std::int64_t memory_limit_bytes = 0;
+  ConnectionCounts connections{};
 };
 
 // Upper-case name of a code, as gRPC writes it.
