@@ -145,7 +145,7 @@ rpc::RpcServerOptions Application::MakeRpcOptions(std::optional<transport::TlsTe
   const auto on_offence = [this](const transport::Offence& offence) {
     if (offence.jailed.count() > 0) {
       log_.Warn("connection_closed", {{"address", offence.peer},
-                                      {"rule", std::string(transport::RuleName(offence.rule))},
+                                      {"rule", offence.rule},
                                       {"refused_seconds", std::int64_t{offence.jailed.count()}}});
     }
   };

@@ -27,7 +27,7 @@
 #include "server/serving/requests/batcher.h"
 #include "server/serving/requests/worker.h"
 #include "server/serving/task_thread.h"
-#include "server/transport/tls_settings.h"
+#include "server/transport/transport_options.h"
 
 namespace spikeserve::app {
 

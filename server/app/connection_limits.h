@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "server/app/config.h"
-#include "server/transport/admission.h"
+#include "server/transport/transport_options.h"
 
 namespace spikeserve::app {
 

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "server/transport/tls_settings.h"
+
 namespace spikeserve::app {
 namespace {
 

@@ -7,7 +7,7 @@
 #include "server/base/status.h"
 #include "server/rest/http_server.h"
 #include "server/rpc/context/authorizer.h"
-#include "server/transport/tls_settings.h"
+#include "server/transport/transport_options.h"
 
 namespace spikeserve::app {
 

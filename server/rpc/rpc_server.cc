@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "server/rpc/context/metadata_limit.h"
+#include "server/transport/transport.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -89,6 +90,21 @@ Result<std::unique_ptr<RpcServer>> RpcServer::Start(const ServiceContext& contex
   health.Attach(*self->server_->GetHealthCheckService());
   return self;
 }
+
+RpcServer::RpcServer(const ServiceContext& context, HealthReporter& health)
+    : health_(health),
+      networks_(context),
+      simulations_(context),
+      inference_(context),
+      reflection_(context),
+      old_reflection_(context),
+      unknown_(context) {}
+
+const std::string& RpcServer::address() const { return transport_->address(); }
+
+transport::TransportCounts RpcServer::transport_counts() const { return transport_->counts(); }
+
+Status RpcServer::SetTls(const transport::TlsTexts& texts) { return transport_->SetTls(texts); }
 
 RpcServer::~RpcServer() { Shutdown(std::chrono::system_clock::now()); }
 

@@ -15,7 +15,11 @@
 #include "server/rpc/health_reporter.h"
 #include "server/rpc/reflection_service.h"
 #include "server/rpc/unknown_service.h"
-#include "server/transport/transport.h"
+#include "server/transport/transport_options.h"
+
+namespace spikeserve::transport {
+class Transport;
+}
 
 namespace spikeserve::rpc {
 
@@ -38,11 +42,11 @@ class RpcServer {
   ~RpcServer();
 
   // Certificates for connections from now on; see Transport::SetTls. Thread-safe.
-  Status SetTls(const transport::TlsTexts& texts) { return transport_->SetTls(texts); }
+  Status SetTls(const transport::TlsTexts& texts);
   // Where it listens: HOST:PORT with the port in use, or unix:PATH.
-  const std::string& address() const { return transport_->address(); }
+  const std::string& address() const;
   // Of its connections.
-  transport::TransportCounts transport_counts() const { return transport_->counts(); }
+  transport::TransportCounts transport_counts() const;
   // To this server without a network in between.
   std::shared_ptr<grpc::Channel> InProcessChannel();
   // Lets nobody in any more, refuses new calls, waits for those under way and cancels what is left at the
@@ -50,14 +54,7 @@ class RpcServer {
   void Shutdown(std::chrono::system_clock::time_point deadline);
 
  private:
-  RpcServer(const ServiceContext& context, HealthReporter& health)
-      : health_(health),
-        networks_(context),
-        simulations_(context),
-        inference_(context),
-        reflection_(context),
-        old_reflection_(context),
-        unknown_(context) {}
+  RpcServer(const ServiceContext& context, HealthReporter& health);
 
   HealthReporter& health_;
   NetworkService networks_;

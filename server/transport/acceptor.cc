@@ -7,8 +7,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "server/transport/peer.h"
-
 namespace spikeserve::transport {
 namespace {
 

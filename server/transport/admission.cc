@@ -1,6 +1,11 @@
 #include "server/transport/admission.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
+#include <array>
+#include <iterator>
 
 namespace spikeserve::transport {
 namespace {
@@ -12,6 +17,11 @@ constexpr std::chrono::seconds kForgiven{60};
 constexpr std::chrono::seconds kSweepEvery{1};
 // Addresses without a connection that are remembered; beyond, all of them are forgotten.
 constexpr std::size_t kMaxAddresses = 65'536;
+
+std::string Text(int family, const void* address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  return inet_ntop(family, address, text.data(), text.size()) != nullptr ? text.data() : "";
+}
 
 }  // namespace
 
@@ -25,6 +35,23 @@ const char* RefusalName(Refusal refusal) {
     case Refusal::kDescriptors: return "descriptors";
   }
   return "";
+}
+
+std::string PeerOf(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) {
+    return Text(AF_INET, &reinterpret_cast<const sockaddr_in&>(address).sin_addr);
+  }
+  if (address.ss_family != AF_INET6) {
+    return {};
+  }
+  in6_addr six = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(&six)) {  // IPv4, by a socket that takes both
+    return Text(AF_INET, std::next(static_cast<const std::uint8_t*>(six.s6_addr), 12));
+  }
+  constexpr int kNetworkBytes = 8;
+  std::fill(std::next(static_cast<std::uint8_t*>(six.s6_addr), kNetworkBytes), std::end(six.s6_addr),
+            std::uint8_t{0});
+  return Text(AF_INET6, &six) + "/64";
 }
 
 Refusal Admission::Enter(const std::string& peer, Clock::TimePoint now) {
@@ -91,14 +118,16 @@ std::chrono::seconds Admission::Jail(const std::string& peer, Clock::TimePoint n
   return address.sentence;
 }
 
-Clock::TimePoint::duration Admission::CountResets(const std::string& peer, int count, Clock::TimePoint now) {
+Clock::TimePoint::duration Admission::CountResets(const std::string& peer, const Resets& resets,
+                                                  Clock::TimePoint now) {
   const MutexLock lock(mu_);
   if (peer.empty()) {
     return {};
   }
-  TokenBucket& resets = Find(peer).resets;
-  static_cast<void>(resets.Take(count, now));
-  return resets.Debt(now);
+  Address& address = Find(peer);
+  static_cast<void>(address.resets.Take(resets.all, now));
+  static_cast<void>(address.instant_resets.Take(resets.instant, now));
+  return std::max(address.resets.Debt(now), address.instant_resets.Debt(now));
 }
 
 Admission::Address& Admission::Find(const std::string& peer) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -9,7 +11,9 @@
 
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
+#include "server/transport/frame_counter.h"
 #include "server/transport/token_bucket.h"
+#include "server/transport/transport_options.h"
 
 namespace spikeserve::transport {
 
@@ -18,12 +22,9 @@ enum class Refusal { kNone, kTotal, kAddress, kRate, kJail, kDescriptors };
 inline constexpr std::size_t kRefusals = 6;
 const char* RefusalName(Refusal refusal);
 
-struct AdmissionOptions {
-  int max_connections = 1'024;
-  int max_per_address = 128;
-  // New connections of one address; 0: any number, and nobody is jailed.
-  double connections_per_second = 0;
-};
+// Who connects, as far as shares are counted: an IPv4 address, or the /64 network of an IPv6 address, of
+// which one user has them all. Empty for a unix socket, whose users cannot be told apart.
+std::string PeerOf(const sockaddr_storage& address);
 
 // Who may connect: so many in all, so many of one address, so often, and nobody who has just broken a rule.
 // Peers are those of PeerOf; an empty one is counted in the total alone. Thread-safe.
@@ -40,9 +41,9 @@ class Admission {
   // where that is so already, or it has no address.
   std::chrono::seconds Jail(const std::string& peer, Clock::TimePoint now);
 
-  // `count` calls of `peer` were taken back: how long its connections should not be read now, so that all of
-  // them together do not keep the server busy. Zero for a unix socket.
-  Clock::TimePoint::duration CountResets(const std::string& peer, int count, Clock::TimePoint now);
+  // Streams of `peer` were reset: how long the connection should not be read now, so that all of them
+  // together do not keep the server busy. Zero for a unix socket.
+  Clock::TimePoint::duration CountResets(const std::string& peer, const Resets& resets, Clock::TimePoint now);
 
   int connections() const;
   // By Refusal, since the start.
@@ -55,6 +56,7 @@ class Admission {
     std::chrono::seconds sentence{0};  // the last one
     Clock::TimePoint free_at{};
     TokenBucket resets{2'000, 4'000};
+    TokenBucket instant_resets{200, 500};
   };
 
   Refusal Judge(const std::string& peer, Clock::TimePoint now) SPIKESERVE_REQUIRES(mu_);

@@ -36,10 +36,10 @@ const char* RuleName(Rule rule) {
 
 Verdict FrameCounter::Feed(std::span<const std::uint8_t> bytes, Clock::TimePoint now) {
   if (!TakePreface(bytes)) {
-    return {Rule::kPreface, true, {}, 0};
+    return {Rule::kPreface, true, {}, {}};
   }
   Rule broken = Rule::kNone;
-  resets_ = 0;
+  resets_ = {};
   frames_.Walk(bytes, [&](const FrameHead& head) {
     broken = Count(head, now);
     return broken == Rule::kNone;
@@ -121,9 +121,10 @@ Rule FrameCounter::CountBlock(const FrameHead& head) {
 }
 
 void FrameCounter::CountReset(const FrameHead& head, Clock::TimePoint now) {
-  ++resets_;
+  ++resets_.all;
   static_cast<void>(all_resets_.Take(1, now));
   if (InstantReset(head.stream, now)) {
+    ++resets_.instant;
     static_cast<void>(instant_resets_.Take(1, now));
   }
 }

@@ -27,13 +27,19 @@ enum class Rule {
 inline constexpr std::size_t kRules = 9;
 const char* RuleName(Rule rule);
 
+// Streams that were reset, and those of them that had been opened less than 2 ms before.
+struct Resets {
+  int all = 0;
+  int instant = 0;
+};
+
 // What to do with a connection after its latest bytes: go on, close it, or read on after a pause, by which it
 // becomes slower and no call on it fails.
 struct Verdict {
   Rule rule = Rule::kNone;
   bool close = false;
   std::chrono::nanoseconds pause{0};
-  int resets = 0;  // in these bytes
+  Resets resets;  // in these bytes
 };
 
 // Counts the frames of one connection against the rules: gRPC 1.51 has no limit on any of them, and each
@@ -76,7 +82,7 @@ class FrameCounter {
   int block_frames_ = 0;
   bool acknowledged_ = false;
   int early_calls_ = 0;
-  int resets_ = 0;  // of the bytes that are being counted
+  Resets resets_;  // of the bytes that are being counted
 
   TokenBucket instant_resets_{20, 100};
   TokenBucket all_resets_{2'000, 4'000};

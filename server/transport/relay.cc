@@ -179,12 +179,13 @@ void Relay::Punish(const RelayedConnection& connection) {
     return;
   }
   ++context_.counters.closes.at(static_cast<std::size_t>(rule));
-  if (rule == Rule::kPreface) {  // an honest mistake, and dear to nobody
+  if (rule == Rule::kPreface ||
+      rule == Rule::kHeaderBlock) {  // mistakes of honest clients, and dear to nobody
     return;
   }
   const std::chrono::seconds jailed = context_.admission.Jail(connection.peer(), now_);
   if (context_.on_offence) {
-    context_.on_offence({connection.peer(), rule, jailed});
+    context_.on_offence({connection.peer(), RuleName(rule), jailed});
   }
 }
 
@@ -206,7 +207,7 @@ std::unique_ptr<Stream> Relay::Connect() {
   return std::make_unique<PlainStream>(std::move(ours));
 }
 
-Clock::TimePoint::duration Relay::CountResets(const std::string& peer, int resets) {
+Clock::TimePoint::duration Relay::CountResets(const std::string& peer, const Resets& resets) {
   return context_.admission.CountResets(peer, resets, now_);
 }
 

@@ -21,6 +21,7 @@
 #include "server/transport/frame_counter.h"
 #include "server/transport/relayed_connection.h"
 #include "server/transport/tls_settings.h"
+#include "server/transport/transport_options.h"
 #include "server/transport/wake.h"
 
 namespace spikeserve::transport {
@@ -30,13 +31,6 @@ struct GuardCounters {
   std::array<std::atomic<std::int64_t>, kRules> pauses{};
   std::array<std::atomic<std::int64_t>, kRules> closes{};
   std::atomic<std::int64_t> silent{0};  // closed because they did not say in time what they are
-};
-
-// A connection that was closed by a rule, and for how long its address may not come back.
-struct Offence {
-  std::string peer;
-  Rule rule = Rule::kNone;
-  std::chrono::seconds jailed{0};
 };
 
 // What relays share; all of it is thread-safe and outlives them.
@@ -67,7 +61,7 @@ class Relay final : private RelayedConnection::Owner {
   using Timer = std::pair<Clock::TimePoint, Id>;
 
   std::unique_ptr<Stream> Connect() override;
-  Clock::TimePoint::duration CountResets(const std::string& peer, int resets) override;
+  Clock::TimePoint::duration CountResets(const std::string& peer, const Resets& resets) override;
 
   void Run();
   void TakeNewcomers();

@@ -8,8 +8,10 @@ namespace spikeserve::transport {
 namespace {
 
 constexpr std::size_t kTurnBytes = 256 << 10;
-// Of a connection that was paused a short time ago: few resets fit into it.
-constexpr std::size_t kSmallPiece = 4 << 10;
+// What is judged at a time: few resets fit into it.
+constexpr std::size_t kSlice = 4 << 10;
+// What is read at a time of a connection that was paused a short time ago.
+constexpr std::size_t kSmallPiece = 16 << 10;
 constexpr std::chrono::seconds kWatched{10};
 constexpr std::chrono::nanoseconds kLongestPause = std::chrono::seconds(5);
 
@@ -51,7 +53,17 @@ RelayedConnection::Next RelayedConnection::PumpIn(Owner& owner, std::span<std::u
         return next;
       }
     }
-    if (client_done_ || !outer_readable_ || now < paused_until_) {
+    if (now < paused_until_) {
+      return outer_ending_ ? Next::kClose : Next::kEvent;
+    }
+    if (!held_.empty()) {
+      const auto held = std::exchange(held_, {});
+      if (const Next next = Pass(owner, held, now); next != Next::kTurn) {
+        return next;
+      }
+      continue;
+    }
+    if (client_done_ || !outer_readable_) {
       return Next::kEvent;
     }
     const Moved read = outer_->Read(piece);
@@ -68,15 +80,26 @@ RelayedConnection::Next RelayedConnection::PumpIn(Owner& owner, std::span<std::u
       return Next::kEvent;
     }
     moved += read.bytes;
-    const auto bytes = piece.first(read.bytes);
-    if (!Judge(owner, bytes, now)) {
-      return Next::kClose;
-    }
-    if (const Next next = Forward(owner, bytes); next != Next::kTurn) {
+    if (const Next next = Pass(owner, piece.first(read.bytes), now); next != Next::kTurn) {
       return next;
     }
   }
   return Next::kTurn;
+}
+
+RelayedConnection::Next RelayedConnection::Pass(Owner& owner, std::span<const std::uint8_t> bytes,
+                                                Clock::TimePoint now) {
+  std::size_t passed = counter_ ? 0 : bytes.size();
+  while (passed < bytes.size() && now >= paused_until_) {
+    const auto slice = bytes.subspan(passed, std::min(kSlice, bytes.size() - passed));
+    if (!Judge(owner, slice, now)) {
+      return Next::kClose;
+    }
+    passed += slice.size();
+  }
+  const auto held = bytes.subspan(passed);
+  held_.assign(held.begin(), held.end());
+  return Forward(owner, bytes.first(passed));
 }
 
 bool RelayedConnection::Judge(Owner& owner, std::span<const std::uint8_t> bytes, Clock::TimePoint now) {
@@ -88,7 +111,7 @@ bool RelayedConnection::Judge(Owner& owner, std::span<const std::uint8_t> bytes,
     closed_by_ = verdict.rule;
     return false;
   }
-  if (verdict.resets > 0) {
+  if (verdict.resets.all > 0) {
     const std::chrono::nanoseconds shared = owner.CountResets(peer_, verdict.resets);
     if (shared > verdict.pause) {
       verdict.pause = std::min(shared, kLongestPause);
@@ -113,6 +136,8 @@ RelayedConnection::Next RelayedConnection::Forward(Owner& owner, std::span<const
     if (inner_ == nullptr) {
       return Next::kClose;
     }
+    in_.bytes.insert(in_.bytes.end(), bytes.begin(), bytes.end());
+    return Flush(in_, *inner_);
   }
   return Write(bytes, in_, *inner_);
 }
@@ -169,7 +194,7 @@ RelayedConnection::Next RelayedConnection::Write(std::span<const std::uint8_t> b
     bytes = bytes.subspan(wrote.bytes);
   }
   rest.bytes.insert(rest.bytes.end(), bytes.begin(), bytes.end());
-  return rest.empty() ? Next::kTurn : Flush(rest, to);
+  return rest.empty() ? Next::kTurn : Next::kEvent;  // it was blocked, and an event will tell when it is not
 }
 
 }  // namespace spikeserve::transport

@@ -17,8 +17,9 @@ namespace spikeserve::transport {
 
 // A client's connection, and one of our own to who serves it: what comes from either goes to the other, the
 // client's bytes past the rules of a FrameCounter. What the receiving side does not take is not read from the
-// sending side, so that there is never more than one piece of each direction here. The second connection is
-// made once the client has said something. By one thread.
+// sending side, so that there is never more than one piece of each direction here. While it is paused, the
+// client is not read either, and what it left unsaid when it goes is dropped. The second connection is made
+// once the client has said something. By one thread.
 class RelayedConnection {
  public:
   // What the owner does for a connection.
@@ -27,8 +28,8 @@ class RelayedConnection {
     virtual ~Owner() = default;
     // Our end of a new connection to who serves; null where there is no descriptor left.
     virtual std::unique_ptr<Stream> Connect() = 0;
-    // How long to wait after so many resets, counted over all connections of the client's address.
-    virtual Clock::TimePoint::duration CountResets(const std::string& peer, int resets) = 0;
+    // How long to wait after these resets, counted over all connections of the client's address.
+    virtual Clock::TimePoint::duration CountResets(const std::string& peer, const Resets& resets) = 0;
   };
   // What a connection waits for.
   enum class Next {
@@ -64,6 +65,8 @@ class RelayedConnection {
 
   Next PumpIn(Owner& owner, std::span<std::uint8_t> buffer, Clock::TimePoint now);
   Next PumpOut(std::span<std::uint8_t> buffer);
+  // Forwards the bytes up to where a pause begins, and holds the others back.
+  Next Pass(Owner& owner, std::span<const std::uint8_t> bytes, Clock::TimePoint now);
   // False where the bytes break a rule and may not pass.
   bool Judge(Owner& owner, std::span<const std::uint8_t> bytes, Clock::TimePoint now);
   Next Forward(Owner& owner, std::span<const std::uint8_t> bytes);
@@ -75,8 +78,9 @@ class RelayedConnection {
   const std::string peer_;
   std::unique_ptr<Stream> inner_;  // null: the client has not greeted yet
   std::optional<FrameCounter> counter_;
-  Rest in_;   // towards inner_
-  Rest out_;  // towards outer_
+  std::vector<std::uint8_t> held_;  // of the client, not judged yet
+  Rest in_;                         // towards inner_
+  Rest out_;                        // towards outer_
   bool outer_readable_ = true;
   bool inner_readable_ = true;
   bool outer_ending_ = false;

@@ -3,25 +3,14 @@
 #include <openssl/ssl.h>
 
 #include <memory>
-#include <string>
 
 #include "server/base/mutex.h"
 #include "server/base/status.h"
 #include "server/transport/descriptor.h"
 #include "server/transport/stream.h"
+#include "server/transport/transport_options.h"
 
 namespace spikeserve::transport {
-
-// PEM texts for TLS, each with what an error calls it, such as a flag and the path of its file.
-struct TlsTexts {
-  struct Text {
-    std::string pem;
-    std::string name;
-  };
-  Text cert;  // chain
-  Text key;
-  Text client_ca;  // with a text: clients must present a certificate of it
-};
 
 // What TLS connections are made with; it may change while there are some, which keep what they have.
 // Thread-safe.

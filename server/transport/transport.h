@@ -5,9 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "server/base/clock.h"
@@ -18,25 +16,9 @@
 #include "server/transport/open_connections.h"
 #include "server/transport/relay.h"
 #include "server/transport/tls_settings.h"
+#include "server/transport/transport_options.h"
 
 namespace spikeserve::transport {
-
-struct TransportOptions {
-  std::string address = "0.0.0.0:8001";  // HOST:PORT, or unix:PATH
-  AdmissionOptions admission;
-  bool guarded = false;         // frames are counted against the rules of FrameCounter
-  std::optional<TlsTexts> tls;  // none: plain text
-  std::function<void(const Offence&)> on_offence;
-};
-
-// What happened so far, by reason.
-struct TransportCounts {
-  using ByReason = std::vector<std::pair<std::string, std::int64_t>>;
-  std::int64_t connections = 0;  // now
-  ByReason refused;
-  ByReason pauses;
-  ByReason closes;
-};
 
 // The sockets of the server: listens, decides who is let in, and passes connections on; with TLS or a guard
 // through relays, else themselves. Listen, Serve and StopAccepting by one thread, the rest by any.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import resource
 import socket
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import grpc
-import numpy as np
 import pytest
 import raw_http2
 import servers
@@ -18,7 +17,6 @@ from healthy import Healthy
 from raw_http2 import RawClient
 
 import spikeserve
-from spikeserve.v1 import network_pb2 as pb
 
 
 def open_files(server: spikeserve.LocalServer) -> int:
@@ -114,9 +112,11 @@ def test_an_address_has_its_share(start_server: ServerMaker) -> None:
 
 def test_all_addresses_together_have_theirs(start_server: ServerMaker) -> None:
     server = start_server(grpc_connections=2)
-    with RawClient(server.address), RawClient(server.address, "127.0.0.3"):
-        with RawClient(server.address, "127.0.0.4") as third:
-            assert third.closed()
+    addresses = [f"127.0.0.{number}" for number in (2, 3, 4)]
+    clients = [RawClient(server.address, address) for address in addresses]
+    assert clients[2].closed()
+    for client in clients:
+        client.socket.close()
     assert refused(server, "total") == 1
 
 
@@ -132,7 +132,8 @@ def test_headers_above_8_kb_fail_their_call_alone(start_server: ServerMaker) -> 
     server = start_server(max_steps=10_000_000)
     with spikeserve.Client(server.address, timeout=60) as client:
         client.load("net", servers.small_network())
-    with grpc.insecure_channel(server.address) as channel:
+    channel: Any = grpc.insecure_channel(server.address)
+    with channel:
         ask = channel.unary_unary(raw_http2.LIST_NETWORKS)
         watch = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", timeout=60)
         assert next(watch) == b"\x08\x01"
@@ -155,9 +156,9 @@ def test_a_compressed_message_is_refused_unopened(
 ) -> None:
     bomb = bytes(256 << 20)  # a quarter of a megabyte on the wire
     before = peak_bytes(server)
-    with grpc.insecure_channel(server.address) as channel:
-        with pytest.raises(grpc.RpcError, match="is disabled") as refusal:
-            channel.unary_unary(method)(bomb, compression=algorithm, timeout=60)
+    channel: Any = grpc.insecure_channel(server.address)
+    with channel, pytest.raises(grpc.RpcError, match="is disabled") as refusal:
+        channel.unary_unary(method)(bomb, compression=algorithm, timeout=60)
     assert refusal.value.code() == grpc.StatusCode.UNIMPLEMENTED
     assert peak_bytes(server) - before < 64 << 20
 
@@ -219,12 +220,13 @@ def test_a_wrong_certificate_is_named(tmp_path: Path) -> None:
     text.write_text("no certificate\n")
     damaged = tmp_path / "damaged"
     damaged.write_text(files["server"].read_text().replace("M", "N", 3))
+    other = f"the key does not belong to the certificate of --tls-cert: {files['server']}"
     right = {"cert": files["server"], "key": files["server-key"], "client-ca": files["ca"]}
     for wrong, words in (
         ({"cert": text}, f"--tls-cert: {text}: there is no PEM certificate in it"),
         ({"cert": damaged}, f"--tls-cert: {damaged}: certificate 1 of it is damaged"),
         ({"key": text}, f"--tls-key: {text}: there is no PEM private key in it"),
-        ({"key": files["client-key"]}, f"the key does not belong to the certificate of --tls-cert: {files['server']}"),
+        ({"key": files["client-key"]}, other),
         ({"client-ca": text}, f"--tls-client-ca: {text}: there is no PEM certificate in it"),
     ):
         flags = [item for name, path in (right | wrong).items() for item in (f"--tls-{name}", path)]

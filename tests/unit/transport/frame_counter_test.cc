@@ -105,14 +105,14 @@ TEST(FrameCounter, APausesLengthIsThatOfTheDebt) {
   EXPECT_FALSE(verdict.close);
   EXPECT_EQ(verdict.rule, Rule::kInstantResets);
   EXPECT_EQ(verdict.pause, std::chrono::milliseconds(50));
-  EXPECT_EQ(verdict.resets, 1);
+  EXPECT_EQ(verdict.resets.instant, 1);
   std::string flood;
   for (int i = 0; i < 1'000; ++i) {
     flood += connection.OpenAndReset();
   }
   verdict = connection.Send(flood);
   EXPECT_EQ(verdict.pause, std::chrono::seconds(5));
-  EXPECT_EQ(verdict.resets, 1'000);
+  EXPECT_EQ(verdict.resets.instant, 1'000);
 }
 
 TEST(FrameCounter, FindsEveryFrameWhereverTheBytesAreCut) {
@@ -127,7 +127,7 @@ TEST(FrameCounter, FindsEveryFrameWhereverTheBytesAreCut) {
     Verdict verdict;
     for (std::size_t at = 0; at < flood.size(); at += piece) {
       verdict = cut.Send(flood.substr(at, piece));
-      resets += verdict.resets;
+      resets += verdict.resets.all;
     }
     EXPECT_EQ(resets, 101) << piece;
     EXPECT_EQ(verdict.pause, std::chrono::milliseconds(50)) << piece;
