@@ -50,7 +50,7 @@ def cpu_seconds(server: spikeserve.LocalServer) -> float:
 
 def measure(load: Path, server: spikeserve.LocalServer, request: Path) -> tuple[float, float]:
     """Calls a second, and microseconds of the server's CPU time a call."""
-    command = [load, server.address, request, "--connections", "4", "--in-flight", "16"]
+    command = [str(load), server.address, str(request), "--connections", "4", "--in-flight", "16"]
     before = cpu_seconds(server)
     done = subprocess.run(
         [*command, "--seconds", str(SECONDS)], check=True, capture_output=True, text=True
