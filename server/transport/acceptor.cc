@@ -44,8 +44,13 @@ void Acceptor::Run() {
     }
     bool pause = false;
     for (std::size_t i = 1; i < waiting.size(); ++i) {
-      if (waiting[i].revents != 0 && !AcceptSome(waiting[i].fd)) {
-        pause = true;
+      if (waiting[i].revents == 0) {
+        continue;
+      }
+      const Next next = AcceptSome(waiting[i].fd);
+      pause = pause || next == Next::kPause;
+      if (next == Next::kNothing) {
+        waiting[i].fd = -1;  // poll looks past it
       }
     }
     if (pause) {
@@ -54,7 +59,7 @@ void Acceptor::Run() {
   }
 }
 
-bool Acceptor::AcceptSome(int listener) {
+Acceptor::Next Acceptor::AcceptSome(int listener) {
   for (int i = 0; i < kRound; ++i) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -65,21 +70,22 @@ bool Acceptor::AcceptSome(int listener) {
       continue;
     }
     switch (errno) {
-      case EAGAIN: return true;
+      case EAGAIN: return Next::kEvent;
+      case EINVAL: return Next::kNothing;
       case EMFILE:
       case ENFILE:
         if (!spare_.valid()) {
           spare_ = OpenSpare();
-          return false;
+          return Next::kPause;
         }
         TurnOneAway(listener);
         break;
       case ENOBUFS:
-      case ENOMEM: return false;
+      case ENOMEM: return Next::kPause;
       default: break;  // of a connection that is gone already
     }
   }
-  return true;
+  return Next::kEvent;
 }
 
 void Acceptor::Admit(Descriptor socket, const std::string& peer) {

@@ -27,9 +27,12 @@ class Acceptor {
   Acceptor& operator=(const Acceptor&) = delete;
 
  private:
+  // What a socket that listens needs next.
+  enum class Next { kEvent, kPause, kNothing };
+
   void Run();
-  // False where no descriptor or memory is left.
-  bool AcceptSome(int listener);
+  // kPause where no descriptor or memory is left, kNothing where the socket was shut down.
+  Next AcceptSome(int listener);
   void Admit(Descriptor socket, const std::string& peer);
   // Takes one connection by the descriptor that is kept for it, and closes it.
   void TurnOneAway(int listener);
