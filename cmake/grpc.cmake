@@ -9,7 +9,8 @@ find_package(Protobuf REQUIRED)
 find_package(gRPC CONFIG REQUIRED)
 add_library(spikeserve_grpc INTERFACE)
 if(NOT SPIKESERVE_STATIC_GRPC)
-  target_link_libraries(spikeserve_grpc INTERFACE gRPC::grpc++ protobuf::libprotobuf)
+  find_package(absl CONFIG REQUIRED)  # of gRPC's, for main() to set
+  target_link_libraries(spikeserve_grpc INTERFACE gRPC::grpc++ protobuf::libprotobuf absl::synchronization)
   return()
 endif()
 

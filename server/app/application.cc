@@ -4,8 +4,8 @@
 #include <thread>
 #include <utility>
 
+#include "server/app/connection_limits.h"
 #include "server/app/credentials.h"
-#include "server/app/listener_probe.h"
 #include "server/app/machine_memory.h"
 #include "server/app/status_report.h"
 #include "server/app/version.h"
@@ -15,7 +15,6 @@
 namespace spikeserve::app {
 namespace {
 
-constexpr std::chrono::milliseconds kProbeTimeout{5'000};
 // For HTTP clients to take answers that were ready when the server was told to end.
 constexpr std::chrono::seconds kAnswerPatience{5};
 // Between two looks at the files of tokens, quotas and certificates.
@@ -93,7 +92,6 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
                          std::unique_ptr<rpc::SpanExporter> spans, const rpc::EventLog& log)
     : config_(config),
       log_(log),
-      credentials_(MakeCredentials(access)),
       backend_(std::move(backend)),
       budget_(BudgetBytes(config, *backend_)),
       metrics_(kVersion, backend_->name(), config.metrics_networks),
@@ -113,9 +111,9 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
                gate_,     call_watch_, config.limits, kVersion,  [this] { return Ready(); }} {
   metrics_.SetGaugeSource([this] { return ReadGauges(); });
   reloader_ = std::make_unique<Reloader>(
-      config_, access, Reloader::Uses{authorizer_, access_metrics_, log_, [this](const TlsTexts& texts) {
-                                        return SetTls(texts);
-                                      }});
+      config_, access,
+      Reloader::Uses{authorizer_, access_metrics_, log_,
+                     [this](const transport::TlsTexts& texts) { return SetTls(texts); }});
   if (access.tls) {
     ReportDates(access.dates, access_metrics_, log_);
   }
@@ -154,35 +152,44 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
   self->LoadStored();
   self->health_.SetServer(true);
   self->CheckDevice();
-  auto server = rpc::RpcServer::Start(
-      self->context_, self->health_,
-      {config.listen, self->credentials_, config.max_streams, config.max_transport_bytes});
+  const std::optional<transport::TlsTexts>& tls = access.value().tls;
+  auto server = rpc::RpcServer::Start(self->context_, self->health_, self->MakeRpcOptions(tls));
   if (!server.ok()) {
     return server.status();
   }
   self->server_ = std::move(server).value();
-  const std::shared_ptr<TlsStore> tls = access.value().tls;
-  if (Status status = self->StartRest(tls ? std::optional(tls->texts()) : std::nullopt); !status.ok()) {
+  self->serving_ = self->server_.get();
+  if (Status status = self->StartRest(HttpTls(tls)); !status.ok()) {
     return status;
   }
   self->reloader_->Watch(kFilePeriod);
   return self;
 }
 
+rpc::RpcServerOptions Application::MakeRpcOptions(std::optional<transport::TlsTexts> tls) const {
+  const auto on_offence = [this](const transport::Offence& offence) {
+    if (offence.jailed.count() > 0) {
+      log_.Warn("connection_closed", {{"address", offence.peer},
+                                      {"rule", offence.rule},
+                                      {"refused_seconds", std::int64_t{offence.jailed.count()}}});
+    }
+  };
+  return {{config_.listen, ConnectionLimits(config_, MaxOpenFiles()), IsGuarded(config_), std::move(tls),
+           on_offence},
+          config_.max_streams,
+          config_.max_transport_bytes,
+          std::chrono::seconds(config_.max_connection_age_seconds),
+          std::chrono::seconds(config_.drain_seconds)};
+}
+
 Application::~Application() { Drain({}); }
 
-void Application::WatchListener(std::function<void()> lost) {
-  watch_ = std::make_unique<ListenerWatch>(
-      [this] {
-        Status status = ProbeListener(address(), kProbeTimeout);
-        reachable_ = status.ok();
-        return status;
-      },
-      std::move(lost), log_, ListenerWatch::Options());
+Application::~Application() {
+  Drain(std::chrono::seconds(0));
+  metrics_server_.reset();  // it reads from the others
 }
 
 void Application::Drain(const DepartureTimes& times, std::stop_token hurry) {
-  watch_.reset();
   reloader_->StopWatching();
   if (server_ && !std::exchange(drained_, true)) {
     Departure({health_, gate_, batcher_, *server_, rest_.get(), clock_, log_}, times, std::move(hurry)).Run();
@@ -212,10 +219,10 @@ Status Application::StartMetrics(const std::string& address) {
 
 bool Application::Ready() {
   CheckDevice();
-  return health_.server_ready() && reachable_;
+  return health_.server_ready();
 }
 
-Status Application::StartRest(std::optional<TlsTexts> tls) {
+Status Application::StartRest(std::optional<http::TlsTexts> tls) {
   if (config_.http_listen.empty() || config_.http_listen == "none") {
     return {};
   }
@@ -246,7 +253,12 @@ Status Application::StartRest(std::optional<TlsTexts> tls) {
   return {};
 }
 
-Status Application::SetTls(const TlsTexts& texts) { return rest_ ? rest_->SetTls(texts) : Status(); }
+Status Application::SetTls(const transport::TlsTexts& texts) {
+  if (Status status = server_->SetTls(texts); !status.ok()) {
+    return status;
+  }
+  return rest_ ? rest_->SetTls(*HttpTls(texts)) : Status();
+}
 
 void Application::LoadStored() {
   if (!repository_) {
@@ -298,7 +310,13 @@ serving::Gauges Application::ReadGauges() {
                          .spans_lost = spans_ ? spans_->lost() : 0,
                          .http_connections = *http_connections_,
                          .network_names = {},
-                         .gpus = {}};
+                         .gpus = {},
+                         .connections = {}};
+  if (const rpc::RpcServer* server = serving_; server != nullptr) {
+    transport::TransportCounts counts = server->transport_counts();
+    gauges.connections = {counts.connections, std::move(counts.refused), std::move(counts.pauses),
+                          std::move(counts.closes)};
+  }
   for (const serving::NetworkListing& listing : registry_.List()) {
     if (listing.state != serving::NetworkState::kReady || !listing.handle) {
       continue;

@@ -12,7 +12,6 @@
 #include "server/app/config.h"
 #include "server/app/credentials.h"
 #include "server/app/departure.h"
-#include "server/app/listener_watch.h"
 #include "server/app/reloader.h"
 #include "server/base/clock.h"
 #include "server/base/status.h"
@@ -37,6 +36,7 @@
 #include "server/serving/requests/batcher.h"
 #include "server/serving/requests/worker.h"
 #include "server/serving/task_thread.h"
+#include "server/transport/transport_options.h"
 
 namespace spikeserve::app {
 
@@ -50,10 +50,6 @@ class Application {
                                                     std::unique_ptr<engine::Backend> backend,
                                                     const rpc::EventLog& log);
   ~Application();
-
-  // From now on tries whether the server takes connections: /readyz shows it, and `lost` is called once, by
-  // another thread, where it does not any more.
-  void WatchListener(std::function<void()> lost);
 
   const std::string& address() const { return server_->address(); }
   // Of /metrics; empty where there is none.
@@ -79,10 +75,11 @@ class Application {
               std::optional<serving::NetworkRepository> repository, std::unique_ptr<rpc::SpanExporter> spans,
               const rpc::EventLog& log);
 
+  rpc::RpcServerOptions MakeRpcOptions(std::optional<transport::TlsTexts> tls) const;
   Status StartMetrics(const std::string& address);
-  Status StartRest(std::optional<TlsTexts> tls);
-  // For connections from now on; those of gRPC find it by themselves.
-  Status SetTls(const TlsTexts& texts);
+  Status StartRest(std::optional<http::TlsTexts> tls);
+  // For connections from now on.
+  Status SetTls(const transport::TlsTexts& texts);
   void LoadStored();
   // Takes the server out of service, for good, once the device is broken.
   void CheckDevice();
@@ -94,7 +91,6 @@ class Application {
   // In the order in which they need one another; destroyed the other way round.
   const Config config_;
   const rpc::EventLog& log_;
-  const std::shared_ptr<grpc::ServerCredentials> credentials_;
   const SteadyClock clock_;
   const Clock::TimePoint started_ = clock_.Now();
   const std::unique_ptr<engine::Backend> backend_;
@@ -115,14 +111,13 @@ class Application {
   serving::Batcher batcher_;
   serving::TaskThread tasks_;
   std::atomic<bool> device_lost_ = false;
-  std::atomic<bool> reachable_ = true;
   const rpc::ServiceContext context_;
   std::vector<std::unique_ptr<serving::Worker>> workers_;
   std::unique_ptr<serving::MetricsServer> metrics_server_;
   std::unique_ptr<rpc::RpcServer> server_;
+  std::atomic<const rpc::RpcServer*> serving_ = nullptr;  // the same, for the thread of the metrics
   bool drained_ = false;
   std::unique_ptr<rest::RestServer> rest_;  // calls the one before
-  std::unique_ptr<ListenerWatch> watch_;
   std::unique_ptr<Reloader> reloader_;
 };
 

@@ -3,12 +3,7 @@
 #include <chrono>
 #include <string>
 
-#include "server/base/status.h"
-#include "server/http/server.h"
-
 namespace spikeserve::app {
-
-using http::TlsTexts;
 
 // When a chain of certificates may be used: from the latest beginning to the first end.
 struct CertificateDates {
@@ -16,10 +11,9 @@ struct CertificateDates {
   std::chrono::system_clock::time_point until;
 };
 
-// Whether `texts` make a server: a chain, its key, certificates of clients' authorities. INVALID_ARGUMENT
-// names the flag of what cannot be read, or does not fit. Dates do not matter here: a server with an expired
-// certificate still serves clients that do not look.
-Result<CertificateDates> CheckCertificate(const TlsTexts& texts);
+// Of a chain in PEM that makes a server. A server with an expired certificate still serves clients that do
+// not look.
+CertificateDates ReadDates(const std::string& chain);
 
 // "2026-11-29T10:00:00Z"
 std::string DateText(std::chrono::system_clock::time_point time);

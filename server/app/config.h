@@ -37,6 +37,10 @@ struct Config {
   std::int64_t memory_budget_bytes = 0;  // 0: three quarters of the machine's memory
   std::int64_t max_transport_bytes = std::int64_t{1} << 30;
   int max_streams = 256;
+  std::int64_t grpc_connections = 0;              // 0: by the limit of open files
+  std::int64_t grpc_connections_per_address = 0;  // 0: 128
+  std::string guard = "auto";                     // or on, off
+  std::int64_t max_connection_age_seconds = 0;    // 0: any
 
   TlsFiles tls;
   std::string auth_token_file;

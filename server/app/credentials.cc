@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "server/transport/tls_settings.h"
+
 namespace spikeserve::app {
 namespace {
 
@@ -62,15 +64,15 @@ Result<std::string> ReadSmallFile(const std::string& path, const std::string& fl
   return InvalidArgument(flag + ": " + path + " has more than " + std::to_string(kMaxFileBytes) + " bytes");
 }
 
-Result<std::optional<TlsTexts>> ReadTlsTexts(const TlsFiles& files) {
+Result<std::optional<transport::TlsTexts>> ReadTlsTexts(const TlsFiles& files) {
   if (files.cert.empty()) {
-    return std::optional<TlsTexts>();
+    return std::optional<transport::TlsTexts>();
   }
-  TlsTexts texts;
-  const auto read = [](const std::string& path, const std::string& flag, std::string& text) {
+  transport::TlsTexts texts;
+  const auto read = [](const std::string& path, const std::string& flag, transport::TlsTexts::Text& text) {
     auto content = ReadSmallFile(path, flag);
     if (content.ok()) {
-      text = std::move(content).value();
+      text = {std::move(content).value(), flag + ": " + path};
     }
     return content.status();
   };
@@ -80,13 +82,22 @@ Result<std::optional<TlsTexts>> ReadTlsTexts(const TlsFiles& files) {
   if (Status status = read(files.key, "--tls-key", texts.key); !status.ok()) {
     return status;
   }
-  if (files.client_ca.empty()) {
-    return std::optional(std::move(texts));
+  if (!files.client_ca.empty()) {
+    if (Status status = read(files.client_ca, "--tls-client-ca", texts.client_ca); !status.ok()) {
+      return status;
+    }
   }
-  if (Status status = read(files.client_ca, "--tls-client-ca", texts.client_ca); !status.ok()) {
-    return status;
+  if (const auto tried = transport::TlsSettings::Create(texts); !tried.ok()) {
+    return tried.status();
   }
   return std::optional(std::move(texts));
+}
+
+std::optional<http::TlsTexts> HttpTls(const std::optional<transport::TlsTexts>& texts) {
+  if (!texts) {
+    return std::nullopt;
+  }
+  return http::TlsTexts{texts->cert.pem, texts->key.pem, texts->client_ca.pem};
 }
 
 Result<CallerFiles> ReadCallers(const Config& config) {
@@ -120,12 +131,8 @@ Result<Access> ReadAccess(const Config& config) {
   if (!texts.value()) {
     return access;
   }
-  const auto dates = CheckCertificate(*texts.value());
-  if (!dates.ok()) {
-    return dates.status();
-  }
-  access.dates = dates.value();
-  access.tls = std::make_shared<TlsStore>(std::move(*texts.value()));
+  access.dates = ReadDates(texts.value()->cert.pem);
+  access.tls = std::move(texts).value();
   return access;
 }
 
@@ -138,10 +145,6 @@ std::vector<std::string> AccessFiles(const Config& config) {
     }
   }
   return paths;
-}
-
-std::shared_ptr<grpc::ServerCredentials> MakeCredentials(const Access& access) {
-  return access.tls ? MakeTlsCredentials(access.tls) : grpc::InsecureServerCredentials();
 }
 
 }  // namespace spikeserve::app

@@ -1,8 +1,5 @@
 #pragma once
 
-#include <grpcpp/security/server_credentials.h>
-
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,18 +7,23 @@
 #include "server/app/certificate.h"
 #include "server/app/config.h"
 #include "server/app/file_watch.h"
-#include "server/app/tls_store.h"
 #include "server/base/status.h"
+#include "server/http/server.h"
 #include "server/rpc/access/authorizer.h"
 #include "server/serving/tenants/quota_file.h"
+#include "server/transport/transport_options.h"
 
 namespace spikeserve::app {
 
 // The whole of a small file. INVALID_ARGUMENT names the flag that gave the path.
 Result<std::string> ReadSmallFile(const std::string& path, const std::string& flag);
 
-// The texts of the files that `files` names; none: plain text.
-Result<std::optional<TlsTexts>> ReadTlsTexts(const TlsFiles& files);
+// The texts of the files that `files` names; none: plain text. INVALID_ARGUMENT names the file that is wrong,
+// and says how.
+Result<std::optional<transport::TlsTexts>> ReadTlsTexts(const TlsFiles& files);
+
+// The same for HTTP.
+std::optional<http::TlsTexts> HttpTls(const std::optional<transport::TlsTexts>& texts);
 
 // Who may call, and what they may have.
 struct CallerFiles {
@@ -35,9 +37,9 @@ Result<CallerFiles> ReadCallers(const Config& config);
 // Everything that access to the server depends on, as the files had it at the start.
 struct Access {
   CallerFiles callers;
-  std::shared_ptr<TlsStore> tls;  // null: plain text
-  CertificateDates dates;         // with TLS
-  std::vector<FileState> states;  // of AccessFiles, before they were read
+  std::optional<transport::TlsTexts> tls;  // none: plain text
+  CertificateDates dates;                  // with TLS
+  std::vector<FileState> states;           // of AccessFiles, before they were read
 };
 
 // INVALID_ARGUMENT names the file, its flag, and everything that is wrong with it.
@@ -45,8 +47,5 @@ Result<Access> ReadAccess(const Config& config);
 
 // The paths of all these files.
 std::vector<std::string> AccessFiles(const Config& config);
-
-// TLS where there is a certificate, else plain text. The server has to go before them.
-std::shared_ptr<grpc::ServerCredentials> MakeCredentials(const Access& access);
 
 }  // namespace spikeserve::app

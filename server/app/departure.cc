@@ -84,6 +84,7 @@ void Departure::Finish() {
 }
 
 void Departure::Disconnect() {
+  parts_.server.StopAccepting();
   const ClientConnections connections(parts_.server.address());
   if ((cancelled_ || times_.patience.count() > 0) && connections.Count() > 0) {
     WaitUntil(parts_.clock.Now() + kFlush, {});

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "server/app/version.h"
+#include "server/transport/listen_address.h"
 
 namespace spikeserve::app {
 namespace {
@@ -41,6 +42,10 @@ std::string CheckPort(const std::string& address) {
     return {};
   }
   return "got " + address + ", wanted HOST:PORT with a port of 0 to 65535";
+}
+
+std::string CheckListen(const std::string& address) {
+  return transport::ParseListenAddress(address).status().message();
 }
 
 // Adds flags in groups, each with its environment variable and, where it is a number, its range.
@@ -84,7 +89,7 @@ class FlagSet {
 void AddServing(CLI::App& app, Config& config, std::string& healthcheck) {
   FlagSet flags(app, "Serving");
   flags.Text("--listen", config.listen, "gRPC address: HOST:PORT, port 0 picks one, or unix:PATH")
-      ->check(CheckPort);
+      ->check(CheckListen);
   flags
       .Text("--metrics-listen", config.metrics_listen,
             "HTTP address of /metrics, /healthz, /readyz and /statusz; 'none' for none")
@@ -165,6 +170,13 @@ void AddRequestLimits(CLI::App& app, Config& config) {
   flags.Number("--max-steps", limits.max_steps, 1, 1'000'000'000, "time steps of one request");
   flags.Number("--max-samples", limits.max_samples, 1, 16'777'216, "samples of one request");
   flags.Number("--max-streams", config.max_streams, 1, kMaxInt, "calls at the same time on one connection");
+  flags.Number(
+      "--grpc-connections", config.grpc_connections, 0, 1'048'576,
+      "gRPC connections at the same time; 0: a third of the descriptors that are left, at most 8192");
+  flags.Number("--grpc-connections-per-address", config.grpc_connections_per_address, 0, 1'048'576,
+               "gRPC connections of one client address (of an IPv6 /64) at the same time; 0: 128");
+  flags.Number("--max-connection-age-seconds", config.max_connection_age_seconds, 0, 2'000'000,
+               "age at which a gRPC connection is asked to end, and ended --drain-seconds later; 0: none");
   flags.Number("--http-connections", config.http_connections, 1, 65'536,
                "HTTP connections at the same time; further ones wait");
   flags.Number("--http-timeout-seconds", config.http_timeout_seconds, 1, 86'400,
@@ -197,6 +209,12 @@ void AddSecurity(CLI::App& app, Config& config) {
       .Text("--tls-client-ca", config.tls.client_ca,
             "PEM file; clients must present a certificate signed by it")
       ->needs(cert);
+  flags
+      .Text("--guard", config.guard,
+            "slow down or close gRPC connections that send too many resets, pings, headers or settings: on, "
+            "off, "
+            "or auto, which is on where --listen is neither a loopback address nor a unix socket")
+      ->check(CLI::IsMember({"auto", "on", "off"}));
   flags.Text("--auth-token-file", config.auth_token_file,
              "file of tokens that may simulate and look, one a line");
   flags.Text("--admin-token-file", config.admin_token_file, "file of tokens that may also load and unload");

@@ -17,7 +17,7 @@ void ReportDates(const CertificateDates& dates, serving::AccessMetrics& metrics,
 Reloader::Reloader(const Config& config, const Access& access, Uses uses)
     : config_(config),
       uses_(std::move(uses)),
-      tls_(access.tls),
+      tls_(access.tls.has_value()),
       paths_(AccessFiles(config)),
       known_(access.states) {}
 
@@ -50,17 +50,15 @@ void Reloader::ReloadCertificate(const std::string& reason) {
   if (!read.ok()) {
     return Tell("certificate", reason, read.status());
   }
-  TlsTexts& texts = *read.value();
-  const auto dates = CheckCertificate(texts);
-  if (!dates.ok()) {
-    return Tell("certificate", reason, dates.status());
+  if (!read.value()) {
+    return;
   }
+  const transport::TlsTexts& texts = *read.value();
   if (Status status = uses_.set_tls(texts); !status.ok()) {
     return Tell("certificate", reason, status);
   }
-  tls_->Set(std::move(texts));
   Tell("certificate", reason, {});
-  ReportDates(dates.value(), uses_.metrics, uses_.log);
+  ReportDates(ReadDates(texts.cert.pem), uses_.metrics, uses_.log);
 }
 
 void Reloader::Tell(const std::string& what, const std::string& reason, const Status& status) {

@@ -11,7 +11,6 @@
 #include "server/app/config.h"
 #include "server/app/credentials.h"
 #include "server/app/file_watch.h"
-#include "server/app/tls_store.h"
 #include "server/base/mutex.h"
 #include "server/base/status.h"
 #include "server/rpc/access/authorizer.h"
@@ -25,12 +24,12 @@ namespace spikeserve::app {
 class Reloader {
  public:
   // Where things are put into use; all of it outlives the reloader. `set_tls` gets a certificate that was
-  // checked, for whoever has connections beside gRPC; UNAVAILABLE and the like are logged.
+  // checked; what it answers is logged.
   struct Uses {
     rpc::Authorizer& authorizer;
     serving::AccessMetrics& metrics;
     const rpc::EventLog& log;
-    std::function<Status(const TlsTexts& texts)> set_tls;
+    std::function<Status(const transport::TlsTexts& texts)> set_tls;
   };
 
   // `access` is what is in use, and was read from the files of `config`.
@@ -50,7 +49,7 @@ class Reloader {
 
   const Config config_;
   const Uses uses_;
-  const std::shared_ptr<TlsStore> tls_;  // null: plain text
+  const bool tls_;
   const std::vector<std::string> paths_;
   const std::vector<FileState> known_;
   Mutex mu_;

@@ -11,6 +11,7 @@
 #include "grpc/health/v1/health.pb.h"
 #include "inference/grpc_service.pb.h"
 #include "server/base/guarded.h"
+#include "server/rpc/access/metadata_limit.h"
 #include "server/rpc/wire/status.h"
 #include "server/rpc/wire/wire.h"
 #include "spikeserve/v1/network.pb.h"
@@ -96,10 +97,14 @@ class ReflectionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, gr
  public:
   ReflectionCall(const ServiceContext& context, grpc::CallbackServerContext& call)
       : context_(context), call_(call), pass_(context.gate, call) {
-    if (pass_.status().ok()) {
+    Status status = pass_.status();
+    if (status.ok()) {
+      status = CheckMetadata(call);
+    }
+    if (status.ok()) {
       StartRead(&question_);
     } else {
-      Finish(ToGrpc(pass_.status()));
+      Finish(ToGrpc(status));
     }
   }
   ~ReflectionCall() override { static_cast<void>(context_.watch.Stop(call_)); }

@@ -49,6 +49,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "kernels/cuda/runtime": MATH | {"kernels/cuda"},
     "server/base": frozenset(),
     "server/http": BASE,
+    "server/transport": BASE,
     "server/engine/network": BASE | MATH,
     "server/engine/plan": NETWORK,
     "server/engine/run": PLAN,
@@ -73,10 +74,10 @@ ROOMS: dict[str, frozenset[str]] = {
     "server/rpc/access": DECODE,
     "server/rpc/context": DECODE | {"server/rpc/access", "server/rpc/log", "server/rpc/trace"},
     "server/rpc/calls": CALLS,
-    "server/rpc": CALLS | {"server/rpc/calls"},
+    "server/rpc": CALLS | {"server/rpc/calls", "server/transport"},
     "server/rest/translate": BASE | {"proto"},
     "server/rest": SERVING | {"proto", "server/rest/translate"},
-    "server/app": CALLS | {"server/rpc", "server/rest", "server/engine"},
+    "server/app": CALLS | {"server/rpc", "server/rest", "server/engine", "server/transport"},
 }
 # Single files that may include more: the CPU runs reference mode too.
 FILES: dict[str, frozenset[str]] = {
@@ -128,6 +129,7 @@ LIBRARIES = (
         re.compile(r"^nlohmann/"),
         ("server/rest/", "server/serving/metrics/", "server/serving/tenants/", "tests/"),
     ),
+    Library("absl", re.compile(r"^absl/"), ("server/app/main.cc",)),
     Library("CLI11", re.compile(r"^CLI/"), ("server/app/", "tests/")),
 )
 

@@ -40,8 +40,9 @@ EVERY_SERVING_ROOM = rooms("tenants networks requests metrics", "server/serving/
 EVERY_RPC_ROOM = rooms("log trace wire decode encode access context calls", "server/rpc/") | {"server/rpc"}
 EVERY_REST_ROOM = {"server/rest", "server/rest/translate"}
 OVER_RPC = EVERY_REST_ROOM | {"server/app"}
-OVER_ENGINE = EVERY_SERVING_ROOM | EVERY_RPC_ROOM | OVER_RPC | {"proto"}
-OVER_SERVING = EVERY_RPC_ROOM | OVER_RPC | {"proto"}
+TRANSPORT = {"server/transport"}
+OVER_ENGINE = EVERY_SERVING_ROOM | EVERY_RPC_ROOM | OVER_RPC | TRANSPORT | {"proto"}
+OVER_SERVING = EVERY_RPC_ROOM | OVER_RPC | TRANSPORT | {"proto"}
 HIDDEN_ENGINE = engine(ENGINE_INSIDE)
 FORBIDDEN: dict[str, set[str]] = {
     **{room: rooms(names) | EVERY_ENGINE_ROOM | OVER_ENGINE for room, names in ABOVE.items()},
@@ -88,6 +89,12 @@ FORBIDDEN: dict[str, set[str]] = {
     "server/engine": rooms(ALL_KERNELS)
     | OVER_ENGINE
     | engine("network plan run/constants samples reference cpu/layout cuda/layout"),
+    "server/transport": rooms(ALL_KERNELS)
+    | EVERY_ENGINE_ROOM
+    | EVERY_SERVING_ROOM
+    | EVERY_RPC_ROOM
+    | OVER_RPC
+    | {"proto"},
     "server/http": rooms(ALL_KERNELS)
     | EVERY_ENGINE_ROOM
     | OVER_SERVING
@@ -117,47 +124,63 @@ FORBIDDEN: dict[str, set[str]] = {
     | EVERY_ENGINE_ROOM
     | EVERY_SERVING_ROOM
     | OVER_RPC
+    | TRANSPORT
     | rooms("trace wire decode encode access context calls", "server/rpc/")
     | {"server/rpc", "proto"},
     "server/rpc/trace": rooms(ALL_KERNELS)
     | EVERY_ENGINE_ROOM
     | EVERY_SERVING_ROOM
     | OVER_RPC
+    | TRANSPORT
     | rooms("log wire decode encode access context calls", "server/rpc/")
     | {"server/rpc"},
     "server/rpc/wire": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | rooms("log trace decode encode access context calls", "server/rpc/")
     | OVER_RPC
+    | TRANSPORT
     | {"server/engine", "server/rpc"},
     "server/rpc/decode": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | rooms("log trace encode access context calls", "server/rpc/")
     | OVER_RPC
+    | TRANSPORT
     | {"server/engine", "server/rpc"},
     "server/rpc/encode": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | rooms("log trace access context calls", "server/rpc/")
     | OVER_RPC
+    | TRANSPORT
     | {"server/engine", "server/rpc"},
     "server/rpc/access": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | rooms("log trace decode encode context calls", "server/rpc/")
     | OVER_RPC
+    | TRANSPORT
     | {"server/engine", "server/rpc"},
     "server/rpc/context": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | rooms("decode encode calls", "server/rpc/")
     | OVER_RPC
+    | TRANSPORT
     | {"server/engine", "server/rpc"},
-    "server/rpc/calls": rooms(ALL_KERNELS) | HIDDEN_ENGINE | OVER_RPC | {"server/engine", "server/rpc"},
+    "server/rpc/calls": rooms(ALL_KERNELS)
+    | HIDDEN_ENGINE
+    | OVER_RPC
+    | TRANSPORT
+    | {"server/engine", "server/rpc"},
     "server/rpc": rooms(ALL_KERNELS) | HIDDEN_ENGINE | OVER_RPC | {"server/engine"},
     "server/rest/translate": rooms(ALL_KERNELS)
     | EVERY_ENGINE_ROOM
     | EVERY_SERVING_ROOM
     | EVERY_RPC_ROOM
+    | TRANSPORT
     | {"server/app", "server/rest"},
-    "server/rest": rooms(ALL_KERNELS) | HIDDEN_ENGINE | EVERY_RPC_ROOM | {"server/engine", "server/app"},
+    "server/rest": rooms(ALL_KERNELS)
+    | HIDDEN_ENGINE
+    | EVERY_RPC_ROOM
+    | TRANSPORT
+    | {"server/engine", "server/app"},
     "server/app": rooms(ALL_KERNELS) | HIDDEN_ENGINE | {"server/rpc/calls", "server/rest/translate"},
 }
 

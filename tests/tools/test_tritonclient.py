@@ -86,7 +86,6 @@ def test_lookups(triton: Script, aio: Script, client: spikeserve.Client) -> None
 
 
 @pytest.mark.client("tritonclient gRPC", "uint8", "float32", "float64", "run options")
-@pytest.mark.parametrize("compression", [None, "gzip", "deflate"])
 @pytest.mark.parametrize("kind", ["images", "floats", "doubles"])
 def test_infer_gives_the_bytes_of_our_own_client(
     triton: Script,
@@ -94,7 +93,6 @@ def test_infer_gives_the_bytes_of_our_own_client(
     images: npt.NDArray[np.uint8],
     floats: npt.NDArray[np.float32],
     kind: str,
-    compression: str | None,
 ) -> None:
     values: npt.NDArray[Any] = images if kind == "images" else floats
     if kind == "doubles":
@@ -102,7 +100,7 @@ def test_infer_gives_the_bytes_of_our_own_client(
     wanted = client.simulate(NAME, values, steps=STEPS)
     probe = next(iter(wanted.probes))
     asked = [probe, "classes", "margins", "steps_used"]
-    got = triton("infer", tensor=tensor(values), outputs=asked, compression=compression)
+    got = triton("infer", tensor=tensor(values), outputs=asked)
     assert got["id"] == "one"
     assert [*got["outputs"]] == asked
     assert got["outputs"] == {
@@ -110,6 +108,15 @@ def test_infer_gives_the_bytes_of_our_own_client(
         "steps_used": text(np.full(len(values), STEPS)),
     }  # fmt: skip
     assert got["parameters"]["batch_size"] >= len(values)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "deflate"])
+def test_a_compressed_request_is_refused(
+    triton: Script, images: npt.NDArray[np.uint8], compression: str
+) -> None:
+    failure = triton("refused", tensor=tensor(images), compression=compression)
+    assert failure["code"] == "StatusCode.UNIMPLEMENTED"
+    assert f"'{compression}' is disabled" in failure["message"]
 
 
 def test_typed_values_give_the_same_bytes(

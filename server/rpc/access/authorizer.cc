@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "server/rpc/access/metadata_limit.h"
+
 namespace spikeserve::rpc {
 namespace {
 
@@ -63,6 +65,9 @@ Status Authorizer::Check(std::string_view header, Scope scope) const {
 
 Result<serving::TenantHandle> Authorizer::Identify(const grpc::CallbackServerContext& context,
                                                    Scope scope) const {
+  if (Status status = CheckMetadata(context); !status.ok()) {
+    return status;
+  }
   return Identify(Header(context), scope);
 }
 

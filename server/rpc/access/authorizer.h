@@ -24,7 +24,8 @@ class Authorizer {
   // From now on these callers; calls that were let in go on.
   void Replace(const Tokens& tokens, const serving::QuotaFile& quotas);
 
-  // UNAUTHENTICATED without a known token, PERMISSION_DENIED with one that is not good for `scope`.
+  // What every call is asked first. RESOURCE_EXHAUSTED where its headers are too large, UNAUTHENTICATED
+  // without a known token, PERMISSION_DENIED with one that is not good for `scope`.
   Status Check(const grpc::CallbackServerContext& context, Scope scope) const;
   // The same for the value of the header; empty where there is none.
   Status Check(std::string_view header, Scope scope) const;

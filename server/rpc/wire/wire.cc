@@ -67,6 +67,14 @@ Status Check(const Result<std::int64_t>& structure, std::int64_t max_structure_b
                            " (--max-structure-kb)");
 }
 
+// gRPC begins a call whose client has taken it back before its message was there, with no message at all.
+Status CheckArrived(const grpc::ByteBuffer& bytes) {
+  if (bytes.Valid()) {
+    return {};
+  }
+  return {StatusCode::kCancelled, "the call was taken back before its message came"};
+}
+
 }  // namespace
 
 Status CheckStructure(std::string_view bytes, BulkPath bulk, std::int64_t max_structure_bytes) {
@@ -84,6 +92,9 @@ Result<FieldTotals> TotalOf(std::string_view bytes, BulkPath path) {
 }
 
 Result<std::int64_t> StructureBytes(const grpc::ByteBuffer& bytes, BulkPath bulk) {
+  if (Status status = CheckArrived(bytes); !status.ok()) {
+    return status;
+  }
   const auto size = static_cast<std::int64_t>(bytes.Length());
   if (size == 0) {
     return size;
@@ -109,6 +120,9 @@ Status Parse(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& messa
 }
 
 Status ParseSmall(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message) {
+  if (Status status = CheckArrived(bytes); !status.ok()) {
+    return status;
+  }
   const auto size = static_cast<std::int64_t>(bytes.Length());
   if (size <= kMaxSmallMessageBytes) {
     return Parse(bytes, message);

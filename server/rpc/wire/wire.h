@@ -28,7 +28,8 @@ struct FieldTotals {
 // Counts the field at `path`. INVALID_ARGUMENT where the bytes are no message. Allocates nothing.
 Result<FieldTotals> TotalOf(std::string_view bytes, BulkPath path);
 
-// Counts the bytes outside of bulk data. INVALID_ARGUMENT where the bytes are no message. Allocates nothing.
+// Counts the bytes outside of bulk data. INVALID_ARGUMENT where the bytes are no message, CANCELLED where
+// none came. Allocates nothing.
 Result<std::int64_t> StructureBytes(const grpc::ByteBuffer& bytes, BulkPath bulk);
 
 // Parses what passed CheckStructure. INVALID_ARGUMENT names the message type.
@@ -36,7 +37,8 @@ Status Parse(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& messa
 
 // What a message without bulk data, which has no reason to be large, may have.
 inline constexpr std::int64_t kMaxSmallMessageBytes = 16 << 10;
-// Parses such a message. RESOURCE_EXHAUSTED above kMaxSmallMessageBytes, else as Parse.
+// Parses such a message. RESOURCE_EXHAUSTED above kMaxSmallMessageBytes, CANCELLED where none
+// came, else as Parse.
 Status ParseSmall(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message);
 
 // The message as it goes onto the wire; INTERNAL where it is too large for protobuf.

@@ -56,6 +56,17 @@ void RaiseTo(Counter& counter, std::int64_t value) {
   counter.Increment(static_cast<double>(value) - counter.Value());
 }
 
+Family<Counter>& AddCounters(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+
+// Brings counters up to totals that are counted elsewhere.
+void SetTotals(Family<Counter>& counters, const char* label, const ConnectionCounts::ByReason& totals) {
+  for (const auto& [reason, total] : totals) {
+    RaiseTo(counters.Add({{label, reason}}), total);
+  }
+}
+
 // Of a clock that nobody sets: the time of day may be put back while the server runs.
 double MonotonicSeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -117,6 +128,13 @@ struct Metrics::Families {
         spans_sent(AddCounter(registry, "spikeserve_trace_spans_sent_total", "Spans that a collector took.")),
         spans_lost(AddCounter(registry, "spikeserve_trace_spans_lost_total",
                               "Spans that no collector took in time.")),
+        connections(AddGauge(registry, "spikeserve_connections", "gRPC connections that are open.")),
+        refused(AddCounters(registry, "spikeserve_connections_refused_total",
+                            "gRPC connections that were closed as soon as they were taken, by reason.")),
+        pauses(AddCounters(registry, "spikeserve_guard_pauses_total",
+                           "Times that a gRPC connection was not read for a while, by rule.")),
+        closes(AddCounters(registry, "spikeserve_guard_closes_total",
+                           "gRPC connections that were closed because they broke a rule, by rule.")),
         uptime(AddGauge(registry, "spikeserve_uptime_seconds", "Time since the start.")) {}
 
   Family<Counter>& requests;
@@ -146,6 +164,10 @@ struct Metrics::Families {
   Counter& lines_lost;
   Counter& spans_sent;
   Counter& spans_lost;
+  Gauge& connections;
+  Family<Counter>& refused;
+  Family<Counter>& pauses;
+  Family<Counter>& closes;
   Gauge& uptime;
   const double started = MonotonicSeconds();
 };
@@ -221,6 +243,10 @@ void Metrics::ReadGauges() {
   RaiseTo(families_->lines_lost, gauges.log_lines_lost);
   RaiseTo(families_->spans_sent, gauges.spans_sent);
   RaiseTo(families_->spans_lost, gauges.spans_lost);
+  families_->connections.Set(static_cast<double>(gauges.connections.open));
+  SetTotals(families_->refused, "reason", gauges.connections.refused);
+  SetTotals(families_->pauses, "rule", gauges.connections.pauses);
+  SetTotals(families_->closes, "rule", gauges.connections.closes);
   for (const GpuGauges& gpu : gauges.gpus) {
     const prometheus::Labels labels{{"gpu", gpu.id}};
     if (gpu.utilization >= 0) {

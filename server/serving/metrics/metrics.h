@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/base/mutex.h"
@@ -27,6 +28,15 @@ struct GpuGauges {
   std::int64_t memory_total_bytes = 0;
 };
 
+// gRPC connections, and what was done to some of them since the start, by reason.
+struct ConnectionCounts {
+  using ByReason = std::vector<std::pair<std::string, std::int64_t>>;
+  std::int64_t open = 0;
+  ByReason refused;
+  ByReason pauses;
+  ByReason closes;
+};
+
 // What is read at the moment somebody asks.
 struct Gauges {
   std::int64_t queued_samples = 0;
@@ -41,6 +51,7 @@ struct Gauges {
   std::int64_t http_connections = 0;
   std::set<std::string> network_names;  // of those that are ready
   std::vector<GpuGauges> gpus;
+  ConnectionCounts connections;
 };
 
 // Calls of one method that are not over.

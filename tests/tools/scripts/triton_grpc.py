@@ -45,7 +45,6 @@ def infer(client: triton.InferenceServerClient, arguments: Arguments) -> Any:
     return answer(client.infer(
         arguments["model"], inputs(arguments), outputs=outputs(arguments) or None, request_id="one",
         parameters=arguments["parameters"], client_timeout=DEADLINE, headers=arguments.get("headers"),
-        compression_algorithm=arguments.get("compression"),
     ))  # fmt: skip
 
 
@@ -100,7 +99,7 @@ def refused(client: triton.InferenceServerClient, arguments: Arguments) -> Any:
         client.infer(
             arguments["model"], inputs(arguments), parameters=arguments["parameters"],
             client_timeout=arguments.get("seconds", DEADLINE), timeout=arguments.get("timeout_us"),
-            headers=arguments.get("headers"),
+            headers=arguments.get("headers"), compression_algorithm=arguments.get("compression"),
         )  # fmt: skip
     except triton.InferenceServerException as error:
         return failure(error)

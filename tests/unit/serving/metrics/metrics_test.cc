@@ -138,6 +138,20 @@ TEST(Metrics, ATracedCallIsTheExemplarOfItsBucket) {
   EXPECT_THAT(metrics.Expose(), Not(HasSubstr("abc")));
 }
 
+TEST(Metrics, ConnectionsAreCountedElsewhere) {
+  Metrics metrics("1", "cpu");
+  Gauges gauges;
+  gauges.connections = {5, {{"rate", 2}}, {{"resets", 3}}, {{"pings", 4}}};
+  metrics.SetGaugeSource([&gauges] { return gauges; });
+  EXPECT_THAT(metrics.Expose(), HasSubstr("spikeserve_connections 5\n"));
+  gauges.connections = {1, {{"rate", 7}}, {{"resets", 3}}, {{"pings", 4}}};
+  const std::string text = metrics.Expose();
+  EXPECT_THAT(text, HasSubstr("spikeserve_connections 1\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_connections_refused_total{reason=\"rate\"} 7\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_guard_pauses_total{rule=\"resets\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_guard_closes_total{rule=\"pings\"} 4\n"));
+}
+
 TEST(Metrics, CodesHaveTheirGrpcNames) {
   EXPECT_STREQ(CodeName(StatusCode::kOk), "OK");
   EXPECT_STREQ(CodeName(StatusCode::kDeadlineExceeded), "DEADLINE_EXCEEDED");

@@ -1,0 +1,153 @@
+#include "server/transport/frame_counter.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace spikeserve::transport {
+namespace {
+
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+constexpr std::uint32_t kMaxBlockBytes = 64 << 10;
+constexpr int kMaxContinuations = 8;
+// Clients that do not wait for the server's settings assume that 100 calls are allowed.
+constexpr int kMaxEarlyCalls = 100;
+constexpr std::chrono::milliseconds kInstant{2};
+// Longer, and the healthy calls on this connection would miss their deadlines.
+constexpr std::chrono::seconds kLongestPause{5};
+// A client may send a PING and a WINDOW_UPDATE, or two, for each frame of data or headers.
+constexpr double kCredit = 2;
+
+}  // namespace
+
+const char* RuleName(Rule rule) {
+  switch (rule) {
+    case Rule::kNone: return "none";
+    case Rule::kInstantResets: return "instant_resets";
+    case Rule::kResets: return "resets";
+    case Rule::kHeaderBlock: return "header_block";
+    case Rule::kUnacknowledged: return "unacknowledged_settings";
+    case Rule::kPings: return "pings";
+    case Rule::kControl: return "control_frames";
+    case Rule::kWindowUpdates: return "window_updates";
+    case Rule::kPreface: return "preface";
+  }
+  return "";
+}
+
+Verdict FrameCounter::Feed(std::span<const std::uint8_t> bytes, Clock::TimePoint now) {
+  if (!TakePreface(bytes)) {
+    return {Rule::kPreface, true, {}, {}};
+  }
+  Rule broken = Rule::kNone;
+  resets_ = {};
+  frames_.Walk(bytes, [&](const FrameHead& head) {
+    broken = Count(head, now);
+    return broken == Rule::kNone;
+  });
+  if (broken != Rule::kNone) {
+    return {broken, true, {}, resets_};
+  }
+  const auto instant = instant_resets_.Debt(now);
+  const auto all = all_resets_.Debt(now);
+  if (instant.count() == 0 && all.count() == 0) {
+    return {Rule::kNone, false, {}, resets_};
+  }
+  return {instant >= all ? Rule::kInstantResets : Rule::kResets, false,
+          std::min<std::chrono::nanoseconds>(std::max(instant, all), kLongestPause), resets_};
+}
+
+void FrameCounter::FeedAnswer(std::span<const std::uint8_t> bytes) {
+  answers_.Walk(bytes, [this](const FrameHead& head) {
+    if (head.type == frame::kData) {
+      pings_.Give(kCredit);
+      window_updates_.Give(kCredit);
+    } else if ((head.type == frame::kPing || head.type == frame::kSettings) &&
+               (head.flags & frame::kAck) == 0) {
+      acknowledgements_.Give(1);
+    }
+    return true;
+  });
+}
+
+bool FrameCounter::TakePreface(std::span<const std::uint8_t>& bytes) {
+  while (preface_ < kPreface.size() && !bytes.empty()) {
+    if (bytes.front() != static_cast<std::uint8_t>(kPreface[preface_])) {
+      return false;
+    }
+    ++preface_;
+    bytes = bytes.subspan(1);
+  }
+  return true;
+}
+
+Rule FrameCounter::Count(const FrameHead& head, Clock::TimePoint now) {
+  switch (head.type) {
+    case frame::kData:
+      pings_.Give(kCredit);
+      if (head.length > 0 || (head.flags & frame::kEndStream) != 0) {
+        return Rule::kNone;
+      }
+      break;
+    case frame::kHeaders: return CountHeaders(head, now);
+    case frame::kContinuation: ++block_frames_; return CountBlock(head);
+    case frame::kReset: CountReset(head, now); return Rule::kNone;
+    case frame::kSettings: return CountSettings(head, now);
+    case frame::kPing: return CountPing(head, now);
+    case frame::kWindowUpdate: return window_updates_.Take(1, now) ? Rule::kNone : Rule::kWindowUpdates;
+    default: break;
+  }
+  return control_.Take(1, now) ? Rule::kNone : Rule::kControl;
+}
+
+Rule FrameCounter::CountHeaders(const FrameHead& head, Clock::TimePoint now) {
+  pings_.Give(kCredit);
+  streams_.at(next_stream_) = head.stream;
+  opened_.at(next_stream_) = now;
+  next_stream_ = (next_stream_ + 1) % kRememberedStreams;
+  if (!acknowledged_ && ++early_calls_ > kMaxEarlyCalls) {
+    return Rule::kUnacknowledged;
+  }
+  block_bytes_ = 0;
+  block_frames_ = 0;
+  return CountBlock(head);
+}
+
+Rule FrameCounter::CountBlock(const FrameHead& head) {
+  block_bytes_ += head.length;  // 16 MB a frame at most, and closed above 64 KB: it cannot overflow
+  if (block_bytes_ > kMaxBlockBytes || block_frames_ > kMaxContinuations) {
+    return Rule::kHeaderBlock;
+  }
+  return Rule::kNone;
+}
+
+void FrameCounter::CountReset(const FrameHead& head, Clock::TimePoint now) {
+  ++resets_.all;
+  static_cast<void>(all_resets_.Take(1, now));
+  if (InstantReset(head.stream, now)) {
+    ++resets_.instant;
+    static_cast<void>(instant_resets_.Take(1, now));
+  }
+}
+
+bool FrameCounter::InstantReset(std::uint32_t stream, Clock::TimePoint now) const {
+  const auto* const found = std::find(streams_.begin(), streams_.end(), stream);
+  return found != streams_.end() &&
+         now - opened_.at(static_cast<std::size_t>(found - streams_.begin())) < kInstant;
+}
+
+Rule FrameCounter::CountPing(const FrameHead& head, Clock::TimePoint now) {
+  if ((head.flags & frame::kAck) != 0) {
+    return acknowledgements_.Take(1, now) ? Rule::kNone : Rule::kControl;
+  }
+  return pings_.Take(1, now) ? Rule::kNone : Rule::kPings;
+}
+
+Rule FrameCounter::CountSettings(const FrameHead& head, Clock::TimePoint now) {
+  if ((head.flags & frame::kAck) == 0) {
+    return control_.Take(1, now) ? Rule::kNone : Rule::kControl;
+  }
+  acknowledged_ = true;
+  return acknowledgements_.Take(1, now) ? Rule::kNone : Rule::kControl;
+}
+
+}  // namespace spikeserve::transport
