@@ -182,10 +182,8 @@ rpc::RpcServerOptions Application::MakeRpcOptions(std::optional<transport::TlsTe
           std::chrono::seconds(config_.drain_seconds)};
 }
 
-Application::~Application() { Drain({}); }
-
 Application::~Application() {
-  Drain(std::chrono::seconds(0));
+  Drain({});
   metrics_server_.reset();  // it reads from the others
 }
 

@@ -192,7 +192,7 @@ TEST_F(InferStreamTest, ARequestThatComesAfterTheEndIsCountedAsTheEnd) {
   const auto stream = stub_->ModelStreamInfer(&call);
   ASSERT_TRUE(stream->Write(Numbered("a")));
   ASSERT_TRUE(Eventually([&] { return script_->simulations == 1; }));
-  std::thread drain([&] { server().Drain(std::chrono::seconds(60)); });
+  std::thread drain([&] { server().Drain({.patience = std::chrono::seconds(60)}); });
   ASSERT_TRUE(Eventually([&] {  // from now on streams take no further requests
     grpc::ClientContext other;
     const auto refused = stub_->ModelStreamInfer(&other);

@@ -56,10 +56,6 @@ void RaiseTo(Counter& counter, std::int64_t value) {
   counter.Increment(static_cast<double>(value) - counter.Value());
 }
 
-Family<Counter>& AddCounters(prometheus::Registry& registry, const char* name, const char* help) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
-}
-
 // Brings counters up to totals that are counted elsewhere.
 void SetTotals(Family<Counter>& counters, const char* label, const ConnectionCounts::ByReason& totals) {
   for (const auto& [reason, total] : totals) {

@@ -50,7 +50,7 @@ TEST(Metrics, ReadsGaugesWhenAsked) {
   Metrics metrics("1", "cpu");
   std::int64_t queued = 3;
   metrics.SetGaugeSource([&queued] {
-    Gauges gauges{queued, 1.5, 2, 500, 700, 1000, 3, 4, 5, 6, {}, {}};
+    Gauges gauges{queued, 1.5, 2, 500, 700, 1000, 3, 4, 5, 6, {}, {}, {}};
     gauges.gpus = {{"GPU-1", 0.25, 100, 400}, {"GPU-2", -1, 1, 2}};
     return gauges;
   });
