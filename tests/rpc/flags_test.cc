@@ -111,7 +111,7 @@ TEST(Flags, HelpGroupsThemAndNamesTheirVariables) {
   EXPECT_EQ(invocation.exit_code, 0);
   EXPECT_THAT(invocation.text,
               AllOf(HasSubstr("Serving:"), HasSubstr("Computing:"), HasSubstr("Limits of a request:"),
-                    HasSubstr("Limits of a network:"), HasSubstr("Security:"), HasSubstr("Logging:")));
+                    HasSubstr("Limits of a network:"), HasSubstr("Security:"), HasSubstr("Observing:")));
   EXPECT_THAT(invocation.text, HasSubstr("SPIKESERVE_MAX_BATCH_DELAY_US"));
 }
 

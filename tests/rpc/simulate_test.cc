@@ -379,7 +379,7 @@ TEST_F(SimulateTest, LogsOneLineAndCountsEachRequest) {
   EXPECT_THAT(
       Log(),
       HasSubstr(
-          R"("event":"request","method":"Simulate","code":"OK","network":"net","version":1,"samples":2,)"
+          R"(","method":"Simulate","code":"OK","network":"net","version":1,"samples":2,)"
           R"("batch":2,"queue_ms":)"));
 }
 
