@@ -247,7 +247,7 @@ def test_a_certificate_without_its_key_stays_out(encrypted: spikeserve.LocalServ
     with reloading(encrypted, "certificate", "failed"):
         install(named(tmp_path / "new"), tmp_path / "used", "server")
         sighup(encrypted)
-    assert "--tls-key: is not the key of the first certificate of --tls-cert" in encrypted.log
+    assert "the key does not belong to the certificate of --tls-cert" in encrypted.log
     assert served_certificate(encrypted.address) == before == served_certificate(encrypted.http_address)
     with reloading(encrypted, "certificate"):
         install(named(tmp_path / "new"), tmp_path / "used", "server-key")  # and now it fits

@@ -258,7 +258,10 @@ def test_calls_stand_in_log_and_metrics(server: spikeserve.LocalServer) -> None:
     ask(server, "POST", INFER, GOOD)
     servers.eventually(lambda: count() == before + 1, "the call is counted")
     ask(server, "GET", "/nothing")
-    lines = [json.loads(line) for line in server.log.splitlines()]
-    refused = [line for line in lines if line.get("event") == "http_refused"]
-    assert refused[-1]["path"] == "/nothing"
-    assert refused[-1]["status"] == 404
+
+    def refused() -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in server.log.splitlines()]
+        return [line for line in lines if line.get("event") == "http_refused"]
+
+    servers.eventually(lambda: refused()[-1]["path"] == "/nothing", "the refusal is in the log")
+    assert refused()[-1]["status"] == 404

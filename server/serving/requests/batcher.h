@@ -63,7 +63,7 @@ class Batcher {
   // Answers all that wait with `status`.
   void FailQueued(const Status& status);
 
-  // Samples without a result, those of runs included.
+  // Samples that wait, those of runs between two turns included.
   std::int64_t queued_samples() const;
   // The time that they are expected to take one worker.
   double queued_seconds() const;

@@ -230,7 +230,7 @@ void Batcher::Park(std::unique_ptr<Run> run) {
   for (Request& request : run->requests()) {
     if (request.sink != nullptr) {
       const double in_run_s = request.place.cost.Seconds(request.progress.taken) * (1 - run->done());
-      Count(request, request.place.work_s + in_run_s, request.place.samples);
+      Count(request, request.place.work_s + in_run_s, request.place.samples + request.progress.taken);
     }
   }
   begun_ += run->begun() ? 1 : 0;
