@@ -87,9 +87,7 @@ class Load:
             time.sleep(max(0.0, due - time.monotonic()))
             if not waiting.acquire(timeout=1.0):
                 continue
-            call = self.call.future(
-                self.request, timeout=self.options["deadline_s"], metadata=self.metadata
-            )
+            call = self.call.future(self.request, timeout=self.options["deadline_s"], metadata=self.metadata)
             call.add_done_callback(self._noted(time.monotonic(), waiting))
         for _ in range(_OPEN_AT_MOST):  # until all have ended
             waiting.acquire()

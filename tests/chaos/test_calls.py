@@ -13,7 +13,6 @@ RESOURCE_EXHAUSTED, UNIMPLEMENTED = "8", "12"
 REFUSED_WITHIN_MS = 1_000  # an idle machine takes 10; this is to tell it from unpacking, which takes seconds
 
 
-@not_yet("the table's row on bombs: messages are unpacked before any limit")
 def test_decompression_bombs(trial: Trial) -> None:
     """A call of 3.6 MB that unpacks to 3.5 GB: both encodings, a method of ours and the health check."""
     trial.open()
@@ -40,7 +39,6 @@ def require_alone(ended: dict[str, Any], *statuses: str) -> None:
     assert ended["bad"][0] in statuses, ended
 
 
-@not_yet("the table's row on metadata: over 8 KB ends the connection")
 @pytest.mark.parametrize("size", [10_000, 17_000, 50_000])
 def test_large_metadata_fails_its_own_call_alone(trial: Trial, size: int) -> None:
     ended = beside(trial, [("x-large", "a" * size)])

@@ -7,15 +7,11 @@ import time
 import urllib.request
 from contextlib import ExitStack
 
-from marks import not_yet
 from trial import NAME, Trial
 
 import spikeserve
 
-LISTENER_DIES = "the table's row on short connections: gRPC's listener dies where descriptors run out"
 
-
-@not_yet(LISTENER_DIES)
 def test_short_connections(trial: Trial) -> None:
     budget = trial.budget
     trial.open(f"ulimit -n {budget.descriptors}")
@@ -24,7 +20,6 @@ def test_short_connections(trial: Trial) -> None:
     trial.require_held(outcome)
 
 
-@not_yet(LISTENER_DIES)
 def test_more_connections_than_descriptors(trial: Trial) -> None:
     """Held open: others on older connections go on, and new ones get in as soon as there is room."""
     trial.open("ulimit -n 128")

@@ -136,9 +136,7 @@ def test_an_unload_that_fails(stage: Stage, tmp_path: Path) -> None:
     first_of_unload = 2 + _OPERATIONS  # after the folder of the repository and the load
     for at in range(first_of_unload, first_of_unload + 3):
         shutil.rmtree(stage.repository, ignore_errors=True)
-        server = stage.start(
-            preloaded.scene(library, folder=stage.repository, errno=errno.EIO, fail_at=at)
-        )
+        server = stage.start(preloaded.scene(library, folder=stage.repository, errno=errno.EIO, fail_at=at))
         with spikeserve.Client(server.address) as client:
             client.load("a", servers.small_network(WIDTH))
             with contextlib.suppress(spikeserve.SpikeserveError):

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from marks import not_yet
 from trial import Trial
 
-NO_GUARD = "the table's row on rapid resets and floods of frames: nothing counts frames yet"
-starves = not_yet(NO_GUARD)
 
-
-@starves
 @pytest.mark.parametrize("connections", [1, 8])
 def test_rapid_resets(trial: Trial, connections: int) -> None:
     trial.open()
@@ -18,20 +13,17 @@ def test_rapid_resets(trial: Trial, connections: int) -> None:
     trial.require_held(trial.attack("RapidReset", row, connections=connections))
 
 
-@starves
 def test_rapid_resets_over_tls(trial: Trial) -> None:
     """By a client that has a certificate."""
     trial.open_tls()
     trial.require_held(trial.attack("RapidReset", "rapid resets over TLS, 4 connections", connections=4))
 
 
-@starves
 def test_settings_that_are_never_acknowledged(trial: Trial) -> None:
     trial.open()
     trial.require_held(trial.attack("NeverAcknowledges", "SETTINGS never acknowledged"))
 
 
-@starves
 def test_continuation_without_end(trial: Trial) -> None:
     trial.open()
     frames = trial.budget.header_bytes // 6_000
@@ -44,9 +36,7 @@ def test_calls_with_60_kb_of_headers(trial: Trial) -> None:
     trial.require_held(trial.attack("HeaderFlood", "headers of 60 KB", connections=2, frames=frames))
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param("Pings", marks=starves), "Settings", "Priorities", "EmptyData", "WindowUpdates"]
-)
+@pytest.mark.parametrize("kind", ["Pings", "Settings", "Priorities", "EmptyData", "WindowUpdates"])
 def test_small_frames_without_end(trial: Trial, kind: str) -> None:
     trial.open()
     frames, connections = 4 * trial.budget.frames, 4 if kind == "Pings" else 2

@@ -17,10 +17,7 @@ from trial import Trial
 
 import spikeserve
 
-_SOCKET = "the table's row on unix sockets: a second server takes the socket in silence"
 
-
-@not_yet(_SOCKET)
 def test_a_second_server_on_one_unix_socket(stage: Stage, tmp_path: Path) -> None:
     """Is refused with a line that names the socket; the first one serves on, and beyond the second's end."""
     address = f"unix:{tmp_path / 's'}"

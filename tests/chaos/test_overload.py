@@ -116,9 +116,7 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("name", FLOODS, ids=["same", "another", "convolutions"])
-def test_a_deadline_of_100_ms(
-    stage: Stage, budget: Budget, figures: Figures, seed: int, name: str
-) -> None:
+def test_a_deadline_of_100_ms(stage: Stage, budget: Budget, figures: Figures, seed: int, name: str) -> None:
     """Single samples are answered in time beside work that others would have to wait minutes for."""
     network, flood, callers = FLOODS[name]
     server = open_server(stage, seed)

@@ -36,9 +36,11 @@ def test_a_full_queue_refuses_and_recovers(start_server: ServerMaker) -> None:
         next(endless)  # one that is worked on, or waits for its next turn
         with ThreadPoolExecutor(24) as pool:
             answers = [pool.submit(call, index) for index in range(24)]
-            refused = [refusals.get(timeout=60) for _ in range(16)]
         endless.close()
-        assert sum(answer.result() for answer in answers) == 8
+        refused = [refusals.get_nowait() for _ in range(refusals.qsize())]
+        taken = sum(answer.result() for answer in answers)
+        assert taken in (7, 8)  # the eighth place is that of the run whose turn it is
+        assert taken + len(refused) == 24
         assert all("queue" in message for message in refused)
         assert client.simulate("busy", servers.samples(1, WIDTH), steps=1).samples == 1
         count = servers.counter(

@@ -95,7 +95,7 @@ def test_sigint_and_a_server_without_clients_do_not_wait(start_server: ServerMak
 def test_sighup_does_not_end_it(start_server: ServerMaker) -> None:
     server = start_server()
     server.process.send_signal(signal.SIGHUP)
-    servers.eventually(lambda: "hangup_ignored" in server.log, "it says so")
+    servers.eventually(lambda: "reloaded" in server.log, "it says so")
     with spikeserve.Client(server.address) as client:
         assert client.list() == ()
     assert server.stop() == 0

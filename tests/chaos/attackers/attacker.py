@@ -40,9 +40,7 @@ class Attacker:
 
     def run(self) -> dict[str, float]:
         """All connections; what was done, counted."""
-        workers = [
-            threading.Thread(target=self._work, args=(n,)) for n in range(self.options["connections"])
-        ]
+        workers = [threading.Thread(target=self._work, args=(n,)) for n in range(self.options["connections"])]
         for worker in workers:
             worker.start()
         for worker in workers:
