@@ -376,11 +376,8 @@ TEST_F(SimulateTest, LogsOneLineAndCountsEachRequest) {
   StartWithNetwork();
   ASSERT_TRUE(Simulate(Request("net", {1, 2})).ok());
   ASSERT_TRUE(Eventually([this] { return Log().find("\"Simulate\"") != std::string::npos; }));
-  EXPECT_THAT(
-      Log(),
-      HasSubstr(
-          R"(","method":"Simulate","code":"OK","network":"net","version":1,"samples":2,)"
-          R"("batch":2,"queue_ms":)"));
+  EXPECT_THAT(Log(), HasSubstr(R"(","method":"Simulate","code":"OK","network":"net","version":1,"samples":2,)"
+                               R"("batch":2,"queue_ms":)"));
 }
 
 }  // namespace

@@ -92,7 +92,10 @@ void RunCosts::Learn(const engine::SimulationSpec& spec, std::int64_t samples, s
   if (samples < 1 || steps < 1) {
     return;
   }
-  const double whole = seconds * static_cast<double>(spec.settings.steps) / static_cast<double>(steps);
+  // A run that ended early has done all that it had to.
+  const double part =
+      spec.early_exit ? 1 : static_cast<double>(steps) / static_cast<double>(spec.settings.steps);
+  const double whole = seconds / part;
   const auto n = static_cast<double>(samples);
   const MutexLock lock(mu_);
   Sums& sums = kinds_[KindOf(spec)];

@@ -116,30 +116,39 @@ Status Batcher::Refuse(const Request& request) {
 Status Batcher::MakeRoom(const Request& request, Unwanted& unwanted) {
   const std::int64_t count = request.sample_count();
   const std::int64_t limit = options_.max_queue;
+  const std::int64_t waiting = tree_.samples();
+  if (waiting + count <= limit) {
+    return {};
+  }
+  const double excess =
+      static_cast<double>(waiting + count - limit) / static_cast<double>(std::max<std::int64_t>(waiting, 1));
+  const auto retry = Wait(excess * tree_.work_s() / static_cast<double>(options_.servers));
+  std::vector<Request> dropped;
   while (tree_.samples() + count > limit) {
-    const std::int64_t waiting = tree_.samples();
-    const double excess = static_cast<double>(waiting + count - limit) /
-                          static_cast<double>(std::max<std::int64_t>(waiting, 1));
-    const auto retry = Wait(excess * tree_.work_s() / static_cast<double>(options_.servers));
     Node& own = LaneOf(request);
     Node& fullest = tree_.Fullest(own, count);
     std::optional<Request> newest;
     if (&fullest != &own && count <= limit) {
       newest = TakeNewest(fullest.leaf());
     }
-    if (!newest) {
+    if (!newest) {  // it does not fit: nobody else is to be the worse for it
+      std::for_each(dropped.rbegin(), dropped.rend(),
+                    [this](Request& other) SPIKESERVE_REQUIRES(mu_) { Enqueue(std::move(other), false); });
       return ResourceExhausted("queue full: got " + std::to_string(count) + " samples, " +
                                std::to_string(waiting) + " waiting, limit " + std::to_string(limit) +
                                " (--max-queue)")
           .RetryAfter(retry);
     }
     Leave(*newest);
-    Status made_room = ResourceExhausted(
-                           "queue full: the newest request of those who wait for most samples made room "
-                           "for others, limit " +
-                           std::to_string(limit) + " (--max-queue)")
-                           .RetryAfter(retry);
-    unwanted.requests.emplace_back(std::move(*newest), std::move(made_room));
+    dropped.push_back(std::move(*newest));
+  }
+  for (Request& other : dropped) {
+    unwanted.requests.emplace_back(
+        std::move(other),
+        ResourceExhausted("queue full: the newest request of those who wait for most samples "
+                          "made room for others, limit " +
+                          std::to_string(limit) + " (--max-queue)")
+            .RetryAfter(retry));
   }
   return {};
 }
@@ -201,6 +210,10 @@ std::unique_ptr<Run> Batcher::Next(std::stop_token stop) {
       if (!run) {
         unwanted = TakeUnwanted();
         run = TakeDue();
+      }
+      if (run && options_.max_delay.count() > 0 && tree_.samples() > 0) {
+        ++changes_;  // another worker is to know when the rest is due
+        changed_.notify_one();
       }
       if (!run && unwanted.empty()) {
         if (closed_ && tree_.empty()) {

@@ -79,7 +79,7 @@ class Batcher {
     Answers requests;
     Dropped sinks;                           // of requests in runs between two turns
     std::vector<std::unique_ptr<Run>> runs;  // all of whose requests are answered then
-    bool empty() const { return requests.empty() && runs.empty(); }
+    bool empty() const { return requests.empty() && sinks.empty() && runs.empty(); }
   };
 
   Status Refuse(const Request& request) SPIKESERVE_REQUIRES(mu_);
@@ -115,6 +115,8 @@ class Batcher {
   void Requeue(Batch requests, Batch& over) SPIKESERVE_REQUIRES(mu_);
   void Park(std::unique_ptr<Run> run) SPIKESERVE_REQUIRES(mu_);
   void Unblock() SPIKESERVE_REQUIRES(mu_);
+  // Whether memory will become free that a run which is not there any more does not have.
+  bool OthersHoldMemory() SPIKESERVE_REQUIRES(mu_);
 
   const BatcherOptions options_;
   const Clock& clock_;
@@ -123,6 +125,7 @@ class Batcher {
   Tree tree_ SPIKESERVE_GUARDED_BY(mu_);
   std::int64_t working_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // runs that workers have
   std::int64_t begun_ SPIKESERVE_GUARDED_BY(mu_) = 0;    // runs between two turns that have memory
+  std::int64_t freed_ SPIKESERVE_GUARDED_BY(mu_) = 0;    // counts when memory has become free
   Clock::TimePoint swept_ SPIKESERVE_GUARDED_BY(mu_);    // when unwanted requests were last looked for
   // Counts what a waiting worker should look at.
   std::int64_t changes_ SPIKESERVE_GUARDED_BY(mu_) = 0;

@@ -80,6 +80,7 @@ std::unique_ptr<Run> Batcher::TakeDue() {
   std::unique_ptr<Run> run = TakeFrom(lane->leaf());
   Charge(*run);
   ++working_;
+  run->freed_before = freed_;
   return run;
 }
 
@@ -209,7 +210,7 @@ void Batcher::Return(std::unique_ptr<Run> run) {
     if (run->ended()) {
       Requeue(std::move(*run).TakeRequests(), over);
       Unblock();
-    } else if (run->no_memory().ok() || working_ > 0 || begun_ > 0) {
+    } else if (run->no_memory().ok() || freed_ != run->freed_before || OthersHoldMemory()) {
       Park(std::move(run));
     } else {
       failure = run->no_memory();
@@ -222,7 +223,25 @@ void Batcher::Return(std::unique_ptr<Run> run) {
   }
   if (run && !failure.ok()) {
     run->Fail(failure);
+    run.reset();
+    const MutexLock lock(mu_);
+    Unblock();  // what it held may be enough for another
+    ++changes_;
+    changed_.notify_all();
   }
+}
+
+bool Batcher::OthersHoldMemory() {
+  bool partly_done = false;
+  tree_.ForEach([&](Node& node) {
+    for (const Lane::Queue& queue : node.leaf().queues) {
+      partly_done = partly_done || std::any_of(queue.begin(), queue.end(), [](const Request& request) {
+                      return request.progress.reading_bytes.bytes() > 0;
+                    });
+    }
+    return !partly_done;
+  });
+  return partly_done || working_ > 0 || begun_ > 0;
 }
 
 // Between two turns a run waits in the lane of its first request.
@@ -235,12 +254,13 @@ void Batcher::Park(std::unique_ptr<Run> run) {
   }
   begun_ += run->begun() ? 1 : 0;
   Lane& lane = PlaceOf(run->requests().front()).leaf();
-  const bool blocked = !run->no_memory().ok();
+  const bool blocked = !run->no_memory().ok() && freed_ == run->freed_before;
   lane.parked.push_back({std::move(run), blocked});
 }
 
 // Memory has become free.
 void Batcher::Unblock() {
+  ++freed_;
   tree_.ForEach([](Node& node) {
     for (Lane::Parked& parked : node.leaf().parked) {
       parked.blocked = false;

@@ -109,10 +109,11 @@ typename FairTree<Leaf>::Node* FairTree<Leaf>::Next(Node& node, const std::funct
 template <typename Leaf>
 void FairTree<Leaf>::Charge(Node& leaf, double seconds) {
   for (Node* node = &leaf; node->parent_ != nullptr; node = node->parent_) {
+    Node& parent = *node->parent_;
+    // Corrected as well: a clock that estimates had put forward would keep newcomers waiting.
+    parent.now_ += seconds / std::max(parent.wanting_weight_, node->weight_);
     if (seconds > 0) {
-      Node& parent = *node->parent_;
-      parent.now_ =
-          std::max(parent.now_ + seconds / std::max(parent.wanting_weight_, node->weight_), node->start_);
+      parent.now_ = std::max(parent.now_, node->start_);
     }
     node->start_ += seconds / node->weight_;
   }

@@ -37,8 +37,8 @@ void Run::Work(const RunContext& context, const std::stop_token& stop, Clock::Ti
   const Status status = Guarded([&] { return WorkGuarded(context, stop, turn_began_ + turn); });
   turn_s_ = Seconds(context.clock.Now() - turn_began_);
   earlier_turns_s_ += turn_s_;
-  if (!status.ok()) {
-    Fail(status);
+  if (!status.ok()) {  // of those that it was about: others are left over
+    FailFirst(parts_.empty() ? batch_.size() : parts_.back().request + 1, status);
   }
   if (ended_) {
     simulation_.reset();
@@ -341,13 +341,15 @@ void Run::Record(const RunContext& context) const {
   }
 }
 
-void Run::Fail(const Status& status) {
+void Run::Fail(const Status& status) { FailFirst(batch_.size(), status); }
+
+void Run::FailFirst(std::size_t requests, const Status& status) {
   ended_ = true;
   simulation_.reset();
   reservation_.ShrinkTo(0);
-  for (Request& request : batch_) {
-    if (request.sink != nullptr) {
-      request.Answer(status, {});
+  for (std::size_t i = 0; i < requests; ++i) {
+    if (batch_[i].sink != nullptr) {
+      batch_[i].Answer(status, {});
     }
   }
 }

@@ -68,6 +68,8 @@ class Run {
   // Whether it has been given memory, and has it still.
   bool begun() const { return simulation_ != nullptr; }
   Batch TakeRequests() && { return std::move(batch_); }
+  // How often memory had become free when the batcher gave it to a worker; the batcher's own.
+  std::int64_t freed_before = 0;
   // Seconds of the last turn.
   double turn_s() const { return turn_s_; }
   // The part of its steps that is done.
@@ -83,6 +85,7 @@ class Run {
     std::int64_t count = 0;
   };
 
+  void FailFirst(std::size_t requests, const Status& status);
   bool AllAnswered() const;
   bool WantsReport() const;
   bool Unwanted(const std::stop_token& stop, const Clock& clock) const;

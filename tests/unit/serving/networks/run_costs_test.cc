@@ -81,6 +81,10 @@ TEST_F(RunCostsTest, DoubtMakesAnEstimateLess) {
 TEST_F(RunCostsTest, ARunThatWasCutShortCountsInProportion) {
   costs_.Learn(Spec(100), 1, 50, 1e-3);
   EXPECT_NEAR(Estimate(100).per_sample_s, 2e-3, 1e-9);
+  engine::SimulationSpec early = Spec(100);
+  early.early_exit = engine::EarlyExit{};
+  costs_.Learn(early, 1, 50, 1e-3);  // clear at step 50
+  EXPECT_NEAR(costs_.Estimate(*network_->network, early).per_sample_s, 1e-3, 1e-9);
 }
 
 }  // namespace

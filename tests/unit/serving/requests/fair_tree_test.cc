@@ -80,6 +80,18 @@ TEST_F(FairTreeTest, ACorrectionCounts) {
   EXPECT_NEAR(a, 10, 2);
 }
 
+TEST_F(FairTreeTest, EstimatesThatWereTooHighDoNotKeepNewcomersWaiting) {
+  tree_.Add(Leaf("long", 1), 1000, 1000);
+  for (int i = 0; i < 100; ++i) {
+    Tree::Node* leaf = tree_.Next([](Name&) { return true; });
+    tree_.Charge(*leaf, 5);
+    tree_.Charge(*leaf, -4);
+  }
+  tree_.Add(Leaf("new", 1), 1, 1);
+  auto served = Serve(3);
+  EXPECT_GE(served["newx"], 1);
+}
+
 TEST_F(FairTreeTest, NewcomersInAnyNumberDoNotHoldUpWhoIsThere) {
   tree_.Add(Leaf("there", 1), 1000, 1000);
   Serve(1);

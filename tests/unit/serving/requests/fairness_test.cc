@@ -228,6 +228,41 @@ TEST_F(FairnessTest, AFullQueueMakesRoomForWhoHasLess) {
   batcher.FailQueued(Unavailable("over"));
 }
 
+TEST_F(FairnessTest, WhoDoesNotFitDropsNobody) {
+  Batcher batcher({.max_queue = 100}, clock_);
+  for (int i = 0; i < 60; ++i) {
+    ASSERT_TRUE(batcher.Submit(New(1, "x")).ok());
+  }
+  ASSERT_TRUE(batcher.Submit(New(40, "y")).ok());
+  EXPECT_EQ(batcher.Submit(New(50, "z")).code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(batcher.queued_samples(), 100);
+  for (const RecordingSink& sink : sinks_) {
+    EXPECT_EQ(sink.answers(), 0);
+  }
+  batcher.FailQueued(Unavailable("over"));
+}
+
+TEST_F(FairnessTest, ARunWithoutMemoryIsTriedAgainWhenAnotherHasFailedForIt) {
+  MemoryBudget none(50);
+  RecordingSink& first = Submit(New(1, "a"));
+  Request other = New(1, "b");
+  ChangeSpec(other, [](SimulationSpec& s) { s.settings.seed = 1; });
+  RecordingSink& second = Submit(std::move(other));
+  std::unique_ptr<serving::Run> a = batcher_.Poll();
+  std::unique_ptr<serving::Run> b = batcher_.Poll();
+  const RunContext context{none, clock_, kChunk, {}};
+  a->Work(context, {}, batcher_.options().turn);
+  b->Work(context, {}, batcher_.options().turn);
+  batcher_.Return(std::move(a));  // waits for what b might have
+  batcher_.Return(std::move(b));
+  EXPECT_EQ(first.answers() + second.answers(), 1);
+  a = batcher_.Poll();
+  ASSERT_TRUE(a);
+  a->Work(context, {}, batcher_.options().turn);
+  batcher_.Return(std::move(a));
+  EXPECT_EQ(first.answers() + second.answers(), 2);
+}
+
 TEST_F(FairnessTest, PriorityOrdersButDoesNotStarve) {
   Request late = New(1, "a");
   late.priority = 3;
