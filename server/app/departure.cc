@@ -13,6 +13,8 @@ namespace {
 
 // For clients to close a connection that has ended on this side. They do so at once, unless they do not look.
 constexpr std::chrono::milliseconds kGoodbye{1'000};
+// For clients that read slowly to take what was written.
+constexpr std::chrono::seconds kUnsent{10};
 // For what was written to reach the sockets: the end of a call may overtake it on its way there.
 constexpr std::chrono::milliseconds kFlush{100};
 
@@ -88,6 +90,11 @@ void Departure::Disconnect() {
   const ClientConnections connections(parts_.server.address());
   if ((cancelled_ || times_.patience.count() > 0) && connections.Count() > 0) {
     WaitUntil(parts_.clock.Now() + kFlush, {});
+  }
+  const Clock::TimePoint end =
+      parts_.clock.Now() + std::min<Clock::TimePoint::duration>(kUnsent, times_.patience);
+  while (parts_.server.unsent() > 0 && parts_.clock.Now() < end && !hurry_.stop_requested()) {
+    WaitUntil(parts_.clock.Now() + kFlush, hurry_);
   }
   const std::chrono::milliseconds patience =
       std::min(kGoodbye, std::chrono::duration_cast<std::chrono::milliseconds>(times_.patience));

@@ -133,8 +133,11 @@ void Server::Parts::OnAccepted(const error_code& error, tcp::socket socket) {
     pause.async_wait([this](const error_code& /*error*/) { Accept(); });
     return;
   }
-  if (++*context.options.connections > context.options.max_connections) {
-    static_cast<void>(context.idle.CloseOldest());
+  if (++*context.options.connections > context.options.max_connections && !context.idle.CloseOldest()) {
+    --*context.options.connections;  // what was idle when this one was waited for is busy by now
+    error_code ignored;
+    socket.close(ignored);
+    return Accept();
   }
   const auto executor = socket.get_executor();
   net::post(executor, [this, socket = std::make_shared<tcp::socket>(std::move(socket))] {

@@ -102,6 +102,7 @@ class ReflectionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, gr
       status = CheckMetadata(call);
     }
     if (status.ok()) {
+      static_cast<void>(pass_.Leave());  // one that waits for a question holds up no end of the server
       StartRead(&question_);
     } else {
       Finish(ToGrpc(status));

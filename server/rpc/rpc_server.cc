@@ -108,6 +108,8 @@ Status RpcServer::SetTls(const transport::TlsTexts& texts) { return transport_->
 
 void RpcServer::StopAccepting() { transport_->StopAccepting(); }
 
+std::int64_t RpcServer::unsent() const { return transport_->unsent(); }
+
 RpcServer::~RpcServer() { Shutdown(std::chrono::system_clock::now()); }
 
 std::shared_ptr<grpc::Channel> RpcServer::InProcessChannel() {

@@ -55,6 +55,8 @@ class RpcServer {
   void EndStreams();
   // Lets nobody in any more; connections go on.
   void StopAccepting();
+  // Connections with bytes of answers that their clients do not take now.
+  std::int64_t unsent() const;
   // Refuses new calls, waits for those under way and cancels what is left at the deadline.
   void Shutdown(std::chrono::system_clock::time_point deadline);
 

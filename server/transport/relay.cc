@@ -1,5 +1,7 @@
 #include "server/transport/relay.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -17,6 +19,10 @@ namespace {
 constexpr std::size_t kBufferBytes = 128 << 10;
 // A client's first bytes, after TLS, are there within this time.
 constexpr std::chrono::seconds kHandshake{10};
+// For a client to take the rest once who serves has ended its connection, and for its machine to say that it
+// is there.
+constexpr std::chrono::seconds kLeaving{20};
+constexpr int kUserTimeoutMs = 30'000;
 // For clients to take what is on its way when who serves has ended.
 constexpr std::chrono::seconds kLastBytes{2};
 // Of the pair of sockets: who serves can go on while a client's turn comes.
@@ -124,6 +130,7 @@ void Relay::TakeNewcomers() {
     const int descriptor = socket.get();
     auto stream = context_.tls != nullptr ? context_.tls->Accept(std::move(socket))
                                           : std::make_unique<PlainStream>(std::move(socket));
+    setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUserTimeoutMs, sizeof kUserTimeoutMs);
     if (stopping_ || !Register(descriptor, id << 1U)) {
       context_.admission.Leave(peer);
       continue;
@@ -143,7 +150,10 @@ void Relay::TakeTimers() {
     if (found == connections_.end()) {
       continue;
     }
-    if (found->second->connected()) {
+    const RelayedConnection& connection = *found->second;
+    if (connection.close_at && now_ >= *connection.close_at) {
+      Close(found->first);
+    } else if (connection.connected()) {
       ready_.push_back(found->first);
     } else {
       ++context_.counters.silent;
@@ -164,6 +174,11 @@ void Relay::Pump(Id id) {
     ++context_.counters.pauses.at(static_cast<std::size_t>(connection.paused_by()));
     timers_.emplace(*paused_until, id);
   }
+  CountUnsent(connection, next != RelayedConnection::Next::kClose && connection.unsent());
+  if (next == RelayedConnection::Next::kEvent && connection.ended_inside() && !connection.close_at) {
+    connection.close_at = now_ + kLeaving;
+    timers_.emplace(*connection.close_at, id);
+  }
   if (next == RelayedConnection::Next::kTurn) {
     ready_.push_back(id);
   } else if (next == RelayedConnection::Next::kClose) {
@@ -173,9 +188,16 @@ void Relay::Pump(Id id) {
 
 void Relay::Close(Id id) {
   const auto found = connections_.find(id);
+  CountUnsent(*found->second, false);
   Punish(*found->second);
   context_.admission.Leave(found->second->peer());
   connections_.erase(found);
+}
+
+void Relay::CountUnsent(RelayedConnection& connection, bool unsent) {
+  if (std::exchange(connection.counted_unsent, unsent) != unsent) {
+    unsent_ += unsent ? 1 : -1;
+  }
 }
 
 void Relay::Punish(const RelayedConnection& connection) {

@@ -55,6 +55,8 @@ class Relay final : private RelayedConnection::Owner {
 
   // Of a connection that Admission let in.
   void Add(Descriptor socket, std::string peer);
+  // Connections with bytes that their clients do not take now.
+  std::int64_t unsent() const { return unsent_; }
 
  private:
   using Id = std::uint64_t;
@@ -62,6 +64,8 @@ class Relay final : private RelayedConnection::Owner {
 
   std::unique_ptr<Stream> Connect() override;
   void NameEnd(int descriptor) const;
+  // Counts whether the connection has bytes that its client does not take.
+  void CountUnsent(RelayedConnection& connection, bool unsent);
   Clock::TimePoint::duration CountResets(const std::string& peer, const Resets& resets) override;
 
   void Run();
@@ -85,6 +89,7 @@ class Relay final : private RelayedConnection::Owner {
 
   // Of the thread alone.
   std::vector<std::uint8_t> buffer_;
+  std::atomic<std::int64_t> unsent_{0};
   std::unordered_map<Id, std::unique_ptr<RelayedConnection>> connections_;
   std::vector<Id> ready_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;

@@ -47,6 +47,13 @@ class RelayedConnection {
   void InnerReady(bool ending);
 
   const std::string& peer() const { return peer_; }
+  // Whether there are bytes for the client that its socket does not take now.
+  bool unsent() const { return !out_.empty(); }
+  // Whether who serves has ended the connection.
+  bool ended_inside() const { return inner_ending_; }
+  // Of the relay: whether it counts the connection as unsent, and when it closes it for not being read.
+  bool counted_unsent = false;
+  std::optional<Clock::TimePoint> close_at;
   // Whether the client has said what it should say first.
   bool connected() const { return inner_ != nullptr; }
   // The rules by which the last pause began, and by which kClose came; kNone where there was none.

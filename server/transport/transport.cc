@@ -1,6 +1,7 @@
 #include "server/transport/transport.h"
 
 #include <algorithm>
+#include <numeric>
 #include <thread>
 #include <utility>
 
@@ -95,6 +96,12 @@ void Transport::StopAccepting() {
 
 Status Transport::SetTls(const TlsTexts& texts) {
   return tls_ != nullptr ? tls_->Set(texts) : FailedPrecondition("this server was started without TLS");
+}
+
+std::int64_t Transport::unsent() const {
+  return std::accumulate(
+      relays_.begin(), relays_.end(), std::int64_t{0},
+      [](std::int64_t sum, const std::unique_ptr<Relay>& relay) { return sum + relay->unsent(); });
 }
 
 TransportCounts Transport::counts() const {

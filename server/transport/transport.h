@@ -41,6 +41,8 @@ class Transport {
   // the texts are wrong; FAILED_PRECONDITION where there is no TLS.
   Status SetTls(const TlsTexts& texts);
   TransportCounts counts() const;
+  // Connections with bytes that who serves has written and their clients do not take now.
+  std::int64_t unsent() const;
 
  private:
   Transport(TransportOptions options, const Clock& clock);

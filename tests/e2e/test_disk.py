@@ -33,7 +33,7 @@ def start_on_disk(tmp_path: Path) -> Iterator[DiskServer]:
         disk, server = shlex.quote(str(repository)), shlex.quote(str(find_binary()))
         wrapper = tmp_path / "server"
         script = f'mount -t tmpfs -o {options} none {disk}; {before}; exec {server} "$@"'
-        wrapper.write_text(f"#!/bin/sh\nexec {shlex.join([*_NAMESPACE, 'sh', '-ec', script, 'sh'])} \"$@\"\n")
+        wrapper.write_text(f'#!/bin/sh\nexec {shlex.join([*_NAMESPACE, "sh", "-ec", script, "sh"])} "$@"\n')
         wrapper.chmod(0o755)
         started.append(spikeserve.serve(backend="cpu", network_repository=repository, binary=wrapper))
         return started[-1]

@@ -45,14 +45,9 @@ def test_health(server: spikeserve.LocalServer, client: spikeserve.Client) -> No
 
 def test_the_binary_is_a_health_probe(server: spikeserve.LocalServer) -> None:
     command = [str(find_binary()), "--healthcheck"]
+    assert subprocess.run([*command, server.address], timeout=30, check=False).returncode == 0
     assert (
-        subprocess.run([*command, server.address], timeout=30, check=False).returncode
-        == 0
-    )
-    assert (
-        subprocess.run(
-            [*command, "127.0.0.1:1"], timeout=30, check=False, capture_output=True
-        ).returncode
+        subprocess.run([*command, "127.0.0.1:1"], timeout=30, check=False, capture_output=True).returncode
         != 0
     )
 
@@ -87,8 +82,10 @@ def test_metrics_count_what_happened(start_server: ServerMaker) -> None:
         with pytest.raises(spikeserve.NotFoundError):
             client.simulate("missing", servers.samples(1))
         servers.eventually(  # a call is counted when it is over, and its client knows that first
-            lambda: servers.counter(servers.metrics(server), requests, code="NOT_FOUND") == 1
-            and servers.counter(servers.metrics(server), requests, method="Simulate") == 1,
+            lambda: (
+                servers.counter(servers.metrics(server), requests, code="NOT_FOUND") == 1
+                and servers.counter(servers.metrics(server), requests, method="Simulate") == 1
+            ),
             "both calls are counted",
         )
         values = servers.metrics(server)
@@ -96,17 +93,11 @@ def test_metrics_count_what_happened(start_server: ServerMaker) -> None:
     assert servers.counter(values, requests, code="NOT_FOUND", method="GetNetwork") == 1  # asked for first
     assert servers.counter(values, "spikeserve_samples_total") == 7
     assert servers.counter(values, "spikeserve_sample_steps_total") == 7 * 20
-    assert (
-        servers.counter(values, "spikeserve_spikes_total") == result.stats[0].spikes > 0
-    )
+    assert servers.counter(values, "spikeserve_spikes_total") == result.stats[0].spikes > 0
     assert servers.counter(values, "spikeserve_networks") == 1
     assert servers.counter(values, "spikeserve_queue_samples") == 0
-    assert (
-        values["spikeserve_memory_used_bytes"] > empty["spikeserve_memory_used_bytes"]
-    )
-    assert (
-        values["spikeserve_memory_limit_bytes"] > values["spikeserve_memory_used_bytes"]
-    )
+    assert values["spikeserve_memory_used_bytes"] > empty["spikeserve_memory_used_bytes"]
+    assert values["spikeserve_memory_limit_bytes"] > values["spikeserve_memory_used_bytes"]
     assert servers.counter(values, "spikeserve_batch_samples_count") == 1
     for histogram in (
         "spikeserve_queue_seconds",
@@ -139,9 +130,7 @@ def test_tls(start_server: ServerMaker, tmp_path: Path) -> None:
     server = start_server(tls_cert=files["server"], tls_key=files["server-key"])
     with spikeserve.Client(server.address, root_cert=files["ca"]) as client:
         assert client.list() == ()
-    with spikeserve.Client(
-        server.address, root_cert=files["ca"].read_bytes()
-    ) as client:
+    with spikeserve.Client(server.address, root_cert=files["ca"].read_bytes()) as client:
         assert client.list() == ()
     for options in ({}, {"tls": True}):
         stranger = spikeserve.Client(server.address, timeout=5, **options)  # type: ignore[arg-type]
@@ -152,9 +141,7 @@ def test_tls(start_server: ServerMaker, tmp_path: Path) -> None:
 @pytest.mark.client("Python", "mutual TLS")
 def test_mutual_tls(start_server: ServerMaker, tmp_path: Path) -> None:
     files = servers.make_certificates(tmp_path)
-    server = start_server(
-        tls_cert=files["server"], tls_key=files["server-key"], tls_client_ca=files["ca"]
-    )
+    server = start_server(tls_cert=files["server"], tls_key=files["server-key"], tls_client_ca=files["ca"])
     with spikeserve.Client(
         server.address,
         root_cert=files["ca"],
@@ -171,9 +158,7 @@ def test_mutual_tls(start_server: ServerMaker, tmp_path: Path) -> None:
 def test_tokens(start_server: ServerMaker, tmp_path: Path) -> None:
     (tmp_path / "use").write_text("5ecret-of-a-user\n")
     (tmp_path / "admin").write_text("5ecret-of-an-admin\n")
-    server = start_server(
-        auth_token_file=tmp_path / "use", admin_token_file=tmp_path / "admin"
-    )
+    server = start_server(auth_token_file=tmp_path / "use", admin_token_file=tmp_path / "admin")
     network = servers.small_network()
     with spikeserve.Client(server.address, token="5ecret-of-an-admin") as admin:
         admin.load("guarded", network)

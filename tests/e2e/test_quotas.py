@@ -32,7 +32,7 @@ def refusal(call: Any, *arguments: Any, **options: Any) -> str:
 
 
 def in_flight(server: spikeserve.LocalServer, tenant: str) -> float:
-    return servers.counter(servers.metrics(server), "spikeserve_tenant_requests", tenant=tenant)
+    return servers.counter(servers.metrics(server), "spikeserve_tenant_requests_in_flight", tenant=tenant)
 
 
 def run(caller: spikeserve.Client, count: int = 1, network: str = "net") -> int:

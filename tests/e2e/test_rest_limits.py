@@ -123,11 +123,20 @@ def test_slow_clients_are_cut_off_and_hold_up_nobody(start_server: ServerMaker) 
 
 def test_silent_connections_make_room(start_server: ServerMaker) -> None:
     server = loaded(start_server(**HTTP, http_connections=2))
-    with connect(server) as first, connect(server) as second:
-        assert ask(server, "GET", "/v2/health/live").status == 200
-        assert first.recv(1) == b""  # which waited longest
-        second.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert status(rest.read_all(second)) == 200
+
+    def connected(count: int) -> None:
+        gauge = "spikeserve_http_connections"
+        servers.eventually(lambda: servers.counter(servers.metrics(server), gauge) == count, "it is taken")
+
+    connected(0)
+    with connect(server) as first:
+        connected(1)
+        with connect(server) as second:
+            connected(2)
+            assert ask(server, "GET", "/v2/health/live").status == 200
+            assert first.recv(1) == b""  # which waited longest
+            second.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert status(rest.read_all(second)) == 200
 
 
 def test_further_connections_wait_for_busy_ones(start_server: ServerMaker) -> None:

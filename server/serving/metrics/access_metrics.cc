@@ -40,7 +40,7 @@ struct AccessMetrics::Families {
                             "used.")),
         expiry(AddGauges(registry, "spikeserve_certificate_expiry_timestamp_seconds",
                          "When the first certificate of --tls-cert expires, as Unix time.")),
-        tenants{&AddGauges(registry, "spikeserve_tenant_requests",
+        tenants{&AddGauges(registry, "spikeserve_tenant_requests_in_flight",
                            "Requests in flight and open sessions, by tenant."),
                 &AddGauges(registry, "spikeserve_tenant_queued_bytes",
                            "Bytes of the messages of requests in flight, by tenant."),

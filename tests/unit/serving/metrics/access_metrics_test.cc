@@ -29,7 +29,7 @@ TEST_F(AccessMetricsTest, ShowsWhatTenantsUse) {
   access_.Show({Reading("vision", 1)});
   access_.Show({Reading("vision", 4)});
   const std::string text = metrics_.Expose();
-  EXPECT_THAT(text, HasSubstr("spikeserve_tenant_requests{tenant=\"vision\"} 3"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_tenant_requests_in_flight{tenant=\"vision\"} 3"));
   EXPECT_THAT(text, HasSubstr("spikeserve_tenant_queued_bytes{tenant=\"vision\"} 100"));
   EXPECT_THAT(text, HasSubstr("spikeserve_tenant_networks{tenant=\"vision\"} 2"));
   EXPECT_THAT(text, HasSubstr("spikeserve_tenant_network_bytes{tenant=\"vision\"} 50"));
