@@ -18,6 +18,9 @@ constexpr double kDoubt = 0.98;
 // Numbers of samples further apart than this, relative to their mean, tell what a sample costs and what a
 // run.
 constexpr double kSpread = 0.05;
+// What a sample more costs at least, of what a sample costs on average: times vary, and what was seen of a
+// few samples says little of thousands.
+constexpr double kLeastSlope = 0.25;
 
 double GuessPerStep(const engine::Network& network) {
   return kSynapseSeconds * static_cast<double>(network.synapses()) +
@@ -39,17 +42,14 @@ RunCosts::Kind RunCosts::KindOf(const engine::SimulationSpec& spec) {
 }
 
 CostEstimate RunCosts::Fit(const Sums& sums) {
-  CostEstimate cost{0, sums.t / sums.n, true};
+  const double mean = sums.t / sums.n;  // of a sample
   const double spread = sums.one * sums.nn - sums.n * sums.n;
   if (spread <= kSpread * kSpread * sums.n * sums.n) {
-    return cost;
+    return {0, mean, true};
   }
-  const double slope = (sums.one * sums.nt - sums.n * sums.t) / spread;
+  const double slope = std::max((sums.one * sums.nt - sums.n * sums.t) / spread, kLeastSlope * mean);
   const double fixed = (sums.t - slope * sums.n) / sums.one;
-  if (slope <= 0) {
-    return {sums.t / sums.one, 0, true};
-  }
-  return fixed <= 0 ? cost : CostEstimate{fixed, slope, true};
+  return fixed <= 0 ? CostEstimate{0, mean, true} : CostEstimate{fixed, slope, true};
 }
 
 CostEstimate RunCosts::Estimate(const engine::Network& network, const engine::SimulationSpec& spec) const {

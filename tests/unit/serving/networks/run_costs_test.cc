@@ -43,6 +43,12 @@ TEST_F(RunCostsTest, TellsWhatARunCostsFromWhatASampleCosts) {
   EXPECT_NEAR(cost.Seconds(10), 2e-3, 1e-5);
 }
 
+TEST_F(RunCostsTest, NoiseDoesNotMakeSamplesFree) {
+  costs_.Learn(Spec(10), 2, 10, 0.020);
+  costs_.Learn(Spec(10), 3, 10, 0.018);
+  EXPECT_GT(Estimate(10).Seconds(1000), 1);
+}
+
 TEST_F(RunCostsTest, RunsOfOneSizeSayWhatASampleCosts) {
   costs_.Learn(Spec(10), 64, 10, 0.064);
   costs_.Learn(Spec(10), 64, 10, 0.064);

@@ -108,6 +108,17 @@ TEST_F(FairnessTest, ASmallRequestPassesLongOnesThatWereStarted) {
   EXPECT_LE(Await(Submit(New(1, "a"))), milliseconds(10));
 }
 
+TEST_F(FairnessTest, ASmallRequestPassesLongOnesOfAnotherClientAgainAndAgain) {
+  for (int i = 0; i < 4; ++i) {
+    Submit(New(1000, "a", 10'000));  // nobody knows how long these take
+  }
+  WorkFor(milliseconds(1000));
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_LE(Await(Submit(New(1, "b"))), milliseconds(20)) << i;
+    WorkFor(milliseconds(20));
+  }
+}
+
 TEST_F(FairnessTest, LargeRequestsAreServedBesideAFloodOfSmallOnes) {
   RecordingSink& large = Submit(New(1000, "a"));  // 0.1 s
   for (int i = 0; i < 2000 && large.answers() == 0; ++i) {
