@@ -35,7 +35,7 @@ class Goals:
 # is to tell a server that shares from one that starves.
 GOALS = {
     "long": Goals(slower=3.0, refused_ms=5.0, expired=0.05, goodput=0.9, share=0.8, answered=0.95),
-    "short": Goals(slower=10.0, refused_ms=25.0, expired=0.5, goodput=0.3, share=0.4, answered=0.8),
+    "short": Goals(slower=10.0, refused_ms=25.0, expired=0.5, goodput=0.1, share=0.4, answered=0.8),
 }
 
 
