@@ -57,8 +57,8 @@ void Reloader::ReloadCertificate(const std::string& reason) {
   if (Status status = uses_.set_tls(texts); !status.ok()) {
     return Tell("certificate", reason, status);
   }
-  Tell("certificate", reason, {});
   ReportDates(ReadDates(texts.cert.pem), uses_.metrics, uses_.log);
+  Tell("certificate", reason, {});
 }
 
 void Reloader::Tell(const std::string& what, const std::string& reason, const Status& status) {

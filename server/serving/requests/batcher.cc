@@ -322,7 +322,7 @@ Batcher::Unwanted Batcher::TakeUnwanted() {
       });
     }
     node.leaf().queues.remove_if([](const Lane::Queue& queue) { return queue.empty(); });
-    node.leaf().parked.remove_if([&](Lane::Parked& parked) {
+    node.leaf().parked.remove_if([&](Lane::Parked& parked) SPIKESERVE_REQUIRES(mu_) {
       auto sinks = parked.run->TakeUnwanted(now);
       std::move(sinks.begin(), sinks.end(), std::back_inserter(unwanted.sinks));
       const Batch& requests = parked.run->requests();
