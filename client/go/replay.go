@@ -23,6 +23,8 @@ const (
 	movePatience     = 30 * time.Second
 	firstMovePause   = 50 * time.Millisecond
 	longestMovePause = time.Second
+	// For one message, which may be what ends the servers.
+	mostMoves = 3
 )
 
 type replay int
@@ -69,12 +71,14 @@ func (h *history) add(request *pb.SessionRequest, response *pb.SessionResponse) 
 	}
 }
 
-// whyEnded is the error of a session that cannot go on elsewhere; nil where it can.
-func (h *history) whyEnded(err error) error {
+// whyEnded is the error of a session that cannot go on elsewhere, after so many moves for one message; else nil.
+func (h *history) whyEnded(err error, moves int) error {
 	var failed *Error
 	errors.As(err, &failed)
 	ended := fmt.Sprintf("%s; the session ended after %d steps", failed.Message, h.steps)
 	switch {
+	case moves >= mostMoves:
+		ended += fmt.Sprintf(": %d servers in a row went away with this message, which may be why", moves+1)
 	case h.maxBytes == 0:
 		ended += ": open a new one, or let it move by itself WithReplay"
 	case h.bytes > h.maxBytes:

@@ -158,8 +158,8 @@ func (s *Session) ask(ctx context.Context, request *pb.SessionRequest) (*pb.Sess
 	}
 	defer context.AfterFunc(ctx, s.end)()
 	response, err := s.exchange(request)
-	for errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
-		if ended := s.history.whyEnded(err); ended != nil {
+	for moves := 0; errors.Is(err, ErrUnavailable) && ctx.Err() == nil; moves++ {
+		if ended := s.history.whyEnded(err, moves); ended != nil {
 			err = ended
 			break
 		}

@@ -12,7 +12,7 @@ import pytest
 import servers
 
 import spikeserve
-from spikeserve import encodings
+from spikeserve import _replay, encodings
 from spikeserve.v1 import simulation_pb2 as pb
 from spikeserve.v1 import simulation_pb2_grpc as rpc
 
@@ -148,6 +148,35 @@ def test_another_network_under_the_same_name_is_noticed(pair: Pair) -> None:
         pair.replace(servers.small_network(WIDTH, scale=3.0))
         with pytest.raises(spikeserve.InternalError, match="is the same network loaded there"):
             session.advance(INPUTS, 5)
+
+
+class Interrupted:
+    """A call whose reader presses Ctrl-C."""
+
+    def __init__(self, call: grpc.Call) -> None:
+        self.cancel = call.cancel
+
+    def __next__(self) -> pb.SessionResponse:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_wait_does_not_leave_its_answer_to_the_next(pair: Pair) -> None:
+    with spikeserve.Client(pair.address) as client, client.session("net", batch=3, replay=True) as session:
+        session.advance(INPUTS, steps=5)
+        call = session._call
+        session._call = Interrupted(call)
+        with pytest.raises(KeyboardInterrupt):
+            session.advance(INPUTS, steps=5)
+        session._call = call
+        with pytest.raises(spikeserve.SpikeserveError):
+            session.advance(INPUTS, steps=5)
+
+
+def test_a_message_does_not_go_from_server_to_server_without_end() -> None:
+    history = _replay.History(1 << 20)
+    history.require_move(spikeserve.UnavailableError("gone"), 2)
+    with pytest.raises(spikeserve.UnavailableError, match="4 servers in a row went away with this message"):
+        history.require_move(spikeserve.UnavailableError("gone"), 3)
 
 
 def test_goaway_comes_with_the_next_answer(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ DEFAULT_REPLAY_BYTES = 64 << 20
 TRY_AGAIN = (UnavailableError, ResourceExhaustedError)
 
 _PATIENCE_S = 30.0
+_MOST_MOVES = 3  # for one message, which may be what ends the servers
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 
@@ -74,17 +75,21 @@ class History:
         else:
             self.messages.clear()
 
-    def why_ended(self, error: UnavailableError) -> UnavailableError | None:
-        """The error of a session that cannot go on elsewhere; None where it can."""
+    def require_move(self, error: UnavailableError, moves: int) -> None:
+        """UnavailableError where the session cannot go on elsewhere, after so many moves for one message."""
         ended = f"{error.message}; the session ended after {self._steps} steps"
-        if self.max_bytes == 0:
-            return UnavailableError(f"{ended}: open a new one, or let it move by itself with replay=True")
-        if self._bytes > self.max_bytes:
-            return UnavailableError(
-                f"{ended} and cannot move: its messages since the last reset of all samples have "
+        if moves >= _MOST_MOVES:
+            ended += f": {moves + 1} servers in a row went away with this message, which may be why"
+        elif self.max_bytes == 0:
+            ended += ": open a new one, or let it move by itself with replay=True"
+        elif self._bytes > self.max_bytes:
+            ended += (
+                " and cannot move: its messages since the last reset of all samples have "
                 f"{self._bytes} bytes, kept are at most {self.max_bytes} (replay={self.max_bytes})"
             )
-        return None
+        else:
+            return
+        raise UnavailableError(ended) from None
 
     def check(self, replayed: pb.SessionResponse | None) -> None:
         """InternalError where another server answers the last kept advance with other bytes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import queue
 import time
 from collections.abc import Iterator, Sequence
@@ -106,7 +107,7 @@ class Session:
         self._info = info
         self._history = _replay.History(_replay.limit(replay))
         self.goaway: SessionGoaway | None = None
-        self.settings: Settings = _settings(self._open())
+        self.settings: Settings = _messages.settings(self._open().opened.settings)
 
     def advance(
         self,
@@ -159,14 +160,17 @@ class Session:
 
     def _answer(self, request: pb.SessionRequest) -> pb.SessionResponse:
         """The answer to a message, of another server where this one has gone away."""
-        while True:
-            try:
-                response = self._ask(request)
-                break
-            except UnavailableError as error:
-                if (ended := self._history.why_ended(error)) is not None:
-                    raise ended from None
-                self._move(error)
+        try:
+            for moves in itertools.count():
+                try:
+                    response = self._ask(request)
+                    break
+                except UnavailableError as error:
+                    self._history.require_move(error, moves)
+                    self._move(error)
+        except BaseException:  # an answer that comes later must not be taken for that of another message
+            self._call.cancel()
+            raise
         self._history.add(request, response)
         return response
 
@@ -231,7 +235,7 @@ class AsyncSession:
 
     async def open(self) -> AsyncSession:
         """Sends the first message; done by `AsyncClient.session`."""
-        self.settings = _settings(await self._open())
+        self.settings = _messages.settings((await self._open()).opened.settings)
         return self
 
     async def advance(
@@ -280,14 +284,17 @@ class AsyncSession:
 
     async def _answer(self, request: pb.SessionRequest) -> pb.SessionResponse:
         async with self._turn:  # one message at a time
-            while True:
-                try:
-                    response = await self._ask(request)
-                    break
-                except UnavailableError as error:
-                    if (ended := self._history.why_ended(error)) is not None:
-                        raise ended from None
-                    await self._move(error)
+            try:
+                for moves in itertools.count():
+                    try:
+                        response = await self._ask(request)
+                        break
+                    except UnavailableError as error:
+                        self._history.require_move(error, moves)
+                        await self._move(error)
+            except BaseException:  # an answer that comes later must not be taken for that of another message
+                self._call.cancel()
+                raise
             self._history.add(request, response)
             return response
 
@@ -375,10 +382,6 @@ def _expect(response: pb.SessionResponse, request: pb.SessionRequest) -> None:
 def _goaway(response: pb.SessionResponse, steps_before: int) -> SessionGoaway:
     message = response.goaway
     return SessionGoaway(message.steps_done + steps_before, message.seconds_left)
-
-
-def _settings(response: pb.SessionResponse) -> Settings:
-    return _messages.settings(response.opened.settings)
 
 
 def _progress(response: pb.SessionResponse) -> SessionProgress:
