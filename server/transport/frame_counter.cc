@@ -58,6 +58,11 @@ Verdict FrameCounter::Feed(std::span<const std::uint8_t> bytes, Clock::TimePoint
 
 void FrameCounter::FeedAnswer(std::span<const std::uint8_t> bytes) {
   answers_.Walk(bytes, [this](const FrameHead& head) {
+    const bool may_end = head.type == frame::kData || head.type == frame::kHeaders;
+    if (head.type == frame::kReset || (may_end && (head.flags & frame::kEndStream) != 0)) {
+      // A client may reset what the server has ended: that is no sign of haste.
+      std::replace(streams_.begin(), streams_.end(), head.stream, std::uint32_t{0});
+    }
     if (head.type == frame::kData) {
       pings_.Give(kCredit);
       window_updates_.Give(kCredit);

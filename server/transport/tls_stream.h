@@ -2,6 +2,7 @@
 
 #include <openssl/ssl.h>
 
+#include <cstddef>
 #include <memory>
 
 #include "server/transport/descriptor.h"
@@ -22,9 +23,13 @@ class TlsStream final : public Stream {
 
  private:
   Moved Result(int moved);
+  // Of OpenSSL, for each message of TLS itself.
+  static void CountMessage(int written, int version, int type, const void* bytes, std::size_t size, SSL* ssl,
+                           void* stream);
 
   const Descriptor socket_;
   const std::unique_ptr<SSL, void (*)(SSL*)> ssl_;
+  int messages_ = 0;     // of TLS itself that came since the last bytes
   bool failed_ = false;  // there is nobody left to say goodbye to
 };
 

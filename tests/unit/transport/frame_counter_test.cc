@@ -115,6 +115,20 @@ TEST(FrameCounter, APausesLengthIsThatOfTheDebt) {
   EXPECT_EQ(verdict.resets.instant, 1'000);
 }
 
+TEST(FrameCounter, AResetOfWhatTheServerHasEndedIsNoHaste) {
+  for (const int type : {kHeaders, kData, kReset}) {
+    Connection connection;
+    for (unsigned stream = 3; stream < 2'003; stream += 2) {
+      ExpectPassed(connection.Send(Frame(kHeaders, kEndHeaders, stream, 5)));
+      connection.Answer(Frame(type, type == kReset ? 0 : 1, stream, 4));
+      const Verdict verdict = connection.Send(Frame(kReset, 0, stream, 4));
+      ExpectPassed(verdict);
+      EXPECT_EQ(verdict.resets.all, 1);
+      EXPECT_EQ(verdict.resets.instant, 0);
+    }
+  }
+}
+
 TEST(FrameCounter, FindsEveryFrameWhereverTheBytesAreCut) {
   Connection whole;
   std::string flood;

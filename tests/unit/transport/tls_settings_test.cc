@@ -58,8 +58,9 @@ TlsTexts MakeTexts(const std::string& name) {
 // A client that connects, says "hello", and looks who answered.
 class Client {
  public:
-  Client(Descriptor socket, bool names_protocol)
-      : socket_(std::move(socket)), thread_([this, names_protocol] { Run(names_protocol); }) {}
+  Client(Descriptor socket, bool names_protocol, int new_keys)
+      : socket_(std::move(socket)),
+        thread_([this, names_protocol, new_keys] { Run(names_protocol, new_keys); }) {}
   // The name in the server's certificate; empty where there was no handshake.
   std::string Join() {
     thread_.join();
@@ -67,7 +68,7 @@ class Client {
   }
 
  private:
-  void Run(bool names_protocol) {
+  void Run(bool names_protocol, int new_keys) {
     SSL_CTX* const context = SSL_CTX_new(TLS_client_method());
     SSL* const ssl = SSL_new(context);
     SSL_set_fd(ssl, socket_.get());
@@ -81,6 +82,10 @@ class Client {
       X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, name.data(), name.size());
       X509_free(cert);
       server_ = name.data();
+      for (int i = 0; i < new_keys; ++i) {  // each a message of TLS itself
+        SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+        SSL_do_handshake(ssl);
+      }
       SSL_write(ssl, "hello", 5);
     }
     SSL_free(ssl);
@@ -98,13 +103,13 @@ struct Met {
   std::string heard;   // by the server
 };
 
-Met Meet(const TlsSettings& settings, bool names_protocol = true) {
+Met Meet(const TlsSettings& settings, bool names_protocol = true, int new_keys = 0) {
   std::signal(SIGPIPE, SIG_IGN);  // as in the server
   std::array<int, 2> pair{};
   EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair.data()), 0);
   fcntl(pair[0], F_SETFL, O_NONBLOCK);
   const auto stream = settings.Accept(Descriptor(pair[0]));
-  Client client(Descriptor(pair[1]), names_protocol);
+  Client client(Descriptor(pair[1]), names_protocol, new_keys);
   Met met;
   std::array<std::uint8_t, 100> buffer{};
   while (true) {
@@ -128,6 +133,13 @@ TEST(TlsSettings, NewTextsHoldForNewConnections) {
   const Met met = Meet(*settings.value());
   EXPECT_EQ(met.server, "new");
   EXPECT_EQ(met.heard, "hello");
+}
+
+TEST(TlsSettings, AClientMayHaveNewKeysButNotWithoutEnd) {
+  const auto settings = TlsSettings::Create(MakeTexts("some"));
+  ASSERT_TRUE(settings.ok());
+  EXPECT_EQ(Meet(*settings.value(), true, 20).heard, "hello");
+  EXPECT_EQ(Meet(*settings.value(), true, 5'000).heard, "");
 }
 
 TEST(TlsSettings, WrongTextsChangeNothing) {
