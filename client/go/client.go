@@ -105,7 +105,9 @@ func addresses(target string) (string, []grpc.DialOption) {
 	}
 	var state resolver.State
 	for _, address := range strings.Split(target, ",") {
-		state.Addresses = append(state.Addresses, resolver.Address{Addr: strings.TrimSpace(address)})
+		address = strings.TrimSpace(address)
+		// Each server is checked by its own name, not by that of the first.
+		state.Addresses = append(state.Addresses, resolver.Address{Addr: address, ServerName: address})
 	}
 	list := manual.NewBuilderWithScheme(listScheme)
 	list.InitialState(state)

@@ -41,7 +41,11 @@ Status SessionCall::Admit() {
   if (Status status = run_.TakePlace(std::move(tenant).value()); !status.ok()) {
     return status;
   }
-  return sessions_.Add(*this);
+  Status status = sessions_.Add(*this);
+  if (!status.ok()) {
+    run_.ReturnPlace();
+  }
+  return status;
 }
 
 // Waits for the next message, unless the session is to end.

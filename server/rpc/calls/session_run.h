@@ -24,6 +24,8 @@ class SessionRun {
   Status TakePlace(serving::TenantHandle tenant);
   // The session is over: its tenant may open another.
   void GiveUpPlace() { permit_ = {}; }
+  // There was no session: it counts for nothing.
+  void ReturnPlace() { permit_.GiveBack(); }
 
   // Checks the opening, takes the network and makes the state of all samples, within the memory budget.
   // INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED.

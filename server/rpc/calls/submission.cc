@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "server/rpc/context/receive.h"
 
@@ -24,6 +25,17 @@ Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, con
     return Clock::TimePoint::max();
   }
   return clock.Now() + (deadline - now);
+}
+
+// What a reading has of each sample and the response only in sums.
+std::int64_t StatisticsBytes(const AnswerSpec& answer) {
+  if (!answer.spec->statistics) {
+    return 0;
+  }
+  const std::size_t layers = answer.network->resident->spiking_layers().size();
+  const std::size_t bytes =
+      sizeof(std::vector<engine::LayerActivity>) + layers * sizeof(engine::LayerActivity);
+  return answer.samples * static_cast<std::int64_t>(bytes);
 }
 
 }  // namespace
@@ -75,7 +87,7 @@ Status Submission::SubmitTo(serving::NetworkHandle network,
   queued.reservation = std::move(message_reservation_);
   queued.deadline = ToMonotonic(options.deadline, context_.clock);
   queued.cancelled = stop_.get_token();
-  queued.result_bytes = kReadingCopies * answer_->response_bytes;
+  queued.result_bytes = kReadingCopies * answer_->response_bytes + StatisticsBytes(*answer_);
   queued.sink = &sink;
   queued.traced = record_.traced();
   record_.SetQueued();

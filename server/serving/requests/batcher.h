@@ -20,10 +20,11 @@
 namespace spikeserve::serving {
 
 struct BatcherOptions {
-  std::int64_t max_batch = 64;                  // samples of one run, unless one request alone has more
-  std::chrono::microseconds max_delay{0};       // how long a request waits for others to join it
-  std::int64_t max_queue = 8192;                // samples waiting
-  std::chrono::milliseconds max_wait{600'000};  // until a request's turn, as far as can be foreseen
+  std::int64_t max_batch = 64;             // samples of one run, unless one request alone has more
+  std::chrono::microseconds max_delay{0};  // how long a request waits for others to join it
+  std::int64_t max_queue = 8192;           // samples waiting
+  std::chrono::milliseconds max_wait{
+      600'000};  // that others may hold up a request, as far as can be foreseen
   // Time after which those who share the server with a long run have their turn.
   std::chrono::microseconds turn{5'000};
   std::int64_t min_samples = 1;  // of a turn: fewer would leave threads idle

@@ -33,7 +33,6 @@ class FairTree {
 
    private:
     friend class FairTree;
-    std::string key_;
     Node* parent_ = nullptr;
     double weight_ = 1;
     double start_ = 0;           // virtual time of its next service, at its parent

@@ -14,7 +14,6 @@ typename FairTree<Leaf>::Node& FairTree<Leaf>::At(const std::vector<Step>& path)
     std::unique_ptr<Node>& child = node->children_[step.key];
     if (child == nullptr) {
       child = std::make_unique<Node>();
-      child->key_ = step.key;
       child->parent_ = node;
     }
     node->wanting_weight_ += child->wanting_ > 0 ? step.weight - child->weight_ : 0;
