@@ -118,16 +118,17 @@ std::chrono::seconds Admission::Jail(const std::string& peer, Clock::TimePoint n
   return address.sentence;
 }
 
-Clock::TimePoint::duration Admission::CountResets(const std::string& peer, const Resets& resets,
-                                                  Clock::TimePoint now) {
+Clock::TimePoint::duration Admission::Count(const std::string& peer, const Toll& toll, Clock::TimePoint now) {
   const MutexLock lock(mu_);
   if (peer.empty()) {
     return {};
   }
   Address& address = Find(peer);
-  static_cast<void>(address.resets.Take(resets.all, now));
-  static_cast<void>(address.instant_resets.Take(resets.instant, now));
-  return std::max(address.resets.Debt(now), address.instant_resets.Debt(now));
+  static_cast<void>(address.resets.Take(toll.resets, now));
+  static_cast<void>(address.instant_resets.Take(toll.instant_resets, now));
+  static_cast<void>(address.header_bytes.Take(static_cast<double>(toll.header_bytes), now));
+  return std::max(
+      {address.resets.Debt(now), address.instant_resets.Debt(now), address.header_bytes.Debt(now)});
 }
 
 Admission::Address& Admission::Find(const std::string& peer) {

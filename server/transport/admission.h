@@ -41,9 +41,9 @@ class Admission {
   // where that is so already, or it has no address.
   std::chrono::seconds Jail(const std::string& peer, Clock::TimePoint now);
 
-  // Streams of `peer` were reset: how long the connection should not be read now, so that all of them
-  // together do not keep the server busy. Zero for a unix socket.
-  Clock::TimePoint::duration CountResets(const std::string& peer, const Resets& resets, Clock::TimePoint now);
+  // What a connection of `peer` has cost: how long it should not be read now, so that all of them together do
+  // not keep the server busy. Zero for a unix socket.
+  Clock::TimePoint::duration Count(const std::string& peer, const Toll& toll, Clock::TimePoint now);
 
   int connections() const;
   // By Refusal, since the start.
@@ -57,6 +57,7 @@ class Admission {
     Clock::TimePoint free_at{};
     TokenBucket resets{2'000, 4'000};
     TokenBucket instant_resets{200, 500};
+    TokenBucket header_bytes{1 << 20, 2 << 20};
   };
 
   Refusal Judge(const std::string& peer, Clock::TimePoint now) SPIKESERVE_REQUIRES(mu_);

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 namespace spikeserve::transport {
 namespace {
 
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr std::uint32_t kMaxBlockBytes = 64 << 10;
+// What calls may have (server/rpc/access) is compressed to less than this.
+constexpr std::uint32_t kUsualBlockBytes = 8 << 10;
 constexpr int kMaxContinuations = 8;
 // Clients that do not wait for the server's settings assume that 100 calls are allowed.
 constexpr int kMaxEarlyCalls = 100;
@@ -25,6 +28,7 @@ const char* RuleName(Rule rule) {
     case Rule::kInstantResets: return "instant_resets";
     case Rule::kResets: return "resets";
     case Rule::kHeaderBlock: return "header_block";
+    case Rule::kLargeHeaders: return "large_headers";
     case Rule::kUnacknowledged: return "unacknowledged_settings";
     case Rule::kPings: return "pings";
     case Rule::kControl: return "control_frames";
@@ -39,21 +43,30 @@ Verdict FrameCounter::Feed(std::span<const std::uint8_t> bytes, Clock::TimePoint
     return {Rule::kPreface, true, {}, {}};
   }
   Rule broken = Rule::kNone;
-  resets_ = {};
+  toll_ = {};
   frames_.Walk(bytes, [&](const FrameHead& head) {
     broken = Count(head, now);
     return broken == Rule::kNone;
   });
   if (broken != Rule::kNone) {
-    return {broken, true, {}, resets_};
+    return {broken, true, {}, toll_};
   }
-  const auto instant = instant_resets_.Debt(now);
-  const auto all = all_resets_.Debt(now);
-  if (instant.count() == 0 && all.count() == 0) {
-    return {Rule::kNone, false, {}, resets_};
+  return Judge(now);
+}
+
+Verdict FrameCounter::Judge(Clock::TimePoint now) {
+  Verdict verdict{Rule::kNone, false, {}, toll_};
+  for (auto [rule, bucket] :
+       {std::pair(Rule::kInstantResets, &instant_resets_), std::pair(Rule::kResets, &all_resets_),
+        std::pair(Rule::kLargeHeaders, &header_bytes_)}) {
+    const std::chrono::nanoseconds debt =
+        std::min<std::chrono::nanoseconds>(bucket->Debt(now), kLongestPause);
+    if (debt > verdict.pause) {
+      verdict.rule = rule;
+      verdict.pause = debt;
+    }
   }
-  return {instant >= all ? Rule::kInstantResets : Rule::kResets, false,
-          std::min<std::chrono::nanoseconds>(std::max(instant, all), kLongestPause), resets_};
+  return verdict;
 }
 
 void FrameCounter::FeedAnswer(std::span<const std::uint8_t> bytes) {
@@ -94,7 +107,7 @@ Rule FrameCounter::Count(const FrameHead& head, Clock::TimePoint now) {
       }
       break;
     case frame::kHeaders: return CountHeaders(head, now);
-    case frame::kContinuation: ++block_frames_; return CountBlock(head);
+    case frame::kContinuation: ++block_frames_; return CountBlock(head, now);
     case frame::kReset: CountReset(head, now); return Rule::kNone;
     case frame::kSettings: return CountSettings(head, now);
     case frame::kPing: return CountPing(head, now);
@@ -114,22 +127,27 @@ Rule FrameCounter::CountHeaders(const FrameHead& head, Clock::TimePoint now) {
   }
   block_bytes_ = 0;
   block_frames_ = 0;
-  return CountBlock(head);
+  return CountBlock(head, now);
 }
 
-Rule FrameCounter::CountBlock(const FrameHead& head) {
+Rule FrameCounter::CountBlock(const FrameHead& head, Clock::TimePoint now) {
+  const std::uint32_t before = std::max(block_bytes_, kUsualBlockBytes);
   block_bytes_ += head.length;  // 16 MB a frame at most, and closed above 64 KB: it cannot overflow
   if (block_bytes_ > kMaxBlockBytes || block_frames_ > kMaxContinuations) {
     return Rule::kHeaderBlock;
+  }
+  if (block_bytes_ > before) {
+    toll_.header_bytes += block_bytes_ - before;
+    static_cast<void>(header_bytes_.Take(block_bytes_ - before, now));
   }
   return Rule::kNone;
 }
 
 void FrameCounter::CountReset(const FrameHead& head, Clock::TimePoint now) {
-  ++resets_.all;
+  ++toll_.resets;
   static_cast<void>(all_resets_.Take(1, now));
   if (InstantReset(head.stream, now)) {
-    ++resets_.instant;
+    ++toll_.instant_resets;
     static_cast<void>(instant_resets_.Take(1, now));
   }
 }

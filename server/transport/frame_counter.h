@@ -18,19 +18,23 @@ enum class Rule {
   kInstantResets,   // a stream reset as soon as it was opened
   kResets,          // any stream reset
   kHeaderBlock,     // one call's headers, in bytes or in CONTINUATION frames
+  kLargeHeaders,    // headers of calls that are refused for their size, in bytes
   kUnacknowledged,  // calls, before the server's settings are acknowledged
   kPings,           // without data or calls that would explain them
   kControl,  // SETTINGS, PRIORITY, frames of unknown type, DATA without any, acknowledgements of nothing
   kWindowUpdates,
   kPreface,  // it speaks something else than HTTP/2
 };
-inline constexpr std::size_t kRules = 9;
+inline constexpr std::size_t kRules = 10;
 const char* RuleName(Rule rule);
 
-// Streams that were reset, and those of them that had been opened less than 2 ms before.
-struct Resets {
-  int all = 0;
-  int instant = 0;
+// What costs the server much more than its client, in some bytes of a connection.
+struct Toll {
+  int resets = 0;
+  int instant_resets = 0;         // those of streams that had been opened less than 2 ms before
+  std::int64_t header_bytes = 0;  // of single calls, as far as they are more than any call may have
+
+  bool empty() const { return resets == 0 && header_bytes == 0; }
 };
 
 // What to do with a connection after its latest bytes: go on, close it, or read on after a pause, by which it
@@ -39,7 +43,7 @@ struct Verdict {
   Rule rule = Rule::kNone;
   bool close = false;
   std::chrono::nanoseconds pause{0};
-  Resets resets;  // in these bytes
+  Toll toll;  // of these bytes
 };
 
 // Counts the frames of one connection against the rules: gRPC 1.51 has no limit on any of them, and each
@@ -60,12 +64,14 @@ class FrameCounter {
   static constexpr std::size_t kPrefaceBytes = 24;
   static constexpr std::size_t kRememberedStreams = 256;
 
+  // The pause that the toll asks for, and the rule that asks for the longest.
+  Verdict Judge(Clock::TimePoint now);
   // False where the bytes are no preface.
   bool TakePreface(std::span<const std::uint8_t>& bytes);
   // The rule that the frame breaks beyond repair, if it does.
   Rule Count(const FrameHead& head, Clock::TimePoint now);
   Rule CountHeaders(const FrameHead& head, Clock::TimePoint now);
-  Rule CountBlock(const FrameHead& head);
+  Rule CountBlock(const FrameHead& head, Clock::TimePoint now);
   void CountReset(const FrameHead& head, Clock::TimePoint now);
   Rule CountPing(const FrameHead& head, Clock::TimePoint now);
   Rule CountSettings(const FrameHead& head, Clock::TimePoint now);
@@ -82,10 +88,11 @@ class FrameCounter {
   int block_frames_ = 0;
   bool acknowledged_ = false;
   int early_calls_ = 0;
-  Resets resets_;  // of the bytes that are being counted
+  Toll toll_;  // of the bytes that are being counted
 
   TokenBucket instant_resets_{20, 100};
   TokenBucket all_resets_{2'000, 4'000};
+  TokenBucket header_bytes_{256 << 10, 512 << 10};
   TokenBucket pings_{50, 500};
   TokenBucket acknowledgements_{50, 200};
   TokenBucket control_{50, 200};

@@ -251,8 +251,8 @@ std::unique_ptr<Stream> Relay::Connect() {
   return std::make_unique<PlainStream>(std::move(ours));
 }
 
-Clock::TimePoint::duration Relay::CountResets(const std::string& peer, const Resets& resets) {
-  return context_.admission.CountResets(peer, resets, now_);
+Clock::TimePoint::duration Relay::Count(const std::string& peer, const Toll& toll) {
+  return context_.admission.Count(peer, toll, now_);
 }
 
 bool Relay::Register(int descriptor, std::uint64_t tag) const {

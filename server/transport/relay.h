@@ -66,7 +66,7 @@ class Relay final : private RelayedConnection::Owner {
   void NameEnd(int descriptor) const;
   // Counts whether the connection has bytes that its client does not take.
   void CountUnsent(RelayedConnection& connection, bool unsent);
-  Clock::TimePoint::duration CountResets(const std::string& peer, const Resets& resets) override;
+  Clock::TimePoint::duration Count(const std::string& peer, const Toll& toll) override;
 
   void Run();
   void TakeNewcomers();

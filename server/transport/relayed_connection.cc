@@ -8,7 +8,7 @@ namespace spikeserve::transport {
 namespace {
 
 constexpr std::size_t kTurnBytes = 256 << 10;
-// What is judged at a time: few resets fit into it.
+// What is judged at a time: few resets fit into it, and no large headers.
 constexpr std::size_t kSlice = 4 << 10;
 // What is read at a time of a connection that was paused a short time ago.
 constexpr std::size_t kSmallPiece = 16 << 10;
@@ -111,11 +111,11 @@ bool RelayedConnection::Judge(Owner& owner, std::span<const std::uint8_t> bytes,
     closed_by_ = verdict.rule;
     return false;
   }
-  if (verdict.resets.all > 0) {
-    const std::chrono::nanoseconds shared = owner.CountResets(peer_, verdict.resets);
+  if (!verdict.toll.empty()) {
+    const std::chrono::nanoseconds shared = owner.Count(peer_, verdict.toll);
     if (shared > verdict.pause) {
       verdict.pause = std::min(shared, kLongestPause);
-      verdict.rule = Rule::kResets;
+      verdict.rule = verdict.toll.resets > 0 ? Rule::kResets : Rule::kLargeHeaders;
     }
   }
   if (verdict.pause.count() > 0) {

@@ -28,8 +28,8 @@ class RelayedConnection {
     virtual ~Owner() = default;
     // Our end of a new connection to who serves; null where there is no descriptor left.
     virtual std::unique_ptr<Stream> Connect() = 0;
-    // How long to wait after these resets, counted over all connections of the client's address.
-    virtual Clock::TimePoint::duration CountResets(const std::string& peer, const Resets& resets) = 0;
+    // How long to wait after this, counted over all connections of the client's address.
+    virtual Clock::TimePoint::duration Count(const std::string& peer, const Toll& toll) = 0;
   };
   // What a connection waits for.
   enum class Next {

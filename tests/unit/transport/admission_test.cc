@@ -37,7 +37,7 @@ TEST(Admission, UsersOfAUnixSocketHaveNoShares) {
   }
   EXPECT_EQ(admission.Enter("", kStart), Refusal::kTotal);
   EXPECT_EQ(admission.Jail("", kStart).count(), 0);
-  EXPECT_EQ(admission.CountResets("", {1'000'000, 1'000'000}, kStart).count(), 0);
+  EXPECT_EQ(admission.Count("", {1'000'000, 1'000'000, 0}, kStart).count(), 0);
 }
 
 TEST(Admission, AnAddressMayNotConnectTooOften) {
@@ -84,12 +84,19 @@ TEST(Admission, RemembersAnOffenderWhoHasNoConnection) {
 
 TEST(Admission, ResetsAreCountedOverAllConnectionsOfAnAddress) {
   Admission admission(AdmissionOptions{});
-  EXPECT_EQ(admission.CountResets(kPeer, {4'000, 0}, kStart).count(), 0);
-  EXPECT_EQ(admission.CountResets(kPeer, {2'000, 0}, kStart), std::chrono::seconds(1));
+  EXPECT_EQ(admission.Count(kPeer, {4'000, 0, 0}, kStart).count(), 0);
+  EXPECT_EQ(admission.Count(kPeer, {2'000, 0, 0}, kStart), std::chrono::seconds(1));
   const auto later = kStart + std::chrono::hours(1);
-  EXPECT_EQ(admission.CountResets(kPeer, {500, 500}, later).count(), 0);
-  EXPECT_EQ(admission.CountResets(kPeer, {20, 20}, later), std::chrono::milliseconds(100));
-  EXPECT_EQ(admission.CountResets("192.0.2.2", {500, 500}, later).count(), 0);
+  EXPECT_EQ(admission.Count(kPeer, {500, 500, 0}, later).count(), 0);
+  EXPECT_EQ(admission.Count(kPeer, {20, 20, 0}, later), std::chrono::milliseconds(100));
+  EXPECT_EQ(admission.Count("192.0.2.2", {500, 500, 0}, later).count(), 0);
+}
+
+TEST(Admission, LargeHeadersAreCountedOverAllConnectionsOfAnAddress) {
+  Admission admission(AdmissionOptions{});
+  EXPECT_EQ(admission.Count(kPeer, {0, 0, 2 << 20}, kStart).count(), 0);
+  EXPECT_EQ(admission.Count(kPeer, {0, 0, 1 << 20}, kStart), std::chrono::seconds(1));
+  EXPECT_EQ(admission.Count("192.0.2.2", {0, 0, 2 << 20}, kStart).count(), 0);
 }
 
 sockaddr_storage Address(int family, const char* text) {

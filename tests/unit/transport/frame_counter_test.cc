@@ -105,14 +105,14 @@ TEST(FrameCounter, APausesLengthIsThatOfTheDebt) {
   EXPECT_FALSE(verdict.close);
   EXPECT_EQ(verdict.rule, Rule::kInstantResets);
   EXPECT_EQ(verdict.pause, std::chrono::milliseconds(50));
-  EXPECT_EQ(verdict.resets.instant, 1);
+  EXPECT_EQ(verdict.toll.instant_resets, 1);
   std::string flood;
   for (int i = 0; i < 1'000; ++i) {
     flood += connection.OpenAndReset();
   }
   verdict = connection.Send(flood);
   EXPECT_EQ(verdict.pause, std::chrono::seconds(5));
-  EXPECT_EQ(verdict.resets.instant, 1'000);
+  EXPECT_EQ(verdict.toll.instant_resets, 1'000);
 }
 
 TEST(FrameCounter, AResetOfWhatTheServerHasEndedIsNoHaste) {
@@ -123,8 +123,8 @@ TEST(FrameCounter, AResetOfWhatTheServerHasEndedIsNoHaste) {
       connection.Answer(Frame(type, type == kReset ? 0 : 1, stream, 4));
       const Verdict verdict = connection.Send(Frame(kReset, 0, stream, 4));
       ExpectPassed(verdict);
-      EXPECT_EQ(verdict.resets.all, 1);
-      EXPECT_EQ(verdict.resets.instant, 0);
+      EXPECT_EQ(verdict.toll.resets, 1);
+      EXPECT_EQ(verdict.toll.instant_resets, 0);
     }
   }
 }
@@ -141,7 +141,7 @@ TEST(FrameCounter, FindsEveryFrameWhereverTheBytesAreCut) {
     Verdict verdict;
     for (std::size_t at = 0; at < flood.size(); at += piece) {
       verdict = cut.Send(flood.substr(at, piece));
-      resets += verdict.resets.all;
+      resets += verdict.toll.resets;
     }
     EXPECT_EQ(resets, 101) << piece;
     EXPECT_EQ(verdict.pause, std::chrono::milliseconds(50)) << piece;
@@ -178,6 +178,25 @@ TEST(FrameCounter, HeadersOfACallMayTakeSixtyFourKilobytesInNineFrames) {
                Rule::kHeaderBlock);
   Connection huge;  // by its head alone: nobody waits for 16 MB
   ExpectClosed(huge.Send(Frame(kHeaders, 0, 3, 16'777'215).substr(0, 9)), Rule::kHeaderBlock);
+}
+
+TEST(FrameCounter, ManyCallsWithLargeHeadersAreSlowedDown) {
+  constexpr std::int64_t kOver = 24 << 10;  // what is more than a call may have
+  const std::string call = Frame(kHeaders, 0, 3, 16 << 10) + Frame(kContinuation, kEndHeaders, 3, 16 << 10);
+  Connection large;
+  const Verdict first = large.Send(call);
+  ExpectPassed(first);
+  EXPECT_EQ(first.toll.header_bytes, kOver);
+  ExpectPassed(large.Send(Times(20, call)));
+  const Verdict verdict = large.Send(Times(2, call));
+  EXPECT_FALSE(verdict.close);
+  EXPECT_EQ(verdict.rule, Rule::kLargeHeaders);
+  EXPECT_EQ(verdict.pause,
+            std::chrono::nanoseconds(std::chrono::seconds(23 * kOver - (512 << 10))) / (256 << 10));
+  Connection usual;
+  const Verdict many = usual.Send(Times(10'000, Frame(kHeaders, kEndHeaders, 3, 8 << 10)));
+  ExpectPassed(many);
+  EXPECT_TRUE(many.toll.empty());
 }
 
 TEST(FrameCounter, CallsWaitForTheSettingsToBeAcknowledged) {
