@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,9 +37,22 @@ class Work:
         return Callers(server.address, request.SerializeToString(), seconds, **options)
 
 
-def open_server(stage: Stage, seed: int, token: str = "", **flags: Any) -> spikeserve.LocalServer:
+def apart() -> tuple[list[str], list[str]]:
+    """A scene of a server on one core, and the prefix of clients on all others: none takes what the other needs.
+
+    Both empty where there is one core alone.
+    """
+    cores = [str(core) for core in sorted(os.sched_getaffinity(0))]
+    if len(cores) < 2:
+        return [], []
+    return [f"taskset -pc {cores[0]} $$ >/dev/null"], ["taskset", "-c", ",".join(cores[1:])]
+
+
+def open_server(
+    stage: Stage, seed: int, *scene: str, token: str = "", **flags: Any
+) -> spikeserve.LocalServer:
     """A server with three networks, each of which has run once."""
-    server = stage.start(drain_seconds=0, log_level="warn", **flags)
+    server = stage.start(*scene, drain_seconds=0, log_level="warn", **flags)
     made = {
         DENSE: networks.dense_network(seed),
         OTHER: networks.dense_network(seed + 1),

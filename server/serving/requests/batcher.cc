@@ -1,166 +1,17 @@
 #include "server/serving/requests/batcher.h"
 
 #include <algorithm>
-#include <cmath>
 #include <iterator>
-#include <string>
 
 namespace spikeserve::serving {
 namespace {
 
 // Longest wait in one go: keeps time-point arithmetic away from its limits.
 constexpr std::chrono::hours kLongestWait{1};
-// Each level is for requests of up to eight times the cost of the one before, and has half its share.
-constexpr double kLevelCosts = 8;
-constexpr double kLevelShare = 0.5;
-constexpr int kLevels = 6;
 // A busy worker looks for unwanted requests no more often; a run leaves them out by itself.
 constexpr std::chrono::milliseconds kSweepInterval{5};
 
-double Seconds(Clock::TimePoint::duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
-std::chrono::milliseconds Wait(double seconds) {
-  constexpr double kLongest = 3600;
-  return std::chrono::milliseconds(1 + static_cast<std::int64_t>(1e3 * std::clamp(seconds, 0.0, kLongest)));
-}
-
-std::string InSeconds(double seconds) {
-  constexpr double kTenths = 1e4;
-  const double rounded = std::round(seconds * kTenths) / kTenths;
-  std::string text = std::to_string(rounded);
-  return text.substr(0, text.size() - 2) + " s";
-}
-
-int LevelOf(double seconds, double turn_s) {
-  int level = 0;
-  for (double most = turn_s; seconds > most && level < kLevels - 1; most *= kLevelCosts) {
-    ++level;
-  }
-  return level;
-}
-
-// The newest request that no run has had anything of.
-std::optional<Request> TakeNewest(Lane& lane) {
-  auto& queues = lane.queues;
-  auto newest = queues.end();
-  for (auto queue = queues.begin(); queue != queues.end(); ++queue) {
-    if (queue->back().progress.done == 0 &&
-        (newest == queues.end() || queue->back().enqueued >= newest->back().enqueued)) {
-      newest = queue;
-    }
-  }
-  if (newest == queues.end()) {
-    return std::nullopt;
-  }
-  std::optional<Request> request(std::move(newest->back()));
-  newest->pop_back();
-  if (newest->empty()) {
-    queues.erase(newest);
-  }
-  return request;
-}
-
 }  // namespace
-
-Status Batcher::Submit(Request request) {
-  Unwanted unwanted;
-  Status status;
-  {
-    const MutexLock lock(mu_);
-    if (closed_) {
-      return Unavailable("the server is shutting down");
-    }
-    if (tree_.samples() + request.sample_count() > options_.max_queue) {
-      unwanted = TakeUnwanted();
-    }
-    request.enqueued = clock_.Now();
-    request.place.cost = request.network->costs->Estimate(*request.network->network, *request.spec);
-    status = Refuse(request);
-    if (status.ok()) {
-      status = MakeRoom(request, unwanted);
-    }
-    if (status.ok()) {
-      Enqueue(std::move(request), false);
-      ++changes_;
-      changed_.notify_one();
-    }
-  }
-  Answer(std::move(unwanted));
-  return status;
-}
-
-Status Batcher::Refuse(const Request& request) {
-  const double own = request.place.cost.Seconds(request.sample_count());
-  const auto servers = static_cast<double>(options_.servers);
-  const double wait = std::max(tree_.Expected(LaneOf(request), own) - own, 0.0) / servers;
-  const double left = Seconds(request.deadline - request.enqueued);
-  if (request.place.cost.measured && left > 0 && wait + own > left) {
-    if (own > left) {
-      request.network->costs->Doubt(*request.spec);
-    }
-    return {StatusCode::kDeadlineExceeded, "the deadline cannot be met: it is in " + InSeconds(left) +
-                                               ", the simulation takes about " + InSeconds(own) +
-                                               " and is held up by others for " + InSeconds(wait)};
-  }
-  const double allowed = Seconds(options_.max_wait);
-  if (wait <= allowed) {
-    return {};
-  }
-  return ResourceExhausted("queue full: others would hold up the simulation for " + InSeconds(wait) +
-                           ", allowed " + InSeconds(allowed) + " (--max-queue-ms)")
-      .RetryAfter(Wait(wait - allowed));
-}
-
-Status Batcher::MakeRoom(const Request& request, Unwanted& unwanted) {
-  const std::int64_t count = request.sample_count();
-  const std::int64_t limit = options_.max_queue;
-  const std::int64_t waiting = tree_.samples();
-  if (waiting + count <= limit) {
-    return {};
-  }
-  const double excess =
-      static_cast<double>(waiting + count - limit) / static_cast<double>(std::max<std::int64_t>(waiting, 1));
-  const auto retry = Wait(excess * tree_.work_s() / static_cast<double>(options_.servers));
-  std::vector<Request> dropped;
-  while (tree_.samples() + count > limit) {
-    Node& own = LaneOf(request);
-    Node& fullest = tree_.Fullest(own, count);
-    std::optional<Request> newest;
-    if (&fullest != &own && count <= limit) {
-      newest = TakeNewest(fullest.leaf());
-    }
-    if (!newest) {  // it does not fit: nobody else is to be the worse for it
-      std::for_each(dropped.rbegin(), dropped.rend(),
-                    [this](Request& other) SPIKESERVE_REQUIRES(mu_) { Enqueue(std::move(other), false); });
-      return ResourceExhausted("queue full: got " + std::to_string(count) + " samples, " +
-                               std::to_string(waiting) + " waiting, limit " + std::to_string(limit) +
-                               " (--max-queue)")
-          .RetryAfter(retry);
-    }
-    Leave(*newest);
-    dropped.push_back(std::move(*newest));
-  }
-  for (Request& other : dropped) {
-    unwanted.requests.emplace_back(
-        std::move(other),
-        ResourceExhausted("queue full: the newest request of those who wait for most samples "
-                          "made room for others, limit " +
-                          std::to_string(limit) + " (--max-queue)")
-            .RetryAfter(retry));
-  }
-  return {};
-}
-
-Batcher::Node& Batcher::LaneOf(const Request& request) {
-  const double seconds = request.place.attained_s + request.place.cost.Seconds(request.samples_left());
-  const int level = LevelOf(seconds, Seconds(options_.turn));
-  return tree_.At({{request.tenant, request.weight},
-                   {request.client, 1},
-                   {request.network->name, 1},
-                   {std::to_string(level), std::pow(kLevelShare, level)}});
-}
 
 void Batcher::Enqueue(Request request, bool first) {
   Node& lane = LaneOf(request);
@@ -312,10 +163,13 @@ Batcher::Unwanted Batcher::TakeUnwanted() {
   swept_ = now;
   tree_.ForEach([&](Node& node) SPIKESERVE_REQUIRES(mu_) {
     for (Lane::Queue& queue : node.leaf().queues) {
-      std::erase_if(queue, [&](Request& request) {
-        Status status = StillWanted(request, now);
+      std::erase_if(queue, [&](Request& request) SPIKESERVE_REQUIRES(mu_) {
+        Status status = StillPossible(request, now);
         const bool wanted = status.ok();
         if (!wanted) {
+          if (status.code() == StatusCode::kDeadlineExceeded) {
+            LearnWait(request, now);
+          }
           unwanted.requests.emplace_back(std::move(request), std::move(status));
         }
         return !wanted;
@@ -338,6 +192,15 @@ Batcher::Unwanted Batcher::TakeUnwanted() {
   });
   LeaveAll(unwanted);
   return unwanted;
+}
+
+void Batcher::LearnWait(Request& request, Clock::TimePoint now) {
+  QueuePlace& place = request.place;
+  if (place.waits) {
+    place.waits = false;
+    const double waited_s = std::chrono::duration<double>(now - request.enqueued).count();
+    forecast_.Learn(place.level, place.foreseen_s, waited_s, now);
+  }
 }
 
 void Batcher::LeaveAll(Unwanted& unwanted) {

@@ -16,6 +16,7 @@
 #include "server/serving/requests/lane.h"
 #include "server/serving/requests/request.h"
 #include "server/serving/requests/run.h"
+#include "server/serving/requests/wait_forecast.h"
 
 namespace spikeserve::serving {
 
@@ -83,11 +84,13 @@ class Batcher {
     bool empty() const { return requests.empty() && sinks.empty() && runs.empty(); }
   };
 
-  Status Refuse(const Request& request) SPIKESERVE_REQUIRES(mu_);
+  // In batcher_admission.cc:
+  Status Refuse(Request& request) SPIKESERVE_REQUIRES(mu_);
   // Makes room by dropping the newest of those that wait for most; OK where there is room now.
   Status MakeRoom(const Request& request, Unwanted& dropped) SPIKESERVE_REQUIRES(mu_);
   // The lane for what is left of the request.
   Node& LaneOf(const Request& request) SPIKESERVE_REQUIRES(mu_);
+
   void Enqueue(Request request, bool first) SPIKESERVE_REQUIRES(mu_);
   // The lane that the request is in.
   static Node& PlaceOf(const Request& request);
@@ -95,6 +98,8 @@ class Batcher {
   void Count(Request& request, double work_s, std::int64_t samples) SPIKESERVE_REQUIRES(mu_);
 
   Unwanted TakeUnwanted() SPIKESERVE_REQUIRES(mu_);
+  // Its first turn comes now, or would come later than it can wait.
+  void LearnWait(Request& request, Clock::TimePoint now) SPIKESERVE_REQUIRES(mu_);
   void LeaveAll(Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
   void Answer(Unwanted unwanted) SPIKESERVE_EXCLUDES(mu_);
   Clock::TimePoint NextEvent() SPIKESERVE_REQUIRES(mu_);
@@ -124,6 +129,7 @@ class Batcher {
   mutable Mutex mu_;
   std::condition_variable_any changed_;
   Tree tree_ SPIKESERVE_GUARDED_BY(mu_);
+  WaitForecast forecast_ SPIKESERVE_GUARDED_BY(mu_);
   std::int64_t working_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // runs that workers have
   std::int64_t begun_ SPIKESERVE_GUARDED_BY(mu_) = 0;    // runs between two turns that have memory
   std::int64_t freed_ SPIKESERVE_GUARDED_BY(mu_) = 0;    // counts when memory has become free

@@ -142,19 +142,30 @@ std::unique_ptr<Run> Batcher::NewRun(Lane& lane, std::list<Lane::Queue>::iterato
   return std::make_unique<Run>(std::move(batch), in_turns, why);
 }
 
-// Adds what can share the run, first of all from the lane of its first request, as long as there is room.
+// Adds what can share the run, first of all from the lane of its first request, as long as there is room and
+// nobody in it would miss a deadline for it.
 void Batcher::Join(Batch& batch, std::int64_t room) {
+  const Clock::TimePoint now = clock_.Now();
+  std::int64_t samples = SumOfTaken(batch);
+  Clock::TimePoint deadline = batch.front().deadline;  // the first of all
+  const auto fits = [&](const Request& request) {
+    const std::int64_t more = request.samples_left();
+    return more <= room &&
+           HasTimeFor(request.place.cost, samples + more, std::min(deadline, request.deadline), now);
+  };
   const auto join = [&](Node& node) SPIKESERVE_REQUIRES(mu_) {
     auto& queues = node.leaf().queues;
     for (auto queue = queues.begin(); queue != queues.end() && room > 0; ++queue) {
       if (!CanShareBatch(queue->front(), batch.front())) {
         continue;
       }
-      while (!queue->empty() && queue->front().samples_left() <= room) {
+      while (!queue->empty() && fits(queue->front())) {
         Request request = std::move(queue->front());
         queue->pop_front();
         request.progress.taken = request.samples_left();
         room -= request.progress.taken;
+        samples += request.progress.taken;
+        deadline = std::min(deadline, request.deadline);
         batch.push_back(std::move(request));
       }
       if (queue->empty()) {
@@ -176,7 +187,9 @@ void Batcher::Charge(Run& run) {
   const std::int64_t samples = SumOfTaken(run.requests());
   const double all_s = run.requests().front().place.cost.Seconds(samples) * (1 - run.done());
   const double expected_s = run.in_turns() ? std::min(all_s, turn_s) : all_s;
+  const Clock::TimePoint now = clock_.Now();
   for (Request& request : run.requests()) {
+    LearnWait(request, now);
     const double share = static_cast<double>(request.progress.taken) / static_cast<double>(samples);
     request.place.charged_s = expected_s * share;
     tree_.Charge(PlaceOf(request), request.place.charged_s);

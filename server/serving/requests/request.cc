@@ -30,4 +30,24 @@ Status StillWanted(const Request& request, Clock::TimePoint now) {
   return {};
 }
 
+bool HasTimeFor(const CostEstimate& cost, std::int64_t samples, Clock::TimePoint deadline,
+                Clock::TimePoint now) {
+  constexpr double kMargin = 1.25;  // what is expected is a mean
+  return !cost.measured || deadline == Clock::TimePoint::max() ||
+         kMargin * cost.Seconds(samples) <= std::chrono::duration<double>(deadline - now).count();
+}
+
+Status StillPossible(const Request& request, Clock::TimePoint now) {
+  Status wanted = StillWanted(request, now);
+  if (!wanted.ok()) {
+    return wanted;
+  }
+  if (HasTimeFor(request.place.cost, request.samples_left(), request.deadline, now)) {
+    return {};
+  }
+  request.network->costs->Doubt(*request.spec);
+  return {StatusCode::kDeadlineExceeded,
+          "the deadline could not be met: others held the simulation up for too long"};
+}
+
 }  // namespace spikeserve::serving

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <stop_token>
@@ -64,6 +65,9 @@ struct QueuePlace {
   CostEstimate cost;  // of a run of it
   double work_s = 0;  // that waits
   std::int64_t samples = 0;
+  std::size_t level = 0;  // by what it was to cost when it came
+  double foreseen_s = 0;  // that others would hold it up
+  bool waits = true;      // for its first turn
   double charged_s = 0;   // for the turn under way
   double attained_s = 0;  // of all turns
 };
@@ -105,5 +109,12 @@ bool CanShareBatch(const Request& a, const Request& b);
 
 // CANCELLED or DEADLINE_EXCEEDED where the request is no longer wanted.
 Status StillWanted(const Request& request, Clock::TimePoint now);
+// Whether a run of so many samples that begins now is expected to end before `deadline`; true where its cost
+// is not known.
+bool HasTimeFor(const CostEstimate& cost, std::int64_t samples, Clock::TimePoint deadline,
+                Clock::TimePoint now);
+// The same as StillWanted of one that waits; DEADLINE_EXCEEDED also where what is left of it takes longer
+// than it has time: to begin with it would take time from those that can be answered.
+Status StillPossible(const Request& request, Clock::TimePoint now);
 
 }  // namespace spikeserve::serving

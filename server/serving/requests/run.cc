@@ -98,7 +98,7 @@ bool Run::AnswerUnwanted(Clock::TimePoint now) {
     if (batch_[i].sink == nullptr) {
       continue;
     }
-    if (Status status = StillWanted(batch_[i], now); !status.ok()) {
+    if (Status status = StillPossible(batch_[i], now); !status.ok()) {
       batch_[i].progress.taken = 0;
       batch_[i].Answer(status, {});
       continue;
