@@ -38,7 +38,7 @@ class Work:
 
 
 def apart() -> tuple[list[str], list[str]]:
-    """A scene of a server on one core, and the prefix of clients on all others: none takes what the other needs.
+    """A scene of a server on one core, and the prefix of clients on all others: neither slows the other.
 
     Both empty where there is one core alone.
     """

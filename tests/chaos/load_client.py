@@ -2,8 +2,9 @@
 
 Options come as JSON on stdin: `address`, `tls` (files of certificates), `method`, `request` (base64),
 `metadata`, `callers`, `pause_s`, `deadline_s`, `seconds`, `rate` (calls a second that begin whether or not
-others have ended; 0: each caller waits for its answer), `calls` (at most so many; 0: any number). Prints
-"started", and at the end JSON: [begun, seconds, code] of each call, where `begun` counts from the start.
+others have ended; 0: each caller waits for its answer, and after a refusal as long as the server asks it to,
+twice as long after another), `calls` (at most so many; 0: any number). Prints "started",
+and at the end JSON: [begun, seconds, code] of each call, where `begun` counts from the start.
 SIGTERM ends it before its time.
 """
 
@@ -21,12 +22,15 @@ from typing import Any
 
 import grpc
 
+from spikeserve.errors import from_rpc
+
 _OPTIONS = [
     ("grpc.max_reconnect_backoff_ms", 200),
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.max_receive_message_length", -1),
 ]
 _FAILED_PAUSE_S = 0.005  # what is refused at once is not asked for again at once
+_LONGEST_BACKOFF = 8  # times what the server asks for: that doubles with each refusal in a row
 _OPEN_AT_MOST = 2_000  # calls without an answer, where a rate is given
 
 
@@ -68,16 +72,21 @@ class Load:
             return time.monotonic() < self.end and (not limit or self.begun <= limit)
 
     def _closed_loop(self) -> None:
+        refused = 0  # times in a row
         while self._more():
             begun = time.monotonic()
             try:
                 self.call(self.request, timeout=self.options["deadline_s"], metadata=self.metadata)
-                code = "OK"
+                code, asked_s = "OK", 0.0
             except grpc.RpcError as error:
                 code = error.code().name
+                asked_s = from_rpc(error, "").retry_after or 0.0
             self._note(begun, code)
             pause_s = self.options["pause_s"]
-            time.sleep(pause_s if code == "OK" else max(pause_s, _FAILED_PAUSE_S))
+            refused = 0 if code == "OK" else refused + 1
+            asked_s *= min(2 ** (refused - 1), _LONGEST_BACKOFF) if refused else 0
+            wait_s = max(pause_s, asked_s, _FAILED_PAUSE_S if refused else 0.0)
+            time.sleep(max(0.0, min(wait_s, self.end - time.monotonic())))
 
     def _open_loop(self) -> None:
         waiting = threading.Semaphore(_OPEN_AT_MOST)

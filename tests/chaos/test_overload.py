@@ -27,6 +27,7 @@ class Goals:
     refused_ms: float  # until a refusal, half of them
     expired: float  # share of calls that are neither answered nor refused, at most
     goodput: float  # of the best, at least
+    hurried_goodput: float  # the same, where a deadline leaves time for a batch of two or three
     share: float  # of half the machine, for a tenant beside another's flood
     answered: float  # share of calls with a deadline of 100 ms
 
@@ -34,13 +35,23 @@ class Goals:
 # A long run has a machine of its own. That of a short one has other things to do: all that its bounds must do
 # is to tell a server that shares from one that starves.
 GOALS = {
-    "long": Goals(slower=3.0, refused_ms=5.0, expired=0.05, goodput=0.9, share=0.8, answered=0.95),
-    "short": Goals(slower=10.0, refused_ms=25.0, expired=0.5, goodput=0.1, share=0.4, answered=0.8),
+    "long": Goals(
+        slower=3.0, refused_ms=5.0, expired=0.05, goodput=0.8, hurried_goodput=0.4, share=0.8, answered=0.95
+    ),
+    "short": Goals(
+        slower=10.0, refused_ms=25.0, expired=0.5, goodput=0.4, hurried_goodput=0.15, share=0.4, answered=0.8
+    ),
 }
 
 
-def test_ten_times_what_it_can_do(stage: Stage, budget: Budget, figures: Figures, seed: int) -> None:
-    """Single samples beside requests of 4,096: accepted ones are quick, refusals come at once."""
+@pytest.mark.parametrize("patience_s", [0.0, 0.5], ids=["hurried", "patient"])
+def test_ten_times_what_it_can_do(
+    stage: Stage, budget: Budget, figures: Figures, seed: int, patience_s: float
+) -> None:
+    """Single samples beside requests of 4,096: accepted ones are quick, refusals come at once.
+
+    Their deadline is three times what they take alone, and in a second run one that leaves time for batches.
+    """
     scene, prefix = apart()  # else the flood alone, which takes a core to send, would cost half the goodput
     server = open_server(stage, seed, *scene)
     seconds, patient_s = budget.overload_seconds, 2 * budget.overload_seconds
@@ -49,30 +60,30 @@ def test_ten_times_what_it_can_do(stage: Stage, budget: Budget, figures: Figures
         SINGLE: SINGLE.callers(server, seconds, callers=4, pause_s=0.0, prefix=prefix),
         LARGE: LARGE.callers(server, seconds, callers=2, pause_s=0.0, deadline_s=patient_s, prefix=prefix),
     })  # fmt: skip
-    rate, deadline_s = 10 * max(best[SINGLE].rate, 5.0), GOALS["long"].slower * alone.p99
+    deadline_s = max(GOALS["long"].slower * alone.p99, patience_s)
+    rate = 10 * max(best[SINGLE].rate, 5.0)
     flooded = together({
         SINGLE: SINGLE.callers(server, seconds, rate=rate, deadline_s=deadline_s, prefix=prefix),
-        # Each attempt brings 3 MB: clients that come back at once would be a flood of bytes instead of work.
-        LARGE: LARGE.callers(
-            server, seconds, callers=20, pause_s=0.2, deadline_s=patient_s, prefix=prefix
-        ),
+        LARGE: LARGE.callers(server, seconds, callers=20, pause_s=0.0, deadline_s=patient_s, prefix=prefix),
     })  # fmt: skip
     single = flooded[SINGLE]
     refused = refusals(single, deadline_s)
     expired = len(single.calls) - single.codes["OK"] - len(refused)
     refused_ms = ms(float(np.median(refused))) if refused else float("inf")
     kept = goodput(flooded) / goodput(best)
+    row = "single samples at ten times the rate, beside 4,096 samples"
     figures.add(
-        "overload", "single samples at ten times the rate, beside 4,096 samples", alone_p99_ms=ms(alone.p99),
+        "overload", f"{row}, in {patience_s} s" if patience_s else row,
+        alone_p99_ms=ms(alone.p99),
         calls=len(single.calls), accepted=single.codes["OK"], accepted_p99_ms=ms(single.p99),
         refused=len(refused), refused_p50_ms=refused_ms, expired=expired,
         large_accepted=flooded[LARGE].codes["OK"], goodput_of_best=round(kept, 2),
     )  # fmt: skip
     goals = GOALS[budget.name]
-    assert single.p99 <= goals.slower * alone.p99
+    assert single.p99 <= max(goals.slower * alone.p99, 1.2 * patience_s)
     assert refused_ms <= goals.refused_ms
     assert expired <= goals.expired * len(single.calls), single.codes
-    assert kept >= goals.goodput
+    assert kept >= (goals.goodput if patience_s else goals.hurried_goodput)
     assert server.stop() == 0
 
 

@@ -20,13 +20,13 @@ def test_a_full_queue_refuses_and_recovers(start_server: ServerMaker) -> None:
     server = start_server(max_queue=8, max_batch=1, threads=1, workers=1, max_steps=100_000_000)
     with spikeserve.Client(server.address, timeout=120) as client:
         client.load("busy", servers.small_network(WIDTH))
-        refusals: queue.Queue[str] = queue.Queue()
+        refusals: queue.Queue[spikeserve.ResourceExhaustedError] = queue.Queue()
 
         def call(index: int) -> bool:
             try:
                 client.simulate("busy", servers.samples(1, WIDTH, index), steps=100_000_000, timeout=10)
             except spikeserve.ResourceExhaustedError as error:
-                refusals.put(error.message)
+                refusals.put(error)
                 return False
             except spikeserve.DeadlineExceededError:
                 pass
@@ -41,7 +41,8 @@ def test_a_full_queue_refuses_and_recovers(start_server: ServerMaker) -> None:
         taken = sum(answer.result() for answer in answers)
         assert taken in (7, 8)  # the eighth place is that of the run whose turn it is
         assert taken + len(refused) == 24
-        assert all("queue" in message for message in refused)
+        assert all("queue" in error.message for error in refused)
+        assert all(error.retry_after is not None and error.retry_after > 0 for error in refused)
         assert client.simulate("busy", servers.samples(1, WIDTH), steps=1).samples == 1
         count = servers.counter(
             servers.metrics(server), "spikeserve_requests_total", code="RESOURCE_EXHAUSTED"
