@@ -2,6 +2,7 @@
 # Builds and runs the CPU benchmark; results are build/bench*.json.
 #   tools/bench.sh             cases, neuron types, server, memory
 #   tools/bench.sh quick       its own tests and the small cases, with short times
+#   tools/bench.sh batching    the server by default beside fixed batch sizes and delays
 #   tools/bench.sh oip         ModelInfer of the Open Inference Protocol beside Simulate
 #   tools/bench.sh peers       PyTorch and the spiking libraries beside spikeserve
 #   tools/bench.sh go          the Go client's rate beside that of the C++ load client
@@ -39,6 +40,7 @@ case $what in
     tools/go.sh build
     "$python" tests/bench/go_client.py
     ;;
+  batching) "$python" tests/bench/batching.py ;;
   oip) PYTHONPATH=tests/support "$python" tests/bench/oip.py ;;
   peers)
     venv=build/bench-venv
@@ -51,5 +53,5 @@ case $what in
     done
     PYTHONPATH=client/python/src "$venv/bin/python" tests/bench/peers.py
     ;;
-  *) echo "tools/bench.sh: got $what, wanted all, quick, oip, go, peers or page" >&2; exit 2 ;;
+  *) echo "tools/bench.sh: got $what, wanted all, quick, batching, oip, go, peers or page" >&2; exit 2 ;;
 esac

@@ -31,10 +31,12 @@ IN_FLIGHT = 4  # calls on each connection
 CASE = "mlp_784_128_10.u8"
 
 
-def request_bytes(data: Path, shape: tuple[int, ...], samples: int = SAMPLES) -> bytes:
+def request_bytes(
+    data: Path, shape: tuple[int, ...], samples: int = SAMPLES, network: str = "mlp"
+) -> bytes:
     """A SimulateRequest for the first `samples` test images."""
     images = (data / "fashion_test.images").read_bytes()[: samples * int(np.prod(shape))]
-    request = simulation_pb2.SimulateRequest(network="mlp", steps=STEPS)
+    request = simulation_pb2.SimulateRequest(network=network, steps=STEPS)
     request.inputs.add(data_type=pb.DATA_TYPE_UINT8, shape=[samples, *shape], data=images)
     return request.SerializeToString()
 

@@ -196,6 +196,28 @@ TEST_F(FairnessTest, RefusesAtOnceWhatCannotMeetItsDeadline) {
   EXPECT_TRUE(batcher_.Submit(std::move(request)).ok());
 }
 
+TEST_F(FairnessTest, WhatCannotEndInTimeIsNotBegun) {
+  Request request = New(100, "a");  // 10 ms
+  request.deadline = clock_.Now() + milliseconds(40);
+  const RecordingSink& sink = Submit(std::move(request));
+  clock_.Advance(milliseconds(30));
+  EXPECT_FALSE(Turn());
+  EXPECT_EQ(sink.status().code(), StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(sink.status().message(), HasSubstr("could not be met"));
+  EXPECT_THAT(script_->batches(), ::testing::IsEmpty());
+}
+
+TEST_F(FairnessTest, NobodyJoinsARunThatWouldMissADeadlineForIt) {
+  Request request = New(20, "a");  // 2 ms
+  request.deadline = clock_.Now() + milliseconds(3);
+  const RecordingSink& first = Submit(std::move(request));
+  Submit(New(20, "a"));
+  EXPECT_TRUE(Turn());
+  EXPECT_TRUE(first.status().ok());
+  EXPECT_TRUE(Turn());
+  EXPECT_THAT(script_->batches(), ::testing::ElementsAre(20, 20));
+}
+
 TEST_F(FairnessTest, AWrongEstimateDoesNotRefuseForEver) {
   network_->costs->Learn(*New(1, "a").spec, 1, 10, 10);  // a hiccup
   int refused = 0;

@@ -1,0 +1,40 @@
+// What is foreseen of a wait, after others turned out longer or shorter.
+
+#include "server/serving/requests/wait_forecast.h"
+
+#include <gtest/gtest.h>
+
+namespace spikeserve::serving {
+namespace {
+
+using std::chrono::seconds;
+
+const Clock::TimePoint kStart = Clock::TimePoint() + std::chrono::hours(1);
+
+TEST(WaitForecast, BelievesTheQueueUntilItKnowsBetter) {
+  WaitForecast forecast;
+  EXPECT_DOUBLE_EQ(forecast.Correct(0, 0.5, kStart), 0.5);
+  forecast.Learn(0, 1, 3, kStart);
+  EXPECT_NEAR(forecast.Correct(0, 0.5, kStart), 1.5, 0.01);
+  EXPECT_DOUBLE_EQ(forecast.Correct(1, 0.5, kStart), 0.5);  // another level
+  EXPECT_DOUBLE_EQ(forecast.Correct(0, 0, kStart), 0);      // who does not wait is not held up
+}
+
+TEST(WaitForecast, NeverPromisesLessThanTheQueueNorRefusesForEver) {
+  WaitForecast forecast;
+  forecast.Learn(0, 3, 1, kStart);
+  EXPECT_DOUBLE_EQ(forecast.Correct(0, 0.5, kStart), 0.5);
+  forecast.Learn(1, 0.01, 100, kStart);
+  EXPECT_DOUBLE_EQ(forecast.Correct(1, 0.5, kStart), 8);
+  EXPECT_NEAR(forecast.Correct(1, 0.5, kStart + seconds(20)), 0.5, 0.01);
+}
+
+TEST(WaitForecast, WhatIsNewerCountsMore) {
+  WaitForecast forecast;
+  forecast.Learn(0, 1, 10, kStart);
+  forecast.Learn(0, 1, 1, kStart + seconds(3));
+  EXPECT_LT(forecast.Correct(0, 1, kStart + seconds(3)), 1.5);
+}
+
+}  // namespace
+}  // namespace spikeserve::serving
