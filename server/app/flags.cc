@@ -139,7 +139,7 @@ void AddCompute(CLI::App& app, Config& config, BatchTimes& times) {
                "batches run at the same time, on each GPU where there are several");
   flags.Number("--max-batch", config.batching.max_batch, 1, kMaxInt, "samples that requests are merged to");
   flags.Number("--max-batch-delay-us", times.delay_us, 0, 60'000'000,
-               "time that a request waits for others to join it");
+               "time that a request waits for others to join it at most: less where waiting brings little");
   flags.Number("--max-queue", config.batching.max_queue, 1, kMaxInt, "samples that may wait for a worker");
   flags.Number("--max-queue-ms", times.queue_ms, 1, 86'400'000,
                "expected time that others may hold up a request; beyond, it is refused");

@@ -21,6 +21,13 @@ constexpr double kSpread = 0.05;
 // What a sample more costs at least, of what a sample costs on average: times vary, and what was seen of a
 // few samples says little of thousands.
 constexpr double kLeastSlope = 0.25;
+// What a delay becomes after one that brought nobody, and what is added to it after one that did: additive
+// increase, multiplicative decrease. It never ends quite, else nothing would tell that it pays again.
+constexpr double kLessPatience = 0.5;
+constexpr double kMorePatience = 0.125;
+constexpr double kLeastPatience = 1.0 / 64;
+constexpr double kWorthIt = 0.1;
+constexpr double kMostSamples = 1 << 30;
 
 double GuessPerStep(const engine::Network& network) {
   return kSynapseSeconds * static_cast<double>(network.synapses()) +
@@ -32,6 +39,14 @@ double HalfPowers(std::int64_t steps) {
 }
 
 }  // namespace
+
+std::int64_t CostEstimate::Knee() const {
+  if (!measured || fixed_s <= 0) {
+    return 1;
+  }
+  return std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(std::min(fixed_s / (kWorthIt * per_sample_s), kMostSamples)));
+}
 
 RunCosts::Kind RunCosts::KindOf(const engine::SimulationSpec& spec) {
   const bool varying = std::any_of(
@@ -69,9 +84,10 @@ CostEstimate RunCosts::Estimate(const engine::Network& network, const engine::Si
     return {0, GuessPerStep(network) * steps, false};
   }
   CostEstimate cost = Fit(*nearest);
+  cost.patience = nearest->patience;
   if (distance < 0) {  // fewer steps: more may cost more in proportion, but not beyond
     const double more = std::exp2(-distance / 2.0);
-    cost = {cost.fixed_s * more, cost.per_sample_s * more, false};
+    cost = {cost.fixed_s * more, cost.per_sample_s * more, false, cost.patience};
   } else if (distance > 0) {
     cost.measured = false;
   }
@@ -84,6 +100,16 @@ void RunCosts::Doubt(const engine::SimulationSpec& spec) {
   if (kind != kinds_.end()) {
     kind->second.t *= kDoubt;
     kind->second.nt *= kDoubt;
+  }
+}
+
+void RunCosts::Waited(const engine::SimulationSpec& spec, bool joined) {
+  const MutexLock lock(mu_);
+  const auto kind = kinds_.find(KindOf(spec));
+  if (kind != kinds_.end()) {
+    double& patience = kind->second.patience;
+    patience =
+        joined ? std::min(patience + kMorePatience, 1.0) : std::max(patience * kLessPatience, kLeastPatience);
   }
 }
 

@@ -14,7 +14,11 @@ struct CostEstimate {
   double fixed_s = 0;       // whatever the number of samples
   double per_sample_s = 0;  // of each sample, all its steps
   bool measured = false;    // from runs of about as many steps; else a guess
+  double patience = 1;      // of the longest delay, what it pays to wait for others to join
 
+  // Samples beyond which one more saves less than a tenth of what it costs; 1 where a run costs nothing by
+  // itself.
+  std::int64_t Knee() const;
   double Seconds(std::int64_t samples) const { return fixed_s + per_sample_s * static_cast<double>(samples); }
 };
 
@@ -26,6 +30,8 @@ class RunCosts {
   // A request was refused for the cost of its run alone, which is not measured then: what is refused again
   // and again is tried once more in the end.
   void Doubt(const engine::SimulationSpec& spec);
+  // A request waited for others: did any come?
+  void Waited(const engine::SimulationSpec& spec, bool joined);
   // A run of so many samples took `seconds` for `steps` of its steps.
   void Learn(const engine::SimulationSpec& spec, std::int64_t samples, std::int64_t steps, double seconds);
 
@@ -46,6 +52,7 @@ class RunCosts {
     double nn = 0;
     double t = 0;
     double nt = 0;
+    double patience = 1;
   };
 
   static Kind KindOf(const engine::SimulationSpec& spec);

@@ -233,9 +233,9 @@ void Batcher::Answer(Unwanted unwanted) {
 
 Clock::TimePoint Batcher::NextEvent() {
   Clock::TimePoint next = Clock::TimePoint::max();
-  tree_.ForEach([&](Node& node) {
+  tree_.ForEach([&](Node& node) SPIKESERVE_REQUIRES(mu_) {
     for (const Lane::Queue& queue : node.leaf().queues) {
-      next = std::min(next, queue.front().enqueued + options_.max_delay);
+      next = std::min(next, queue.front().enqueued + DelayOf(queue.front()));
       for (const Request& request : queue) {
         next = std::min(next, request.deadline);
       }

@@ -22,7 +22,7 @@ namespace spikeserve::serving {
 
 struct BatcherOptions {
   std::int64_t max_batch = 64;             // samples of one run, unless one request alone has more
-  std::chrono::microseconds max_delay{0};  // how long a request waits for others to join it
+  std::chrono::microseconds max_delay{0};  // how long a request waits at most for others to join it
   std::int64_t max_queue = 8192;           // samples waiting
   std::chrono::milliseconds max_wait{
       600'000};  // that others may hold up a request, as far as can be foreseen
@@ -108,6 +108,8 @@ class Batcher {
 
   // In batcher_turns.cc:
   bool IsDue(const Lane::Queue& queue) const SPIKESERVE_REQUIRES(mu_);
+  Clock::TimePoint::duration DelayOf(const Request& request) const SPIKESERVE_REQUIRES(mu_);
+  // Whether one more sample would save little.
   bool IsFull(const Lane::Queue& queue) const SPIKESERVE_REQUIRES(mu_);
   // Why it is due, in a word.
   const char* WhyDue(const Lane::Queue& queue) const SPIKESERVE_REQUIRES(mu_);

@@ -39,15 +39,26 @@ std::int64_t SumOfTaken(const Batch& batch) {
 
 bool Batcher::IsDue(const Lane::Queue& queue) const {
   const Request& front = queue.front();
-  return closed_ || front.progress.done > 0 || clock_.Now() - front.enqueued >= options_.max_delay ||
+  return closed_ || front.progress.done > 0 || clock_.Now() - front.enqueued >= DelayOf(front) ||
          IsFull(queue);
 }
 
+// As long as it pays, by what waiting has brought so far; not at all where a run costs nothing by itself.
+Clock::TimePoint::duration Batcher::DelayOf(const Request& request) const {
+  const CostEstimate& cost = request.place.cost;
+  if (cost.measured && cost.Knee() <= 1) {
+    return {};
+  }
+  return std::chrono::duration_cast<Clock::TimePoint::duration>(cost.patience * options_.max_delay);
+}
+
 bool Batcher::IsFull(const Lane::Queue& queue) const {
+  const CostEstimate& cost = queue.front().place.cost;
+  const std::int64_t enough = cost.measured ? std::min(options_.max_batch, cost.Knee()) : options_.max_batch;
   std::int64_t samples = 0;
   for (const Request& request : queue) {
     samples += request.samples_left();
-    if (samples >= options_.max_batch) {
+    if (samples >= enough) {
       return true;
     }
   }
@@ -109,9 +120,9 @@ std::unique_ptr<Run> Batcher::TakeFrom(Lane& lane) {
   return run;
 }
 
-// As many samples as a turn has time for.
+// As many samples as a turn has time for; a turn is at least twice as long as what a run costs by itself.
 std::int64_t Batcher::FitsTurn(const CostEstimate& cost) const {
-  const double time_s = std::max(Seconds(options_.turn) - cost.fixed_s, 0.0);
+  const double time_s = std::max(Seconds(options_.turn) - cost.fixed_s, cost.fixed_s);
   const double most = cost.per_sample_s > 0 ? time_s / cost.per_sample_s : kMostSamples;
   const auto fits = static_cast<std::int64_t>(std::min(most, kMostSamples));
   return std::max(cost.measured ? fits : std::min(fits, options_.max_batch), options_.min_samples);
@@ -119,6 +130,7 @@ std::int64_t Batcher::FitsTurn(const CostEstimate& cost) const {
 
 std::unique_ptr<Run> Batcher::NewRun(Lane& lane, std::list<Lane::Queue>::iterator queue) {
   const char* why = WhyDue(*queue);
+  const bool full = IsFull(*queue);
   Batch batch;
   batch.push_back(std::move(queue->front()));
   queue->pop_front();
@@ -138,6 +150,10 @@ std::unique_ptr<Run> Batcher::NewRun(Lane& lane, std::list<Lane::Queue>::iterato
   const bool in_turns = unknown || !first.divisible() || cost.Seconds(taken) > 2 * Seconds(options_.turn);
   if (taken == first.samples_left()) {
     Join(batch, (in_turns ? options_.max_batch : std::min(options_.max_batch, fits)) - taken);
+  }
+  const bool joined = batch.size() > 1;
+  if (options_.max_delay.count() > 0 && (joined || !full)) {
+    batch.front().network->costs->Waited(*batch.front().spec, joined);
   }
   return std::make_unique<Run>(std::move(batch), in_turns, why);
 }

@@ -93,5 +93,13 @@ TEST_F(RunCostsTest, ARunThatWasCutShortCountsInProportion) {
   EXPECT_NEAR(costs_.Estimate(*network_->network, early).per_sample_s, 1e-3, 1e-9);
 }
 
+TEST_F(RunCostsTest, TellsWhereTheCurveBecomesFlat) {
+  EXPECT_EQ(Estimate(10).Knee(), 1);
+  for (const std::int64_t samples : {1, 8, 64}) {
+    costs_.Learn(Spec(10), samples, 10, 1e-3 + 1e-4 * static_cast<double>(samples));
+  }
+  EXPECT_NEAR(static_cast<double>(Estimate(10).Knee()), 100, 1);  // 10 us of a run for each sample of 100 us
+}
+
 }  // namespace
 }  // namespace spikeserve::serving

@@ -33,7 +33,7 @@ class BatcherTest : public ::testing::Test {
   FakeClock clock_;
   std::shared_ptr<FakeScript> script_ = std::make_shared<FakeScript>();
   NetworkHandle network_{MakeEntry(script_)};
-  std::array<RecordingSink, 4> sinks_;
+  std::array<RecordingSink, 16> sinks_;
 };
 
 TEST_F(BatcherTest, MergesRequestsOfOneKind) {
@@ -157,6 +157,43 @@ TEST_F(BatcherTest, IsDueAfterTheDelay) {
   clock_.Advance(microseconds(99));
   EXPECT_FALSE(batcher.Poll());
   clock_.Advance(microseconds(1));
+  EXPECT_TRUE(batcher.Poll());
+}
+
+TEST_F(BatcherTest, WaitsForOthersAsLongAsThatHasPaid) {
+  Batcher batcher({.max_delay = microseconds(800)}, clock_);
+  std::size_t sink = 0;
+  const auto delay = [&](int requests) {
+    for (int i = 0; i < requests; ++i) {
+      EXPECT_TRUE(batcher.Submit(New(1, sink++)).ok());
+    }
+    for (int waited = 0;; waited += 10) {
+      if (auto run = batcher.Poll()) {
+        EXPECT_EQ(run->requests().size(), static_cast<std::size_t>(requests));
+        run->Fail(Unavailable("over"));
+        batcher.Return(std::move(run));
+        return waited;
+      }
+      clock_.Advance(microseconds(10));
+    }
+  };
+  RunCosts& costs = *network_->costs;
+  const auto spec = New(1).spec;
+  for (const std::int64_t samples : {1, 10, 20}) {  // a run costs as much as 100 samples
+    costs.Learn(*spec, samples, spec->settings.steps, 1e-3 + 1e-5 * static_cast<double>(samples));
+  }
+  EXPECT_EQ(delay(1), 800);
+  EXPECT_EQ(delay(1), 400);  // nobody had come
+  EXPECT_EQ(delay(2), 200);
+  EXPECT_EQ(delay(2), 300);
+  EXPECT_EQ(delay(2), 400);
+}
+
+TEST_F(BatcherTest, DoesNotWaitWhereARunCostsNothingByItself) {
+  Batcher batcher({.max_delay = microseconds(800)}, clock_);
+  const auto spec = New(1).spec;
+  network_->costs->Learn(*spec, 10, spec->settings.steps, 1e-3);
+  ASSERT_TRUE(batcher.Submit(New(1)).ok());
   EXPECT_TRUE(batcher.Poll());
 }
 
