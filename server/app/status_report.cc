@@ -109,7 +109,7 @@ StatusPage MakeStatus(const StatusSources& sources) {
            {"used_bytes", "limit_bytes", "networks_bytes"},
            {{gauges.memory_used_bytes, gauges.memory_limit_bytes, gauges.resident_bytes}},
            true},
-          {"connections", {"http"}, {{gauges.http_connections}}, true},
+          {"connections", {"grpc", "http"}, {{gauges.connections.open, gauges.http_connections}}, true},
           Gpus(gauges.gpus),
           LastErrors(sources.failures),
           {"telemetry",

@@ -1,6 +1,9 @@
 #include "server/http/reading.h"
 
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
+
+#include "server/base/quote.h"
 
 namespace spikeserve::http {
 
@@ -25,6 +28,16 @@ Head MakeHead(const beast_http::request_header<>& header) {
           .grpc_timeout = Header(header, "grpc-timeout"),
           .request_id = Header(header, "X-Request-Id"),
           .traceparent = Header(header, "traceparent")};
+}
+
+std::optional<Response> CodingError(const beast_http::fields& fields, Service& service) {
+  const std::string coding = Header(fields, "Transfer-Encoding");
+  if (coding.empty() || beast::iequals(coding, "chunked")) {
+    return std::nullopt;
+  }
+  constexpr int kNotImplemented = 501;
+  return service.Refusal(kNotImplemented, {StatusCode::kUnimplemented,
+                                           "Transfer-Encoding is " + Quote(coding) + ", wanted chunked"});
 }
 
 std::optional<Response> ReadError(const error_code& error, bool late, const Options& options,

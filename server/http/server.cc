@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -65,6 +66,10 @@ struct Server::Parts {
   Status Listen();
   void Accept();
   void OnAccepted(const error_code& error, tcp::socket socket);
+  // Begins with the newcomer, or leaves it to wait.
+  void Admit();
+  // There may be room again.
+  void GoOn();
   void OnClosed();
   void OnIdle();
   void Run();
@@ -75,6 +80,7 @@ struct Server::Parts {
   net::io_context io;
   net::strand<net::io_context::executor_type> strand{net::make_strand(io)};
   tcp::acceptor acceptor{strand};
+  std::optional<tcp::socket> newcomer;  // that found no room: what was idle when it was waited for is busy
   net::steady_timer pause{strand};
   std::string address;
   std::vector<std::jthread> threads;
@@ -133,14 +139,20 @@ void Server::Parts::OnAccepted(const error_code& error, tcp::socket socket) {
     pause.async_wait([this](const error_code& /*error*/) { Accept(); });
     return;
   }
-  if (++*context.options.connections > context.options.max_connections && !context.idle.CloseOldest()) {
-    --*context.options.connections;  // what was idle when this one was waited for is busy by now
-    error_code ignored;
-    socket.close(ignored);
-    return Accept();
+  newcomer = std::move(socket);
+  Admit();
+}
+
+void Server::Parts::Admit() {
+  full = true;  // first: who begins to wait from here on comes back
+  if (*context.options.connections >= context.options.max_connections && !context.idle.CloseOldest()) {
+    return;
   }
-  const auto executor = socket.get_executor();
-  net::post(executor, [this, socket = std::make_shared<tcp::socket>(std::move(socket))] {
+  full = false;
+  ++*context.options.connections;
+  auto socket = std::make_shared<tcp::socket>(*std::exchange(newcomer, std::nullopt));
+  const auto executor = socket->get_executor();
+  net::post(executor, [this, socket] {
     StartSession(std::move(*socket), context, [this] {
       if (!stopping) {
         net::post(strand, [this] { OnClosed(); });
@@ -152,18 +164,23 @@ void Server::Parts::OnAccepted(const error_code& error, tcp::socket socket) {
 
 void Server::Parts::OnClosed() {
   --*context.options.connections;
-  if (full) {
+  GoOn();
+}
+
+void Server::Parts::GoOn() {
+  if (!full) {
+    return;
+  }
+  if (newcomer) {
+    Admit();
+  } else {
     Accept();
   }
 }
 
 void Server::Parts::OnIdle() {
   if (full && !stopping) {
-    net::post(strand, [this] {
-      if (full) {
-        Accept();
-      }
-    });
+    net::post(strand, [this] { GoOn(); });
   }
 }
 

@@ -119,6 +119,10 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     }
     EndIdle();
     head_ = MakeHead(parser_->get());
+    if (auto refusal = CodingError(parser_->get(), context_.service)) {
+      Refuse(*std::move(refusal));
+      return;
+    }
     auto admission = context_.service.Admit(head_);
     if (auto* refusal = std::get_if<Response>(&admission)) {
       Refuse(std::move(*refusal));

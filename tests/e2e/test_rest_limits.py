@@ -57,6 +57,8 @@ def test_bodies_that_are_not_as_long_as_they_say(start_server: ServerMaker) -> N
     assert status(raw(server, post(chunked, "Transfer-Encoding: chunked", close, length=-1))) == 200
     bad = raw(server, post(b"zz\r\n", "Transfer-Encoding: chunked", length=-1))
     assert (status(bad), b"no HTTP request" in bad) == (400, True)
+    packed = raw(server, post(chunked, "Transfer-Encoding: gzip, chunked", length=-1))
+    assert (status(packed), b"wanted chunked" in packed) == (501, True)
     assert status(raw(server, post(BODY, "Content-Length: 5"))) == 400
     assert status(raw(server, b"nonsense\r\n\r\n")) == 400
     assert status(raw(server, b"GET /v2 HTTP/1.1\r\nX: " + b"x" * 20_000 + b"\r\n\r\n")) == 431
