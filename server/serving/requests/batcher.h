@@ -110,7 +110,8 @@ class Batcher {
   bool IsDue(const Lane::Queue& queue) const SPIKESERVE_REQUIRES(mu_);
   Clock::TimePoint::duration DelayOf(const Request& request) const SPIKESERVE_REQUIRES(mu_);
   // Whether one more sample would save little.
-  bool IsFull(const Lane::Queue& queue) const SPIKESERVE_REQUIRES(mu_);
+  bool HasEnough(const Lane::Queue& queue) const SPIKESERVE_REQUIRES(mu_);
+  static bool Holds(const Lane::Queue& queue, std::int64_t enough);
   // Why it is due, in a word.
   const char* WhyDue(const Lane::Queue& queue) const SPIKESERVE_REQUIRES(mu_);
   std::unique_ptr<Run> TakeDue() SPIKESERVE_REQUIRES(mu_);

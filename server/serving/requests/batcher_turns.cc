@@ -40,7 +40,7 @@ std::int64_t SumOfTaken(const Batch& batch) {
 bool Batcher::IsDue(const Lane::Queue& queue) const {
   const Request& front = queue.front();
   return closed_ || front.progress.done > 0 || clock_.Now() - front.enqueued >= DelayOf(front) ||
-         IsFull(queue);
+         HasEnough(queue);
 }
 
 // As long as it pays, by what waiting has brought so far; not at all where a run costs nothing by itself.
@@ -52,9 +52,7 @@ Clock::TimePoint::duration Batcher::DelayOf(const Request& request) const {
   return std::chrono::duration_cast<Clock::TimePoint::duration>(cost.patience * options_.max_delay);
 }
 
-bool Batcher::IsFull(const Lane::Queue& queue) const {
-  const CostEstimate& cost = queue.front().place.cost;
-  const std::int64_t enough = cost.measured ? std::min(options_.max_batch, cost.Knee()) : options_.max_batch;
+bool Batcher::Holds(const Lane::Queue& queue, std::int64_t enough) {
   std::int64_t samples = 0;
   for (const Request& request : queue) {
     samples += request.samples_left();
@@ -65,17 +63,22 @@ bool Batcher::IsFull(const Lane::Queue& queue) const {
   return false;
 }
 
+bool Batcher::HasEnough(const Lane::Queue& queue) const {
+  const CostEstimate& cost = queue.front().place.cost;
+  return Holds(queue, cost.measured ? std::min(options_.max_batch, cost.Knee()) : options_.max_batch);
+}
+
 const char* Batcher::WhyDue(const Lane::Queue& queue) const {
   if (queue.front().progress.done > 0) {
     return "continued";
   }
-  if (IsFull(queue)) {
+  if (Holds(queue, options_.max_batch)) {
     return "full";
   }
   if (closed_) {
     return "draining";
   }
-  return options_.max_delay.count() > 0 ? "delay" : "free_worker";
+  return options_.max_delay.count() > 0 && !HasEnough(queue) ? "delay" : "free_worker";
 }
 
 std::unique_ptr<Run> Batcher::TakeDue() {
@@ -130,7 +133,7 @@ std::int64_t Batcher::FitsTurn(const CostEstimate& cost) const {
 
 std::unique_ptr<Run> Batcher::NewRun(Lane& lane, std::list<Lane::Queue>::iterator queue) {
   const char* why = WhyDue(*queue);
-  const bool full = IsFull(*queue);
+  const bool enough = HasEnough(*queue);
   Batch batch;
   batch.push_back(std::move(queue->front()));
   queue->pop_front();
@@ -152,7 +155,7 @@ std::unique_ptr<Run> Batcher::NewRun(Lane& lane, std::list<Lane::Queue>::iterato
     Join(batch, (in_turns ? options_.max_batch : std::min(options_.max_batch, fits)) - taken);
   }
   const bool joined = batch.size() > 1;
-  if (options_.max_delay.count() > 0 && (joined || !full)) {
+  if (options_.max_delay.count() > 0 && (joined || !enough)) {
     batch.front().network->costs->Waited(*batch.front().spec, joined);
   }
   return std::make_unique<Run>(std::move(batch), in_turns, why);

@@ -21,13 +21,14 @@ class WaitForecast {
   double Correct(std::size_t level, double foreseen_s, Clock::TimePoint now) {
     const Seen& seen = Fade(level, now);
     const double factor = (seen.waited_s + kSlackSeconds) / (seen.foreseen_s + kSlackSeconds);
-    return foreseen_s * std::clamp(factor, 1.0, kMostFactor);
+    return foreseen_s + std::min(foreseen_s * (std::clamp(factor, 1.0, kMostFactor) - 1), seen.excess_s);
   }
   // A request was to wait `foreseen_s` and has waited `waited_s` when its turn came.
   void Learn(std::size_t level, double foreseen_s, double waited_s, Clock::TimePoint now) {
     Seen& seen = Fade(level, now);
     seen.foreseen_s += foreseen_s;
     seen.waited_s += waited_s;
+    seen.excess_s = std::max(seen.excess_s, waited_s - foreseen_s);
   }
 
  private:
@@ -38,6 +39,7 @@ class WaitForecast {
   struct Seen {
     double foreseen_s = 0;
     double waited_s = 0;
+    double excess_s = 0;  // the most: what short waits show says little of long ones
     Clock::TimePoint faded{};
   };
 
@@ -47,6 +49,7 @@ class WaitForecast {
       const double kept = std::exp(-std::chrono::duration<double>(now - seen.faded).count());
       seen.foreseen_s *= kept;
       seen.waited_s *= kept;
+      seen.excess_s *= kept;
       seen.faded = now;
     }
     return seen;

@@ -18,6 +18,7 @@ TEST(WaitForecast, BelievesTheQueueUntilItKnowsBetter) {
   EXPECT_NEAR(forecast.Correct(0, 0.5, kStart), 1.5, 0.01);
   EXPECT_DOUBLE_EQ(forecast.Correct(1, 0.5, kStart), 0.5);  // another level
   EXPECT_DOUBLE_EQ(forecast.Correct(0, 0, kStart), 0);      // who does not wait is not held up
+  EXPECT_DOUBLE_EQ(forecast.Correct(0, 100, kStart), 102);  // nobody has waited longer by more than 2 s
 }
 
 TEST(WaitForecast, NeverPromisesLessThanTheQueueNorRefusesForEver) {
