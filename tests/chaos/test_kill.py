@@ -15,7 +15,7 @@ import spikeserve
 
 # A start and the first load of a name have that many points (preload/faults.c): before and after each
 # operation on a file, and in the middle of each write.
-_POINTS_OF_A_LOAD = 24
+_POINTS_OF_A_LOAD = 26
 _POINTS = 90  # of some loads and unloads
 _CHANGES = 12  # of a round at most
 

@@ -43,8 +43,9 @@ def eventually(condition: Callable[[], bool], what: str, timeout: float = 20.0) 
 
 
 def files_in(folder: Path) -> list[str]:
-    """All files under the folder, relative to it."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """All files under the folder, relative to it, but for the lock of a repository's owner."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".spikeserve-owner")
+    return sorted(str(path.relative_to(folder)) for path in files)
 
 
 def small_network(width: int = 4, scale: float = 1.0, probes: bool = True) -> spikeserve.Network:

@@ -9,28 +9,10 @@
 #include <system_error>
 
 #include "server/serving/networks/disk_error.h"
+#include "server/serving/networks/open_file.h"
 
 namespace spikeserve::serving {
 namespace {
-
-// An open file, closed on destruction.
-class File {
- public:
-  File(const std::filesystem::path& path, int flags)
-      : descriptor_(open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
-  ~File() {
-    if (descriptor_ >= 0) {
-      close(descriptor_);
-    }
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  int get() const { return descriptor_; }
-
- private:
-  const int descriptor_;
-};
 
 bool WriteAll(int descriptor, std::string_view data) {
   while (!data.empty()) {
@@ -51,8 +33,8 @@ Status WriteUnfinished(const std::filesystem::path& path, const std::vector<std:
   for (const std::string_view part : parts) {
     bytes += static_cast<std::int64_t>(part.size());
   }
-  const File file(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
-  if (file.get() < 0) {
+  const OpenFile file(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
+  if (!file.valid()) {
     return DiskError(errno, "open", path, bytes);
   }
   for (const std::string_view part : parts) {
@@ -109,8 +91,8 @@ Status WriteDurably(const std::filesystem::path& target, const std::vector<std::
 }
 
 Status SyncFolder(const std::filesystem::path& folder) {
-  const File file(folder, O_RDONLY | O_DIRECTORY);
-  if (file.get() < 0) {
+  const OpenFile file(folder, O_RDONLY | O_DIRECTORY);
+  if (!file.valid()) {
     return DiskError(errno, "open", folder);
   }
   if (fsync(file.get()) != 0) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
 #include <utility>
 
 #include "server/serving/sha256.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr std::string_view kMagic = "SPKNET\r\n";
 constexpr std::uint64_t kFormatVersion = 1;
 constexpr std::size_t kHeaderBytes = static_cast<std::size_t>(kNetworkFileHeaderBytes);
+constexpr std::uint64_t kMaxPayloadBytes = std::numeric_limits<std::int64_t>::max();
 // Modes by the number in the header; 0 stands for the first, too.
 constexpr std::array kModes = {engine::Mode::kExact, engine::Mode::kReference, engine::Mode::kFast};
 
@@ -49,32 +51,46 @@ std::string EncodeNetworkFileHeader(engine::Mode mode, std::int64_t payload_byte
 
 bool IsNetworkFile(std::string_view bytes) { return bytes.starts_with(kMagic); }
 
-Result<NetworkFile> DecodeNetworkFile(std::string bytes) {
-  const std::string_view view = bytes;
-  if (view.size() < kHeaderBytes) {
-    return Damaged(GotWanted("bytes of the header", view.size(), kHeaderBytes));
+Result<NetworkFileHeader> DecodeNetworkFileHeader(std::string_view bytes) {
+  if (bytes.size() < kHeaderBytes) {
+    return Damaged(GotWanted("bytes of the header", bytes.size(), kHeaderBytes));
   }
-  if (view.substr(0, 8) != kMagic) {
+  if (!IsNetworkFile(bytes)) {
     return Damaged("not a network file: wrong magic");
   }
-  const std::uint64_t version = LittleEndian(view.substr(8, 4));
+  const std::uint64_t version = LittleEndian(bytes.substr(8, 4));
   if (version != kFormatVersion) {
     return Damaged(GotWanted("format version", version, kFormatVersion));
   }
-  const std::uint64_t mode = LittleEndian(view.substr(12, 4));
+  const std::uint64_t mode = LittleEndian(bytes.substr(12, 4));
   if (mode > kModes.size()) {
     return Damaged("mode: got " + std::to_string(mode) + ", wanted 0..3: exact (0 or 1), reference, fast");
   }
-  const std::uint64_t length = LittleEndian(view.substr(16, 8));
-  if (length != view.size() - kHeaderBytes) {
-    return Damaged(GotWanted("payload bytes", view.size() - kHeaderBytes, length));
+  const std::uint64_t length = LittleEndian(bytes.substr(16, 8));
+  if (length > kMaxPayloadBytes) {
+    return Damaged("payload bytes: got " + std::to_string(length) + ", wanted at most " +
+                   std::to_string(kMaxPayloadBytes));
   }
-  std::string sha256 = Sha256(view.substr(kHeaderBytes));
-  if (sha256 != view.substr(24, 32)) {
+  return NetworkFileHeader{kModes[mode == 0 ? 0 : mode - 1], static_cast<std::int64_t>(length),
+                           std::string(bytes.substr(24, 32))};
+}
+
+Result<NetworkFile> DecodeNetworkFile(std::string bytes) {
+  Result<NetworkFileHeader> header = DecodeNetworkFileHeader(bytes);
+  if (!header.ok()) {
+    return header.status();
+  }
+  const std::size_t payload_bytes = bytes.size() - kHeaderBytes;
+  const auto length = static_cast<std::uint64_t>(header.value().payload_bytes);
+  if (length != payload_bytes) {
+    return Damaged(GotWanted("payload bytes", payload_bytes, length));
+  }
+  std::string sha256 = Sha256(std::string_view(bytes).substr(kHeaderBytes));
+  if (sha256 != header.value().sha256) {
     return Damaged("SHA-256 of the payload does not match the header");
   }
   bytes.erase(0, kHeaderBytes);
-  return NetworkFile{kModes[mode == 0 ? 0 : mode - 1], std::move(sha256), std::move(bytes)};
+  return NetworkFile{header.value().mode, std::move(sha256), std::move(bytes)};
 }
 
 }  // namespace spikeserve::serving

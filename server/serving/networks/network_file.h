@@ -29,6 +29,16 @@ inline constexpr std::int64_t kNetworkFileHeaderBytes = 56;
 // The header for a payload with this digest (32 bytes).
 std::string EncodeNetworkFileHeader(engine::Mode mode, std::int64_t payload_bytes, std::string_view sha256);
 
+// What stands before the payload.
+struct NetworkFileHeader {
+  engine::Mode mode = engine::Mode::kExact;
+  std::int64_t payload_bytes = 0;
+  std::string sha256;  // of the payload, 32 bytes
+};
+
+// Of a file that begins with `bytes`; DATA_LOSS says what is wrong with it.
+Result<NetworkFileHeader> DecodeNetworkFileHeader(std::string_view bytes);
+
 // Whether `bytes` begin as such a file does.
 bool IsNetworkFile(std::string_view bytes);
 

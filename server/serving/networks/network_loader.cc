@@ -63,6 +63,9 @@ Status NetworkLoader::CheckFreeSpace(std::int64_t upload_bytes) const {
 
 Result<NetworkRegistry::Claim> NetworkLoader::Begin(const std::string& name, std::int64_t version) const {
   const NetworkRepository* repository = context_.repository;
+  if (Status owned = repository ? repository->Own() : Status(); !owned.ok()) {
+    return owned;
+  }
   auto claim = context_.registry.BeginLoad(name, version, repository ? repository->HighestVersion(name) : 0);
   if (!claim.ok() || repository == nullptr || !repository->Has(name, claim.value().version())) {
     return claim;
@@ -115,6 +118,14 @@ Result<NetworkHandle> NetworkLoader::LoadStoredChecked(const StoredVersion& stor
   if (!claim.ok()) {
     return claim.status();
   }
+  auto entry = ReadStored(stored);
+  if (!entry.ok()) {
+    return entry.status();
+  }
+  return context_.registry.Publish(std::move(claim).value(), std::move(entry).value());
+}
+
+Result<std::unique_ptr<NetworkEntry>> NetworkLoader::ReadStored(const StoredVersion& stored) const {
   const auto size = context_.repository->PayloadBytes(stored.name, stored.version, context_.max_upload_bytes);
   if (!size.ok()) {
     return size.status();
@@ -136,7 +147,7 @@ Result<NetworkHandle> NetworkLoader::LoadStoredChecked(const StoredVersion& stor
   entry.value()->sha256 = ToHex(file.value().sha256);
   entry.value()->share = shares_->Take(context_.repository->Owner(stored.name, stored.version),
                                        static_cast<std::int64_t>(file.value().payload.size()));
-  return context_.registry.Publish(std::move(claim).value(), std::move(entry).value());
+  return entry;
 }
 
 void NetworkLoader::Unload(const std::string& name, std::int64_t version, Unloaded done) const {
@@ -154,12 +165,19 @@ void NetworkLoader::Unload(const std::string& name, std::int64_t version, Unload
 Result<std::vector<std::int64_t>> NetworkLoader::UnloadEach(const std::string& name, std::int64_t version,
                                                             const std::shared_ptr<void>& until_freed) const {
   std::vector<std::int64_t> unloaded;
+  Status uncertain;
   for (const std::int64_t known : Known(name, version)) {
-    if (context_.repository != nullptr) {
-      if (Status removed = context_.repository->Remove(name, known); !removed.ok()) {
-        return Status(removed.code(), "version " + std::to_string(known) +
-                                          " stays, as its file cannot be deleted: " + removed.message());
-      }
+    const StoreRemoval removal = RemoveStored(name, known);
+    if (removal.stays) {
+      return Status(removal.status.code(),
+                    "version " + std::to_string(known) +
+                        " stays, as its file cannot be deleted: " + removal.status.message());
+    }
+    if (!removal.status.ok()) {
+      uncertain = Status(removal.status.code(), "version " + std::to_string(known) +
+                                                    " is unloaded and its file deleted, but a crash of the "
+                                                    "machine may bring it back: " +
+                                                    removal.status.message());
     }
     const auto freed = context_.registry.Unload(name, known, until_freed);
     if (!freed.ok() && freed.status().code() != StatusCode::kNotFound) {
@@ -170,7 +188,23 @@ Result<std::vector<std::int64_t>> NetworkLoader::UnloadEach(const std::string& n
   if (unloaded.empty()) {
     return context_.registry.Unload(name, version, until_freed);  // says why there is none
   }
+  if (!uncertain.ok()) {
+    return uncertain;
+  }
   return unloaded;
+}
+
+NetworkLoader::StoreRemoval NetworkLoader::RemoveStored(const std::string& name, std::int64_t version) const {
+  const NetworkRepository* repository = context_.repository;
+  if (repository == nullptr) {
+    return {};
+  }
+  if (Status owned = repository->Own(); !owned.ok()) {  // also where its owner has deleted the file
+    return {std::move(owned), true};
+  }
+  Status removed = repository->Remove(name, version);
+  const bool stays = !removed.ok() && !repository->IsGone(name, version);
+  return {std::move(removed), stays};
 }
 
 // The versions that `version` means, 0 being all: loaded or stored, but not on their way in.

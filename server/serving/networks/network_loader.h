@@ -38,6 +38,9 @@ struct Upload {
   NetworkShares::Share share = {};  // of who uploads it
 };
 
+// What refreshing a version came to.
+enum class Refreshed { kSame, kLoaded, kExchanged };
+
 // Turns the bytes of a definition into a ready network: parse, check, reserve, load, warm up, store,
 // publish. A load that fails leaves nothing behind. Thread-safe.
 class NetworkLoader {
@@ -50,7 +53,8 @@ class NetworkLoader {
   // RESOURCE_EXHAUSTED where the disk of the repository has no room for a network of so many bytes.
   Status CheckFreeSpace(std::int64_t upload_bytes) const;
   // Claims the name; version 0 is one above all loaded and stored ones. ALREADY_EXISTS also for a
-  // version that is stored and could not be loaded.
+  // version that is stored and could not be loaded; FAILED_PRECONDITION where another server owns the
+  // repository, or it cannot be written.
   Result<NetworkRegistry::Claim> Begin(const std::string& name, std::int64_t version) const;
   // The share of `tenant` in a network whose definition has `bytes`. RESOURCE_EXHAUSTED where it may have no
   // more.
@@ -63,20 +67,36 @@ class NetworkLoader {
   Result<NetworkHandle> Load(NetworkRegistry::Claim claim, Upload upload) const;
   // Loads one stored network at start.
   Result<NetworkHandle> LoadStored(const StoredVersion& stored) const;
+  // Makes what is loaded what is stored: loads a version that is not there, exchanges one whose file has
+  // other bytes, both at once resident until then. What fails changes nothing; UNAVAILABLE: not now, as the
+  // version is on its way in or out; DATA_LOSS: the file is damaged, or not all there yet.
+  Result<Refreshed> Refresh(const StoredVersion& stored) const;
+  // Unloads a version whose file somebody else has deleted. NOT_FOUND where it is not loaded.
+  Status Forget(const StoredVersion& stored) const;
   // Called once, with the versions when their memory is free and their files are gone, or with what failed.
   // Does not throw.
   using Unloaded = std::function<void(Result<std::vector<std::int64_t>>)>;
   // Deletes the stored files and unloads, also what is stored and not loaded. A version whose file cannot be
-  // deleted stays loaded, as it would come back with the next start. Not at the same time as a Load of the
-  // same name.
+  // deleted stays loaded, as it would come back with the next start; one whose file is gone, but not
+  // certainly for good, is unloaded, and said to have failed. Not at the same time as a Load of the same
+  // name.
   void Unload(const std::string& name, std::int64_t version, Unloaded done) const;
 
  private:
   std::vector<std::int64_t> Known(const std::string& name, std::int64_t version) const;
   Result<std::vector<std::int64_t>> UnloadEach(const std::string& name, std::int64_t version,
                                                const std::shared_ptr<void>& until_freed) const;
+  // What became of a file that was to be deleted.
+  struct StoreRemoval {
+    Status status;
+    bool stays = false;
+  };
+  StoreRemoval RemoveStored(const std::string& name, std::int64_t version) const;
   Result<NetworkHandle> LoadChecked(NetworkRegistry::Claim claim, Upload& upload) const;
   Result<NetworkHandle> LoadStoredChecked(const StoredVersion& stored) const;
+  Result<Refreshed> RefreshChecked(const StoredVersion& stored) const;
+  // The network of a stored file, which is for the caller to publish.
+  Result<std::unique_ptr<NetworkEntry>> ReadStored(const StoredVersion& stored) const;
   Status Store(const NetworkRegistry::Claim& claim, const Upload& upload) const;
   Result<engine::Network> Parse(std::string_view bytes, NetworkEntry& entry) const;
   Result<std::unique_ptr<NetworkEntry>> MakeResident(std::string_view bytes, engine::Mode mode,

@@ -94,10 +94,14 @@ Result<NetworkRegistry::Claim> NetworkRegistry::BeginLoad(const std::string& nam
   return Claim(this, name, version);
 }
 
+NetworkHandle NetworkRegistry::MakeHandle(std::unique_ptr<NetworkEntry> entry) const {
+  return {entry.release(), [reaper = reaper_](const NetworkEntry* dropped) {
+            reaper->Push(std::unique_ptr<const NetworkEntry>(dropped));
+          }};
+}
+
 NetworkHandle NetworkRegistry::Publish(Claim claim, std::unique_ptr<NetworkEntry> entry) {
-  NetworkHandle handle(entry.release(), [reaper = reaper_](const NetworkEntry* dropped) {
-    reaper->Push(std::unique_ptr<const NetworkEntry>(dropped));
-  });
+  const NetworkHandle handle = MakeHandle(std::move(entry));
   {
     const MutexLock lock(write_mu_);
     auto map = std::make_shared<Map>(*Snapshot());
@@ -106,6 +110,19 @@ NetworkHandle NetworkRegistry::Publish(Claim claim, std::unique_ptr<NetworkEntry
   }
   static_cast<void>(claim.registry_.release());
   Notify(claim.name());
+  return handle;
+}
+
+Result<NetworkHandle> NetworkRegistry::Exchange(std::unique_ptr<NetworkEntry> entry) {
+  const NetworkHandle handle = MakeHandle(std::move(entry));
+  const MutexLock lock(write_mu_);
+  const Result<NetworkListing> found = Find(handle->name, handle->version);
+  if (!found.ok() || found.value().state != NetworkState::kReady) {
+    return Unavailable(Describe(handle->name, handle->version) + " is not ready any more");
+  }
+  auto map = std::make_shared<Map>(*Snapshot());
+  (*map)[handle->name][handle->version] = Slot{NetworkState::kReady, handle, handle};
+  Replace(std::move(map));
   return handle;
 }
 
@@ -197,7 +214,8 @@ void NetworkRegistry::Replace(std::shared_ptr<const Map> map) {
   map_.swap(map);
 }
 
-// Does nothing where the version is in another state, hence somebody else's.
+// Does nothing where the version is in another state, hence somebody else's, or was exchanged and the other
+// one is still in use.
 void NetworkRegistry::Erase(const std::string& name, std::int64_t version, NetworkState state) {
   std::vector<std::shared_ptr<void>> freed;  // dropped outside the lock
   {
@@ -208,7 +226,7 @@ void NetworkRegistry::Erase(const std::string& name, std::int64_t version, Netwo
       return;
     }
     const auto slot = versions->second.find(version);
-    if (slot == versions->second.end() || slot->second.state != state) {
+    if (slot == versions->second.end() || slot->second.state != state || !slot->second.last.expired()) {
       return;
     }
     versions->second.erase(slot);

@@ -68,6 +68,10 @@ class NetworkRegistry {
   // Makes the claimed network ready; entry's name and version are the claim's.
   NetworkHandle Publish(Claim claim, std::unique_ptr<NetworkEntry> entry);
 
+  // Puts `entry` in the place of the ready network of its name and version: requests that have that one
+  // finish with it. UNAVAILABLE where none is ready any more.
+  Result<NetworkHandle> Exchange(std::unique_ptr<NetworkEntry> entry);
+
   // A ready network; version 0 is the highest ready one. NOT_FOUND, or UNAVAILABLE while it loads.
   Result<NetworkHandle> Get(const std::string& name, std::int64_t version) const;
   // Any network; version 0 is the highest ready one, else the highest.
@@ -89,6 +93,7 @@ class NetworkRegistry {
   using Map = std::map<std::string, Versions>;
   struct Reaper;
 
+  NetworkHandle MakeHandle(std::unique_ptr<NetworkEntry> entry) const;
   std::shared_ptr<const Map> Snapshot() const;
   void Replace(std::shared_ptr<const Map> map);
   void Erase(const std::string& name, std::int64_t version, NetworkState state);

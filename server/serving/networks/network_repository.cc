@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
+#include <limits>
 #include <system_error>
 #include <utility>
 
@@ -34,6 +36,10 @@ std::vector<std::string> Subfolders(const fs::path& folder) {
   return names;
 }
 
+Status CannotRead(const fs::path& path, const std::string& why) {
+  return Internal(path.string() + ": cannot be read: " + why);
+}
+
 // A version's folder and the one above, where they are there and nothing else is in them. Not what is
 // something else, such as a link to a folder, which std::filesystem would remove as well.
 void RemoveEmptyFolders(const fs::path& folder) {
@@ -54,16 +60,44 @@ std::vector<std::int64_t> StoredVersions(const fs::path& folder) {
   return versions;
 }
 
+// What interrupted writes left. Only the owner may: of another's file the rest may be on its way.
+void RemoveStaleFiles(const fs::path& directory) {
+  for (const std::string& name : Subfolders(directory)) {
+    if (!IsValidName(name)) {
+      continue;
+    }
+    for (const std::string& version : Subfolders(directory / name)) {
+      std::error_code ignored;
+      if (ParseVersion(version) > 0) {
+        const fs::path folder = directory / name / version;
+        fs::remove(folder / kUnfinishedFile, ignored);
+        if (!fs::exists(folder / kNetworkFileName, ignored)) {
+          RemoveOwner(folder);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
-Result<NetworkRepository> NetworkRepository::Open(const fs::path& directory) {
+NetworkRepository::NetworkRepository(fs::path directory, RepositoryUse use)
+    : directory_(std::move(directory)),
+      lock_(std::make_shared<FolderLock>(
+          directory_, use.may_own, [directory = directory_] { RemoveStaleFiles(directory); },
+          std::move(use.on_change))) {}
+
+Result<NetworkRepository> NetworkRepository::Open(const fs::path& directory, RepositoryUse use) {
   std::error_code error;
   fs::create_directories(directory, error);
+  if (!error) {
+    static_cast<void>(fs::directory_iterator(directory, error));
+  }
   if (error) {
     return FailedPrecondition("network repository " + directory.string() + ": " + error.message());
   }
-  NetworkRepository repository(directory);
-  repository.RemoveStaleFiles();
+  NetworkRepository repository(directory, std::move(use));
+  static_cast<void>(repository.Own());  // who cannot own it reads it
   return repository;
 }
 
@@ -100,6 +134,13 @@ bool NetworkRepository::Has(const std::string& name, std::int64_t version) const
   return folder.ok() && fs::exists(folder.value() / kNetworkFileName, ignored);
 }
 
+bool NetworkRepository::IsGone(const std::string& name, std::int64_t version) const {
+  const Result<fs::path> folder = Folder(name, version);
+  std::error_code ignored;
+  return folder.ok() &&
+         fs::status(folder.value() / kNetworkFileName, ignored).type() == fs::file_type::not_found;
+}
+
 Result<std::int64_t> NetworkRepository::PayloadBytes(const std::string& name, std::int64_t version,
                                                      std::int64_t max_payload_bytes) const {
   const Result<fs::path> folder = Folder(name, version);
@@ -111,6 +152,9 @@ Result<std::int64_t> NetworkRepository::PayloadBytes(const std::string& name, st
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) {
     return NotFound(path.string() + " does not exist");
+  }
+  if (status.type() == fs::file_type::none) {
+    return CannotRead(path, error.message());
   }
   // Opening a pipe would wait forever.
   if (!fs::is_regular_file(status)) {
@@ -127,6 +171,31 @@ Result<std::int64_t> NetworkRepository::PayloadBytes(const std::string& name, st
   return std::max<std::int64_t>(static_cast<std::int64_t>(size) - kNetworkFileHeaderBytes, 0);
 }
 
+Result<NetworkFileHeader> NetworkRepository::ReadHeader(const std::string& name, std::int64_t version) const {
+  const Result<std::int64_t> payload =
+      PayloadBytes(name, version, std::numeric_limits<std::int64_t>::max() - kNetworkFileHeaderBytes);
+  if (!payload.ok()) {
+    return payload.status();
+  }
+  const fs::path path = Folder(name, version).value() / kNetworkFileName;
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes(static_cast<std::size_t>(kNetworkFileHeaderBytes), '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (file.bad() || !file.is_open()) {
+    return CannotRead(path, std::generic_category().message(errno));
+  }
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  Result<NetworkFileHeader> header = DecodeNetworkFileHeader(bytes);
+  if (header.ok() && header.value().payload_bytes == payload.value()) {
+    return header;
+  }
+  return Status(StatusCode::kDataLoss,
+                path.string() + ": " +
+                    (header.ok() ? "payload bytes: got " + std::to_string(payload.value()) + ", wanted " +
+                                       std::to_string(header.value().payload_bytes)
+                                 : header.status().message()));
+}
+
 Result<NetworkFile> NetworkRepository::Read(const std::string& name, std::int64_t version,
                                             std::int64_t max_payload_bytes) const {
   const Result<std::int64_t> payload = PayloadBytes(name, version, max_payload_bytes);
@@ -136,11 +205,14 @@ Result<NetworkFile> NetworkRepository::Read(const std::string& name, std::int64_
   const fs::path path = Folder(name, version).value() / kNetworkFileName;
   std::ifstream file(path, std::ios::binary);
   if (!file) {
-    return Status(StatusCode::kDataLoss, path.string() + ": cannot be opened");
+    return CannotRead(path, std::generic_category().message(errno));
   }
   // One byte more than there should be, to notice a file that grows; a short one fails its checks.
   std::string bytes(static_cast<std::size_t>(payload.value() + kNetworkFileHeaderBytes + 1), '\0');
   file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (file.bad()) {
+    return CannotRead(path, "the disk has an error");
+  }
   bytes.resize(static_cast<std::size_t>(file.gcount()));
   Result<NetworkFile> decoded = DecodeNetworkFile(std::move(bytes));
   if (decoded.ok()) {
@@ -155,6 +227,9 @@ Status NetworkRepository::Write(const std::string& name, std::int64_t version, e
   const Result<fs::path> folder = Folder(name, version);
   if (!folder.ok()) {
     return folder.status();
+  }
+  if (Status status = Own(); !status.ok()) {
+    return status;
   }
   const fs::path target = folder.value() / kNetworkFileName;
   const auto payload_bytes = static_cast<std::int64_t>(payload.size());
@@ -209,6 +284,9 @@ Status NetworkRepository::Remove(const std::string& name, std::int64_t version) 
   if (!folder.ok()) {
     return folder.status();
   }
+  if (Status status = Own(); !status.ok()) {
+    return status;
+  }
   std::error_code error;
   const bool removed = fs::remove(folder.value() / kNetworkFileName, error);
   if (error) {
@@ -230,24 +308,6 @@ Result<fs::path> NetworkRepository::Folder(const std::string& name, std::int64_t
                            std::to_string(kMaxVersion));
   }
   return directory_ / name / std::to_string(version);
-}
-
-void NetworkRepository::RemoveStaleFiles() const {
-  for (const std::string& name : Subfolders(directory_)) {
-    if (!IsValidName(name)) {
-      continue;
-    }
-    for (const std::string& version : Subfolders(directory_ / name)) {
-      std::error_code ignored;
-      if (ParseVersion(version) > 0) {
-        const fs::path folder = directory_ / name / version;
-        fs::remove(folder / kUnfinishedFile, ignored);
-        if (!fs::exists(folder / kNetworkFileName, ignored)) {
-          RemoveOwner(folder);
-        }
-      }
-    }
-  }
 }
 
 }  // namespace spikeserve::serving

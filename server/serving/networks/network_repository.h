@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "server/base/status.h"
 #include "server/engine/run/backend.h"
+#include "server/serving/networks/folder_lock.h"
 #include "server/serving/networks/network_file.h"
 #include "server/serving/networks/repository_layout.h"
 
@@ -19,13 +21,26 @@ struct StoredVersion {
   std::int64_t version = 0;
 };
 
+// How to use a folder that others use too.
+struct RepositoryUse {
+  bool may_own = true;                  // else this server never writes to it
+  FolderLock::Listener on_change = {};  // of who owns it
+};
+
 // A folder of networks, DIRECTORY/NAME/VERSION/network.spk. Files appear whole or not at all, and
-// damaged ones are left for their owner to look at. Thread-safe for different names and versions; one
-// process per folder.
+// damaged ones are left for their owner to look at. Thread-safe for different names and versions. Of all
+// servers that use the folder one owns it, and writes; the others read.
 class NetworkRepository {
  public:
-  // Creates the folder where it is missing and removes what interrupted writes left.
-  static Result<NetworkRepository> Open(const std::filesystem::path& directory);
+  // Creates the folder where it is missing. Takes the lock if it is to be had, and then removes what
+  // interrupted writes left. FAILED_PRECONDITION where the folder cannot be read.
+  static Result<NetworkRepository> Open(const std::filesystem::path& directory, RepositoryUse use = {});
+
+  const std::filesystem::path& directory() const { return directory_; }
+  // OK where this server owns the folder, after trying to; else why it does not, and what to do.
+  Status Own() const { return lock_->Take().may_write; }
+  // As of the last time that somebody tried.
+  Standing standing() const { return lock_->standing(); }
 
   // What lies in the folder and is no network, so that somebody can be told; at most `max` of it.
   std::vector<Stranger> Strangers(std::size_t max) const;
@@ -37,6 +52,8 @@ class NetworkRepository {
   bool Has(const std::string& name, std::int64_t version) const;
   // The stored versions of `name`, damaged or not, in order.
   std::vector<std::int64_t> Versions(const std::string& name) const;
+  // Whether there is certainly no such file: not where the disk does not say.
+  bool IsGone(const std::string& name, std::int64_t version) const;
   // The highest stored version of `name`, damaged or not; 0 where there is none.
   std::int64_t HighestVersion(const std::string& name) const;
 
@@ -44,26 +61,30 @@ class NetworkRepository {
   // RESOURCE_EXHAUSTED for one above `max_payload_bytes`.
   Result<std::int64_t> PayloadBytes(const std::string& name, std::int64_t version,
                                     std::int64_t max_payload_bytes) const;
-  // As PayloadBytes; DATA_LOSS for a damaged file.
+  // What the header says of a file that has the length that it should; its payload is not read. NOT_FOUND,
+  // DATA_LOSS for a file that is no network, or not all of one, INTERNAL where it cannot be read.
+  Result<NetworkFileHeader> ReadHeader(const std::string& name, std::int64_t version) const;
+  // As PayloadBytes; DATA_LOSS for a damaged file, INTERNAL for one that cannot be read.
   Result<NetworkFile> Read(const std::string& name, std::int64_t version,
                            std::int64_t max_payload_bytes) const;
   // Durable once it returns OK; on failure nothing new is stored. ALREADY_EXISTS: never overwrites; else the
-  // failures of DiskError. `owner` is the name of a tenant, and stored in a file of its own beside the
-  // network; for none or the default there is none.
+  // failures of Own and DiskError. `owner` is the name of a tenant, and stored in a file of its own beside
+  // the network; for none or the default there is none.
   Status Write(const std::string& name, std::int64_t version, engine::Mode mode, std::string_view payload,
                std::string_view sha256, const std::string& owner) const;
   // Who stored it; the default where it does not say, or nothing that may be a name.
   std::string Owner(const std::string& name, std::int64_t version) const;
-  // Gone for good once it returns OK, also where there was nothing. The failures of DiskError.
+  // Gone for good once it returns OK, also where there was nothing. The failures of Own and DiskError; the
+  // file may be gone then, which IsGone tells, and come back after a crash of the machine.
   Status Remove(const std::string& name, std::int64_t version) const;
 
  private:
-  explicit NetworkRepository(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  NetworkRepository(std::filesystem::path directory, RepositoryUse use);
 
   Result<std::filesystem::path> Folder(const std::string& name, std::int64_t version) const;
-  void RemoveStaleFiles() const;
 
   std::filesystem::path directory_;
+  std::shared_ptr<FolderLock> lock_;  // shared by copies
 };
 
 }  // namespace spikeserve::serving

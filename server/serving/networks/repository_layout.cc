@@ -6,6 +6,7 @@
 
 #include "server/serving/names.h"
 #include "server/serving/networks/durable_file.h"
+#include "server/serving/networks/folder_lock.h"
 
 namespace spikeserve::serving {
 namespace {
@@ -38,7 +39,7 @@ class Search {
 
   std::vector<Stranger> Run() {
     for (const Entry& entry : Entries(directory_)) {
-      if (entry.name == kLostAndFound || Full()) {
+      if (entry.name == kLostAndFound || entry.name == kLockFileName || Full()) {
         continue;
       }
       if (!entry.folder) {

@@ -176,6 +176,26 @@ TEST_F(NetworkLoaderTest, ANetworkWhoseFileCannotBeRemovedStaysLoaded) {
   ExpectNothingLeft();
 }
 
+TEST_F(NetworkLoaderTest, WhoDoesNotOwnTheRepositoryNeitherLoadsNorUnloads) {
+  ASSERT_TRUE(Load("good").ok());
+  const NetworkRepository followed = NetworkRepository::Open(folder_.path()).value();
+  const NetworkLoader follower({registry_, budget_, backend_, &followed, ParseFake, {}, 1000});
+  EXPECT_EQ(follower.Begin("net", 0).status().code(), StatusCode::kFailedPrecondition);
+  // Also where the file is gone, as its owner has just deleted it.
+  for (const bool gone : {false, true}) {
+    if (gone) {
+      std::filesystem::remove(folder_.path() / "net/1/network.spk");
+    }
+    std::promise<Status> done;
+    follower.Unload("net", 1, [&done](const auto& result) { done.set_value(result.status()); });
+    const Status status = done.get_future().get();
+    EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
+    EXPECT_THAT(status.message(),
+                HasSubstr("version 1 stays, as its file cannot be deleted: another server"));
+    EXPECT_TRUE(registry_.Get("net", 1).ok());
+  }
+}
+
 TEST_F(NetworkLoaderTest, UnloadRemovesWhatIsStoredAndNotLoaded) {
   spikeserve::testing::WriteFile(folder_.path() / "net/4/network.spk", "damaged");
   ASSERT_TRUE(Load("good").ok());

@@ -209,5 +209,26 @@ TEST_F(NetworkRegistryTest, LoadsGetsAndUnloadsAtTheSameTime) {
   }
 }
 
+TEST_F(NetworkRegistryTest, AnExchangedNetworkServesWhoHasItUntilTheyAreDone) {
+  NetworkHandle old = Load(1);
+  const auto fresh = registry_.Exchange(MakeEntry(script_, "net", 1));
+  ASSERT_TRUE(fresh.ok());
+  EXPECT_EQ(registry_.Get("net", 0).value(), fresh.value());
+  EXPECT_NE(old, fresh.value());
+  EXPECT_EQ(registry_.List().size(), 1U);
+  ASSERT_TRUE(registry_.Unload("net", 1, nullptr).ok());
+  old.reset();
+  Load(2);
+  UnloadAndWait(2);  // the reaper has passed the old one by then
+  EXPECT_EQ(registry_.Find("net", 1).value().state, NetworkState::kUnloading);  // the new one is in use
+}
+
+TEST_F(NetworkRegistryTest, OnlyWhatIsReadyIsExchanged) {
+  EXPECT_EQ(registry_.Exchange(MakeEntry(script_, "net", 1)).status().code(), StatusCode::kUnavailable);
+  const NetworkHandle held = Load(1);
+  ASSERT_TRUE(registry_.Unload("net", 1, nullptr).ok());
+  EXPECT_EQ(registry_.Exchange(MakeEntry(script_, "net", 1)).status().code(), StatusCode::kUnavailable);
+}
+
 }  // namespace
 }  // namespace spikeserve::serving

@@ -27,6 +27,12 @@ class NetworkRepositoryTest : public ::testing::Test {
   Status Write(const std::string& name, std::int64_t version, const std::string& payload) const {
     return repository_.Write(name, version, engine::Mode::kExact, payload, Sha256(payload), "");
   }
+  // As the next process does, when this one has ended.
+  void Reopen() {
+    const TemporaryFolder elsewhere;
+    repository_ = NetworkRepository::Open(elsewhere.path()).value();
+    repository_ = NetworkRepository::Open(folder_.path()).value();
+  }
   fs::path File(const std::string& name, const std::string& version) const {
     return folder_.path() / name / version / "network.spk";
   }
@@ -190,9 +196,37 @@ TEST_F(NetworkRepositoryTest, NoNameLeavesTheFolder) {
 TEST_F(NetworkRepositoryTest, OpeningRemovesWhatAnInterruptedWriteLeft) {
   WriteFile(folder_.path() / "net/1" / kUnfinishedFile, "half");
   WriteFile(folder_.path() / "net/notes" / kUnfinishedFile, "not ours");
-  ASSERT_TRUE(NetworkRepository::Open(folder_.path()).ok());
+  Reopen();
   EXPECT_FALSE(fs::exists(folder_.path() / "net/1" / kUnfinishedFile));
   EXPECT_TRUE(fs::exists(folder_.path() / "net/notes" / kUnfinishedFile));
+}
+
+TEST_F(NetworkRepositoryTest, WhoIsNotTheOwnerWritesAndRemovesNothing) {
+  ASSERT_TRUE(Write("net", 1, "x").ok());
+  WriteFile(folder_.path() / "net/2" / kUnfinishedFile, "on its way");
+  for (const bool may_own : {true, false}) {
+    const NetworkRepository other = NetworkRepository::Open(folder_.path(), {.may_own = may_own}).value();
+    EXPECT_EQ(other.Write("net", 3, engine::Mode::kExact, "x", Sha256("x"), "").code(),
+              StatusCode::kFailedPrecondition);
+    EXPECT_EQ(other.Remove("net", 1).code(), StatusCode::kFailedPrecondition);
+    EXPECT_EQ(other.Read("net", 1, kLimit).value().payload, "x");
+  }
+  EXPECT_TRUE(repository_.Has("net", 1));
+  EXPECT_TRUE(fs::exists(folder_.path() / "net/2" / kUnfinishedFile));
+}
+
+TEST_F(NetworkRepositoryTest, ReadsAHeaderOfAFileThatIsWhole) {
+  ASSERT_TRUE(Write("net", 1, "payload").ok());
+  const auto header = repository_.ReadHeader("net", 1);
+  ASSERT_TRUE(header.ok()) << header.status().message();
+  EXPECT_EQ(header.value().payload_bytes, 7);
+  EXPECT_EQ(header.value().sha256, Sha256("payload"));
+  EXPECT_EQ(repository_.ReadHeader("net", 2).status().code(), StatusCode::kNotFound);
+  const std::string file = ReadFile(File("net", "1"));
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{55}, std::size_t{60}}) {
+    WriteFile(File("net", "3"), file.substr(0, bytes));
+    EXPECT_EQ(repository_.ReadHeader("net", 3).status().code(), StatusCode::kDataLoss) << bytes;
+  }
 }
 
 TEST_F(NetworkRepositoryTest, AnOwnerIsStoredBesideTheNetwork) {
@@ -218,7 +252,7 @@ TEST_F(NetworkRepositoryTest, OpeningRemovesAnOwnerOfNothing) {
   WriteFile(folder_.path() / "net/1/owner", "vision");
   ASSERT_TRUE(Write("net", 2, "x").ok());
   WriteFile(folder_.path() / "net/2/owner", "vision");
-  ASSERT_TRUE(NetworkRepository::Open(folder_.path()).ok());
+  Reopen();
   EXPECT_FALSE(fs::exists(folder_.path() / "net/1/owner"));
   EXPECT_EQ(repository_.Owner("net", 2), "vision");
 }
