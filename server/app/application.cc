@@ -7,9 +7,9 @@
 #include "server/app/connection_limits.h"
 #include "server/app/credentials.h"
 #include "server/app/machine_memory.h"
+#include "server/app/network_store.h"
 #include "server/app/status_report.h"
 #include "server/app/version.h"
-#include "server/base/quote.h"
 #include "server/rpc/decode/decode_network.h"
 
 namespace spikeserve::app {
@@ -20,7 +20,6 @@ constexpr std::chrono::seconds kAnswerPatience{5};
 // Between two looks at the files of tokens, quotas and certificates.
 constexpr std::chrono::milliseconds kFilePeriod{1'000};
 constexpr std::size_t kMaxLoggedPath = 256;
-constexpr std::size_t kMaxStrangers = 100;  // named in the log; one folder too high has any number of them
 
 // Most of what a network or a run takes lies on the device and on the host, at different times.
 std::int64_t BudgetBytes(const Config& config, const engine::Backend& backend) {
@@ -54,17 +53,6 @@ Result<std::unique_ptr<rpc::SpanExporter>> StartSpans(const std::string& endpoin
       endpoint, {{"service.name", std::string("spikeserve")}, {"service.version", std::string(kVersion)}});
 }
 
-Result<std::optional<serving::NetworkRepository>> OpenRepository(const std::string& directory) {
-  if (directory.empty()) {
-    return std::optional<serving::NetworkRepository>();
-  }
-  auto repository = serving::NetworkRepository::Open(directory);
-  if (!repository.ok()) {
-    return repository.status();
-  }
-  return std::optional(std::move(repository).value());
-}
-
 serving::BatcherOptions Batching(const Config& config, const engine::Backend& backend) {
   serving::BatcherOptions options = config.batching;
   options.servers = config.workers * backend.device_count();
@@ -96,6 +84,7 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
       budget_(BudgetBytes(config, *backend_)),
       metrics_(kVersion, backend_->name(), config.metrics_networks),
       access_metrics_(metrics_.registry()),
+      repository_metrics_(metrics_.registry()),
       gpus_(backend_->name() == "cuda" ? engine::GpuMonitor::Open() : nullptr),
       spans_(std::move(spans)),
       authorizer_(access.callers.tokens, access.callers.quotas),
@@ -117,6 +106,11 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
   if (access.tls) {
     ReportDates(access.dates, access_metrics_, log_);
   }
+  if (repository_ && config.repository_poll_seconds > 0) {
+    watch_ = std::make_unique<serving::RepositoryWatch>(
+        *repository_, loader_, tasks_,
+        [this](const serving::StoreEvent& event) { LogStoreEvent(event, log_); });
+  }
   for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(
         batcher_, serving::RunContext{budget_, clock_, engine::kMaxChunkSteps,
@@ -135,7 +129,7 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
     return access.status();
   }
   WarnOfPlainTokens(config, access.value(), log);
-  auto repository = OpenRepository(config.network_repository);
+  auto repository = OpenRepository(config, log);
   if (!repository.ok()) {
     return repository.status();
   }
@@ -149,7 +143,7 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
   if (Status status = self->StartMetrics(config.metrics_listen); !status.ok()) {
     return status;
   }
-  self->LoadStored();
+  self->LoadNetworks();
   self->health_.SetServer(true);
   self->CheckDevice();
   const std::optional<transport::TlsTexts>& tls = access.value().tls;
@@ -192,6 +186,9 @@ void Application::Drain(const DepartureTimes& times, std::stop_token hurry) {
   if (server_ && !std::exchange(drained_, true)) {
     Departure({health_, gate_, batcher_, *server_, rest_.get(), clock_, log_}, times, std::move(hurry)).Run();
     server_->Shutdown(std::chrono::system_clock::now());
+  }
+  if (watch_) {  // after the calls: a disk that does not answer holds up nobody who waits for one
+    watch_->Stop();
   }
   batcher_.Close();
   if (rest_) {  // its calls have ended with that server; their answers may still be on their way
@@ -258,23 +255,17 @@ Status Application::SetTls(const transport::TlsTexts& texts) {
   return rest_ ? rest_->SetTls(*HttpTls(texts)) : Status();
 }
 
-void Application::LoadStored() {
+void Application::LoadNetworks() {
   if (!repository_) {
     return;
   }
-  for (const serving::Stranger& stranger : repository_->Strangers(kMaxStrangers)) {
-    log_.Warn("no_network", {{"path", Quote(stranger.path)}, {"message", "is " + stranger.why}});
+  WarnOfStrangers(*repository_, log_);
+  if (!watch_) {
+    LoadStored(*repository_, loader_, log_);
+    return;
   }
-  for (const serving::StoredVersion& stored : repository_->List()) {
-    const auto handle = loader_.LoadStored(stored);
-    if (handle.ok()) {
-      log_.Info("network_loaded", {{"network", stored.name}, {"version", stored.version}});
-    } else {
-      log_.Error(
-          "network_skipped",
-          {{"network", stored.name}, {"version", stored.version}, {"message", handle.status().message()}});
-    }
-  }
+  watch_->Look();
+  watch_->Start(std::chrono::seconds(config_.repository_poll_seconds));
 }
 
 void Application::CheckDevice() {
@@ -295,8 +286,18 @@ void Application::ShowTenants() {
   access_metrics_.Show(readings);
 }
 
+std::optional<serving::RepositoryReading> Application::ShowRepository() {
+  if (!repository_) {
+    return std::nullopt;
+  }
+  serving::RepositoryReading reading = ReadRepository(*repository_, watch_.get());
+  repository_metrics_.Show(reading);
+  return reading;
+}
+
 serving::Gauges Application::ReadGauges() {
   ShowTenants();
+  ShowRepository();
   serving::Gauges gauges{.queued_samples = batcher_.queued_samples(),
                          .queued_work_s = batcher_.queued_seconds(),
                          .networks_ready = 0,
@@ -338,6 +339,7 @@ serving::StatusPage Application::ReadStatus() {
                      .gauges = ReadGauges(),
                      .calls = metrics_.in_flight(),
                      .networks = registry_.List(),
+                     .repository = ShowRepository(),
                      .failures = call_log_.failures()});
 }
 

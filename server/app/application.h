@@ -30,11 +30,13 @@
 #include "server/serving/metrics/access_metrics.h"
 #include "server/serving/metrics/metrics.h"
 #include "server/serving/metrics/metrics_server.h"
+#include "server/serving/metrics/repository_metrics.h"
 #include "server/serving/networks/network_loader.h"
 #include "server/serving/networks/network_registry.h"
 #include "server/serving/networks/network_repository.h"
 #include "server/serving/requests/batcher.h"
 #include "server/serving/requests/worker.h"
+#include "server/serving/store/repository_watch.h"
 #include "server/serving/task_thread.h"
 #include "server/transport/transport_options.h"
 
@@ -80,12 +82,14 @@ class Application {
   Status StartRest(std::optional<http::TlsTexts> tls);
   // For connections from now on.
   Status SetTls(const transport::TlsTexts& texts);
-  void LoadStored();
+  // At the start; from then on as others store and delete them, where that is asked for.
+  void LoadNetworks();
   // Takes the server out of service, for good, once the device is broken.
   void CheckDevice();
   bool Ready();
   serving::Gauges ReadGauges();
   void ShowTenants();
+  std::optional<serving::RepositoryReading> ShowRepository();
   serving::StatusPage ReadStatus();
 
   // In the order in which they need one another; destroyed the other way round.
@@ -98,6 +102,7 @@ class Application {
   rpc::HealthReporter health_;
   serving::Metrics metrics_;
   serving::AccessMetrics access_metrics_;
+  serving::RepositoryMetrics repository_metrics_;
   const std::unique_ptr<engine::GpuMonitor> gpus_;  // null: none is asked
   const std::unique_ptr<rpc::SpanExporter> spans_;  // null: no traces
   const std::shared_ptr<std::atomic<int>> http_connections_ = std::make_shared<std::atomic<int>>(0);
@@ -112,6 +117,7 @@ class Application {
   serving::TaskThread tasks_;
   std::atomic<bool> device_lost_ = false;
   const rpc::ServiceContext context_;
+  std::unique_ptr<serving::RepositoryWatch> watch_;  // null: nobody polls
   std::vector<std::unique_ptr<serving::Worker>> workers_;
   std::unique_ptr<serving::MetricsServer> metrics_server_;
   std::unique_ptr<rpc::RpcServer> server_;

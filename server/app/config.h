@@ -28,7 +28,9 @@ struct Config {
   std::int64_t http_threads = 2;
   std::int64_t http_connections = 1'024;
   std::int64_t http_timeout_seconds = 60;
-  std::string network_repository;  // empty: networks are not stored
+  std::string network_repository;            // empty: networks are not stored
+  std::int64_t repository_poll_seconds = 0;  // 0: it is read at the start alone
+  std::string repository_role = "auto";      // or owner, follower
   engine::BackendOptions backend;
   std::int64_t workers = 2;  // batches run at the same time, so that a short one need not wait for a long one
 

@@ -1,30 +1,20 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <condition_variable>
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "server/base/mutex.h"
+#include "server/serving/file_state.h"
 
 namespace spikeserve::app {
 
-// What tells one state of a file from another without reading it, through all symbolic links. A file that is
-// not there has a state too.
-struct FileState {
-  dev_t device = 0;
-  ino_t inode = 0;
-  std::int64_t bytes = -1;
-  std::int64_t modified_ns = 0;
-  std::int64_t changed_ns = 0;
+using serving::FileState;
 
-  friend bool operator==(const FileState& a, const FileState& b) = default;
-};
+// Of these files, through all symbolic links.
 std::vector<FileState> StatesOf(const std::vector<std::string>& paths);
 
 // Looks at files once in a while, and tells when one has changed, or a link on the way to it: once all of

@@ -57,9 +57,9 @@ class FlagSet {
     return Finish(app_.add_option(flag, value, help), flag);
   }
   template <typename T>
-  void Number(const std::string& flag, T& value, std::int64_t low, std::int64_t high,
-              const std::string& help) {
-    Finish(app_.add_option(flag, value, help), flag)->check(CLI::Range(low, high));
+  CLI::Option* Number(const std::string& flag, T& value, std::int64_t low, std::int64_t high,
+                      const std::string& help) {
+    return Finish(app_.add_option(flag, value, help), flag)->check(CLI::Range(low, high));
   }
   // Of 0 to 1.
   void Share(const std::string& flag, double& value, const std::string& help) {
@@ -100,8 +100,22 @@ void AddServing(CLI::App& app, Config& config, std::string& healthcheck) {
       ->check(CheckPort);
   flags.Number("--http-threads", config.http_threads, 1, 256,
                "threads that read and write HTTP and its JSON");
-  flags.Text("--network-repository", config.network_repository,
-             "folder that loaded networks are stored in and come back from; none: they are not stored");
+  CLI::Option* repository =
+      flags.Text("--network-repository", config.network_repository,
+                 "folder that loaded networks are stored in and come back from; none: they are not stored");
+  flags
+      .Number("--repository-poll-seconds", config.repository_poll_seconds, 0, 86'400,
+              "time between two looks at the repository for versions that others have stored, changed or "
+              "deleted; 0: it is read at the start alone")
+      ->needs(repository);
+  flags
+      .Text(
+          "--repository-role", config.repository_role,
+          "of the servers on one repository, one owns it, which takes loads and unloads: owner, follower, or "
+          "auto, which owns it where no other does and otherwise follows, or does not start if it does not "
+          "poll")
+      ->check(CLI::IsMember({"auto", "owner", "follower"}))
+      ->needs(repository);
   flags.Number("--lame-duck-seconds", config.lame_duck_seconds, 0, 86'400,
                "time between not being ready and going, at SIGTERM: clients and balancers hear of it in the "
                "first half, new calls are refused in the second; none at SIGINT");

@@ -58,6 +58,22 @@ StatusSection Networks(const std::vector<serving::NetworkListing>& listings) {
   return section;
 }
 
+// Without a row where networks are not stored.
+StatusSection Repository(const std::optional<serving::RepositoryReading>& reading) {
+  StatusSection section{
+      "repository",
+      {"folder", "role", "polls", "failed_polls", "last_poll", "last_error", "skipped_files"},
+      {},
+      false};
+  if (reading) {
+    const serving::WatchReading looks = reading->looks.value_or(serving::WatchReading());
+    section.rows.push_back({reading->folder, reading->role, looks.looks, looks.failed,
+                            looks.last_success ? TimeText(*looks.last_success) : std::string(), looks.error,
+                            looks.skipped});
+  }
+  return section;
+}
+
 StatusSection Calls(const std::vector<serving::InFlight>& calls) {
   StatusSection section{"calls_in_flight", {"method", "calls"}, {}, false};
   for (const serving::InFlight& call : calls) {
@@ -103,6 +119,7 @@ StatusPage MakeStatus(const StatusSources& sources) {
              sources.uptime_s}},
            true},
           Networks(sources.networks),
+          Repository(sources.repository),
           {"queue", {"samples", "work_seconds"}, {{gauges.queued_samples, gauges.queued_work_s}}, true},
           Calls(sources.calls),
           {"memory",

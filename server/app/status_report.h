@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "server/engine/run/backend.h"
 #include "server/rpc/context/call_log.h"
 #include "server/serving/metrics/metrics.h"
+#include "server/serving/metrics/repository_metrics.h"
 #include "server/serving/metrics/status_page.h"
 #include "server/serving/networks/network_registry.h"
 
@@ -21,7 +23,8 @@ struct StatusSources {
   serving::Gauges gauges;
   std::vector<serving::InFlight> calls;
   std::vector<serving::NetworkListing> networks;
-  std::vector<rpc::CallLog::Failure> failures;  // the newest first
+  std::optional<serving::RepositoryReading> repository;  // none: networks are not stored
+  std::vector<rpc::CallLog::Failure> failures;           // the newest first
 };
 
 serving::StatusPage MakeStatus(const StatusSources& sources);

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import servers
-from marks import not_yet
 from stage import Stage
 from trial import Trial
 
@@ -42,7 +41,6 @@ def test_the_socket_of_a_server_that_was_killed(stage: Stage, tmp_path: Path) ->
     assert second.stop() == 0
 
 
-@not_yet("both write to one unfinished file, and a load can fail or lose its bytes")
 def test_two_servers_on_one_folder(stage: Stage) -> None:
     """Whether the second is refused or serves: what either has acknowledged is there afterwards."""
     first = stage.start()

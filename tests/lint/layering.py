@@ -29,7 +29,12 @@ ENGINE = BASE | {"server/engine/network", "server/engine/run"}
 TENANTS = BASE | {"server/serving"}
 NETWORKS = ENGINE | {"server/serving", "server/serving/tenants"}
 REQUESTS = NETWORKS | {"server/serving/networks"}
-SERVING = REQUESTS | {"server/http", "server/serving/requests", "server/serving/metrics"}
+SERVING = REQUESTS | {
+    "server/http",
+    "server/serving/requests",
+    "server/serving/store",
+    "server/serving/metrics",
+}
 DECODE = SERVING | {"proto", "server/rpc/wire"}
 ENCODE = DECODE | {"server/rpc/decode"}
 CALLS = ENCODE | {
@@ -64,8 +69,9 @@ ROOMS: dict[str, frozenset[str]] = {
     "server/serving": ENGINE,
     "server/serving/tenants": TENANTS,
     "server/serving/networks": NETWORKS,
+    "server/serving/store": REQUESTS,
     "server/serving/requests": REQUESTS,
-    "server/serving/metrics": REQUESTS | {"server/serving/requests", "server/http"},
+    "server/serving/metrics": REQUESTS | {"server/serving/requests", "server/serving/store", "server/http"},
     "server/rpc/log": BASE,
     "server/rpc/trace": BASE | {"proto"},
     "server/rpc/wire": SERVING | {"proto"},
