@@ -128,7 +128,7 @@ def test_a_version_whose_folder_is_gone_is_unloaded_after_its_runs(
     with spikeserve.Client(server.address) as client, client.session("net", 1) as session:
         session.advance(servers.samples(1), 5)
         shutil.rmtree(repository / "net" / "2")
-        servers.eventually(lambda: client.simulate("net", servers.samples(1)).settings.version == 1, "unloaded", 60)
+        servers.eventually(lambda: client.get("net").version == 1, "version 2 is unloaded", 60)
         session.advance(servers.samples(1), 5)  # of the version that is gone
     assert "network_unloaded" in server.log
 

@@ -23,16 +23,30 @@ std::string HostName() {
   return gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string("?");
 }
 
-bool IsSameFile(int descriptor, const std::filesystem::path& path) {
+// Whether the name certainly stands for another file by now, or for none: not where the disk does not say.
+bool IsReplaced(int descriptor, const std::filesystem::path& path) {
   struct stat open {};
   struct stat named {};
-  return fstat(descriptor, &open) == 0 && stat(path.c_str(), &named) == 0 && open.st_ino == named.st_ino &&
-         open.st_dev == named.st_dev;
+  if (stat(path.c_str(), &named) != 0) {
+    return errno == ENOENT || errno == ENOTDIR;
+  }
+  return fstat(descriptor, &open) != 0 || open.st_ino != named.st_ino || open.st_dev != named.st_dev;
 }
 
 // Of flock: what says that nobody can lock this file, rather than that somebody has.
 bool HasNoLocks(int error) {
   return error == ENOLCK || error == ENOTSUP || error == ENOSYS || error == EINVAL || error == EBADF;
+}
+
+// Takes the lock of an open file. 0, or the errno that says why not: EWOULDBLOCK where somebody else has it.
+int LockError(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB) == 0 ? 0 : errno; }
+
+// For people to read: a disk without room for it keeps nobody from owning it.
+void WriteHolder(const OpenFile& file) {
+  const std::string holder = "process " + std::to_string(getpid()) + " on " + HostName();
+  if (ftruncate(file.get(), 0) == 0) {
+    static_cast<void>(pwrite(file.get(), holder.data(), holder.size(), 0));
+  }
 }
 
 }  // namespace
@@ -72,7 +86,7 @@ Standing FolderLock::TryToTake() {
                                "the server that owns it" +
                                Holder() + ", or change the files in the folder")};
   }
-  if (lock_.valid() && IsSameFile(lock_.get(), path_)) {
+  if (lock_.valid() && !IsReplaced(lock_.get(), path_)) {
     return standing_;
   }
   lock_ = {};  // of a file that is gone, and would stand in the way of its successor
@@ -88,37 +102,37 @@ Standing FolderLock::Lock() {
                                "before: nothing is written there; where it is to be used as it is, restart "
                                "the server")};
   }
-  OpenFile file(path_, O_RDWR | O_CREAT | O_NOFOLLOW);
-  if (!file.valid()) {
+  OpenFile written(path_, O_RDWR | O_CREAT | O_NOFOLLOW);
+  if (!written.valid()) {
     const Status failed = DiskError(errno, "open", path_);
     return {
         Ownership::kUnable,
         Status(failed.code(),
                failed.message() + "; load and unload on a server that may write to the folder" + Holder())};
   }
-  if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (HasNoLocks(errno)) {
-      return {Ownership::kUnlocked, {}};
-    }
+  // Held by a file that is open for reading, so that the disk can still be made read-only. Disks of other
+  // machines may have such locks for files that are open for writing alone.
+  OpenFile held(path_, O_RDONLY | O_NOFOLLOW);
+  int error = LockError(held.get());
+  if (error == EBADF) {
+    held = OpenFile(path_, O_RDWR | O_NOFOLLOW);
+    error = LockError(held.get());
+  }
+  if (held.valid() && HasNoLocks(error)) {
+    return {Ownership::kUnlocked, {}};
+  }
+  if (held.valid() && error != 0) {
     return {Ownership::kFollower,
             FailedPrecondition("another server owns " + folder_.string() + Holder() +
                                ": load and unload there. It holds the lock " + path_.string())};
   }
-  if (!IsSameFile(file.get(), path_)) {
+  if (!held.valid() || IsReplaced(held.get(), path_) || IsReplaced(written.get(), path_)) {
     return {Ownership::kUnable,
             Unavailable(path_.string() + " was replaced while it was being locked; try again")};
   }
-  lock_ = std::move(file);
-  WriteHolder();
+  WriteHolder(written);
+  lock_ = std::move(held);
   return {Ownership::kOwner, {}};
-}
-
-// For people to read: a disk without room for it keeps nobody from owning it.
-void FolderLock::WriteHolder() const {
-  const std::string holder = "process " + std::to_string(getpid()) + " on " + HostName();
-  if (ftruncate(lock_.get(), 0) == 0) {
-    static_cast<void>(pwrite(lock_.get(), holder.data(), holder.size(), 0));
-  }
 }
 
 // Who wrote the lock last, in brackets; empty where nobody did.

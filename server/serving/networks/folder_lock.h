@@ -52,7 +52,6 @@ class FolderLock {
  private:
   Standing TryToTake() SPIKESERVE_REQUIRES(mu_);
   Standing Lock() SPIKESERVE_REQUIRES(mu_);
-  void WriteHolder() const SPIKESERVE_REQUIRES(mu_);
   std::string Holder() const;
 
   const std::filesystem::path folder_;

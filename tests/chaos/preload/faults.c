@@ -4,6 +4,8 @@
 //   CHAOS_POINTS   file that a byte is appended to at each point, so that its size is their number
 //   CHAOS_KILL_AT  the point, from 1, at which the process is killed as by kill -9
 //   CHAOS_FAIL_AT  the operation, from 1, that fails; CHAOS_ERRNO with which error
+//   CHAOS_BLIND    file: while "look" is in it no folder or state of a file under the folder can be seen, while
+//                  "read" is in it no file can be read; CHAOS_ERRNO with which error
 //   CHAOS_CLOCK    file with a number: seconds that the wall clock is off, read at every look at it
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -61,6 +64,33 @@ static int fails(void) {
   if (atomic_fetch_add(&operations, 1) + 1 != number("CHAOS_FAIL_AT")) return 0;
   errno = (int)number("CHAOS_ERRNO");
   return 1;
+}
+
+// Whether looks ('l') or reads ('r') fail now.
+static int is_blind(char kind) {
+  const char* path = getenv("CHAOS_BLIND");
+  if (!path) return 0;
+  const int file = REAL(open)(path, O_RDONLY | O_CLOEXEC);
+  char found = 0;
+  const ssize_t length = file < 0 ? 0 : REAL(read)(file, &found, 1);
+  if (file >= 0) close(file);
+  if (length < 1 || found != kind) return 0;
+  errno = (int)number("CHAOS_ERRNO");
+  return 1;
+}
+
+int stat(const char* restrict path, struct stat* restrict state) {
+  return is_ours(path) && is_blind('l') ? -1 : REAL(stat)(path, state);
+}
+
+// Of folders; nobody here makes files by it.
+int openat(int folder, const char* path, int flags, ...) {
+  return is_ours(path) && is_blind('l') ? -1 : REAL(openat)(folder, path, flags, 0);
+}
+
+ssize_t read(int descriptor, void* data, size_t size) {
+  if (getenv("CHAOS_BLIND") && is_open_under_it(descriptor) && is_blind('r')) return -1;
+  return REAL(read)(descriptor, data, size);
 }
 
 static int done(int result) {
