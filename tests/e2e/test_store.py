@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import replicas
 import servers
 
 import spikeserve
+from spikeserve.local_server import find_binary
 
 ServerMaker = Callable[..., spikeserve.LocalServer]
 Network = servers.small_network
@@ -173,6 +175,20 @@ def test_one_folder_has_one_owner(start_server: ServerMaker, repository: Path) -
     first.stop()
     with spikeserve.Client(start_server(repository_role="owner").address) as client:
         assert client.load("net", Network(scale=2.0)) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--repository-poll-seconds", "1"], "--repository-poll-seconds requires --network-repository"),
+        (["--repository-role", "owner"], "--repository-role requires --network-repository"),
+        (["--network-repository", "n", "--repository-role", "leader"], "--repository-role: leader not in"),
+    ],
+)
+def test_flags_that_do_not_fit_are_refused(flags: list[str], message: str) -> None:
+    told = subprocess.run([find_binary(), *flags], capture_output=True, text=True, check=False, timeout=60)
+    assert told.returncode == 2
+    assert message in told.stderr
 
 
 def test_what_does_not_fit_is_skipped_until_there_is_room(

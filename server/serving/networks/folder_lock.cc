@@ -59,18 +59,21 @@ FolderLock::FolderLock(std::filesystem::path folder, bool may_own, Prepare prepa
       listener_(std::move(listener)) {}
 
 Standing FolderLock::Take() {
-  const MutexLock lock(mu_);
-  Standing now = TryToTake();
-  const bool news = !told_ || now.ownership != standing_.ownership;
-  standing_ = std::move(now);
-  told_ = true;
-  if (news && standing_.may_write.ok()) {
+  const MutexLock disk_lock(disk_mu_);
+  const Standing before = standing();
+  Standing now = TryToTake(before);
+  const bool news = !std::exchange(tried_, true) || now.ownership != before.ownership;
+  if (news && now.may_write.ok()) {
     prepare_();
   }
-  if (news && listener_) {
-    listener_(standing_);
+  {
+    const MutexLock lock(mu_);
+    standing_ = now;
   }
-  return standing_;
+  if (news && listener_) {
+    listener_(now);
+  }
+  return now;
 }
 
 Standing FolderLock::standing() const {
@@ -78,7 +81,7 @@ Standing FolderLock::standing() const {
   return standing_;
 }
 
-Standing FolderLock::TryToTake() {
+Standing FolderLock::TryToTake(const Standing& before) {
   if (!may_own_) {
     return {Ownership::kFollower,
             FailedPrecondition("this server follows " + folder_.string() +
@@ -87,7 +90,7 @@ Standing FolderLock::TryToTake() {
                                Holder() + ", or change the files in the folder")};
   }
   if (lock_.valid() && !IsReplaced(lock_.get(), path_)) {
-    return standing_;
+    return before;
   }
   lock_ = {};  // of a file that is gone, and would stand in the way of its successor
   return Lock();
@@ -95,7 +98,7 @@ Standing FolderLock::TryToTake() {
 
 Standing FolderLock::Lock() {
   std::error_code ignored;
-  if (told_ && std::filesystem::is_empty(folder_, ignored)) {
+  if (tried_ && std::filesystem::is_empty(folder_, ignored)) {
     return {Ownership::kUnable,
             FailedPrecondition(folder_.string() +
                                " is empty, as the place of a disk is that is not mounted, and it was not "

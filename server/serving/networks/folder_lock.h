@@ -44,14 +44,14 @@ class FolderLock {
   // Without `may_own` it never takes the lock.
   FolderLock(std::filesystem::path folder, bool may_own, Prepare prepare, Listener listener);
 
-  // Takes the lock if it can be had, and sees to it that it still is this folder's.
+  // Takes the lock if it can be had, and sees to it that it still is this folder's. Waits for the disk.
   Standing Take();
-  // As of the last Take.
+  // As of the last Take; waits for nothing.
   Standing standing() const;
 
  private:
-  Standing TryToTake() SPIKESERVE_REQUIRES(mu_);
-  Standing Lock() SPIKESERVE_REQUIRES(mu_);
+  Standing TryToTake(const Standing& before) SPIKESERVE_REQUIRES(disk_mu_);
+  Standing Lock() SPIKESERVE_REQUIRES(disk_mu_);
   std::string Holder() const;
 
   const std::filesystem::path folder_;
@@ -59,10 +59,11 @@ class FolderLock {
   const bool may_own_;
   const Prepare prepare_;
   const Listener listener_;
+  Mutex disk_mu_;                                  // held while the disk is asked
+  OpenFile lock_ SPIKESERVE_GUARDED_BY(disk_mu_);  // not valid where it is not held
+  bool tried_ SPIKESERVE_GUARDED_BY(disk_mu_) = false;
   mutable Mutex mu_;
-  OpenFile lock_ SPIKESERVE_GUARDED_BY(mu_);  // not valid where it is not held
   Standing standing_ SPIKESERVE_GUARDED_BY(mu_);
-  bool told_ SPIKESERVE_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace spikeserve::serving

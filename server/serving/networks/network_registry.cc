@@ -115,14 +115,17 @@ NetworkHandle NetworkRegistry::Publish(Claim claim, std::unique_ptr<NetworkEntry
 
 Result<NetworkHandle> NetworkRegistry::Exchange(std::unique_ptr<NetworkEntry> entry) {
   const NetworkHandle handle = MakeHandle(std::move(entry));
-  const MutexLock lock(write_mu_);
-  const Result<NetworkListing> found = Find(handle->name, handle->version);
-  if (!found.ok() || found.value().state != NetworkState::kReady) {
-    return Unavailable(Describe(handle->name, handle->version) + " is not ready any more");
+  {
+    const MutexLock lock(write_mu_);
+    const Result<NetworkListing> found = Find(handle->name, handle->version);
+    if (!found.ok() || found.value().state != NetworkState::kReady) {
+      return Unavailable(Describe(handle->name, handle->version) + " is not ready any more");
+    }
+    auto map = std::make_shared<Map>(*Snapshot());
+    (*map)[handle->name][handle->version] = Slot{NetworkState::kReady, handle, handle};
+    Replace(std::move(map));
   }
-  auto map = std::make_shared<Map>(*Snapshot());
-  (*map)[handle->name][handle->version] = Slot{NetworkState::kReady, handle, handle};
-  Replace(std::move(map));
+  Notify(handle->name);
   return handle;
 }
 

@@ -145,6 +145,21 @@ TEST_F(RepositoryWatchTest, TheSameBytesInAnotherFileAreTheSameNetwork) {
   EXPECT_EQ(registry_.Get("net", 1).value(), held);
 }
 
+TEST_F(RepositoryWatchTest, TheFolderMayBeALinkThatMoves) {
+  fs::rename(path_, folder_.path() / "first");
+  fs::create_directory_symlink("first", path_);
+  Store("net", 1, "bytes");
+  Look();
+  const NetworkHandle held = registry_.Get("net", 1).value();
+  WriteFile(folder_.path() / "second/net/1" / kNetworkFileName, FileOf("bytes"));
+  WriteFile(folder_.path() / "second/net/2" / kNetworkFileName, FileOf("more"));
+  fs::create_directory_symlink("second", folder_.path() / "next");
+  fs::rename(folder_.path() / "next", path_);
+  EXPECT_THAT(Look(), ElementsAre(Kind::kLoaded));
+  EXPECT_THAT(Ready(), ElementsAre(Shown("net", 1, "bytes"), Shown("net", 2, "more")));
+  EXPECT_EQ(registry_.Get("net", 1).value(), held);
+}
+
 TEST_F(RepositoryWatchTest, AFolderThatIsGoneOrEmptyUnloadsNothing) {
   Store("net", 1, "bytes");
   Look();
