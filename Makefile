@@ -1,11 +1,11 @@
 # Thin names for what CMakePresets.json, tools/ and .venv do. `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help demo test clients-table loadtest lint go go-module docs tidy fuzz fuzz-long sanitize accuracy bench bench-peers wheel
-.PHONY: try-install try-tools chaos chaos-long reliability clean bootstrap bootstrap-demo venv build server
+.PHONY: try-install try-tools deploy-check k8s-test chart chart-tables chaos chaos-long reliability clean bootstrap bootstrap-demo venv build server
 PYTHON := .venv/bin/python
 
 help:  ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 demo: bootstrap-demo server venv  ## Convert a Keras network, serve it, classify 1,000 images, print accuracy and speed
 	$(PYTHON) tools/demo.py
@@ -62,6 +62,18 @@ try-install: bootstrap venv wheel go  ## Install these wheels as a user would: i
 
 try-tools: bootstrap venv server  ## Drive the server with tritonclient, kserve, perf_analyzer and grpcurl, fetched into build/tools
 	tools/try-tools.sh
+
+deploy-check: bootstrap venv server  ## The Helm chart and the examples for KServe: lint, schemas, their flags with a real server
+	tools/deploy-check.sh
+
+k8s-test: bootstrap venv  ## Give both to a real API server of Kubernetes, which is built once (7 minutes of a core)
+	tools/deploy-check.sh api
+
+chart:  ## build/charts/spikeserve-VERSION.tgz, for a registry of charts
+	tools/chart.sh
+
+chart-tables: bootstrap venv server  ## Write the values into the chart's README, and the server's flags into its schema
+	$(PYTHON) tools/chart_tables.py
 
 chaos: bootstrap venv server  ## Attacks, faults and overload against a real server, two minutes of them
 	tools/chaos.sh short $(ARGS)
