@@ -122,6 +122,23 @@ def test_volumes_and_mounts_meet(variant: str) -> None:
                 assert any(Path(value).is_relative_to(folder) for folder in folders), name
 
 
+def test_a_package_has_its_version_and_the_alerts(tmp_path: Path, mistakes: Check) -> None:
+    alerts = ROOT / "deploy" / "prometheus" / "alerts.yml"
+    version = (ROOT / "VERSION").read_text().strip()
+    subprocess.run([ROOT / "tools" / "chart.sh", tmp_path], check=True, capture_output=True, timeout=600)
+    (package,) = tmp_path.glob("*.tgz")
+    assert package.name == f"spikeserve-{version}.tgz"
+    done = charts.helm("template", "spikes", package, "--set", "metrics.rules.enabled=true")
+    assert done.returncode == 0, done.stderr
+    manifests = charts.documents(done.stdout)
+    (server,) = charts.servers(manifests)
+    assert server["image"] == f"spikeserve:{version}"
+    rule = charts.one(manifests, "PrometheusRule")
+    (wanted,) = charts.documents(alerts.read_text(encoding="utf-8"))
+    assert rule["spec"]["groups"] == wanted["groups"]
+    assert mistakes([rule]) == [None]
+
+
 def test_tables_are_true() -> None:
     """The README has every value with its default, the schema every flag with its range."""
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Checks objects by Kubernetes' schemas and those of custom resource definitions; unknown fields are mistakes.
+"""Checks objects by the schemas of Kubernetes and of definitions; unknown fields are mistakes.
 
 For a Python that has the package kubernetes-validate. Reads {"objects": [...], "definitions": [...]} from
 stdin and prints a list with what is wrong with each object: null, or a message.

@@ -21,10 +21,12 @@ spec:
   terminationGracePeriodSeconds: {{ add $v.shutdown.preStopSeconds $v.shutdown.lameDuckSeconds $v.shutdown.drainSeconds 5 }}
   securityContext:
     runAsNonRoot: true
-    runAsUser: 65532
-    runAsGroup: 65532
-    fsGroup: 65532
+    {{- with int $v.runAsUser }}
+    runAsUser: {{ . }}
+    runAsGroup: {{ . }}
+    fsGroup: {{ . }}
     fsGroupChangePolicy: OnRootMismatch
+    {{- end }}
     seccompProfile:
       type: RuntimeDefault
   {{- with $v.image.pullSecrets }}
