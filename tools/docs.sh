@@ -13,6 +13,7 @@ mkdir -p "$source/docs" "$source/client/go"
 cp ./*.md LICENSE "$source"
 cp client/go/README.md "$source/client/go"
 cp -R docs/. "$source/docs"
+cp --parents deploy/helm/spikeserve/{README.md,examples/*.yaml} deploy/kserve/*.{md,yaml} "$source"  # with what they link to
 "$python" tools/protocol_pages.py "$source/reference/protocol.md"
 "$python" tools/python_pages.py "$source/reference/python.md"
 cp tools/mkdocs.yml build/docs
