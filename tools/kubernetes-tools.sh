@@ -38,9 +38,10 @@ need_go() {
   export GOMAXPROCS=${GOMAXPROCS:-2} GOFLAGS="-mod=mod -buildvcs=false"
 }
 
-# A value of what `go mod download -json` says of a module.
+# A value of what `go mod download -json` says of a module; nothing where it cannot be fetched.
 about_module() {
-  "$go" mod download -json "$1" 2>>"$log" | sed -n "s/^\t\"$2\": \"\(.*\)\",\{0,1\}$/\1/p"
+  { "$go" mod download -json "$1" 2>>"$log" || true; } | tee -a "$log" |
+    sed -n "s/^\t\"$2\": \"\(.*\)\",\{0,1\}$/\1/p"
 }
 
 # A module of our own in the folder $1, for programs whose module `go install` refuses, as it has replacements.
@@ -69,7 +70,7 @@ make_kube_apiserver() {
   local version=${pinned[$name]##*@} file parts=v0.${pinned[$name]#*@v1.}
   local set=k8s.io/component-base/version minor
   file=$(about_module "${pinned[$name]}" GoMod)
-  [ -f "$file" ] || lacks "cannot be made: no module ${pinned[$name]}"
+  [ -f "$file" ] || lacks "cannot be made: ${pinned[$name]} cannot be fetched"
   minor=$(cut -d. -f2 <<<"$version")
   module "$folder/module"
   {
@@ -88,7 +89,7 @@ make_crds() {
   local module there
   for module in "${!crds[@]}"; do
     there=$(about_module "$module" Dir)
-    [ -d "$there" ] || lacks "cannot be fetched: $(tail -n 1 "$log")"
+    [ -d "$there" ] || lacks "$module cannot be fetched"
     eval "cp $there/${crds[$module]} '$folder/'"
   done
 }
