@@ -18,7 +18,7 @@ elif [ "${1:-}" != demo ]; then
   packages+=(
     git libgtest-dev libgmock-dev libbenchmark-dev
     clang libclang-rt-14-dev clang-format-16 clang-tidy ccache
-    debootstrap iproute2
+    debootstrap iproute2 rclone
   )
 fi
 
