@@ -23,7 +23,7 @@ from stored import WIDTH, Storekeeper
 
 import spikeserve
 
-_OPERATIONS = 10  # on files, of one load
+_OPERATIONS = 11  # on files, of one load
 
 
 @contextlib.contextmanager
@@ -131,14 +131,17 @@ def test_operations_on_files_that_fail(
 def test_an_unload_that_fails(stage: Stage, tmp_path: Path) -> None:
     """Whichever of its operations on files fails: a restart has what the server had before."""
     library = preloaded.compiled(tmp_path)
+    told = ""
     first_of_unload = 3 + _OPERATIONS  # after the repository, its lock and the load
     for at in range(first_of_unload, first_of_unload + 3):
         shutil.rmtree(stage.repository, ignore_errors=True)
         server = stage.start(preloaded.scene(library, folder=stage.repository, errno=errno.EIO, fail_at=at))
         with spikeserve.Client(server.address) as client:
             client.load("a", servers.small_network(WIDTH))
-            with contextlib.suppress(spikeserve.SpikeserveError):
+            try:
                 client.unload("a")
+            except spikeserve.SpikeserveError as error:
+                told += f"{error.message}\n"
             before = client.list()
         assert server.stop() == 0
         second = stage.start()
@@ -146,3 +149,5 @@ def test_an_unload_that_fails(stage: Stage, tmp_path: Path) -> None:
             after = client.list()
         assert second.stop() == 0
         assert [info.name for info in after] == [info.name for info in before], f"operation {at}"
+    assert "version 1 stays, as its file cannot be deleted" in told
+    assert "version 1 is unloaded and its file deleted" in told
