@@ -140,7 +140,8 @@ void Announce(const Application& application) {
   std::fflush(stdout);
 }
 
-int Serve(const Invocation& invocation) {
+// Until it is stopped. What it answers is to be told after the log, which is written by then.
+Status Serve(const Invocation& invocation) {
   const sigset_t signals = BlockSignals();
   RaiseFileLimit();
   SilenceGrpc();
@@ -149,12 +150,12 @@ int Serve(const Invocation& invocation) {
   std::string no_gpu_because;
   auto backend = engine::MakeBackend(config.backend, &no_gpu_because);
   if (!backend.ok()) {
-    return Fail(backend.status());
+    return backend.status();
   }
   LogConfig(log, invocation, *backend.value(), no_gpu_because);
   auto application = Application::Start(config, std::move(backend).value(), log);
   if (!application.ok()) {
-    return Fail(application.status());
+    return application.status();
   }
   log.Info("listening", {{"address", application.value()->address()},
                          {"http", application.value()->http_address()},
@@ -164,7 +165,7 @@ int Serve(const Invocation& invocation) {
   Drain(*application.value(), config, signal, log);
   application.value().reset();
   log.Info("stopped", {});
-  return 0;
+  return {};
 }
 
 int Run(int argc, const char* const* argv) {
@@ -174,11 +175,12 @@ int Run(int argc, const char* const* argv) {
     std::fputs(invocation.text.c_str(), *invocation.exit_code == 0 ? stdout : stderr);
     return *invocation.exit_code;
   }
-  if (invocation.healthcheck.empty()) {
-    return Serve(invocation);
+  if (!invocation.healthcheck.empty()) {
+    SilenceGrpc();
   }
-  SilenceGrpc();
-  const Status status = CheckHealth(invocation.healthcheck, invocation.config.tls, kHealthcheckTimeout);
+  const Status status = invocation.healthcheck.empty()
+                            ? Serve(invocation)
+                            : CheckHealth(invocation.healthcheck, invocation.config.tls, kHealthcheckTimeout);
   return status.ok() ? 0 : Fail(status);
 }
 

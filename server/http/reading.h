@@ -20,7 +20,8 @@ std::string Header(const boost::beast::http::fields& fields, std::string_view na
 
 Head MakeHead(const boost::beast::http::request_header<>& header);
 
-// The refusal of a body that is transferred otherwise than in chunks, which would be taken for what it is not.
+// The refusal of a body that is transferred otherwise than in chunks, which would be taken for what it is
+// not.
 std::optional<Response> CodingError(const boost::beast::http::fields& fields, Service& service);
 
 // The answer to a request that could not be read, or came too `late`; none where there is nobody to answer.

@@ -102,8 +102,9 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 rates["default"][i] / max(taken[i] for name, taken in rates.items() if name != "default")
                 for i in range(1, arguments.rounds + 1)
             ]
-            rows.append({"case": case.name, "calls_per_second": medians, "default_of_best": np.median(ratios)})
-            print(f"{case.name:<36} {rows[-1]['default_of_best']:.2f}", medians, flush=True)
+            ratio = float(np.median(ratios))
+            rows.append({"case": case.name, "calls_per_second": medians, "default_of_best": ratio})
+            print(f"{case.name:<36} {ratio:.2f}", medians, flush=True)
     return rows
 
 
