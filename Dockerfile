@@ -4,9 +4,10 @@
 #   BASE            what is compiled and packed in: a Debian 12. `tools/image-base.sh` makes one of packages alone.
 #   CUDA_LIBRARIES  an image that has cuBLAS of CUDA 13, NVIDIA's own for example. Without it, of NVIDIA's wheels.
 #   VERSION, REVISION  for the labels: what the file VERSION says, and the commit.
-# Three stages can be replaced by a folder, --build-context NAME=FOLDER, so that nothing is compiled or fetched:
+# These stages can be replaced by a folder, --build-context NAME=FOLDER, so that nothing is compiled or fetched:
 #   server       spikeserve-server, compiled on a Debian 12
 #   server-cuda  the same with the CUDA kernels
+#   cublas       libcublas.so.13 and libcublasLt.so.13, with NVIDIA's terms
 #   wheels       the wheel of the client and all that it depends on
 ARG BASE=debian:12-slim
 ARG CUDA_LIBRARIES=compiled-cuda
@@ -36,7 +37,8 @@ COPY --from=compiled-cuda /out /
 
 # hadolint ignore=DL3006
 FROM ${CUDA_LIBRARIES} AS cuda-libraries
-RUN mkdir /cublas && find / -xdev -path /cublas -prune -o -name 'libcublas*.so.13' -exec cp -L '{}' /cublas/ ';'
+RUN mkdir /cublas && find / -xdev -path /cublas -prune -o '(' -name 'libcublas*.so.13' \
+        -o -path '*cublas*/License.txt' -o -name NGC-DL-CONTAINER-LICENSE ')' -exec cp -L '{}' /cublas/ ';'
 
 FROM scratch AS cublas
 COPY --from=cuda-libraries /cublas /
@@ -57,11 +59,13 @@ RUN /build/pack.sh /build/server /build/VERSION /out
 FROM libraries AS packed-cuda
 COPY --from=server-cuda / /build/server/
 COPY --from=cublas / /build/cublas/
-RUN LD_LIBRARY_PATH=/build/cublas /build/pack.sh /build/server /build/VERSION /out /build/cublas/libcublas*.so.13
+RUN LD_LIBRARY_PATH=/build/cublas /build/pack.sh /build/server /build/VERSION /out /build/cublas/libcublas*.so.13 \
+    && mkdir /out/usr/share/doc/cublas \
+    && find /build/cublas -type f -not -name '*.so.*' -exec cp '{}' /out/usr/share/doc/cublas/ ';'
 
-# Every flag of the server has a variable; a flag that is given wins. What NVIDIA's container toolkit brings in beside
-# the driver: the library that computes, and the one that counts. The settings are those of cpu: had the two a stage
-# in common, two builds would not be the same, as buildah notes that stage's number.
+# Every flag of the server has a variable; a flag that is given wins. The settings are those of cpu: had the two a stage
+# in common, two builds would not be the same, as the number of that stage's image would be in them. NVIDIA_...: the
+# parts of the driver that its container toolkit brings in, to compute (libcuda) and to count (NVML).
 FROM scratch AS cuda
 COPY --from=packed-cuda /out /
 ARG VERSION=unknown
