@@ -1,7 +1,7 @@
 # Thin names for what CMakePresets.json, tools/ and .venv do. `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help demo test clients-table loadtest lint go go-module docs tidy fuzz fuzz-long sanitize accuracy bench bench-peers wheel
-.PHONY: try-install try-tools chaos chaos-long reliability clean bootstrap bootstrap-demo venv build server
+.PHONY: image try-image try-deployment sizing try-install try-tools chaos chaos-long reliability clean bootstrap bootstrap-demo venv build server
 PYTHON := .venv/bin/python
 
 help:  ## List the targets
@@ -62,6 +62,18 @@ try-install: bootstrap venv wheel go  ## Install these wheels as a user would: i
 
 try-tools: bootstrap venv server  ## Drive the server with tritonclient, kserve, perf_analyzer and grpcurl, fetched into build/tools
 	tools/try-tools.sh
+
+image:  ## Build the image spikeserve:cpu (TARGETS="cpu cuda client" BASE= SERVER= WHEELS= CUBLAS= SBOM=: tools/image.sh)
+	tools/image.sh $(TARGETS)
+
+try-image: bootstrap venv server  ## Build, look into, lock in and run the images and the unit (root, buildah, podman, runc)
+	tools/try-image.sh
+
+try-deployment: bootstrap venv server  ## The same, the list of parts by syft, and the page followed on a bare Debian
+	tools/try-image.sh long
+
+sizing: bootstrap-demo server venv  ## Measure what a server needs, for docs/deployment.md
+	$(PYTHON) tools/sizing_table.py
 
 chaos: bootstrap venv server  ## Attacks, faults and overload against a real server, two minutes of them
 	tools/chaos.sh short $(ARGS)

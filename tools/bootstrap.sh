@@ -3,6 +3,7 @@
 #   tools/bootstrap.sh        what build, tests, lint and fuzzing need
 #   tools/bootstrap.sh server what compiling the server needs
 #   tools/bootstrap.sh demo   what the server and the demo need
+#   tools/bootstrap.sh image  what building and running images needs
 #   tools/bootstrap.sh bench  what the benchmark needs
 set -euo pipefail
 
@@ -16,6 +17,8 @@ packages=(
 [ "${1:-}" = server ] || packages+=(dataset-fashion-mnist)
 if [ "${1:-}" = bench ]; then
   packages+=(libopenblas-dev libdnnl-dev ocl-icd-opencl-dev libgtest-dev libgmock-dev ccache)
+elif [ "${1:-}" = image ]; then
+  packages=(buildah debootstrap iproute2 podman runc)
 elif [ "${1:-}" != demo ] && [ "${1:-}" != server ]; then
   packages+=(
     git libgtest-dev libgmock-dev libbenchmark-dev

@@ -2,10 +2,10 @@
 
     tools/image_sbom.py ARCHIVE OUT
 
-ARCHIVE is a docker-archive of the image (`buildah push IMAGE docker-archive:FILE`, `docker save`), OUT a folder
-for NAME.spdx.json and NAME.cdx.json. syft, on the PATH or of tools/fetch-tool.sh, finds the Debian packages by
-their records in the image. The server is of no package, so it is added here, with its checksum, its version and
-the packages that it is linked with.
+ARCHIVE is a docker-archive of the image (`buildah push IMAGE docker-archive:FILE`, `docker save`), OUT a
+folder for NAME.spdx.json and NAME.cdx.json. syft, on the PATH or of tools/fetch-tool.sh, finds the Debian
+packages by their records in the image. The server is of no package, so it is added here, with its checksum,
+its version and the packages that it is linked with.
 """
 
 from __future__ import annotations
@@ -136,7 +136,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as home:  # for its cache
         subprocess.run(
             [find_syft(), "scan", "--quiet", f"docker-archive:{archive}", "--source-name", archive.stem,
-             "--source-version", server.version, "-o", f"spdx-json={spdx}", "-o", f"cyclonedx-json={cyclonedx}"],
+             "--source-version", server.version, "-o", f"spdx-json={spdx}",
+             "-o", f"cyclonedx-json={cyclonedx}"],
             env={"SYFT_CHECK_FOR_APP_UPDATE": "false", "HOME": home},
             check=True,
         )  # fmt: skip

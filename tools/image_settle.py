@@ -2,8 +2,8 @@
 
     tools/image_settle.py FOLDER
 
-FOLDER is an image as `buildah push IMAGE dir:FOLDER` writes it. In Docker's format buildah and podman note the
-number and the host name of the container that they built in; no option keeps them out.
+FOLDER is an image as `buildah push IMAGE dir:FOLDER` writes it. In Docker's format buildah and podman note
+the number and the host name of the container that they built in; no option keeps them out.
 """
 
 from __future__ import annotations

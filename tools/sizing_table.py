@@ -2,8 +2,9 @@
 
     tools/sizing_table.py [--seconds 5] [--connections 400]
 
-A server on the CPU, with default flags, gets the trained networks of tests/data/models one after the other. Work
-is counted in seconds of the server's CPU time, which is steadier than its speed where other programs run.
+A server on the CPU, with default flags, gets the trained networks of tests/data/models one after the other.
+Work is counted in seconds of the server's CPU time, which is steadier than its speed where other programs
+run.
 """
 
 from __future__ import annotations
@@ -75,7 +76,10 @@ def images_per_cpu_second(
 
 
 def row(
-    server: spikeserve.LocalServer, client: spikeserve.Client, model: trained_models.TrainedModel, seconds: float
+    server: spikeserve.LocalServer,
+    client: spikeserve.Client,
+    model: trained_models.TrainedModel,
+    seconds: float,
 ) -> str:
     """A line of the table."""
     before = resident_bytes(server)

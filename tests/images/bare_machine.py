@@ -15,12 +15,21 @@ import servers
 
 CGROUP = Path("/sys/fs/cgroup/systemd")  # systemd's own tree, of control groups version 1
 _NAMESPACES = ("--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup")
-# systemd needs a root of its own, no chroot: in one it could give no service a user namespace.
-_BOOT = """
+_ROOT = """
 root=$1
-ip link set lo up
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
+"""
+# It is made the root of a namespace: in a chroot neither systemd nor runc could make namespaces for others.
+_TURN = """
+cd "$root"
+pivot_root . mnt
+exec env -i container=test DEBIAN_FRONTEND=noninteractive PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \\
+  chroot . sh -euc 'umount -l /mnt; eval "$1"' sh "$2"
+"""
+_BOOT = f"""
+{_ROOT}
+ip link set lo up
 mount -t sysfs sysfs "$root/sys"
 mount -t tmpfs tmpfs "$root/sys/fs/cgroup"
 mkdir "$root/sys/fs/cgroup/systemd"
@@ -36,23 +45,23 @@ mkdir "$root/dev/pts" "$root/dev/shm"
 mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
-cd "$root"
-pivot_root . mnt
-exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . \\
-  sh -c 'umount -l /mnt; exec /lib/systemd/systemd --system'
+{_TURN}
 """
-_ENTER = """
-mount -t proc proc "$1/proc"
-mount --rbind /dev "$1/dev"
-exec chroot "$1" sh -euc "$2"
+_ENTER = f"""
+{_ROOT}
+mkdir -p /run/netns "$root/run/netns"
+for folder in dev sys run/netns; do
+  mount --rbind "/$folder" "$root/$folder"
+done
+{_TURN}
 """
+_SYSTEMD = "exec /lib/systemd/systemd --system"
 _INSTALL = "apt-get update -q && apt-get install -q -y --no-install-recommends systemd"
 
 
 def _run(*command: str | Path, seconds: float = 300) -> str:
     done = subprocess.run(
         command,
-        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
         capture_output=True,
         text=True,
         timeout=seconds,
@@ -68,10 +77,10 @@ class BareMachine:
 
     folder: Path
 
-    def run(self, script: str) -> str:
+    def run(self, script: str, seconds: float = 300) -> str:
         """What a shell script says that runs in it, with the network of this machine."""
         namespaces = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
-        return _run(*namespaces, "sh", "-euc", _ENTER, "sh", self.folder, script)
+        return _run(*namespaces, "sh", "-euc", _ENTER, "sh", self.folder, script, seconds=seconds)
 
     @contextmanager
     def booted(self) -> Iterator[Booted]:
@@ -82,7 +91,7 @@ class BareMachine:
         group.mkdir()
         enter = f'echo $$ >"{group}/cgroup.procs"; exec unshare {" ".join(_NAMESPACES)} --fork --kill-child '
         outside = subprocess.Popen(
-            ["sh", "-euc", f'{enter} sh -euc "$1" sh "$2"', "sh", _BOOT, self.folder],
+            ["sh", "-euc", f'{enter} sh -euc "$1" sh "$2" "$3"', "sh", _BOOT, self.folder, _SYSTEMD],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -98,7 +107,7 @@ class BareMachine:
 
 
 def _removed(group: Path) -> bool:
-    """Whether a control group with all below it could be removed, which it can once its processes are gone."""
+    """Whether a control group with all below it could be removed: once its processes are gone, it can be."""
     folders = sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True)
     for folder in (*folders, group):
         try:

@@ -10,10 +10,11 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -49,13 +50,17 @@ class Engine:
     variables: dict[str, str]
 
     def run(
-        self, *command: str | Path, check: bool = True, seconds: float = 600, **variables: str
+        self,
+        *command: str | Path,
+        check: bool = True,
+        seconds: float = 600,
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> subprocess.CompletedProcess[str]:
         """A command in the root of the repository, with the environment of the engine and `variables`."""
         done = subprocess.run(
             command,
             cwd=ROOT,
-            env=os.environ | self.variables | variables,
+            env={**os.environ, **self.variables, **variables},
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -67,7 +72,7 @@ class Engine:
 
     def build(self, target: str, **variables: str) -> None:
         """The image spikeserve:`target`, by tools/image.sh with `variables` in its environment."""
-        self.run("tools/image.sh", target, BASE=BASE, **variables)
+        self.run("tools/image.sh", target, variables={"BASE": BASE, **variables})
 
     def inspect(self, image: str) -> Any:
         """What the engine knows of an image."""

@@ -1,7 +1,8 @@
-"""What the page tells a reader to type for a container, from nothing to a served network and to the next version.
+"""What the page says of a container, as it stands: from nothing to a served network and to the next version.
 
-Here it is run on this machine, with images that take the server and the wheels of other tests. On a Debian that
-has nothing, everything installed by the page itself: SPIKESERVE_BARE_MACHINE=1, as `make try-deployment` does.
+On this machine with the server of the other tests, and the command line that is installed here for that of
+the image `client`. SPIKESERVE_BARE_MACHINE=1, as `make try-deployment` sets it, runs all of it on a Debian
+that has nothing: what is installed is installed by the page, the image `client` is built too.
 """
 
 from __future__ import annotations
@@ -24,23 +25,9 @@ from page import commands
 BARE = os.environ.get("SPIKESERVE_BARE_MACHINE") == "1"
 NAMESPACE = f"spikeserve-{os.getpid()}"
 VOLUME = "/srv/spikeserve"
+FUNCTION = re.compile(r"^client\(\) \{.*?^\}\n", re.DOTALL | re.MULTILINE)
 
-pytestmark = pytest.mark.timeout(3600 if BARE else 1200)
-
-
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The client's wheel and all that it depends on, for the Python of Debian 12."""
-    folder = tmp_path_factory.mktemp("wheels")
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", folder, ROOT / "client/python"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        pytest.skip(f"the wheels cannot be had: {done.stderr.strip().splitlines()[-1]}")
-    return folder
+pytestmark = pytest.mark.timeout(3600 if BARE else 900)
 
 
 @contextmanager
@@ -61,26 +48,22 @@ def checks(said: str) -> None:
     assert json.loads(evaluated)["accuracy"] > 0.95
 
 
-@pytest.mark.skipif(BARE, reason="it is run on a bare machine instead")
-def test_from_nothing_to_a_served_network(
-    engine: Engine, cpu_image: str, wheels: Path, tmp_path: Path
-) -> None:
-    engine.build("client", WHEELS=str(wheels))
+def test_from_nothing_to_a_served_network(engine: Engine, cpu_image: str, tmp_path: Path) -> None:
     _, start, use, upgrade = commands("container")
     for name in ("tests", "VERSION"):
         (tmp_path / name).symlink_to(ROOT / name)
-    # The folder of the page is root's own; here it is one of the test.
-    script = "\n".join((start, asked(use), upgrade, again(use))).replace(VOLUME, str(tmp_path / "volume"))
+    script = "\n".join((start, asked(use), upgrade, again(use), "podman stop spikeserve"))
+    # The folders of the page are root's own or the image's; here they are those of the test.
+    installed = Path(sys.executable).parent / "spikeserve"
+    script = FUNCTION.sub(f'client() {{ (cd tests/data/models && {installed} "$@"); }}\n', script)
+    script = script.replace(VOLUME, f"{tmp_path}/volume").replace(" /converted/", f" {tmp_path}/converted/")
     with network_of_its_own() as network:
         try:
-            done = engine.run(
-                "nsenter", network, f"--wd={tmp_path}", "bash", "-euc", f"{script}\npodman stop spikeserve",
-                seconds=900,
-            )  # fmt: skip
+            said = engine.run("nsenter", network, f"--wd={tmp_path}", "bash", "-euc", script).stdout
             exit_status = engine.run("podman", "inspect", "-f", "{{.State.ExitCode}}", "spikeserve").stdout
         finally:
             engine.run("podman", "rm", "--force", "--time", "0", "spikeserve", check=False)
-    checks(done.stdout)
+    checks(said)
     assert exit_status.strip() == "0"
     assert (tmp_path / "volume.before/digits/1/network.spk").is_file()
 
@@ -93,8 +76,24 @@ def asked(use: str) -> str:
 
 def again(use: str) -> str:
     """What is asked of the next version: the network is there, and answers."""
-    [function] = re.findall(r"^client\(\) \{.*?^\}\n", use, re.DOTALL | re.MULTILINE)
-    return f"{function}client list | grep digits\nclient simulate digits digits.npz:images --limit 3 >/dev/null"
+    [function] = FUNCTION.findall(use)
+    ask = "client classify digits digits.npz:images --limit 3"
+    return f"{function}client list | grep digits\n{ask} >/dev/null"
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    """The client's wheel and all that it depends on, for the Python of Debian 12."""
+    folder = tmp_path / "wheels"
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", folder, ROOT / "client/python"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.skip(f"the wheels cannot be had: {done.stderr.strip().splitlines()[-1]}")
+    return folder
 
 
 @pytest.mark.skipif(not BARE, reason="SPIKESERVE_BARE_MACHINE=1 runs it: minutes, and 2 GB")
@@ -119,8 +118,12 @@ def test_on_a_bare_machine(engine: Engine, server_binary: Path, wheels: Path) ->
         "export CONTAINERS_CONF=/etc/containers.conf DEBIAN_FRONTEND=noninteractive\n"
     )
     script = "\n".join(
-        (given, install, "apt-get install -y debootstrap", f"tools/image-base.sh {BASE}", f"make image{build}",
-         start, asked(use), upgrade, again(use), "podman stop spikeserve")
+        (given, install, "apt-get install -y debootstrap", f"tools/image-base.sh {BASE}",
+         f"make image{build}", start, asked(use), upgrade, again(use), "podman stop spikeserve")
     )  # fmt: skip
     (checkout / "script.sh").write_text(script)
-    checks(machine.run("cd /checkout; bash -eu script.sh", own_network=True))
+    with network_of_its_own() as network:  # podman's; the rest needs that of this machine
+        podman = machine.folder / "usr/local/bin/podman"
+        podman.write_text(f'#!/bin/sh\nexec nsenter {network} /usr/bin/podman "$@"\n')
+        podman.chmod(0o755)
+        checks(machine.run("cd /checkout; bash -eu script.sh", seconds=3000))

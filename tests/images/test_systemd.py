@@ -24,9 +24,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def machine(
-    engine: Engine, server_binary: Path, tmp_path_factory: pytest.TempPathFactory
-) -> BareMachine:
+def machine(engine: Engine, server_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> BareMachine:
     """A bare Debian with a checkout in which the server was compiled, where the page begins."""
     machine = make_bare_machine(ROOT / "build/image/base", tmp_path_factory.mktemp("machine") / "root")
     checkout = machine.folder / "checkout"
@@ -88,9 +86,8 @@ def test_from_nothing_to_a_served_network(
 
 
 def healthy(booted: Booted) -> bool:
-    done = subprocess.run(
-        booted.command("spikeserve-server", "--healthcheck", "127.0.0.1:8001"), capture_output=True, check=False
-    )
+    probe = booted.command("spikeserve-server", "--healthcheck", "127.0.0.1:8001")
+    done = subprocess.run(probe, capture_output=True, check=False)
     return done.returncode == 0
 
 
