@@ -147,6 +147,11 @@ def make_engine(folder: Path) -> Engine:
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
+    namespaces = subprocess.run(
+        ["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True, check=False
+    )
+    if namespaces.returncode != 0:
+        pytest.skip("this machine gives no namespaces: unshare is refused")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "storage.conf").write_text(_STORAGE.format(folder))
     files = os.sysconf("SC_OPEN_MAX")
