@@ -22,12 +22,14 @@ COPY . .
 FROM compiler AS compiled
 RUN SPIKESERVE_CUDA=OFF tools/build.sh server \
     && mkdir /out && cp build/release/server/app/spikeserve-server /out/ \
-    && python3 tools/third_party.py build/release server/app/spikeserve-server /out/third-party.txt
+    && python3 tools/third_party.py build/release server/app/spikeserve-server /out/third-party.txt \
+    && gzip -9n /out/third-party.txt
 
 FROM compiler AS compiled-cuda
 RUN tools/cuda-toolkit.sh && tools/build.sh server \
     && mkdir /out && cp build/release/server/app/spikeserve-server /out/ \
-    && python3 tools/third_party.py build/release server/app/spikeserve-server /out/third-party.txt
+    && python3 tools/third_party.py build/release server/app/spikeserve-server /out/third-party.txt \
+    && gzip -9n /out/third-party.txt
 
 FROM scratch AS server
 COPY --from=compiled /out /

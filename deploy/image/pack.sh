@@ -2,7 +2,7 @@
 # Lays out the root file system of an image that has the server and nothing that it does not need. Run as root in a
 # Debian that has the server's libraries, by the Dockerfile.
 #   pack.sh SERVER VERSION OUT [LIBRARY...]
-# SERVER is a folder with spikeserve-server and, where the build made it, third-party.txt. VERSION is the file that
+# SERVER is a folder with spikeserve-server and, where the build made it, third-party.txt.gz. VERSION is the file that
 # says which version it has to be. LIBRARY is one that the server opens by itself, so that ldd does not name it.
 set -eu
 from=$1 version=$2 out=$3
@@ -72,7 +72,7 @@ cp -L /etc/ssl/certs/ca-certificates.crt "$out/etc/ssl/certs/"
 record /usr/sbin/update-ca-certificates
 
 cp -R /usr/share/common-licenses "$out/usr/share/"
-[ ! -f "$from/third-party.txt" ] || cp "$from/third-party.txt" "$out/usr/share/doc/spikeserve-server/"
+[ ! -f "$from/third-party.txt.gz" ] || cp "$from/third-party.txt.gz" "$out/usr/share/doc/spikeserve-server/"
 cp "$(dirname "$version")/LICENSE" "$out/usr/share/doc/spikeserve-server/copyright"
 
 # By these scanners, and the tools that bring a GPU's driver in, know a Debian.

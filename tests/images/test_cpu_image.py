@@ -134,7 +134,7 @@ def test_it_classifies_locked_in_and_drains(
             assert (result.classes == labels).mean() > 0.9
             assert memory_limit(container) == 384 * 2**20  # three quarters of what the container has
             drains(container, client)
-    assert servers.files_in(volume) == ["digits/1/network.spk"]
+    assert "digits/1/network.spk" in servers.files_in(volume)
     with engine.container(cpu_image, *LOCKED, *mount(volume), flags=FREE_PORTS) as container:
         with spikeserve.Client(container.address(), timeout=120) as client:
             again = client.simulate("digits", images, steps=32)
@@ -173,7 +173,7 @@ def test_without_a_volume_the_root_stays_as_it_is(
     with (
         engine.container(cpu_image, *LOCKED, flags=FREE_PORTS) as container,
         spikeserve.Client(container.address(), timeout=60) as client,
-        pytest.raises(spikeserve.SpikeserveError, match=r"(?i)read-only"),
+        pytest.raises(spikeserve.FailedPreconditionError, match="digits|/var/lib/spikeserve"),
     ):
         client.load("digits", network)
 
