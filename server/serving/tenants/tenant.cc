@@ -67,6 +67,27 @@ void Tenant::Permit::GiveBack() {
   }
 }
 
+Status Tenant::Permit::TakeSamples(std::int64_t samples) {
+  if (!tenant_) {
+    return {};
+  }
+  const MutexLock lock(tenant_->mu_);
+  tenant_->Refill(tenant_->clock_.Now());
+  if (Status status = tenant_->CheckSamples(samples); !status.ok()) {
+    return status;
+  }
+  tenant_->samples_ -= static_cast<double>(samples);
+  samples_ += samples;
+  return {};
+}
+
+void Tenant::Permit::ReturnSamples() {
+  if (tenant_) {
+    const MutexLock lock(tenant_->mu_);
+    tenant_->samples_ += static_cast<double>(std::exchange(samples_, 0));
+  }
+}
+
 Tenant::Tenant(std::string name, const TenantRules& rules, const Clock& clock)
     : name_(std::move(name)),
       clock_(clock),

@@ -61,6 +61,10 @@ class Tenant : public std::enable_shared_from_this<Tenant> {
 
     // The request did not run: its samples do not count either.
     void GiveBack();
+    // Takes further samples of the tenant's rate; refused as by Admit.
+    Status TakeSamples(std::int64_t samples);
+    // They were not run: those of Admit and TakeSamples come back, the place is kept.
+    void ReturnSamples();
 
    private:
     friend class Tenant;
