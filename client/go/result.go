@@ -64,7 +64,9 @@ type Timing struct {
 	Queue     time.Duration // accepted until a worker took it
 	Compute   time.Duration // in the engine
 	Total     time.Duration // received until answered
-	BatchSize int           // samples of the run that it was part of
+	BatchSize int           // samples of the run that it was part of; 0: Cached
+	Cached    bool          // the answer was kept from an equal request
+	Coalesced bool          // the run was begun for an equal request
 }
 
 // Settings are what was in force for a run.
@@ -131,6 +133,8 @@ func result(message *pb.SimulateResponse) (*Result, error) {
 			Compute:   seconds(message.GetTiming().GetComputeS()),
 			Total:     seconds(message.GetTiming().GetTotalS()),
 			BatchSize: int(message.GetTiming().GetBatchSize()),
+			Cached:    message.GetTiming().GetCached(),
+			Coalesced: message.GetTiming().GetCoalesced(),
 		},
 		Settings:  settings(message.GetSettings()),
 		StepsUsed: ints(message.GetStepsUsed()),

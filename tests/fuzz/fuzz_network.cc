@@ -76,7 +76,7 @@ std::optional<serving::RunOutcome> Run(FuzzServer& server, const rpc::CheckedReq
     }
   }
   serving::RunOutcome outcome;
-  outcome.reading = simulation.value()->Read().value();
+  outcome.reading = std::make_shared<const engine::Reading>(simulation.value()->Read().value());
   return outcome;
 }
 

@@ -119,16 +119,19 @@ void SetSettings(const AnswerSpec& answer, v1::EffectiveSettings& settings) {
 v1::SimulateResponse EncodeResponse(const AnswerSpec& answer, const serving::RunOutcome& outcome,
                                     double total_s) {
   v1::SimulateResponse response;
-  AddProbes(answer, outcome.reading, Wanted(answer), outcome.reading.steps_done, response);
-  AddStatistics(answer, outcome.reading, response);
+  const engine::Reading& reading = *outcome.reading;
+  AddProbes(answer, reading, Wanted(answer), reading.steps_done, response);
+  AddStatistics(answer, reading, response);
   v1::Timing& timing = *response.mutable_timing();
   timing.set_queue_s(outcome.queue_s);
   timing.set_compute_s(outcome.compute_s);
   timing.set_total_s(total_s);
   timing.set_batch_size(outcome.batch_size);
+  timing.set_cached(outcome.reuse == serving::Reuse::kCached);
+  timing.set_coalesced(outcome.reuse == serving::Reuse::kCoalesced);
   SetSettings(answer, *response.mutable_settings());
-  response.mutable_steps_used()->Assign(outcome.reading.steps_used.begin(), outcome.reading.steps_used.end());
-  EncodeRecords(answer, outcome.reading, *response.mutable_records());
+  response.mutable_steps_used()->Assign(reading.steps_used.begin(), reading.steps_used.end());
+  EncodeRecords(answer, reading, *response.mutable_records());
   return response;
 }
 

@@ -171,11 +171,15 @@ const char* InferDatatype(v1::DataType type) { return type == v1::DATA_TYPE_FLOA
 
 ModelInferResponse EncodeInferResponse(const AnswerSpec& spec, const InferAnswer& answer,
                                        const serving::RunOutcome& outcome) {
-  ModelInferResponse response = Encode(spec, answer, outcome.reading);
+  ModelInferResponse response = Encode(spec, answer, *outcome.reading);
   // Whole numbers, as some clients know no others.
   SetParameter("queue_us", Microseconds(outcome.queue_s), response);
   SetParameter("compute_us", Microseconds(outcome.compute_s), response);
   SetParameter("batch_size", outcome.batch_size, response);
+  if (outcome.reuse != serving::Reuse::kNone) {
+    const char* how = outcome.reuse == serving::Reuse::kCached ? "cached" : "coalesced";
+    (*response.mutable_parameters())[how].set_bool_param(true);
+  }
   return response;
 }
 

@@ -237,12 +237,12 @@ Clock::TimePoint Batcher::NextEvent() {
     for (const Lane::Queue& queue : node.leaf().queues) {
       next = std::min(next, queue.front().enqueued + DelayOf(queue.front()));
       for (const Request& request : queue) {
-        next = std::min(next, request.deadline);
+        next = std::min(next, request.ends_by());
       }
     }
     for (const Lane::Parked& parked : node.leaf().parked) {
       for (const Request& request : parked.run->requests()) {
-        next = request.sink == nullptr ? next : std::min(next, request.deadline);
+        next = request.sink == nullptr ? next : std::min(next, request.ends_by());
       }
     }
     return true;

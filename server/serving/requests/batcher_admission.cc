@@ -95,7 +95,7 @@ Status Batcher::Refuse(Request& request) {
   place.level = LevelOf(own, Seconds(options_.turn));
   place.foreseen_s = std::max(tree_.Expected(LaneOf(request), own) - own, 0.0) / servers;
   const double wait = forecast_.Correct(place.level, place.foreseen_s, request.enqueued);
-  const double left = Seconds(request.deadline - request.enqueued);
+  const double left = Seconds(request.ends_by() - request.enqueued);
   if (place.cost.measured && left > 0 && wait + own > left) {
     if (own > left) {
       request.network->costs->Doubt(*request.spec);

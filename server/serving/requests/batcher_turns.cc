@@ -166,11 +166,11 @@ std::unique_ptr<Run> Batcher::NewRun(Lane& lane, std::list<Lane::Queue>::iterato
 void Batcher::Join(Batch& batch, std::int64_t room) {
   const Clock::TimePoint now = clock_.Now();
   std::int64_t samples = SumOfTaken(batch);
-  Clock::TimePoint deadline = batch.front().deadline;  // the first of all
+  Clock::TimePoint deadline = batch.front().ends_by();  // the first of all
   const auto fits = [&](const Request& request) {
     const std::int64_t more = request.samples_left();
     return more <= room &&
-           HasTimeFor(request.place.cost, samples + more, std::min(deadline, request.deadline), now);
+           HasTimeFor(request.place.cost, samples + more, std::min(deadline, request.ends_by()), now);
   };
   const auto join = [&](Node& node) SPIKESERVE_REQUIRES(mu_) {
     auto& queues = node.leaf().queues;
@@ -184,7 +184,7 @@ void Batcher::Join(Batch& batch, std::int64_t room) {
         request.progress.taken = request.samples_left();
         room -= request.progress.taken;
         samples += request.progress.taken;
-        deadline = std::min(deadline, request.deadline);
+        deadline = std::min(deadline, request.ends_by());
         batch.push_back(std::move(request));
       }
       if (queue->empty()) {

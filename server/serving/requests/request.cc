@@ -20,11 +20,15 @@ bool CanShareBatch(const Request& a, const Request& b) {
 }
 
 Status StillWanted(const Request& request, Clock::TimePoint now) {
+  return StillWanted(request.ends_by(), request.cancelled, now);
+}
+
+Status StillWanted(Clock::TimePoint deadline, const std::stop_token& cancelled, Clock::TimePoint now) {
   // The deadline first: a context that runs out of time is also reported as cancelled.
-  if (now >= request.deadline) {
+  if (now >= deadline) {
     return {StatusCode::kDeadlineExceeded, "the deadline passed before the simulation ended"};
   }
-  if (request.cancelled.stop_requested()) {
+  if (cancelled.stop_requested()) {
     return {StatusCode::kCancelled, "cancelled by the client, or at the end of the drain"};
   }
   return {};
@@ -42,7 +46,7 @@ Status StillPossible(const Request& request, Clock::TimePoint now) {
   if (!wanted.ok()) {
     return wanted;
   }
-  if (HasTimeFor(request.place.cost, request.samples_left(), request.deadline, now)) {
+  if (HasTimeFor(request.place.cost, request.samples_left(), request.ends_by(), now)) {
     return {};
   }
   request.network->costs->Doubt(*request.spec);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -23,13 +24,21 @@ struct ChunkMark {
   std::int64_t steps = 0;
 };
 
+// How an answer was come by, where no run was begun for it.
+enum class Reuse {
+  kNone,
+  kCached,    // it had been kept from an equal request
+  kCoalesced  // it is that of the run of an equal request
+};
+
 // What a request got: the reading of its own samples, and what it cost.
 struct RunOutcome {
-  engine::Reading reading;
+  std::shared_ptr<const engine::Reading> reading;  // of a run that succeeded; equal requests share it
   double queue_s = 0;
   double compute_s = 0;
   std::int64_t batch_size = 0;         // samples of the run it was part of
   std::vector<ChunkMark> chunks = {};  // of its last run, the first of them; only where it is traced
+  Reuse reuse = Reuse::kNone;
 };
 
 // Receives what happens to one request. Called by one thread at a time; must return at once. Nothing is
@@ -84,6 +93,8 @@ struct Request {
   std::shared_ptr<const void> input_bytes;  // what `samples` point into
   MemoryBudget::Reservation reservation;    // of the input bytes
   Clock::TimePoint deadline = Clock::TimePoint::max();
+  // Instead of the deadline, where others may come to wait for it too: the latest of theirs, which may move.
+  std::shared_ptr<const std::atomic<Clock::TimePoint>> shared_deadline;
   std::int64_t priority = kDefaultPriority;  // of those that are due, the lowest number is served first
   std::string tenant;                        // who shares the server with the others, by weight
   double weight = 1;                         // of the tenant's share; above 0
@@ -96,6 +107,7 @@ struct Request {
   RequestProgress progress;
   QueuePlace place;
 
+  Clock::TimePoint ends_by() const { return shared_deadline ? shared_deadline->load() : deadline; }
   std::int64_t sample_count() const { return static_cast<std::int64_t>(samples.size()); }
   std::int64_t samples_left() const { return sample_count() - progress.done; }
   // Whether its samples may be simulated some now, some later: not where all report together.
@@ -116,5 +128,7 @@ bool HasTimeFor(const CostEstimate& cost, std::int64_t samples, Clock::TimePoint
 // The same as StillWanted of one that waits; DEADLINE_EXCEEDED also where what is left of it takes longer
 // than it has time: to begin with it would take time from those that can be answered.
 Status StillPossible(const Request& request, Clock::TimePoint now);
+// StillWanted of any that is over at `deadline` or once it is cancelled.
+Status StillWanted(Clock::TimePoint deadline, const std::stop_token& cancelled, Clock::TimePoint now);
 
 }  // namespace spikeserve::serving

@@ -321,9 +321,10 @@ Status Run::AnswerPart(const Part& part, engine::Reading& reading, const RunCont
   if (progress.done < request.sample_count()) {
     return {};
   }
-  RunOutcome outcome{whole ? std::move(own) : std::move(progress.reading), progress.queue_s,
-                     progress.compute_s, progress.batch_size,
-                     request.traced ? chunks_ : std::vector<ChunkMark>()};
+  RunOutcome outcome{
+      std::make_shared<const engine::Reading>(whole ? std::move(own) : std::move(progress.reading)),
+      progress.queue_s, progress.compute_s, progress.batch_size,
+      request.traced ? chunks_ : std::vector<ChunkMark>()};
   request.Answer({}, std::move(outcome));
   return {};
 }

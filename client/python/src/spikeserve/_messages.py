@@ -118,6 +118,8 @@ def result(message: pb.SimulateResponse) -> SimulationResult:
             message.timing.compute_s,
             message.timing.total_s,
             message.timing.batch_size,
+            message.timing.cached,
+            message.timing.coalesced,
         ),
         settings=settings(message.settings),
         steps_used=np.asarray(message.steps_used, np.int64) if message.steps_used else None,

@@ -221,6 +221,8 @@ def join(results: Sequence[SimulationResult]) -> SimulationResult:
             compute_s=sum(r.timing.compute_s for r in results),
             total_s=sum(r.timing.total_s for r in results),
             batch_size=max(r.timing.batch_size for r in results),
+            cached=all(r.timing.cached for r in results),
+            coalesced=any(r.timing.coalesced for r in results),
         ),
     )
 

@@ -61,7 +61,9 @@ class Timing:
     queue_s: float  # accepted until a worker took it
     compute_s: float  # in the engine
     total_s: float  # received until answered
-    batch_size: int  # samples of the run it was part of; the largest where the call was split
+    batch_size: int  # samples of the run it was part of, 0 if cached; the largest where the call was split
+    cached: bool = False  # kept from an equal request; of a call that was split: all parts
+    coalesced: bool = False  # the run was begun for an equal request; of a call that was split: any part
 
 
 @dataclass(frozen=True)

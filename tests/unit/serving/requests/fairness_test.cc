@@ -172,7 +172,7 @@ TEST_F(FairnessTest, ALargeRequestIsAnsweredWhole) {
   Submit(New(1, "b"));
   Await(sink);
   ASSERT_TRUE(sink.status().ok());
-  EXPECT_EQ(sink.outcome().reading.probes[0].values.size(), 500U);
+  EXPECT_EQ(sink.outcome().reading->probes[0].values.size(), 500U);
   EXPECT_GT(script_->batches().size(), 5U);
   EXPECT_EQ(batcher_.queued_samples(), 0);
   EXPECT_EQ(batcher_.queued_seconds(), 0);

@@ -79,10 +79,11 @@ TEST_F(RunTest, AnswersEachRequestWithItsOwnSamples) {
   }
   Work(Together(std::move(a), std::move(b)));
   ASSERT_TRUE(sinks_[0].status().ok());
-  EXPECT_THAT(sinks_[0].outcome().reading.probes[0].values, ElementsAre(1, 2));
-  EXPECT_THAT(sinks_[1].outcome().reading.probes[0].values, ElementsAre(3));
-  EXPECT_THAT(sinks_[1].outcome().reading.probes[0].trajectory, ElementsAre(3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
-  EXPECT_EQ(sinks_[0].outcome().reading.statistics.size(), 2U);
+  EXPECT_THAT(sinks_[0].outcome().reading->probes[0].values, ElementsAre(1, 2));
+  EXPECT_THAT(sinks_[1].outcome().reading->probes[0].values, ElementsAre(3));
+  EXPECT_THAT(sinks_[1].outcome().reading->probes[0].trajectory,
+              ElementsAre(3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
+  EXPECT_EQ(sinks_[0].outcome().reading->statistics.size(), 2U);
   EXPECT_EQ(sinks_[0].outcome().batch_size, 3);
   EXPECT_EQ(sinks_[0].answers(), 1);
   EXPECT_EQ(sinks_[1].answers(), 1);
@@ -156,7 +157,7 @@ TEST_F(RunTest, ACancelledRequestIsAnsweredBetweenChunksAndTheOthersGoOn) {
   };
   Work(Together(std::move(a), New({3}, 1)));
   EXPECT_EQ(sinks_[0].answers(), 1);
-  EXPECT_THAT(sinks_[1].outcome().reading.probes[0].values, ElementsAre(3));
+  EXPECT_THAT(sinks_[1].outcome().reading->probes[0].values, ElementsAre(3));
 }
 
 TEST_F(RunTest, EndsWhenNobodyWaits) {
@@ -205,7 +206,7 @@ TEST_F(RunTest, ReportsEverySoManyStepsButNotAtTheEnd) {
   EXPECT_EQ(sinks_[1].progress()[0].steps_done, 5);
   EXPECT_THAT(sinks_[1].progress()[0].probes[0].values, ElementsAre(2));
   EXPECT_TRUE(sinks_[1].progress()[0].probes[0].trajectory.empty());
-  EXPECT_EQ(sinks_[1].outcome().reading.probes[0].trajectory.size(), 10U);
+  EXPECT_EQ(sinks_[1].outcome().reading->probes[0].trajectory.size(), 10U);
 }
 
 TEST_F(RunTest, ReportsToALoneRequestWhatItWouldToOneOfSeveral) {
@@ -219,8 +220,8 @@ TEST_F(RunTest, ReportsToALoneRequestWhatItWouldToOneOfSeveral) {
   EXPECT_THAT(progress.probes[0].values, ElementsAre(1, 2));
   EXPECT_TRUE(progress.probes[0].trajectory.empty());
   EXPECT_TRUE(progress.statistics.empty() && progress.spikes.empty() && progress.records.empty());
-  EXPECT_EQ(sinks_[0].outcome().reading.probes[0].trajectory.size(), 20U);
-  EXPECT_EQ(sinks_[0].outcome().reading.statistics.size(), 2U);
+  EXPECT_EQ(sinks_[0].outcome().reading->probes[0].trajectory.size(), 20U);
+  EXPECT_EQ(sinks_[0].outcome().reading->statistics.size(), 2U);
 }
 
 TEST_F(RunTest, SplitsABatchThatTheBudgetDoesNotHold) {
@@ -232,7 +233,7 @@ TEST_F(RunTest, SplitsABatchThatTheBudgetDoesNotHold) {
   RunAll(std::move(batch), {small, clock_, 4, {}});
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_TRUE(sinks_[i].status().ok());
-    EXPECT_THAT(sinks_[i].outcome().reading.probes[0].values, ElementsAre(static_cast<double>(i)));
+    EXPECT_THAT(sinks_[i].outcome().reading->probes[0].values, ElementsAre(static_cast<double>(i)));
   }
   EXPECT_THAT(script_->batches(), ElementsAre(1, 1, 1));
   EXPECT_EQ(small.used_bytes(), 0);
@@ -245,7 +246,7 @@ TEST_F(RunTest, SimulatesInPartsWhatTheBudgetDoesNotHoldAtOnce) {
   a.result_bytes = 40;
   RunAll(Together(std::move(a), New({4}, 1)), {small, clock_, 4, {}});
   ASSERT_TRUE(sinks_[0].status().ok());
-  const engine::Reading& reading = sinks_[0].outcome().reading;
+  const engine::Reading& reading = *sinks_[0].outcome().reading;
   EXPECT_THAT(reading.probes[0].values, ElementsAre(1, 2, 3));
   EXPECT_EQ(reading.probes[0].trajectory.size(), 30U);
   EXPECT_EQ(reading.probes[0].trajectory[10], 2);
@@ -253,7 +254,7 @@ TEST_F(RunTest, SimulatesInPartsWhatTheBudgetDoesNotHoldAtOnce) {
   EXPECT_EQ(reading.spikes.size(), 3U);
   EXPECT_EQ(reading.steps_done, 10);
   EXPECT_EQ(sinks_[0].outcome().batch_size, 1);
-  EXPECT_THAT(sinks_[1].outcome().reading.probes[0].values, ElementsAre(4));
+  EXPECT_THAT(sinks_[1].outcome().reading->probes[0].values, ElementsAre(4));
   EXPECT_THAT(script_->batches(), ElementsAre(1, 1, 1, 1));
   EXPECT_EQ(small.used_bytes(), 0);
 }
@@ -292,7 +293,7 @@ TEST_F(RunTest, WorksInTurnsAndKeepsWhatItHasInBetween) {
     ++turns;
   }
   EXPECT_EQ(turns, 3);  // 4, 4 and 2 steps
-  EXPECT_THAT(sinks_[0].outcome().reading.probes[0].values, ElementsAre(1, 2));
+  EXPECT_THAT(sinks_[0].outcome().reading->probes[0].values, ElementsAre(1, 2));
   EXPECT_EQ(sinks_[0].outcome().compute_s, 3);
   EXPECT_EQ(records_.size(), 1U);
   EXPECT_EQ(budget_.used_bytes(), 0);
