@@ -29,9 +29,10 @@ ENGINE = BASE | {"server/engine/network", "server/engine/run"}
 TENANTS = BASE | {"server/serving"}
 NETWORKS = ENGINE | {"server/serving", "server/serving/tenants"}
 REQUESTS = NETWORKS | {"server/serving/networks"}
-SERVING = REQUESTS | {
+ANSWERS = REQUESTS | {"server/serving/requests"}
+SERVING = ANSWERS | {
     "server/http",
-    "server/serving/requests",
+    "server/serving/answers",
     "server/serving/store",
     "server/serving/metrics",
 }
@@ -71,7 +72,8 @@ ROOMS: dict[str, frozenset[str]] = {
     "server/serving/networks": NETWORKS,
     "server/serving/store": REQUESTS,
     "server/serving/requests": REQUESTS,
-    "server/serving/metrics": REQUESTS | {"server/serving/requests", "server/serving/store", "server/http"},
+    "server/serving/answers": ANSWERS,
+    "server/serving/metrics": ANSWERS | {"server/serving/answers", "server/serving/store", "server/http"},
     "server/rpc/log": BASE,
     "server/rpc/trace": BASE | {"proto"},
     "server/rpc/wire": SERVING | {"proto"},

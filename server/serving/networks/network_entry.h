@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -51,11 +52,18 @@ struct ParsedNetwork {
 // where nothing more can be said about the bytes than that.
 using ParseNetwork = std::function<Result<ParsedNetwork>(std::string_view bytes)>;
 
+// A number that no other network of this process has had.
+inline std::uint64_t NextInstance() {
+  static std::atomic<std::uint64_t> last = 0;
+  return ++last;
+}
+
 // A network on a device under a name and version. Immutable, but for what is counted of its use. Members go
 // in reverse order: first the device memory, last the reservation that covered it.
 struct NetworkEntry {
   std::string name;
   std::int64_t version = 0;
+  std::uint64_t instance = NextInstance();  // tells it from others that had the same version
   engine::Mode mode = engine::Mode::kExact;
   std::string backend;
   std::string sha256;  // of the serialized definition, hex
