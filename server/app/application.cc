@@ -63,6 +63,19 @@ serving::BatcherOptions Batching(const Config& config, const engine::Backend& ba
   return options;
 }
 
+// None, where nothing is to be kept.
+std::unique_ptr<serving::Answers> MakeAnswers(std::int64_t bytes, serving::Batcher& batcher,
+                                              const Clock& clock, const serving::NetworkRegistry& registry) {
+  if (bytes == 0) {
+    return nullptr;
+  }
+  return std::make_unique<serving::Answers>(bytes, batcher, clock,
+                                            [&registry](const serving::AnswerOrigin& network) {
+                                              const auto now = registry.Get(network.name, network.version);
+                                              return now.ok() && now.value()->instance == network.instance;
+                                            });
+}
+
 void WarnOfPlainTokens(const Config& config, const Access& access, const rpc::EventLog& log) {
   const CallerFiles& callers = access.callers;
   const bool tokens =
@@ -92,12 +105,19 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
       gate_(clock_),
       call_watch_(std::chrono::seconds(config.limits.write_idle_seconds), clock_),
       repository_(std::move(repository)),
-      registry_([this](const std::string& name, bool ready) { health_.SetNetwork(name, ready); }),
+      registry_([this](const std::string& name, bool ready) {
+        health_.SetNetwork(name, ready);
+        if (answers_) {
+          answers_->DropUnloaded(name);
+        }
+      }),
       loader_(MakeLoaderContext(registry_, budget_, *backend_, repository_, config.limits)),
       batcher_(Batching(config, *backend_), clock_),
-      context_{registry_, loader_,     batcher_,      budget_,   tasks_,
-               metrics_,  clock_,      log_,          call_log_, authorizer_,
-               gate_,     call_watch_, config.limits, kVersion,  [this] { return Ready(); }} {
+      answers_(MakeAnswers(config.response_cache_bytes, batcher_, clock_, registry_)),
+      context_{registry_,   loader_,       batcher_,    answers_.get(),
+               budget_,     tasks_,        metrics_,    clock_,
+               log_,        call_log_,     authorizer_, gate_,
+               call_watch_, config.limits, kVersion,    [this] { return Ready(); }} {
   metrics_.SetGaugeSource([this] { return ReadGauges(); });
   reloader_ = std::make_unique<Reloader>(
       config_, access,
@@ -140,6 +160,9 @@ Result<std::unique_ptr<Application>> Application::Start(const Config& config,
   std::unique_ptr<Application> self(new Application(config, std::move(backend), access.value(),
                                                     std::move(repository).value(), std::move(spans).value(),
                                                     log));
+  if (Status status = self->ReserveCache(); !status.ok()) {
+    return status;
+  }
   if (Status status = self->StartMetrics(config.metrics_listen); !status.ok()) {
     return status;
   }
@@ -197,6 +220,16 @@ void Application::Drain(const DepartureTimes& times, std::stop_token hurry) {
   }
   workers_.clear();
   batcher_.FailQueued(Unavailable("the server is shutting down"));
+}
+
+// All of it, as it fills by and by, and is not to be short of memory then.
+Status Application::ReserveCache() {
+  auto reservation = budget_.Reserve(config_.response_cache_bytes, "the response cache");
+  if (!reservation.ok()) {
+    return {reservation.status().code(), "--response-cache-mb: " + reservation.status().message()};
+  }
+  cache_bytes_ = std::move(reservation).value();
+  return {};
 }
 
 Status Application::StartMetrics(const std::string& address) {
@@ -310,7 +343,8 @@ serving::Gauges Application::ReadGauges() {
                          .http_connections = *http_connections_,
                          .network_names = {},
                          .gpus = {},
-                         .connections = {}};
+                         .connections = {},
+                         .answers = answers_ ? std::optional(answers_->counts()) : std::nullopt};
   if (const rpc::RpcServer* server = serving_; server != nullptr) {
     transport::TransportCounts counts = server->transport_counts();
     gauges.connections = {counts.connections, std::move(counts.refused), std::move(counts.pauses),

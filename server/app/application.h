@@ -26,6 +26,7 @@
 #include "server/rpc/health_reporter.h"
 #include "server/rpc/rpc_server.h"
 #include "server/rpc/trace/span_exporter.h"
+#include "server/serving/answers/answers.h"
 #include "server/serving/memory_budget.h"
 #include "server/serving/metrics/access_metrics.h"
 #include "server/serving/metrics/metrics.h"
@@ -71,6 +72,8 @@ class Application {
   const serving::MemoryBudget& budget() const { return budget_; }
   const serving::Batcher& batcher() const { return batcher_; }
   const serving::NetworkRegistry& registry() const { return registry_; }
+  // Of the response cache, which there must be.
+  serving::AnswerCounts answer_counts() const { return answers_->counts(); }
 
  private:
   Application(const Config& config, std::unique_ptr<engine::Backend> backend, const Access& access,
@@ -78,6 +81,7 @@ class Application {
               const rpc::EventLog& log);
 
   rpc::RpcServerOptions MakeRpcOptions(std::optional<transport::TlsTexts> tls) const;
+  Status ReserveCache();
   Status StartMetrics(const std::string& address);
   Status StartRest(std::optional<http::TlsTexts> tls);
   // For connections from now on.
@@ -114,6 +118,8 @@ class Application {
   serving::NetworkRegistry registry_;
   const serving::NetworkLoader loader_;
   serving::Batcher batcher_;
+  serving::MemoryBudget::Reservation cache_bytes_;   // of the answers that are kept
+  const std::unique_ptr<serving::Answers> answers_;  // null: none are
   serving::TaskThread tasks_;
   std::atomic<bool> device_lost_ = false;
   const rpc::ServiceContext context_;

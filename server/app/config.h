@@ -33,6 +33,7 @@ struct Config {
   std::string repository_role = "auto";      // or owner, follower
   engine::BackendOptions backend;
   std::int64_t workers = 2;  // batches run at the same time, so that a short one need not wait for a long one
+  std::int64_t response_cache_bytes = 0;  // 0: every request is simulated
 
   serving::BatcherOptions batching;
   rpc::Limits limits;

@@ -162,6 +162,9 @@ void AddCompute(CLI::App& app, Config& config, BatchTimes& times) {
   flags.Size("--memory-budget-mb", config.memory_budget_bytes, kMega, 0, kMaxInt,
              "memory for networks, uploads, requests and runs; 0: three quarters of the machine's, or of the "
              "GPU's if it has less");
+  flags.Size("--response-cache-mb", config.response_cache_bytes, kMega, 0, kMaxInt,
+             "part of that memory for answers that are kept, so that equal requests of a tenant, later ones "
+             "and those at the same time, are simulated once; 0: each is");
 }
 
 void AddRequestLimits(CLI::App& app, Config& config) {

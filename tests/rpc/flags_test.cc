@@ -38,6 +38,7 @@ TEST(Flags, SetWhatTheySay) {
                                        "--max-queue=9",
                                        "--max-message-mb=2",
                                        "--memory-budget-mb=5",
+                                       "--response-cache-mb=2",
                                        "--log-format=json",
                                        "--drain-seconds=1",
                                        "--lame-duck-seconds=2",
@@ -57,6 +58,7 @@ TEST(Flags, SetWhatTheySay) {
   EXPECT_EQ(config.batching.max_queue, 9);
   EXPECT_EQ(config.limits.max_message_bytes, 2 << 20);
   EXPECT_EQ(config.memory_budget_bytes, 5 << 20);
+  EXPECT_EQ(config.response_cache_bytes, 2 << 20);
   EXPECT_EQ(config.log_format, rpc::LogFormat::kJson);
   EXPECT_EQ(config.drain_seconds, 1);
   EXPECT_EQ(config.lame_duck_seconds, 2);

@@ -42,7 +42,8 @@ Status InferRun::Submit(const grpc::ByteBuffer& bytes, InferReports reports,
                               {.report_every = options().report_every,
                                .deadline = deadline,
                                .caller = std::move(caller),
-                               .extra_bytes_per_sample = answer_.text_bytes_per_sample},
+                               .extra_bytes_per_sample = answer_.text_bytes_per_sample,
+                               .reusable = reports == InferReports::kNo},
                               sink);
 }
 

@@ -48,8 +48,9 @@ Status SimulateCall::Submit(const grpc::ByteBuffer& request) {
   if (Status status = submission_.Receive(request, kInputData, *message); !status.ok()) {
     return status;
   }
-  return submission_.Submit(std::move(message),
-                            {.deadline = DeadlineOf(call_), .caller = std::move(caller).value()}, *this);
+  return submission_.Submit(
+      std::move(message),
+      {.deadline = DeadlineOf(call_), .caller = std::move(caller).value(), .reusable = true}, *this);
 }
 
 void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {

@@ -64,7 +64,7 @@ Status StreamCall::Submit(const grpc::ByteBuffer& request) {
     return status;
   }
   const std::int64_t report_every = message->report_every();
-  const std::shared_ptr<const v1::SimulateRequest> inner(message, &message->request());
+  const std::shared_ptr<v1::SimulateRequest> inner(message, message->mutable_request());
   return submission_.Submit(
       inner,
       {.report_every = report_every, .deadline = DeadlineOf(call_), .caller = std::move(caller).value()},

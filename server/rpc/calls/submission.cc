@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/rpc/context/receive.h"
+#include "server/rpc/decode/request_key.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -49,7 +50,7 @@ Status Submission::Receive(const grpc::ByteBuffer& bytes, BulkPath bulk, google:
   return {};
 }
 
-Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, const SubmitOptions& options,
+Status Submission::Submit(std::shared_ptr<v1::SimulateRequest> request, const SubmitOptions& options,
                           serving::ResultSink& sink) {
   if (Status status = CheckTarget(*request); !status.ok()) {
     return status;
@@ -59,6 +60,7 @@ Status Submission::Submit(std::shared_ptr<const v1::SimulateRequest> request, co
   if (!network.ok()) {
     return network.status();
   }
+  request->set_version(network.value()->version);  // as any version is meant that is the highest
   return SubmitTo(std::move(network).value(), std::move(request), options, sink);
 }
 
@@ -78,6 +80,10 @@ Status Submission::SubmitTo(serving::NetworkHandle network,
   }
   if (Status status = ReserveResponse(); !status.ok()) {
     return status;
+  }
+  if (options.reusable && context_.answers != nullptr) {
+    key_ = RequestKey(*request, *answer_->network, options.caller.tenant->name());
+    record_.cacheable = true;
   }
   const auto bytes = static_cast<std::int64_t>(message_reservation_.bytes());
   serving::Request queued(answer_->network, answer_->spec);
@@ -103,12 +109,14 @@ Status Submission::Queue(serving::Request queued, const SubmitOptions& options, 
   queued.client = options.caller.client;
   const std::int64_t asked = options.caller.priority;
   queued.priority = std::max(asked > 0 ? asked : serving::kDefaultPriority, rules.max_priority);
-  auto permit = options.caller.tenant->Admit(answer_->samples, bytes);
+  // Of a request that may be answered by another's run, samples cost something once they are simulated.
+  auto permit = options.caller.tenant->Admit(key_.empty() ? answer_->samples : 0, bytes);
   if (!permit.ok()) {
     return permit.status();
   }
   permit_ = std::move(permit).value();  // before the answer may come, by another thread
-  Status status = context_.batcher.Submit(std::move(queued));
+  Status status = key_.empty() ? context_.batcher.Submit(std::move(queued))
+                               : context_.answers->Submit(key_, std::move(queued), permit_);
   if (!status.ok()) {
     permit_.GiveBack();
   }
@@ -143,7 +151,11 @@ void Submission::Release(std::int64_t answer_bytes) {
 
 void Submission::Cancel() {
   stop_.request_stop();
-  context_.batcher.Sweep();
+  if (key_.empty()) {
+    context_.batcher.Sweep();
+  } else {
+    context_.answers->Sweep();
+  }
 }
 
 }  // namespace spikeserve::rpc

@@ -25,6 +25,7 @@ struct SubmitOptions {
   std::chrono::system_clock::time_point deadline;
   Caller caller;                            // whose request it is
   std::int64_t extra_bytes_per_sample = 0;  // of the response, beside its tensors
+  bool reusable = false;                    // equal requests may be answered alike, where the server does so
 };
 
 // A simulation on its way: from the bytes of a call to the batcher, and its cancellation. Submit by one
@@ -36,11 +37,12 @@ class Submission {
   // Reserves memory for what the message takes as received and as parsed, then parses it into `message`.
   // Fields that this server does not know are dropped.
   Status Receive(const grpc::ByteBuffer& bytes, BulkPath bulk, google::protobuf::Message& message);
-  // Checks `request`, kept alive by itself, and queues it. The sink is called only where the answer is OK.
+  // Checks `request`, kept alive by itself, and queues it, or answers it at once by what is kept of an equal
+  // one. The sink is called only where the answer is OK.
   // INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE.
-  Status Submit(std::shared_ptr<const v1::SimulateRequest> request, const SubmitOptions& options,
+  Status Submit(std::shared_ptr<v1::SimulateRequest> request, const SubmitOptions& options,
                 serving::ResultSink& sink);
-  // The same for a network that was found already.
+  // The same for a network that was found already, and that the request names by its version.
   Status SubmitTo(serving::NetworkHandle network, std::shared_ptr<const v1::SimulateRequest> request,
                   const SubmitOptions& options, serving::ResultSink& sink);
   // The answer, if still open, becomes CANCELLED or DEADLINE_EXCEEDED.
@@ -63,6 +65,7 @@ class Submission {
   CallRecord& record_;
   std::shared_ptr<AnswerSpec> answer_;
   std::stop_source stop_;
+  serving::AnswerKey key_;  // of those that are answered alike; empty: there are none
   serving::MemoryBudget::Reservation message_reservation_;  // moves on with the request
   serving::MemoryBudget::Reservation response_reservation_;
   serving::Tenant::Permit permit_;  // until the answer is made

@@ -18,17 +18,21 @@ bool IsServerFault(StatusCode code) {
 }
 
 EventLog::Fields FieldsOf(const CallFacts& call) {
-  return {{"request_id", call.request_id},
-          {"method", call.method},
-          {"code", std::string(serving::CodeName(call.status.code()))},
-          {"network", call.network},
-          {"version", call.version},
-          {"samples", call.samples},
-          {"batch", call.batch_size},
-          {"queue_ms", call.queue_s * kMillisecondsPerSecond},
-          {"compute_ms", call.compute_s * kMillisecondsPerSecond},
-          {"total_ms", call.total_s * kMillisecondsPerSecond},
-          {"message", call.status.message()}};
+  EventLog::Fields fields{{"request_id", call.request_id},
+                          {"method", call.method},
+                          {"code", std::string(serving::CodeName(call.status.code()))},
+                          {"network", call.network},
+                          {"version", call.version},
+                          {"samples", call.samples},
+                          {"batch", call.batch_size},
+                          {"queue_ms", call.queue_s * kMillisecondsPerSecond},
+                          {"compute_ms", call.compute_s * kMillisecondsPerSecond},
+                          {"total_ms", call.total_s * kMillisecondsPerSecond},
+                          {"message", call.status.message()}};
+  if (!call.reuse.empty()) {
+    fields.push_back({"reuse", call.reuse});
+  }
+  return fields;
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ struct CallFacts {
   std::int64_t version = 0;
   std::int64_t samples = 0;
   std::int64_t batch_size = 0;
+  std::string reuse = {};  // how it was answered without a run of its own, in a word; empty: it was not
   double queue_s = 0;
   double compute_s = 0;
   double total_s = 0;

@@ -8,6 +8,18 @@
 #include "server/serving/names.h"
 
 namespace spikeserve::rpc {
+namespace {
+
+const char* ReuseName(serving::Reuse reuse) {
+  switch (reuse) {
+    case serving::Reuse::kNone: return "";
+    case serving::Reuse::kCached: return "cached";
+    case serving::Reuse::kCoalesced: return "coalesced";
+  }
+  return "";
+}
+
+}  // namespace
 
 CallRecord::CallRecord(const ServiceContext& context, grpc::CallbackServerContext& call, const char* method)
     : context_(context),
@@ -39,6 +51,7 @@ void CallRecord::SetOutcome(const serving::RunOutcome& outcome) {
   batch_size_ = outcome.batch_size;
   queue_s_ = outcome.queue_s;
   compute_s_ = outcome.compute_s;
+  reuse_ = outcome.reuse;
   done_s_ = Elapsed();
   for (const serving::ChunkMark& chunk : outcome.chunks) {
     chunks_.push_back({std::chrono::duration<double>(chunk.end - received_).count(), chunk.steps});
@@ -52,6 +65,9 @@ void CallRecord::SetStatus(const Status& status) {
   if (const auto counts = std::exchange(statistics, nullptr)) {
     if (status.ok()) {
       counts->CountSuccess(samples, total_s_, queue_s_, compute_s_);
+      if (cacheable && reuse_ != serving::Reuse::kCoalesced) {
+        counts->CountLookup(reuse_ == serving::Reuse::kCached, total_s_);
+      }
     } else {
       counts->CountFailure(total_s_);
     }
@@ -80,6 +96,7 @@ void CallRecord::AddSpans(const Status& status) const {
                                        .version = version,
                                        .samples = samples,
                                        .batch_size = batch_size_,
+                                       .reuse = ReuseName(reuse_),
                                        .received = received_at_,
                                        .queued_s = queued_s_,
                                        .queue_s = queue_s_,
@@ -109,6 +126,7 @@ void CallRecord::Write() const noexcept {
                           .version = version,
                           .samples = samples,
                           .batch_size = batch_size_,
+                          .reuse = ReuseName(reuse_),
                           .queue_s = queue_s_,
                           .compute_s = compute_s_,
                           .total_s = total_s_,

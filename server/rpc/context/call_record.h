@@ -48,6 +48,7 @@ class CallRecord {
   std::string tenant;
   std::int64_t version = 0;  // of a network that was found
   std::int64_t samples = 0;
+  bool cacheable = false;                                  // an equal request's answer would do
   std::shared_ptr<serving::NetworkStatistics> statistics;  // of the network, where it counts this call
 
  private:
@@ -65,6 +66,7 @@ class CallRecord {
   std::int64_t batch_size_ = 0;
   double queue_s_ = 0;
   double compute_s_ = 0;
+  serving::Reuse reuse_ = serving::Reuse::kNone;
   double queued_s_ = 0;  // when it began to wait
   double done_s_ = 0;    // when the run was over; 0: there was none
   std::vector<SpanChunk> chunks_;

@@ -31,6 +31,9 @@ Span CallSpan(const TracedCall& call, IdSource& ids) {
   if (call.samples > 0) {
     span.attributes.emplace_back("spikeserve.samples", call.samples);
   }
+  if (!call.reuse.empty()) {
+    span.attributes.emplace_back("spikeserve.reuse", call.reuse);
+  }
   return span;
 }
 

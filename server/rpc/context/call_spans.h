@@ -26,6 +26,7 @@ struct TracedCall {
   std::int64_t version = 0;
   std::int64_t samples = 0;
   std::int64_t batch_size = 0;
+  std::string reuse = {};  // how it was answered without a run of its own, in a word; empty: it was not
   std::chrono::system_clock::time_point received;
   double queued_s = 0;  // when it was read and checked
   double queue_s = 0;   // from then on it waited so long for a worker

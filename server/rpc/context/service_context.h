@@ -10,6 +10,7 @@
 #include "server/rpc/context/call_watch.h"
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/wire/limits.h"
+#include "server/serving/answers/answers.h"
 #include "server/serving/memory_budget.h"
 #include "server/serving/metrics/metrics.h"
 #include "server/serving/networks/network_loader.h"
@@ -24,6 +25,7 @@ struct ServiceContext {
   serving::NetworkRegistry& registry;
   const serving::NetworkLoader& loader;
   serving::Batcher& batcher;
+  serving::Answers* answers;  // null: no request is answered by the run of another
   serving::MemoryBudget& budget;
   serving::TaskThread& tasks;
   serving::Metrics& metrics;

@@ -213,8 +213,8 @@ inference::ModelStatistics EncodeModelStatistics(const serving::NetworkEntry& en
   SetDuration(counts.failed, *requests.mutable_fail());
   SetDuration(counts.queued, *requests.mutable_queue());
   SetCompute(counts.computed, requests);
-  requests.mutable_cache_hit();
-  requests.mutable_cache_miss();
+  SetDuration(counts.cached, *requests.mutable_cache_hit());
+  SetDuration(counts.simulated, *requests.mutable_cache_miss());
   for (const auto& [samples, runs] : counts.runs_by_samples) {
     inference::InferBatchStatistics& batch = *statistics.add_batch_stats();
     batch.set_batch_size(static_cast<std::uint64_t>(samples));

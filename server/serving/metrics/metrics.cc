@@ -131,6 +131,12 @@ struct Metrics::Families {
                            "Times that a gRPC connection was not read for a while, by rule.")),
         closes(AddCounters(registry, "spikeserve_guard_closes_total",
                            "gRPC connections that were closed because they broke a rule, by rule.")),
+        cache_requests(AddCounters(registry, "spikeserve_response_cache_requests_total",
+                                   "Requests that an equal one's answer would do for, by what was found.")),
+        cache_evictions(AddCounters(registry, "spikeserve_response_cache_evictions_total",
+                                    "Kept answers that made room for others.")),
+        cache_answers(AddGauges(registry, "spikeserve_response_cache_answers", "Answers that are kept.")),
+        cache_bytes(AddGauges(registry, "spikeserve_response_cache_bytes", "Memory of the kept answers.")),
         uptime(AddGauge(registry, "spikeserve_uptime_seconds", "Time since the start.")) {}
 
   Family<Counter>& requests;
@@ -164,6 +170,10 @@ struct Metrics::Families {
   Family<Counter>& refused;
   Family<Counter>& pauses;
   Family<Counter>& closes;
+  Family<Counter>& cache_requests;
+  Family<Counter>& cache_evictions;
+  Family<Gauge>& cache_answers;
+  Family<Gauge>& cache_bytes;
   Gauge& uptime;
   const double started = MonotonicSeconds();
 };
@@ -251,8 +261,19 @@ void Metrics::ReadGauges() {
     families_->gpu_memory_used.Add(labels).Set(static_cast<double>(gpu.memory_used_bytes));
     families_->gpu_memory_total.Add(labels).Set(static_cast<double>(gpu.memory_total_bytes));
   }
+  if (gauges.answers) {
+    ShowAnswers(*gauges.answers);
+  }
   families_->by_network.Prune(
       [&](const std::string& network) { return gauges.network_names.count(network) > 0; });
+}
+
+void Metrics::ShowAnswers(const AnswerCounts& answers) {
+  SetTotals(families_->cache_requests, "result",
+            {{"hit", answers.hits}, {"miss", answers.misses}, {"coalesced", answers.coalesced}});
+  RaiseTo(families_->cache_evictions.Add({}), answers.evicted);
+  families_->cache_answers.Add({}).Set(static_cast<double>(answers.kept));
+  families_->cache_bytes.Add({}).Set(static_cast<double>(answers.bytes));
 }
 
 std::string Metrics::Expose(MetricsFormat format) {

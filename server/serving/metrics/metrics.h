@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 
 #include "server/base/mutex.h"
 #include "server/base/status.h"
+#include "server/serving/answers/answers.h"
 #include "server/serving/metrics/request_facts.h"
 #include "server/serving/requests/run.h"
 
@@ -52,6 +54,7 @@ struct Gauges {
   std::set<std::string> network_names;  // of those that are ready
   std::vector<GpuGauges> gpus;
   ConnectionCounts connections;
+  std::optional<AnswerCounts> answers = {};  // absent: requests are not answered alike
 };
 
 // Calls of one method that are not over.
@@ -91,6 +94,7 @@ class Metrics {
   struct Families;
 
   void ReadGauges() SPIKESERVE_REQUIRES(expose_mu_);
+  void ShowAnswers(const AnswerCounts& answers) SPIKESERVE_REQUIRES(expose_mu_);
 
   const std::shared_ptr<prometheus::Registry> registry_;
   const std::unique_ptr<Families> families_;

@@ -20,6 +20,15 @@ void NetworkStatistics::CountSuccess(std::int64_t samples, double total_s, doubl
   counts_.last_request = now;
 }
 
+void NetworkStatistics::CountLookup(bool found, double total_s) {
+  const MutexLock lock(mu_);
+  if (found) {
+    Add(counts_.cached, total_s);
+  } else {
+    Add(counts_.simulated, 0);
+  }
+}
+
 void NetworkStatistics::CountFailure(double total_s) {
   const auto now = std::chrono::system_clock::now();
   const MutexLock lock(mu_);

@@ -198,7 +198,7 @@ Status Tenant::CheckBytes(std::int64_t bytes) {
 Status Tenant::CheckSamples(std::int64_t samples) {
   const TenantLimits& limits = rules_.limits;
   const auto wanted = static_cast<double>(samples);
-  if (!limits.samples_per_second || wanted <= samples_) {
+  if (!limits.samples_per_second || samples == 0 || wanted <= samples_) {
     return {};
   }
   const std::string rate = "allowed " + Number(*limits.samples_per_second) + " a second and " +

@@ -46,6 +46,22 @@ TEST(Metrics, CountsRuns) {
   EXPECT_THAT(text, HasSubstr("spikeserve_compute_seconds_count 1\n"));
 }
 
+TEST(Metrics, ShowsTheResponseCacheWhereThereIsOne) {
+  Metrics metrics("1", "cpu");
+  Gauges gauges;
+  metrics.SetGaugeSource([&gauges] { return gauges; });
+  EXPECT_THAT(metrics.Expose(), Not(HasSubstr("spikeserve_response_cache")));
+  gauges.answers = {.hits = 1, .misses = 2, .coalesced = 3, .evicted = 4, .kept = 5, .bytes = 6};
+  metrics.Expose();
+  const std::string text = metrics.Expose();
+  EXPECT_THAT(text, HasSubstr("spikeserve_response_cache_requests_total{result=\"hit\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_response_cache_requests_total{result=\"miss\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_response_cache_requests_total{result=\"coalesced\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_response_cache_evictions_total 4\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_response_cache_answers 5\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_response_cache_bytes 6\n"));
+}
+
 TEST(Metrics, ReadsGaugesWhenAsked) {
   Metrics metrics("1", "cpu");
   std::int64_t queued = 3;

@@ -135,6 +135,29 @@ TEST_F(TenantTest, ARefusedRequestTakesNoSamples) {
   EXPECT_TRUE(tenant->Admit(5, 0).ok());
 }
 
+TEST_F(TenantTest, SamplesAreTakenOnceTheyAreRun) {
+  const TenantHandle tenant = Make(With([](TenantLimits& limits) {
+    limits.samples_per_second = 1;
+    limits.samples_burst = 5;
+  }));
+  auto first = tenant->Admit(0, 0);
+  auto second = tenant->Admit(0, 0);
+  ASSERT_TRUE(first.ok() && second.ok());
+  EXPECT_TRUE(first.value().TakeSamples(4).ok());
+  const Status refused = second.value().TakeSamples(4);
+  EXPECT_THAT(refused.message(), HasSubstr("samples_per_second: the request has 4, left are 1"));
+  EXPECT_EQ(tenant->usage().requests, 2);
+  first.value().ReturnSamples();
+  first.value().ReturnSamples();  // there are none left to return
+  EXPECT_TRUE(second.value().TakeSamples(5).ok());
+  EXPECT_FALSE(tenant->Admit(1, 0).ok());
+  second.value().GiveBack();
+  EXPECT_TRUE(tenant->Admit(5, 0).ok());
+  tenant->Charge(50);
+  EXPECT_TRUE(tenant->Admit(0, 0).ok()) << "what is owed holds up samples, and there are none";
+  EXPECT_TRUE(Tenant::Permit().TakeSamples(1'000).ok()) << "nobody's";
+}
+
 TEST_F(TenantTest, BytesOfRequestsInFlightAreBounded) {
   const TenantHandle tenant = Make(With([](TenantLimits& limits) { limits.queued_bytes = 1'000; }));
   const auto first = tenant->Admit(1, 600);
