@@ -4,6 +4,7 @@
 #   tools/bench.sh quick       its own tests and the small cases, with short times
 #   tools/bench.sh batching    the server by default beside fixed batch sizes and delays
 #   tools/bench.sh oip         ModelInfer of the Open Inference Protocol beside Simulate
+#   tools/bench.sh cache       what --response-cache-mb saves
 #   tools/bench.sh peers       PyTorch and the spiking libraries beside spikeserve
 #   tools/bench.sh go          the Go client's rate beside that of the C++ load client
 #   tools/bench.sh page        write the results into docs/benchmarks.md
@@ -42,6 +43,7 @@ case $what in
     ;;
   batching) "$python" tests/bench/batching.py ;;
   oip) PYTHONPATH=tests/support "$python" tests/bench/oip.py ;;
+  cache) PYTHONPATH=tests/support "$python" tests/bench/cache.py ;;
   peers)
     venv=build/bench-venv
     [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
@@ -53,5 +55,5 @@ case $what in
     done
     PYTHONPATH=client/python/src "$venv/bin/python" tests/bench/peers.py
     ;;
-  *) echo "tools/bench.sh: got $what, wanted all, quick, batching, oip, go, peers or page" >&2; exit 2 ;;
+  *) echo "tools/bench.sh: got $what, wanted all, quick, batching, oip, cache, go, peers or page" >&2; exit 2 ;;
 esac
