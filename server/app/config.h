@@ -9,6 +9,7 @@
 #include "server/engine/make_backend.h"
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/wire/limits.h"
+#include "server/serving/networks/residency.h"
 #include "server/serving/requests/batcher.h"
 
 namespace spikeserve::app {
@@ -31,6 +32,7 @@ struct Config {
   std::string network_repository;            // empty: networks are not stored
   std::int64_t repository_poll_seconds = 0;  // 0: it is read at the start alone
   std::string repository_role = "auto";      // or owner, follower
+  serving::ResidencyOptions residency;
   engine::BackendOptions backend;
   std::int64_t workers = 2;  // batches run at the same time, so that a short one need not wait for a long one
 

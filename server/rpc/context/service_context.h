@@ -14,6 +14,7 @@
 #include "server/serving/metrics/metrics.h"
 #include "server/serving/networks/network_loader.h"
 #include "server/serving/networks/network_registry.h"
+#include "server/serving/networks/residency.h"
 #include "server/serving/requests/batcher.h"
 #include "server/serving/task_thread.h"
 
@@ -23,6 +24,8 @@ namespace spikeserve::rpc {
 struct ServiceContext {
   serving::NetworkRegistry& registry;
   const serving::NetworkLoader& loader;
+  serving::Residency& residency;
+  serving::Aliases& aliases;
   serving::Batcher& batcher;
   serving::MemoryBudget& budget;
   serving::TaskThread& tasks;
