@@ -24,6 +24,14 @@ std::string Describe(const std::string& name, std::int64_t version) {
   return "network " + Quote(name) + " version " + std::to_string(version);
 }
 
+Status NoRoom(const std::string& name, std::int64_t version, std::int64_t bytes, const MemoryBudget& budget,
+              const ResidentSet& residents) {
+  return ResourceExhausted(
+      Describe(name, version) + " is not resident, and there is no room: " + std::to_string(bytes) +
+      " bytes are needed, " + std::to_string(budget.available_bytes()) + " available of " +
+      std::to_string(budget.limit_bytes()) + " (--memory-budget-mb); " + residents.Describe());
+}
+
 }  // namespace
 
 Residency::Residency(ResidencyContext context, ResidencyOptions options)
@@ -61,7 +69,8 @@ std::optional<Result<NetworkHandle>> Residency::Find(const std::string& name, st
       return Unavailable("the server is shutting down");
     }
     const auto [pending, is_new] = pending_.try_emplace(key);
-    pending->second.waiters.push_back({name, version, std::move(wait), std::move(found)});
+    pending->second.waiters.push_back(
+        {name, version, context_.clock.Now(), std::move(wait), std::move(found)});
     if (!is_new) {
       return std::nullopt;
     }
@@ -165,14 +174,8 @@ void Residency::Load(const Key& key) {
     return Finish(key, bytes.status());
   }
   if (!residents_.MakeRoom(bytes.value())) {
-    return Block(
-        key,
-        ResourceExhausted(Describe(key.first, key.second) +
-                          " is not resident, and there is no room: " + std::to_string(bytes.value()) +
-                          " bytes are needed, " + std::to_string(context_.budget.available_bytes()) +
-                          " available of " + std::to_string(context_.budget.limit_bytes()) +
-                          " (--memory-budget-mb); " + residents_.Describe()),
-        bytes.value(), false);
+    return Block(key, NoRoom(key.first, key.second, bytes.value(), context_.budget, residents_),
+                 bytes.value(), false);
   }
   const auto loaded = context_.loader.Reload(outline);
   if (loaded.status().code() == StatusCode::kResourceExhausted) {
@@ -275,7 +278,11 @@ void Residency::LookAtPending() {
 void Residency::Expire(const Key& key, Pending& pending, Answers& answers) {
   const Clock::TimePoint now = context_.clock.Now();
   const bool blocked = pending.stage == Stage::kBlocked;
-  const bool too_long = blocked && now - pending.since >= options_.max_wait;
+  const auto blocked_by = [&] {  // as it stands now, unless a load has said it
+    return pending.bytes > 0 && pending.pause.count() == 0
+               ? NoRoom(key.first, key.second, pending.bytes, context_.budget, residents_)
+               : pending.blocked;
+  };
   std::erase_if(pending.waiters, [&](Waiter& waiter) {
     std::optional<Status> why;
     if (waiter.wait.cancelled.stop_requested()) {
@@ -283,9 +290,9 @@ void Residency::Expire(const Key& key, Pending& pending, Answers& answers) {
     } else if (now >= waiter.wait.deadline) {
       why = Status(StatusCode::kDeadlineExceeded, "the deadline passed while " +
                                                       Describe(key.first, key.second) + " was loaded" +
-                                                      (blocked ? ": " + pending.blocked.message() : ""));
-    } else if (too_long) {
-      why = pending.blocked;
+                                                      (blocked ? ": " + blocked_by().message() : ""));
+    } else if (blocked && now - waiter.since >= options_.max_wait) {
+      why = blocked_by();
     }
     if (why) {
       answers.emplace_back(std::move(waiter.found), *why);

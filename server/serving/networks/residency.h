@@ -88,6 +88,7 @@ class Residency {
   struct Waiter {
     std::string name;  // NAME or NAME@ALIAS, as it was asked for, and the version
     std::int64_t version = 0;
+    Clock::TimePoint since;
     Wait wait;
     Found found;
   };

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "server/serving/names.h"
 #include "server/serving/networks/network_registry.h"
 #include "tests/support/entries.h"
 #include "tests/support/temporary_folder.h"
