@@ -9,8 +9,8 @@
 #include "server/engine/make_backend.h"
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/wire/limits.h"
-#include "server/serving/networks/residency.h"
 #include "server/serving/requests/batcher.h"
+#include "server/serving/residency/residency.h"
 
 namespace spikeserve::app {
 

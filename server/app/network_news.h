@@ -2,7 +2,7 @@
 
 #include "server/rpc/context/event_log.h"
 #include "server/serving/metrics/metrics.h"
-#include "server/serving/networks/residency.h"
+#include "server/serving/residency/residency.h"
 
 namespace spikeserve::app {
 

@@ -32,6 +32,7 @@ REQUESTS = NETWORKS | {"server/serving/networks"}
 SERVING = REQUESTS | {
     "server/http",
     "server/serving/requests",
+    "server/serving/residency",
     "server/serving/store",
     "server/serving/metrics",
 }
@@ -69,6 +70,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "server/serving": ENGINE,
     "server/serving/tenants": TENANTS,
     "server/serving/networks": NETWORKS,
+    "server/serving/residency": REQUESTS,
     "server/serving/store": REQUESTS,
     "server/serving/requests": REQUESTS,
     "server/serving/metrics": REQUESTS | {"server/serving/requests", "server/serving/store", "server/http"},

@@ -14,8 +14,8 @@
 #include "server/serving/metrics/metrics.h"
 #include "server/serving/networks/network_loader.h"
 #include "server/serving/networks/network_registry.h"
-#include "server/serving/networks/residency.h"
 #include "server/serving/requests/batcher.h"
+#include "server/serving/residency/residency.h"
 #include "server/serving/task_thread.h"
 
 namespace spikeserve::rpc {

@@ -19,7 +19,10 @@ import spikeserve
 from spikeserve.cli import convert_command, main
 from spikeserve.v1 import network_pb2 as pb
 
-COMMANDS = ["convert", "inspect", "load", "unload", "alias", "list", "classify", "simulate", "evaluate", "serve"]
+COMMANDS = [
+    *("convert", "inspect", "load", "unload", "alias", "list"),
+    *("classify", "simulate", "evaluate", "serve"),
+]
 
 
 def run(*arguments: object) -> Result:

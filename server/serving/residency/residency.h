@@ -21,7 +21,7 @@
 #include "server/serving/memory_budget.h"
 #include "server/serving/networks/network_loader.h"
 #include "server/serving/networks/network_registry.h"
-#include "server/serving/networks/resident_set.h"
+#include "server/serving/residency/resident_set.h"
 #include "server/serving/task_thread.h"
 
 namespace spikeserve::serving {

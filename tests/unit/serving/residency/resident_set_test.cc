@@ -1,4 +1,4 @@
-#include "server/serving/networks/resident_set.h"
+#include "server/serving/residency/resident_set.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

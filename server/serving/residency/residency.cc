@@ -1,4 +1,4 @@
-#include "server/serving/networks/residency.h"
+#include "server/serving/residency/residency.h"
 
 #include <algorithm>
 
