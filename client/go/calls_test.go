@@ -91,6 +91,34 @@ func TestVersionsAreChosen(t *testing.T) {
 	equal(t, "unloaded", fmt.Sprint(versions), "[5]")
 }
 
+func TestAliasesStandForVersions(t *testing.T) {
+	client, ctx := connect(t), limited(t)
+	network := load(t, client, testserver.Network(width))
+	spk := testserver.Spk(testserver.Network(width))
+	_, err := client.Load(ctx, network, bytes.NewReader(spk), spikeserve.WithVersion(2))
+	check(t, err)
+	version, err := client.SetAlias(ctx, network, "stable", 1)
+	check(t, err)
+	equal(t, "set", version, 1)
+	result, err := client.Simulate(ctx, network+"@stable", samples(1))
+	check(t, err)
+	equal(t, "ran", result.Settings.Version, 1)
+	equal(t, "under its name", result.Settings.Network, network)
+	version, err = client.SetAlias(ctx, network, "stable", 0)
+	check(t, err)
+	equal(t, "moved", version, 2)
+	info, err := client.Get(ctx, network+"@stable", 0)
+	check(t, err)
+	equal(t, "shown", fmt.Sprint(info.Version, info.Aliases), "2 [stable]")
+	_, err = client.Unload(ctx, network, 2)
+	equal(t, "stays", err != nil, true)
+	version, err = client.DeleteAlias(ctx, network, "stable")
+	check(t, err)
+	equal(t, "deleted", version, 2)
+	_, err = client.Get(ctx, network+"@stable", 0)
+	equal(t, "is gone", errors.Is(err, spikeserve.ErrNotFound), true)
+}
+
 func TestALargeNetworkGoesInChunks(t *testing.T) {
 	client := connect(t)
 	var reports []int64

@@ -33,6 +33,7 @@ const (
 	StateLoading   State = "loading"
 	StateReady     State = "ready" // takes requests
 	StateUnloading State = "unloading"
+	StateStored    State = "stored" // takes requests, the first of which waits until it is in memory
 )
 
 // Quantity is what a probe reads.
@@ -101,6 +102,7 @@ type NetworkInfo struct {
 	SHA256        string    // of the serialized definition, hex
 	SourceFormat  string    // what it was converted from
 	Notes         []string  // of the conversion, for people
+	Aliases       []string  // that stand for this version
 }
 
 // Unload removes a version, or all of them (0), from memory and disk, lets running requests finish, and returns
@@ -109,6 +111,21 @@ func (c *Client) Unload(ctx context.Context, name string, version int64) ([]int6
 	request := &pb.UnloadNetworkRequest{Name: name, Version: version}
 	answer, err := c.networks.UnloadNetwork(about(ctx, name), request)
 	return answer.GetVersions(), failure(err, c.target)
+}
+
+// SetAlias lets NAME@ALIAS stand for a version, wherever a network is named, and returns for which: 0 is the highest
+// that is ready. Where it stood for another one, each request gets the one or the other. ErrNotFound.
+func (c *Client) SetAlias(ctx context.Context, name, alias string, version int64) (int64, error) {
+	request := &pb.SetAliasRequest{Name: name, Alias: alias, Version: version}
+	answer, err := c.networks.SetAlias(about(ctx, name), request)
+	return answer.GetVersion(), failure(err, c.target)
+}
+
+// DeleteAlias forgets an alias and returns the version for which it stood. ErrNotFound.
+func (c *Client) DeleteAlias(ctx context.Context, name, alias string) (int64, error) {
+	request := &pb.DeleteAliasRequest{Name: name, Alias: alias}
+	answer, err := c.networks.DeleteAlias(about(ctx, name), request)
+	return answer.GetVersion(), failure(err, c.target)
 }
 
 // Get shows a version; 0 is the highest that is ready. ErrNotFound.
@@ -152,6 +169,7 @@ func networkInfo(message *pb.NetworkInfo) NetworkInfo {
 		SHA256:        message.GetSha256(),
 		SourceFormat:  message.GetProvenance().GetSourceFormat(),
 		Notes:         message.GetProvenance().GetNotes(),
+		Aliases:       message.GetAliases(),
 	}
 	if info.DT == 0 {
 		info.DT = 0.001

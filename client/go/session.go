@@ -81,7 +81,8 @@ func (c *Client) Session(ctx context.Context, network string, batch int, options
 		return nil, err
 	}
 	session.Settings = settingsOf(response)
-	// Another server may have a newer one.
+	// Another server may have a newer one, and an alias may move.
+	settings.Network = response.GetOpened().GetSettings().GetNetwork()
 	settings.Version = response.GetOpened().GetSettings().GetVersion()
 	return session, nil
 }

@@ -7,6 +7,7 @@
 #include "server/app/connection_limits.h"
 #include "server/app/credentials.h"
 #include "server/app/machine_memory.h"
+#include "server/app/network_news.h"
 #include "server/app/network_store.h"
 #include "server/app/status_report.h"
 #include "server/app/version.h"
@@ -34,14 +35,17 @@ std::int64_t BudgetBytes(const Config& config, const engine::Backend& backend) {
 serving::LoaderContext MakeLoaderContext(serving::NetworkRegistry& registry, serving::MemoryBudget& budget,
                                          const engine::Backend& backend,
                                          const std::optional<serving::NetworkRepository>& repository,
-                                         const rpc::Limits& limits) {
+                                         const serving::Aliases& aliases, const Config& config) {
+  const rpc::Limits& limits = config.limits;
   return {registry,
           budget,
           backend,
           repository ? &*repository : nullptr,
           [limits, &budget](std::string_view bytes) { return rpc::DecodeNetwork(bytes, limits, budget); },
           limits.network,
-          limits.max_upload_bytes};
+          limits.max_upload_bytes,
+          &aliases,
+          config.residency.on_demand};
 }
 
 // To the collector, if there is one.
@@ -111,13 +115,16 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
           answers_->DropUnloaded(name);
         }
       }),
-      loader_(MakeLoaderContext(registry_, budget_, *backend_, repository_, config.limits)),
+      aliases_(registry_, repository_ ? &*repository_ : nullptr),
+      loader_(MakeLoaderContext(registry_, budget_, *backend_, repository_, aliases_, config)),
+      residency_({registry_, loader_, budget_, tasks_, aliases_, clock_,
+                  [this](const serving::ResidencyNews& news) { TellOfNetwork(news, metrics_, log_); }},
+                 config.residency),
       batcher_(Batching(config, *backend_), clock_),
       answers_(MakeAnswers(config.response_cache_bytes, batcher_, clock_, registry_)),
-      context_{registry_,   loader_,       batcher_,    answers_.get(),
-               budget_,     tasks_,        metrics_,    clock_,
-               log_,        call_log_,     authorizer_, gate_,
-               call_watch_, config.limits, kVersion,    [this] { return Ready(); }} {
+      context_{registry_,   loader_, residency_,  aliases_,      batcher_, answers_.get(),
+               budget_,     tasks_,  metrics_,    clock_,        log_,     call_log_,
+               authorizer_, gate_,   call_watch_, config.limits, kVersion, [this] { return Ready(); }} {
   metrics_.SetGaugeSource([this] { return ReadGauges(); });
   reloader_ = std::make_unique<Reloader>(
       config_, access,
@@ -218,6 +225,7 @@ void Application::Drain(const DepartureTimes& times, std::stop_token hurry) {
     rest_->Stop(std::chrono::steady_clock::now() + kAnswerPatience);
     rest_.reset();
   }
+  residency_.Stop();
   workers_.clear();
   batcher_.FailQueued(Unavailable("the server is shutting down"));
 }
@@ -293,12 +301,21 @@ void Application::LoadNetworks() {
     return;
   }
   WarnOfStrangers(*repository_, log_);
-  if (!watch_) {
-    LoadStored(*repository_, loader_, log_);
-    return;
+  for (const auto& [name, status] : aliases_.ReadStored()) {
+    log_.Error("aliases_skipped", {{"network", name}, {"message", status.message()}});
   }
-  watch_->Look();
-  watch_->Start(std::chrono::seconds(config_.repository_poll_seconds));
+  if (watch_) {
+    watch_->Look();
+  } else {
+    LoadStored(*repository_, loader_, log_);
+  }
+  for (const auto& [stored, status] : residency_.Fill()) {
+    log_.Error("network_not_resident",
+               {{"network", stored.name}, {"version", stored.version}, {"message", status.message()}});
+  }
+  if (watch_) {
+    watch_->Start(std::chrono::seconds(config_.repository_poll_seconds));
+  }
 }
 
 void Application::CheckDevice() {
@@ -334,6 +351,7 @@ serving::Gauges Application::ReadGauges() {
   serving::Gauges gauges{.queued_samples = batcher_.queued_samples(),
                          .queued_work_s = batcher_.queued_seconds(),
                          .networks_ready = 0,
+                         .networks_stored = 0,
                          .resident_bytes = 0,
                          .memory_used_bytes = budget_.used_bytes(),
                          .memory_limit_bytes = budget_.limit_bytes(),
@@ -351,12 +369,12 @@ serving::Gauges Application::ReadGauges() {
                           std::move(counts.closes)};
   }
   for (const serving::NetworkListing& listing : registry_.List()) {
-    if (listing.state != serving::NetworkState::kReady || !listing.handle) {
+    if (!listing.handle || listing.state == serving::NetworkState::kUnloading) {
       continue;
     }
-    ++gauges.networks_ready;
-    gauges.resident_bytes += listing.handle->resident->bytes();
     gauges.network_names.insert(listing.name);
+    ++(listing.handle->resident ? gauges.networks_ready : gauges.networks_stored);
+    gauges.resident_bytes += listing.handle->resident_bytes();
   }
   for (const engine::GpuUse& gpu : gpus_ ? gpus_->Read() : std::vector<engine::GpuUse>()) {
     gauges.gpus.push_back(

@@ -32,6 +32,7 @@
 #include "server/serving/metrics/metrics.h"
 #include "server/serving/metrics/metrics_server.h"
 #include "server/serving/metrics/repository_metrics.h"
+#include "server/serving/networks/aliases.h"
 #include "server/serving/networks/network_loader.h"
 #include "server/serving/networks/network_registry.h"
 #include "server/serving/networks/network_repository.h"
@@ -116,7 +117,9 @@ class Application {
   rpc::CallWatch call_watch_;
   const std::optional<serving::NetworkRepository> repository_;
   serving::NetworkRegistry registry_;
+  serving::Aliases aliases_;
   const serving::NetworkLoader loader_;
+  serving::Residency residency_;
   serving::Batcher batcher_;
   serving::MemoryBudget::Reservation cache_bytes_;   // of the answers that are kept
   const std::unique_ptr<serving::Answers> answers_;  // null: none are

@@ -10,6 +10,7 @@
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/wire/limits.h"
 #include "server/serving/requests/batcher.h"
+#include "server/serving/residency/residency.h"
 
 namespace spikeserve::app {
 
@@ -31,6 +32,7 @@ struct Config {
   std::string network_repository;            // empty: networks are not stored
   std::int64_t repository_poll_seconds = 0;  // 0: it is read at the start alone
   std::string repository_role = "auto";      // or owner, follower
+  serving::ResidencyOptions residency;
   engine::BackendOptions backend;
   std::int64_t workers = 2;  // batches run at the same time, so that a short one need not wait for a long one
   std::int64_t response_cache_bytes = 0;  // 0: every request is simulated

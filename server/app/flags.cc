@@ -56,6 +56,9 @@ class FlagSet {
   CLI::Option* Text(const std::string& flag, std::string& value, const std::string& help) {
     return Finish(app_.add_option(flag, value, help), flag);
   }
+  CLI::Option* Texts(const std::string& flag, std::vector<std::string>& values, const std::string& help) {
+    return Finish(app_.add_option(flag, values, help)->delimiter(',')->allow_extra_args(false), flag);
+  }
   template <typename T>
   CLI::Option* Number(const std::string& flag, T& value, std::int64_t low, std::int64_t high,
                       const std::string& help) {
@@ -86,7 +89,30 @@ class FlagSet {
   const std::string group_;
 };
 
-void AddServing(CLI::App& app, Config& config, std::string& healthcheck) {
+// What is said of networks in memory, as it is said.
+struct LoadFlags {
+  explicit LoadFlags(const serving::ResidencyOptions& options)
+      : wait_s(std::chrono::duration_cast<std::chrono::seconds>(options.max_wait).count()) {}
+
+  // What is wrong with them; empty: nothing.
+  std::string Set(Config& config) const {
+    config.residency.on_demand = when == "on-demand";
+    config.residency.max_wait = std::chrono::seconds(wait_s);
+    for (const std::string& pin : pins) {
+      config.residency.pins.push_back(serving::ParsePin(pin).value());
+    }
+    if (config.residency.on_demand && config.network_repository.empty()) {
+      return "--load-networks on-demand requires --network-repository, where they are stored";
+    }
+    return !config.residency.on_demand && !pins.empty() ? "--pin requires --load-networks on-demand" : "";
+  }
+
+  std::string when = "at-start";
+  std::vector<std::string> pins;
+  std::int64_t wait_s;
+};
+
+void AddServing(CLI::App& app, Config& config, LoadFlags& load, std::string& healthcheck) {
   FlagSet flags(app, "Serving");
   flags.Text("--listen", config.listen, "gRPC address: HOST:PORT, port 0 picks one, or unix:PATH")
       ->check(CheckListen);
@@ -116,6 +142,19 @@ void AddServing(CLI::App& app, Config& config, std::string& healthcheck) {
           "poll")
       ->check(CLI::IsMember({"auto", "owner", "follower"}))
       ->needs(repository);
+  flags
+      .Text("--load-networks", load.when,
+            "when stored networks come into memory: at-start, where those that do not fit are left out, or "
+            "on-demand, where the first request for one waits for it, and room is made by letting go of what "
+            "nobody has used for longest")
+      ->check(CLI::IsMember({"at-start", "on-demand"}));
+  flags
+      .Texts("--pin", load.pins,
+             "network that is loaded at the start and never let go of: NAME or NAME:VERSION; again or with "
+             "commas for more")
+      ->check([](const std::string& pin) { return serving::ParsePin(pin).status().message(); }, "");
+  flags.Number("--load-wait-seconds", load.wait_s, 0, 86'400,
+               "time that a request waits for networks in use to make room for its own");
   flags.Number("--lame-duck-seconds", config.lame_duck_seconds, 0, 86'400,
                "time between not being ready and going, at SIGTERM: clients and balancers hear of it in the "
                "first half, new calls are refused in the second; none at SIGINT");
@@ -265,8 +304,8 @@ std::vector<std::pair<std::string, std::string>> Effective(const CLI::App& app) 
     if (name == "--help" || name == "--version" || name == "--healthcheck") {
       continue;
     }
-    values.emplace_back(name.substr(2),
-                        option->count() > 0 ? option->results().back() : option->get_default_str());
+    values.emplace_back(name.substr(2), option->count() > 0 ? CLI::detail::join(option->results(), ",")
+                                                            : option->get_default_str());
   }
   return values;
 }
@@ -284,10 +323,11 @@ Invocation ParseFlags(int argc, const char* const* argv) {
   Invocation invocation;
   Config& config = invocation.config;
   BatchTimes times(config.batching);
+  LoadFlags load(config.residency);
   std::string format = "text";
   CLI::App app("Serves spiking neural networks over gRPC. Every flag can be given as SPIKESERVE_<FLAG> too.");
   app.set_version_flag("--version", std::string("spikeserve-server ") + kVersion);
-  AddServing(app, config, invocation.healthcheck);
+  AddServing(app, config, load, invocation.healthcheck);
   AddCompute(app, config, times);
   AddRequestLimits(app, config);
   AddNetworkLimits(app, config.limits.network);
@@ -301,6 +341,9 @@ Invocation ParseFlags(int argc, const char* const* argv) {
     return {{}, {}, 0, std::string(version.what()) + "\n", {}};
   } catch (const CLI::Error& error) {
     return {{}, {}, 2, OneLine(error.what()), {}};
+  }
+  if (const std::string wrong = load.Set(config); !wrong.empty()) {
+    return {{}, {}, 2, OneLine(wrong), {}};
   }
   times.Set(config.batching);
   config.log_format = format == "json" ? rpc::LogFormat::kJson : rpc::LogFormat::kText;

@@ -87,7 +87,12 @@ void WarnOfStrangers(const serving::NetworkRepository& repository, const rpc::Ev
 void LoadStored(const serving::NetworkRepository& repository, const serving::NetworkLoader& loader,
                 const rpc::EventLog& log) {
   for (const serving::StoredVersion& stored : repository.List()) {
-    const Status status = loader.LoadStored(stored).status();
+    const auto handle = loader.LoadStored(stored);
+    const Status& status = handle.status();
+    if (handle.ok() && !handle.value()->resident) {
+      log.Info("network_stored", {{"network", stored.name}, {"version", stored.version}});
+      continue;
+    }
     LogStoreEvent(
         {status.ok() ? StoreEvent::Kind::kLoaded : StoreEvent::Kind::kSkipped, stored, status.message()},
         log);

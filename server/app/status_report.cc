@@ -30,6 +30,7 @@ const char* StateName(serving::NetworkState state) {
     case serving::NetworkState::kLoading: return "LOADING";
     case serving::NetworkState::kReady: return "READY";
     case serving::NetworkState::kUnloading: return "UNLOADING";
+    case serving::NetworkState::kStored: return "STORED";
   }
   return "UNKNOWN";
 }
@@ -49,7 +50,7 @@ StatusSection Networks(const std::vector<serving::NetworkListing>& listings) {
     std::int64_t bytes = 0;
     if (listing.handle) {
       counts = listing.handle->statistics->Read();
-      bytes = listing.handle->resident->bytes();
+      bytes = listing.handle->resident_bytes();
     }
     section.rows.push_back({listing.name, listing.version, std::string(StateName(listing.state)), bytes,
                             counts.succeeded.count, counts.failed.count, counts.samples,

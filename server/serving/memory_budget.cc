@@ -25,15 +25,26 @@ Result<MemoryBudget::Reservation> MemoryBudget::Reserve(std::int64_t bytes, std:
   if (bytes < 0) {
     return Internal(std::string(what) + ": cannot reserve " + std::to_string(bytes) + " bytes");
   }
+  if (Take(bytes)) {
+    return Reservation(this, bytes);
+  }
+  const std::string held = make_room_ ? make_room_(bytes) : std::string();
+  if (Take(bytes)) {
+    return Reservation(this, bytes);
+  }
+  return ResourceExhausted(std::string(what) + ": needs " + std::to_string(bytes) + " bytes, " +
+                           std::to_string(available_bytes()) + " available of " +
+                           std::to_string(limit_bytes_) + " (--memory-budget-mb)" +
+                           (held.empty() ? "" : "; " + held));
+}
+
+bool MemoryBudget::Take(std::int64_t bytes) {
   const MutexLock lock(mu_);
-  const std::int64_t available = limit_bytes_ - used_bytes_;
-  if (bytes > available) {
-    return ResourceExhausted(std::string(what) + ": needs " + std::to_string(bytes) + " bytes, " +
-                             std::to_string(available) + " available of " + std::to_string(limit_bytes_) +
-                             " (--memory-budget-mb)");
+  if (bytes > limit_bytes_ - used_bytes_) {
+    return false;
   }
   used_bytes_ += bytes;
-  return Reservation(this, bytes);
+  return true;
 }
 
 std::int64_t MemoryBudget::used_bytes() const {

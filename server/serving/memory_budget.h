@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -36,16 +38,25 @@ class MemoryBudget {
 
   explicit MemoryBudget(std::int64_t limit_bytes) : limit_bytes_(limit_bytes) {}
 
-  // RESOURCE_EXHAUSTED, naming `what`, where fewer than `bytes` are left.
+  // Asked where `bytes` are not available, by who reserves them; makes room if it can. Says what holds the
+  // memory where it cannot.
+  using MakeRoom = std::function<std::string(std::int64_t bytes)>;
+  // Before others use the budget.
+  void SetMakeRoom(MakeRoom make_room) { make_room_ = std::move(make_room); }
+
+  // RESOURCE_EXHAUSTED, naming `what`, where fewer than `bytes` are left and no room can be made.
   Result<Reservation> Reserve(std::int64_t bytes, std::string_view what);
 
   std::int64_t limit_bytes() const { return limit_bytes_; }
   std::int64_t used_bytes() const;
+  std::int64_t available_bytes() const { return limit_bytes_ - used_bytes(); }
 
  private:
+  bool Take(std::int64_t bytes);
   void Release(std::int64_t bytes);
 
   const std::int64_t limit_bytes_;
+  MakeRoom make_room_;  // none: nothing makes room
   mutable Mutex mu_;
   std::int64_t used_bytes_ SPIKESERVE_GUARDED_BY(mu_) = 0;
 };

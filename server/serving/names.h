@@ -16,4 +16,12 @@ inline constexpr std::int64_t kMaxVersion = 1'000'000'000'000;
 // Whether `name` follows kNameRule.
 bool IsValidName(std::string_view name);
 
+inline constexpr std::size_t kMaxAliases = 64;  // of a network
+// Whether `alias` follows kNameRule and cannot be taken for a version.
+bool IsValidAlias(std::string_view alias);
+// The network of NAME or NAME@ALIAS.
+std::string_view NetworkOf(std::string_view name);
+// Whether `name` is NAME or NAME@ALIAS, both as they may be.
+bool IsValidReference(std::string_view name);
+
 }  // namespace spikeserve::serving

@@ -33,6 +33,7 @@ ANSWERS = REQUESTS | {"server/serving/requests"}
 SERVING = ANSWERS | {
     "server/http",
     "server/serving/answers",
+    "server/serving/residency",
     "server/serving/store",
     "server/serving/metrics",
 }
@@ -70,6 +71,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "server/serving": ENGINE,
     "server/serving/tenants": TENANTS,
     "server/serving/networks": NETWORKS,
+    "server/serving/residency": REQUESTS,
     "server/serving/store": REQUESTS,
     "server/serving/requests": REQUESTS,
     "server/serving/answers": ANSWERS,

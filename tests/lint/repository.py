@@ -20,7 +20,9 @@ MAX_FILES = 32
 ROOMS = ("server/", "kernels/", "client/")
 CODE = (".h", ".cc", ".cu", ".cuh", ".py", ".go", ".proto", ".sh", ".cmake", "CMakeLists.txt", "Makefile")
 # Files that may have more than MAX_LINES, each with the reason.
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "proto/spikeserve/v1/network.proto": "a message that moves to another file moves in clients' code too"
+}
 # First folders of absolute paths that a private machine has and a reader does not.
 PRIVATE_FOLDERS = ("work", "farm", "home", "Users")
 PRIVATE_PATH = re.compile(

@@ -71,6 +71,22 @@ TEST(Flags, SetWhatTheySay) {
   EXPECT_EQ(config.limits.write_idle_seconds, 15);
 }
 
+TEST(Flags, SayWhenNetworksAreLoadedAndWhichStay) {
+  EXPECT_FALSE(Parse({}).config.residency.on_demand);
+  const Invocation invocation = Parse({"--network-repository", "d", "--load-networks", "on-demand", "--pin",
+                                       "a:3,b", "--pin", "c", "--load-wait-seconds", "5"});
+  const serving::ResidencyOptions& residency = invocation.config.residency;
+  EXPECT_TRUE(residency.on_demand);
+  EXPECT_EQ(residency.max_wait, std::chrono::seconds(5));
+  ASSERT_EQ(residency.pins.size(), 3U);
+  EXPECT_EQ(residency.pins[0].name, "a");
+  EXPECT_EQ(residency.pins[0].version, 3);
+  EXPECT_EQ(residency.pins[2].name, "c");
+  EXPECT_THAT(Parse({"--load-networks", "on-demand"}).text,
+              ::testing::HasSubstr("on-demand requires --network-repository"));
+  EXPECT_THAT(Parse({"--pin", "a"}).text, ::testing::HasSubstr("--pin requires --load-networks on-demand"));
+}
+
 TEST(Flags, ComeFromTheEnvironmentToo) {
   setenv("SPIKESERVE_MAX_BATCH", "5", 1);
   setenv("SPIKESERVE_MAX_MESSAGE_MB", "6", 1);
@@ -94,6 +110,8 @@ TEST(Flags, ABadOneIsOneLineAndAnExitCode) {
                                                 {"--max-batch", "x"},
                                                 {"--backend", "tpu"},
                                                 {"--unknown"},
+                                                {"--load-networks", "never"},
+                                                {"--pin", "a:x"},
                                                 {"--tls-cert", "a"},
                                                 {"--tls-key", "a"},
                                                 {"--tls-client-ca", "a"},

@@ -8,6 +8,7 @@
 #include "server/engine/network/network.h"
 #include "server/engine/network/neuron_models.h"
 #include "server/engine/network/neuron_rules.h"
+#include "server/engine/network/outline.h"
 #include "server/engine/network/shape_rules.h"
 #include "server/engine/network/synapse_filter.h"
 #include "server/engine/network/synapse_rules.h"
@@ -49,6 +50,30 @@ class NetworkBuilder final : public TensorTable {
       return violations_.ToStatus();
     }
     return std::move(network_);
+  }
+
+  // A copy without values, made part by part so that they are not copied first.
+  static Network Outline(const Network& network) {
+    Network outline;
+    outline.definition_.format_version = network.definition_.format_version;
+    outline.definition_.operations = network.definition_.operations;
+    outline.definition_.connections = network.definition_.connections;
+    outline.definition_.probes = network.definition_.probes;
+    outline.definition_.defaults = network.definition_.defaults;
+    for (const TensorDefinition& tensor : network.definition_.tensors) {
+      outline.definition_.tensors.push_back({tensor.id, tensor.shape, tensor.type, {}});
+    }
+    outline.shapes_ = network.shapes_;
+    outline.incoming_ = network.incoming_;
+    outline.order_ = network.order_;
+    outline.inputs_ = network.inputs_;
+    outline.probe_targets_ = network.probe_targets_;
+    outline.output_probes_ = network.output_probes_;
+    outline.tensor_index_ = network.tensor_index_;
+    outline.neurons_ = network.neurons_;
+    outline.parameters_ = network.parameters_;
+    outline.synapses_ = network.synapses_;
+    return outline;
   }
 
   const TensorDefinition* Require(const std::string& id, const std::string& where) const override {
@@ -361,5 +386,7 @@ class NetworkBuilder final : public TensorTable {
 Result<Network> Network::Create(NetworkDefinition definition, const NetworkLimits& limits) {
   return NetworkBuilder(std::move(definition), limits).Build();
 }
+
+Network OutlineOf(const Network& network) { return NetworkBuilder::Outline(network); }
 
 }  // namespace spikeserve::engine

@@ -36,7 +36,8 @@ Status InferCall::Submit(const grpc::ByteBuffer& request) {
   if (!caller.ok()) {
     return caller.status();
   }
-  return run_.Submit(request, InferReports::kNo, DeadlineOf(call_), std::move(caller).value(), *this);
+  return run_.Submit(request, InferReports::kNo, DeadlineOf(call_), std::move(caller).value(), *this)
+      .status();
 }
 
 void InferCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <utility>
 
 #include "server/rpc/encode/infer_response.h"
+#include "server/serving/names.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -16,19 +18,34 @@ constexpr std::size_t kMaxIdBytes = 1024;
 
 }  // namespace
 
-Status InferRun::Submit(const grpc::ByteBuffer& bytes, InferReports reports,
-                        std::chrono::system_clock::time_point deadline, Caller caller,
-                        serving::ResultSink& sink) {
-  inference::ModelInferRequest message;
-  if (Status status = submission_.Receive(bytes, kRawInputs, message); !status.ok()) {
+Result<Submitted> InferRun::Submit(const grpc::ByteBuffer& bytes, InferReports reports,
+                                   std::chrono::system_clock::time_point deadline, Caller caller,
+                                   serving::ResultSink& sink) {
+  const auto message = std::make_shared<inference::ModelInferRequest>();
+  if (Status status = submission_.Receive(bytes, kRawInputs, *message); !status.ok()) {
     return status;
   }
-  auto network = Find(message);
-  if (!network.ok()) {
-    return network.status();
+  const auto version = CheckTarget(*message);
+  if (!version.ok()) {
+    return version.status();
   }
+  const auto submit = [this, message, reports, deadline, caller = std::move(caller),
+                       &sink](serving::NetworkHandle network) {
+    return SubmitTo(std::move(network), *message, reports, deadline, caller, sink);
+  };
+  auto network = submission_.Find(model_, version.value(), deadline, submit, sink);
+  if (!network) {
+    return Submitted::kWaits;
+  }
+  const Status status = network->ok() ? submit(std::move(*network).value()) : network->status();
+  return status.ok() ? Result<Submitted>(Submitted::kQueued) : status;
+}
+
+Status InferRun::SubmitTo(serving::NetworkHandle network, inference::ModelInferRequest& message,
+                          InferReports reports, std::chrono::system_clock::time_point deadline, Caller caller,
+                          serving::ResultSink& sink) {
   auto request = std::make_shared<v1::SimulateRequest>();
-  if (Status status = Decode(*network.value(), message, reports, *request); !status.ok()) {
+  if (Status status = Decode(*network, message, reports, *request); !status.ok()) {
     return status;
   }
   if (options().timeout_us) {
@@ -38,7 +55,7 @@ Status InferRun::Submit(const grpc::ByteBuffer& bytes, InferReports reports,
   if (options().priority > 0) {
     caller.priority = options().priority;
   }
-  return submission_.SubmitTo(std::move(network).value(), std::move(request),
+  return submission_.SubmitTo(std::move(network), std::move(request),
                               {.report_every = options().report_every,
                                .deadline = deadline,
                                .caller = std::move(caller),
@@ -48,7 +65,7 @@ Status InferRun::Submit(const grpc::ByteBuffer& bytes, InferReports reports,
 }
 
 // What comes back with an answer, of an error too, is taken once it is known to be short.
-Result<serving::NetworkHandle> InferRun::Find(const inference::ModelInferRequest& message) {
+Result<std::int64_t> InferRun::CheckTarget(const inference::ModelInferRequest& message) {
   if (message.id().size() > kMaxIdBytes) {
     return InvalidArgument("id: got " + std::to_string(message.id().size()) + " bytes, allowed " +
                            std::to_string(kMaxIdBytes));
@@ -58,13 +75,13 @@ Result<serving::NetworkHandle> InferRun::Find(const inference::ModelInferRequest
     return status;
   }
   model_ = message.model_name();
-  record_.network = model_;
+  record_.network = serving::NetworkOf(model_);
   const auto version = DecodeVersion("model_version", message.model_version());
   if (!version.ok()) {
     return version.status();
   }
   version_ = message.model_version();
-  return context_.registry.Get(model_, version.value());
+  return version;
 }
 
 Status InferRun::Decode(const serving::NetworkEntry& network, inference::ModelInferRequest& message,

@@ -3,6 +3,7 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,8 @@ namespace spikeserve::rpc {
 
 // Whether a request may have answers on the way.
 enum class InferReports { kNo, kYes };
+// Whether a request that was in order is queued, or still waits for its network to be loaded.
+enum class Submitted { kQueued, kWaits };
 
 // One request of the Open Inference Protocol, from its bytes to its answer. Submit by one thread, then Cancel
 // by any and the rest by who has the result.
@@ -30,8 +33,9 @@ class InferRun {
 
   // Reads, checks and queues the request; the sink is called only where the answer is OK. The request is over
   // at `deadline` or after its own timeout, and `caller`'s.
-  Status Submit(const grpc::ByteBuffer& bytes, InferReports reports,
-                std::chrono::system_clock::time_point deadline, Caller caller, serving::ResultSink& sink);
+  Result<Submitted> Submit(const grpc::ByteBuffer& bytes, InferReports reports,
+                           std::chrono::system_clock::time_point deadline, Caller caller,
+                           serving::ResultSink& sink);
   void Cancel() { submission_.Cancel(); }
   // The first half of Cancel, for who sweeps the batcher after many.
   void RequestStop() { submission_.RequestStop(); }
@@ -50,7 +54,10 @@ class InferRun {
   const InferOptions& options() const { return answer_.options; }
 
  private:
-  Result<serving::NetworkHandle> Find(const inference::ModelInferRequest& message);
+  // The version that the request asks for.
+  Result<std::int64_t> CheckTarget(const inference::ModelInferRequest& message);
+  Status SubmitTo(serving::NetworkHandle network, inference::ModelInferRequest& message, InferReports reports,
+                  std::chrono::system_clock::time_point deadline, Caller caller, serving::ResultSink& sink);
   Status Decode(const serving::NetworkEntry& network, inference::ModelInferRequest& message,
                 InferReports reports, v1::SimulateRequest& request);
 

@@ -34,12 +34,14 @@ class InferStreamCall::Item final : public serving::ResultSink {
   Item(const ServiceContext& context, InferStreamCall& stream)
       : run_(context, stream.identity_, kMethod), stream_(stream) {}
 
-  void Submit(const grpc::ByteBuffer& bytes, std::chrono::system_clock::time_point deadline) {
-    const Status status =
+  // Whether it waits for its network; then another thread goes on with it.
+  bool Submit(const grpc::ByteBuffer& bytes, std::chrono::system_clock::time_point deadline) {
+    const Result<Submitted> submitted =
         Guarded([&] { return run_.Submit(bytes, InferReports::kYes, deadline, stream_.caller_, *this); });
-    if (!status.ok()) {
-      End(status, {});
+    if (!submitted.ok()) {
+      End(submitted.status(), {});
     }
+    return submitted.ok() && submitted.value() == Submitted::kWaits;
   }
   void RequestStop() { run_.RequestStop(); }
   // For the log: the answer that was made is not written.
@@ -57,7 +59,7 @@ class InferStreamCall::Item final : public serving::ResultSink {
   }
   void OnDone(const Status& status, serving::RunOutcome outcome) noexcept override { End(status, outcome); }
 
-  // Whether its answers go out as they come; not while Submit is under way.
+  // Whether its answers go out as they come; not while Submit is under way, or it waits.
   bool wants_reports() const { return run_.options().report_every > 0; }
 
   // From here on guarded by the stream's mutex.
@@ -178,15 +180,16 @@ void InferStreamCall::OnReadDone(bool ok) {
   if (over) {
     return;
   }
+  bool waits = false;
   if (item) {
-    item->Submit(read_, DeadlineOf(call_));
+    waits = item->Submit(read_, DeadlineOf(call_));
     read_.Clear();
   }
   Actions actions;
   {
     const MutexLock lock(mu_);
     reading_ = false;
-    if (item) {
+    if (item && !waits) {  // of one that waits it is known when it is done
       item->decoupled = item->wants_reports();
     }
     actions = Advance();

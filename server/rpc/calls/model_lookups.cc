@@ -6,6 +6,8 @@
 
 #include "server/rpc/decode/infer_request.h"
 #include "server/rpc/encode/model_metadata.h"
+#include "server/serving/names.h"
+#include "server/serving/networks/aliases.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -16,35 +18,44 @@ Result<serving::NetworkHandle> FindModel(LookupCall& lookup, const Message& mess
   if (Status status = CheckModelName("name", message.name()); !status.ok()) {
     return status;
   }
-  lookup.record().network = message.name();
+  lookup.record().network = serving::NetworkOf(message.name());
   const auto version = DecodeVersion("version", message.version());
   if (!version.ok()) {
     return version.status();
   }
-  auto handle = lookup.context().registry.Get(message.name(), version.value());
+  auto handle = lookup.context().aliases.Find(message.name(), version.value(),
+                                              [&lookup](const std::string& name, std::int64_t number) {
+                                                return lookup.context().registry.Show(name, number);
+                                              });
   if (handle.ok()) {
     lookup.record().version = handle.value()->version;
   }
   return handle;
 }
 
+// Whether a request for it is answered. One that is being loaded from where it is stored has an outline.
+bool IsReady(const serving::NetworkListing& listing) {
+  return listing.handle && listing.state != serving::NetworkState::kUnloading;
+}
+
 std::vector<serving::NetworkHandle> ReadyNetworks(const LookupCall& lookup) {
   std::vector<serving::NetworkHandle> networks;
   for (const serving::NetworkListing& listing : lookup.context().registry.List()) {
-    if (listing.state == serving::NetworkState::kReady && listing.handle) {
+    if (IsReady(listing)) {
       networks.push_back(listing.handle);
     }
   }
   return networks;
 }
 
-const char* StateName(serving::NetworkState state) {
-  switch (state) {
-    case serving::NetworkState::kLoading: return "LOADING";
-    case serving::NetworkState::kReady: return "READY";
-    case serving::NetworkState::kUnloading: return "UNLOADING";
+void SetState(const serving::NetworkListing& listing, inference::RepositoryIndexResponse::ModelIndex& model) {
+  if (!IsReady(listing)) {
+    return model.set_state(listing.state == serving::NetworkState::kUnloading ? "UNLOADING" : "LOADING");
   }
-  return "UNKNOWN";
+  model.set_state("READY");
+  if (listing.state != serving::NetworkState::kReady) {
+    model.set_reason("stored; the next request for it loads it");
+  }
 }
 
 // All that are ready, or those of one name or version.
@@ -60,11 +71,12 @@ Result<std::vector<serving::NetworkHandle>> FindModels(LookupCall& lookup,
   if (!one.ok()) {
     return one.status();
   }
-  if (!message.version().empty()) {
+  if (!message.version().empty() || serving::NetworkOf(message.name()) != message.name()) {
     return std::vector{one.value()};
   }
   std::vector<serving::NetworkHandle> versions = ReadyNetworks(lookup);
-  std::erase_if(versions, [&](const serving::NetworkHandle& other) { return other->name != message.name(); });
+  std::erase_if(versions,
+                [&](const serving::NetworkHandle& other) { return other->name != one.value()->name; });
   return versions;
 }
 
@@ -114,7 +126,7 @@ Status AnswerModelMetadata(LookupCall& lookup, const inference::ModelMetadataReq
   }
   std::vector<std::int64_t> versions;
   for (const serving::NetworkHandle& other : ReadyNetworks(lookup)) {
-    if (other->name == message.name()) {
+    if (other->name == handle.value()->name) {
       versions.push_back(other->version);
     }
   }
@@ -159,13 +171,13 @@ Status AnswerRepositoryIndex(LookupCall& lookup, const inference::RepositoryInde
   }
   inference::RepositoryIndexResponse response;
   for (const serving::NetworkListing& listing : listings) {
-    if (message.ready() && listing.state != serving::NetworkState::kReady) {
+    if (message.ready() && !IsReady(listing)) {
       continue;
     }
     inference::RepositoryIndexResponse::ModelIndex& model = *response.add_models();
     model.set_name(listing.name);
     model.set_version(std::to_string(listing.version));
-    model.set_state(StateName(listing.state));
+    SetState(listing, model);
   }
   return lookup.Send(response);
 }

@@ -1,19 +1,38 @@
 #include "server/rpc/calls/network_lookups.h"
 
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "server/rpc/decode/upload_header.h"
 #include "server/rpc/encode/network_info.h"
+#include "server/serving/names.h"
+#include "server/serving/networks/aliases.h"
 
 namespace spikeserve::rpc {
 
+namespace {
+
+v1::NetworkInfo InfoOf(const LookupCall& lookup, const serving::NetworkListing& listing) {
+  v1::NetworkInfo info = EncodeNetworkInfo(listing);
+  for (std::string& alias : lookup.context().aliases.Of(listing.name, listing.version)) {
+    info.add_aliases(std::move(alias));
+  }
+  return info;
+}
+
+}  // namespace
+
 Status AnswerGetNetwork(LookupCall& lookup, const v1::GetNetworkRequest& message) {
-  lookup.record().network = message.name();
-  if (Status status = CheckNetworkName(message.name(), message.version()); !status.ok()) {
+  lookup.record().network = serving::NetworkOf(message.name());
+  if (Status status = CheckNetworkReference(message.name(), message.version()); !status.ok()) {
     return status;
   }
-  const auto listing = lookup.context().registry.Find(message.name(), message.version());
+  const auto listing = lookup.context().aliases.Find(
+      message.name(), message.version(), [&lookup](const std::string& name, std::int64_t version) {
+        return lookup.context().registry.Find(name, version);
+      });
   if (!listing.ok()) {
     return listing.status();
   }
@@ -22,7 +41,7 @@ Status AnswerGetNetwork(LookupCall& lookup, const v1::GetNetworkRequest& message
     return status;
   }
   v1::GetNetworkResponse response;
-  *response.mutable_network() = EncodeNetworkInfo(listing.value());
+  *response.mutable_network() = InfoOf(lookup, listing.value());
   return lookup.Send(response);
 }
 
@@ -37,7 +56,7 @@ Status AnswerListNetworks(LookupCall& lookup, const v1::ListNetworksRequest&) {
   }
   v1::ListNetworksResponse response;
   for (const serving::NetworkListing& listing : listings) {
-    *response.add_networks() = EncodeNetworkInfo(listing);
+    *response.add_networks() = InfoOf(lookup, listing);
   }
   return lookup.Send(response);
 }

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "server/rpc/calls/change_call.h"
 #include "server/rpc/calls/lookup_call.h"
 #include "server/rpc/calls/network_lookups.h"
-#include "server/rpc/calls/unload_call.h"
 #include "server/rpc/calls/upload_call.h"
 #include "server/rpc/context/service_context.h"
 #include "server/rpc/context/upload_table.h"
@@ -14,7 +14,9 @@ namespace spikeserve::rpc {
 using RawNetworkService = v1::NetworkService::WithRawCallbackMethod_LoadNetwork<
     v1::NetworkService::WithRawCallbackMethod_UnloadNetwork<
         v1::NetworkService::WithRawCallbackMethod_GetNetwork<
-            v1::NetworkService::WithRawCallbackMethod_ListNetworks<v1::NetworkService::Service>>>>;
+            v1::NetworkService::WithRawCallbackMethod_ListNetworks<
+                v1::NetworkService::WithRawCallbackMethod_SetAlias<
+                    v1::NetworkService::WithRawCallbackMethod_DeleteAlias<v1::NetworkService::Service>>>>>>;
 
 // Loads, shows and unloads networks. Takes messages as bytes, so that nothing is parsed before the token and
 // the size are checked. Thread-safe.
@@ -31,7 +33,15 @@ class NetworkService final : public RawNetworkService {
   }
   grpc::ServerUnaryReactor* UnloadNetwork(grpc::CallbackServerContext* call, const grpc::ByteBuffer* request,
                                           grpc::ByteBuffer* response) override {
-    return UnloadCall::Start(context_, *call, *request, *response);
+    return ChangeCall::Unload(context_, *call, *request, *response);
+  }
+  grpc::ServerUnaryReactor* SetAlias(grpc::CallbackServerContext* call, const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) override {
+    return ChangeCall::SetAlias(context_, *call, *request, *response);
+  }
+  grpc::ServerUnaryReactor* DeleteAlias(grpc::CallbackServerContext* call, const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* response) override {
+    return ChangeCall::DeleteAlias(context_, *call, *request, *response);
   }
   grpc::ServerUnaryReactor* GetNetwork(grpc::CallbackServerContext* call, const grpc::ByteBuffer* request,
                                        grpc::ByteBuffer* response) override {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/base/guarded.h"
+#include "server/rpc/context/deadline.h"
 #include "server/rpc/context/receive.h"
 #include "server/rpc/decode/repository_parameters.h"
 #include "server/rpc/wire/wire.h"
@@ -72,18 +73,17 @@ Status RepositoryCall::BeginLoad(const grpc::ByteBuffer& request) {
     return name.status();
   }
   record_.network = name.value();
-  context_.tasks.Post([this] { FinishWith(Guarded([this] { return FinishLoad(); })); });
+  context_.tasks.Post([this] {
+    const Status status = Guarded([this] { return TakeFile(); });
+    if (!status.ok() || claim_) {
+      return FinishWith(status.ok() ? Guarded([this] { return LoadFile(); }) : status);
+    }
+    AwaitResident();
+  });
   return {};
 }
 
-// On the task thread, as the digest of a large file takes its time.
-Status RepositoryCall::FinishLoad() {
-  if (Status status = TakeFile(); !status.ok()) {
-    return status;
-  }
-  if (Status status = claim_ ? LoadFile() : CheckLoaded(); !status.ok()) {
-    return status;
-  }
+Status RepositoryCall::SendLoaded() {
   inference::RepositoryModelLoadResponse response;
   response.set_model_name(record_.network);
   response.set_is_loaded(true);
@@ -129,15 +129,24 @@ Status RepositoryCall::TakeFile() {
   return {};
 }
 
-// Stored networks are loaded when the server starts, so what is not ready by now is not there.
-Status RepositoryCall::CheckLoaded() {
-  const auto handle = context_.registry.Get(record_.network, 0);
-  if (!handle.ok()) {
-    return {handle.status().code(),
+// Of what is stored and not resident this makes it so; what is neither is not there.
+void RepositoryCall::AwaitResident() {
+  const auto finish = [this](const Result<serving::NetworkHandle>& handle) {
+    FinishWith(Guarded([&]() -> Status {
+      if (!handle.ok()) {
+        return {
+            handle.status().code(),
             handle.status().message() + "; to load a new one send its .spk file as \"file:1/network.spk\""};
+      }
+      record_.version = handle.value()->version;
+      return SendLoaded();
+    }));
+  };
+  const auto handle = context_.residency.Find(
+      record_.network, 0, {ToMonotonic(DeadlineOf(call_), context_.clock), stop_.get_token()}, finish);
+  if (handle) {
+    finish(*handle);
   }
-  record_.version = handle.value()->version;
-  return {};
 }
 
 Status RepositoryCall::LoadFile() {
@@ -145,7 +154,8 @@ Status RepositoryCall::LoadFile() {
     return {StatusCode::kCancelled, "cancelled by the client before the network was loaded"};
   }
   serving::NetworkRegistry::Claim claim = std::move(*claim_);
-  return context_.loader.Load(std::move(claim), std::move(upload_)).status();
+  const Status loaded = context_.loader.Load(std::move(claim), std::move(upload_)).status();
+  return loaded.ok() ? SendLoaded() : loaded;
 }
 
 // Behind the loads that were asked for before, so that none of them loses its file.

@@ -45,12 +45,12 @@ class RepositoryCall final : public grpc::ServerUnaryReactor {
   // Begin the work; the rest follows on the task thread where the answer is OK.
   Status BeginLoad(const grpc::ByteBuffer& request);
   Status BeginUnload(const grpc::ByteBuffer& request);
-  Status FinishLoad();
   // The file of the request, where it brings one, and the right to load it.
   Status TakeFile();
   Status LoadFile();
-  // Whether a version is ready, as none is brought along.
-  Status CheckLoaded();
+  Status SendLoaded();
+  // Answers once a version is ready, as none is brought along.
+  void AwaitResident();
   Status Send(const google::protobuf::MessageLite& message);
   void FinishWith(const Status& status);
 

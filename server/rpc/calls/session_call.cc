@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "server/base/guarded.h"
+#include "server/rpc/context/deadline.h"
 #include "server/rpc/context/receive.h"
 #include "server/rpc/encode/encode_response.h"
 #include "server/rpc/wire/wire.h"
+#include "server/serving/names.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -152,8 +154,23 @@ Status SessionCall::Take() {
     return InvalidArgument(run_.open() ? "open: got a second one, allowed one, as the first message"
                                        : "open: wanted as the first message");
   }
-  Post();
+  if (message_.has_open()) {
+    run_.Seek(message_.open(), {ToMonotonic(DeadlineOf(call_), context_.clock), stop_.get_token()},
+              [this] { Go(); });
+  } else {
+    Go();
+  }
   return {};
+}
+
+void SessionCall::Go() {
+  const Status posted = Guarded([this]() -> Status {
+    Post();
+    return {};
+  });
+  if (!posted.ok()) {
+    FinishWith(posted);
+  }
 }
 
 // Everything that takes the engine happens on the table's thread, a chunk at a time.
@@ -172,14 +189,7 @@ void SessionCall::Chunk() {
     return FinishWith(status);
   }
   if (run_.running()) {
-    const Status posted = Guarded([this]() -> Status {
-      Post();
-      return {};
-    });
-    if (!posted.ok()) {
-      FinishWith(posted);
-    }
-    return;
+    return Go();
   }
   const Status answered = Guarded([this]() -> Status {
     v1::SessionResponse response;
@@ -206,7 +216,7 @@ Status SessionCall::Dispatch() {
   switch (message_.message_case()) {
     case v1::SessionRequest::kOpen: {
       Status status = run_.Open(message_.open());
-      record_.network = message_.open().settings().network();
+      record_.network = serving::NetworkOf(message_.open().settings().network());
       wants_notice_ = message_.open().goaway();
       if (run_.checked()) {
         record_.samples = run_.answer().samples;

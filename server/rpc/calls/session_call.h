@@ -50,6 +50,8 @@ class SessionCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   Status Take();
   Status Dispatch();
   void Read();
+  // Has the table's thread work on the message.
+  void Go();
   void Post();
   void Chunk();
   Status Answer(const v1::SessionResponse& response);

@@ -28,11 +28,26 @@ Status SessionRun::TakePlace(serving::TenantHandle tenant) {
   return permit.status();
 }
 
-Status SessionRun::Open(const v1::SessionOpen& open) {
+void SessionRun::Seek(const v1::SessionOpen& open, serving::Residency::Wait wait,
+                      std::function<void()> found) {
   if (Status status = CheckTarget(open.settings()); !status.ok()) {
-    return status;
+    network_ = std::move(status);
+    return found();
   }
-  auto network = context_.registry.Get(open.settings().network(), open.settings().version());
+  auto network =
+      context_.residency.Find(open.settings().network(), open.settings().version(), std::move(wait),
+                              [this, found](Result<serving::NetworkHandle> loaded) {
+                                network_ = std::move(loaded);
+                                found();
+                              });
+  if (network) {
+    network_ = std::move(network);
+    found();
+  }
+}
+
+Status SessionRun::Open(const v1::SessionOpen& open) {
+  Result<serving::NetworkHandle> network = *std::exchange(network_, std::nullopt);
   if (!network.ok()) {
     return network.status();
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -27,6 +28,8 @@ class SessionRun {
   // There was no session: it counts for nothing.
   void ReturnPlace() { permit_.GiveBack(); }
 
+  // Looks for the network of the opening; Open follows when `found` is called, at once or by another thread.
+  void Seek(const v1::SessionOpen& open, serving::Residency::Wait wait, std::function<void()> found);
   // Checks the opening, takes the network and makes the state of all samples, within the memory budget.
   // INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED.
   Status Open(const v1::SessionOpen& open);
@@ -56,6 +59,7 @@ class SessionRun {
   const ServiceContext& context_;
   std::optional<AnswerSpec> answer_;
   std::unique_ptr<serving::Session> session_;
+  std::optional<Result<serving::NetworkHandle>> network_;  // from Seek to Open
   serving::TenantHandle tenant_;
   serving::Tenant::Permit permit_;  // from TakePlace to GiveUpPlace
   std::int64_t steps_ = 0;          // of the message

@@ -6,27 +6,20 @@
 #include <utility>
 #include <vector>
 
+#include "server/base/guarded.h"
+#include "server/rpc/context/deadline.h"
 #include "server/rpc/context/receive.h"
 #include "server/rpc/decode/request_key.h"
+#include "server/serving/names.h"
 
 namespace spikeserve::rpc {
 namespace {
 
-// A deadline further away is none; keeps time-point arithmetic away from its limits.
-constexpr std::chrono::hours kFarthestDeadline{24 * 365};
 // The response as built and as serialized; sparse counts take up to three times their array while built.
 constexpr std::int64_t kResponseCopies = 2;
 constexpr std::int64_t kSparseCopies = 4;
 // A reading has float64 where a response has float32.
 constexpr std::int64_t kReadingCopies = 2;
-
-Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, const Clock& clock) {
-  const auto now = std::chrono::system_clock::now();
-  if (deadline > now + kFarthestDeadline) {
-    return Clock::TimePoint::max();
-  }
-  return clock.Now() + (deadline - now);
-}
 
 // What a reading has of each sample and the response only in sums.
 std::int64_t StatisticsBytes(const AnswerSpec& answer) {
@@ -55,13 +48,32 @@ Status Submission::Submit(std::shared_ptr<v1::SimulateRequest> request, const Su
   if (Status status = CheckTarget(*request); !status.ok()) {
     return status;
   }
-  record_.network = request->network();
-  auto network = context_.registry.Get(request->network(), request->version());
-  if (!network.ok()) {
-    return network.status();
+  record_.network = serving::NetworkOf(request->network());
+  const Resume submit = [this, request, options, &sink](serving::NetworkHandle found) {
+    // What an alias, or no version, stands for now: requests for it are equal to those that name it.
+    request->set_network(found->name);
+    request->set_version(found->version);
+    return SubmitTo(std::move(found), request, options, sink);
+  };
+  auto network = Find(request->network(), request->version(), options.deadline, submit, sink);
+  if (!network) {
+    return {};
   }
-  request->set_version(network.value()->version);  // as any version is meant that is the highest
-  return SubmitTo(std::move(network).value(), std::move(request), options, sink);
+  return network->ok() ? submit(std::move(*network).value()) : network->status();
+}
+
+std::optional<Result<serving::NetworkHandle>> Submission::Find(const std::string& name, std::int64_t version,
+                                                               std::chrono::system_clock::time_point deadline,
+                                                               Resume resume, serving::ResultSink& sink) {
+  return context_.residency.Find(name, version, {ToMonotonic(deadline, context_.clock), stop_.get_token()},
+                                 [resume = std::move(resume), &sink](Result<serving::NetworkHandle> found) {
+                                   const Status status = Guarded([&]() -> Status {
+                                     return found.ok() ? resume(std::move(found).value()) : found.status();
+                                   });
+                                   if (!status.ok()) {
+                                     sink.OnDone(status, {});
+                                   }
+                                 });
 }
 
 Status Submission::SubmitTo(serving::NetworkHandle network,

@@ -5,8 +5,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
+#include <string>
 
 #include "server/base/status.h"
 #include "server/rpc/access/caller.h"
@@ -45,6 +48,12 @@ class Submission {
   // The same for a network that was found already, and that the request names by its version.
   Status SubmitTo(serving::NetworkHandle network, std::shared_ptr<const v1::SimulateRequest> request,
                   const SubmitOptions& options, serving::ResultSink& sink);
+  // The network, held, or why there is none, if that is known at once. Nothing where it is loaded first: then
+  // `resume` goes on with it, by another thread, and what fails is the sink's.
+  using Resume = std::function<Status(serving::NetworkHandle network)>;
+  std::optional<Result<serving::NetworkHandle>> Find(const std::string& name, std::int64_t version,
+                                                     std::chrono::system_clock::time_point deadline,
+                                                     Resume resume, serving::ResultSink& sink);
   // The answer, if still open, becomes CANCELLED or DEADLINE_EXCEEDED.
   void Cancel();
   // The same as soon as somebody sweeps the batcher.

@@ -26,4 +26,14 @@ std::chrono::system_clock::time_point ToSystemTime(gpr_timespec time) {
   return TimePoint(duration_cast<system_clock::duration>(since_epoch));
 }
 
+Clock::TimePoint ToMonotonic(std::chrono::system_clock::time_point deadline, const Clock& clock) {
+  // Keeps time-point arithmetic away from its limits.
+  constexpr std::chrono::hours kFarthest{24 * 365};
+  const auto now = std::chrono::system_clock::now();
+  if (deadline > now + kFarthest) {
+    return Clock::TimePoint::max();
+  }
+  return clock.Now() + (deadline - now);
+}
+
 }  // namespace spikeserve::rpc

@@ -16,6 +16,7 @@
 #include "server/serving/networks/network_loader.h"
 #include "server/serving/networks/network_registry.h"
 #include "server/serving/requests/batcher.h"
+#include "server/serving/residency/residency.h"
 #include "server/serving/task_thread.h"
 
 namespace spikeserve::rpc {
@@ -24,6 +25,8 @@ namespace spikeserve::rpc {
 struct ServiceContext {
   serving::NetworkRegistry& registry;
   const serving::NetworkLoader& loader;
+  serving::Residency& residency;
+  serving::Aliases& aliases;
   serving::Batcher& batcher;
   serving::Answers* answers;  // null: no request is answered by the run of another
   serving::MemoryBudget& budget;

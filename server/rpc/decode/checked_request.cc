@@ -158,9 +158,10 @@ Status CheckSessionFields(const v1::SessionOpen& open, const Limits& limits) {
 }  // namespace
 
 Status CheckTarget(const v1::SimulateRequest& request) {
-  if (!serving::IsValidName(request.network())) {
+  if (!serving::IsValidReference(request.network())) {
     return InvalidArgument("network: got " + Quote(request.network()) + ", allowed " +
-                           std::string(serving::kNameRule));
+                           std::string(serving::kNameRule) +
+                           ", and @ALIAS behind it for the version of an alias");
   }
   if (request.version() >= 0) {
     return {};

@@ -152,7 +152,7 @@ Result<std::int64_t> DecodeVersion(const std::string& field, const std::string& 
 }
 
 Status CheckModelName(const std::string& field, const std::string& name) {
-  if (serving::IsValidName(name)) {
+  if (serving::IsValidReference(name)) {
     return {};
   }
   return InvalidArgument(field + ": got " + Quote(name) + ", allowed " + std::string(serving::kNameRule));

@@ -8,6 +8,7 @@
 
 #include "server/base/quote.h"
 #include "server/rpc/decode/infer_request.h"
+#include "server/serving/names.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -84,8 +85,8 @@ Result<std::string> RepositoryModel(const std::string& repository_name, const st
   }
   const bool kserve = model_name.empty() && !repository_name.empty();
   const std::string& name = kserve ? repository_name : model_name;
-  if (Status status = CheckModelName("model_name", name); !status.ok()) {
-    return status;
+  if (!serving::IsValidName(name)) {  // an alias is no network to load or unload
+    return InvalidArgument("model_name: got " + Quote(name) + ", allowed " + std::string(serving::kNameRule));
   }
   return name;
 }

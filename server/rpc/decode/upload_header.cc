@@ -30,6 +30,13 @@ Status CheckNetworkName(const std::string& name, std::int64_t version) {
   return InvalidArgument(Join("version: got ", version, ", allowed 0..", serving::kMaxVersion));
 }
 
+Status CheckNetworkReference(const std::string& name, std::int64_t version) {
+  return serving::IsValidReference(name)
+             ? CheckNetworkName(std::string(serving::NetworkOf(name)), version)
+             : InvalidArgument(Join("name: got ", Quote(name), ", allowed ", serving::kNameRule,
+                                    ", and @ALIAS behind it"));
+}
+
 Status CheckUploadHeader(const v1::LoadNetworkHeader& header, const Limits& limits) {
   if (Status status = CheckNetworkName(header.name(), header.version()); !status.ok()) {
     return status;

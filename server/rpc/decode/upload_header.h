@@ -13,6 +13,9 @@ Status CheckUploadHeader(const v1::LoadNetworkHeader& header, const Limits& limi
 // INVALID_ARGUMENT where `name` cannot be that of a network, or `version` that of one or 0.
 Status CheckNetworkName(const std::string& name, std::int64_t version);
 
+// The same for what may be NAME@ALIAS too.
+Status CheckNetworkReference(const std::string& name, std::int64_t version);
+
 // The mode of a checked header.
 engine::Mode DecodeMode(v1::Mode mode);
 

@@ -222,7 +222,7 @@ inference::ModelStatistics EncodeModelStatistics(const serving::NetworkEntry& en
   }
   inference::MemoryUsage& memory = *statistics.add_memory_usage();
   memory.set_type(entry.backend == "cpu" ? "CPU" : "GPU");
-  memory.set_byte_size(static_cast<std::uint64_t>(entry.resident->bytes()));
+  memory.set_byte_size(static_cast<std::uint64_t>(entry.resident_bytes()));
   return statistics;
 }
 

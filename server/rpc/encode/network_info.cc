@@ -103,10 +103,12 @@ v1::NetworkInfo EncodeNetworkInfo(const serving::NetworkEntry& entry, serving::N
   info.set_state(Encode(state));
   info.set_mode(Encode(entry.mode));
   info.set_backend(entry.backend);
-  info.set_resident_bytes(entry.resident->bytes());
+  info.set_resident_bytes(entry.resident_bytes());
   info.set_sha256(entry.sha256);
-  *info.mutable_loaded_at() = google::protobuf::util::TimeUtil::TimeTToTimestamp(
-      std::chrono::system_clock::to_time_t(entry.loaded_at));
+  if (entry.resident) {
+    *info.mutable_loaded_at() = google::protobuf::util::TimeUtil::TimeTToTimestamp(
+        std::chrono::system_clock::to_time_t(entry.loaded_at));
+  }
   SetStructure(*entry.network, info);
   SetDefaults(entry, *info.mutable_defaults());
   SetProvenance(entry.metadata, *info.mutable_provenance());

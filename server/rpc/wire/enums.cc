@@ -78,6 +78,7 @@ v1::NetworkState Encode(serving::NetworkState state) {
     case serving::NetworkState::kLoading: return v1::NETWORK_STATE_LOADING;
     case serving::NetworkState::kReady: return v1::NETWORK_STATE_READY;
     case serving::NetworkState::kUnloading: return v1::NETWORK_STATE_UNLOADING;
+    case serving::NetworkState::kStored: return v1::NETWORK_STATE_STORED;
   }
   return v1::NETWORK_STATE_UNSPECIFIED;
 }

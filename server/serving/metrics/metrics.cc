@@ -24,6 +24,8 @@ using prometheus::Histogram;
 
 constexpr const char* kLatency = "spikeserve_request_seconds";
 // 0.5 ms to 30 s, about three per decade.
+// Of a small network from a warm disk to a large one onto a GPU.
+const Histogram::BucketBoundaries kColdSeconds{0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100};
 const Histogram::BucketBoundaries kSeconds{0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
                                            0.2,    0.5,   1,     2,     5,    10,   30};
 const Histogram::BucketBoundaries kBatchSizes{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096};
@@ -106,6 +108,15 @@ struct Metrics::Families {
         queued_work(AddGauge(registry, "spikeserve_queue_work_seconds",
                              "Time that the samples without a result are expected to take one worker.")),
         networks(AddGauge(registry, "spikeserve_networks", "Network versions that are ready.")),
+        networks_stored(AddGauge(registry, "spikeserve_networks_stored",
+                                 "Network versions that come into memory when they are asked for.")),
+        cold_starts(AddHistogram(registry, "spikeserve_cold_start_seconds",
+                                 "Time from the first request for a stored network until it is in memory.",
+                                 kColdSeconds)),
+        failed_cold_starts(AddCounter(registry, "spikeserve_cold_start_failures_total",
+                                      "Stored networks that could not be loaded when asked for.")),
+        evictions(AddCounter(registry, "spikeserve_network_evictions_total",
+                             "Networks that were let go of to make room.")),
         resident(AddGauge(registry, "spikeserve_resident_bytes", "Memory of the networks that are ready.")),
         memory_used(AddGauge(registry, "spikeserve_memory_used_bytes",
                              "Bytes reserved for networks, uploads, inputs and runs.")),
@@ -155,6 +166,10 @@ struct Metrics::Families {
   Gauge& queued;
   Gauge& queued_work;
   Gauge& networks;
+  Gauge& networks_stored;
+  Histogram& cold_starts;
+  Counter& failed_cold_starts;
+  Counter& evictions;
   Gauge& resident;
   Gauge& memory_used;
   Gauge& memory_limit;
@@ -235,6 +250,12 @@ void Metrics::CountRun(const RunRecord& record) {
   families_->spikes.Increment(static_cast<double>(record.spikes));
 }
 
+void Metrics::CountColdStart(double seconds) { families_->cold_starts.Observe(seconds); }
+
+void Metrics::CountFailedColdStart() { families_->failed_cold_starts.Increment(); }
+
+void Metrics::CountEviction() { families_->evictions.Increment(); }
+
 void Metrics::SetGaugeSource(std::function<Gauges()> source) { gauge_source_ = std::move(source); }
 
 void Metrics::ReadGauges() {
@@ -242,6 +263,7 @@ void Metrics::ReadGauges() {
   families_->queued.Set(static_cast<double>(gauges.queued_samples));
   families_->queued_work.Set(gauges.queued_work_s);
   families_->networks.Set(static_cast<double>(gauges.networks_ready));
+  families_->networks_stored.Set(static_cast<double>(gauges.networks_stored));
   families_->resident.Set(static_cast<double>(gauges.resident_bytes));
   families_->memory_used.Set(static_cast<double>(gauges.memory_used_bytes));
   families_->memory_limit.Set(static_cast<double>(gauges.memory_limit_bytes));

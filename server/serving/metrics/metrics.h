@@ -44,7 +44,8 @@ struct Gauges {
   std::int64_t queued_samples = 0;
   double queued_work_s = 0;  // that these are expected to take one worker
   std::int64_t networks_ready = 0;
-  std::int64_t resident_bytes = 0;  // of these networks
+  std::int64_t networks_stored = 0;  // that are not resident, and come when they are asked for
+  std::int64_t resident_bytes = 0;   // of these networks
   std::int64_t memory_used_bytes = 0;
   std::int64_t memory_limit_bytes = 0;
   std::int64_t log_lines_lost = 0;  // since the start
@@ -79,6 +80,12 @@ class Metrics {
   void BeginRequest(const std::string& method);
   void CountRequest(const RequestFacts& facts);
   void CountRun(const RunRecord& record);
+  // A stored network was made resident, this long after it was first asked for.
+  void CountColdStart(double seconds);
+  // One was asked for and could not be.
+  void CountFailedColdStart();
+  // One was let go of to make room.
+  void CountEviction();
   // Of the methods that were called yet.
   std::vector<InFlight> in_flight() const;
   // Called at each scrape; set before the first.

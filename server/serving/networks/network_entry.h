@@ -58,8 +58,15 @@ inline std::uint64_t NextInstance() {
   return ++last;
 }
 
+// Who holds a network, as long as that is. Thread-safe.
+struct NetworkUse {
+  std::atomic<std::int64_t> holders = 0;
+  std::atomic<std::uint64_t> last = 0;  // when one came or went, in uses of all networks since the start
+};
+
 // A network on a device under a name and version. Immutable, but for what is counted of its use. Members go
-// in reverse order: first the device memory, last the reservation that covered it.
+// in reverse order: first the device memory, last the reservation that covered it. An outline of one has no
+// `resident`, and a network without values: it is what there is to show of a network that is only stored.
 struct NetworkEntry {
   std::string name;
   std::int64_t version = 0;
@@ -71,10 +78,18 @@ struct NetworkEntry {
   std::chrono::system_clock::time_point loaded_at;
   std::shared_ptr<NetworkStatistics> statistics = std::make_shared<NetworkStatistics>();
   std::shared_ptr<RunCosts> costs = std::make_shared<RunCosts>();
-  NetworkShares::Share share;  // of its owner; none: nobody's
+  std::shared_ptr<NetworkUse> use = std::make_shared<NetworkUse>();
+  std::shared_ptr<const NetworkShares::Share> share;  // of its owner; null: nobody's
+  std::int64_t definition_bytes = 0;                  // serialized
+  std::int64_t estimate_bytes = 0;                    // of what it takes where it is resident, at most
+  std::uint64_t id = 0;                               // of this stay in memory, by the registry
+  std::shared_ptr<const NetworkEntry> outline;        // null: it stays resident until it is unloaded
   MemoryBudget::Reservation reservation;
   std::shared_ptr<const engine::Network> network;
   std::unique_ptr<const engine::ResidentNetwork> resident;
+
+  // What it holds on host and device.
+  std::int64_t resident_bytes() const { return resident ? resident->bytes() : 0; }
 };
 
 // Keeps a network resident for as long as a request needs it. Dropping the last handle of an unloaded

@@ -8,6 +8,7 @@
 
 #include "server/base/guarded.h"
 #include "server/base/quote.h"
+#include "server/serving/networks/aliases.h"
 #include "server/serving/sha256.h"
 
 namespace spikeserve::serving {
@@ -84,29 +85,38 @@ Result<NetworkHandle> NetworkLoader::LoadChecked(NetworkRegistry::Claim claim, U
   if (stopped()) {
     return Status(StatusCode::kCancelled, "cancelled before the network was loaded");
   }
-  auto entry = MakeResident(upload.bytes, upload.mode, stopped);
-  if (!entry.ok()) {
-    return entry.status();
+  auto made = MakeResident(upload.bytes, upload.mode, stopped);
+  if (!made.ok()) {
+    return made.status();
   }
-  entry.value()->name = claim.name();
-  entry.value()->version = claim.version();
-  entry.value()->sha256 = ToHex(upload.sha256);
+  NetworkEntry& entry = *made.value();
+  entry.name = claim.name();
+  entry.version = claim.version();
+  entry.sha256 = ToHex(upload.sha256);
+  entry.share = std::make_shared<const NetworkShares::Share>(std::move(upload.share));
+  if (context_.on_demand) {
+    auto outline = Outline(entry);
+    if (!outline.ok()) {
+      return outline.status();
+    }
+    entry.outline = std::move(outline).value();
+  }
   if (upload.cancelled.stop_requested()) {
     return Status(StatusCode::kCancelled, "cancelled by the client before the network was stored");
   }
-  if (Status stored = Store(claim, upload); !stored.ok()) {
+  if (Status stored = Store(claim, upload, entry.share->owner()); !stored.ok()) {
     return stored;
   }
-  entry.value()->share = std::move(upload.share);
-  return context_.registry.Publish(std::move(claim), std::move(entry).value());
+  return context_.registry.Publish(std::move(claim), std::move(made).value());
 }
 
-Status NetworkLoader::Store(const NetworkRegistry::Claim& claim, const Upload& upload) const {
+Status NetworkLoader::Store(const NetworkRegistry::Claim& claim, const Upload& upload,
+                            const std::string& owner) const {
   if (context_.repository == nullptr) {
     return {};
   }
   return context_.repository->Write(claim.name(), claim.version(), upload.mode, upload.bytes, upload.sha256,
-                                    upload.share.owner());
+                                    owner);
 }
 
 Result<NetworkHandle> NetworkLoader::LoadStored(const StoredVersion& stored) const {
@@ -118,36 +128,56 @@ Result<NetworkHandle> NetworkLoader::LoadStoredChecked(const StoredVersion& stor
   if (!claim.ok()) {
     return claim.status();
   }
-  auto entry = ReadStored(stored);
+  auto entry = ReadStored(stored, !context_.on_demand);
   if (!entry.ok()) {
     return entry.status();
   }
-  return context_.registry.Publish(std::move(claim).value(), std::move(entry).value());
+  return context_.on_demand
+             ? context_.registry.Keep(std::move(claim).value(), std::move(entry.value()->outline))
+             : context_.registry.Publish(std::move(claim).value(), std::move(entry).value());
 }
 
-Result<std::unique_ptr<NetworkEntry>> NetworkLoader::ReadStored(const StoredVersion& stored) const {
+Result<std::unique_ptr<NetworkEntry>> NetworkLoader::ReadStored(const StoredVersion& stored,
+                                                                bool resident) const {
+  MemoryBudget::Reservation reservation;
+  auto file = ReadFile(stored, reservation);
+  if (!file.ok()) {
+    return file.status();
+  }
+  const std::string& bytes = file.value().payload;
+  auto made = resident ? MakeResident(bytes, file.value().mode, {}) : Check(bytes, file.value().mode);
+  if (!made.ok()) {
+    return made.status();
+  }
+  NetworkEntry& entry = *made.value();
+  entry.name = stored.name;
+  entry.version = stored.version;
+  entry.sha256 = ToHex(file.value().sha256);
+  entry.share = std::make_shared<const NetworkShares::Share>(shares_->Take(
+      context_.repository->Owner(stored.name, stored.version), static_cast<std::int64_t>(bytes.size())));
+  if (context_.on_demand) {
+    auto outline = Outline(entry);
+    if (!outline.ok()) {
+      return outline.status();
+    }
+    entry.outline = std::move(outline).value();
+  }
+  return made;
+}
+
+// `reservation` covers it, as long as that is.
+Result<NetworkFile> NetworkLoader::ReadFile(const StoredVersion& stored,
+                                            MemoryBudget::Reservation& reservation) const {
   const auto size = context_.repository->PayloadBytes(stored.name, stored.version, context_.max_upload_bytes);
   if (!size.ok()) {
     return size.status();
   }
-  const auto reservation = context_.budget.Reserve(EstimateUploadBytes(size.value()), "reading the file");
-  if (!reservation.ok()) {
-    return reservation.status();
+  auto reserved = context_.budget.Reserve(EstimateUploadBytes(size.value()), "reading the file");
+  if (!reserved.ok()) {
+    return reserved.status();
   }
-  auto file = context_.repository->Read(stored.name, stored.version, context_.max_upload_bytes);
-  if (!file.ok()) {
-    return file.status();
-  }
-  auto entry = MakeResident(file.value().payload, file.value().mode, {});
-  if (!entry.ok()) {
-    return entry.status();
-  }
-  entry.value()->name = stored.name;
-  entry.value()->version = stored.version;
-  entry.value()->sha256 = ToHex(file.value().sha256);
-  entry.value()->share = shares_->Take(context_.repository->Owner(stored.name, stored.version),
-                                       static_cast<std::int64_t>(file.value().payload.size()));
-  return entry;
+  reservation = std::move(reserved).value();
+  return context_.repository->Read(stored.name, stored.version, context_.max_upload_bytes);
 }
 
 void NetworkLoader::Unload(const std::string& name, std::int64_t version, Unloaded done) const {
@@ -164,6 +194,11 @@ void NetworkLoader::Unload(const std::string& name, std::int64_t version, Unload
 
 Result<std::vector<std::int64_t>> NetworkLoader::UnloadEach(const std::string& name, std::int64_t version,
                                                             const std::shared_ptr<void>& until_freed) const {
+  if (context_.aliases != nullptr) {
+    if (Status status = context_.aliases->CheckUnload(name, version); !status.ok()) {
+      return status;
+    }
+  }
   std::vector<std::int64_t> unloaded;
   Status uncertain;
   for (const std::int64_t known : Known(name, version)) {
@@ -248,8 +283,8 @@ Result<engine::Network> NetworkLoader::Parse(std::string_view bytes, NetworkEntr
   return InvalidArgument(Describe(violations) + (network.ok() ? "" : "\n" + network.status().message()));
 }
 
-Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_view bytes, engine::Mode mode,
-                                                                  const StopCheck& stopped) const {
+// What can be known of a network without making it resident.
+Result<std::unique_ptr<NetworkEntry>> NetworkLoader::Check(std::string_view bytes, engine::Mode mode) const {
   auto entry = std::make_unique<NetworkEntry>();
   auto network = Parse(bytes, *entry);
   if (!network.ok()) {
@@ -259,13 +294,23 @@ Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_vi
   entry->backend = context_.backend.name();
   entry->loaded_at = std::chrono::system_clock::now();
   entry->network = std::make_shared<const engine::Network>(std::move(network).value());
-
+  entry->definition_bytes = static_cast<std::int64_t>(bytes.size());
   const auto estimate = context_.backend.EstimateBytes(*entry->network, mode);
   if (!estimate.ok()) {
     return estimate.status();
   }
-  const std::int64_t text_bytes = entry->metadata.bytes();
-  auto reservation = context_.budget.Reserve(estimate.value() + text_bytes, "the network");
+  entry->estimate_bytes = estimate.value() + entry->metadata.bytes();
+  return entry;
+}
+
+Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_view bytes, engine::Mode mode,
+                                                                  const StopCheck& stopped) const {
+  auto checked = Check(bytes, mode);
+  if (!checked.ok()) {
+    return checked.status();
+  }
+  std::unique_ptr<NetworkEntry>& entry = checked.value();
+  auto reservation = context_.budget.Reserve(entry->estimate_bytes, "the network");
   if (!reservation.ok()) {
     return reservation.status();
   }
@@ -275,11 +320,11 @@ Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_vi
     return resident.status();
   }
   entry->resident = std::move(resident).value();
-  entry->reservation.ShrinkTo(entry->resident->bytes() + text_bytes);
+  entry->reservation.ShrinkTo(entry->resident->bytes() + entry->metadata.bytes());
   if (Status warm = WarmUp(*entry, stopped); !warm.ok()) {
     return warm;
   }
-  return entry;
+  return std::move(entry);
 }
 
 Status NetworkLoader::WarmUp(const NetworkEntry& entry, const StopCheck& stopped) const {

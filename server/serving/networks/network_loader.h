@@ -18,6 +18,8 @@
 
 namespace spikeserve::serving {
 
+class Aliases;
+
 // What loading needs; everything outlives the loader.
 struct LoaderContext {
   NetworkRegistry& registry;
@@ -27,6 +29,8 @@ struct LoaderContext {
   ParseNetwork parse;
   engine::NetworkLimits limits;
   std::int64_t max_upload_bytes = 0;
+  const Aliases* aliases = nullptr;  // null: there are none
+  bool on_demand = false;            // stored networks wait for somebody to ask for them
 };
 
 // A definition as it came, and whether anybody still waits for it.
@@ -65,7 +69,7 @@ class NetworkLoader {
   const NetworkShares& shares() const { return *shares_; }
   // Slow: not for an RPC thread.
   Result<NetworkHandle> Load(NetworkRegistry::Claim claim, Upload upload) const;
-  // Loads one stored network at start.
+  // Takes up one stored network: loads it or, on demand, checks it and answers with its outline.
   Result<NetworkHandle> LoadStored(const StoredVersion& stored) const;
   // Makes what is loaded what is stored: loads a version that is not there, exchanges one whose file has
   // other bytes, both at once resident until then. What fails changes nothing; UNAVAILABLE: not now, as the
@@ -73,6 +77,12 @@ class NetworkLoader {
   Result<Refreshed> Refresh(const StoredVersion& stored) const;
   // Unloads a version whose file somebody else has deleted. NOT_FOUND where it is not loaded.
   Status Forget(const StoredVersion& stored) const;
+  // Loads one that is stored and known, and holds it. DATA_LOSS where its file is not what it was.
+  Result<NetworkHandle> Reload(const NetworkEntry& outline) const;
+  // Memory that Reload needs for a moment, at most, about.
+  std::int64_t ReloadBytes(const NetworkEntry& outline) const {
+    return EstimateUploadBytes(outline.definition_bytes) + outline.estimate_bytes;
+  }
   // Called once, with the versions when their memory is free and their files are gone, or with what failed.
   // Does not throw.
   using Unloaded = std::function<void(Result<std::vector<std::int64_t>>)>;
@@ -95,10 +105,14 @@ class NetworkLoader {
   Result<NetworkHandle> LoadChecked(NetworkRegistry::Claim claim, Upload& upload) const;
   Result<NetworkHandle> LoadStoredChecked(const StoredVersion& stored) const;
   Result<Refreshed> RefreshChecked(const StoredVersion& stored) const;
-  // The network of a stored file, which is for the caller to publish.
-  Result<std::unique_ptr<NetworkEntry>> ReadStored(const StoredVersion& stored) const;
-  Status Store(const NetworkRegistry::Claim& claim, const Upload& upload) const;
+  // The network of a stored file, which is for the caller to publish, or only checked.
+  Result<std::unique_ptr<NetworkEntry>> ReadStored(const StoredVersion& stored, bool resident) const;
+  Result<NetworkHandle> ReloadChecked(const NetworkEntry& outline) const;
+  Result<NetworkFile> ReadFile(const StoredVersion& stored, MemoryBudget::Reservation& reservation) const;
+  Result<std::shared_ptr<const NetworkEntry>> Outline(const NetworkEntry& entry) const;
+  Status Store(const NetworkRegistry::Claim& claim, const Upload& upload, const std::string& owner) const;
   Result<engine::Network> Parse(std::string_view bytes, NetworkEntry& entry) const;
+  Result<std::unique_ptr<NetworkEntry>> Check(std::string_view bytes, engine::Mode mode) const;
   Result<std::unique_ptr<NetworkEntry>> MakeResident(std::string_view bytes, engine::Mode mode,
                                                      const StopCheck& stopped) const;
   Status WarmUp(const NetworkEntry& entry, const StopCheck& stopped) const;

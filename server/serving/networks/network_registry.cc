@@ -1,12 +1,11 @@
 #include "server/serving/networks/network_registry.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
 #include <utility>
 
 #include "server/base/quote.h"
 #include "server/serving/names.h"
+#include "server/serving/networks/network_reaper.h"
 
 namespace spikeserve::serving {
 namespace {
@@ -15,52 +14,34 @@ std::string Describe(const std::string& name, std::int64_t version) {
   return "network " + Quote(name) + " version " + std::to_string(version);
 }
 
+Status NotUsable(const std::string& name, std::int64_t version, NetworkState state) {
+  if (state == NetworkState::kLoading) {
+    return Unavailable(Describe(name, version) + " is still loading");
+  }
+  return NotFound(Describe(name, version) + " is being unloaded");
+}
+
+const char* Already(NetworkState state) {
+  switch (state) {
+    case NetworkState::kLoading: return "loading";
+    case NetworkState::kReady: return "loaded";
+    case NetworkState::kUnloading: return "being unloaded";
+    case NetworkState::kStored: return "stored";
+  }
+  return "known";
+}
+
 }  // namespace
-
-// Where dropped networks wait to be freed. Owned by the registry and by every handle's deleter.
-struct NetworkRegistry::Reaper {
-  Mutex mu;
-  std::condition_variable_any changed;
-  std::deque<std::unique_ptr<const NetworkEntry>> dead SPIKESERVE_GUARDED_BY(mu);
-  bool stopped SPIKESERVE_GUARDED_BY(mu) = false;
-
-  void Push(std::unique_ptr<const NetworkEntry> entry) {
-    const MutexLock lock(mu);
-    if (stopped) {
-      return;  // the registry is gone: free it here
-    }
-    dead.push_back(std::move(entry));
-    changed.notify_one();
-  }
-
-  void Stop() {
-    const MutexLock lock(mu);
-    stopped = true;
-    changed.notify_one();
-  }
-
-  // Null when stopped and empty.
-  std::unique_ptr<const NetworkEntry> Pop() {
-    const MutexLock lock(mu);
-    changed.wait(mu, [this]() SPIKESERVE_REQUIRES(mu) { return stopped || !dead.empty(); });
-    if (dead.empty()) {
-      return nullptr;
-    }
-    std::unique_ptr<const NetworkEntry> entry = std::move(dead.front());
-    dead.pop_front();
-    return entry;
-  }
-};
 
 NetworkRegistry::Claim::~Claim() {
   if (registry_) {
-    registry_->Erase(name_, version_, NetworkState::kLoading);
+    registry_->DropClaim(name_, version_);
   }
 }
 
 NetworkRegistry::NetworkRegistry(Listener listener)
     : listener_(std::move(listener)),
-      reaper_(std::make_shared<Reaper>()),
+      reaper_(std::make_shared<NetworkReaper>()),
       map_(std::make_shared<const Map>()),
       reaper_thread_([this] { ReapUntilStopped(); }) {}
 
@@ -86,8 +67,7 @@ Result<NetworkRegistry::Claim> NetworkRegistry::BeginLoad(const std::string& nam
     if (found->second.state == NetworkState::kUnloading) {
       return Unavailable(Describe(name, version) + " is still being unloaded; try again");
     }
-    return AlreadyExists(Describe(name, version) + " is already " +
-                         (found->second.state == NetworkState::kReady ? "loaded" : "loading"));
+    return AlreadyExists(Describe(name, version) + " is already " + Already(found->second.state));
   }
   versions.emplace(version, Slot{});
   Replace(std::move(map));
@@ -100,67 +80,157 @@ NetworkHandle NetworkRegistry::MakeHandle(std::unique_ptr<NetworkEntry> entry) c
           }};
 }
 
-NetworkHandle NetworkRegistry::Publish(Claim claim, std::unique_ptr<NetworkEntry> entry) {
-  const NetworkHandle handle = MakeHandle(std::move(entry));
+Result<NetworkRegistry::Claim> NetworkRegistry::BeginReload(const std::string& name, std::int64_t version) {
+  const MutexLock lock(write_mu_);
+  auto map = std::make_shared<Map>(*Snapshot());
+  const auto found = FindIn(*map, name, version);
+  if (!found.ok()) {
+    return found.status();
+  }
+  Slot& slot = (*map)[name][version];
+  if (slot.state != NetworkState::kStored) {
+    return AlreadyExists(Describe(name, version) + " is already " + Already(slot.state));
+  }
+  slot.state = NetworkState::kLoading;
+  Replace(std::move(map));
+  return Claim(this, name, version);
+}
+
+NetworkHandle NetworkRegistry::Keep(Claim claim, NetworkHandle outline) {
   {
     const MutexLock lock(write_mu_);
     auto map = std::make_shared<Map>(*Snapshot());
-    (*map)[claim.name()][claim.version()] = Slot{NetworkState::kReady, handle, handle};
+    Slot& slot = (*map)[claim.name()][claim.version()];
+    slot.state = NetworkState::kStored;
+    slot.outline = outline;
     Replace(std::move(map));
   }
   static_cast<void>(claim.registry_.release());
   Notify(claim.name());
-  return handle;
+  return outline;
 }
 
 Result<NetworkHandle> NetworkRegistry::Exchange(std::unique_ptr<NetworkEntry> entry) {
-  const NetworkHandle handle = MakeHandle(std::move(entry));
+  NetworkHandle handle;
   {
     const MutexLock lock(write_mu_);
-    const Result<NetworkListing> found = Find(handle->name, handle->version);
-    if (!found.ok() || found.value().state != NetworkState::kReady) {
-      return Unavailable(Describe(handle->name, handle->version) + " is not ready any more");
-    }
     auto map = std::make_shared<Map>(*Snapshot());
-    (*map)[handle->name][handle->version] = Slot{NetworkState::kReady, handle, handle};
+    const auto found = FindIn(*map, entry->name, entry->version);
+    if (!found.ok() || found.value()->second.state != NetworkState::kReady) {
+      return Unavailable(Describe(entry->name, entry->version) + " is not ready any more");
+    }
+    entry->id = ++last_id_;
+    const NetworkHandle outline = entry->outline;
+    handle = MakeHandle(std::move(entry));
+    (*map)[handle->name][handle->version] = Slot{NetworkState::kReady, handle, handle, outline, handle->id};
     Replace(std::move(map));
   }
   Notify(handle->name);
   return handle;
 }
 
-Result<NetworkHandle> NetworkRegistry::Get(const std::string& name, std::int64_t version) const {
-  Result<NetworkListing> found = Find(name, version);
+Result<NetworkHandle> NetworkRegistry::ExchangeStored(NetworkHandle outline) {
+  const MutexLock lock(write_mu_);
+  auto map = std::make_shared<Map>(*Snapshot());
+  const auto found = FindIn(*map, outline->name, outline->version);
+  if (!found.ok() || found.value()->second.state != NetworkState::kStored) {
+    return Unavailable(Describe(outline->name, outline->version) + " is not stored any more");
+  }
+  (*map)[outline->name][outline->version].outline = outline;
+  Replace(std::move(map));
+  return outline;
+}
+
+NetworkHandle NetworkRegistry::Publish(Claim claim, std::unique_ptr<NetworkEntry> entry) {
+  NetworkHandle held;
+  {
+    const MutexLock lock(write_mu_);
+    entry->id = ++last_id_;
+    const NetworkHandle outline = entry->outline;
+    const NetworkHandle handle = MakeHandle(std::move(entry));
+    held = NetworkHold::Take(handle, reaper_);
+    auto map = std::make_shared<Map>(*Snapshot());
+    (*map)[claim.name()][claim.version()] = Slot{NetworkState::kReady, handle, handle, outline, handle->id};
+    Replace(std::move(map));
+  }
+  static_cast<void>(claim.registry_.release());
+  Notify(claim.name());
+  return held;
+}
+
+Result<NetworkRegistry::Usable> NetworkRegistry::Use(const std::string& name, std::int64_t version) const {
+  // Under the mutex, so that it is in use before anybody can see that it is not.
+  const MutexLock lock(map_mu_);
+  const auto found = FindIn(*map_, name, version);
   if (!found.ok()) {
     return found.status();
   }
-  const NetworkListing& listing = found.value();
-  switch (listing.state) {
-    case NetworkState::kReady: return listing.handle;
-    case NetworkState::kLoading: return Unavailable(Describe(name, listing.version) + " is still loading");
-    case NetworkState::kUnloading: break;
+  const auto& [number, slot] = *found.value();
+  if (slot.state == NetworkState::kReady) {
+    return Usable{NetworkHold::Take(slot.handle, reaper_), nullptr};
   }
-  return NotFound(Describe(name, listing.version) + " is being unloaded");
+  if (slot.usable()) {
+    return Usable{nullptr, slot.outline};
+  }
+  return NotUsable(name, number, slot.state);
 }
 
-Result<NetworkListing> NetworkRegistry::Find(const std::string& name, std::int64_t version) const {
+Result<NetworkHandle> NetworkRegistry::Get(const std::string& name, std::int64_t version) const {
+  Result<Usable> usable = Use(name, version);
+  if (!usable.ok()) {
+    return usable.status();
+  }
+  if (!usable.value().held) {
+    return Unavailable(Describe(name, usable.value().outline->version) + " is stored and not resident");
+  }
+  return std::move(usable).value().held;
+}
+
+Result<NetworkHandle> NetworkRegistry::Show(const std::string& name, std::int64_t version) const {
   const std::shared_ptr<const Map> map = Snapshot();
-  const auto versions = map->find(name);
-  if (versions == map->end()) {
+  const auto found = FindIn(*map, name, version);
+  if (!found.ok()) {
+    return found.status();
+  }
+  const auto& [number, slot] = *found.value();
+  if (!slot.usable()) {
+    return NotUsable(name, number, slot.state);
+  }
+  return slot.handle ? slot.handle : slot.outline;
+}
+
+Result<NetworkRegistry::Versions::const_iterator> NetworkRegistry::FindIn(const Map& map,
+                                                                          const std::string& name,
+                                                                          std::int64_t version) {
+  const auto versions = map.find(name);
+  if (versions == map.end()) {
     return NotFound("network " + Quote(name) + " is not loaded");
   }
   auto found = versions->second.find(version);
   if (version == 0) {
-    const auto ready = std::find_if(versions->second.rbegin(), versions->second.rend(), [](const auto& item) {
-      return item.second.state == NetworkState::kReady;
-    });
-    found = ready == versions->second.rend() ? std::prev(versions->second.end()) : std::prev(ready.base());
+    const auto usable = std::find_if(versions->second.rbegin(), versions->second.rend(),
+                                     [](const auto& item) { return item.second.usable(); });
+    found = usable == versions->second.rend() ? std::prev(versions->second.end()) : std::prev(usable.base());
   }
   if (found == versions->second.end()) {
     return NotFound(Describe(name, version) + " is not loaded");
   }
-  const auto& [number, slot] = *found;
-  return NetworkListing{name, number, slot.state, slot.last.lock()};
+  return found;
+}
+
+NetworkListing NetworkRegistry::ListingOf(const std::string& name, std::int64_t version, const Slot& slot) {
+  NetworkHandle last = slot.last.lock();
+  const bool resident = slot.state == NetworkState::kReady || slot.state == NetworkState::kUnloading;
+  return {name, version, slot.state, resident ? std::move(last) : slot.outline};
+}
+
+Result<NetworkListing> NetworkRegistry::Find(const std::string& name, std::int64_t version) const {
+  const std::shared_ptr<const Map> map = Snapshot();
+  const auto found = FindIn(*map, name, version);
+  if (!found.ok()) {
+    return found.status();
+  }
+  return ListingOf(name, found.value()->first, found.value()->second);
 }
 
 std::vector<NetworkListing> NetworkRegistry::List() const {
@@ -168,7 +238,7 @@ std::vector<NetworkListing> NetworkRegistry::List() const {
   const std::shared_ptr<const Map> map = Snapshot();  // outlives the loop, which a temporary does not
   for (const auto& [name, versions] : *map) {
     for (const auto& [version, slot] : versions) {
-      all.push_back({name, version, slot.state, slot.last.lock()});
+      all.push_back(ListingOf(name, version, slot));
     }
   }
   return all;
@@ -184,17 +254,25 @@ Result<std::vector<std::int64_t>> NetworkRegistry::Unload(const std::string& nam
       return found.status();
     }
     auto map = std::make_shared<Map>(*Snapshot());
-    for (auto& [number, slot] : (*map)[name]) {
-      if (version != 0 && version != number) {
+    Versions& versions = (*map)[name];
+    for (auto it = versions.begin(); it != versions.end();) {
+      auto& [number, slot] = *it;
+      if ((version != 0 && version != number) || slot.state == NetworkState::kLoading) {
+        ++it;
         continue;
       }
-      if (slot.state == NetworkState::kLoading) {
+      unloaded.push_back(number);
+      if (slot.state == NetworkState::kStored) {
+        it = versions.erase(it);
         continue;
       }
       slot.state = NetworkState::kUnloading;
       slot.handle = nullptr;
-      waiting_.emplace(std::pair(name, number), until_freed);
-      unloaded.push_back(number);
+      waiting_.emplace(slot.id, until_freed);
+      ++it;
+    }
+    if (versions.empty()) {
+      map->erase(name);
     }
     if (!unloaded.empty()) {
       Replace(std::move(map));
@@ -207,6 +285,30 @@ Result<std::vector<std::int64_t>> NetworkRegistry::Unload(const std::string& nam
   return unloaded;
 }
 
+bool NetworkRegistry::Evict(const std::string& name, std::int64_t version,
+                            const std::shared_ptr<void>& until_freed) {
+  std::shared_ptr<const Map> before;  // dropped outside the mutexes
+  const MutexLock lock(write_mu_);
+  auto map = std::make_shared<Map>(*Snapshot());
+  const auto found = FindIn(*map, name, version);
+  if (!found.ok()) {
+    return false;
+  }
+  Slot& slot = (*map)[name][found.value()->first];
+  if (slot.state != NetworkState::kReady || !slot.outline) {
+    return false;
+  }
+  const NetworkHandle evicted = std::exchange(slot.handle, nullptr);
+  slot.state = NetworkState::kStored;
+  const MutexLock map_lock(map_mu_);  // nobody begins to use it from here on
+  if (evicted->use->holders > 0) {
+    return false;
+  }
+  waiting_.emplace(slot.id, until_freed);
+  before = std::exchange(map_, std::move(map));
+  return true;
+}
+
 std::shared_ptr<const NetworkRegistry::Map> NetworkRegistry::Snapshot() const {
   const MutexLock lock(map_mu_);
   return map_;
@@ -217,29 +319,43 @@ void NetworkRegistry::Replace(std::shared_ptr<const Map> map) {
   map_.swap(map);
 }
 
-// Does nothing where the version is in another state, hence somebody else's, or was exchanged and the other
-// one is still in use.
-void NetworkRegistry::Erase(const std::string& name, std::int64_t version, NetworkState state) {
-  std::vector<std::shared_ptr<void>> freed;  // dropped outside the lock
+// What was stored before is stored again.
+void NetworkRegistry::DropClaim(const std::string& name, std::int64_t version) {
+  const MutexLock lock(write_mu_);
+  auto map = std::make_shared<Map>(*Snapshot());
+  const auto versions = map->find(name);
+  const auto slot = versions->second.find(version);
+  if (slot->second.outline) {
+    slot->second.state = NetworkState::kStored;
+  } else {
+    versions->second.erase(slot);
+  }
+  if (versions->second.empty()) {
+    map->erase(versions);
+  }
+  Replace(std::move(map));
+}
+
+// The entry with this id is no more, and its version neither where that is unloading.
+void NetworkRegistry::Freed(const std::string& name, std::int64_t version, std::uint64_t id) {
+  std::vector<std::shared_ptr<void>> waiting;  // dropped outside the lock
   {
     const MutexLock lock(write_mu_);
     auto map = std::make_shared<Map>(*Snapshot());
-    const auto versions = map->find(name);
-    if (versions == map->end()) {
-      return;
+    if (const auto versions = map->find(name); versions != map->end()) {
+      const auto slot = versions->second.find(version);
+      if (slot != versions->second.end() && slot->second.id == id &&
+          slot->second.state == NetworkState::kUnloading) {
+        versions->second.erase(slot);
+        if (versions->second.empty()) {
+          map->erase(versions);
+        }
+        Replace(std::move(map));
+      }
     }
-    const auto slot = versions->second.find(version);
-    if (slot == versions->second.end() || slot->second.state != state || !slot->second.last.expired()) {
-      return;
-    }
-    versions->second.erase(slot);
-    if (versions->second.empty()) {
-      map->erase(versions);
-    }
-    Replace(std::move(map));
-    const auto [first, last] = waiting_.equal_range({name, version});
+    const auto [first, last] = waiting_.equal_range(id);
     for (auto it = first; it != last; ++it) {
-      freed.push_back(std::move(it->second));
+      waiting.push_back(std::move(it->second));
     }
     waiting_.erase(first, last);
   }
@@ -252,9 +368,8 @@ void NetworkRegistry::Notify(const std::string& name) {
   const MutexLock lock(notify_mu_);
   const std::shared_ptr<const Map> map = Snapshot();
   const auto versions = map->find(name);
-  const bool ready = versions != map->end() &&
-                     std::any_of(versions->second.begin(), versions->second.end(),
-                                 [](auto& item) { return item.second.state == NetworkState::kReady; });
+  const bool ready = versions != map->end() && std::any_of(versions->second.begin(), versions->second.end(),
+                                                           [](auto& item) { return item.second.usable(); });
   listener_(name, ready);
 }
 
@@ -262,8 +377,9 @@ void NetworkRegistry::ReapUntilStopped() {
   while (std::unique_ptr<const NetworkEntry> entry = reaper_->Pop()) {
     const std::string name = entry->name;
     const std::int64_t version = entry->version;
+    const std::uint64_t id = entry->id;
     entry.reset();
-    Erase(name, version, NetworkState::kUnloading);
+    Freed(name, version, id);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "server/base/quote.h"
 #include "server/serving/names.h"
+#include "server/serving/networks/alias_file.h"
 #include "server/serving/networks/disk_error.h"
 #include "server/serving/networks/durable_file.h"
 #include "server/serving/networks/owner_file.h"
@@ -66,8 +67,10 @@ void RemoveStaleFiles(const fs::path& directory) {
     if (!IsValidName(name)) {
       continue;
     }
+    std::error_code ignored;
+    fs::remove(directory / name / kUnfinishedFile, ignored);
+    fs::remove(directory / name / kUnfinishedAliasFile, ignored);
     for (const std::string& version : Subfolders(directory / name)) {
-      std::error_code ignored;
       if (ParseVersion(version) > 0) {
         const fs::path folder = directory / name / version;
         fs::remove(folder / kUnfinishedFile, ignored);
@@ -114,6 +117,23 @@ std::vector<StoredVersion> NetworkRepository::List() const {
     }
   }
   return stored;
+}
+
+std::vector<std::string> NetworkRepository::Names() const {
+  std::vector<std::string> names = Subfolders(directory_);
+  std::erase_if(names, [](const std::string& name) { return !IsValidName(name); });
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<std::map<std::string, std::int64_t>> NetworkRepository::ReadAliases(const std::string& name) const {
+  return ReadAliasFile(directory_ / name);
+}
+
+Status NetworkRepository::WriteAliases(const std::string& name,
+                                       const std::map<std::string, std::int64_t>& aliases) const {
+  Status owned = Own();
+  return !owned.ok() ? owned : WriteAliasFile(directory_ / name, aliases);
 }
 
 std::vector<std::int64_t> NetworkRepository::Versions(const std::string& name) const {

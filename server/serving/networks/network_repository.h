@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -72,6 +73,13 @@ class NetworkRepository {
   // the network; for none or the default there is none.
   Status Write(const std::string& name, std::int64_t version, engine::Mode mode, std::string_view payload,
                std::string_view sha256, const std::string& owner) const;
+  // The networks of which something is stored, in order.
+  std::vector<std::string> Names() const;
+  // The aliases of a network: none where nothing is stored of them. DATA_LOSS.
+  Result<std::map<std::string, std::int64_t>> ReadAliases(const std::string& name) const;
+  // Durable once it returns OK; on failure those before may be stored or these. The failures of Own and
+  // DiskError.
+  Status WriteAliases(const std::string& name, const std::map<std::string, std::int64_t>& aliases) const;
   // Who stored it; the default where it does not say, or nothing that may be a name.
   std::string Owner(const std::string& name, std::int64_t version) const;
   // Gone for good once it returns OK, also where there was nothing. The failures of Own and DiskError; the

@@ -69,6 +69,9 @@ class Search {
     }
     for (const Entry& entry : entries) {
       const std::string path = name + "/" + entry.name;
+      if (entry.name == kAliasFileName || entry.name == kUnfinishedAliasFile) {
+        continue;  // what is wrong with it, reading it tells
+      }
       if (!entry.folder) {
         Add(path, "a file beside the versions, which are VERSION/network.spk");
       } else if (ParseVersion(entry.name) == 0) {

@@ -13,6 +13,10 @@ inline constexpr std::string_view kNetworkFileName = "network.spk";
 // And the one beside it that says who stored it, where somebody is known.
 inline constexpr std::string_view kOwnerFileName = "owner";
 
+// And the one in DIRECTORY/NAME that says which aliases stand for which versions, and its unfinished form.
+inline constexpr std::string_view kAliasFileName = "aliases";
+inline constexpr std::string_view kUnfinishedAliasFile = "aliases.tmp";
+
 // The version that a folder of this name is for; 0 where it is not how this server would write one.
 std::int64_t ParseVersion(const std::string& text);
 

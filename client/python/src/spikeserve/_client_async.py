@@ -58,6 +58,20 @@ class AsyncClient(ClientBase):
         return [*answer.versions]
 
     @checked
+    async def set_alias(
+        self, name: str, alias: str, version: int = 0, *, timeout: float | None = None
+    ) -> int:
+        """Lets NAME@ALIAS stand for a version; returns for which. See `Client.set_alias`."""
+        request = network_pb.SetAliasRequest(name=name, alias=alias, version=version)
+        return (await self._ask(self._networks.SetAlias, request, self._timeout(timeout), name)).version
+
+    @checked
+    async def delete_alias(self, name: str, alias: str, *, timeout: float | None = None) -> int:
+        """Forgets an alias; returns the version for which it stood. See `Client.delete_alias`."""
+        request = network_pb.DeleteAliasRequest(name=name, alias=alias)
+        return (await self._ask(self._networks.DeleteAlias, request, self._timeout(timeout), name)).version
+
+    @checked
     async def get(self, name: str, version: int = 0, *, timeout: float | None = None) -> NetworkInfo:
         """What the server knows about a version; 0 is the highest that is ready. See `Client.get`."""
         request = network_pb.GetNetworkRequest(name=name, version=version)
@@ -136,7 +150,7 @@ class AsyncClient(ClientBase):
         session = AsyncSession(
             lambda: self._simulations.Session(**self._call(deadline.left(), network)),
             self.address,
-            opening(network, batch, chosen, info),
+            opening(batch, chosen, info),
             info,
             replay,
         )

@@ -91,6 +91,7 @@ class Run:
     def add(self, answer: pb.SimulateResponse, on_progress: OnProgress | None) -> None:
         """Takes the answer to the last request, and reports how many samples are done."""
         self._results.append(_messages.result(answer))
+        self._network = answer.settings.network  # which `network@alias` stands for
         self._options = replace(self._options, version=answer.settings.version)  # all parts by one version
         self._done = self._asked
         if on_progress is not None:

@@ -69,10 +69,29 @@ class Client(ClientBase):
 
     @checked
     def unload(self, name: str, version: int = 0, *, timeout: float | None = None) -> list[int]:
-        """Removes a version, or all of them (0), from memory and disk; returns which. NotFoundError."""
+        """Removes a version, or all of them (0), from memory and disk; returns which.
+
+        NotFoundError; FailedPreconditionError where an alias stands for it.
+        """
         request = network_pb.UnloadNetworkRequest(name=name, version=version)
         answer = self._ask(self._networks.UnloadNetwork, request, self._timeout(timeout), name)
         return [*answer.versions]
+
+    @checked
+    def set_alias(self, name: str, alias: str, version: int = 0, *, timeout: float | None = None) -> int:
+        """Lets NAME@ALIAS stand for a version, wherever a network is named; returns for which.
+
+        `alias`: as a name, and not a number. `version`: 0 is the highest that is ready. Where the alias stood
+        for another version, each request gets the one or the other. NotFoundError.
+        """
+        request = network_pb.SetAliasRequest(name=name, alias=alias, version=version)
+        return self._ask(self._networks.SetAlias, request, self._timeout(timeout), name).version
+
+    @checked
+    def delete_alias(self, name: str, alias: str, *, timeout: float | None = None) -> int:
+        """Forgets an alias; returns the version for which it stood. NotFoundError."""
+        request = network_pb.DeleteAliasRequest(name=name, alias=alias)
+        return self._ask(self._networks.DeleteAlias, request, self._timeout(timeout), name).version
 
     @checked
     def get(self, name: str, version: int = 0, *, timeout: float | None = None) -> NetworkInfo:
@@ -158,7 +177,7 @@ class Client(ClientBase):
         return Session(
             lambda requests: self._simulations.Session(requests, **self._call(deadline.left(), network)),
             self.address,
-            opening(network, batch, chosen, info),
+            opening(batch, chosen, info),
             info,
             replay,
         )

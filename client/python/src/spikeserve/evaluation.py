@@ -115,7 +115,7 @@ def evaluate(
     given = _tasks.numbers(given, result.samples)
     kind = ""
     if _size(result) == 1 or given.ndim > 1:
-        kind = client.get(name, result.settings.version).output_kind
+        kind = client.get(result.settings.network, result.settings.version).output_kind
     truth = _tasks.read_labels(given, result.outputs.shape[1:], kind)
     floats = None if float_outputs is None else _same(float_outputs, result.outputs.shape, "float outputs")
     classes = None if float_classes is None else _same(float_classes, (result.samples,), "float classes")

@@ -215,7 +215,7 @@ class NetworkInfo:
 
     name: str
     version: int
-    state: str  # "loading", "ready" or "unloading"
+    state: str  # "loading", "ready", "unloading" or "stored": ready, but for the time until it is in memory
     mode: str  # "exact", "fast" or "reference"
     backend: str
     resident_bytes: int
@@ -234,6 +234,11 @@ class NetworkInfo:
     def input_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of the inputs by name, in the network's order."""
         return {item.name: item.shape for item in self.inputs}
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Those that stand for this version, in order."""
+        return tuple(self.message.aliases)
 
     @property
     def output_kind(self) -> str:

@@ -346,10 +346,10 @@ def _text(session: object, address: str, info: NetworkInfo) -> str:
     return _show.line(type(session).__name__, f"network '{info.name}' version {info.version}", address)
 
 
-def opening(network: str, batch: int, options: Options, info: NetworkInfo) -> pb.SessionOpen:
-    """The first message of a session with the version that `info` describes."""
+def opening(batch: int, options: Options, info: NetworkInfo) -> pb.SessionOpen:
+    """The first message of a session with the network and version that `info` describes."""
     chosen = replace(options.resolved(info), version=info.version)
-    return pb.SessionOpen(settings=chosen.request(network, {}), batch=batch, goaway=True)
+    return pb.SessionOpen(settings=chosen.request(info.name, {}), batch=batch, goaway=True)
 
 
 def _advance(

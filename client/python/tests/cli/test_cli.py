@@ -19,7 +19,10 @@ import spikeserve
 from spikeserve.cli import convert_command, main
 from spikeserve.v1 import network_pb2 as pb
 
-COMMANDS = ["convert", "inspect", "load", "unload", "list", "classify", "simulate", "evaluate", "serve"]
+COMMANDS = [
+    *("convert", "inspect", "load", "unload", "alias", "list"),
+    *("classify", "simulate", "evaluate", "serve"),
+]
 
 
 def run(*arguments: object) -> Result:
@@ -96,6 +99,20 @@ def test_load_list_unload(fake: FakeServer, network_file: Path) -> None:
     assert table[2].split()[:3] == ["net", "4", "ready"]
     assert run("unload", "net", "--server", fake.address).stdout == "unloaded net version 1, 4\n"
     assert run("list", "--server", fake.address).stdout == "no networks are loaded\n"
+
+
+def test_alias(fake: FakeServer, network_file: Path) -> None:
+    server = ("--server", fake.address)
+    for _ in range(2):
+        run("load", "net", network_file, *server)
+    assert run("alias", "net", "stable", "--version", 1, *server).stdout == "net@stable is version 1\n"
+    moved = run("alias", "net", "stable", "--json", *server)
+    assert json.loads(moved.stdout) == {"name": "net", "alias": "stable", "version": 2, "deleted": False}
+    assert run("list", *server).stdout.splitlines()[2].split()[-1] == "stable"
+    wrong = run("alias", "net", "stable", "--delete", "--version", 1, *server)
+    assert (wrong.exit_code, "--delete takes no --version" in wrong.stderr) == (2, True)
+    gone = run("alias", "net", "stable", "--delete", *server)
+    assert gone.stdout == "deleted net@stable, which was version 2\n"
 
 
 def test_classify(fake: FakeServer, samples_file: Path) -> None:

@@ -38,6 +38,8 @@ def test_load_list_get_unload(fake: FakeServer) -> None:
         assert len(done) == fake.chunks == 4
         assert [info.name for info in await client.list()] == ["a"]
         assert (await client.get("a")).inputs[0].name == "input"
+        assert await client.set_alias("a", "stable") == 1
+        assert await client.delete_alias("a", "stable") == 1
         assert await client.unload("a") == [1]
 
     run(fake, body)

@@ -66,6 +66,15 @@ def test_list_get_and_unload(client: spikeserve.Client) -> None:
     assert client.list() == ()
 
 
+def test_aliases(client: spikeserve.Client) -> None:
+    client.load("a", big_network(1))
+    client.load("a", big_network(1))
+    assert client.set_alias("a", "stable", 1) == 1
+    assert client.set_alias("a", "stable") == 2
+    assert [info.aliases for info in client.list()] == [(), ("stable",)]
+    assert client.delete_alias("a", "stable") == 2
+
+
 def test_simulate_returns_everything(fake: FakeServer, client: spikeserve.Client) -> None:
     result = client.simulate("net", SAMPLES, steps=3, trajectories=True, softmax=True, top_k=2)
     total = SAMPLES.sum(axis=1)
@@ -267,6 +276,8 @@ def test_unavailable_is_retried_where_nothing_changes(fake: FakeServer, client: 
 CHANGES: dict[str, Callable[[spikeserve.Client], object]] = {
     "load": lambda client: client.load("net", big_network(1)),
     "unload": lambda client: client.unload("net"),
+    "set_alias": lambda client: client.set_alias("net", "stable"),
+    "delete_alias": lambda client: client.delete_alias("net", "stable"),
 }
 
 

@@ -87,6 +87,21 @@ class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.Simulation
             del self.networks[key]
         return network_pb.UnloadNetworkResponse(versions=[version for _, version in gone])
 
+    def SetAlias(self, request: Any, context: Any) -> network_pb.SetAliasResponse:  # noqa: N802
+        self._begin("SetAlias", context)
+        version = request.version or max(v for n, v in self.networks if n == request.name)
+        for info in self.networks.values():
+            if request.alias in info.aliases:
+                info.aliases.remove(request.alias)
+        self.networks[request.name, version].aliases.append(request.alias)
+        return network_pb.SetAliasResponse(version=version)
+
+    def DeleteAlias(self, request: Any, context: Any) -> network_pb.DeleteAliasResponse:  # noqa: N802
+        self._begin("DeleteAlias", context)
+        info = next(info for info in self.networks.values() if request.alias in info.aliases)
+        info.aliases.remove(request.alias)
+        return network_pb.DeleteAliasResponse(version=info.version)
+
     def GetNetwork(self, request: Any, context: Any) -> network_pb.GetNetworkResponse:  # noqa: N802
         self._begin("GetNetwork", context)
         types = [network_pb.DATA_TYPE_FLOAT32, network_pb.DATA_TYPE_FLOAT64]

@@ -62,11 +62,24 @@ TEST(Metrics, ShowsTheResponseCacheWhereThereIsOne) {
   EXPECT_THAT(text, HasSubstr("spikeserve_response_cache_bytes 6\n"));
 }
 
+TEST(Metrics, CountsColdStartsAndEvictions) {
+  Metrics metrics("1", "cpu");
+  metrics.CountColdStart(0.02);
+  metrics.CountColdStart(2);
+  metrics.CountFailedColdStart();
+  metrics.CountEviction();
+  const std::string text = metrics.Expose();
+  EXPECT_THAT(text, HasSubstr("spikeserve_cold_start_seconds_bucket{le=\"0.03\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_cold_start_seconds_count 2\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_cold_start_failures_total 1\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_network_evictions_total 1\n"));
+}
+
 TEST(Metrics, ReadsGaugesWhenAsked) {
   Metrics metrics("1", "cpu");
   std::int64_t queued = 3;
   metrics.SetGaugeSource([&queued] {
-    Gauges gauges{queued, 1.5, 2, 500, 700, 1000, 3, 4, 5, 6, {}, {}, {}};
+    Gauges gauges{queued, 1.5, 2, 9, 500, 700, 1000, 3, 4, 5, 6, {}, {}, {}};
     gauges.gpus = {{"GPU-1", 0.25, 100, 400}, {"GPU-2", -1, 1, 2}};
     return gauges;
   });
@@ -74,6 +87,7 @@ TEST(Metrics, ReadsGaugesWhenAsked) {
   queued = 4;
   const std::string text = metrics.Expose();
   EXPECT_THAT(text, HasSubstr("spikeserve_queue_samples 4\n"));
+  EXPECT_THAT(text, HasSubstr("spikeserve_networks_stored 9\n"));
   EXPECT_THAT(text, HasSubstr("spikeserve_queue_work_seconds 1.5\n"));
   EXPECT_THAT(text, HasSubstr("spikeserve_networks 2\n"));
   EXPECT_THAT(text, HasSubstr("spikeserve_resident_bytes 500\n"));

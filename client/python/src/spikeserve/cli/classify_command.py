@@ -62,7 +62,7 @@ def classify_command(
         info = client.get(name, version)
         samples = read_inputs(files, info, limit)
         result = client.simulate(
-            name, samples, version=info.version, steps=steps, statistics=False, on_progress=on_progress
+            info.name, samples, version=info.version, steps=steps, statistics=False, on_progress=on_progress
         )
     found = answers(info, result, threshold)
     if as_json:

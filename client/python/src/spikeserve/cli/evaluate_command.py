@@ -85,7 +85,7 @@ def evaluate_command(
         samples = read_inputs(images, info, limit)
         reference = None if model is None else _float_outputs(model, samples, uint8_scale)
         outcome = evaluate(
-            client, name, samples, truth, float_outputs=reference, threshold=threshold,
+            client, info.name, samples, truth, float_outputs=reference, threshold=threshold,
             on_progress=on_progress, version=info.version, steps=steps,
         )  # fmt: skip
     if as_json:

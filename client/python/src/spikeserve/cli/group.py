@@ -20,6 +20,7 @@ _COMMANDS = {
     "inspect": ("spikeserve.cli.inspect_command", "inspect_command"),
     "load": ("spikeserve.cli.network_commands", "load_command"),
     "unload": ("spikeserve.cli.network_commands", "unload_command"),
+    "alias": ("spikeserve.cli.network_commands", "alias_command"),
     "list": ("spikeserve.cli.network_commands", "list_command"),
     "classify": ("spikeserve.cli.classify_command", "classify_command"),
     "simulate": ("spikeserve.cli.simulate_command", "simulate_command"),

@@ -1,4 +1,4 @@
-"""spikeserve load, unload and list."""
+"""spikeserve load, unload, alias and list."""
 
 from __future__ import annotations
 
@@ -74,6 +74,36 @@ def unload_command(name: str, version: int | None, as_json: bool, connection: Se
         click.echo(f"unloaded {name} version {', '.join(map(str, versions))}")
 
 
+@click.command("alias")
+@click.argument("name")
+@click.argument("alias")
+@click.option("--version", type=click.IntRange(min=1), help="Default: the highest that is ready.")
+@click.option("--delete", is_flag=True, help="Forget the alias.")
+@json_option
+@server_options
+def alias_command(
+    name: str, alias: str, version: int | None, delete: bool, as_json: bool, connection: ServerOptions
+) -> None:
+    """Let NAME@ALIAS stand for a version of network NAME, or for another one than before.
+
+    \b
+    Examples:
+      spikeserve alias fashion stable --version 3
+      spikeserve classify fashion@stable images.npy
+      spikeserve alias fashion stable --delete
+    """
+    if delete and version is not None:
+        raise click.UsageError("--delete takes no --version")
+    with connection.client() as client:
+        number = client.delete_alias(name, alias) if delete else client.set_alias(name, alias, version or 0)
+    if as_json:
+        echo_json({"name": name, "alias": alias, "version": number, "deleted": delete})
+    elif delete:
+        click.echo(f"deleted {name}@{alias}, which was version {number}")
+    else:
+        click.echo(f"{name}@{alias} is version {number}")
+
+
 @click.command("list")
 @json_option
 @server_options
@@ -100,6 +130,7 @@ def list_command(as_json: bool, connection: ServerOptions) -> None:
             ">PARAMETERS",
             ">MIB",
             ">STEPS",
+            "ALIASES",
         )
         echo_table(columns, [_row(info) for info in networks])
     else:
@@ -117,6 +148,7 @@ def _row(info: NetworkInfo) -> tuple[object, ...]:
         f"{info.parameters:,}",
         f"{info.resident_bytes / 2**20:.1f}",
         info.steps,
+        ", ".join(info.aliases),
     )
 
 
@@ -138,4 +170,5 @@ def _as_json(info: NetworkInfo) -> dict[str, Any]:
         ],
         "class_labels": info.class_labels,
         "sha256": info.sha256,
+        "aliases": info.aliases,
     }

@@ -160,7 +160,8 @@ def simulate_command(
         samples = read_inputs(files, info, limit, per_step=per_step)
         _check_same(network, info, network_file)
         result = client.simulate(
-            name, samples, version=info.version, steps=steps or (steps_of(samples) if per_step else None),
+            info.name, samples, version=info.version,
+            steps=steps or (steps_of(samples) if per_step else None),
             dt=dt, seed=seed, readout=readout, encoding=encoding, record=probes, early_exit=early_exit,
             on_progress=on_progress,
         )  # fmt: skip

@@ -1,0 +1,27 @@
+#include "server/app/network_news.h"
+
+namespace spikeserve::app {
+
+void TellOfNetwork(const serving::ResidencyNews& news, serving::Metrics& metrics, const rpc::EventLog& log) {
+  using Kind = serving::ResidencyNews::Kind;
+  switch (news.kind) {
+    case Kind::kLoaded:
+      metrics.CountColdStart(news.seconds);
+      log.Info("network_resident", {{"network", news.name},
+                                    {"version", news.version},
+                                    {"bytes", news.bytes},
+                                    {"seconds", news.seconds}});
+      return;
+    case Kind::kLoadFailed:
+      metrics.CountFailedColdStart();
+      log.Error("network_not_resident",
+                {{"network", news.name}, {"version", news.version}, {"message", news.status.message()}});
+      return;
+    case Kind::kEvicted:
+      metrics.CountEviction();
+      log.Info("network_evicted", {{"network", news.name}, {"version", news.version}, {"bytes", news.bytes}});
+      return;
+  }
+}
+
+}  // namespace spikeserve::app

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "server/rpc/context/event_log.h"
+#include "server/serving/metrics/metrics.h"
+#include "server/serving/residency/residency.h"
+
+namespace spikeserve::app {
+
+// Counts and logs what was done about a network that is resident on demand.
+void TellOfNetwork(const serving::ResidencyNews& news, serving::Metrics& metrics, const rpc::EventLog& log);
+
+}  // namespace spikeserve::app

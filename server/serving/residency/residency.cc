@@ -1,0 +1,325 @@
+#include "server/serving/residency/residency.h"
+
+#include <algorithm>
+
+#include "server/base/guarded.h"
+#include "server/base/quote.h"
+#include "server/serving/networks/aliases.h"
+
+namespace spikeserve::serving {
+namespace {
+
+// Between two looks at what waits, as long as something does.
+constexpr std::chrono::milliseconds kPeriod{10};
+// Before a load that found no room, though there seemed to be some, is tried again; doubled each time.
+constexpr std::chrono::milliseconds kFirstPause{20};
+constexpr std::chrono::milliseconds kLongestPause{1'000};
+
+// How long a load waits before those in use make room, and how long they do at most: one that is in use for
+// longer, such as one with a session, goes on as before.
+constexpr std::chrono::milliseconds kPatience{1'000};
+constexpr std::chrono::milliseconds kLongestYield{2'000};
+
+std::string Describe(const std::string& name, std::int64_t version) {
+  return "network " + Quote(name) + " version " + std::to_string(version);
+}
+
+Status NoRoom(const std::string& name, std::int64_t version, std::int64_t bytes, const MemoryBudget& budget,
+              const ResidentSet& residents) {
+  return ResourceExhausted(
+      Describe(name, version) + " is not resident, and there is no room: " + std::to_string(bytes) +
+      " bytes are needed, " + std::to_string(budget.available_bytes()) + " available of " +
+      std::to_string(budget.limit_bytes()) + " (--memory-budget-mb); " + residents.Describe());
+}
+
+}  // namespace
+
+Residency::Residency(ResidencyContext context, ResidencyOptions options)
+    : context_(std::move(context)),
+      options_(std::move(options)),
+      residents_(context_.registry, context_.budget, options_.pins, [this](const Resident& resident) {
+        context_.tell(
+            {ResidencyNews::Kind::kEvicted, resident.name, resident.version, resident.bytes, 0, {}});
+      }) {
+  if (options_.on_demand) {
+    watch_ = std::jthread([this](const std::stop_token& stop) { Watch(stop); });
+  }
+}
+
+std::optional<Result<NetworkHandle>> Residency::Find(const std::string& name, std::int64_t version, Wait wait,
+                                                     Found found) {
+  const auto usable = context_.aliases.Find(
+      name, version,
+      [this](const std::string& base, std::int64_t number) { return context_.registry.Use(base, number); });
+  if (!usable.ok()) {
+    return usable.status();
+  }
+  const NetworkHandle& held = usable.value().held;
+  if (held && !yields_) {
+    return held;
+  }
+  const NetworkEntry& entry = held ? *held : *usable.value().outline;
+  const Key key(entry.name, entry.version);
+  {
+    const MutexLock lock(mu_);
+    if (held && yielding_.count(key) == 0) {
+      return held;
+    }
+    if (stopped_) {
+      return Unavailable("the server is shutting down");
+    }
+    const auto [pending, is_new] = pending_.try_emplace(key);
+    pending->second.waiters.push_back(
+        {name, version, context_.clock.Now(), std::move(wait), std::move(found)});
+    if (!is_new) {
+      return std::nullopt;
+    }
+    pending->second.since = context_.clock.Now();
+    if (held) {
+      pending->second.stage = Stage::kBlocked;
+      pending->second.blocked = ResourceExhausted(Describe(key.first, key.second) +
+                                                  " takes no requests while others wait for its memory");
+    } else {
+      Post(key);
+    }
+  }
+  changed_.notify_one();
+  return std::nullopt;
+}
+
+std::vector<std::pair<StoredVersion, Status>> Residency::Fill() {
+  std::vector<std::pair<StoredVersion, Status>> failed;
+  std::vector<NetworkListing> stored = context_.registry.List();
+  std::erase_if(stored, [](const NetworkListing& listing) { return listing.state != NetworkState::kStored; });
+  const auto rest = std::stable_partition(
+      stored.begin(), stored.end(),
+      [this](const NetworkListing& listing) { return residents_.IsPinned(listing.name, listing.version); });
+  for (auto it = stored.begin(); it != stored.end(); ++it) {
+    const NetworkEntry& outline = *it->handle;
+    if (it >= rest && context_.budget.available_bytes() < context_.loader.ReloadBytes(outline)) {
+      continue;
+    }
+    const Clock::TimePoint since = context_.clock.Now();
+    const auto loaded = context_.loader.Reload(outline);
+    if (loaded.ok()) {
+      context_.tell({ResidencyNews::Kind::kLoaded,
+                     it->name,
+                     it->version,
+                     loaded.value()->reservation.bytes(),
+                     std::chrono::duration<double>(context_.clock.Now() - since).count(),
+                     {}});
+    } else if (it < rest || loaded.status().code() != StatusCode::kResourceExhausted) {
+      failed.push_back({{it->name, it->version}, loaded.status()});
+    }
+  }
+  if (options_.on_demand) {
+    context_.budget.SetMakeRoom([this](std::int64_t bytes) {
+      return residents_.MakeRoom(bytes) ? std::string() : residents_.Describe();
+    });
+  }
+  return failed;
+}
+
+void Residency::Stop() {
+  Answers answers;
+  {
+    const MutexLock lock(mu_);
+    stopped_ = true;
+    for (auto& [key, pending] : pending_) {
+      for (Waiter& waiter : pending.waiters) {
+        answers.emplace_back(std::move(waiter.found), Unavailable("the server is shutting down"));
+      }
+      pending.waiters.clear();
+    }
+  }
+  for (auto& [found, result] : answers) {
+    found(std::move(result));
+  }
+  watch_ = {};
+}
+
+// Behind the uploads and unloads that were asked for before, so that none of them meets a load of the same
+// name.
+void Residency::Post(const Key& key) {
+  context_.tasks.Post([this, key] {
+    const Status status = Guarded([&]() -> Status {
+      Load(key);
+      return {};
+    });
+    if (!status.ok()) {
+      Finish(key, status);
+    }
+  });
+}
+
+void Residency::Load(const Key& key) {
+  {
+    const MutexLock lock(mu_);
+    const auto pending = pending_.find(key);
+    if (stopped_ || pending == pending_.end()) {
+      return;
+    }
+    pending->second.stage = Stage::kLoading;
+  }
+  auto usable = context_.registry.Use(key.first, key.second);
+  if (!usable.ok()) {
+    return Finish(key, usable.status());
+  }
+  if (usable.value().held) {
+    return Finish(key, usable.value().held);
+  }
+  const NetworkEntry& outline = *usable.value().outline;
+  const auto bytes = BytesFor(outline);
+  if (!bytes.ok()) {
+    return Finish(key, bytes.status());
+  }
+  if (!residents_.MakeRoom(bytes.value())) {
+    return Block(key, NoRoom(key.first, key.second, bytes.value(), context_.budget, residents_),
+                 bytes.value(), false);
+  }
+  const auto loaded = context_.loader.Reload(outline);
+  if (loaded.status().code() == StatusCode::kResourceExhausted) {
+    return Block(key, loaded.status(), bytes.value(), true);
+  }
+  Finish(key, loaded);
+}
+
+Result<std::int64_t> Residency::BytesFor(const NetworkEntry& outline) const {
+  const std::int64_t bytes = context_.loader.ReloadBytes(outline);
+  const std::int64_t kept = Sum(residents_.List()).kept;
+  if (bytes + kept <= context_.budget.limit_bytes()) {
+    return bytes;
+  }
+  return ResourceExhausted(Describe(outline.name, outline.version) +
+                           " is not resident, and there will be no room: " + std::to_string(bytes) +
+                           " bytes are needed, those that are pinned hold " + std::to_string(kept) + " of " +
+                           std::to_string(context_.budget.limit_bytes()) + " (--memory-budget-mb)");
+}
+
+void Residency::Block(const Key& key, const Status& why, std::int64_t bytes, bool tried) {
+  const MutexLock lock(mu_);
+  const auto found = pending_.find(key);
+  if (found == pending_.end()) {
+    return;
+  }
+  Pending& pending = found->second;
+  pending.stage = Stage::kBlocked;
+  pending.blocked = why;
+  pending.bytes = bytes;
+  if (tried) {
+    pending.pause = std::clamp(2 * pending.pause, kFirstPause, kLongestPause);
+    pending.retry_at = context_.clock.Now() + pending.pause;
+  }
+}
+
+void Residency::Finish(const Key& key, const Result<NetworkHandle>& result) {
+  Pending pending;
+  {
+    const MutexLock lock(mu_);
+    const auto found = pending_.find(key);
+    if (found == pending_.end()) {
+      return;
+    }
+    pending = std::move(found->second);
+    pending_.erase(found);
+  }
+  const double seconds = std::chrono::duration<double>(context_.clock.Now() - pending.since).count();
+  context_.tell({result.ok() ? ResidencyNews::Kind::kLoaded : ResidencyNews::Kind::kLoadFailed, key.first,
+                 key.second, result.ok() ? result.value()->reservation.bytes() : 0, seconds,
+                 result.status()});
+  for (Waiter& waiter : pending.waiters) {
+    // An alias that has moved from what was unloaded stands for something else by now.
+    if (result.status().code() == StatusCode::kNotFound && waiter.name.find('@') != std::string::npos) {
+      if (auto again = Find(waiter.name, waiter.version, waiter.wait, waiter.found)) {
+        waiter.found(std::move(*again));
+      }
+      continue;
+    }
+    waiter.found(result);
+  }
+}
+
+void Residency::Watch(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    {
+      const MutexLock lock(mu_);
+      changed_.wait(mu_, stop, [this]() SPIKESERVE_REQUIRES(mu_) { return !pending_.empty(); });
+      // Cancellations and memory that is given back do not tell; who waits is not kept for long.
+      changed_.wait_for(mu_, stop, kPeriod, [] { return false; });
+    }
+    LookAtPending();
+  }
+}
+
+void Residency::LookAtPending() {
+  Answers answers;
+  {
+    const MutexLock lock(mu_);
+    ChooseYielding();
+    for (auto it = pending_.begin(); it != pending_.end() && !stopped_;) {
+      auto& [key, pending] = *it;
+      Expire(key, pending, answers);
+      if (pending.stage == Stage::kBlocked && pending.waiters.empty()) {
+        it = pending_.erase(it);
+        continue;
+      }
+      if (Wakes(key, pending)) {
+        pending.stage = Stage::kQueued;
+        Post(key);
+      }
+      ++it;
+    }
+  }
+  for (auto& [found, result] : answers) {
+    found(std::move(result));
+  }
+}
+
+void Residency::Expire(const Key& key, Pending& pending, Answers& answers) {
+  const Clock::TimePoint now = context_.clock.Now();
+  const bool blocked = pending.stage == Stage::kBlocked;
+  const auto blocked_by = [&] {  // as it stands now, unless a load has said it
+    return pending.bytes > 0 && pending.pause.count() == 0
+               ? NoRoom(key.first, key.second, pending.bytes, context_.budget, residents_)
+               : pending.blocked;
+  };
+  std::erase_if(pending.waiters, [&](Waiter& waiter) {
+    std::optional<Status> why;
+    if (waiter.wait.cancelled.stop_requested()) {
+      why = Status(StatusCode::kCancelled, "cancelled while the network was loaded");
+    } else if (now >= waiter.wait.deadline) {
+      why = Status(StatusCode::kDeadlineExceeded, "the deadline passed while " +
+                                                      Describe(key.first, key.second) + " was loaded" +
+                                                      (blocked ? ": " + blocked_by().message() : ""));
+    } else if (blocked && now - waiter.since >= options_.max_wait) {
+      why = blocked_by();
+    }
+    if (why) {
+      answers.emplace_back(std::move(waiter.found), *why);
+    }
+    return why.has_value();
+  });
+}
+
+void Residency::ChooseYielding() {
+  const Clock::TimePoint now = context_.clock.Now();
+  const auto waiting = std::find_if(pending_.begin(), pending_.end(), [now](const auto& item) {
+    const Pending& pending = item.second;
+    const auto waited = now - pending.since;
+    return pending.stage != Stage::kQueued && pending.bytes > 0 && waited >= kPatience &&
+           waited < kPatience + kLongestYield;
+  });
+  if (waiting == pending_.end()) {
+    yielding_.clear();
+  } else if (yielding_.empty()) {  // those that yield are asked for, too, and would not be the same again
+    yielding_ = residents_.InTheWay(waiting->second.bytes);
+  }
+  yields_ = !yielding_.empty();
+}
+
+bool Residency::Wakes(const Key& key, const Pending& pending) {
+  return pending.stage == Stage::kBlocked && yielding_.count(key) == 0 &&
+         context_.clock.Now() >= pending.retry_at && residents_.HasRoom(pending.bytes);
+}
+
+}  // namespace spikeserve::serving

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "server/base/clock.h"
+#include "server/base/mutex.h"
+#include "server/base/status.h"
+#include "server/serving/memory_budget.h"
+#include "server/serving/networks/network_loader.h"
+#include "server/serving/networks/network_registry.h"
+#include "server/serving/residency/resident_set.h"
+#include "server/serving/task_thread.h"
+
+namespace spikeserve::serving {
+
+// What was done about a network, to be counted and logged.
+struct ResidencyNews {
+  enum class Kind { kLoaded, kLoadFailed, kEvicted };
+  Kind kind = Kind::kLoaded;
+  std::string name;
+  std::int64_t version = 0;
+  std::int64_t bytes = 0;  // that it holds, or held
+  double seconds = 0;      // from the first request for it on; of a load
+  Status status;           // of a load
+};
+
+struct ResidencyOptions {
+  bool on_demand = false;
+  std::vector<Pin> pins;
+  std::chrono::milliseconds max_wait{30'000};  // of a request, for others to make room
+};
+
+// Everything outlives the residency; `tasks` until Stop.
+struct ResidencyContext {
+  NetworkRegistry& registry;
+  const NetworkLoader& loader;
+  MemoryBudget& budget;
+  TaskThread& tasks;
+  const Aliases& aliases;
+  const Clock& clock;
+  std::function<void(const ResidencyNews&)> tell;  // by any thread; returns at once
+};
+
+// Makes networks resident that are stored, when a request asks for them: one load, however many ask. Makes
+// room by letting go of those that nobody has used for longest, never of one in use or pinned. Where
+// all are in use without a pause, some take no new requests for a while, so that others have their turn.
+// Thread-safe.
+class Residency {
+ public:
+  // Who asks, until when it waits, and whether it still does.
+  struct Wait {
+    Clock::TimePoint deadline = Clock::TimePoint::max();
+    std::stop_token cancelled = {};
+  };
+  // Called once, by a thread of the server, and does not throw.
+  using Found = std::function<void(Result<NetworkHandle>)>;
+
+  Residency(ResidencyContext context, ResidencyOptions options);
+  ~Residency() { Stop(); }
+  Residency(const Residency&) = delete;
+  Residency& operator=(const Residency&) = delete;
+
+  // The network, held, or why there is none, if that is known at once. Nothing where it has to be loaded:
+  // `found` is called then, and only then. NOT_FOUND, UNAVAILABLE, RESOURCE_EXHAUSTED where no room can be
+  // made, DEADLINE_EXCEEDED, CANCELLED, what the load says.
+  std::optional<Result<NetworkHandle>> Find(const std::string& name, std::int64_t version, Wait wait,
+                                            Found found);
+  // Makes resident what is pinned and as much of the rest as fits; before requests come. From then on room is
+  // made. What is pinned and could not be loaded, with the reason.
+  std::vector<std::pair<StoredVersion, Status>> Fill();
+  // Answers who still waits with UNAVAILABLE, and loads nothing more.
+  void Stop();
+
+ private:
+  struct Waiter {
+    std::string name;  // NAME or NAME@ALIAS, as it was asked for, and the version
+    std::int64_t version = 0;
+    Clock::TimePoint since;
+    Wait wait;
+    Found found;
+  };
+  enum class Stage { kQueued, kLoading, kBlocked };
+  // A load that somebody waits for.
+  struct Pending {
+    std::vector<Waiter> waiters;
+    Clock::TimePoint since;
+    Stage stage = Stage::kQueued;
+    Status blocked;             // why it is
+    std::int64_t bytes = 0;     // that it needs, where it is blocked
+    Clock::TimePoint retry_at;  // not before
+    std::chrono::milliseconds pause{0};
+  };
+  using Key = std::pair<std::string, std::int64_t>;
+  using Answers = std::vector<std::pair<Found, Result<NetworkHandle>>>;
+
+  void Post(const Key& key);
+  void Load(const Key& key);
+  // What is wrong with the load for good; its bytes.
+  Result<std::int64_t> BytesFor(const NetworkEntry& outline) const;
+  void Block(const Key& key, const Status& why, std::int64_t bytes, bool tried);
+  void Finish(const Key& key, const Result<NetworkHandle>& result);
+  void Watch(const std::stop_token& stop);
+  // Answers who does not wait any longer, and posts what there may be room for by now.
+  void LookAtPending();
+  // Which networks take no new requests, so that what is blocked for long has its turn.
+  void ChooseYielding() SPIKESERVE_REQUIRES(mu_);
+  void Expire(const Key& key, Pending& pending, Answers& answers) SPIKESERVE_REQUIRES(mu_);
+  bool Wakes(const Key& key, const Pending& pending) SPIKESERVE_REQUIRES(mu_);
+
+  const ResidencyContext context_;
+  const ResidencyOptions options_;
+  ResidentSet residents_;
+  Mutex mu_;
+  std::condition_variable_any changed_;
+  std::map<Key, Pending> pending_ SPIKESERVE_GUARDED_BY(mu_);
+  std::set<Key> yielding_ SPIKESERVE_GUARDED_BY(mu_);
+  std::atomic<bool> yields_ = false;  // whether any of them does, for who has no time to look
+  bool stopped_ SPIKESERVE_GUARDED_BY(mu_) = false;
+  std::jthread watch_;  // runs only on demand
+};
+
+}  // namespace spikeserve::serving
