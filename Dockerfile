@@ -1,16 +1,15 @@
 # The images of spikeserve: cpu (the default), cuda, client. docs/deployment.md says how they are built and run.
 #
 # Arguments:
-#   BASE            what is compiled and packed in: a Debian 12. `tools/image-base.sh` makes one of packages alone.
-#   CUDA_LIBRARIES  an image that has cuBLAS of CUDA 13, NVIDIA's own for example. Without it, of NVIDIA's wheels.
+#   BASE      what is compiled and packed in: a Debian 12. `tools/image-base.sh` makes one of packages alone.
 #   VERSION, REVISION  for the labels: what the file VERSION says, and the commit.
-# These stages can be replaced by a folder, --build-context NAME=FOLDER, so that nothing is compiled or fetched:
+# These stages can be replaced, --build-context NAME=FOLDER, so that nothing is compiled or fetched:
 #   server       spikeserve-server, compiled on a Debian 12
 #   server-cuda  the same with the CUDA kernels
-#   cublas       libcublas.so.13 and libcublasLt.so.13, with NVIDIA's terms
+#   cublas       anything that has libcublas.so.13 and libcublasLt.so.13 somewhere, with NVIDIA's terms: also an image of
+#                NVIDIA's, docker-image://NAME (buildah, podman: container-image://NAME)
 #   wheels       the wheel of the client and all that it depends on
 ARG BASE=debian:12-slim
-ARG CUDA_LIBRARIES=compiled-cuda
 
 # Debian's versions are the newest that are fixed, so none is pinned: what an image has is in its records.
 FROM ${BASE} AS compiler
@@ -37,13 +36,8 @@ COPY --from=compiled /out /
 FROM scratch AS server-cuda
 COPY --from=compiled-cuda /out /
 
-# hadolint ignore=DL3006
-FROM ${CUDA_LIBRARIES} AS cuda-libraries
-RUN mkdir /cublas && find / -xdev -path /cublas -prune -o '(' -name 'libcublas*.so.13' \
-        -o -path '*cublas*/License.txt' -o -name NGC-DL-CONTAINER-LICENSE ')' -exec cp -L '{}' /cublas/ ';'
-
 FROM scratch AS cublas
-COPY --from=cuda-libraries /cublas /
+COPY --from=compiled-cuda /source/build/cuda-toolkit/wheels /
 
 # The libraries that the server asks for, in the versions of today.
 FROM ${BASE} AS libraries
@@ -61,9 +55,12 @@ RUN /build/pack.sh /build/server /build/VERSION /out
 FROM libraries AS packed-cuda
 COPY --from=server-cuda / /build/server/
 COPY --from=cublas / /build/cublas/
-RUN LD_LIBRARY_PATH=/build/cublas /build/pack.sh /build/server /build/VERSION /out /build/cublas/libcublas*.so.13 \
-    && mkdir /out/usr/share/doc/cublas \
-    && find /build/cublas -type f -not -name '*.so.*' -exec cp '{}' /out/usr/share/doc/cublas/ ';'
+RUN mkdir /build/nvidia /build/terms \
+    && find /build/cublas -name 'libcublas*.so.13' -exec cp -L '{}' /build/nvidia/ ';' \
+    && find /build/cublas -ipath '*cublas*/license.txt' -exec cp '{}' /build/terms/ ';' \
+    && find /build/cublas -maxdepth 1 -iname '*license*' -type f -exec cp '{}' /build/terms/ ';' \
+    && LD_LIBRARY_PATH=/build/nvidia /build/pack.sh /build/server /build/VERSION /out /build/nvidia/libcublas*.so.13 \
+    && cp -R /build/terms /out/usr/share/doc/cublas
 
 # Every flag of the server has a variable; a flag that is given wins. The settings are those of cpu: had the two a stage
 # in common, two builds would not be the same, as the number of that stage's image would be in them. NVIDIA_...: the

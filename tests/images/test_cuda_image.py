@@ -9,7 +9,7 @@ import pytest
 from conftest import DIGITS, kernels_bytes
 from containers import ROOT, Engine
 from test_container_page import BARE
-from test_cpu_image import FREE_PORTS, LOCKED
+from test_cpu_image import FREE_PORTS, LOCKED, mount
 
 import spikeserve
 
@@ -37,7 +37,7 @@ def cuda_image(engine: Engine, server_binary: Path, tmp_path: Path) -> str:
 
 
 def test_its_libraries_are_found_and_it_serves_by_the_cpu(
-    engine: Engine, cuda_image: str, network: spikeserve.Network
+    engine: Engine, cuda_image: str, volume: Path, network: spikeserve.Network
 ) -> None:
     environment = engine.inspect(cuda_image)["Config"]["Env"]
     assert {"NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"} <= set(environment)
@@ -51,9 +51,7 @@ def test_its_libraries_are_found_and_it_serves_by_the_cpu(
     assert "not found" not in said
     images, labels = DIGITS.test_samples(100, (8, 8))
     with (
-        engine.container(
-            cuda_image, *LOCKED, "--tmpfs", "/var/lib/spikeserve:mode=1777", flags=FREE_PORTS
-        ) as one,
+        engine.container(cuda_image, *LOCKED, *mount(volume), flags=FREE_PORTS) as one,
         spikeserve.Client(one.address(), timeout=120) as client,
     ):
         client.load("digits", network)
