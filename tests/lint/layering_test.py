@@ -33,7 +33,7 @@ def engine(names: str) -> set[str]:
 
 
 EVERY_ENGINE_ROOM = engine("network run " + ENGINE_INSIDE) | {"server/engine"}
-EVERY_SERVING_ROOM = rooms("tenants networks store requests answers metrics", "server/serving/") | {
+EVERY_SERVING_ROOM = rooms("tenants networks store residency requests answers metrics", "server/serving/") | {
     "server/serving",
     "server/http",
 }
@@ -98,39 +98,47 @@ FORBIDDEN: dict[str, set[str]] = {
     "server/http": rooms(ALL_KERNELS)
     | EVERY_ENGINE_ROOM
     | OVER_SERVING
-    | rooms("tenants networks store requests answers metrics", "server/serving/")
+    | rooms("tenants networks store residency requests answers metrics", "server/serving/")
     | {"server/serving"},
     "server/serving": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | OVER_SERVING
-    | rooms("tenants networks store requests answers metrics", "server/serving/")
+    | rooms("tenants networks store residency requests answers metrics", "server/serving/")
     | {"server/engine", "server/http"},
     "server/serving/tenants": rooms(ALL_KERNELS)
     | EVERY_ENGINE_ROOM
     | OVER_SERVING
-    | rooms("networks store requests answers metrics", "server/serving/")
+    | rooms("networks store residency requests answers metrics", "server/serving/")
     | {"server/http"},
     "server/serving/networks": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | OVER_SERVING
-    | rooms("store requests answers metrics", "server/serving/")
+    | rooms("store residency requests answers metrics", "server/serving/")
     | {"server/engine", "server/http"},
     "server/serving/requests": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | OVER_SERVING
-    | rooms("store answers metrics", "server/serving/")
+    | rooms("store residency answers metrics", "server/serving/")
     | {"server/engine", "server/http"},
     "server/serving/store": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | OVER_SERVING
-    | rooms("requests answers metrics", "server/serving/")
+    | rooms("residency requests answers metrics", "server/serving/")
+    | {"server/engine", "server/http"},
+    "server/serving/residency": rooms(ALL_KERNELS)
+    | HIDDEN_ENGINE
+    | OVER_SERVING
+    | rooms("store requests answers metrics", "server/serving/")
     | {"server/engine", "server/http"},
     "server/serving/answers": rooms(ALL_KERNELS)
     | HIDDEN_ENGINE
     | OVER_SERVING
-    | rooms("store metrics", "server/serving/")
+    | rooms("store residency metrics", "server/serving/")
     | {"server/engine", "server/http"},
-    "server/serving/metrics": rooms(ALL_KERNELS) | HIDDEN_ENGINE | OVER_SERVING | {"server/engine"},
+    "server/serving/metrics": rooms(ALL_KERNELS)
+    | HIDDEN_ENGINE
+    | OVER_SERVING
+    | {"server/engine", "server/serving/residency"},
     "server/rpc/log": rooms(ALL_KERNELS)
     | EVERY_ENGINE_ROOM
     | EVERY_SERVING_ROOM
