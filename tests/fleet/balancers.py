@@ -17,7 +17,8 @@ CONFIGURATIONS = Path(__file__).resolve().parents[2] / "deploy" / "balancers"
 _SPREAD, _BY_NETWORK = 8001, 8003  # ports of the configurations
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody has, for a moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -42,7 +43,7 @@ class Balancer:
             pytest.skip(f"{self.program} is not installed")
         self.folder = folder
         self._replicas = replicas
-        spread, by_network = _free_port(), _free_port()
+        spread, by_network = free_port(), free_port()
         self.address, self.by_network = f"127.0.0.1:{spread}", f"127.0.0.1:{by_network}"
         names = [(f"replica-{index + 1}:8001", address) for index, address in enumerate(replicas)]
         self.text = replaced((CONFIGURATIONS / self.file).read_text(), *names, *self.changes())

@@ -1,10 +1,11 @@
-"""What passes the balancers: even shares, names to servers, large messages, long sessions, headers, errors."""
+"""What passes the balancers: even shares, names to servers, large messages, long sessions, headers."""
 
 from __future__ import annotations
 
 import subprocess
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import numpy as np
@@ -80,7 +81,7 @@ def test_each_network_has_its_server(balancer: Balancer, fleet: Fleet, figures: 
 
 def test_what_names_no_network_is_spread_as_well(balancer: Balancer, fleet: Fleet) -> None:
     with grpc.insecure_channel(balancer.by_network) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=60)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
@@ -121,10 +122,10 @@ def test_large_headers_are_the_servers_to_judge(balancer: Balancer, size: int) -
         list_networks = network_pb2_grpc.NetworkServiceStub(channel).ListNetworks
         request = network_pb2.ListNetworksRequest()
         if size < 8_000:
-            list_networks(request, timeout=60, metadata=[("x-large", "x" * size)])
+            list_networks(request, timeout=60, metadata=(("x-large", "x" * size),))
         else:
-            with pytest.raises(grpc.RpcError, match="metadata|headers") as caught:
-                list_networks(request, timeout=60, metadata=[("x-large", "x" * size)])
+            with pytest.raises(grpc.RpcError, match=r"metadata|headers") as caught:
+                list_networks(request, timeout=60, metadata=(("x-large", "x" * size),))
             assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         list_networks(request, timeout=60)
 
@@ -138,7 +139,8 @@ def test_ids_and_details_of_errors_come_through(client: spikeserve.Client) -> No
 
 def test_the_health_of_one_server_is_not_that_of_all(balancer: Balancer) -> None:
     with grpc.insecure_channel(balancer.address) as channel:
-        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=60)
         with pytest.raises(grpc.RpcError) as caught:
             next(watch)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
@@ -151,8 +153,10 @@ def test_without_a_server_calls_are_unavailable(fleet: Fleet, balancer: Balancer
     folder.mkdir()
     other = alone(folder, [f"{host.address}:9" for host in fleet.hosts])
     try:
-        with grpc.insecure_channel(other.address) as channel, pytest.raises(grpc.RpcError) as caught:
-            health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=60)
+        with grpc.insecure_channel(other.address) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.Check(health_pb2.HealthCheckRequest(), timeout=60)
     finally:
         other.stop()
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE

@@ -67,9 +67,7 @@ def test_restarts_that_balancers_drain_first(
     _note(figures, trial, "drained by the balancer, then restarted")
 
 
-def test_a_killed_replica(
-    fleet: Fleet, balancers: list[Balancer], budget: Budget, figures: Figures
-) -> None:
+def test_a_killed_replica(fleet: Fleet, balancers: list[Balancer], budget: Budget, figures: Figures) -> None:
     def kill_each() -> None:
         for index in range(COUNT):
             fleet.stop(index, kill=True)

@@ -54,12 +54,15 @@ class Trial:
         """Figures of each way: its calls of all clients and kinds."""
         for way in dict.fromkeys(name.partition(",")[0] for name in self.reports):
             reports = [report for name, report in self.reports.items() if name.startswith(f"{way},")]
-            yield way, {
-                "calls": sum(report["calls"] for report in reports),
-                "failed": sum(sum(report["failures"].values()) for report in reports),
-                "p99_ms": round(max(report["p99_ms"] for report in reports)),
-                "longest_ms": round(max(report["max_ms"] for report in reports)),
-            }
+            yield (
+                way,
+                {
+                    "calls": sum(report["calls"] for report in reports),
+                    "failed": sum(sum(report["failures"].values()) for report in reports),
+                    "p99_ms": round(max(report["p99_ms"] for report in reports)),
+                    "longest_ms": round(max(report["max_ms"] for report in reports)),
+                },
+            )
 
     def _require(self) -> None:
         failed = [
