@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Three replicas, the balancers in front of them, and the board above them (tests/fleet/README.md).
 #   tools/fleet.sh short           less than a minute
-#   tools/fleet.sh long            50,000 calls by each way in each trial, about half an hour
+#   tools/fleet.sh long            50,000 calls in each trial, about a quarter of an hour
 #   tools/fleet.sh short -k cut    some tests, by words of pytest
 # Runs in a network namespace of its own where it may make one, so that a replica can be cut off. What was measured
 # is added to build/fleet.json.

@@ -14,7 +14,7 @@ class Budget:
     """What tools/fleet.sh was asked for."""
 
     name: str
-    calls: int  # of each trial by each way, at least
+    calls: int  # of each trial, at least, as servers count them; a session is one
     settle_s: float  # between two restarts
     away_s: float  # that a killed replica stays away
     cut_s: float  # that a replica is cut off: longer than balancers take to notice, long: than anybody
@@ -32,7 +32,7 @@ class Budget:
 
 
 _BUDGETS = {
-    "short": Budget("short", calls=300, settle_s=1.0, away_s=1.0, cut_s=15.0, all_clients=False),
+    "short": Budget("short", calls=1_000, settle_s=1.0, away_s=1.0, cut_s=15.0, all_clients=False),
     "long": Budget("long", calls=50_000, settle_s=3.0, away_s=3.0, cut_s=30.0, all_clients=True),
 }
 

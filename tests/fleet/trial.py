@@ -39,7 +39,7 @@ class Trial:
         """Disturbs again and again until there were calls enough; AssertionError where one failed."""
         begin = time.monotonic()
         with self._calling(ways) as running:
-            wanted = sum(self.fleet.calls()) + self.budget.calls * len(ways)
+            wanted = sum(self.fleet.calls()) + self.budget.calls
             disturb()
             while sum(self.fleet.calls()) < wanted:
                 loads.wait_until(lambda: True, running)
