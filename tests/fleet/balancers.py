@@ -33,12 +33,15 @@ def replaced(text: str, *changes: tuple[str, str]) -> str:
 
 
 class Balancer:
-    """One that runs. `address` spreads calls, `by_network` routes them by the header."""
+    """One that runs. `address` spreads calls, `by_network` routes them by the header.
+
+    `more`: what its configuration has to say otherwise, beside addresses and files.
+    """
 
     program = ""
     file = ""
 
-    def __init__(self, folder: Path, replicas: list[str]) -> None:
+    def __init__(self, folder: Path, replicas: list[str], *more: tuple[str, str]) -> None:
         if not self.installed():
             pytest.skip(f"{self.program} is not installed")
         self.folder = folder
@@ -46,7 +49,7 @@ class Balancer:
         spread, by_network = free_port(), free_port()
         self.address, self.by_network = f"127.0.0.1:{spread}", f"127.0.0.1:{by_network}"
         names = [(f"replica-{index + 1}:8001", address) for index, address in enumerate(replicas)]
-        self.text = replaced((CONFIGURATIONS / self.file).read_text(), *names, *self.changes())
+        self.text = replaced((CONFIGURATIONS / self.file).read_text(), *names, *self.changes(), *more)
         self._write(self.text)
         self._log = (folder / f"{self.program}.log").open("ab")
         self._process = subprocess.Popen(self.command(), stdout=self._log, stderr=self._log)
@@ -168,7 +171,7 @@ class Haproxy(Balancer):
     @property
     def socket(self) -> Path:
         """Its admin socket; a path of a unix socket may not be long."""
-        return Path(f"/tmp/fleet-{os.getpid()}.sock")
+        return Path(f"/tmp/fleet-{os.getpid()}-{self.port(self.address)}.sock")
 
     def command(self) -> list[str]:
         return ["haproxy", "-db", "-f", str(self.configuration)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -160,6 +161,42 @@ def test_without_a_server_calls_are_unavailable(fleet: Fleet, balancer: Balancer
     finally:
         other.stop()
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def _with_tls(balancer: Balancer, files: dict[str, Path]) -> list[tuple[str, str]]:
+    """What README.md says of encryption, in front and to the servers."""
+    if isinstance(balancer, Nginx):
+        certificate = f"ssl_certificate {files['server']}; ssl_certificate_key {files['server-key']};"
+        verify = f"grpc_ssl_verify on; grpc_ssl_trusted_certificate {files['ca']}; grpc_ssl_name localhost;"
+        return [
+            (" http2;", " ssl http2;"),
+            ("keepalive_timeout 10m;", f"keepalive_timeout 10m; {certificate} {verify}"),
+            ("grpc_pass grpc://", "grpc_pass grpcs://"),
+        ]
+    both = files["ca"].with_name("both.pem")
+    both.write_text(files["server"].read_text() + files["server-key"].read_text())
+    to_servers = f"ssl verify required ca-file {files['ca']} alpn h2"
+    return [
+        ("default-server proto h2 check", f"default-server {to_servers} check check-ssl check-alpn h2"),
+        ("default-server proto h2\n", f"default-server {to_servers}\n"),
+        (" proto h2\n", f" ssl crt {both} alpn h2\n"),
+    ]
+
+
+def test_tls_in_front_and_behind(balancer: Balancer, tmp_path: Path) -> None:
+    files = servers.make_certificates(tmp_path)
+    with spikeserve.serve(
+        backend="cpu", tls_cert=files["server"], tls_key=files["server-key"], guard="off"
+    ) as server:
+        with spikeserve.Client(server.address, root_cert=files["ca"], timeout=60) as direct:
+            direct.load(NETWORK, servers.small_network(WIDTH))
+        encrypted = type(balancer)(tmp_path, [server.address] * COUNT, *_with_tls(balancer, files))
+        try:
+            for address in (encrypted.address, encrypted.by_network):
+                with spikeserve.Client(address, root_cert=files["ca"], timeout=60) as client:
+                    assert client.simulate(NETWORK, SAMPLE, steps=4).outputs.shape == (1, WIDTH)
+        finally:
+            encrypted.stop()
 
 
 def test_a_client_that_cancels_is_heard_by_the_server(balancer: Balancer, fleet: Fleet) -> None:

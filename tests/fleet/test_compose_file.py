@@ -15,7 +15,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 
 
 def _check(file: Path) -> subprocess.CompletedProcess[str]:
-    command = [fetched("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", file]
+    command: list[str | Path] = [fetched("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", file]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
