@@ -39,7 +39,7 @@ class Busy:
         )
         self.shared = spikeserve.serve(
             backend="cpu", http_listen="127.0.0.1:0", quota_file=self._quotas, max_steps=1000, guard="on",
-            network_repository=folder / "shared",
+            network_repository=folder / "shared", repository_poll_seconds=1,
         )  # fmt: skip
         self.small = spikeserve.serve(
             backend="cpu", tls_cert=tls["server"], tls_key=tls["server-key"], guard="off",

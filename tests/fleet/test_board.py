@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +17,6 @@ from budget import Budget
 from busy import Busy
 from prometheus import CONFIGURATION, RATE_INTERVAL, Prometheus, selectors, tool
 from replicas import OWN_NAMESPACE
-
-from spikeserve.local_server import find_binary
 
 GRAFANA = CONFIGURATION.parent / "grafana"
 BOARD: dict[str, Any] = json.loads((GRAFANA / "spikeserve.json").read_text())
@@ -42,16 +38,9 @@ EXEMPT = {
 
 def _exempt(query: str) -> str:
     """Why a query has no data here; "" where it has to have some."""
-    if "spikeserve_repository_" in query and "--repository-poll-seconds" not in _help():
-        return "this server follows no folder"
     if 'reason="network-repository"' in query and not os.environ.get(OWN_NAMESPACE):
         return "no disk of its own can be mounted: run tools/fleet.sh as root"
     return next((reason for words, reason in EXEMPT.items() if words in query), "")
-
-
-@functools.cache
-def _help() -> str:
-    return subprocess.run([find_binary(), "--help"], capture_output=True, text=True, check=True).stdout
 
 
 def _panels() -> list[dict[str, Any]]:
