@@ -15,9 +15,10 @@ class Budget:
 
     name: str
     calls: int  # of each trial, at least, as servers count them; a session is one
+    restarts: int  # of different replicas, one after the other
     settle_s: float  # between two restarts
     away_s: float  # that a killed replica stays away
-    cut_s: float  # that a replica is cut off: longer than balancers take to notice, long: than anybody
+    cut_s: float  # that a replica is cut off: longer than HAProxy takes to notice; in the long form, anybody
     all_clients: bool  # each kind of call by each client, or by one of them
 
     def of_python(self, kinds: tuple[str, ...]) -> tuple[str, ...]:
@@ -32,8 +33,10 @@ class Budget:
 
 
 _BUDGETS = {
-    "short": Budget("short", calls=1_000, settle_s=1.0, away_s=1.0, cut_s=15.0, all_clients=False),
-    "long": Budget("long", calls=50_000, settle_s=3.0, away_s=3.0, cut_s=30.0, all_clients=True),
+    "short": Budget(
+        "short", calls=1_000, restarts=2, settle_s=1.0, away_s=1.0, cut_s=14.0, all_clients=False
+    ),
+    "long": Budget("long", calls=50_000, restarts=3, settle_s=3.0, away_s=3.0, cut_s=30.0, all_clients=True),
 }
 
 

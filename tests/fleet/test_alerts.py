@@ -45,13 +45,13 @@ def test_every_alert_has_cases_for_both() -> None:
 
 @pytest.mark.parametrize("change", ["never", "always"])
 def test_the_cases_notice_alerts_that_are_wrong(change: str, tmp_path: Path) -> None:
-    """Alerts that never fire, and alerts that fire for every server at once: each fails its own case."""
+    """Alerts that never fire, and alerts that always do: each fails its own case."""
     rules = yaml.safe_load((CONFIGURATION / "alerts.yml").read_text())
     for rule in (rule for group in rules["groups"] for rule in group["rules"]):
         if change == "never":
             rule["expr"] = f"({rule['expr']}) and on () (vector(0) > 1)"
         else:
-            rule["expr"] = 'group by (job, instance) ({job="spikeserve"})'
+            rule["expr"] = "vector(1)"
             rule.pop("for", None)
     (tmp_path / "alerts.yml").write_text(yaml.safe_dump(rules))
     shutil.copy(CONFIGURATION / "alerts_test.yml", tmp_path)

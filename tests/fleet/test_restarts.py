@@ -36,7 +36,7 @@ def test_restarts_that_nobody_was_told_of(
     fleet: Fleet, balancers: list[Balancer], budget: Budget, figures: Figures
 ) -> None:
     def restart_all() -> None:
-        for index in range(COUNT):
+        for index in range(budget.restarts):
             fleet.stop(index)
             fleet.start(index)
             time.sleep(budget.settle_s)
@@ -52,7 +52,7 @@ def test_restarts_that_balancers_drain_first(
     """A drained replica gets no calls any more, and is stopped once it has none."""
 
     def restart_all() -> None:
-        for index in range(COUNT):
+        for index in range(budget.restarts):
             for balancer in balancers:
                 balancer.drain(index)
             servers.eventually(lambda: fleet.in_flight(index) == 0, f"replica {index} is drained", 90)  # noqa: B023
@@ -69,7 +69,7 @@ def test_restarts_that_balancers_drain_first(
 
 def test_a_killed_replica(fleet: Fleet, balancers: list[Balancer], budget: Budget, figures: Figures) -> None:
     def kill_each() -> None:
-        for index in range(COUNT):
+        for index in range(budget.restarts):
             fleet.stop(index, kill=True)
             time.sleep(budget.away_s)
             fleet.start(index)
@@ -98,5 +98,14 @@ def test_a_replica_that_is_cut_off(
 
     cuts = list(range(COUNT))
     trial = Trial(fleet, budget, _WHOLE)
-    trial.run(_all_ways(fleet, balancers), cut_one_off)
+    ways = _all_ways(fleet, balancers)
+    if not budget.all_clients:
+        ways = [way for way in ways if way.name == "haproxy"]
+        if not ways:
+            pytest.skip("haproxy is not installed; the others take longer to notice than this form lasts")
+    trial.run(ways, cut_one_off)
     _note(figures, trial, "cut off")
+    late = [
+        f"{way}: {row['longest_ms']} ms" for way, row in trial.rows if row["longest_ms"] > budget.cut_s * 1e3
+    ]
+    assert not late, f"calls waited until the cable was back: {late}"
