@@ -62,11 +62,17 @@ class Stack:
     def inside(self, *command: str | Path) -> str:
         """What a command prints in the namespace."""
         enter = ("nsenter", f"--net=/run/netns/{self._namespace}")
-        done = self._engine.run(
-            *enter, *command, PROMETHEUS_IMAGE=PROMETHEUS_IMAGE, SPIKESERVE_IMAGE="localhost/spikeserve:cpu",
-            SPIKESERVE_CLIENT_IMAGE="localhost/spikeserve:client",
-        )  # fmt: skip
-        return str(done.stdout + done.stderr)
+        images = {
+            "PROMETHEUS_IMAGE": PROMETHEUS_IMAGE,
+            "SPIKESERVE_IMAGE": "localhost/spikeserve:cpu",
+            "SPIKESERVE_CLIENT_IMAGE": "localhost/spikeserve:client",
+        }
+        environment = os.environ | self._engine.variables | images
+        done = subprocess.run(
+            [*enter, *command], env=environment, capture_output=True, text=True, check=False, timeout=600
+        )
+        assert done.returncode == 0, f"{command}: status {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
 
     def compose(self, *words: str) -> str:
         """podman-compose with the shipped file and what has to be otherwise here."""
