@@ -38,6 +38,7 @@ class Trial:
     def run(self, ways: list[Way], disturb: Callable[[], None]) -> None:
         """Disturbs again and again until there were calls enough; AssertionError where one failed."""
         begin = time.monotonic()
+        self.fleet.cancelled.clear()
         with self._calling(ways) as running:
             wanted = sum(self.fleet.calls()) + self.budget.calls
             disturb()

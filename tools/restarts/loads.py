@@ -65,6 +65,8 @@ def report(load: Load) -> dict[str, Any]:
         load.send_signal(signal.SIGABRT)  # shows where it hangs
         load.wait()
         raise
+    if load.returncode != 0:
+        raise RuntimeError(f"a load ended with status {load.returncode}")
     seen: dict[str, Any] = json.loads(output.splitlines()[-1])
     return seen
 
