@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test clients-table loadtest lint go go-module docs tidy fuzz fuzz-long sanitize accuracy bench bench-peers wheel
 .PHONY: try-install try-tools deploy-check k8s-test chart chart-tables chaos chaos-long reliability clean bootstrap bootstrap-demo
-.PHONY: venv build server image try-image try-deployment sizing
+.PHONY: fleet fleet-long venv build server image try-image try-deployment sizing
 PYTHON := .venv/bin/python
 
 help:  ## List the targets
@@ -98,6 +98,14 @@ reliability: bootstrap venv server  ## The long form, and what it has measured g
 	rm -f build/chaos.json
 	tools/chaos.sh long
 	$(PYTHON) tools/reliability.py
+
+fleet: bootstrap venv server go  ## Three replicas, the balancers in front of them and the board above them, about a minute
+	tools/fleet.sh short $(ARGS)
+
+fleet-long: bootstrap venv server go  ## The same with 50,000 calls in each trial; the figures go into deploy/balancers/README.md
+	rm -f build/fleet.json
+	tools/fleet.sh long
+	$(PYTHON) tools/fleet_figures.py
 
 clean:  ## Remove builds and the virtual environment
 	rm -rf build .venv

@@ -5,6 +5,7 @@
 #   tools/bootstrap.sh demo   what the server and the demo need
 #   tools/bootstrap.sh image  what building and running images needs
 #   tools/bootstrap.sh bench  what the benchmark needs
+#   tools/bootstrap.sh fleet  the balancers and Prometheus that tests/fleet runs; Debian starts them as services too
 set -euo pipefail
 
 packages=(
@@ -25,6 +26,10 @@ elif [ "${1:-}" != demo ] && [ "${1:-}" != server ]; then
     clang libclang-rt-14-dev clang-format-16 clang-tidy ccache
     debootstrap iproute2 rclone
   )
+fi
+
+if [ "${1:-}" = fleet ]; then
+  packages=(nginx haproxy prometheus iproute2)
 fi
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -14,6 +14,7 @@ cp ./*.md LICENSE "$source"
 cp client/go/README.md "$source/client/go"
 cp -R docs/. "$source/docs"
 cp --parents deploy/helm/spikeserve/{README.md,examples/*.yaml} deploy/kserve/*.{md,yaml} "$source"  # with what they link to
+cp --parents deploy/README.md deploy/{balancers,compose}/README.md "$source"
 "$python" tools/protocol_pages.py "$source/reference/protocol.md"
 "$python" tools/python_pages.py "$source/reference/python.md"
 cp tools/mkdocs.yml build/docs

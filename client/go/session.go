@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	pb "spikeserve.example/go/spikeservev1"
 )
@@ -75,7 +77,7 @@ func (c *Client) Session(ctx context.Context, network string, batch int, options
 	opening := &pb.SessionOpen{Settings: settings, Batch: int64(batch), Goaway: true}
 	session.opening = &pb.SessionRequest{Message: &pb.SessionRequest_Open{Open: opening}}
 	session.whole, session.end = context.WithCancel(about(ctx, network))
-	response, err := session.open()
+	response, err := session.first()
 	if err != nil {
 		session.end()
 		return nil, err
@@ -133,9 +135,34 @@ func (s *Session) Close() error {
 		if _, err := s.call.Recv(); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return failure(err, s.client.target)
+			return s.closing(err)
 		}
 	}
+}
+
+// closing is the error of a Close that the server did not confirm. Of a session that may move it is none where the
+// server is gone: nothing of the session is left there, and its answers were all read.
+func (s *Session) closing(err error) error {
+	found := s.failure(err)
+	if s.history.maxBytes > 0 && (s.whole.Err() != nil || errors.Is(found, ErrUnavailable)) {
+		return nil
+	}
+	return found
+}
+
+// first opens the session at any server. One that may move tries others too where a server goes away meanwhile: it
+// may have begun to answer, after which gRPC by itself tries no other one.
+func (s *Session) first() (*pb.SessionResponse, error) {
+	response, err := s.open()
+	pause := firstMovePause
+	for tries := 0; tries < mostMoves && s.history.maxBytes > 0 && errors.Is(err, ErrUnavailable); tries++ {
+		if !sleep(s.whole, pause) {
+			return nil, err
+		}
+		pause *= 2
+		response, err = s.open()
+	}
+	return response, err
 }
 
 // open begins a session on a server of the channel's choice.
@@ -199,7 +226,7 @@ func (s *Session) exchange(request *pb.SessionRequest) (*pb.SessionResponse, err
 		err = nonsense("the session ended without one")
 	}
 	if err != nil {
-		return nil, failure(err, s.client.target)
+		return nil, s.failure(err)
 	}
 	if !answers(request, response) {
 		return nil, nonsense("it is %T to %T", response.GetMessage(), request.GetMessage())
@@ -208,6 +235,28 @@ func (s *Session) exchange(request *pb.SessionRequest) (*pb.SessionResponse, err
 		progress.StepsDone += s.stepsBefore
 	}
 	return response, nil
+}
+
+// failure is the error of a call that is over. It is ErrUnavailable where something on the way has ended it, such as
+// a balancer whose server died: what balancers send then reads as one of several codes. What a server has ended has
+// a request id in its trailers.
+func (s *Session) failure(err error) error {
+	found, isStatus := status.FromError(err)
+	var known *Error
+	reset := strings.Contains(found.Message(), "RST_STREAM")
+	answered := len(s.call.Trailer().Get("x-request-id")) > 0 && !reset
+	if !isStatus || errors.As(err, &known) || s.whole.Err() != nil || answered {
+		return failure(err, s.client.target)
+	}
+	switch found.Code() {
+	case codes.Canceled, codes.Unknown, codes.Internal:
+		return &Error{
+			Message: "the connection was cut before the server's status came: " + found.Message(),
+			Code:    codes.Unavailable, Target: s.client.target,
+		}
+	default:
+		return failure(err, s.client.target)
+	}
 }
 
 // answers reports whether a message is of the kind that answers another.

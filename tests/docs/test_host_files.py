@@ -72,7 +72,7 @@ def test_the_dev_container_installs_what_make_needs() -> None:
 def test_the_site_names_every_page_and_no_other() -> None:
     site = load(ROOT / "tools/mkdocs.yml")
     named = {page for entry in site["nav"] for page in leaves(entry)}
-    paths = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    paths = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
     pages = {path.relative_to(ROOT).as_posix() for path in paths}
     assert named == pages | {"reference/python.md", "reference/protocol.md"}
 

@@ -1,5 +1,7 @@
 """Calls servers with the Python client until it is interrupted, and prints what it saw as one JSON object.
 
+The first line says "calling", once the first call was answered.
+
     python -m restarts.caller ADDRESSES KIND CALLERS PAUSE_S HEALTH
 
 KIND: simulate, stream, session, async or async-session. HEALTH: 1 or 0, whether servers are asked if they are
@@ -40,6 +42,8 @@ class Seen:
         """A call that is over."""
         with self._lock:
             if error is None:
+                if not self.latencies:
+                    print("calling", flush=True)
                 self.latencies.append(seconds)
                 return
             code = error.code.name if isinstance(error, spikeserve.SpikeserveError) else type(error).__name__

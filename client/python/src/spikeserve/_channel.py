@@ -49,6 +49,8 @@ _SERVICE_CONFIG = {
         }
     ],
 }
+_KEEPALIVE_MS = 30_000  # without a sign of life; a server takes no more than one in 10 s
+_KEEPALIVE_TIMEOUT_MS = 20_000  # for the answer, and for anything that was sent to be acknowledged
 _NETWORK_HEADER = "spikeserve-network"  # what a balancer can route by
 
 
@@ -111,6 +113,11 @@ class Connection:
             # A server that comes back is found soon; by default the pauses grow from 1 s to two minutes.
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 5_000),
+            # A server whose machine or network is gone answers nothing: the connection ends, and calls go to
+            # another one. Only while there are calls, but for as long as they take.
+            ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+            ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+            ("grpc.http2.max_pings_without_data", 0),
             ("grpc.enable_http_proxy", 0 if local else 1),
         ]
 

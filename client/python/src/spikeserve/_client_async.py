@@ -12,12 +12,19 @@ from spikeserve._arrays import Given
 from spikeserve._channel import DEFAULT_LOAD_TIMEOUT, Deadline
 from spikeserve._client_base import ClientBase
 from spikeserve._keywords import checked, with_options
-from spikeserve._requests import RUN_PARAMETERS, SESSION_PARAMETERS, Options, RunOptions, SessionOptions
+from spikeserve._requests import (
+    RUN_PARAMETERS,
+    SESSION_PARAMETERS,
+    Options,
+    RunOptions,
+    SessionOptions,
+    opening,
+)
 from spikeserve._runs import Draft, Run, draft
 from spikeserve._upload import OnProgress, upload
 from spikeserve.network import Network
 from spikeserve.results import NetworkInfo, NetworkInfos, Progress, SimulationResult
-from spikeserve.session import OF_ADVANCE, AsyncSession, opening
+from spikeserve.session import OF_ADVANCE, AsyncSession
 from spikeserve.v1 import network_pb2 as network_pb
 from spikeserve.v1 import network_pb2_grpc as network_grpc
 from spikeserve.v1 import simulation_pb2_grpc as simulation_grpc

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 import time
 from collections.abc import Iterator
@@ -42,6 +43,14 @@ def pauses() -> Iterator[float]:
     while time.monotonic() < end:
         yield pause * random.uniform(0.5, 1.5)
         pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+
+def openings(max_bytes: int) -> Iterator[float]:
+    """Seconds to wait before each further try to open a session that may move, none for one that may not.
+
+    A server that goes away may have begun to answer, after which gRPC by itself tries no other one.
+    """
+    return itertools.islice(pauses(), _MOST_MOVES if max_bytes else 0)
 
 
 class History:

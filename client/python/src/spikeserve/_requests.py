@@ -1,4 +1,4 @@
-"""Simulation requests: options, the parts of a batch that is too large for one request, and their joining."""
+"""Simulation requests: options, messages of a session, the parts of a batch that is too large for one."""
 
 from __future__ import annotations
 
@@ -132,6 +132,35 @@ class Options:
 _HINTS = get_type_hints(Options)
 RUN_PARAMETERS = [one.replace(annotation=_HINTS[one.name]) for one in parameters(Options)]
 SESSION_PARAMETERS = [one for one in RUN_PARAMETERS if one.name in SessionOptions.__annotations__]
+
+
+def opening(batch: int, options: Options, info: NetworkInfo) -> pb.SessionOpen:
+    """The first message of a session with the network and version that `info` describes."""
+    chosen = replace(options.resolved(info), version=info.version)
+    return pb.SessionOpen(settings=chosen.request(info.name, {}), batch=batch, goaway=True)
+
+
+def advance(
+    info: NetworkInfo,
+    inputs: _arrays.Given,
+    steps: int,
+    encoding: Encodings | None,
+) -> pb.SessionRequest:
+    """The message for the next steps of a session of the network that `info` describes."""
+    arrays = _arrays.fit(inputs, info.input_shapes, repr(info.name))
+    _arrays.check_batches(arrays)
+    arrays = _arrays.choose_types(arrays, info)
+    message = pb.SessionAdvance(
+        steps=steps,
+        inputs=[_arrays.encode(name, value) for name, value in arrays.items()],
+        encodings=encodings.messages(encoding),
+    )
+    return pb.SessionRequest(advance=message)
+
+
+def reset(samples: Sequence[int]) -> pb.SessionRequest:
+    """The message that puts these samples of a session back, all where there are none."""
+    return pb.SessionRequest(reset=pb.SessionReset(samples=samples))
 
 
 def readout_message(value: Readout) -> network_pb.Readout:

@@ -116,6 +116,8 @@ class InternalError(SpikeserveError):
     code = grpc.StatusCode.INTERNAL
 
 
+_CUT = (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL)
+_CANCELLED_HERE = "Locally cancelled by application!"  # what gRPC says where the call's own end was asked for
 _UNHEALTHY = "backend unhealthy"  # what gRPC says of a server whose health service is not SERVING
 _BY_CODE: dict[grpc.StatusCode, type[SpikeserveError]] = {
     cls.code: cls
@@ -149,6 +151,23 @@ def from_rpc(error: grpc.RpcError, address: str) -> SpikeserveError:
     made.request_id = str(found.get("x-request-id", ""))
     made.retry_after = status_details.retry_after(found.get("grpc-status-details-bin", b""))
     return made
+
+
+def from_cut(
+    code: grpc.StatusCode, details: str | None, trailers: Any, address: str
+) -> SpikeserveError | None:
+    """UNAVAILABLE for a call that something on the way has ended, such as a balancer whose server died.
+
+    What balancers send then reads as one of several codes. None for what a server has ended, which sends a
+    request id with its status, and for what the program itself has. A reset that comes with a server's status
+    hides its code, and not its request id.
+    """
+    reset = "RST_STREAM" in (details or "")
+    answered = "x-request-id" in dict(trailers or ()) and not reset
+    if code not in _CUT or details == _CANCELLED_HERE or answered:
+        return None
+    message = f"the connection was cut before the server's status came: {details or code.name}"
+    return from_status(grpc.StatusCode.UNAVAILABLE, message, address)
 
 
 def from_status(code: grpc.StatusCode, details: str | None, address: str) -> SpikeserveError:

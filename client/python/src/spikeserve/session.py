@@ -8,7 +8,7 @@ import itertools
 import queue
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import grpc
@@ -16,10 +16,16 @@ import grpc.aio
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve import _arrays, _messages, _probes, _replay, _show, encodings
-from spikeserve._requests import Options
+from spikeserve import _arrays, _messages, _probes, _replay, _requests, _show
 from spikeserve.encodings import Encodings
-from spikeserve.errors import InternalError, SpikeserveError, UnavailableError, from_rpc, from_status
+from spikeserve.errors import (
+    InternalError,
+    SpikeserveError,
+    UnavailableError,
+    from_cut,
+    from_rpc,
+    from_status,
+)
 from spikeserve.recording import records
 from spikeserve.results import LayerStatistics, NetworkInfo, ProbeValues, Settings, Values
 from spikeserve.v1 import simulation_pb2 as pb
@@ -107,7 +113,7 @@ class Session:
         self._info = info
         self._history = _replay.History(_replay.limit(replay))
         self.goaway: SessionGoaway | None = None
-        self.settings: Settings = _messages.settings(self._open().opened.settings)
+        self.settings: Settings = _messages.settings(self._first().opened.settings)
 
     def advance(
         self,
@@ -121,12 +127,12 @@ class Session:
         `inputs`: [batch, shape...], held for these steps, or [batch, steps, shape...]. `encoding` as in
         `Client.simulate`.
         """
-        request = _advance(self._info, inputs, steps, encoding)
+        request = _requests.advance(self._info, inputs, steps, encoding)
         return _progress(self._answer(request))
 
     def reset(self, samples: Sequence[int] = ()) -> None:
         """Puts these samples (default: all) back to step 0: voltages, filters, readout."""
-        self._answer(_reset(samples))
+        self._answer(_requests.reset(samples))
 
     def close(self) -> None:
         """Ends the session and frees its state on the server; no effect after the first time."""
@@ -144,6 +150,15 @@ class Session:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+    def _first(self) -> pb.SessionResponse:
+        """Opened at any server, also where one goes away meanwhile."""
+        for pause in _replay.openings(self._history.max_bytes):
+            try:
+                return self._open()
+            except UnavailableError:
+                time.sleep(pause)
+        return self._open()
 
     def _open(self) -> pb.SessionResponse:
         """Begins a session on a server of the channel's choice."""
@@ -201,7 +216,8 @@ class Session:
                 self.goaway = _goaway(response, self._steps_before)
                 response = next(self._call)
         except grpc.RpcError as error:
-            raise from_rpc(error, self._address) from None
+            cut = from_cut(error.code(), error.details(), error.trailing_metadata(), self._address)
+            raise cut or from_rpc(error, self._address) from None
         except StopIteration:
             raise InternalError(_NO_ANSWER) from None
         _expect(response, request)
@@ -235,7 +251,7 @@ class AsyncSession:
 
     async def open(self) -> AsyncSession:
         """Sends the first message; done by `AsyncClient.session`."""
-        self.settings = _messages.settings((await self._open()).opened.settings)
+        self.settings = _messages.settings((await self._first()).opened.settings)
         return self
 
     async def advance(
@@ -246,12 +262,12 @@ class AsyncSession:
         encoding: Encodings | None = None,
     ) -> SessionProgress:
         """Runs the next `steps` with these inputs; see `Session.advance`."""
-        request = _advance(self._info, inputs, steps, encoding)
+        request = _requests.advance(self._info, inputs, steps, encoding)
         return _progress(await self._answer(request))
 
     async def reset(self, samples: Sequence[int] = ()) -> None:
         """Puts these samples (default: all) back to step 0; see `Session.reset`."""
-        await self._answer(_reset(samples))
+        await self._answer(_requests.reset(samples))
 
     async def close(self) -> None:
         """Ends the session and frees its state on the server; no effect after the first time."""
@@ -270,6 +286,14 @@ class AsyncSession:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
+
+    async def _first(self) -> pb.SessionResponse:
+        for pause in _replay.openings(self._history.max_bytes):
+            try:
+                return await self._open()
+            except UnavailableError:
+                await asyncio.sleep(pause)
+        return await self._open()
 
     async def _open(self) -> pb.SessionResponse:
         self._call = self._start()
@@ -339,38 +363,12 @@ class AsyncSession:
             return InternalError(_NO_ANSWER)
         if code is grpc.StatusCode.INTERNAL and details == _CUT_OFF:
             code, details = grpc.StatusCode.UNAVAILABLE, "the connection ended while a message was sent"
-        return from_status(code, details, self._address)
+        cut = from_cut(code, details, await self._call.trailing_metadata(), self._address)
+        return cut or from_status(code, details, self._address)
 
 
 def _text(session: object, address: str, info: NetworkInfo) -> str:
     return _show.line(type(session).__name__, f"network '{info.name}' version {info.version}", address)
-
-
-def opening(batch: int, options: Options, info: NetworkInfo) -> pb.SessionOpen:
-    """The first message of a session with the network and version that `info` describes."""
-    chosen = replace(options.resolved(info), version=info.version)
-    return pb.SessionOpen(settings=chosen.request(info.name, {}), batch=batch, goaway=True)
-
-
-def _advance(
-    info: NetworkInfo,
-    inputs: _arrays.Given,
-    steps: int,
-    encoding: Encodings | None,
-) -> pb.SessionRequest:
-    arrays = _arrays.fit(inputs, info.input_shapes, repr(info.name))
-    _arrays.check_batches(arrays)
-    arrays = _arrays.choose_types(arrays, info)
-    message = pb.SessionAdvance(
-        steps=steps,
-        inputs=[_arrays.encode(name, value) for name, value in arrays.items()],
-        encodings=encodings.messages(encoding),
-    )
-    return pb.SessionRequest(advance=message)
-
-
-def _reset(samples: Sequence[int]) -> pb.SessionRequest:
-    return pb.SessionRequest(reset=pb.SessionReset(samples=samples))
 
 
 def _expect(response: pb.SessionResponse, request: pb.SessionRequest) -> None:
