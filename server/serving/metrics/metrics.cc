@@ -70,6 +70,41 @@ double MonotonicSeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+// Of networks that come into memory when they are asked for.
+struct OnDemandFamilies {
+  explicit OnDemandFamilies(prometheus::Registry& registry)
+      : stored(AddGauge(registry, "spikeserve_networks_stored",
+                        "Network versions that come into memory when they are asked for.")),
+        starts(AddHistogram(registry, "spikeserve_cold_start_seconds",
+                            "Time from the first request for a stored network until it is in memory.",
+                            kColdSeconds)),
+        failed(AddCounter(registry, "spikeserve_cold_start_failures_total",
+                          "Stored networks that could not be loaded when asked for.")),
+        evictions(AddCounter(registry, "spikeserve_network_evictions_total",
+                             "Networks that were let go of to make room.")) {}
+
+  Gauge& stored;
+  Histogram& starts;
+  Counter& failed;
+  Counter& evictions;
+};
+
+// Of the response cache.
+struct CacheFamilies {
+  explicit CacheFamilies(prometheus::Registry& registry)
+      : requests(AddCounters(registry, "spikeserve_response_cache_requests_total",
+                             "Requests that an equal one's answer would do for, by what was found.")),
+        evictions(AddCounters(registry, "spikeserve_response_cache_evictions_total",
+                              "Kept answers that made room for others.")),
+        answers(AddGauges(registry, "spikeserve_response_cache_answers", "Answers that are kept.")),
+        bytes(AddGauges(registry, "spikeserve_response_cache_bytes", "Memory of the kept answers.")) {}
+
+  Family<Counter>& requests;
+  Family<Counter>& evictions;
+  Family<Gauge>& answers;
+  Family<Gauge>& bytes;
+};
+
 }  // namespace
 
 const char* CodeName(StatusCode code) {
@@ -108,15 +143,7 @@ struct Metrics::Families {
         queued_work(AddGauge(registry, "spikeserve_queue_work_seconds",
                              "Time that the samples without a result are expected to take one worker.")),
         networks(AddGauge(registry, "spikeserve_networks", "Network versions that are ready.")),
-        networks_stored(AddGauge(registry, "spikeserve_networks_stored",
-                                 "Network versions that come into memory when they are asked for.")),
-        cold_starts(AddHistogram(registry, "spikeserve_cold_start_seconds",
-                                 "Time from the first request for a stored network until it is in memory.",
-                                 kColdSeconds)),
-        failed_cold_starts(AddCounter(registry, "spikeserve_cold_start_failures_total",
-                                      "Stored networks that could not be loaded when asked for.")),
-        evictions(AddCounter(registry, "spikeserve_network_evictions_total",
-                             "Networks that were let go of to make room.")),
+        on_demand(registry),
         resident(AddGauge(registry, "spikeserve_resident_bytes", "Memory of the networks that are ready.")),
         memory_used(AddGauge(registry, "spikeserve_memory_used_bytes",
                              "Bytes reserved for networks, uploads, inputs and runs.")),
@@ -142,12 +169,7 @@ struct Metrics::Families {
                            "Times that a gRPC connection was not read for a while, by rule.")),
         closes(AddCounters(registry, "spikeserve_guard_closes_total",
                            "gRPC connections that were closed because they broke a rule, by rule.")),
-        cache_requests(AddCounters(registry, "spikeserve_response_cache_requests_total",
-                                   "Requests that an equal one's answer would do for, by what was found.")),
-        cache_evictions(AddCounters(registry, "spikeserve_response_cache_evictions_total",
-                                    "Kept answers that made room for others.")),
-        cache_answers(AddGauges(registry, "spikeserve_response_cache_answers", "Answers that are kept.")),
-        cache_bytes(AddGauges(registry, "spikeserve_response_cache_bytes", "Memory of the kept answers.")),
+        cache(registry),
         uptime(AddGauge(registry, "spikeserve_uptime_seconds", "Time since the start.")) {}
 
   Family<Counter>& requests;
@@ -166,10 +188,7 @@ struct Metrics::Families {
   Gauge& queued;
   Gauge& queued_work;
   Gauge& networks;
-  Gauge& networks_stored;
-  Histogram& cold_starts;
-  Counter& failed_cold_starts;
-  Counter& evictions;
+  OnDemandFamilies on_demand;
   Gauge& resident;
   Gauge& memory_used;
   Gauge& memory_limit;
@@ -185,10 +204,7 @@ struct Metrics::Families {
   Family<Counter>& refused;
   Family<Counter>& pauses;
   Family<Counter>& closes;
-  Family<Counter>& cache_requests;
-  Family<Counter>& cache_evictions;
-  Family<Gauge>& cache_answers;
-  Family<Gauge>& cache_bytes;
+  CacheFamilies cache;
   Gauge& uptime;
   const double started = MonotonicSeconds();
 };
@@ -250,11 +266,11 @@ void Metrics::CountRun(const RunRecord& record) {
   families_->spikes.Increment(static_cast<double>(record.spikes));
 }
 
-void Metrics::CountColdStart(double seconds) { families_->cold_starts.Observe(seconds); }
+void Metrics::CountColdStart(double seconds) { families_->on_demand.starts.Observe(seconds); }
 
-void Metrics::CountFailedColdStart() { families_->failed_cold_starts.Increment(); }
+void Metrics::CountFailedColdStart() { families_->on_demand.failed.Increment(); }
 
-void Metrics::CountEviction() { families_->evictions.Increment(); }
+void Metrics::CountEviction() { families_->on_demand.evictions.Increment(); }
 
 void Metrics::SetGaugeSource(std::function<Gauges()> source) { gauge_source_ = std::move(source); }
 
@@ -263,7 +279,7 @@ void Metrics::ReadGauges() {
   families_->queued.Set(static_cast<double>(gauges.queued_samples));
   families_->queued_work.Set(gauges.queued_work_s);
   families_->networks.Set(static_cast<double>(gauges.networks_ready));
-  families_->networks_stored.Set(static_cast<double>(gauges.networks_stored));
+  families_->on_demand.stored.Set(static_cast<double>(gauges.networks_stored));
   families_->resident.Set(static_cast<double>(gauges.resident_bytes));
   families_->memory_used.Set(static_cast<double>(gauges.memory_used_bytes));
   families_->memory_limit.Set(static_cast<double>(gauges.memory_limit_bytes));
@@ -291,11 +307,11 @@ void Metrics::ReadGauges() {
 }
 
 void Metrics::ShowAnswers(const AnswerCounts& answers) {
-  SetTotals(families_->cache_requests, "result",
+  SetTotals(families_->cache.requests, "result",
             {{"hit", answers.hits}, {"miss", answers.misses}, {"coalesced", answers.coalesced}});
-  RaiseTo(families_->cache_evictions.Add({}), answers.evicted);
-  families_->cache_answers.Add({}).Set(static_cast<double>(answers.kept));
-  families_->cache_bytes.Add({}).Set(static_cast<double>(answers.bytes));
+  RaiseTo(families_->cache.evictions.Add({}), answers.evicted);
+  families_->cache.answers.Add({}).Set(static_cast<double>(answers.kept));
+  families_->cache.bytes.Add({}).Set(static_cast<double>(answers.bytes));
 }
 
 std::string Metrics::Expose(MetricsFormat format) {
