@@ -135,7 +135,7 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
   }
   if (repository_ && config.repository_poll_seconds > 0) {
     watch_ = std::make_unique<serving::RepositoryWatch>(
-        *repository_, loader_, tasks_,
+        *repository_, loader_, aliases_, tasks_,
         [this](const serving::StoreEvent& event) { LogStoreEvent(event, log_); });
   }
   for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
@@ -312,6 +312,11 @@ void Application::LoadNetworks() {
   for (const auto& [stored, status] : residency_.Fill()) {
     log_.Error("network_not_resident",
                {{"network", stored.name}, {"version", stored.version}, {"message", status.message()}});
+  }
+  for (const serving::Pin& pin : config_.residency.pins) {
+    if (!registry_.Show(pin.name, pin.version).ok()) {
+      log_.Warn("pin_unknown", {{"network", pin.name}, {"version", pin.version}});
+    }
   }
   if (watch_) {
     watch_->Start(std::chrono::seconds(config_.repository_poll_seconds));

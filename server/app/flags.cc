@@ -5,6 +5,7 @@
 #include <cctype>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <map>
 
@@ -104,12 +105,18 @@ struct LoadFlags {
     if (config.residency.on_demand && config.network_repository.empty()) {
       return "--load-networks on-demand requires --network-repository, where they are stored";
     }
-    return !config.residency.on_demand && !pins.empty() ? "--pin requires --load-networks on-demand" : "";
+    if (!config.residency.on_demand && !pins.empty()) {
+      return "--pin requires --load-networks on-demand";
+    }
+    return !config.residency.on_demand && wait->count() > 0
+               ? "--load-wait-seconds requires --load-networks on-demand"
+               : "";
   }
 
   std::string when = "at-start";
   std::vector<std::string> pins;
   std::int64_t wait_s;
+  const CLI::Option* wait = nullptr;
 };
 
 void AddServing(CLI::App& app, Config& config, LoadFlags& load, std::string& healthcheck) {
@@ -153,8 +160,8 @@ void AddServing(CLI::App& app, Config& config, LoadFlags& load, std::string& hea
              "network that is loaded at the start and never let go of: NAME or NAME:VERSION; again or with "
              "commas for more")
       ->check([](const std::string& pin) { return serving::ParsePin(pin).status().message(); }, "");
-  flags.Number("--load-wait-seconds", load.wait_s, 0, 86'400,
-               "time that a request waits for networks in use to make room for its own");
+  load.wait = flags.Number("--load-wait-seconds", load.wait_s, 0, 86'400,
+                           "time that a request waits for networks in use to make room for its own");
   flags.Number("--lame-duck-seconds", config.lame_duck_seconds, 0, 86'400,
                "time between not being ready and going, at SIGTERM: clients and balancers hear of it in the "
                "first half, new calls are refused in the second; none at SIGINT");
@@ -255,8 +262,10 @@ void AddNetworkLimits(CLI::App& app, engine::NetworkLimits& limits) {
                "work of a step: outputs times inputs of all operations");
 }
 
+constexpr const char* kSecurity = "Security";
+
 void AddSecurity(CLI::App& app, Config& config) {
-  FlagSet flags(app, "Security");
+  FlagSet flags(app, kSecurity);
   CLI::Option* cert = flags.Text("--tls-cert", config.tls.cert, "PEM file with the certificate chain");
   CLI::Option* key = flags.Text("--tls-key", config.tls.key, "PEM file with the private key");
   cert->needs(key);
@@ -294,6 +303,23 @@ void AddObserving(CLI::App& app, Config& config, std::string& format) {
                "networks that the metrics tell apart; further ones are counted together");
   flags.Share("--log-sample-rate", config.log_sample_rate,
               "share of the successful calls that are logged, 0 to 1; calls that fail always are");
+}
+
+// What is wrong with one of security that is given without a value, such as a variable that nobody has set:
+// it would leave the server open. Empty: nothing.
+std::string EmptySecurity(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group() != kSecurity) {
+      continue;
+    }
+    const char* const variable = std::getenv(option->get_envname().c_str());
+    const bool given = option->count() > 0;
+    if (given ? option->results().front().empty() : variable != nullptr && *variable == '\0') {
+      return (given ? option->get_name() : option->get_envname()) +
+             ": given, but empty; the server would be open. Leave it out for none";
+    }
+  }
+  return {};
 }
 
 // Flags in force. Only names of files are in them, so that there is no secret to mask.
@@ -342,8 +368,10 @@ Invocation ParseFlags(int argc, const char* const* argv) {
   } catch (const CLI::Error& error) {
     return {{}, {}, 2, OneLine(error.what()), {}};
   }
-  if (const std::string wrong = load.Set(config); !wrong.empty()) {
-    return {{}, {}, 2, OneLine(wrong), {}};
+  for (const std::string& wrong : {EmptySecurity(app), load.Set(config)}) {
+    if (!wrong.empty()) {
+      return {{}, {}, 2, OneLine(wrong), {}};
+    }
   }
   times.Set(config.batching);
   config.log_format = format == "json" ? rpc::LogFormat::kJson : rpc::LogFormat::kText;

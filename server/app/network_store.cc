@@ -108,6 +108,8 @@ void LogStoreEvent(const StoreEvent& event, const rpc::EventLog& log) {
     case StoreEvent::Kind::kExchanged: return log.Info("network_exchanged", {network, version});
     case StoreEvent::Kind::kUnloaded: return log.Info("network_unloaded", {network, version, message});
     case StoreEvent::Kind::kSkipped: return log.Error("network_skipped", {network, version, message});
+    case StoreEvent::Kind::kAliasesRead: return log.Info("aliases_read", {network});
+    case StoreEvent::Kind::kAliasesSkipped: return log.Error("aliases_skipped", {network, message});
     case StoreEvent::Kind::kLookFailed: return log.Error("repository_poll_failed", {message});
     case StoreEvent::Kind::kLookRecovered: return log.Info("repository_poll_recovered", {message});
   }

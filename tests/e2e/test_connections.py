@@ -167,7 +167,7 @@ def test_a_unix_socket_belongs_to_one_server(start_server: ServerMaker, tmp_path
     address = f"unix:{tmp_path / 'socket'}"
     first = start_server(listen=address)
     with pytest.raises(spikeserve.ServerStartError, match="another server has this socket"):
-        start_server(listen=address)
+        start_server(listen=address, repository_role="follower")
     with spikeserve.Client(address) as client:
         assert client.list() == ()
     first.process.kill()

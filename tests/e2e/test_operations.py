@@ -181,7 +181,7 @@ def test_tokens(start_server: ServerMaker, tmp_path: Path) -> None:
 def test_two_servers_cannot_share_a_port(start_server: ServerMaker) -> None:
     server = start_server()
     with pytest.raises(spikeserve.ServerStartError, match=server.address):
-        start_server(listen=server.address)
+        start_server(listen=server.address, repository_role="follower")
 
 
 def test_a_wrong_flag_is_named(start_server: ServerMaker) -> None:

@@ -83,7 +83,8 @@ def test_a_second_signal_ends_all_waiting(
 
 
 def test_sigint_and_a_server_without_clients_do_not_wait(start_server: ServerMaker) -> None:
-    used, idle = start_server(lame_duck_seconds=600), start_server(lame_duck_seconds=600)
+    used = start_server(lame_duck_seconds=600)
+    idle = start_server(lame_duck_seconds=600, repository_role="follower")
     with spikeserve.Client(used.address) as client:
         assert client.list() == ()
         used.process.send_signal(signal.SIGINT)

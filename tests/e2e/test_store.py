@@ -51,6 +51,37 @@ def test_a_load_reaches_all_followers_under_traffic(fleet: list[spikeserve.Local
             assert one.versions == sorted(one.versions)
 
 
+def test_aliases_reach_followers_and_survive_their_owner(fleet: list[spikeserve.LocalServer]) -> None:
+    """A follower that takes over has them all, and lets none of them stand for nothing."""
+    owner, *followers = fleet
+    with spikeserve.Client(owner.address) as client:
+        for _ in range(2):
+            client.load("net", Network())
+        client.set_alias("net", "stable", 1)
+    for server in followers:
+        with spikeserve.Client(server.address) as client:
+            servers.eventually(lambda c=client: aliases(c) == [["stable"], []], "the alias has come", 30)
+            assert client.get("net@stable").version == 1
+    with spikeserve.Client(owner.address) as client:
+        client.set_alias("net", "canary", 2)
+    owner.process.kill()
+    servers.eventually(lambda: any(replicas.owns(server) for server in followers), "one takes over", 30)
+    (heir,) = [server for server in followers if replicas.owns(server)]
+    with spikeserve.Client(heir.address) as client:
+        with pytest.raises(spikeserve.FailedPreconditionError, match="net@stable would stand for nothing"):
+            client.unload("net", 1)
+        client.set_alias("net", "newest", 2)
+        assert aliases(client) == [["stable"], ["canary", "newest"]]
+
+
+def aliases(client: spikeserve.Client) -> list[list[str]]:
+    """Of each version."""
+    try:
+        return [list(one.aliases) for one in client.list()]
+    except spikeserve.SpikeserveError:
+        return []
+
+
 def test_a_follower_takes_neither_loads_nor_unloads(
     fleet: list[spikeserve.LocalServer], repository: Path
 ) -> None:

@@ -33,12 +33,18 @@ Result<std::map<std::string, std::int64_t>> ReadAliasFile(const fs::path& folder
   if (status.type() == fs::file_type::not_found) {
     return aliases;
   }
+  if (status.type() == fs::file_type::none) {
+    return Internal(path.string() + ": cannot be read: " + error.message());
+  }
   if (!fs::is_regular_file(status)) {  // opening a pipe would wait forever
     return DataLoss(path, "is no regular file");
   }
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxFileBytes + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!file.is_open() || file.bad()) {  // nobody knows what it says: not that there is nothing
+    return Internal(path.string() + ": cannot be read");
+  }
   text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.size() > kMaxFileBytes) {
     return DataLoss(path, "has more than " + std::to_string(kMaxFileBytes) + " bytes");

@@ -31,6 +31,24 @@ std::vector<std::pair<std::string, Status>> Aliases::ReadStored() {
   return failed;
 }
 
+Result<bool> Aliases::ReadStored(const std::string& name) {
+  auto stored = Stored(name);
+  if (!stored.ok()) {
+    return stored.status();
+  }
+  const OfNetwork before = OfName(name);
+  bool whole = true;
+  OfNetwork now;
+  for (const auto& [alias, version] : stored.value()) {
+    const auto old = before.find(alias);
+    const bool there = registry_.Show(name, version).ok();
+    whole = whole && there;
+    now[alias] = there || old == before.end() ? version : old->second;
+  }
+  TakeUp(name, std::move(now));
+  return whole;
+}
+
 Result<std::pair<std::int64_t, std::int64_t>> Aliases::Set(const std::string& name, const std::string& alias,
                                                            std::int64_t version) {
   if (!IsValidAlias(alias)) {
@@ -41,7 +59,11 @@ Result<std::pair<std::int64_t, std::int64_t>> Aliases::Set(const std::string& na
   if (!target.ok()) {
     return target.status();
   }
-  OfNetwork aliases = OfName(name);
+  auto stored = Stored(name);
+  if (!stored.ok()) {
+    return stored.status();
+  }
+  OfNetwork aliases = std::move(stored).value();
   std::int64_t& number = aliases[alias];
   const std::int64_t previous = std::exchange(number, target.value()->version);
   if (aliases.size() > kMaxAliases) {
@@ -55,7 +77,11 @@ Result<std::pair<std::int64_t, std::int64_t>> Aliases::Set(const std::string& na
 }
 
 Result<std::int64_t> Aliases::Delete(const std::string& name, const std::string& alias) {
-  OfNetwork aliases = OfName(name);
+  auto stored = Stored(name);
+  if (!stored.ok()) {
+    return stored.status();
+  }
+  OfNetwork aliases = std::move(stored).value();
   const auto found = aliases.find(alias);
   if (found == aliases.end()) {
     return NoAlias(name, alias);
@@ -83,7 +109,8 @@ std::vector<std::string> Aliases::Of(const std::string& name, std::int64_t versi
 
 Status Aliases::CheckUnload(const std::string& name, std::int64_t version) const {
   std::string standing;
-  for (const auto& [alias, number] : OfName(name)) {
+  const auto stored = Stored(name);
+  for (const auto& [alias, number] : stored.ok() ? stored.value() : OfName(name)) {
     if (version == 0 || version == number) {
       standing += (standing.empty() ? "" : ", ") + name + "@" + alias;
     }
@@ -123,6 +150,13 @@ Aliases::OfNetwork Aliases::OfName(const std::string& name) const {
   return found == map_.end() ? OfNetwork() : found->second;
 }
 
+Result<Aliases::OfNetwork> Aliases::Stored(const std::string& name) const {
+  if (repository_ == nullptr) {
+    return OfName(name);
+  }
+  return repository_->ReadAliases(name);
+}
+
 // On the disk first, so that what was answered is there after a restart.
 Status Aliases::Replace(const std::string& name, OfNetwork aliases) {
   if (repository_ != nullptr) {
@@ -130,13 +164,17 @@ Status Aliases::Replace(const std::string& name, OfNetwork aliases) {
       return status;
     }
   }
+  TakeUp(name, std::move(aliases));
+  return {};
+}
+
+void Aliases::TakeUp(const std::string& name, OfNetwork aliases) {
   const MutexLock lock(mu_);
   if (aliases.empty()) {
     map_.erase(name);
   } else {
     map_[name] = std::move(aliases);
   }
-  return {};
 }
 
 }  // namespace spikeserve::serving

@@ -26,6 +26,9 @@ class Aliases {
 
   // Takes up what is stored; says what could not be read.
   std::vector<std::pair<std::string, Status>> ReadStored();
+  // Takes up what is stored of one network by now. False where something of it stands for a version that is
+  // not there yet: it stands for what it did before, until it is read again.
+  Result<bool> ReadStored(const std::string& name);
 
   // Lets `alias` stand for a version that takes requests; 0 is the highest of these. Both versions: the one
   // for which it stands, and the one before or 0. INVALID_ARGUMENT, NOT_FOUND, the failures of the disk.
@@ -65,7 +68,10 @@ class Aliases {
 
   Result<std::pair<std::string, std::int64_t>> Resolve(const std::string& name, std::int64_t version) const;
   OfNetwork OfName(const std::string& name) const;
+  // As stored, where they are: another server may have owned the repository until now.
+  Result<OfNetwork> Stored(const std::string& name) const;
   Status Replace(const std::string& name, OfNetwork aliases);
+  void TakeUp(const std::string& name, OfNetwork aliases);
 
   const NetworkRegistry& registry_;
   const NetworkRepository* const repository_;

@@ -56,6 +56,7 @@ class Scan {
 
  private:
   void LookAtNetwork(const std::string& name) {
+    LookAtAliases(name, directory_ / name / kAliasFileName);
     const Names versions = NamesIn(directory_ / name);
     if (versions.error && !IsAbsence(versions.error.value())) {
       MissOut(name, directory_ / name, versions.error);
@@ -64,6 +65,15 @@ class Scan {
       if (const std::int64_t version = ParseVersion(text); version > 0) {
         LookAtVersion(name, version, directory_ / name / text / kNetworkFileName);
       }
+    }
+  }
+
+  void LookAtAliases(const std::string& name, const fs::path& file) {
+    struct stat state {};
+    if (stat(file.c_str(), &state) == 0) {
+      found_.aliases.emplace(name, StateOf(state));
+    } else if (!IsAbsence(errno)) {
+      MissOut(name, file, std::error_code(errno, std::generic_category()));
     }
   }
 

@@ -19,8 +19,8 @@ StoredVersion Stored(const VersionKey& key) { return {key.first, key.second}; }
 }  // namespace
 
 RepositoryWatch::RepositoryWatch(const NetworkRepository& repository, const NetworkLoader& loader,
-                                 TaskThread& tasks, Tell tell)
-    : repository_(repository), loader_(loader), tasks_(tasks), tell_(std::move(tell)) {}
+                                 Aliases& aliases, TaskThread& tasks, Tell tell)
+    : repository_(repository), loader_(loader), aliases_(aliases), tasks_(tasks), tell_(std::move(tell)) {}
 
 void RepositoryWatch::Start(std::chrono::milliseconds period) {
   thread_ = std::jthread([this, period](const std::stop_token& stop) { Run(stop, period); });
@@ -65,7 +65,8 @@ Status RepositoryWatch::LookAtFolder() {
   for (const auto& [key, state] : found.versions) {
     Follow(key, state);
   }
-  return found.trouble;
+  const Status aliases = FollowAliases(found);  // last: what they stand for is there by now
+  return found.trouble.ok() ? aliases : found.trouble;
 }
 
 void RepositoryWatch::Follow(const VersionKey& key, const FileState& state) {
@@ -134,6 +135,54 @@ void RepositoryWatch::TellSkipped(const VersionKey& key, Known& known, const Sta
   }
 }
 
+Status RepositoryWatch::FollowAliases(const FolderScan& scan) {
+  Status trouble;
+  for (const auto& [name, state] : scan.aliases) {
+    KnownAliases& known = known_aliases_[name];
+    known.absences = 0;
+    if (known.state != state) {
+      if (Status status = ReadAliases(name, state, known); !status.ok()) {
+        trouble = std::move(status);
+      }
+    }
+  }
+  for (auto it = known_aliases_.begin(); it != known_aliases_.end();) {
+    const bool seen = scan.aliases.contains(it->first) || scan.unread.contains(it->first);
+    if (seen || ++it->second.absences < kAbsences) {
+      ++it;
+      continue;
+    }
+    if (Status status = ReadAliases(it->first, std::nullopt, it->second); !status.ok()) {
+      trouble = std::move(status);
+      ++it;
+    } else {
+      it = known_aliases_.erase(it);
+    }
+  }
+  return trouble;
+}
+
+Status RepositoryWatch::ReadAliases(const std::string& name, std::optional<FileState> state,
+                                    KnownAliases& known) {
+  bool whole = false;
+  const Status status = OnTaskThread([&]() -> Status {
+    const auto read = aliases_.ReadStored(name);
+    whole = read.ok() && read.value();
+    return read.status();
+  });
+  if (status.ok() && !whole) {
+    return {};  // until what they stand for has come
+  }
+  if (!status.ok() && status.code() != StatusCode::kDataLoss) {
+    return status;
+  }
+  known.state = state;
+  tell_({status.ok() ? StoreEvent::Kind::kAliasesRead : StoreEvent::Kind::kAliasesSkipped,
+         {name, 0},
+         status.message()});
+  return {};
+}
+
 void RepositoryWatch::ForgetAbsent(const FolderScan& scan) {
   bool room = false;
   for (auto it = known_.begin(); it != known_.end();) {
@@ -185,7 +234,7 @@ void RepositoryWatch::Report(const Status& status) {
   if (!status.ok() && before != status.message()) {
     tell_({StoreEvent::Kind::kLookFailed, {}, status.message() + "; what is loaded stays"});
   } else if (status.ok() && !before.empty()) {
-    tell_({StoreEvent::Kind::kLookRecovered, {}, before});
+    tell_({StoreEvent::Kind::kLookRecovered, {}, "the repository can be seen again; before: " + before});
   }
 }
 

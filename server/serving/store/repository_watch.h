@@ -12,6 +12,7 @@
 
 #include "server/base/mutex.h"
 #include "server/base/status.h"
+#include "server/serving/networks/aliases.h"
 #include "server/serving/networks/network_loader.h"
 #include "server/serving/networks/network_repository.h"
 #include "server/serving/store/folder_scan.h"
@@ -21,9 +22,18 @@ namespace spikeserve::serving {
 
 // Something that a look at the repository came to, told once.
 struct StoreEvent {
-  enum class Kind { kLoaded, kExchanged, kUnloaded, kSkipped, kLookFailed, kLookRecovered };
+  enum class Kind {
+    kLoaded,
+    kExchanged,
+    kUnloaded,
+    kSkipped,
+    kAliasesRead,
+    kAliasesSkipped,
+    kLookFailed,
+    kLookRecovered
+  };
   Kind kind = Kind::kLoaded;
-  StoredVersion version;  // of the first four
+  StoredVersion version;  // of the first four; its name of aliases
   std::string message;
 };
 
@@ -37,17 +47,17 @@ struct WatchReading {
 };
 
 // Follows a repository that others write to: looks at it once in a while, loads versions that have come,
-// exchanges those whose files have changed, unloads those whose files are gone. It needs nothing from the
-// file system but reading, and takes nothing that is not all there: a file says itself how long it is and
-// what its digest is. What cannot be seen stays as it is.
+// exchanges those whose files have changed, unloads those whose files are gone, takes up aliases. It needs
+// nothing from the file system but reading, and takes nothing that is not all there: a file says itself how
+// long it is and what its digest is. What cannot be seen stays as it is.
 class RepositoryWatch {
  public:
   // Called by the thread that looks.
   using Tell = std::function<void(const StoreEvent& event)>;
 
   // Loads and unloads as one of `tasks`, which have those of clients, too. All of them outlive this.
-  RepositoryWatch(const NetworkRepository& repository, const NetworkLoader& loader, TaskThread& tasks,
-                  Tell tell);
+  RepositoryWatch(const NetworkRepository& repository, const NetworkLoader& loader, Aliases& aliases,
+                  TaskThread& tasks, Tell tell);
   RepositoryWatch(const RepositoryWatch&) = delete;
   RepositoryWatch& operator=(const RepositoryWatch&) = delete;
   // As Stop.
@@ -81,11 +91,20 @@ class RepositoryWatch {
     std::int64_t delay = 1;       // in looks
   };
 
+  // The aliases of a network, as they were at the last look that took them up.
+  struct KnownAliases {
+    std::optional<FileState> state;
+    int absences = 0;
+  };
+
   Status LookAtFolder();
   void Follow(const VersionKey& key, const FileState& state);
   void Load(const VersionKey& key, Known& known);
   void TakeFailure(const VersionKey& key, Known& known, const Status& status);
   void TellSkipped(const VersionKey& key, Known& known, const Status& status);
+  // What could not be read now, and may be later.
+  Status FollowAliases(const FolderScan& scan);
+  Status ReadAliases(const std::string& name, std::optional<FileState> state, KnownAliases& known);
   void ForgetAbsent(const FolderScan& scan);
   bool Forget(const VersionKey& key);
   void Report(const Status& status);
@@ -94,10 +113,12 @@ class RepositoryWatch {
 
   const NetworkRepository& repository_;
   const NetworkLoader& loader_;
+  Aliases& aliases_;
   TaskThread& tasks_;
   const Tell tell_;
   std::map<VersionKey, Known> known_;  // of the thread that looks
-  bool was_used_ = false;              // whether there were versions, or the lock of an owner
+  std::map<std::string, KnownAliases> known_aliases_;
+  bool was_used_ = false;  // whether there were versions, or the lock of an owner
   mutable Mutex mu_;
   WatchReading reading_ SPIKESERVE_GUARDED_BY(mu_);
   std::condition_variable_any stopped_;

@@ -118,5 +118,14 @@ TEST_F(AliasesTest, AMoveInBetweenIsFollowed) {
   EXPECT_THAT(asked, ElementsAre(1, 2));
 }
 
+TEST_F(AliasesTest, WhatAnotherServerHasStoredStays) {
+  ASSERT_TRUE(aliases_.Set("net", "stable", 1).ok());
+  Aliases successor(registry_, &repository_);  // which owns the repository now, and has not read it
+  EXPECT_EQ(successor.CheckUnload("net", 1).code(), StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(successor.Set("net", "canary", 2).ok());
+  EXPECT_THAT(successor.Of("net", 1), ElementsAre("stable"));
+  EXPECT_EQ(successor.Delete("net", "stable").value(), 1);
+}
+
 }  // namespace
 }  // namespace spikeserve::serving

@@ -82,9 +82,32 @@ class RepositoryWatchTest : public ::testing::Test {
                          1000}};
   TaskThread tasks_;
   std::vector<StoreEvent> events_;
-  RepositoryWatch watch_{repository_, loader_, tasks_,
+  Aliases aliases_{registry_, &repository_};
+  RepositoryWatch watch_{repository_, loader_, aliases_, tasks_,
                          [this](const StoreEvent& event) { events_.push_back(event); }};
 };
+
+TEST_F(RepositoryWatchTest, FollowsAliasesOnceWhatTheyStandForIsThere) {
+  Store("net", 1, "one");
+  WriteFile(path_ / "net/aliases", "stable 1\n");
+  EXPECT_THAT(Look(), ElementsAre(Kind::kLoaded, Kind::kAliasesRead));
+  EXPECT_THAT(aliases_.Of("net", 1), ElementsAre("stable"));
+  EXPECT_THAT(Look(), IsEmpty());
+  WriteFile(path_ / "net/aliases", "canary 2\nstable 2\n");
+  EXPECT_THAT(Look(), IsEmpty());
+  EXPECT_THAT(aliases_.Of("net", 1), ElementsAre("stable"));  // as long as there is no other
+  Store("net", 2, "two");
+  EXPECT_THAT(Look(), ElementsAre(Kind::kLoaded, Kind::kAliasesRead));
+  EXPECT_THAT(aliases_.Of("net", 2), ElementsAre("canary", "stable"));
+  WriteFile(path_ / "net/aliases", "nonsense");
+  EXPECT_THAT(Look(), ElementsAre(Kind::kAliasesSkipped));
+  EXPECT_THAT(Look(), IsEmpty());
+  EXPECT_THAT(aliases_.Of("net", 2), ElementsAre("canary", "stable"));
+  fs::remove(path_ / "net/aliases");
+  EXPECT_THAT(Look(), IsEmpty());
+  EXPECT_THAT(Look(), ElementsAre(Kind::kAliasesRead));
+  EXPECT_THAT(aliases_.Of("net", 2), IsEmpty());
+}
 
 TEST_F(RepositoryWatchTest, LoadsWhatComesAndUnloadsWhatStaysAway) {
   EXPECT_THAT(Look(), IsEmpty());
