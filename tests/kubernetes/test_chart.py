@@ -132,7 +132,7 @@ def test_a_package_has_its_version_and_the_alerts(tmp_path: Path, mistakes: Chec
     assert done.returncode == 0, done.stderr
     manifests = charts.documents(done.stdout)
     (server,) = charts.servers(manifests)
-    assert server["image"] == f"spikeserve:{version}"
+    assert server["image"] == f"spikeserve:{version}-cpu"
     rule = charts.one(manifests, "PrometheusRule")
     (wanted,) = charts.documents(alerts.read_text(encoding="utf-8"))
     assert rule["spec"]["groups"] == wanted["groups"]

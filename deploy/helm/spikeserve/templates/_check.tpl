@@ -32,6 +32,23 @@
 {{- if and (eq $v.gpu.kind "shared") (not (get $v.flags "memory-budget-mb")) -}}
 {{- $wrong = append $wrong "flags: memory-budget-mb is needed for gpu.kind: shared, as nothing else keeps the servers of one GPU from taking each other's memory" -}}
 {{- end -}}
+{{- $servers := dict "resources" $v.resources -}}
+{{- if $v.owner.enabled -}}
+{{- $_ := set $servers "owner.resources" $v.owner.resources -}}
+{{- end -}}
+{{- $budget := int64 (get $v.flags "memory-budget-mb") -}}
+{{- range $name, $resources := $servers -}}
+{{- $limit := get (default dict $resources.limits) "memory" -}}
+{{- if and $limit (ge $budget (include "spikeserve.megabytes" $limit | int64)) -}}
+{{- $wrong = append $wrong (printf "flags: memory-budget-mb has to be less than %s.limits.memory, got %d and %v: the server would be killed before its budget is full" $name $budget $limit) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (get $v.flags "pin") (ne (get $v.flags "load-networks") "on-demand") -}}
+{{- $wrong = append $wrong "flags: pin needs load-networks: on-demand, as otherwise all networks stay in memory" -}}
+{{- end -}}
+{{- if and (hasKey $v.flags "load-wait-seconds") (ne (get $v.flags "load-networks") "on-demand") -}}
+{{- $wrong = append $wrong "flags: load-wait-seconds needs load-networks: on-demand, as otherwise no request waits for a load" -}}
+{{- end -}}
 {{- if and $v.auth.secret (not (or $v.auth.tokens $v.auth.adminTokens $v.auth.quotas)) -}}
 {{- $wrong = append $wrong "auth.secret: none of auth.tokens, auth.adminTokens and auth.quotas names a key of it" -}}
 {{- end -}}

@@ -28,10 +28,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{/* A checkout has no version of its own: there the images are named by their target alone. */}}
 {{- define "spikeserve.image" -}}
 {{- $gpu := ne .Values.gpu.kind "none" -}}
-{{- $tag := ternary (printf "%s-cuda" .Chart.AppVersion) .Chart.AppVersion $gpu -}}
-{{- if eq .Chart.AppVersion "0.0.0" -}}
-{{- $tag = ternary "cuda" "cpu" $gpu -}}
-{{- end -}}
+{{- $target := ternary "cuda" "cpu" $gpu -}}
+{{- $tag := ternary $target (printf "%s-%s" .Chart.AppVersion $target) (eq .Chart.AppVersion "0.0.0") -}}
 {{- printf "%s:%s" .Values.image.repository (default $tag .Values.image.tag) -}}
 {{- end }}
 
@@ -63,4 +61,12 @@ true
 {{- else if gt (int .Values.autoscaling.maxReplicas) 1 -}}
 true
 {{- end -}}
+{{- end }}
+
+{{/* Bytes of a quantity of memory, such as 4Gi, in the megabytes of flags, which are 1,048,576 bytes; rounded down. */}}
+{{- define "spikeserve.megabytes" -}}
+{{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "m" 0.001 -}}
+{{- $unit := regexFind "[A-Za-z]*$" (toString .) -}}
+{{- $bytes := mulf (float64 (trimSuffix $unit (toString .))) (float64 (get $units $unit)) -}}
+{{- floor (divf $bytes 1048576) | int64 -}}
 {{- end }}
