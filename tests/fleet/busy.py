@@ -43,7 +43,7 @@ class Busy:
         )  # fmt: skip
         self.small = spikeserve.serve(
             backend="cpu", tls_cert=tls["server"], tls_key=tls["server-key"], guard="off",
-            network_repository=folder / "small", binary=self._with_little_room(),
+            network_repository=folder / "small", response_cache_mb=1, binary=self._with_little_room(),
         )  # fmt: skip
         self._ca = tls["ca"]
         with self._client("token-of-admin") as admin:
