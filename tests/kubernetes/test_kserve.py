@@ -84,6 +84,17 @@ def test_every_service_finds_one_runtime() -> None:
         assert f"--network-repository={MODELS}" in told
 
 
+@pytest.mark.parametrize("name", ["spikeserve", "spikeserve-grpc"])
+def test_a_start_that_loads_for_minutes_is_left_alone(name: str) -> None:
+    container = runtimes()[name]
+    probe = container["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 600
+    ways = [
+        {k: container[f"{kind}Probe"].get(k) for k in ("httpGet", "grpc")} for kind in ("startup", "liveness")
+    ]
+    assert ways[0] == ways[1]
+
+
 def stored(folder: Path) -> Path:
     """The folder that the storage initializer fills, with the network `digits`."""
     place = folder / "digits" / "1"
