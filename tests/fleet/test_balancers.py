@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import grpc
 import numpy as np
 import pytest
 import servers
-from balancers import Balancer, Nginx
+from balancers import CONFIGURATIONS, Balancer, Nginx
 from figures import Figures
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from replicas import COUNT, NETWORKS, Fleet
@@ -205,6 +206,37 @@ def test_tls_in_front_and_behind(balancer: Balancer, tmp_path: Path) -> None:
                     assert client.simulate(NETWORK, SAMPLE, steps=4).outputs.shape == (1, WIDTH)
         finally:
             encrypted.stop()
+
+
+def _with_loads(balancer: Balancer) -> list[tuple[str, str]]:
+    """What README.md says of loads at the owner, as it stands there."""
+    page = (CONFIGURATIONS / "README.md").read_text().partition("## Loads at the owner\n")[2]
+    haproxy, nginx = re.findall(r"^```\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)[:2]
+    if isinstance(balancer, Nginx):
+        return [("    location / {", f"{nginx}\n    location / {{")]
+    rules, backend = haproxy.split("\nbackend loads")
+    return [
+        ("  use_backend by_network", f"{rules}  use_backend by_network"),
+        ("backend by_network", f"backend loads{backend}\nbackend by_network"),
+    ]
+
+
+def test_loads_and_aliases_reach_the_owner(balancer: Balancer, fleet: Fleet, tmp_path: Path) -> None:
+    """All of them the server that is named, and none of the others."""
+    owner = type(balancer)(tmp_path, fleet.addresses, *_with_loads(balancer))
+    try:
+        with (
+            spikeserve.Client(owner.address, timeout=60) as client,
+            spikeserve.Client(fleet.addresses[0], timeout=60) as direct,
+        ):
+            for _ in range(COUNT):
+                version = client.load("owned", servers.small_network())
+                client.set_alias("owned", "newest", version)
+                assert [each.version for each in direct.list() if each.name == "owned"] == [version]
+                client.delete_alias("owned", "newest")
+                client.unload("owned")
+    finally:
+        owner.stop()
 
 
 def test_a_client_that_cancels_is_heard_by_the_server(balancer: Balancer, fleet: Fleet) -> None:
