@@ -122,8 +122,8 @@ bootstrap-bench:
 venv:
 	@tools/python-env.sh
 
-build:
+build:  ## Compile everything, the tests too, in build/release (tools/bootstrap.sh installs what it needs)
 	@tools/build.sh
 
-server:
+server:  ## Compile build/release/server/app/spikeserve-server (tools/bootstrap.sh server installs what it needs)
 	@tools/build.sh server
