@@ -47,11 +47,13 @@ def home(
     return folder
 
 
-def first_steps() -> str:
-    """What the README tells a reader to type first."""
+def first_steps(more: str) -> str:
+    """What the README tells a reader to type first, with `more` before the server is ended."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     [block] = re.findall(r"```sh\n([^`]*pip install [^`]*)```", readme)
-    return str(block)
+    steps, kill, end = str(block).partition("kill %1")
+    assert kill, "the server is ended, so that the next one of the page finds its port free"
+    return f"{steps}{more}\n{kill}{end}wait %1\n"
 
 
 def printed_classes(said: str) -> list[tuple[str, str]]:
@@ -74,12 +76,8 @@ def test_the_root_is_empty(empty_root: EmptyRoot, tmp_path: Path) -> None:
 
 
 def test_the_first_steps_of_the_readme_work(empty_root: EmptyRoot, home: Path) -> None:
-    more = f"""
-        spikeserve evaluate digits {DIGITS}.npz:images {DIGITS}.npz:labels --json
-        kill %1
-        wait %1
-        """
-    said = empty_root.run(first_steps() + more, home)
+    more = f"spikeserve evaluate digits {DIGITS}.npz:images {DIGITS}.npz:labels --json"
+    said = empty_root.run(first_steps(more), home)
     assert [sample for sample, _ in printed_classes(said)] == list("01234")
     assert json.loads(said[said.index("{") :])["accuracy"] > 0.95
 
@@ -92,7 +90,7 @@ def test_the_go_example_classifies_on_the_server_of_the_wheel(empty_root: EmptyR
     with np.load(home / f"{DIGITS}.npz") as digits:
         images = digits["images"][:5]
     (home / "images.idx").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, *images.shape) + images.tobytes())
-    said = empty_root.run(first_steps() + "./classify -network digits -top 1 images.idx\nkill %1\n", home)
+    said = empty_root.run(first_steps("./classify -network digits -top 1 images.idx"), home)
     by_go = re.findall(r"^images.idx\[(\d)\]: class (\d) ", said, re.MULTILINE)
     assert len(by_go) == 5
     assert by_go == printed_classes(said)
