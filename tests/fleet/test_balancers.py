@@ -208,22 +208,23 @@ def test_tls_in_front_and_behind(balancer: Balancer, tmp_path: Path) -> None:
             encrypted.stop()
 
 
-def _with_loads(balancer: Balancer) -> list[tuple[str, str]]:
+def _with_loads(balancer: Balancer, owner: str) -> list[tuple[str, str]]:
     """What README.md says of loads at the owner, as it stands there."""
     page = (CONFIGURATIONS / "README.md").read_text().partition("## Loads at the owner\n")[2]
+    page = page.replace("replica-1:8001", owner)
     haproxy, nginx = re.findall(r"^```\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)[:2]
     if isinstance(balancer, Nginx):
         return [("    location / {", f"{nginx}\n    location / {{")]
     rules, backend = haproxy.split("\nbackend loads")
     return [
         ("  use_backend by_network", f"{rules}  use_backend by_network"),
-        ("backend by_network", f"backend loads{backend}\nbackend by_network"),
+        ("\nbackend by_network\n", f"\nbackend loads{backend}\nbackend by_network\n"),
     ]
 
 
 def test_loads_and_aliases_reach_the_owner(balancer: Balancer, fleet: Fleet, tmp_path: Path) -> None:
     """All of them the server that is named, and none of the others."""
-    owner = type(balancer)(tmp_path, fleet.addresses, *_with_loads(balancer))
+    owner = type(balancer)(tmp_path, fleet.addresses, *_with_loads(balancer, fleet.addresses[0]))
     try:
         with (
             spikeserve.Client(owner.address, timeout=60) as client,
