@@ -45,7 +45,8 @@ serving::LoaderContext MakeLoaderContext(serving::NetworkRegistry& registry, ser
           limits.network,
           limits.max_upload_bytes,
           &aliases,
-          config.residency.on_demand};
+          config.residency.on_demand,
+          config.repository_poll_seconds > 0};
 }
 
 // To the collector, if there is one.
@@ -313,11 +314,7 @@ void Application::LoadNetworks() {
     log_.Error("network_not_resident",
                {{"network", stored.name}, {"version", stored.version}, {"message", status.message()}});
   }
-  for (const serving::Pin& pin : config_.residency.pins) {
-    if (!registry_.Show(pin.name, pin.version).ok()) {
-      log_.Warn("pin_unknown", {{"network", pin.name}, {"version", pin.version}});
-    }
-  }
+  WarnOfUnknownPins(config_.residency.pins, registry_, log_);
   if (watch_) {
     watch_->Start(std::chrono::seconds(config_.repository_poll_seconds));
   }

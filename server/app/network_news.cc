@@ -24,4 +24,13 @@ void TellOfNetwork(const serving::ResidencyNews& news, serving::Metrics& metrics
   }
 }
 
+void WarnOfUnknownPins(const std::vector<serving::Pin>& pins, const serving::NetworkRegistry& registry,
+                       const rpc::EventLog& log) {
+  for (const serving::Pin& pin : pins) {
+    if (!registry.Show(pin.name, pin.version).ok()) {
+      log.Warn("pin_unknown", {{"network", pin.name}, {"version", pin.version}});
+    }
+  }
+}
+
 }  // namespace spikeserve::app

@@ -1,6 +1,8 @@
 #include "server/app/network_store.h"
 
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "server/base/quote.h"
@@ -66,11 +68,17 @@ Result<std::optional<serving::NetworkRepository>> OpenRepository(const Config& c
   if (directory.empty()) {
     return std::optional<serving::NetworkRepository>();
   }
+  std::error_code ignored;
+  const bool made = !std::filesystem::exists(directory, ignored);
   auto repository = serving::NetworkRepository::Open(
       directory, {config.repository_role != "follower",
                   [directory, &log](const serving::Standing& now) { LogStanding(now, directory, log); }});
   if (!repository.ok()) {
     return repository.status();
+  }
+  if (made) {  // by a slip of the pen, or as the disk is not mounted
+    log.Warn("repository_made",
+             {{"folder", directory}, {"message", std::string("it was not there, and is empty")}});
   }
   if (Status status = CheckRole(config, repository.value().standing()); !status.ok()) {
     return status;

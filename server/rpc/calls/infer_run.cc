@@ -29,16 +29,15 @@ Result<Submitted> InferRun::Submit(const grpc::ByteBuffer& bytes, InferReports r
   if (!version.ok()) {
     return version.status();
   }
-  const auto submit = [this, message, reports, deadline, caller = std::move(caller),
-                       &sink](serving::NetworkHandle network) {
+  const auto submit = [this, message, reports, deadline, caller, &sink](serving::NetworkHandle network) {
     return SubmitTo(std::move(network), *message, reports, deadline, caller, sink);
   };
-  auto network = submission_.Find(model_, version.value(), deadline, submit, sink);
-  if (!network) {
-    return Submitted::kWaits;
+  const auto waits = submission_.With(model_, version.value(),
+                                      {.deadline = deadline, .caller = std::move(caller)}, submit, sink);
+  if (!waits.ok()) {
+    return waits.status();
   }
-  const Status status = network->ok() ? submit(std::move(*network).value()) : network->status();
-  return status.ok() ? Result<Submitted>(Submitted::kQueued) : status;
+  return waits.value() ? Submitted::kWaits : Submitted::kQueued;
 }
 
 Status InferRun::SubmitTo(serving::NetworkHandle network, inference::ModelInferRequest& message,

@@ -58,6 +58,24 @@ void SetState(const serving::NetworkListing& listing, inference::RepositoryIndex
   }
 }
 
+// The same, with the memory for what there is to tell of it. Not held while room is made, as it may have to
+// go for it.
+template <typename Message>
+Result<serving::NetworkHandle> ReserveModel(LookupCall& lookup, const Message& message) {
+  std::int64_t bytes = 0;
+  {
+    const auto handle = FindModel(lookup, message);
+    if (!handle.ok()) {
+      return handle.status();
+    }
+    bytes = ModelMetadataBytes(*handle.value());
+  }
+  if (Status status = lookup.Reserve(bytes); !status.ok()) {
+    return status;
+  }
+  return FindModel(lookup, message);
+}
+
 // All that are ready, or those of one name or version.
 Result<std::vector<serving::NetworkHandle>> FindModels(LookupCall& lookup,
                                                        const inference::ModelStatisticsRequest& message) {
@@ -117,12 +135,9 @@ Status AnswerServerMetadata(LookupCall& lookup, const inference::ServerMetadataR
 }
 
 Status AnswerModelMetadata(LookupCall& lookup, const inference::ModelMetadataRequest& message) {
-  const auto handle = FindModel(lookup, message);
+  const auto handle = ReserveModel(lookup, message);
   if (!handle.ok()) {
     return handle.status();
-  }
-  if (Status status = lookup.Reserve(ModelMetadataBytes(*handle.value())); !status.ok()) {
-    return status;
   }
   std::vector<std::int64_t> versions;
   for (const serving::NetworkHandle& other : ReadyNetworks(lookup)) {
@@ -134,12 +149,9 @@ Status AnswerModelMetadata(LookupCall& lookup, const inference::ModelMetadataReq
 }
 
 Status AnswerModelConfig(LookupCall& lookup, const inference::ModelConfigRequest& message) {
-  const auto handle = FindModel(lookup, message);
+  const auto handle = ReserveModel(lookup, message);
   if (!handle.ok()) {
     return handle.status();
-  }
-  if (Status status = lookup.Reserve(ModelMetadataBytes(*handle.value())); !status.ok()) {
-    return status;
   }
   inference::ModelConfigResponse response;
   *response.mutable_config() =
@@ -148,13 +160,20 @@ Status AnswerModelConfig(LookupCall& lookup, const inference::ModelConfigRequest
 }
 
 Status AnswerModelStatistics(LookupCall& lookup, const inference::ModelStatisticsRequest& message) {
+  std::int64_t count = 0;
+  {
+    const auto networks = FindModels(lookup, message);
+    if (!networks.ok()) {
+      return networks.status();
+    }
+    count = static_cast<std::int64_t>(networks.value().size());
+  }
+  if (Status status = lookup.Reserve(count * ModelStatisticsBytes()); !status.ok()) {
+    return status;
+  }
   const auto networks = FindModels(lookup, message);
   if (!networks.ok()) {
     return networks.status();
-  }
-  const auto count = static_cast<std::int64_t>(networks.value().size());
-  if (Status status = lookup.Reserve(count * ModelStatisticsBytes()); !status.ok()) {
-    return status;
   }
   inference::ModelStatisticsResponse response;
   for (const serving::NetworkHandle& network : networks.value()) {
@@ -165,10 +184,11 @@ Status AnswerModelStatistics(LookupCall& lookup, const inference::ModelStatistic
 
 Status AnswerRepositoryIndex(LookupCall& lookup, const inference::RepositoryIndexRequest& message) {
   constexpr std::int64_t kPerEntry = 512;
-  const auto listings = lookup.context().registry.List();
-  if (Status status = lookup.Reserve(kPerEntry * static_cast<std::int64_t>(listings.size())); !status.ok()) {
+  const auto count = static_cast<std::int64_t>(lookup.context().registry.List().size());
+  if (Status status = lookup.Reserve(kPerEntry * count); !status.ok()) {
     return status;
   }
+  const auto listings = lookup.context().registry.List();
   inference::RepositoryIndexResponse response;
   for (const serving::NetworkListing& listing : listings) {
     if (message.ready() && !IsReady(listing)) {

@@ -29,33 +29,42 @@ Status AnswerGetNetwork(LookupCall& lookup, const v1::GetNetworkRequest& message
   if (Status status = CheckNetworkReference(message.name(), message.version()); !status.ok()) {
     return status;
   }
-  const auto listing = lookup.context().aliases.Find(
-      message.name(), message.version(), [&lookup](const std::string& name, std::int64_t version) {
-        return lookup.context().registry.Find(name, version);
-      });
+  const auto find = [&] {
+    return lookup.context().aliases.Find(message.name(), message.version(),
+                                         [&lookup](const std::string& name, std::int64_t version) {
+                                           return lookup.context().registry.Find(name, version);
+                                         });
+  };
+  // Not held while room is made, as it may have to go for it.
+  std::int64_t bytes = 0;
+  if (const auto found = find(); found.ok()) {
+    bytes = NetworkInfoBytes(found.value());
+  } else {
+    return found.status();
+  }
+  if (Status status = lookup.Reserve(bytes); !status.ok()) {
+    return status;
+  }
+  const auto listing = find();
   if (!listing.ok()) {
     return listing.status();
   }
   lookup.record().version = listing.value().version;
-  if (Status status = lookup.Reserve(NetworkInfoBytes(listing.value())); !status.ok()) {
-    return status;
-  }
   v1::GetNetworkResponse response;
   *response.mutable_network() = InfoOf(lookup, listing.value());
   return lookup.Send(response);
 }
 
 Status AnswerListNetworks(LookupCall& lookup, const v1::ListNetworksRequest&) {
-  const std::vector<serving::NetworkListing> listings = lookup.context().registry.List();
   std::int64_t bytes = 0;
-  for (const serving::NetworkListing& listing : listings) {
+  for (const serving::NetworkListing& listing : lookup.context().registry.List()) {
     bytes += NetworkInfoBytes(listing);
   }
   if (Status status = lookup.Reserve(bytes); !status.ok()) {
     return status;
   }
   v1::ListNetworksResponse response;
-  for (const serving::NetworkListing& listing : listings) {
+  for (const serving::NetworkListing& listing : lookup.context().registry.List()) {
     *response.add_networks() = InfoOf(lookup, listing);
   }
   return lookup.Send(response);

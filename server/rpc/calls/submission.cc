@@ -55,25 +55,38 @@ Status Submission::Submit(std::shared_ptr<v1::SimulateRequest> request, const Su
     request->set_version(found->version);
     return SubmitTo(std::move(found), request, options, sink);
   };
-  auto network = Find(request->network(), request->version(), options.deadline, submit, sink);
-  if (!network) {
-    return {};
-  }
-  return network->ok() ? submit(std::move(*network).value()) : network->status();
+  return With(request->network(), request->version(), options, submit, sink).status();
 }
 
-std::optional<Result<serving::NetworkHandle>> Submission::Find(const std::string& name, std::int64_t version,
-                                                               std::chrono::system_clock::time_point deadline,
-                                                               Resume resume, serving::ResultSink& sink) {
-  return context_.residency.Find(name, version, {ToMonotonic(deadline, context_.clock), stop_.get_token()},
-                                 [resume = std::move(resume), &sink](Result<serving::NetworkHandle> found) {
-                                   const Status status = Guarded([&]() -> Status {
-                                     return found.ok() ? resume(std::move(found).value()) : found.status();
-                                   });
-                                   if (!status.ok()) {
-                                     sink.OnDone(status, {});
-                                   }
-                                 });
+Result<bool> Submission::With(const std::string& name, std::int64_t version, const SubmitOptions& options,
+                              const Resume& resume, serving::ResultSink& sink) {
+  const serving::TenantHandle& tenant = options.caller.tenant;
+  record_.tenant = tenant->name();
+  // Before it may wait for the network: what waits counts as well. Samples are taken once they are known.
+  auto permit = tenant->Admit(0, static_cast<std::int64_t>(message_reservation_.bytes()));
+  if (!permit.ok()) {
+    return permit.status();
+  }
+  permit_ = std::move(permit).value();
+  auto network = context_.residency.Find(
+      name, version, {ToMonotonic(options.deadline, context_.clock), stop_.get_token()},
+      [this, resume, &sink](Result<serving::NetworkHandle> found) {
+        const Status status = Guarded(
+            [&]() -> Status { return found.ok() ? resume(std::move(found).value()) : found.status(); });
+        if (!status.ok()) {
+          permit_.GiveBack();
+          sink.OnDone(status, {});
+        }
+      });
+  if (!network) {
+    return true;
+  }
+  Status status = network->ok() ? resume(std::move(*network).value()) : network->status();
+  if (!status.ok()) {
+    permit_.GiveBack();
+    return status;
+  }
+  return false;
 }
 
 Status Submission::SubmitTo(serving::NetworkHandle network,
@@ -97,7 +110,6 @@ Status Submission::SubmitTo(serving::NetworkHandle network,
     key_ = RequestKey(*request, *answer_->network, options.caller.tenant->name());
     record_.cacheable = true;
   }
-  const auto bytes = static_cast<std::int64_t>(message_reservation_.bytes());
   serving::Request queued(answer_->network, answer_->spec);
   queued.report_every = options.report_every;
   queued.samples = std::move(checked.value().samples);
@@ -109,30 +121,23 @@ Status Submission::SubmitTo(serving::NetworkHandle network,
   queued.sink = &sink;
   queued.traced = record_.traced();
   record_.SetQueued();
-  return Queue(std::move(queued), options, bytes);
+  return Queue(std::move(queued), options);
 }
 
 // Within what its tenant may have. A request that the queue refuses costs the tenant nothing.
-Status Submission::Queue(serving::Request queued, const SubmitOptions& options, std::int64_t bytes) {
+Status Submission::Queue(serving::Request queued, const SubmitOptions& options) {
   const serving::TenantRules rules = options.caller.tenant->rules();
   queued.tenant = options.caller.tenant->name();
-  record_.tenant = queued.tenant;
   queued.weight = rules.weight;
   queued.client = options.caller.client;
   const std::int64_t asked = options.caller.priority;
   queued.priority = std::max(asked > 0 ? asked : serving::kDefaultPriority, rules.max_priority);
   // Of a request that may be answered by another's run, samples cost something once they are simulated.
-  auto permit = options.caller.tenant->Admit(key_.empty() ? answer_->samples : 0, bytes);
-  if (!permit.ok()) {
-    return permit.status();
+  if (Status status = permit_.TakeSamples(key_.empty() ? answer_->samples : 0); !status.ok()) {
+    return status;
   }
-  permit_ = std::move(permit).value();  // before the answer may come, by another thread
-  Status status = key_.empty() ? context_.batcher.Submit(std::move(queued))
-                               : context_.answers->Submit(key_, std::move(queued), permit_);
-  if (!status.ok()) {
-    permit_.GiveBack();
-  }
-  return status;
+  return key_.empty() ? context_.batcher.Submit(std::move(queued))
+                      : context_.answers->Submit(key_, std::move(queued), permit_);
 }
 
 Status Submission::AddToResponse(std::int64_t bytes_per_sample) {
@@ -163,9 +168,8 @@ void Submission::Release(std::int64_t answer_bytes) {
 
 void Submission::Cancel() {
   stop_.request_stop();
-  if (key_.empty()) {
-    context_.batcher.Sweep();
-  } else {
+  context_.batcher.Sweep();
+  if (context_.answers != nullptr) {
     context_.answers->Sweep();
   }
 }

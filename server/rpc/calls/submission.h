@@ -48,12 +48,11 @@ class Submission {
   // The same for a network that was found already, and that the request names by its version.
   Status SubmitTo(serving::NetworkHandle network, std::shared_ptr<const v1::SimulateRequest> request,
                   const SubmitOptions& options, serving::ResultSink& sink);
-  // The network, held, or why there is none, if that is known at once. Nothing where it is loaded first: then
-  // `resume` goes on with it, by another thread, and what fails is the sink's.
+  // Takes a place among the tenant's requests and goes on with the network, held: at once, or, where it is
+  // loaded first and true is answered, by another thread; what fails then is the sink's.
   using Resume = std::function<Status(serving::NetworkHandle network)>;
-  std::optional<Result<serving::NetworkHandle>> Find(const std::string& name, std::int64_t version,
-                                                     std::chrono::system_clock::time_point deadline,
-                                                     Resume resume, serving::ResultSink& sink);
+  Result<bool> With(const std::string& name, std::int64_t version, const SubmitOptions& options,
+                    const Resume& resume, serving::ResultSink& sink);
   // The answer, if still open, becomes CANCELLED or DEADLINE_EXCEEDED.
   void Cancel();
   // The same as soon as somebody sweeps the batcher.
@@ -68,7 +67,7 @@ class Submission {
  private:
   Status AddToResponse(std::int64_t bytes_per_sample);
   Status ReserveResponse();
-  Status Queue(serving::Request queued, const SubmitOptions& options, std::int64_t bytes);
+  Status Queue(serving::Request queued, const SubmitOptions& options);
 
   const ServiceContext& context_;
   CallRecord& record_;

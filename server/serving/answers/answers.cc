@@ -74,6 +74,7 @@ Answers::Answers(std::int64_t limit_bytes, Batcher& batcher, const Clock& clock,
 Answers::~Answers() = default;
 
 Status Answers::Submit(const AnswerKey& key, Request request, Tenant::Permit& permit) {
+  const std::stop_token cancelled = request.cancelled;
   KeptAnswers::Reading kept;
   FlightHandle flight;
   {
@@ -90,6 +91,9 @@ Status Answers::Submit(const AnswerKey& key, Request request, Tenant::Permit& pe
     return {};
   }
   if (!flight) {
+    if (cancelled.stop_requested()) {  // before it was among those that are looked for
+      Sweep();
+    }
     return {};
   }
   Status status = Begin(flight);
@@ -139,7 +143,7 @@ Status Answers::Begin(const FlightHandle& flight) {
     if (flight->begins != begin) {
       return status;  // its run is over already
     }
-    flight->beginning = false;
+    flight->beginning = !status.ok();  // who is refused is left alone until it is taken out
     if (!status.ok()) {
       flight->own.reset();
     } else {
@@ -187,7 +191,9 @@ void Answers::TakeOver(const FlightHandle& flight) {
     refused = TakeOwner(*flight);
     PassOn(flight);
   }
-  Answer(refused.front(), status, {});
+  for (Waiter& waiter : refused) {
+    Answer(waiter, status, {});
+  }
 }
 
 void Answers::PassOn(const FlightHandle& flight) {

@@ -31,6 +31,7 @@ struct LoaderContext {
   std::int64_t max_upload_bytes = 0;
   const Aliases* aliases = nullptr;  // null: there are none
   bool on_demand = false;            // stored networks wait for somebody to ask for them
+  bool polled = false;               // files that change are taken up at the next look
 };
 
 // A definition as it came, and whether anybody still waits for it.

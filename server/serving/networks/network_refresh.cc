@@ -1,4 +1,6 @@
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "server/base/guarded.h"
@@ -26,9 +28,10 @@ Result<NetworkHandle> NetworkLoader::ReloadChecked(const NetworkEntry& outline) 
     return file.status();
   }
   if (ToHex(file.value().sha256) != known->sha256) {
-    return Status(StatusCode::kDataLoss, "network " + Quote(known->name) + " version " +
-                                             std::to_string(known->version) +
-                                             ": its file is another one than when it was taken up");
+    const std::string what = "network " + Quote(known->name) + " version " + std::to_string(known->version) +
+                             ": its file is another one than when it was taken up";
+    return context_.polled ? Unavailable(what + "; the next look at the repository takes it up")
+                           : Status(StatusCode::kDataLoss, what);
   }
   auto made = MakeResident(file.value().payload, file.value().mode, {});
   if (!made.ok()) {
@@ -42,6 +45,7 @@ Result<NetworkHandle> NetworkLoader::ReloadChecked(const NetworkEntry& outline) 
   entry.statistics = known->statistics;
   entry.costs = known->costs;
   entry.outline = known;
+  entry.instance = known->instance;  // it is the same, so that kept answers are still right
   return context_.registry.Publish(std::move(claim).value(), std::move(made).value());
 }
 
@@ -64,6 +68,7 @@ Result<std::shared_ptr<const NetworkEntry>> NetworkLoader::Outline(const Network
   outline->statistics = entry.statistics;
   outline->costs = entry.costs;
   outline->share = entry.share;
+  outline->instance = entry.instance;
   outline->definition_bytes = entry.definition_bytes;
   outline->estimate_bytes = entry.estimate_bytes;
   return std::shared_ptr<const NetworkEntry>(std::move(outline));
@@ -79,19 +84,23 @@ Result<Refreshed> NetworkLoader::RefreshChecked(const StoredVersion& stored) con
   if (!header.ok()) {
     return header.status();
   }
-  const auto loaded = context_.registry.Find(stored.name, stored.version);
-  if (!loaded.ok()) {
+  // Not held while the new file is read, which may need the memory of what is loaded.
+  auto loaded = std::make_optional(context_.registry.Find(stored.name, stored.version));
+  if (!loaded->ok()) {
     const auto handle = LoadStoredChecked(stored);
     return handle.ok() ? Result(Refreshed::kLoaded) : Result<Refreshed>(handle.status());
   }
-  const NetworkHandle& handle = loaded.value().handle;
-  const bool resident = loaded.value().state == NetworkState::kReady;
-  if ((!resident && loaded.value().state != NetworkState::kStored) || !handle) {
+  const NetworkState state = loaded->value().state;
+  const bool resident = state == NetworkState::kReady;
+  NetworkHandle handle = loaded->value().handle;
+  loaded.reset();
+  if ((!resident && state != NetworkState::kStored) || !handle) {
     return Unavailable("version " + std::to_string(stored.version) + " is still loading or being unloaded");
   }
   if (handle->sha256 == ToHex(header.value().sha256) && handle->mode == header.value().mode) {
     return Refreshed::kSame;
   }
+  handle.reset();
   auto entry = ReadStored(stored, resident);
   if (!entry.ok()) {
     return entry.status();

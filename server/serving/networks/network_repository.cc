@@ -92,10 +92,6 @@ NetworkRepository::NetworkRepository(fs::path directory, RepositoryUse use)
 
 Result<NetworkRepository> NetworkRepository::Open(const fs::path& directory, RepositoryUse use) {
   std::error_code error;
-  if (!use.may_own && !fs::exists(directory, error)) {
-    return FailedPrecondition("network repository " + directory.string() +
-                              ": does not exist, and who only follows it makes none");
-  }
   fs::create_directories(directory, error);
   if (!error) {
     static_cast<void>(fs::directory_iterator(directory, error));

@@ -228,8 +228,7 @@ void Residency::Finish(const Key& key, const Result<NetworkHandle>& result) {
                  key.second, result.ok() ? result.value()->reservation.bytes() : 0, seconds,
                  result.status()});
   for (Waiter& waiter : pending.waiters) {
-    // An alias that has moved from what was unloaded stands for something else by now.
-    if (result.status().code() == StatusCode::kNotFound && waiter.name.find('@') != std::string::npos) {
+    if (result.status().code() == StatusCode::kNotFound && MeansAnother(waiter, key)) {
       if (auto again = Find(waiter.name, waiter.version, waiter.wait, waiter.found)) {
         waiter.found(std::move(*again));
       }
@@ -237,6 +236,17 @@ void Residency::Finish(const Key& key, const Result<NetworkHandle>& result) {
     }
     waiter.found(result);
   }
+}
+
+// Whether an alias, or no version, stands for something else by now than what was unloaded.
+bool Residency::MeansAnother(const Waiter& waiter, const Key& key) const {
+  if (waiter.version != 0) {
+    return false;
+  }
+  const auto now = context_.aliases.Find(
+      waiter.name, waiter.version,
+      [this](const std::string& base, std::int64_t number) { return context_.registry.Show(base, number); });
+  return now.ok() && now.value()->version != key.second;
 }
 
 void Residency::Watch(const std::stop_token& stop) {
@@ -303,16 +313,26 @@ void Residency::Expire(const Key& key, Pending& pending, Answers& answers) {
 
 void Residency::ChooseYielding() {
   const Clock::TimePoint now = context_.clock.Now();
-  const auto waiting = std::find_if(pending_.begin(), pending_.end(), [now](const auto& item) {
-    const Pending& pending = item.second;
-    const auto waited = now - pending.since;
-    return pending.stage != Stage::kQueued && pending.bytes > 0 && waited >= kPatience &&
-           waited < kPatience + kLongestYield;
-  });
-  if (waiting == pending_.end()) {
+  const std::pair<const Key, Pending>* longest = nullptr;
+  for (auto& item : pending_) {
+    Pending& pending = item.second;
+    if (pending.stage == Stage::kQueued || pending.bytes == 0) {
+      continue;
+    }
+    if (now - std::max(pending.since, pending.turn_from) >= kPatience + kLongestYield) {
+      pending.turn_from = now;  // its turn was in vain: others have theirs before the next
+    }
+    if (now - std::max(pending.since, pending.turn_from) >= kPatience &&
+        (longest == nullptr || pending.since < longest->second.since)) {
+      longest = &item;
+    }
+  }
+  if (longest == nullptr) {
     yielding_.clear();
-  } else if (yielding_.empty()) {  // those that yield are asked for, too, and would not be the same again
-    yielding_ = residents_.InTheWay(waiting->second.bytes);
+    yielded_to_ = {};
+  } else if (yielded_to_ != longest->first) {  // those that yield stay the same while it has its turn
+    yielded_to_ = longest->first;
+    yielding_ = residents_.InTheWay(longest->second.bytes);
   }
   yields_ = !yielding_.empty();
 }

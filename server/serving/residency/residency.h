@@ -97,6 +97,7 @@ class Residency {
   struct Pending {
     std::vector<Waiter> waiters;
     Clock::TimePoint since;
+    Clock::TimePoint turn_from{};  // when it began to wait for its next turn, if it has had one
     Stage stage = Stage::kQueued;
     Status blocked;             // why it is
     std::int64_t bytes = 0;     // that it needs, where it is blocked
@@ -112,6 +113,7 @@ class Residency {
   Result<std::int64_t> BytesFor(const NetworkEntry& outline) const;
   void Block(const Key& key, const Status& why, std::int64_t bytes, bool tried);
   void Finish(const Key& key, const Result<NetworkHandle>& result);
+  bool MeansAnother(const Waiter& waiter, const Key& key) const;
   void Watch(const std::stop_token& stop);
   // Answers who does not wait any longer, and posts what there may be room for by now.
   void LookAtPending();
@@ -127,6 +129,7 @@ class Residency {
   std::condition_variable_any changed_;
   std::map<Key, Pending> pending_ SPIKESERVE_GUARDED_BY(mu_);
   std::set<Key> yielding_ SPIKESERVE_GUARDED_BY(mu_);
+  Key yielded_to_ SPIKESERVE_GUARDED_BY(mu_);
   std::atomic<bool> yields_ = false;  // whether any of them does, for who has no time to look
   bool stopped_ SPIKESERVE_GUARDED_BY(mu_) = false;
   std::jthread watch_;  // runs only on demand
