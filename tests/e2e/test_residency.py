@@ -347,3 +347,17 @@ def test_a_cancelled_wait_leaves_nothing(crowded: dict[str, Any], start_server: 
         servers.eventually(lambda: servers.memory_used(server) <= used, "nothing is held")
         for session in sessions:
             session.close()
+
+
+def test_an_alias_whose_file_is_gone_is_not_found_at_once(
+    start_server: ServerMaker, crowded: dict[str, Any], repository: Path
+) -> None:
+    server = start_server(**crowded)
+    with spikeserve.Client(server.address, timeout=60) as client:
+        gone = next(info.name for info in client.list() if info.state == "stored")
+        client.set_alias(gone, "stable", 1)
+        (repository / gone / "1" / "network.spk").unlink()
+        with pytest.raises(spikeserve.NotFoundError, match=r"network\.spk does not exist"):
+            infer(client, f"{gone}@stable")
+        failures = servers.counter(servers.metrics(server), "spikeserve_cold_start_failures_total")
+        assert failures == 1  # it was tried once

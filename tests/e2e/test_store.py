@@ -61,7 +61,9 @@ def test_aliases_reach_followers_and_survive_their_owner(fleet: list[spikeserve.
         client.set_alias("net", "stable", 1)
     for server in followers:
         with spikeserve.Client(server.address) as client:
-            servers.eventually(functools.partial(has_aliases, client, ["stable"], []), "the alias has come", 30)
+            servers.eventually(
+                functools.partial(has_aliases, client, ["stable"], []), "the alias has come", 30
+            )
             assert client.get("net@stable").version == 1
     with spikeserve.Client(owner.address) as client:
         client.set_alias("net", "canary", 2)
