@@ -77,7 +77,8 @@ def test_a_memory_budget_that_is_used_up(trial: Trial) -> None:
         done.set()
         for one in loads:
             one.result()
-    trial.note("memory budget used up", healthy, attack=f"{len(refused)} loads and {codes} of large requests")
+    ended = ", ".join(f"{count:,} large requests {code}" for code, count in sorted(codes.items()))
+    trial.note("memory budget used up", healthy, attack=f"{len(refused)} loads, {ended}")
     assert refused
     assert all("memory" in message for message in refused), refused[0]
     assert set(codes) <= {"OK", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"}, codes
