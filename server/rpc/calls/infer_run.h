@@ -26,10 +26,10 @@ class InferRun {
  public:
   // `method` is what the log and the metrics call it.
   InferRun(const ServiceContext& context, grpc::CallbackServerContext& call, const char* method)
-      : context_(context), record_(context, call, method), submission_(context, record_) {}
+      : record_(context, call, method), submission_(context, record_) {}
   // The same for one request of a stream.
   InferRun(const ServiceContext& context, CallIdentity identity, const char* method)
-      : context_(context), record_(context, std::move(identity), method), submission_(context, record_) {}
+      : record_(context, std::move(identity), method), submission_(context, record_) {}
 
   // Reads, checks and queues the request; the sink is called only where the answer is OK. The request is over
   // at `deadline` or after its own timeout, and `caller`'s.
@@ -61,7 +61,6 @@ class InferRun {
   Status Decode(const serving::NetworkEntry& network, inference::ModelInferRequest& message,
                 InferReports reports, v1::SimulateRequest& request);
 
-  const ServiceContext& context_;
   CallRecord record_;
   Submission submission_;
   std::string model_;
