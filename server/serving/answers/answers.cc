@@ -282,7 +282,9 @@ Answers::Verdicts Answers::TakeUnwanted(std::vector<FlightHandle>& ended) {
         ++waiter;
         continue;
       }
-      flight.owner = owns ? nullptr : flight.owner;
+      if (owns) {  // only then: who begins a run looks at it without the mutex
+        flight.owner = nullptr;
+      }
       verdicts.emplace_back(std::move(*waiter), status);
       waiter = flight.waiters.erase(waiter);
     }
