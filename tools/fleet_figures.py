@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from reliability import table
+from reliability import chapters, exchanged
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "build" / "fleet.json"
@@ -41,19 +41,7 @@ def section(figures: dict[str, Any]) -> str:
         f"Measured by a {about['budget']} run on {about['cores']} cores ({about['machine']}), which servers, "
         "balancers and clients shared.",
     ]
-    for name, (heading, about_it) in TABLES.items():
-        if name in figures["tables"]:
-            parts += [f"### {heading}", about_it, table(figures["tables"][name])]
-    return "\n\n".join([*parts, END])
-
-
-def written(page: str, figures: dict[str, Any]) -> str:
-    """The page with these figures; ValueError where it has no place for them."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{PAGE.name} lacks {BEGIN!r} or {END!r}")
-    return before + section(figures) + after
+    return "\n\n".join([*parts, *chapters(figures, TABLES), END])
 
 
 def main() -> int:
@@ -61,7 +49,8 @@ def main() -> int:
     if not FIGURES.is_file():
         print(f"fleet_figures: {FIGURES} is missing; run make fleet-long first", file=sys.stderr)
         return 1
-    page = written(PAGE.read_text(encoding="utf-8"), json.loads(FIGURES.read_text(encoding="utf-8")))
+    text = section(json.loads(FIGURES.read_text(encoding="utf-8")))
+    page = exchanged(PAGE.read_text(encoding="utf-8"), BEGIN, text, END)
     PAGE.write_text(page, encoding="utf-8")
     return 0
 

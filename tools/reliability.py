@@ -60,19 +60,30 @@ def section(figures: dict[str, Any]) -> str:
         f"({about['machine']}), which server, attackers and clients shared. Servers had an address space of "
         "3 GB at most.",
     ]
-    for name, (heading, about_it) in TABLES.items():
+    return "\n\n".join([*parts, *chapters(figures, TABLES), END])
+
+
+def chapters(figures: dict[str, Any], tables: dict[str, tuple[str, str]]) -> list[str]:
+    """Headings, what stands before the rows, and the rows, of those that were measured."""
+    parts = []
+    for name, (heading, about_it) in tables.items():
         if name in figures["tables"]:
             parts += [f"### {heading}", about_it, table(figures["tables"][name])]
-    return "\n\n".join([*parts, END])
+    return parts
+
+
+def exchanged(page: str, begin: str, text: str, end: str) -> str:
+    """The page with `text`, which has the markers, in place of what they enclose; ValueError without them."""
+    before, found_begin, rest = page.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"the page lacks {begin!r} or {end!r}")
+    return before + text + after
 
 
 def written(page: str, figures: dict[str, Any]) -> str:
     """The page with these figures; ValueError where it has no place for them."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{PAGE.name} lacks {BEGIN!r} or {END!r}")
-    return before + section(figures) + after
+    return exchanged(page, BEGIN, section(figures), END)
 
 
 def main() -> int:

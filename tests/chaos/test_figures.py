@@ -33,8 +33,9 @@ def test_figures_become_a_table(tmp_path: Path) -> None:
 
 
 def test_a_page_without_a_place_for_them(tmp_path: Path) -> None:
+    about = {"budget": "long", "seed": 1, "cores": 2, "machine": "x86_64"}
     with pytest.raises(ValueError, match="lacks"):
-        reliability.written("nothing\n", {"about": {}, "tables": {}})
+        reliability.written("nothing\n", {"about": about, "tables": {}})
     path = tmp_path / "chaos.json"
     Figures("short", seed=1).write(path)
     assert not path.exists()
