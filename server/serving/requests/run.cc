@@ -55,7 +55,7 @@ Status Run::WorkGuarded(const RunContext& context, const std::stop_token& stop, 
   Status status = Advance(context, stop, until);
   ended_ = !status.ok() || AllAnswered() || simulation_->finished() || steps_done_ == spec_->settings.steps;
   if (status.ok() && ended_ && !AllAnswered()) {
-    status = Finish(context);
+    return Finish(context);
   }
   if (ended_) {
     Record(context);
@@ -282,13 +282,17 @@ double Run::ComputeSeconds(const Clock& clock) const {
 
 Status Run::Finish(const RunContext& context) {
   Result<engine::Reading> reading = simulation_->TakeReading();
+  if (reading.ok()) {
+    CountAnswers(reading.value());
+  }
+  Record(context);  // before anybody is answered, who may look
   if (!reading.ok()) {
     return reading.status();
   }
   simulation_.reset();  // before its inputs and network go
   const NetworkEntry& of = network();
   const double compute_s = ComputeSeconds(context.clock);
-  of.statistics->CountRun(samples(), compute_s);  // who is answered may look
+  of.statistics->CountRun(samples(), compute_s);
   of.costs->Learn(*spec_, samples(), steps_done_, compute_s);
   for (const Part& part : parts_) {
     if (batch_[part.request].sink == nullptr) {
@@ -301,6 +305,15 @@ Status Run::Finish(const RunContext& context) {
   return {};
 }
 
+// Adds up the spikes of the samples that will be answered with a result.
+void Run::CountAnswers(const engine::Reading& reading) {
+  for (const Part& part : parts_) {
+    if (batch_[part.request].sink != nullptr && FirstFailure(reading, part.first, part.count).ok()) {
+      spikes_ += CountSpikes(reading, part.first, part.count);
+    }
+  }
+}
+
 // Answers the request, or keeps this part of its result until the rest is there.
 Status Run::AnswerPart(const Part& part, engine::Reading& reading, const RunContext& context) {
   Request& request = batch_[part.request];
@@ -310,7 +323,6 @@ Status Run::AnswerPart(const Part& part, engine::Reading& reading, const RunCont
   }
   engine::Reading own =
       parts_.size() == 1 ? std::move(reading) : SliceReading(reading, part.first, part.count);
-  spikes_ += CountSpikes(own);
   progress.compute_s += ComputeSeconds(context.clock);
   progress.batch_size = std::max(progress.batch_size, samples());
   const bool whole = part.count == request.sample_count();

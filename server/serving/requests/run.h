@@ -100,6 +100,7 @@ class Run {
   Status DropUnwanted(const RunContext& context, const std::stop_token& stop);
   Status Report();
   Status Finish(const RunContext& context);
+  void CountAnswers(const engine::Reading& reading);
   Status AnswerPart(const Part& part, engine::Reading& reading, const RunContext& context);
   void MarkChunk(std::int64_t steps, const Clock& clock);
   void Record(const RunContext& context) const;

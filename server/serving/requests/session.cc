@@ -64,7 +64,7 @@ Result<engine::Reading> Session::Read() {
   if (Status status = FirstFailure(reading.value(), 0, samples_); !status.ok()) {
     return status;
   }
-  const std::int64_t spikes = CountSpikes(reading.value());
+  const std::int64_t spikes = CountSpikes(reading.value(), 0, samples_);
   context_.on_run({1, samples_, steps_, std::max<std::int64_t>(spikes - spikes_, 0), 0, compute_s_});
   spikes_ = spikes;
   return reading;
@@ -82,7 +82,7 @@ Status Session::Reset(std::vector<std::int64_t> which) {
   if (!reading.ok()) {
     return reading.status();
   }
-  spikes_ = CountSpikes(reading.value());
+  spikes_ = CountSpikes(reading.value(), 0, samples_);
   return {};
 }
 

@@ -103,8 +103,9 @@ Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int
   return {};
 }
 
-std::int64_t CountSpikes(const engine::Reading& reading) {
-  return std::accumulate(reading.spikes.begin(), reading.spikes.end(), std::int64_t{0});
+std::int64_t CountSpikes(const engine::Reading& reading, std::int64_t first, std::int64_t count) {
+  const auto begin = reading.spikes.begin() + first;
+  return std::accumulate(begin, begin + count, std::int64_t{0});
 }
 
 }  // namespace spikeserve::serving

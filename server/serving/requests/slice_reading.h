@@ -23,7 +23,7 @@ void AppendReading(engine::Reading part, std::int64_t total, engine::Reading& wh
 Status FirstFailure(const engine::Reading& reading, std::int64_t first, std::int64_t count,
                     std::int64_t offset = 0);
 
-// Spikes of all samples.
-std::int64_t CountSpikes(const engine::Reading& reading);
+// Spikes of these samples.
+std::int64_t CountSpikes(const engine::Reading& reading, std::int64_t first, std::int64_t count);
 
 }  // namespace spikeserve::serving

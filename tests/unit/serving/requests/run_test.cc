@@ -132,6 +132,14 @@ TEST_F(RunTest, RecordsWhatItDid) {
   EXPECT_EQ(sinks_[0].outcome().compute_s, 3);
 }
 
+TEST_F(RunTest, RecordsBeforeItAnswers) {
+  std::size_t recorded = 0;
+  sinks_[0].before_done = [&] { recorded = records_.size(); };
+  Work(Alone(New({1, 2}, 0)));
+  ASSERT_EQ(sinks_[0].answers(), 1);
+  EXPECT_EQ(recorded, 1U);  // who is answered may read the metrics at once
+}
+
 TEST_F(RunTest, ABadSampleTakesOnlyItsRequest) {
   script_->sample_status = [](std::size_t sample) {
     return sample == 1 ? OutOfRange("voltage is inf") : Status();
