@@ -41,6 +41,12 @@ HWY_INLINE void StepEach(const Fold::Filters& state, const Value* __restrict val
   }
 }
 
+void SetEach(const std::int32_t* __restrict sums, double* __restrict total, std::size_t size) {
+  for (std::size_t j = 0; j < size; ++j) {
+    total[j] = sums[j];
+  }
+}
+
 void StepCounts(const Fold::Filters& state, const std::int32_t* counts, double* total, std::size_t size) {
   StepEach(state, counts, total, size);
 }
@@ -84,6 +90,7 @@ namespace spikeserve::kernels {
 
 HWY_EXPORT(MeanOf);
 HWY_EXPORT(AddIntegers);
+HWY_EXPORT(SetEach);
 HWY_EXPORT(StepCounts);
 HWY_EXPORT(StepValues);
 HWY_EXPORT(StepOnesEach);
@@ -127,6 +134,13 @@ void Fold::StepOnes(std::int64_t steps) {
 
 void Fold::AddTotals(std::span<const std::int64_t> sums) {
   HWY_DYNAMIC_DISPATCH(AddIntegers)(sums.data(), total_.data(), total_.size());
+}
+
+void Fold::SetTotals(std::span<const std::int32_t> sums, std::span<const std::int32_t> before) {
+  HWY_DYNAMIC_DISPATCH(SetEach)(sums.data(), total_.data(), total_.size());
+  for (std::size_t j = 0; j < before.size(); ++j) {
+    last_[j] = static_cast<float>(sums[j] - before[j]);
+  }
 }
 
 double Fold::Sum(std::size_t j) const {

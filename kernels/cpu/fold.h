@@ -37,6 +37,9 @@ class Fold {
   };
   Filters State() { return {filters_, filtered_.data(), probed_.data(), last_.data()}; }
   void AddTotals(std::span<const std::int64_t> sums);
+  // Without filters: all sums of u so far, and those of before the last step, without which the last step is
+  // of no use.
+  void SetTotals(std::span<const std::int32_t> sums, std::span<const std::int32_t> before);
   // Means start after this step.
   void MarkStart();
   // Mean of h over the `steps` since MarkStart.

@@ -93,6 +93,13 @@ struct LeakyRectifiedLinear {
   }
 };
 
+// With memory: steps in integers, see memory.h. No member of Function.
+struct MemoryRectifiedLinear {
+  static constexpr StepInput kInput = StepInput::kCharge;
+  static constexpr bool kSigned = true;
+  static constexpr PerState<bool> kStates = {.voltage = true};
+};
+
 // v relaxes to J during the part of the step that is not refractory. A spike (v > 1) resets v to 0 and
 // starts a refractory time that is shortened by the time since the crossing. 0 or 1 spike. Times are in
 // steps, so that dt drops out.
@@ -217,7 +224,7 @@ struct Poisson {
   }
 };
 
-// Every type: what the loops of the CPU and the kernels of CUDA are instantiated for.
+// Every type that steps in float32: what the loops of the CPU and the kernels of CUDA are instantiated for.
 using Function =
     std::variant<RectifiedLinear, IntegrateAndFire, BoundedIntegrateAndFire, LeakyRectifiedLinear, Lif,
                  AdaptiveLif, Izhikevich, Regular, Stochastic, Poisson>;

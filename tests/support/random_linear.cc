@@ -157,14 +157,16 @@ Signal RandomLinear::Operation(engine::OperationKind kind, engine::Shape shape,
   definition_.operations.push_back({signal.name, std::move(kind)});
   for (const Signal& source : sources) {
     engine::Synapse synapse;
-    if (source.population && random_.Chance(0.4)) {
+    if (pure_ && source.population && random_.Chance(0.15)) {
+      synapse = engine::Lowpass{random_.Chance(0.6) ? 0.0 : random_.Uniform(0.0005, 0.02)};
+    } else if (!pure_ && source.population && random_.Chance(0.4)) {
       synapse = engine::Lowpass{random_.Chance(0.2) ? 0.0 : random_.Uniform(0.0005, 0.02)};
       if (rich_ && random_.Chance(0.7)) {
         synapse = RandomSynapse(random_);
       }
     }
     definition_.connections.push_back({source.name, signal.name, synapse});
-    if (rich_ && source.population && random_.Chance(0.2)) {
+    if ((rich_ || pure_) && source.population && random_.Chance(0.2)) {
       definition_.connections.back().delay_steps = random_.Between(1, 9);
     }
     signal.level = source.level;

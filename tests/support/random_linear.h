@@ -20,9 +20,9 @@ struct Signal {
 // One thread.
 class RandomLinear {
  public:
-  // `rich`: synapses of every kind and delays, else low-passes alone.
-  RandomLinear(Random& random, engine::NetworkDefinition& definition, bool rich)
-      : random_(random), definition_(definition), rich_(rich) {}
+  // `rich`: synapses of every kind and delays, else low-passes alone. `pure`: few synapses, and delays.
+  RandomLinear(Random& random, engine::NetworkDefinition& definition, bool rich, bool pure = false)
+      : random_(random), definition_(definition), rich_(rich), pure_(pure) {}
 
   // One operation on `source`, or on it and another of the signals where it joins.
   Signal Add(const Signal& source, const std::vector<Signal>& signals);
@@ -47,6 +47,7 @@ class RandomLinear {
   Random& random_;
   engine::NetworkDefinition& definition_;
   const bool rich_;
+  const bool pure_;
 };
 
 }  // namespace spikeserve::testing

@@ -1,5 +1,7 @@
 #include "tests/support/random_network.h"
 
+#include <cmath>
+#include <optional>
 #include <utility>
 
 #include "server/engine/network/network.h"
@@ -16,8 +18,8 @@ constexpr std::int64_t kMostElements = 400;  // of one operation, so that a netw
 // Grows one network. One thread, one use.
 class Grower {
  public:
-  Grower(std::uint64_t seed, bool rich)
-      : random_(seed), linear_(random_, network_.definition, rich), rich_(rich) {}
+  Grower(std::uint64_t seed, bool rich, bool memory = false)
+      : random_(seed), linear_(random_, network_.definition, rich, memory), rich_(rich), memory_(memory) {}
 
   RandomNetwork Grow() {
     network_.definition.format_version = 1;
@@ -91,12 +93,27 @@ class Grower {
       current = drawn.current;
       level = drawn.level;
     }
+    if (memory_ && random_.Chance(0.85)) {
+      neurons.model = RandomMemory(amplitude, source.level);
+      level = current * std::abs(amplitude);
+    }
     ChooseParameters(source, current, neurons);
     Signal signal = linear_.Operation(neurons, source.shape, {source});
     signal.population = true;
     signal.level = level;
     signals_.push_back(signal);
     neurons_.push_back({signal, engine::IsSpiking(neurons.model), engine::HasVoltage(neurons.model)});
+  }
+
+  engine::MemoryRectifiedLinear RandomMemory(double amplitude, double level) {
+    engine::MemoryRectifiedLinear model{amplitude, std::nullopt, 0};
+    if (random_.Chance(0.2)) {
+      model.max_value = level * random_.Uniform(0.2, 1);
+    }
+    if (random_.Chance(0.2)) {
+      model.negative_slope = random_.Uniform(-0.3, 0.9);
+    }
+    return model;
   }
 
   void ChooseParameters(const Signal& source, double current, engine::NeuronOperation& neurons) {
@@ -125,6 +142,9 @@ class Grower {
     flat = linear_.Operation(engine::ReshapeOperation{{count}}, {count}, {flat});
     output_ = linear_.Affine(flat, random_.Between(2, 5));
     AddProbe("output", output_, engine::ProbeQuantity::kOutput);
+    if (memory_ && random_.Chance(0.8)) {
+      Unfilter(network_.definition.probes.back());
+    }
     if (random_.Chance(0.3)) {
       const std::vector<engine::ActivationOperation> kinds = {{engine::Softmax{}}, {engine::LeakyRelu{0.1}}};
       AddProbe("activation", linear_.Operation(random_.Pick(kinds), output_.shape, {output_}),
@@ -133,6 +153,9 @@ class Grower {
   }
 
   void AddProbes() {
+    if (memory_) {
+      return;
+    }
     for (std::size_t i = 0; i < neurons_.size(); ++i) {
       const std::string layer = std::to_string(i);
       const auto& [signal, spiking, voltage] = neurons_[i];
@@ -191,6 +214,7 @@ class Grower {
   RandomNetwork network_;
   RandomLinear linear_;
   const bool rich_;
+  const bool memory_;
   std::vector<Signal> signals_;
   std::vector<NeuronSignal> neurons_;
   Signal output_;
@@ -216,6 +240,8 @@ std::vector<std::byte> RandomInput(Random& random, engine::DataType type, std::i
 RandomNetwork MakeRandomNetwork(std::uint64_t seed) { return Grower(seed, false).Grow(); }
 
 RandomNetwork MakeRichNetwork(std::uint64_t seed) { return Grower(seed, true).Grow(); }
+
+RandomNetwork MakeMemoryNetwork(std::uint64_t seed) { return Grower(seed, false, true).Grow(); }
 
 std::vector<Sample> RandomSamples(const RandomNetwork& network, std::int64_t count, std::uint64_t seed) {
   Random random(seed);

@@ -23,6 +23,9 @@ RandomNetwork MakeRandomNetwork(std::uint64_t seed);
 // The same with neuron models and synapses of every kind, and delays.
 RandomNetwork MakeRichNetwork(std::uint64_t seed);
 
+// The same, most of whose neurons have memory, with delays and few synapses. Only the output is probed.
+RandomNetwork MakeMemoryNetwork(std::uint64_t seed);
+
 // Samples that fit it.
 std::vector<Sample> RandomSamples(const RandomNetwork& network, std::int64_t count, std::uint64_t seed);
 

@@ -172,10 +172,25 @@ void CpuReadout::StepFolds(const CpuRun& run, std::int64_t done, std::int64_t st
   }
 }
 
+void CpuReadout::SetClosed(const CpuRun& run, std::int64_t population, std::span<const std::int32_t> sent,
+                           std::span<const std::int32_t> before) {
+  for (std::size_t p = 0; p < folds_.size(); ++p) {
+    const std::vector<Term>& terms = run.plan->layers[Index(run.probe(p).layer)].terms;
+    for (std::size_t t = 0; t < folds_[p].size() && t < terms.size(); ++t) {
+      if (terms[t].population == population) {
+        folds_[p][t].SetTotals(sent, before);
+      }
+    }
+  }
+}
+
 void CpuReadout::StepFold(const CpuRun& run, std::size_t p, std::size_t t, std::int64_t steps,
                           CpuScratch& scratch) {
   const std::vector<Term>& terms = run.plan->layers[Index(run.probe(p).layer)].terms;
   kernels::Fold& fold = folds_[p][t];
+  if (t < terms.size() && run.IsClosedPopulation(terms[t].population)) {
+    return;  // SetClosed has set it
+  }
   if (t < terms.size() && run.population(terms[t].population).spiking) {
     const std::int64_t population = terms[t].population;
     for (std::int64_t step = 0; step < steps && !scratch.IsFolded(population); ++step) {

@@ -35,6 +35,10 @@ class CpuReadout {
   // over the end of the skipped steps.
   void StepFolds(const CpuRun& run, std::int64_t done, std::int64_t steps, CpuScratch& scratch);
 
+  // Says what a population in closed form has sent in all, and by the step before (only where that is read).
+  void SetClosed(const CpuRun& run, std::int64_t population, std::span<const std::int32_t> sent,
+                 std::span<const std::int32_t> before);
+
   // The fold of the one readout term that reads a population, if there is just one; else null.
   kernels::Fold* FusedFold(const CpuRun& run, std::int64_t population);
 

@@ -18,8 +18,6 @@
 namespace spikeserve::engine {
 namespace {
 
-constexpr std::int64_t kLargestByte = 255;
-
 std::int64_t BytesOf(const RunShape& run) {
   CpuArena arena;
   LayOutLayers(run, arena);
@@ -56,7 +54,7 @@ std::int64_t CpuSample::Bytes(const RunShape& run) {
 
 void CpuSample::Restart(const CpuRun& run, SampleInputs inputs) {
   readout_.Restart(run);
-  done_ = fed_at_ = spikes_ = 0;
+  done_ = fed_at_ = spikes_ = settled_ = closed_spikes_ = 0;
   status_ = {};
   Begin(run, std::move(inputs));
 }
@@ -69,11 +67,15 @@ void CpuSample::Begin(const CpuRun& run, SampleInputs inputs) {
     math::ForEachState([](std::span<float> values) { std::fill(values.begin(), values.end(), 0.0F); },
                        state.neurons);
     std::copy(constants.voltage.begin(), constants.voltage.end(), state.neurons.voltage.begin());
-    std::fill(state.spikes.begin(), state.spikes.end(), 0);
+    for (const std::span<std::int64_t> whole : {state.spikes, state.received, state.sent}) {
+      std::fill(whole.begin(), whole.end(), 0);
+    }
     for (std::size_t t = 0; t < state.terms.size(); ++t) {
       TermState& term = state.terms[t];
       term.known = false;
       std::fill(term.filter.begin(), term.filter.end(), 0.0F);
+      std::fill(term.delayed.begin(), term.delayed.end(), 0);
+      std::fill(term.totals.begin(), term.totals.end(), 0);
       if (run.stepped[l] && constants.terms[t].general) {
         term.bank = kernels::FilterBank(constants.terms[t].filter, run.plan->layers[l].size);
       }
@@ -128,9 +130,16 @@ void CpuSample::RunChunk(const CpuRun& run, std::int64_t steps, CpuScratch& scra
     }
   }
   for (std::size_t layer = 0; layer < layers_.size() && status_.ok(); ++layer) {
-    if (run.stepped[layer] && !RunVector(run, layer, steps, scratch)) {
+    if (run.IsClosed(layer)) {
+      if (!RunClosed(run, layer, steps, scratch)) {
+        Fail(run, layer);
+      }
+    } else if (run.stepped[layer] && !RunVector(run, layer, steps, scratch)) {
       RunPlain(run, layer, steps, scratch);
     }
+  }
+  if (status_.ok() && done_ + steps == run.spec->settings.readout.skip_steps) {
+    SettleAt(run, done_ + steps, std::span(this, 1), scratch);
   }
   if (status_.ok()) {
     readout_.StepFolds(run, done_, steps, scratch);
@@ -181,7 +190,9 @@ void CpuSample::RunPlain(const CpuRun& run, std::size_t layer, std::int64_t step
                  .counts = {},
                  .values = {}};
   for (std::int64_t step = 0; step < steps; ++step) {
-    if (!SumCurrents(run, layer, step, scratch) || !StepKind(run, step, scratch, view)) {
+    const bool summed = run.constants[layer].neurons.remembers ? SumCharges(run, layer, step, scratch)
+                                                               : SumCurrents(run, layer, step, scratch);
+    if (!summed || !StepKind(run, step, scratch, view)) {
       Fail(run, layer);
       return;
     }
@@ -245,16 +256,23 @@ bool CpuSample::SourceCurrent(const CpuRun& run, const Term& term, const TermCon
     return IntegerCurrent(term.product, constants.scale, scratch.Counts(source, step),
                           scratch.Largest(source, step), scratch.currents, current);
   }
-  if (run.IsBytes(source)) {
-    const std::byte* data = inputs_.data[Index(source)];
-    data += run.IsHeld(source) ? 0 : (done_ - fed_at_ + step) * population.size;
-    const std::span<std::int32_t> bytes = scratch.bytes.first(Index(population.size));
-    std::transform(data, data + population.size, bytes.begin(), std::to_integer<std::int32_t>);
-    return IntegerCurrent(term.product, constants.scale, bytes, kLargestByte, scratch.currents, current);
+  if (constants.integers) {
+    return IntegerCurrent(term.product, constants.scale, ReadBytes(run, source, step, scratch), kLargestByte,
+                          scratch.currents, current);
   }
   FloatCurrent(term.product, term.product.floats, constants.scale, scratch.Values(source, step),
                scratch.currents, current);
   return true;
+}
+
+std::span<const std::int32_t> CpuSample::ReadBytes(const CpuRun& run, std::int64_t input, std::int64_t step,
+                                                   CpuScratch& scratch) const {
+  const std::int64_t size = run.population(input).size;
+  const std::byte* data = inputs_.data[Index(input)];
+  data += run.IsHeld(input) ? 0 : (done_ - fed_at_ + step) * size;
+  const std::span<std::int32_t> bytes = scratch.bytes.first(Index(size));
+  std::transform(data, data + size, bytes.begin(), std::to_integer<std::int32_t>);
+  return bytes;
 }
 
 // What the layer makes of its sum, by its kind. False where a spike count left its range.
@@ -277,6 +295,9 @@ bool CpuSample::StepKind(const CpuRun& run, std::int64_t step, CpuScratch& scrat
 }
 
 bool CpuSample::StepNeurons(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view) {
+  if (run.constants[view.layer].neurons.remembers) {
+    return StepMemory(run, step, scratch, view);
+  }
   if (run.IsSpiking(view.layer)) {
     return StepSpiking(run, step, scratch, view);
   }

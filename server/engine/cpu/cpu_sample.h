@@ -10,6 +10,8 @@
 
 namespace spikeserve::engine {
 
+constexpr std::int64_t kLargestByte = 255;
+
 // The state of one sample in exact or fast mode: what lives on between chunks. Layers are the outer loop,
 // steps the inner one. One thread at a time.
 class CpuSample {
@@ -26,6 +28,9 @@ class CpuSample {
   static void Prepare(const CpuRun& run, std::span<CpuSample> group, CpuScratch& scratch);
   // Runs the next `steps`; does nothing once a number has left its range.
   void Advance(const CpuRun& run, std::int64_t steps, CpuScratch& scratch);
+  // Computes what layers in closed form have sent by now, for who reads the samples next. All that are not
+  // settled yet and still run have done as many steps.
+  static void Settle(const CpuRun& run, std::span<CpuSample> group, CpuScratch& scratch);
   // Readout of probe `index` of the spec.
   void Read(const CpuRun& run, std::size_t index, CpuScratch& scratch, std::span<double> out) const {
     readout_.Read(run, index, done_, scratch, out);
@@ -38,7 +43,7 @@ class CpuSample {
   std::int64_t steps_done() const { return done_; }
   // Of every spiking layer; needs SimulationSpec::statistics.
   std::vector<LayerActivity> Activity(const CpuRun& run) const;
-  std::int64_t spikes() const { return spikes_; }
+  std::int64_t spikes() const { return spikes_ + closed_spikes_; }
   const Status& status() const { return status_; }
 
  private:
@@ -52,6 +57,24 @@ class CpuSample {
                    CpuScratch& scratch);
   bool SourceCurrent(const CpuRun& run, const Term& term, const TermConstants& constants, std::int64_t step,
                      CpuScratch& scratch, std::span<float> current) const;
+  static void SettleAt(const CpuRun& run, std::int64_t steps, std::span<CpuSample> group, CpuScratch& scratch);
+  bool NeedsSettling(const CpuRun& run) const;
+  void TakeClosed(const CpuRun& run, std::size_t place, CpuScratch& scratch);
+  bool RunClosed(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch);
+  bool ReceiveClosed(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t steps,
+                     CpuScratch& scratch);
+  bool Receive(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
+               CpuScratch& scratch);
+  bool SumCharges(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch);
+  bool TermCharges(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
+                   CpuScratch& scratch);
+  bool FilteredCharges(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
+                       CpuScratch& scratch);
+  bool SourceCharges(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
+                     CpuScratch& scratch);
+  bool StepMemory(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view);
+  std::span<const std::int32_t> ReadBytes(const CpuRun& run, std::int64_t input, std::int64_t step,
+                                          CpuScratch& scratch) const;
   bool StepKind(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view);
   bool StepNeurons(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view);
   bool StepSpiking(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view);
@@ -62,6 +85,8 @@ class CpuSample {
   std::int64_t done_ = 0;
   std::int64_t fed_at_ = 0;  // steps done when the inputs began
   std::int64_t spikes_ = 0;
+  std::int64_t settled_ = 0;        // the step that layers in closed form were last computed for
+  std::int64_t closed_spikes_ = 0;  // theirs
   CpuMemory memory_;  // of the layers' states
   std::vector<LayerState> layers_;
   CpuReadout readout_;

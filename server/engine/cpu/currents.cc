@@ -50,6 +50,16 @@ bool IntegerCurrent(const kernels::Product& product, std::span<const float> scal
   return true;
 }
 
+bool IntegerSums(const kernels::Product& product, std::span<const std::int32_t> counts, std::int64_t largest,
+                 CurrentScratch& scratch, std::span<std::int64_t> sums) {
+  const std::int64_t cell_bound = largest * product.gather.most;
+  if (cell_bound > INT32_MAX || static_cast<double>(cell_bound) * product.max_row_sum > kWideSums) {
+    return false;
+  }
+  kernels::Accumulate(product, Cells(product, counts, scratch.cells), sums);
+  return true;
+}
+
 void FloatCurrent(const kernels::Product& product, std::span<const float> weights,
                   std::span<const float> scale, std::span<const float> values, CurrentScratch& scratch,
                   std::span<float> current) {

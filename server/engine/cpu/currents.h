@@ -15,6 +15,10 @@ bool IntegerCurrent(const kernels::Product& product, std::span<const float> scal
                     std::span<const std::int32_t> counts, std::int64_t largest, CurrentScratch& scratch,
                     std::span<float> current);
 
+// sums[row] = sum of integer weights times counts, exactly. False, and nothing computed, likewise.
+bool IntegerSums(const kernels::Product& product, std::span<const std::int32_t> counts, std::int64_t largest,
+                 CurrentScratch& scratch, std::span<std::int64_t> sums);
+
 // current[row] = (sum of weights times values, by fma in ascending order of source elements) * scale[row].
 // `weights` in the layout of the product.
 void FloatCurrent(const kernels::Product& product, std::span<const float> weights,

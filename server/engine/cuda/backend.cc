@@ -6,6 +6,7 @@
 #include "server/engine/cuda/network.h"
 #include "server/engine/cuda/replicas.h"
 #include "server/engine/cuda/simulation.h"
+#include "server/engine/network/neuron_models.h"
 #include "server/engine/plan/compile.h"
 #include "server/engine/plan/estimate.h"
 #include "server/engine/plan/paths.h"
@@ -37,6 +38,16 @@ double PaddingBytes(const Network& network) {
   return bytes;
 }
 
+// Whether the CPU runs it: reference mode, and neurons with memory, which have no kernels here yet.
+bool IsForCpu(const Network& network, Mode mode) {
+  const std::vector<OperationDefinition>& operations = network.definition().operations;
+  return mode == Mode::kReference ||
+         std::any_of(operations.begin(), operations.end(), [](const OperationDefinition& operation) {
+           const auto* neuron = std::get_if<NeuronOperation>(&operation.kind);
+           return neuron != nullptr && Remembers(neuron->model);
+         });
+}
+
 }  // namespace
 
 CudaBackend::CudaBackend(std::vector<std::unique_ptr<cuda::Device>> devices, std::unique_ptr<Backend> cpu)
@@ -65,7 +76,7 @@ std::int64_t CudaBackend::memory_bytes() const {
 
 // The plan's estimate counts at least as many bytes per weight, entry and element as go to the device.
 Result<std::int64_t> CudaBackend::EstimateBytes(const Network& network, Mode mode) const {
-  if (mode == Mode::kReference) {
+  if (IsForCpu(network, mode)) {
     return cpu_->EstimateBytes(network, mode);
   }
   const Result<std::int64_t> plan_bytes = EstimatePlanBytes(network);
@@ -82,7 +93,7 @@ Result<std::int64_t> CudaBackend::EstimateBytes(const Network& network, Mode mod
 
 Result<std::unique_ptr<ResidentNetwork>> CudaBackend::Load(std::shared_ptr<const Network> network, Mode mode,
                                                            const StopCheck& stopped) const {
-  return mode == Mode::kReference ? cpu_->Load(std::move(network), mode, stopped)
+  return IsForCpu(*network, mode) ? cpu_->Load(std::move(network), mode, stopped)
                                   : LoadIntegers(std::move(network), mode, stopped);
 }
 

@@ -108,6 +108,12 @@ struct IntegrateAndFire {
   double amplitude = 1;
   double min_voltage = -std::numeric_limits<double>::infinity();
 };
+// With memory: see kernels/math/memory.h.
+struct MemoryRectifiedLinear {
+  double amplitude = 1;
+  std::optional<double> max_value;
+  double negative_slope = 0;
+};
 struct Lif {
   double tau_rc = 0.02, tau_ref = 0.002, min_voltage = 0, amplitude = 1;
 };
@@ -163,7 +169,8 @@ struct PoissonSpiking {
 using NeuronModel =
     std::variant<std::monostate, SpikingRectifiedLinear, IntegrateAndFire, Lif, RectifiedLinear, AdaptiveLif,
                  Izhikevich, SpikingLeakyRectifiedLinear, LeakyRectifiedLinear, Sigmoid, Tanh, LifRate,
-                 SoftLifRate, AdaptiveLifRate, RegularSpiking, StochasticSpiking, PoissonSpiking>;
+                 SoftLifRate, AdaptiveLifRate, RegularSpiking, StochasticSpiking, PoissonSpiking,
+                 MemoryRectifiedLinear>;
 
 struct NeuronOperation {
   NeuronModel model;

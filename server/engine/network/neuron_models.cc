@@ -58,6 +58,10 @@ bool IsSigned(const NeuronModel& model) {
   });
 }
 
+bool Remembers(const NeuronModel& model) {
+  return AskTraits(model, false, []<typename Model>(auto, const Model&) { return kRemembers<Model>; });
+}
+
 bool TakesCharge(const NeuronModel& model) {
   return AskTraits(model, false, []<typename Traits, typename Model>(Traits, const Model&) {
     if constexpr (kIsSpiking<Model>) {

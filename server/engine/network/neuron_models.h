@@ -20,6 +20,8 @@ double MaxInitialVoltage(const NeuronModel& model);
 bool IsRandom(const NeuronModel& model);
 // May emit negative counts by its definition.
 bool IsSigned(const NeuronModel& model);
+// What it has sent is a function of all that it has received: MemoryRectifiedLinear.
+bool Remembers(const NeuronModel& model);
 // Takes J*dt, the others J.
 bool TakesCharge(const NeuronModel& model);
 

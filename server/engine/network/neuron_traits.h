@@ -73,6 +73,22 @@ struct NeuronTraits<IntegrateAndFire> {
 };
 
 template <>
+struct NeuronTraits<MemoryRectifiedLinear> {
+  using Model = MemoryRectifiedLinear;
+  using Step = math::spiking::MemoryRectifiedLinear;
+  static constexpr const char* kName = "memory_rectified_linear";
+  static constexpr double kMaxStart = kMaxVoltage;
+  static void Check(const Model& model, ParameterRules& rules) {
+    rules.Amplitude(model.amplitude);
+    if (model.max_value) {
+      rules.Positive("max_value", *model.max_value);
+    }
+    rules.Check("negative_slope", model.negative_slope, std::abs(model.negative_slope) <= 1, "-1..1");
+  }
+  static Step At(const Model&, double) { return {}; }
+};
+
+template <>
 struct NeuronTraits<SpikingLeakyRectifiedLinear> {
   using Model = SpikingLeakyRectifiedLinear;
   using Step = math::spiking::LeakyRectifiedLinear;
@@ -251,9 +267,16 @@ constexpr bool kIsSpiking = math::EmitsSpikes<typename NeuronTraits<Model>::Step
 template <typename Model>
 concept SpikesOfRate = kIsSpiking<Model> && NeuronTraits<Model>::Step::kInput == math::StepInput::kRate;
 
+// Steps in integers (kernels/math/memory.h), by no functor.
+template <typename Model>
+constexpr bool kRemembers = std::is_same_v<typename NeuronTraits<Model>::Step,
+                                           math::spiking::MemoryRectifiedLinear>;
+
 // The functors that At may return.
 template <typename Model>
-using FunctionOf = std::conditional_t<kIsSpiking<Model>, math::spiking::Function, math::rate::Function>;
+using FunctionOf = std::conditional_t<
+    kRemembers<Model>, math::spiking::MemoryRectifiedLinear,
+    std::conditional_t<kIsSpiking<Model>, math::spiking::Function, math::rate::Function>>;
 
 template <typename Model>
 concept HasAmplitude = requires(const Model& model) {

@@ -162,6 +162,14 @@ bool IsSimple(const Synapse& synapse, std::int64_t delay_steps) {
   return delay_steps == 0 && (!synapse || std::holds_alternative<Lowpass>(*synapse));
 }
 
+std::optional<std::int64_t> PureDelay(const Synapse& synapse, std::int64_t delay_steps) {
+  if (!synapse) {
+    return delay_steps;
+  }
+  const auto* lowpass = std::get_if<Lowpass>(&*synapse);
+  return lowpass != nullptr && lowpass->tau == 0 ? std::optional(delay_steps + 1) : std::nullopt;
+}
+
 std::int64_t TriangleTaps(const Triangle& triangle, double dt_s) {
   const double steps = std::nearbyint(triangle.t / dt_s);
   if (!(steps < static_cast<double>(kMaxTaps))) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "kernels/math/filter_constants.h"
@@ -18,6 +19,9 @@ double DecayOf(const SynapseKind& synapse, double dt_s);
 // None or a Lowpass, without delay: what the plain loops' own filters, the vector kernels, the readout
 // rewrite and the scans of CUDA know.
 bool IsSimple(const Synapse& synapse, std::int64_t delay_steps);
+
+// The steps by which what passes is late where that is all that happens to it: a delay, a Lowpass of tau 0.
+std::optional<std::int64_t> PureDelay(const Synapse& synapse, std::int64_t delay_steps);
 
 // Number of weights of a Triangle, round(t/dt) + 1; at most kMaxTaps + 1.
 std::int64_t TriangleTaps(const Triangle& triangle, double dt_s);

@@ -8,7 +8,9 @@
 #include "server/base/overloaded.h"
 #include "server/engine/network/index.h"
 #include "server/engine/network/neuron_models.h"
+#include "server/engine/network/synapse_filter.h"
 #include "server/engine/plan/lowering.h"
+#include "server/engine/plan/memory_rows.h"
 #include "server/engine/plan/paths.h"
 
 namespace spikeserve::engine {
@@ -142,7 +144,7 @@ class Compiler {
     Layer layer;
     layer.kind = NeuronLayer{neuron.model, network_.Expand(neuron.gain, operation, 1),
                              network_.Expand(neuron.bias, operation, 0),
-                             neuron.initial_voltage.value_or(ZeroVoltage{})};
+                             neuron.initial_voltage.value_or(ZeroVoltage{}), {}};
     layer.sink = true;
     return AddLayer(operation, std::move(layer));
   }
@@ -178,19 +180,11 @@ class Compiler {
     if (std::holds_alternative<InputOperation>(KindOf(operation))) {
       layer.sink = false;  // a probed Input has no weights
     }
+    std::vector<MemoryTerm> memory;
     for (const Path& path : paths_[Index(operation)]) {
-      const std::int64_t source = population_of_[Index(path.source)];
-      const Population& population = plan_.populations[Index(source)];
-      const auto* input = std::get_if<InputOperation>(&KindOf(population.operation));
-      const WeightForms forms{.integers = population.spiking || (input != nullptr && input->uint8_scale),
-                              .floats = !population.spiking,
-                              .largest_integer = population.spiking ? largest_weight_ : kExactLargestWeight};
-      Result<kernels::Product> product =
-          LowerChain(network_, path.source, path.chain, forms, kMaxComposedWeights);
-      if (!product.ok()) {
-        return product.status();
+      if (Status status = AddTerm(path, layer, memory); !status.ok()) {
+        return status;
       }
-      layer.terms.push_back({source, path.synapse, std::move(product).value(), path.delay_steps});
     }
     layer.constant = constants_[Index(operation)];
     for (const double value : layer.constant) {
@@ -200,6 +194,11 @@ class Compiler {
                                std::to_string(value) + "; wanted: a finite float64");
       }
     }
+    if (HasMemory(layer)) {
+      if (Status status = CutRows(memory, layer); !status.ok()) {
+        return status;
+      }
+    }
     layer_of_[Index(operation)] = static_cast<std::int64_t>(plan_.layers.size());
     const std::optional<Population> emission = Emission(layer);
     plan_.layers.push_back(std::move(layer));
@@ -207,6 +206,48 @@ class Compiler {
       AddEmission(*emission);
     }
     return {};
+  }
+
+  // Lowers a path into a term. Of a layer with memory `memory` gets what the term's rows are cut from.
+  Status AddTerm(const Path& path, Layer& layer, std::vector<MemoryTerm>& memory) {
+    const std::int64_t source = population_of_[Index(path.source)];
+    const Population& population = plan_.populations[Index(source)];
+    const auto* input = std::get_if<InputOperation>(&KindOf(population.operation));
+    WeightForms forms{.integers = population.spiking || (input != nullptr && input->uint8_scale),
+                      .floats = !population.spiking,
+                      .largest_integer = population.spiking ? largest_weight_ : kExactLargestWeight};
+    MemoryTerm term;
+    forms.doubles = HasMemory(layer) ? &term.weights : nullptr;
+    Result<kernels::Product> product =
+        LowerChain(network_, path.source, path.chain, forms, kMaxComposedWeights);
+    if (product.ok() && HasMemory(layer) && !HasGainPerRow(*NeuronsOf(layer), product.value())) {
+      forms.sparse = true;
+      product = LowerChain(network_, path.source, path.chain, forms, kMaxComposedWeights);
+    }
+    if (!product.ok()) {
+      return product.status();
+    }
+    if (HasMemory(layer)) {
+      term.unit = population.spiking ? population.amplitude : DefaultDt(network_.definition());
+      term.unit *= input != nullptr ? input->uint8_scale.value_or(1) : 1;
+      memory.push_back(std::move(term));
+    }
+    layer.terms.push_back({source, path.synapse, std::move(product).value(), path.delay_steps});
+    return {};
+  }
+
+  Status CutRows(std::span<const MemoryTerm> memory, Layer& layer) const {
+    const bool spikes = std::any_of(layer.terms.begin(), layer.terms.end(), [this](const Term& term) {
+      return plan_.populations[Index(term.population)].spiking;
+    });
+    const std::int64_t bad =
+        CutMemoryRows(memory, spikes ? largest_weight_ : kExactLargestWeight, DefaultDt(network_.definition()), layer);
+    return bad < 0 ? Status()
+                   : InvalidArgument("neuron " + std::to_string(bad) + " of '" +
+                                     network_.definition().operations[Index(layer.operation)].name +
+                                     "' receives 2^21 spikes or more for one that is sent to it, or by its "
+                                     "bias; a neuron with memory wants less: lower its gain or bias, or the "
+                                     "amplitude of its sources");
   }
 
   void AddProbes() {

@@ -77,6 +77,9 @@ class WeightWriter {
     if (forms.floats) {
       product_.floats.resize(entries);
     }
+    if (forms.doubles != nullptr) {
+      forms.doubles->assign(entries, 0.0);
+    }
   }
 
   void See(std::int64_t row, double weight) {
@@ -96,6 +99,9 @@ class WeightWriter {
     }
     if (forms_.floats) {
       product_.floats[entry] = static_cast<float>(weight);
+    }
+    if (forms_.doubles != nullptr) {
+      (*forms_.doubles)[entry] = weight;
     }
   }
 
@@ -307,8 +313,10 @@ std::optional<Product> LowerStructured(const Network& network, std::int64_t sour
 
 Result<Product> LowerChain(const Network& network, std::int64_t source, const std::vector<Link>& chain,
                            WeightForms forms, std::int64_t max_entries) {
-  if (std::optional<Product> product = LowerStructured(network, source, chain, forms, max_entries)) {
-    return std::move(*product);
+  if (!forms.sparse) {
+    if (std::optional<Product> product = LowerStructured(network, source, chain, forms, max_entries)) {
+      return std::move(*product);
+    }
   }
   Rows rows = Identity(network.size(source));
   for (const Link& link : chain) {

@@ -9,6 +9,7 @@
 
 #include "kernels/math/product.h"
 #include "server/engine/network/network.h"
+#include "server/engine/network/neuron_models.h"
 
 namespace spikeserve::engine {
 
@@ -37,6 +38,8 @@ struct NeuronLayer {
   NeuronModel model;
   std::vector<double> gain, bias;
   InitialVoltage initial_voltage;
+  // [neuron] with memory: its rows of integer weights count in 2^-shift spikes (memory_rows.h). Else empty.
+  std::vector<std::uint8_t> shift;
 };
 
 // Shows S to its probes.
@@ -66,6 +69,12 @@ struct Layer {
 
 // Null unless the layer is of neurons.
 inline const NeuronLayer* NeuronsOf(const Layer& layer) { return std::get_if<NeuronLayer>(&layer.kind); }
+
+// Whether what the layer's neurons have sent is a function of what they have received.
+inline bool HasMemory(const Layer& layer) {
+  const NeuronLayer* neurons = NeuronsOf(layer);
+  return neurons != nullptr && Remembers(neurons->model);
+}
 
 // Where a probe reads.
 struct ProbePlan {

@@ -76,6 +76,22 @@ double Step(const SpikingLeakyRectifiedLinear& model, const ReferenceStep& step,
   return spikes;
 }
 
+double Step(const MemoryRectifiedLinear& model, const ReferenceStep& step, ReferenceNeuron& neuron) {
+  neuron.received += step.current * step.dt_s;
+  neuron.voltage = neuron.start + neuron.received;
+  double charge = neuron.received;
+  if (model.max_value) {
+    charge = std::min(charge, *model.max_value * step.gain * step.dt_s * (step.site.step + 1.0));
+  }
+  const double before = neuron.sent;
+  if (model.negative_slope == 0) {
+    neuron.sent = std::max(std::floor(charge + neuron.start), 0.0);
+  } else {
+    neuron.sent = std::floor((charge < 0 ? model.negative_slope * charge : charge) + neuron.start);
+  }
+  return neuron.sent - before;
+}
+
 double Step(const Lif& lif, const ReferenceStep& step, ReferenceNeuron& neuron) {
   const double current = step.current;
   const double active_s = std::clamp(step.dt_s - neuron.refractory, 0.0, step.dt_s);

@@ -6,12 +6,16 @@
 namespace spikeserve::engine {
 
 // What a neuron keeps from step to step; `refractory` in seconds.
-using ReferenceNeuron = math::PerState<double>;
+struct ReferenceNeuron : math::PerState<double> {
+  double start = 0;  // the initial voltage
+  double received = 0, sent = 0;  // all charge and all spikes so far, of neurons with memory
+};
 
 // What one step of one neuron has to know beside its state.
 struct ReferenceStep {
   double current = 0;
   double dt_s = 0;
+  double gain = 1;      // of the neuron
   math::DrawSite site;  // of the random types
 };
 

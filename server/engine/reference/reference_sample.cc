@@ -113,7 +113,7 @@ ReferenceSample::ReferenceSample(const ReferenceRun& run, SampleInputs inputs)
   const double dt_s = run.spec->settings.dt_s;
   for (std::size_t i = 0; i < neurons_.size(); ++i) {
     for (const double voltage : run.voltage[i]) {
-      neurons_[i].push_back({.voltage = voltage});
+      neurons_[i].push_back({{.voltage = voltage}, voltage});
     }
     neuron_spikes_.emplace_back(neurons_[i].size(), 0);
     const std::int64_t size = run.network->size(static_cast<std::int64_t>(i));
@@ -276,11 +276,15 @@ void ReferenceSample::StepNeurons(const ReferenceRun& run, std::int64_t operatio
   std::vector<double>& values = scratch.values[op];
   for (std::size_t j = 0; j < values.size(); ++j) {
     step.current = run.bias[op][j] + run.gain[op][j] * values[j];
+    step.gain = run.gain[op][j];
     step.site.neuron = static_cast<std::uint32_t>(j);
+    const double sent = std::abs(neurons_[op][j].sent);
     const double emitted = StepReference(model, step, neurons_[op][j]);
     values[j] = emitted * unit;
     scratch.counts[op][j] = emitted;
-    if (spiking) {
+    if (spiking && Remembers(model)) {  // those that were taken back count no more
+      Count(run, operation, j, std::abs(neurons_[op][j].sent) - sent);
+    } else if (spiking) {
       Count(run, operation, j, IsSigned(model) ? std::abs(emitted) : emitted);
     }
   }

@@ -85,9 +85,9 @@ class SampleSimulation final : public Simulation {
         if (!AdvanceSample(group[Index(i)], first + i, steps, ScratchOf(thread), stopped, ended)) {
           return;
         }
-        if (run_.spec->in_one) {
-          Read(group[Index(i)], Index(first + i), ScratchOf(thread), reading_);
-        }
+      }
+      if (run_.spec->in_one) {
+        ReadGroup(group, first, ScratchOf(thread), reading_);
       }
     };
     ForEachGroup(advance);
@@ -132,10 +132,10 @@ class SampleSimulation final : public Simulation {
       return reading_;
     }
     Reading reading = EmptyReading(run_, count_, progress_.fed_at(), progress_.done() - progress_.fed_at());
-    const auto read = [&](std::int64_t index, std::int64_t thread) {
-      Read(samples_[Index(index)], Index(index), ScratchOf(thread), reading);
+    const auto read = [&](std::int64_t first, std::int64_t count, std::int64_t thread) {
+      ReadGroup(std::span(samples_).subspan(Index(first), Index(count)), first, ScratchOf(thread), reading);
     };
-    pool_.For(static_cast<std::int64_t>(samples_.size()), std::ref(read));
+    ForEachGroup(read);
     return reading;
   }
 
@@ -222,8 +222,13 @@ class SampleSimulation final : public Simulation {
     return std::min(samples, ceiling(ceiling(samples, most), pool_.threads()) * pool_.threads());
   }
 
-  void Read(const Sample& sample, std::size_t i, Scratch& scratch, Reading& reading) const {
-    ReadSample(*run_.spec, SampleView<Space>(run_, sample, scratch), i, reading);
+  void ReadGroup(std::span<Sample> group, std::int64_t first, Scratch& scratch, Reading& reading) const {
+    if constexpr (requires { Sample::Settle(run_, group, scratch); }) {
+      Sample::Settle(run_, group, scratch);
+    }
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      ReadSample(*run_.spec, SampleView<Space>(run_, group[i], scratch), Index(first) + i, reading);
+    }
   }
 
   std::unique_ptr<Space> space_;

@@ -54,6 +54,9 @@ class ExitingSample final : public ExitingRun {
   }
   void Look() override {
     const std::size_t probe = Index(stops_.rule().probe);
+    if constexpr (requires { Space::Sample::Settle(run_, std::span(&sample_, 1), scratch_); }) {
+      Space::Sample::Settle(run_, std::span(&sample_, 1), scratch_);
+    }
     values_.resize(Index(run_.ProbeSize(run_.spec->probes[probe])));
     SampleView<Space>(run_, sample_, scratch_).ReadProbe(probe, values_);
     stops_.Look(index_, sample_.steps_done(), values_);

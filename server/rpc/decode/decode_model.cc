@@ -13,6 +13,15 @@ engine::IntegrateAndFire Decode(const v1::IntegrateAndFire& model) {
   return decoded;
 }
 
+engine::MemoryRectifiedLinear Decode(const v1::MemoryRectifiedLinear& model) {
+  engine::MemoryRectifiedLinear decoded{.amplitude = model.amplitude(), .max_value = std::nullopt,
+                                        .negative_slope = model.negative_slope()};
+  if (model.has_max_value()) {
+    decoded.max_value = model.max_value();
+  }
+  return decoded;
+}
+
 engine::Lif Decode(const v1::Lif& model) {
   return {model.tau_rc(), model.tau_ref(), model.min_voltage(), model.amplitude()};
 }
@@ -94,6 +103,7 @@ engine::NeuronModel DecodeModel(const v1::NeuronOperation& neuron) {
     case v1::NeuronOperation::kPoissonSpiking:
       return engine::PoissonSpiking{Decode(neuron.poisson_spiking().base()),
                                     neuron.poisson_spiking().amplitude()};
+    case v1::NeuronOperation::kMemoryRectifiedLinear: return Decode(neuron.memory_rectified_linear());
     case v1::NeuronOperation::MODEL_NOT_SET: break;
   }
   return {};

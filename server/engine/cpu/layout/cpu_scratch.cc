@@ -39,12 +39,14 @@ std::int64_t CpuScratch::Bytes(const RunShape& run) {
 // Where everything lies. With a counting arena: how much that is.
 void CpuScratch::LayOut(const RunShape& run, CpuArena& arena) {
   std::int64_t widest = 1;
+  bool remembers = false;
   rows_.assign(run.plan->populations.size(), {});
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     const Population& population = run.plan->populations[i];
     Rows& rows = rows_[i];
     rows.size = population.size;
     rows.rows = run.IsHeld(static_cast<std::int64_t>(i)) ? 1 : run.chunk;
+    rows.rows = run.IsClosedPopulation(static_cast<std::int64_t>(i)) ? 0 : rows.rows;
     const std::int64_t elements = rows.rows * rows.size;
     if (population.spiking) {
       rows.counts = arena.Take<std::int32_t>(elements);
@@ -58,14 +60,17 @@ void CpuScratch::LayOut(const RunShape& run, CpuArena& arena) {
   }
   for (const Layer& layer : run.plan->layers) {
     widest = std::max(widest, layer.size);
+    remembers = remembers || HasMemory(layer);
   }
   bytes = arena.Take<std::int32_t>(widest);
   widened_ = arena.Take<std::int32_t>(widest);
   for (std::span<float>* buffer : {&current, &total, &output}) {
     *buffer = arena.Take<float>(widest);
   }
+  charges = arena.Take<std::int64_t>(remembers ? widest : 0);
   currents = CurrentScratch(*run.plan, arena);
   vectors = VectorScratch(run, arena);
+  closed = ClosedScratch(run, arena);
 }
 
 std::span<const std::int32_t> CpuScratch::Counts(std::int64_t population, std::int64_t step) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "server/engine/cpu/layout/arena.h"
+#include "server/engine/cpu/layout/closed_scratch.h"
 #include "server/engine/cpu/layout/run_shape.h"
 #include "server/engine/cpu/layout/vector_scratch.h"
 #include "server/engine/samples/thread_pool.h"
@@ -52,7 +53,9 @@ class CpuScratch {
   CurrentScratch currents;
   std::span<std::int32_t> bytes;            // one step of a uint8 input
   std::span<float> current, total, output;  // of one layer
+  std::span<std::int64_t> charges;          // of one term of a layer with memory
   VectorScratch vectors;
+  ClosedScratch closed;
   ThreadPool* pool = nullptr;  // threads that are free to share the work of one sample; null: none
 
  private:

@@ -13,11 +13,31 @@ void LayOutNeurons(const RunShape& run, std::size_t l, const NeuronLayer& neuron
   math::ForEachState(
       [&](bool kept, std::span<float>& values) { values = arena.Take<float>(kept ? size : 0); },
       StatesOf(neurons.model), state.neurons);
+  state.received = arena.Take<std::int64_t>(HasMemory(run.plan->layers[l]) ? size : 0);
+  state.sent = arena.Take<std::int64_t>(HasMemory(run.plan->layers[l]) ? size : 0);
   state.spikes = arena.Take<std::int64_t>(run.spec->statistics && run.IsSpiking(l) ? size : 0);
 }
 
-void LayOutTerm(const RunShape& run, const Layer& layer, const Term& term, CpuArena& arena,
-                TermState& state) {
+// Of a layer with memory. Whether that is all it needs.
+bool LayOutCharges(const RunShape& run, std::size_t l, std::size_t t, CpuArena& arena, TermState& state) {
+  const Layer& layer = run.plan->layers[l];
+  const Term& term = layer.terms[t];
+  const std::optional<std::int64_t> delay = PureDelay(term.synapse, term.delay_steps);
+  const ChargeSource source = run.IsClosed(l) ? run.closed_layers[l].sources[t] : ChargeSource::kSteps;
+  const bool steps = source == ChargeSource::kSteps;
+  state.whole = arena.Take<std::int64_t>(run.MayBeHeld(term.population) ? layer.size : 0);
+  state.delayed = arena.Take<std::int64_t>(steps ? delay.value_or(0) * layer.size : 0);
+  state.totals =
+      arena.Take<std::int64_t>(source == ChargeSource::kTotals ? run.population(term.population).size : 0);
+  return delay.has_value();
+}
+
+void LayOutTerm(const RunShape& run, std::size_t l, std::size_t t, CpuArena& arena, TermState& state) {
+  const Layer& layer = run.plan->layers[l];
+  const Term& term = layer.terms[t];
+  if (HasMemory(layer) && LayOutCharges(run, l, t, arena, state)) {
+    return;
+  }
   const bool simple = IsSimple(term.synapse, term.delay_steps);
   state.filter = arena.Take<float>(simple && term.synapse ? layer.size : 0);
   if (!simple && arena.counts()) {
@@ -38,7 +58,7 @@ std::vector<LayerState> LayOutLayers(const RunShape& run, CpuArena& arena) {
                layer.kind);
     state.terms.resize(layer.terms.size());
     for (std::size_t t = 0; run.stepped[l] && t < layer.terms.size(); ++t) {
-      LayOutTerm(run, layer, layer.terms[t], arena, state.terms[t]);
+      LayOutTerm(run, l, t, arena, state.terms[t]);
     }
     arena.Count(static_cast<std::int64_t>(sizeof(LayerState) + layer.terms.size() * sizeof(TermState)));
   }

@@ -16,20 +16,30 @@ constexpr std::int64_t kChunkBytes = std::int64_t{1} << 26;
 
 // Whether nothing drives neurons but inputs that do not vary: nobody reads single spikes. Those of a session
 // may vary later.
-bool HasHeldDriveOnly(const Plan& plan, const SimulationSpec& spec) {
-  return !spec.session && std::all_of(plan.layers.begin(), plan.layers.end(), [&](const Layer& layer) {
-    return !layer.emits() || std::all_of(layer.terms.begin(), layer.terms.end(), [&](const Term& term) {
-      return IsHeldInput(plan, spec, term.population);
-    });
-  });
+bool HasHeldDriveOnly(const RunShape& run) {
+  if (run.spec->session) {
+    return false;
+  }
+  for (std::size_t l = 0; l < run.plan->layers.size(); ++l) {
+    const Layer& layer = run.plan->layers[l];
+    for (std::size_t t = 0; layer.emits() && t < layer.terms.size(); ++t) {
+      const bool closed = run.IsClosed(l) && run.closed_layers[l].sources[t] != ChargeSource::kSteps &&
+                          run.closed_layers[l].sources[t] != ChargeSource::kTotals;
+      if (!closed && !run.IsHeld(layer.terms[t].population)) {
+        return false;
+      }
+    }
+  }
+  return true;
 }
 
-std::int64_t ChunkOf(const Plan& plan, const SimulationSpec& spec) {
+std::int64_t ChunkOf(const RunShape& run) {
+  const SimulationSpec& spec = *run.spec;
   std::int64_t bytes_per_step = 1;
-  for (const Population& population : plan.populations) {
-    bytes_per_step += 4 * population.size;
+  for (std::size_t i = 0; i < run.plan->populations.size(); ++i) {
+    bytes_per_step += run.IsClosedPopulation(static_cast<std::int64_t>(i)) ? 0 : 4 * run.plan->populations[i].size;
   }
-  const std::int64_t longest = HasHeldDriveOnly(plan, spec) ? kernels::kMaxUncountedSteps : kMaxChunkSteps;
+  const std::int64_t longest = HasHeldDriveOnly(run) ? kernels::kMaxUncountedSteps : kMaxChunkSteps;
   const std::int64_t most = std::clamp<std::int64_t>(kChunkBytes / bytes_per_step, 1, longest);
   return std::min(most, spec.settings.steps);
 }
@@ -37,7 +47,9 @@ std::int64_t ChunkOf(const Plan& plan, const SimulationSpec& spec) {
 }  // namespace
 
 RunShape::RunShape(const Plan& of_plan, const VectorWeights* vectors, CheckedSpec of_spec)
-    : LayerUse(of_plan, std::move(of_spec)), vector_weights(vectors), chunk(ChunkOf(of_plan, *spec)) {}
+    : LayerUse(of_plan, std::move(of_spec)), vector_weights(vectors), closed_layers(PlanClosedForm(*this)) {
+  chunk = ChunkOf(*this);
+}
 
 std::int64_t RunShape::FilterBytes(const Synapse& synapse, std::int64_t delay_steps,
                                    std::int64_t size) const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "server/engine/cpu/layout/closed_form.h"
 #include "server/engine/cpu/layout/vector_weights.h"
 #include "server/engine/network/index.h"
 #include "server/engine/plan/plan.h"
@@ -21,9 +22,15 @@ struct RunShape : LayerUse {
   RunShape(const Plan& of_plan, const VectorWeights* vectors, CheckedSpec of_spec);
 
   const VectorWeights* vector_weights;
+  std::vector<ClosedLayer> closed_layers;  // [layer]
   std::int64_t chunk = 1;  // steps per pass over the layers
   std::int64_t group = kGroupSamples;
 
+  // Whether the layer is run in closed form; whether the one is that emits a population.
+  bool IsClosed(std::size_t layer) const { return closed_layers[layer].closed(); }
+  bool IsClosedPopulation(std::int64_t index) const {
+    return population(index).layer >= 0 && IsClosed(Index(population(index).layer));
+  }
   // A uint8 input that is not encoded: its values are integers.
   bool IsBytes(std::int64_t index) const {
     return population(index).layer < 0 && HasByteValues(spec->inputs[Index(index)]);

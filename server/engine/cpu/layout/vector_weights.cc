@@ -139,6 +139,40 @@ VectorTerm MakeTerm(const Plan& plan, const Term& term, bool all_digits) {
   return packed;
 }
 
+// The image of a convolution, its padding included, as long as windows reach.
+void LayOutPlane(VectorTerm& packed) {
+  const kernels::ConvGeometry& g = packed.conv;
+  packed.plane_row = ((g.out_width - 1) * g.stride_x + g.kernel_width) * g.in_channels;
+  packed.plane_rows = (g.out_height - 1) * g.stride_y + (g.kernel_height - 1) * g.dilation_y + 1;
+}
+
+// Of a layer with memory: digits wherever they fit. An empty one where plain loops must do.
+VectorTerm MakeMemoryTerm(const Term& term) {
+  const Product& product = term.product;
+  const bool dense = product.kind == ProductKind::kDense;
+  const bool plain = dense || (product.kind == ProductKind::kConv && product.conv.groups == 1 &&
+                               product.conv.dilation_x == 1);
+  VectorTerm packed;
+  if (!plain || product.integers.empty() || kernels::MostDigitCount() == 0) {
+    return packed;
+  }
+  const std::int64_t channels = dense ? product.out : product.conv.out_channels;
+  const std::int64_t rows = static_cast<std::int64_t>(product.integers.size()) / channels;
+  if (static_cast<double>(rows) * 255 * 128 >= kNarrowSums || product.max_row_sum * 255 >= kHalvedSums) {
+    return packed;
+  }
+  packed.pixels = dense ? 1 : product.conv.out_height * product.conv.out_width;
+  packed.channels = channels;
+  packed.kind = product.kind;
+  packed.conv = product.conv;
+  packed.cells = product.in;
+  packed.digits = {product.integers, rows, channels, dense ? 1 : product.conv.kernel_height};
+  if (!dense) {
+    LayOutPlane(packed);
+  }
+  return packed;
+}
+
 // What the event-driven kernels call the layer's neurons, where they know them and its terms.
 std::optional<kernels::EventNeuron> EventNeuronOf(const Layer& layer) {
   const NeuronLayer* layer_neurons = NeuronsOf(layer);
@@ -206,6 +240,9 @@ VectorWeights MakeVectorWeights(const Plan& plan, bool all_digits) {
   VectorWeights vectors(plan.layers.size());
   for (std::size_t l = 0; l < vectors.size(); ++l) {
     const Layer& layer = plan.layers[l];
+    for (std::size_t t = 0; HasMemory(layer) && t < layer.terms.size(); ++t) {
+      vectors[l].terms.push_back(MakeMemoryTerm(layer.terms[t]));
+    }
     const std::optional<kernels::EventNeuron> neuron = EventNeuronOf(layer);
     if (!neuron) {
       continue;

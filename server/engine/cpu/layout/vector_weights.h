@@ -28,6 +28,9 @@ struct VectorTerm {
   kernels::PackedWeights<float> floats;     // behind inputs
   kernels::PackedWeights<double> integers;  // behind inputs that take bytes
 
+  // Of a convolution into a layer with memory: bytes of a row of the padded image, and rows.
+  std::int64_t plane_row = 0, plane_rows = 0;
+
   std::int32_t largest_weight = 0;  // magnitude, of the weights as integers
   double max_row_sum = 0;           // likewise, of an output's weights
 
@@ -49,7 +52,8 @@ struct VectorTerm {
 struct VectorLayerWeights {
   bool usable = false;
   kernels::EventNeuron neuron = kernels::EventNeuron::kSpikingRectifiedLinear;  // where usable
-  std::vector<VectorTerm> terms;  // empty ones where the plain loops supply the current
+  // Empty ones where the plain loops supply the current. With memory: of the closed form (closed_pass.h).
+  std::vector<VectorTerm> terms;
 };
 using VectorWeights = std::vector<VectorLayerWeights>;  // [layer of the plan]
 

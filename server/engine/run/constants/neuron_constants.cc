@@ -9,7 +9,9 @@ NeuronConstants MakeNeuronConstants(const NeuronModel& model, double dt_s) {
   return AskTraits(model, NeuronConstants{}, [&]<typename Traits, typename Model>(Traits, const Model& kind) {
     NeuronConstants constants;
     constants.is_signed = IsSigned(model);
-    if constexpr (kIsSpiking<Model>) {
+    if constexpr (kRemembers<Model>) {
+      constants.remembers = true;
+    } else if constexpr (kIsSpiking<Model>) {
       constants.spikes = Traits::At(kind, dt_s);
     } else {
       constants.rate = Traits::At(kind, dt_s);

@@ -11,10 +11,12 @@
 namespace spikeserve::engine {
 
 // A neuron model at one dt, as the kernels of exact and fast mode take it. A rate model has a `rate` alone, a
-// spiking one its `spikes`, of a current or of the `rate` before them. Without a model: neither.
+// spiking one its `spikes`, of a current or of the `rate` before them. Without a model, or
+// with memory: neither.
 struct NeuronConstants {
   std::optional<math::rate::Function> rate;
   std::optional<math::spiking::Function> spikes;
+  bool remembers = false;  // steps in integers, by MemoryConstants
   bool is_signed = false;  // may emit negative counts by its definition
 };
 

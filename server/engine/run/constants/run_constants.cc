@@ -2,6 +2,7 @@
 
 #include "server/engine/network/index.h"
 #include "server/engine/network/neuron_models.h"
+#include "server/engine/network/synapse_filter.h"
 #include "server/engine/run/constants/initial_voltage.h"
 
 namespace spikeserve::engine {
@@ -23,7 +24,10 @@ double GainOf(const NeuronLayer* neurons, std::size_t j) {
 TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, const SimulationSpec& spec) {
   const double dt = spec.settings.dt_s;
   const Population& population = plan.populations[Index(term.population)];
-  const bool bytes = population.layer < 0 && HasByteValues(spec.inputs[Index(term.population)]);
+  bool bytes = population.layer < 0 && HasByteValues(spec.inputs[Index(term.population)]);
+  if (HasMemory(layer) && dt != DefaultDt(plan.network->definition())) {
+    bytes = false;  // their rows are cut for the usual dt
+  }
   TermConstants constants;
   const NeuronLayer* neurons = NeuronsOf(layer);
   double factor = UnitOf(neurons, dt);
@@ -31,7 +35,9 @@ TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, c
     factor *= population.amplitude / dt;
   }
   double filter_gain = 1;
-  if (!IsSimple(term.synapse, term.delay_steps)) {
+  if (HasMemory(layer) && PureDelay(term.synapse, term.delay_steps)) {
+    // What is late is late as it is, in integers.
+  } else if (!IsSimple(term.synapse, term.delay_steps)) {
     constants.general = true;
     constants.filter =
         std::make_shared<kernels::FilterConstants>(MakeFilter(term.synapse, term.delay_steps, dt));
@@ -42,6 +48,7 @@ TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, c
     filter_gain = 1 - decay;
   }
   const bool integers = population.spiking || bytes;
+  constants.integers = integers;
   const InputOperation* input = InputOf(plan, population);
   const double byte_scale = bytes ? *input->uint8_scale : 1.0;
   const double byte_offset = bytes ? input->uint8_offset.value_or(0) : 0.0;
@@ -81,6 +88,12 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
   for (std::size_t j = 0; j < Index(layer.size); ++j) {
     const double bias = neurons == nullptr || neurons->bias.empty() ? 0.0 : neurons->bias[j];
     constants.bias.push_back(static_cast<float>((GainOf(neurons, j) * layer.constant[j] + bias) * unit));
+  }
+  if (HasMemory(layer)) {
+    constants.memory = MakeMemoryConstants(plan, layer, spec.settings);
+    for (const TermConstants& term : constants.terms) {
+      constants.memory.AddOffsets(term.offset);
+    }
   }
   if (neurons != nullptr) {
     constants.neurons = MakeNeuronConstants(neurons->model, dt);

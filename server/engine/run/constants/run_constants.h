@@ -7,6 +7,7 @@
 #include "kernels/math/filter_constants.h"
 #include "server/engine/network/synapse_filter.h"
 #include "server/engine/plan/plan.h"
+#include "server/engine/run/constants/memory_constants.h"
 #include "server/engine/run/constants/neuron_constants.h"
 
 namespace spikeserve::engine {
@@ -20,6 +21,7 @@ struct TermConstants {
   std::vector<float> scale;          // per row: turns sums into currents, with gain, dt, amplitude and (1-a)
   std::vector<float> readout_scale;  // the same for filtered source values, as the readout rewrite sums them
   std::vector<float> offset;         // per row: what uint8_offset adds; empty: nothing
+  bool integers = false;             // the source is counted: spikes, or the bytes of an input
 };
 
 // What a layer needs at one dt, as float32. Immutable.
@@ -28,6 +30,7 @@ struct LayerConstants {
   std::vector<float> bias;     // with gain and dt
   std::vector<float> voltage;  // at step 0
   NeuronConstants neurons;
+  MemoryConstants memory;  // of neurons with memory
   float spike_height = 0;  // amplitude / dt
   float current_unit = 1;  // what J is multiplied by in scale and bias
 };

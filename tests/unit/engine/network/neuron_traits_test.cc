@@ -43,6 +43,7 @@ std::vector<Row> Table() {
   return {{{}, "unknown", false, false, false, false, {}, 0},
           {SpikingRectifiedLinear{}, "spiking_rectified_linear", true, false, false, true, kVoltage, 1e6},
           {IntegrateAndFire{}, "integrate_and_fire", true, false, false, true, kVoltage, 1e6},
+          {MemoryRectifiedLinear{}, "memory_rectified_linear", true, false, true, true, kVoltage, 1e6},
           {Lif{}, "lif", true, false, false, false, {.voltage = true, .refractory = true}, 1},
           {RectifiedLinear{}, "rectified_linear", false, false, false, false, {}, 0},
           {AdaptiveLif{},

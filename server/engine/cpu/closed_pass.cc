@@ -1,0 +1,330 @@
+#include "server/engine/cpu/closed_pass.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "kernels/cpu/memory.h"
+#include "kernels/cpu/product.h"
+#include "kernels/cpu/spikes/digit_sums.h"
+#include "server/engine/cpu/currents.h"
+#include "server/engine/cpu/layout/sum_bounds.h"
+#include "server/engine/network/synapse_filter.h"
+
+namespace spikeserve::engine {
+namespace {
+
+// The bits of a digit of counts, with the target in force.
+int DigitBits() { return kernels::MostDigitCount() >= UINT8_MAX ? 8 : 7; }
+
+// One layer at one age.
+class ClosedLayerPass {
+ public:
+  ClosedLayerPass(const CpuRun& run, std::size_t layer, std::size_t age, std::int64_t steps,
+                  std::span<ClosedSample> samples, CpuScratch& scratch)
+      : run_(run),
+        layer_(layer),
+        plan_(run.plan->layers[layer]),
+        closed_(run.closed_layers[layer]),
+        memory_(run.constants[layer].memory),
+        age_(age),
+        steps_(steps - closed_.ages[age]),
+        size_(Index(plan_.size)),
+        samples_(samples),
+        scratch_(scratch),
+        buffers_(scratch.closed),
+        bounds_(samples.size(), 0.0) {}
+
+  void Run() {
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      Largest(s) = 0;
+    }
+    if (steps_ <= 0) {
+      std::fill_n(Sent(0).begin(), size_ * samples_.size(), 0);
+      return;
+    }
+    Begin();
+    for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
+      AddTerm(t);
+    }
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      Send(s);
+    }
+  }
+
+ private:
+  std::span<std::int64_t> Z(std::size_t sample) { return buffers_.z.subspan(sample * size_, size_); }
+  std::span<std::int32_t> Sent(std::size_t sample) {
+    return buffers_.sent[layer_].counts[age_].subspan(sample * size_);
+  }
+  std::int64_t& Largest(std::size_t sample) { return buffers_.sent[layer_].largest[age_][sample]; }
+  LayerState& State(std::size_t sample) { return (*samples_[sample].layers)[layer_]; }
+
+  void Fail(std::size_t sample) {
+    if (samples_[sample].failed < 0) {
+      samples_[sample].failed = static_cast<std::int64_t>(layer_);
+    }
+  }
+  bool Works(std::size_t sample) const { return samples_[sample].failed < 0; }
+
+  // What was received step by step is known of the last one alone, which is all that is asked about then.
+  void Begin() {
+    const bool stepped = std::any_of(closed_.sources.begin(), closed_.sources.end(),
+                                     [](ChargeSource source) { return source == ChargeSource::kSteps; });
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      if (stepped) {
+        std::copy(State(s).received.begin(), State(s).received.end(), Z(s).begin());
+        bounds_[s] = static_cast<double>(kLargestMemory);
+      } else {
+        std::fill(Z(s).begin(), Z(s).end(), 0);
+      }
+    }
+  }
+
+  // Whether sums up to this bound may be added.
+  bool Allow(std::size_t sample, double bound) {
+    bounds_[sample] += bound;
+    if (!(bounds_[sample] <= kWideSums)) {
+      Fail(sample);
+    }
+    return Works(sample);
+  }
+
+  void AddTerm(std::size_t t) {
+    const Term& term = plan_.terms[t];
+    const std::int64_t delay = PureDelay(term.synapse, term.delay_steps).value_or(0);
+    switch (closed_.sources[t]) {
+      case ChargeSource::kSteps: return;
+      case ChargeSource::kHeld: AddHeld(t, std::max<std::int64_t>(steps_ - delay, 0)); return;
+      case ChargeSource::kTotals: AddTotals(t); return;
+      case ChargeSource::kClosed: AddClosed(t, delay); return;
+    }
+  }
+
+  void AddHeld(std::size_t t, std::int64_t steps) {
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      const TermState& state = State(s).terms[t];
+      if (Allow(s, static_cast<double>(steps) * static_cast<double>(state.largest_whole))) {
+        kernels::AddTimes(state.whole, steps, Z(s));
+      }
+    }
+  }
+
+  void AddTotals(std::size_t t) {
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      const std::span<const std::int64_t> totals = State(s).terms[t].totals;
+      std::int64_t largest = 0;
+      for (const std::int64_t total : totals) {
+        largest = std::max(largest, std::abs(total));
+      }
+      if (largest > INT32_MAX) {
+        Fail(s);
+        continue;
+      }
+      const std::span<std::int32_t> counts = scratch_.bytes.first(totals.size());
+      std::copy(totals.begin(), totals.end(), counts.begin());
+      AddProduct(t, s, counts, largest);
+    }
+  }
+
+  void AddClosed(std::size_t t, std::int64_t delay) {
+    const std::size_t source = Index(run_.population(plan_.terms[t].population).layer);
+    const std::vector<std::int64_t>& ages = run_.closed_layers[source].ages;
+    const std::int64_t wanted = closed_.ages[age_] + delay;
+    const auto age = static_cast<std::size_t>(std::find(ages.begin(), ages.end(), wanted) - ages.begin());
+    const ClosedScratch::Sent& sent = buffers_.sent[source];
+    const std::size_t source_size = Index(run_.plan->layers[source].size);
+    const bool digits = run_.vector_weights != nullptr && run_.path != CpuPath::kPlain &&
+                        !(*run_.vector_weights)[layer_].terms[t].empty() &&
+                        run_.constants[source].memory.slope == 0;
+    if (digits) {
+      AddDigits(t, sent.counts[age], source_size, sent.largest[age]);
+      return;
+    }
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      AddProduct(t, s, sent.counts[age].subspan(s * source_size, source_size), sent.largest[age][s]);
+    }
+  }
+
+  // By the plain loops.
+  void AddProduct(std::size_t t, std::size_t s, std::span<const std::int32_t> counts, std::int64_t largest) {
+    const kernels::Product& product = plan_.terms[t].product;
+    const std::span<std::int64_t> sums = scratch_.charges.first(size_);
+    if (!Allow(s, Bound(product, largest)) ||
+        !IntegerSums(product, counts, largest, scratch_.currents, sums)) {
+      Fail(s);
+      return;
+    }
+    kernels::AddTimes(sums, 1, Z(s));
+  }
+
+  static double Bound(const kernels::Product& product, std::int64_t largest) {
+    return static_cast<double>(largest * product.gather.most) * product.max_row_sum;
+  }
+
+  // All samples together, one digit of their counts after the other.
+  void AddDigits(std::size_t t, std::span<const std::int32_t> counts, std::size_t source_size,
+                 const std::vector<std::int64_t>& largest) {
+    const kernels::Product& product = plan_.terms[t].product;
+    const VectorTerm& packed = (*run_.vector_weights)[layer_].terms[t];
+    const int bits = DigitBits();
+    std::int64_t most = 0;
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      if (largest[s] * product.gather.most > INT32_MAX || !Allow(s, Bound(product, largest[s]))) {
+        Fail(s);
+        continue;
+      }
+      most = std::max(most, largest[s] * product.gather.most);
+    }
+    for (int shift = 0; most >> shift != 0; shift += bits) {
+      for (std::size_t s = 0; s < samples_.size(); ++s) {
+        LayOutDigit(product, packed, counts.subspan(s * source_size, source_size), shift, s);
+      }
+      const std::int64_t digit = std::min(most >> shift, (std::int64_t{1} << bits) - 1);
+      for (std::int64_t slice = 0; slice * kernels::kLaneUnit < packed.channels; ++slice) {
+        if (packed.kind == kernels::ProductKind::kDense) {
+          SumDense(packed, slice, digit, shift);
+        } else {
+          SumConv(packed, slice, digit, shift);
+        }
+      }
+    }
+  }
+
+  std::uint8_t* Plane(const VectorTerm& packed, std::size_t sample) {
+    return buffers_.planes.data() + sample * Index(PlaneBytes(packed));
+  }
+
+  void LayOutDigit(const kernels::Product& product, const VectorTerm& packed,
+                   std::span<const std::int32_t> counts, int shift, std::size_t sample) {
+    std::uint8_t* const plane = Plane(packed, sample);
+    std::span<const std::int32_t> cells = counts;
+    if (!product.gather.start.empty()) {
+      const std::span<std::int32_t> gathered = buffers_.cells.first(Index(product.in));
+      kernels::Gather(product.gather, counts, gathered);
+      cells = gathered;
+    }
+    std::memset(plane, 0, Index(PlaneBytes(packed)));
+    if (packed.kind == kernels::ProductKind::kDense) {
+      kernels::TakeDigits(cells, shift, DigitBits(), plane);
+      return;
+    }
+    const kernels::ConvGeometry& g = packed.conv;
+    const std::int64_t row = g.in_width * g.in_channels;
+    const std::int64_t left = g.pad_left * g.in_channels;
+    const std::int64_t width = std::min(row, packed.plane_row - left);
+    for (std::int64_t y = 0; y < std::min(g.in_height, packed.plane_rows - g.pad_top) && width > 0; ++y) {
+      kernels::TakeDigits(cells.subspan(Index(y * row), Index(width)), shift, DigitBits(),
+                          plane + (y + g.pad_top) * packed.plane_row + left);
+    }
+  }
+
+  void SumDense(const VectorTerm& packed, std::int64_t slice, std::int64_t digit, int shift) {
+    kernels::DigitJob job;
+    job.steps = static_cast<std::int64_t>(samples_.size());
+    job.cells = buffers_.planes.data();
+    job.cell_stride = PlaneBytes(packed);
+    job.sums = buffers_.low.data();
+    job.high = buffers_.high.data();
+    job.stride = kernels::kLaneUnit;
+    job.largest = digit;
+    kernels::SumDigits(packed.digits, slice, job);
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      AddSlice(packed, slice, static_cast<std::int64_t>(s), Z(s), shift);
+    }
+  }
+
+  void SumConv(const VectorTerm& packed, std::int64_t slice, std::int64_t digit, int shift) {
+    const kernels::ConvGeometry& g = packed.conv;
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      kernels::DigitJob job;
+      job.steps = g.out_width;
+      job.cell_stride = g.stride_x * g.in_channels;
+      job.segment_stride = g.dilation_y * packed.plane_row;
+      job.stride = kernels::kLaneUnit;
+      job.largest = digit;
+      for (std::int64_t y = 0; y < g.out_height; ++y) {
+        job.cells = Plane(packed, s) + y * g.stride_y * packed.plane_row;
+        job.sums = buffers_.low.data() + y * g.out_width * kernels::kLaneUnit;
+        job.high = buffers_.high.data() + y * g.out_width * kernels::kLaneUnit;
+        kernels::SumDigits(packed.digits, slice, job);
+      }
+      for (std::int64_t pixel = 0; pixel < packed.pixels; ++pixel) {
+        AddSlice(packed, slice, pixel, Z(s).subspan(Index(pixel * packed.channels), Index(packed.channels)),
+                 shift);
+      }
+    }
+  }
+
+  // Adds row `row` of the sums to the slice's channels of `z`.
+  void AddSlice(const VectorTerm& packed, std::int64_t slice, std::int64_t row, std::span<std::int64_t> z,
+                int shift) {
+    const std::int64_t first = slice * kernels::kLaneUnit;
+    const std::size_t width = Index(std::min(kernels::kLaneUnit, packed.channels - first));
+    const std::size_t at = Index(row * kernels::kLaneUnit);
+    kernels::AddHalves(buffers_.low.subspan(at, width), buffers_.high.subspan(at, width), shift,
+                       z.subspan(Index(first), width));
+  }
+
+  void Send(std::size_t s) {
+    const std::span<std::int32_t> sent = Sent(s).first(size_);
+    if (!memory_.Fits(steps_) || !IsInRange(s)) {
+      Fail(s);
+    }
+    if (!Works(s)) {
+      std::fill(sent.begin(), sent.end(), 0);
+      return;
+    }
+    kernels::AddTimes(memory_.bias, steps_, Z(s));
+    if (memory_.slope == 0 && memory_.ceiling.empty()) {
+      Largest(s) = kernels::SendRectified(Z(s), memory_.start, memory_.shift, sent);
+    } else {
+      SendEach(s, sent);
+    }
+    if (Largest(s) > kMostSent) {
+      Fail(s);
+      Largest(s) = 0;
+      std::fill(sent.begin(), sent.end(), 0);
+    }
+  }
+
+  // What has been received must not pass kLargestMemory; its bound mostly tells.
+  bool IsInRange(std::size_t s) {
+    return bounds_[s] <= static_cast<double>(kLargestMemory) ||
+           std::all_of(Z(s).begin(), Z(s).end(), [](std::int64_t z) { return std::abs(z) <= kLargestMemory; });
+  }
+
+  void SendEach(std::size_t s, std::span<std::int32_t> sent) {
+    for (std::size_t j = 0; j < size_; ++j) {
+      const std::int64_t count = memory_.Sent(j, Z(s)[j], steps_);
+      Largest(s) = std::max(Largest(s), std::abs(count));
+      sent[j] = static_cast<std::int32_t>(count);
+    }
+  }
+
+  const CpuRun& run_;
+  const std::size_t layer_;
+  const Layer& plan_;
+  const ClosedLayer& closed_;
+  const MemoryConstants& memory_;
+  const std::size_t age_;
+  const std::int64_t steps_;  // at that age
+  const std::size_t size_;
+  const std::span<ClosedSample> samples_;
+  CpuScratch& scratch_;
+  ClosedScratch& buffers_;
+  std::vector<double> bounds_;  // [sample], of what its sources bring
+};
+
+}  // namespace
+
+void RunClosedPass(const CpuRun& run, std::int64_t steps, std::span<ClosedSample> samples,
+                   CpuScratch& scratch) {
+  for (std::size_t l = 0; l < run.closed_layers.size(); ++l) {
+    for (std::size_t age = 0; age < run.closed_layers[l].ages.size(); ++age) {
+      ClosedLayerPass(run, l, age, steps, samples, scratch).Run();
+    }
+  }
+}
+
+}  // namespace spikeserve::engine

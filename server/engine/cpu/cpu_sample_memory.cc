@@ -1,0 +1,276 @@
+// Layers with memory, step by step: in integers, whatever their sources are.
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "kernels/cpu/memory.h"
+#include "kernels/cpu/population.h"
+#include "server/engine/cpu/closed_pass.h"
+#include "server/engine/cpu/cpu_sample.h"
+#include "server/engine/cpu/currents.h"
+#include "server/engine/network/synapse_filter.h"
+
+namespace spikeserve::engine {
+namespace {
+
+void RoundCharges(std::span<const float> current, std::span<const double> unit,
+                  std::span<std::int64_t> charges) {
+  for (std::size_t j = 0; j < charges.size(); ++j) {
+    charges[j] = RoundMemory(static_cast<double>(current[j]) * unit[j]);
+  }
+}
+
+// Hands out what came in `delay` steps before, and keeps what comes now.
+void Delay(std::int64_t step, std::span<std::int64_t> delayed, std::span<std::int64_t> charges) {
+  if (!delayed.empty()) {
+    const auto steps = static_cast<std::int64_t>(delayed.size() / charges.size());
+    const auto late = delayed.subspan(Index(step % steps) * charges.size(), charges.size());
+    std::swap_ranges(late.begin(), late.end(), charges.begin());
+  }
+}
+
+}  // namespace
+
+// Adds what all terms of the layer bring at this step to what it has received. False where it might not be
+// exact.
+bool CpuSample::SumCharges(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch) {
+  const std::size_t size = Index(run.plan->layers[layer].size);
+  const std::vector<double>& unit = run.constants[layer].memory.unit;
+  std::fill_n(scratch.output.begin(), size, 0.0F);
+  for (std::size_t t = 0; t < layers_[layer].terms.size(); ++t) {
+    if (!Receive(run, layer, t, step, scratch)) {
+      return false;
+    }
+    for (std::size_t j = 0; j < size; ++j) {
+      scratch.output[j] += static_cast<float>(static_cast<double>(scratch.charges[j]) / unit[j]);
+    }
+  }
+  std::copy_n(scratch.output.begin(), size, scratch.total.begin());  // what probes see
+  return true;
+}
+
+// Adds what the term brings at this step, which stays in scratch.charges.
+bool CpuSample::Receive(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
+                        CpuScratch& scratch) {
+  LayerState& state = layers_[layer];
+  const std::span<std::int64_t> charges = scratch.charges.first(state.received.size());
+  if (!TermCharges(run, layer, term, step, scratch)) {
+    return false;
+  }
+  Delay(done_ + step, state.terms[term].delayed, charges);
+  bool fits = true;
+  for (std::size_t j = 0; j < charges.size(); ++j) {
+    state.received[j] += charges[j];
+    fits = fits && std::abs(state.received[j]) <= kLargestMemory;
+  }
+  return fits;
+}
+
+// Leaves in scratch.charges what the term brings, before its delay.
+bool CpuSample::TermCharges(const CpuRun& run, std::size_t layer, std::size_t index, std::int64_t step,
+                            CpuScratch& scratch) {
+  const Term& term = run.plan->layers[layer].terms[index];
+  if (!PureDelay(term.synapse, term.delay_steps)) {
+    return FilteredCharges(run, layer, index, step, scratch);
+  }
+  TermState& state = layers_[layer].terms[index];
+  const std::span<std::int64_t> charges = scratch.charges.first(Index(run.plan->layers[layer].size));
+  if (state.known) {
+    std::copy(state.whole.begin(), state.whole.end(), charges.begin());
+    return true;
+  }
+  if (!SourceCharges(run, layer, index, step, scratch)) {
+    return false;
+  }
+  if (run.IsHeld(term.population)) {
+    std::copy(charges.begin(), charges.end(), state.whole.begin());
+    state.known = true;
+    state.largest_whole = 0;
+    for (const std::int64_t charge : charges) {
+      state.largest_whole = std::max(state.largest_whole, std::abs(charge));
+    }
+  }
+  return true;
+}
+
+// The same behind a filter, which is one of real values.
+bool CpuSample::FilteredCharges(const CpuRun& run, std::size_t layer, std::size_t index, std::int64_t step,
+                                CpuScratch& scratch) {
+  const std::size_t size = Index(run.plan->layers[layer].size);
+  const TermConstants& constants = run.constants[layer].terms[index];
+  TermState& state = layers_[layer].terms[index];
+  const std::span<float> current = scratch.current.first(size);
+  if (!TermCurrent(run, layer, index, step, scratch)) {
+    return false;
+  }
+  std::span<const float> filtered = current;
+  if (constants.filtered) {
+    const std::span<float> sum = scratch.total.first(size);
+    std::fill(sum.begin(), sum.end(), 0.0F);
+    kernels::AddFiltered(current, constants.decay, state.filter, sum);
+    filtered = sum;
+  } else {
+    state.bank.Step(current);
+  }
+  RoundCharges(filtered, run.constants[layer].memory.unit, scratch.charges.first(size));
+  return true;
+}
+
+// What the source causes at this step.
+bool CpuSample::SourceCharges(const CpuRun& run, std::size_t layer, std::size_t index, std::int64_t step,
+                              CpuScratch& scratch) {
+  const Term& term = run.plan->layers[layer].terms[index];
+  const TermConstants& constants = run.constants[layer].terms[index];
+  const MemoryConstants& memory = run.constants[layer].memory;
+  const std::int64_t source = term.population;
+  const std::size_t size = Index(run.plan->layers[layer].size);
+  const std::span<std::int64_t> charges = scratch.charges.first(size);
+  if (run.population(source).spiking) {
+    return IntegerSums(term.product, scratch.Counts(source, step), scratch.Largest(source, step),
+                       scratch.currents, charges);
+  }
+  if (!constants.integers) {
+    const std::span<float> current = scratch.current.first(size);
+    FloatCurrent(term.product, term.product.floats, constants.scale, scratch.Values(source, step),
+                 scratch.currents, current);
+    RoundCharges(current, memory.unit, charges);
+    return true;
+  }
+  if (!IntegerSums(term.product, ReadBytes(run, source, step, scratch), kLargestByte, scratch.currents,
+                   charges)) {
+    return false;
+  }
+  for (std::size_t j = 0; j < memory.offsets[index].size(); ++j) {
+    charges[j] += memory.offsets[index][j];
+  }
+  return true;
+}
+
+// What steps leave behind for the pass that computes the layer. False where it might not be exact.
+bool CpuSample::RunClosed(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch) {
+  for (std::size_t t = 0; t < layers_[layer].terms.size(); ++t) {
+    if (!ReceiveClosed(run, layer, t, steps, scratch)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool CpuSample::ReceiveClosed(const CpuRun& run, std::size_t layer, std::size_t index, std::int64_t steps,
+                              CpuScratch& scratch) {
+  TermState& state = layers_[layer].terms[index];
+  const std::int64_t source = run.plan->layers[layer].terms[index].population;
+  switch (run.closed_layers[layer].sources[index]) {
+    case ChargeSource::kClosed: return true;
+    case ChargeSource::kHeld: return state.known || TermCharges(run, layer, index, 0, scratch);
+    case ChargeSource::kTotals:
+      for (std::int64_t step = 0; step < steps; ++step) {
+        const std::span<const std::int32_t> counts = scratch.Counts(source, step);
+        std::transform(counts.begin(), counts.end(), state.totals.begin(), state.totals.begin(),
+                       std::plus<std::int64_t>());
+      }
+      return true;
+    case ChargeSource::kSteps:
+      for (std::int64_t step = 0; step < steps; ++step) {
+        if (!Receive(run, layer, index, step, scratch)) {
+          return false;
+        }
+      }
+      return true;
+  }
+  return false;
+}
+
+void CpuSample::Settle(const CpuRun& run, std::span<CpuSample> group, CpuScratch& scratch) {
+  const auto most = static_cast<std::size_t>(scratch.closed.group);
+  for (std::size_t first = 0; first < group.size();) {
+    std::size_t last = first;
+    while (last < group.size() && last - first < most && group[last].NeedsSettling(run) &&
+           group[last].done_ == group[first].done_) {
+      ++last;
+    }
+    if (last > first) {
+      SettleAt(run, group[first].done_, group.subspan(first, last - first), scratch);
+    }
+    first = std::max(last, first + 1);
+  }
+}
+
+bool CpuSample::NeedsSettling(const CpuRun& run) const {
+  return status_.ok() && settled_ != done_ &&
+         std::any_of(run.closed_layers.begin(), run.closed_layers.end(),
+                     [](const ClosedLayer& layer) { return layer.closed(); });
+}
+
+void CpuSample::SettleAt(const CpuRun& run, std::int64_t steps, std::span<CpuSample> group,
+                         CpuScratch& scratch) {
+  std::vector<ClosedSample>& samples = scratch.closed.samples;
+  samples.clear();
+  for (CpuSample& sample : group) {
+    samples.push_back({&sample.layers_, -1});
+  }
+  RunClosedPass(run, steps, samples, scratch);
+  for (std::size_t s = 0; s < group.size(); ++s) {
+    group[s].settled_ = steps;
+    if (samples[s].failed >= 0) {
+      group[s].Fail(run, Index(samples[s].failed));
+    } else {
+      group[s].TakeClosed(run, s, scratch);
+    }
+  }
+}
+
+// Takes over what the layers of the sample at this place of a pass have sent.
+void CpuSample::TakeClosed(const CpuRun& run, std::size_t place, CpuScratch& scratch) {
+  closed_spikes_ = 0;
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    if (!run.IsClosed(l)) {
+      continue;
+    }
+    const std::size_t size = layers_[l].sent.size();
+    const auto counts = [&](std::size_t age) {
+      return std::span<const std::int32_t>(scratch.closed.sent[l].counts[age]).subspan(place * size, size);
+    };
+    const std::span<const std::int32_t> sent = counts(0);
+    closed_spikes_ += kernels::SumMagnitudes(sent);
+    for (std::size_t j = 0; j < layers_[l].spikes.size(); ++j) {
+      layers_[l].spikes[j] = std::abs(sent[j]);
+    }
+    const bool before = run.spec->settings.readout.kind == ReadoutKind::kLast &&
+                        run.closed_layers[l].ages.size() > 1 && run.closed_layers[l].ages[1] == 1;
+    readout_.SetClosed(run, run.plan->layers[l].population, sent,
+                       before ? counts(1) : std::span<const std::int32_t>());
+  }
+}
+
+bool CpuSample::StepMemory(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view) {
+  const Layer& plan = run.plan->layers[view.layer];
+  const MemoryConstants& memory = run.constants[view.layer].memory;
+  LayerState& state = layers_[view.layer];
+  const std::int64_t steps = done_ + step + 1;
+  if (!memory.Fits(steps)) {
+    return false;
+  }
+  const std::span<std::int32_t> counts = scratch.WriteCounts(plan.population, step);
+  std::int32_t largest = 0;
+  for (std::size_t j = 0; j < counts.size(); ++j) {
+    const std::int64_t z = state.received[j] + steps * memory.bias[j];
+    const std::int64_t sent = memory.Sent(j, z, steps);
+    if (std::abs(sent) > kMostSent) {
+      return false;
+    }
+    counts[j] = static_cast<std::int32_t>(sent - state.sent[j]);
+    largest = std::max(largest, std::abs(counts[j]));
+    spikes_ += std::abs(sent) - std::abs(state.sent[j]);  // those that were taken back count no more
+    state.sent[j] = sent;
+    state.neurons.voltage[j] = static_cast<float>(static_cast<double>(z + memory.start[j]) / memory.unit[j]);
+  }
+  for (std::size_t j = 0; j < state.spikes.size(); ++j) {
+    state.spikes[j] = std::abs(state.sent[j]);
+  }
+  scratch.Largest(plan.population, step) = largest;
+  view.counts = counts;
+  return true;
+}
+
+}  // namespace spikeserve::engine

@@ -1,0 +1,79 @@
+#include "server/engine/run/constants/memory_constants.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "kernels/math/memory.h"
+#include "server/engine/network/index.h"
+#include "server/engine/run/constants/initial_voltage.h"
+
+namespace spikeserve::engine {
+namespace {
+
+constexpr double kMostRounded = 4611686018427387904.0;  // 2^62
+
+std::int64_t LargestOf(const std::vector<std::int64_t>& values) {
+  std::int64_t largest = 0;
+  for (const std::int64_t value : values) {
+    largest = std::max(largest, std::abs(value));
+  }
+  return largest;
+}
+
+}  // namespace
+
+std::int64_t RoundMemory(double value) {
+  return std::llrint(std::clamp(value, -kMostRounded, kMostRounded));
+}
+
+void MemoryConstants::AddOffsets(std::span<const float> of_term) {
+  std::vector<std::int64_t>& added = offsets.emplace_back();
+  for (std::size_t j = 0; j < of_term.size(); ++j) {
+    added.push_back(RoundMemory(static_cast<double>(of_term[j]) * unit[j]));
+  }
+}
+
+std::int64_t MemoryConstants::Sent(std::size_t j, std::int64_t z, std::int64_t steps) const {
+  if (!ceiling.empty()) {
+    std::int64_t most = 0;
+    if (!__builtin_mul_overflow(ceiling[j], steps, &most)) {
+      z = std::min(z, most);
+    }
+  }
+  return slope == 0 ? math::SentRectified(z, start[j], shift[j])
+                    : math::SentLeaky(z, start[j], shift[j], slope);
+}
+
+bool MemoryConstants::Fits(std::int64_t steps) const {
+  std::int64_t biases = 0;
+  return !__builtin_mul_overflow(largest_bias, steps, &biases) && biases <= kLargestMemory &&
+         largest_start <= kLargestMemory;
+}
+
+MemoryConstants MakeMemoryConstants(const Plan& plan, const Layer& layer, const RunSettings& settings) {
+  const NeuronLayer& neurons = *NeuronsOf(layer);
+  const auto& model = std::get<MemoryRectifiedLinear>(neurons.model);
+  const std::vector<double> voltages =
+      InitialVoltages(*plan.network, settings.initial_voltage.value_or(neurons.initial_voltage),
+                      layer.operation, layer.size, settings.seed);
+  MemoryConstants constants;
+  constants.shift = neurons.shift;
+  for (std::size_t j = 0; j < Index(layer.size); ++j) {
+    const double unit = std::ldexp(1.0, neurons.shift[j]);
+    const double gain = neurons.gain.empty() ? 1.0 : neurons.gain[j];
+    const double bias = neurons.bias.empty() ? 0.0 : neurons.bias[j];
+    constants.unit.push_back(unit);
+    constants.bias.push_back(RoundMemory((gain * layer.constant[j] + bias) * settings.dt_s * unit));
+    constants.start.push_back(RoundMemory(voltages[j] * unit));
+    if (model.max_value) {
+      constants.ceiling.push_back(RoundMemory(*model.max_value * gain * settings.dt_s * unit));
+    }
+  }
+  constants.slope = RoundMemory(std::ldexp(model.negative_slope, math::kSlopeBits));
+  constants.largest_bias = LargestOf(constants.bias);
+  constants.largest_start = LargestOf(constants.start);
+  return constants;
+}
+
+}  // namespace spikeserve::engine

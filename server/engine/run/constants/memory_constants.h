@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "server/engine/plan/plan.h"
+#include "server/engine/run/simulation_spec.h"
+
+namespace spikeserve::engine {
+
+// What a layer with memory needs at one dt, [neuron], in units of 2^-shift spikes: Z_t = A_t + t * bias, with A_t
+// what its sources have brought, and what it has sent by step t is N_t = g(Z_t, start, t). All of it is rounded
+// once, ties to even; what would pass 2^62 is 2^62, which no run takes (kLargestMemory).
+struct MemoryConstants {
+  std::vector<std::int64_t> bias;                  // of one step: with gain and dt
+  std::vector<std::int64_t> start;                 // the initial voltage
+  std::vector<std::int64_t> ceiling;               // of one step: Z_t is at most t times it. Empty: no bound
+  std::vector<double> unit;                        // 2^shift
+  std::vector<std::uint8_t> shift;
+  std::vector<std::vector<std::int64_t>> offsets;  // [term], of one step: what uint8_offset adds. Or empty
+  std::int64_t slope = 0;                          // below 0, in 2^-math::kSlopeBits; 0: N is at least 0
+  std::int64_t largest_bias = 0, largest_start = 0;  // in magnitude
+
+  // Of the next term.
+  void AddOffsets(std::span<const float> of_term);
+  // N of neuron j after `steps` steps, of a Z that is in range.
+  std::int64_t Sent(std::size_t j, std::int64_t z, std::int64_t steps) const;
+  // Whether the biases of so many steps and the start leave room for what the sources bring.
+  bool Fits(std::int64_t steps) const;
+};
+
+// What sources bring, biases and starts are at most in magnitude, each: their sum then fits an int64.
+constexpr std::int64_t kLargestMemory = std::int64_t{1} << 60;
+// What a neuron with memory has sent in all is at most that in magnitude.
+constexpr std::int64_t kMostSent = std::int64_t{1} << 30;
+
+// RN(value), within 2^62.
+std::int64_t RoundMemory(double value);
+
+// Of a layer with memory, without offsets.
+MemoryConstants MakeMemoryConstants(const Plan& plan, const Layer& layer, const RunSettings& settings);
+
+}  // namespace spikeserve::engine

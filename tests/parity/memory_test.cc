@@ -1,0 +1,178 @@
+// Neurons with memory: what a run computes at once is what its steps come to, by bytes, and what float64 comes
+// to step by step, but for spikes at a tie.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/target.h"
+#include "server/engine/network/neuron_models.h"
+#include "tests/support/random.h"
+#include "tests/support/random_cnn.h"
+#include "tests/support/random_network.h"
+#include "tests/support/reading_bytes.h"
+#include "tests/support/run.h"
+
+namespace spikeserve::testing {
+namespace {
+
+using engine::CpuPath;
+using engine::Mode;
+using engine::Reading;
+
+constexpr int kNetworks = 120;
+constexpr std::size_t kSamples = 5;
+
+// What a reading says of a sample but for its trajectories.
+std::string Told(Reading reading, std::size_t sample) {
+  for (engine::ProbeReading& probe : reading.probes) {
+    probe.trajectory.clear();
+  }
+  return ReadingBytes(reading, sample);
+}
+
+class Memory : public ::testing::TestWithParam<int> {
+ protected:
+  ~Memory() override { kernels::ForceCpuTarget(""); }
+  Memory()
+      : network_(MakeMemoryNetwork(static_cast<std::uint64_t>(GetParam()))),
+        samples_(RandomSamples(network_, kSamples, static_cast<std::uint64_t>(GetParam()))) {}
+
+  // Every step of the output is wanted, so that every step is taken.
+  Reading Steps(Mode mode, const std::vector<std::int64_t>& chunks = {}) const {
+    engine::SimulationSpec spec = network_.spec;
+    spec.trajectories = true;
+    return Simulate(Load(network_.definition, mode, 1, CpuPath::kPlain), spec, samples_, chunks);
+  }
+
+  static void ExpectSame(const Reading& got, const Reading& steps, const std::string& how) {
+    for (std::size_t i = 0; i < kSamples; ++i) {
+      ASSERT_TRUE(got.sample_status[i].ok()) << got.sample_status[i].message();
+      EXPECT_TRUE(Told(got, i) == Told(steps, i)) << how << ", sample " << i;
+    }
+  }
+
+  RandomNetwork network_;
+  std::vector<Sample> samples_;
+};
+
+TEST_P(Memory, AtOnceIsWhatStepsComeTo) {
+  for (const Mode mode : {Mode::kExact, Mode::kFast}) {
+    const Reading steps = Steps(mode);
+    engine::SimulationSpec spec = network_.spec;
+    ExpectSame(Simulate(Load(network_.definition, mode, 1, CpuPath::kPlain), spec, samples_), steps, "plain");
+    for (const std::string& target : kernels::CpuTargets()) {
+      kernels::ForceCpuTarget(target);
+      for (const bool in_one : {false, true}) {
+        spec.in_one = in_one;
+        ExpectSame(Simulate(Load(network_.definition, mode, 2), spec, samples_), steps, target);
+      }
+    }
+    kernels::ForceCpuTarget("");
+  }
+}
+
+TEST_P(Memory, PiecesChangeNothing) {
+  const Reading steps = Steps(Mode::kExact);
+  const std::int64_t all = network_.spec.settings.steps;
+  const Loaded loaded = Load(network_.definition, Mode::kExact, 2);
+  ExpectSame(Simulate(loaded, network_.spec, samples_, std::vector<std::int64_t>(static_cast<std::size_t>(all), 1)), steps,
+             "one by one");
+  ExpectSame(Simulate(loaded, network_.spec, samples_, {all / 2, all - all / 2}), steps, "in halves");
+}
+
+TEST_P(Memory, ReportsAreWhatShorterRunsAnswer) {
+  const std::int64_t half = network_.spec.settings.steps / 2;
+  std::vector<engine::SampleInputs> inputs;
+  for (const Sample& sample : samples_) {
+    engine::SampleInputs& one = inputs.emplace_back();
+    one.index = sample.index.value_or(0);
+    for (const std::vector<std::byte>& input : sample.inputs) {
+      one.data.push_back(input.data());
+    }
+  }
+  const Loaded loaded = Load(network_.definition, Mode::kExact, 1);
+  auto simulation = NewSimulation(*loaded.network, network_.spec, inputs);
+  ASSERT_TRUE(simulation.ok());
+  ASSERT_TRUE(simulation.value()->Advance(half).ok());
+  const Reading report = simulation.value()->Read().value();
+  engine::SimulationSpec shorter = network_.spec;
+  shorter.settings.steps = half;
+  shorter.trajectories = true;
+  shorter.settings.readout.skip_steps = 0;
+  if (network_.spec.settings.readout.skip_steps > 0) {
+    return;  // a shorter run may not skip as much
+  }
+  ExpectSame(report, Simulate(Load(network_.definition, Mode::kExact, 1, CpuPath::kPlain), shorter, samples_),
+             "half way");
+}
+
+TEST_P(Memory, OracleAgrees) {
+  engine::SimulationSpec spec = network_.spec;
+  const Reading exact = Simulate(Load(network_.definition, Mode::kExact), spec, samples_);
+  const Reading oracle = Simulate(Load(network_.definition, Mode::kReference), spec, samples_);
+  double largest = 0, off = 0;
+  for (std::size_t i = 0; i < exact.probes[0].values.size(); ++i) {
+    largest = std::max(largest, std::abs(oracle.probes[0].values[i]));
+    off += std::abs(exact.probes[0].values[i] - oracle.probes[0].values[i]);
+  }
+  EXPECT_LE(off / static_cast<double>(exact.probes[0].values.size()), 2e-2 * largest);
+}
+
+// As users have them: image, convolutions, pools, dense layers. Counts of one to three digits.
+class MemoryCnn : public ::testing::TestWithParam<int> {
+ protected:
+  ~MemoryCnn() override { kernels::ForceCpuTarget(""); }
+
+  // The network with neurons that fire `factor` times as much, and have memory.
+  static RandomNetwork Remembering(int seed, double factor) {
+    RandomNetwork network = MakeRandomCnn(static_cast<std::uint64_t>(seed));
+    for (engine::OperationDefinition& operation : network.definition.operations) {
+      if (auto* neuron = std::get_if<engine::NeuronOperation>(&operation.kind)) {
+        const auto* gain = std::get_if<double>(&neuron->gain);
+        const double amplitude = engine::SpikeAmplitude(neuron->model) / factor;
+        neuron->model = engine::MemoryRectifiedLinear{amplitude, std::nullopt, 0};
+        neuron->gain = factor * (gain != nullptr ? *gain : 1.0);
+        neuron->initial_voltage = engine::ConstantVoltage{0.5};
+      }
+    }
+    for (engine::ConnectionDefinition& connection : network.definition.connections) {
+      connection.synapse.reset();
+    }
+    for (engine::ProbeDefinition& probe : network.definition.probes) {
+      probe.synapse.reset();
+    }
+    network.spec.statistics = true;
+    return network;
+  }
+};
+
+TEST_P(MemoryCnn, AtOnceIsWhatStepsComeTo) {
+  for (const double factor : {1.0, 30.0, 8000.0}) {
+    const RandomNetwork network = Remembering(GetParam(), factor);
+    const std::vector<Sample> samples = RandomSamples(network, 3, static_cast<std::uint64_t>(GetParam()));
+    engine::SimulationSpec spec = network.spec;
+    spec.trajectories = true;
+    const Reading steps = Simulate(Load(network.definition, Mode::kExact, 1, CpuPath::kPlain), spec, samples);
+    spec.trajectories = false;
+    for (const std::string& target : kernels::CpuTargets()) {
+      kernels::ForceCpuTarget(target);
+      const Reading got = Simulate(Load(network.definition, Mode::kExact, 1), spec, samples);
+      for (std::size_t i = 0; i < samples.size(); ++i) {
+        ASSERT_TRUE(steps.sample_status[i].ok()) << steps.sample_status[i].message();
+        EXPECT_TRUE(Told(got, i) == Told(steps, i)) << target << ", factor " << factor << ", sample " << i;
+      }
+    }
+    kernels::ForceCpuTarget("");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, MemoryCnn, ::testing::Range(1, 25));
+INSTANTIATE_TEST_SUITE_P(Networks, Memory, ::testing::Range(1, kNetworks + 1));
+
+}  // namespace
+}  // namespace spikeserve::testing
