@@ -41,6 +41,12 @@ HWY_INLINE void StepEach(const Fold::Filters& state, const Value* __restrict val
   }
 }
 
+void SetBytes(const std::uint8_t* __restrict sums, double* __restrict total, std::size_t size) {
+  for (std::size_t j = 0; j < size; ++j) {
+    total[j] = sums[j];
+  }
+}
+
 void SetEach(const std::int32_t* __restrict sums, double* __restrict total, std::size_t size) {
   for (std::size_t j = 0; j < size; ++j) {
     total[j] = sums[j];
@@ -90,6 +96,7 @@ namespace spikeserve::kernels {
 
 HWY_EXPORT(MeanOf);
 HWY_EXPORT(AddIntegers);
+HWY_EXPORT(SetBytes);
 HWY_EXPORT(SetEach);
 HWY_EXPORT(StepCounts);
 HWY_EXPORT(StepValues);
@@ -141,6 +148,10 @@ void Fold::SetTotals(std::span<const std::int32_t> sums, std::span<const std::in
   for (std::size_t j = 0; j < before.size(); ++j) {
     last_[j] = static_cast<float>(sums[j] - before[j]);
   }
+}
+
+void Fold::SetTotals(std::span<const std::uint8_t> sums) {
+  HWY_DYNAMIC_DISPATCH(SetBytes)(sums.data(), total_.data(), total_.size());
 }
 
 double Fold::Sum(std::size_t j) const {

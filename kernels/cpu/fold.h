@@ -40,6 +40,7 @@ class Fold {
   // Without filters: all sums of u so far, and those of before the last step, without which the last step is
   // of no use.
   void SetTotals(std::span<const std::int32_t> sums, std::span<const std::int32_t> before);
+  void SetTotals(std::span<const std::uint8_t> sums);
   // Means start after this step.
   void MarkStart();
   // Mean of h over the `steps` since MarkStart.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "server/engine/network/index.h"
+#include "server/engine/network/neuron_models.h"
 #include "server/rpc/decode/decode_network.h"
 #include "server/serving/networks/network_file.h"
 #include "tests/bench/seeded.h"
@@ -81,6 +82,26 @@ std::vector<T> Repeated(const std::vector<T>& values, std::size_t count) {
   return result;
 }
 
+// The same network with other neurons: rectified, with memory, and half a spike to begin with.
+SharedNetwork WithMemory(const engine::Network& network) {
+  engine::NetworkDefinition definition = network.definition();
+  for (engine::OperationDefinition& operation : definition.operations) {
+    if (auto* neuron = std::get_if<engine::NeuronOperation>(&operation.kind)) {
+      const double amplitude = engine::SpikeAmplitude(neuron->model);
+      neuron->model = engine::MemoryRectifiedLinear{amplitude, std::nullopt, 0};
+      neuron->initial_voltage = engine::ConstantVoltage{0.5};
+    }
+  }
+  for (engine::ConnectionDefinition& connection : definition.connections) {
+    connection.synapse.reset();
+  }
+  auto changed = engine::Network::Create(std::move(definition), {});
+  if (!changed.ok()) {
+    throw std::runtime_error(changed.status().message());
+  }
+  return std::make_shared<const engine::Network>(std::move(changed).value());
+}
+
 // The scale and offset that turn the bytes of the only input into values.
 std::pair<double, double> ByteScale(const engine::Network& network) {
   const auto& operation = network.definition().operations[Index(network.inputs().at(0))];
@@ -103,6 +124,11 @@ const std::vector<Case>& Cases() {
       {"lenet.t100", "fashion_lenet.spk", 100, {32}, true, 32, 4},
       {"vgg16.t32", "vgg16", 32, {8}, false, 8, 1},
       {"dense_4096x4.t100", "dense_4096x4", 100, {1}, false, 2, 1},
+      {"mlp_784_128_10.memory.t100", "fashion_mlp.spk", 100, {1, 64, 256}, true, 256, 256, true},
+      {"fashion_cnn.memory.t60", "fashion_cnn.spk", 60, {1, 32}, true, 32, 2, true},
+      {"fashion_cnn.memory.t1000", "fashion_cnn.spk", 1000, {32}, true, 32, 2, true},
+      {"lenet.memory.t100", "fashion_lenet.spk", 100, {1, 32}, true, 32, 4, true},
+      {"vgg16.memory.t100", "vgg16", 100, {8}, false, 8, 1, true},
   };
   return kCases;
 }
@@ -110,6 +136,9 @@ const std::vector<Case>& Cases() {
 LoadedCase LoadCase(const Case& one, const std::filesystem::path& data, std::int64_t samples) {
   LoadedCase loaded;
   loaded.network = IsFile(one) ? FromFile(data / one.network) : Seeded(one.network);
+  if (one.memory) {
+    loaded.network = WithMemory(*loaded.network);
+  }
   const std::int64_t size = loaded.network->size(loaded.network->inputs().at(0));
   if (!IsFile(one)) {
     loaded.floats = SeededInputs(*loaded.network, samples);

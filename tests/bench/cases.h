@@ -19,6 +19,7 @@ struct Case {
   bool bytes = false;              // images as uint8; else as float32
   std::int64_t gate_samples = 0;   // that the correctness gate compares
   std::int64_t plain_samples = 0;  // of these also on the plain loops, which are slow
+  bool memory = false;             // its neurons are exchanged for rectified ones with memory
 };
 
 // All cases of the benchmark, quick ones first.

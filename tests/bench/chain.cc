@@ -119,6 +119,9 @@ class Walk {
       pending_.amplitude = model->amplitude;
     } else if (const auto* signed_model = std::get_if<engine::IntegrateAndFire>(&neuron.model)) {
       pending_.amplitude = signed_model->amplitude;
+    } else if (const auto* memory = std::get_if<engine::MemoryRectifiedLinear>(&neuron.model)) {
+      pending_.remembers = true;
+      pending_.amplitude = memory->amplitude;
     } else {
       Refuse(Name(operation), "not a SpikingRectifiedLinear or integrate-and-fire neuron");
     }

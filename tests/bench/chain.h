@@ -21,6 +21,7 @@ struct ChainLayer {
 
   bool spiking = false;         // a population of neurons follows
   bool rectified = false;       // SpikingRectifiedLinear; else the signed integrate-and-fire neuron
+  bool remembers = false;       // or a rectified one with memory
   double amplitude = 1;         // spike height times dt
   std::vector<double> gain;     // [out_size]
   std::vector<double> offset;   // [out_size]: the neuron's own bias
@@ -48,8 +49,8 @@ struct Chain {
 };
 
 // The chain from the input to the target of the first probe. Throws std::runtime_error where the network has
-// branches, or anything but dense, convolutional and pooling layers with SpikingRectifiedLinear or
-// integrate-and-fire neurons.
+// branches, or anything but dense, convolutional and pooling layers with SpikingRectifiedLinear,
+// integrate-and-fire or rectified neurons with memory.
 Chain MakeChain(const engine::Network& network);
 
 }  // namespace spikeserve::bench

@@ -81,6 +81,7 @@ class StepLoop::Slice {
       currents_.emplace_back(size);
       filters_.emplace_back(layer.delayed ? size : 0);
       voltages_.emplace_back(layer.shape.spiking ? size : 0);
+      sent_.emplace_back(layer.shape.remembers ? size : 0);
       counts_.emplace_back(layer.shape.spiking ? size : 0);
     }
     mean_.resize(currents_.back().size());
@@ -121,6 +122,7 @@ class StepLoop::Slice {
     for (std::size_t layer = 0; layer < chain_.layers.size(); ++layer) {
       std::fill(filters_[layer].begin(), filters_[layer].end(), 0.0F);
       std::fill(currents_[layer].begin(), currents_[layer].end(), 0.0F);
+      std::fill(sent_[layer].begin(), sent_[layer].end(), 0.0F);
       const std::vector<float>& start = chain_.layers[layer].voltage;
       for (std::size_t at = 0; at < voltages_[layer].size(); at += start.size()) {
         std::copy(start.begin(), start.end(), voltages_[layer].begin() + static_cast<std::ptrdiff_t>(at));
@@ -176,6 +178,9 @@ class StepLoop::Slice {
       const std::size_t first = Index(sample) * folded.constant.size();
       if (!folded.shape.spiking) {
         Accumulate(folded, current.subspan(first), first);
+      } else if (folded.shape.remembers) {
+        Memory(folded, current.data() + first, &voltages_[layer][first], &sent_[layer][first],
+               &counts_[layer][first]);
       } else if (folded.shape.rectified) {
         Neurons<true>(folded, current.data() + first, &voltages_[layer][first], &counts_[layer][first]);
       } else {
@@ -198,6 +203,18 @@ class StepLoop::Slice {
     }
   }
 
+  static void Memory(const FoldedChain::Layer& layer, const float* __restrict current,
+                     float* __restrict voltage, float* __restrict sent, float* __restrict count) {
+    const float* __restrict constant = layer.constant.data();
+    const std::size_t size = layer.constant.size();
+    for (std::size_t i = 0; i < size; ++i) {
+      voltage[i] += current[i] + constant[i];
+      const float all = std::max(std::floor(voltage[i]), 0.0F);
+      count[i] = all - sent[i];
+      sent[i] = all;
+    }
+  }
+
   // Adds to the mean what the probe shows.
   void Accumulate(const FoldedChain::Layer& layer, std::span<const float> current, std::size_t first) {
     for (std::size_t i = 0; i < layer.constant.size(); ++i) {
@@ -213,7 +230,7 @@ class StepLoop::Slice {
   bool hoist_;
   std::span<const float> inputs_;
   std::vector<BlasLayer> products_;
-  std::vector<std::vector<float>> currents_, filters_, voltages_, counts_;  // [layer]
+  std::vector<std::vector<float>> currents_, filters_, voltages_, sent_, counts_;  // [layer]
   std::vector<float> mean_, probe_;
 };
 

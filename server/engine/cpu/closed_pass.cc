@@ -7,15 +7,13 @@
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/product.h"
 #include "kernels/cpu/spikes/digit_sums.h"
+#include "server/engine/cpu/closed_fused.h"
 #include "server/engine/cpu/currents.h"
 #include "server/engine/cpu/layout/sum_bounds.h"
 #include "server/engine/network/synapse_filter.h"
 
 namespace spikeserve::engine {
 namespace {
-
-// The bits of a digit of counts, with the target in force.
-int DigitBits() { return kernels::MostDigitCount() >= UINT8_MAX ? 8 : 7; }
 
 // One layer at one age.
 class ClosedLayerPass {
@@ -33,14 +31,16 @@ class ClosedLayerPass {
         samples_(samples),
         scratch_(scratch),
         buffers_(scratch.closed),
+        own_(scratch.closed.sent[layer][age]),
         bounds_(samples.size(), 0.0) {}
 
   void Run() {
     for (std::size_t s = 0; s < samples_.size(); ++s) {
       Largest(s) = 0;
+      own_.narrow[s] = false;
     }
     if (steps_ <= 0) {
-      std::fill_n(Sent(0).begin(), size_ * samples_.size(), 0);
+      std::fill_n(own_.counts.begin(), size_ * samples_.size(), 0);
       return;
     }
     Begin();
@@ -54,10 +54,8 @@ class ClosedLayerPass {
 
  private:
   std::span<std::int64_t> Z(std::size_t sample) { return buffers_.z.subspan(sample * size_, size_); }
-  std::span<std::int32_t> Sent(std::size_t sample) {
-    return buffers_.sent[layer_].counts[age_].subspan(sample * size_);
-  }
-  std::int64_t& Largest(std::size_t sample) { return buffers_.sent[layer_].largest[age_][sample]; }
+  std::span<std::int32_t> Sent(std::size_t sample) { return own_.counts.subspan(sample * size_, size_); }
+  std::int64_t& Largest(std::size_t sample) { return own_.largest[sample]; }
   LayerState& State(std::size_t sample) { return (*samples_[sample].layers)[layer_]; }
 
   void Fail(std::size_t sample) {
@@ -132,17 +130,16 @@ class ClosedLayerPass {
     const std::vector<std::int64_t>& ages = run_.closed_layers[source].ages;
     const std::int64_t wanted = closed_.ages[age_] + delay;
     const auto age = static_cast<std::size_t>(std::find(ages.begin(), ages.end(), wanted) - ages.begin());
-    const ClosedScratch::Sent& sent = buffers_.sent[source];
-    const std::size_t source_size = Index(run_.plan->layers[source].size);
+    ClosedScratch::Sent& sent = buffers_.sent[source][age];
     const bool digits = run_.vector_weights != nullptr && run_.path != CpuPath::kPlain &&
                         !(*run_.vector_weights)[layer_].terms[t].empty() &&
                         run_.constants[source].memory.slope == 0;
     if (digits) {
-      AddDigits(t, sent.counts[age], source_size, sent.largest[age]);
+      AddDigits(t, sent);
       return;
     }
     for (std::size_t s = 0; s < samples_.size(); ++s) {
-      AddProduct(t, s, sent.counts[age].subspan(s * source_size, source_size), sent.largest[age][s]);
+      AddProduct(t, s, sent.Counts(s), sent.largest[s]);
     }
   }
 
@@ -163,8 +160,8 @@ class ClosedLayerPass {
   }
 
   // All samples together, one digit of their counts after the other.
-  void AddDigits(std::size_t t, std::span<const std::int32_t> counts, std::size_t source_size,
-                 const std::vector<std::int64_t>& largest) {
+  void AddDigits(std::size_t t, ClosedScratch::Sent& sent) {
+    const std::vector<std::int64_t>& largest = sent.largest;
     const kernels::Product& product = plan_.terms[t].product;
     const VectorTerm& packed = (*run_.vector_weights)[layer_].terms[t];
     const int bits = DigitBits();
@@ -178,7 +175,7 @@ class ClosedLayerPass {
     }
     for (int shift = 0; most >> shift != 0; shift += bits) {
       for (std::size_t s = 0; s < samples_.size(); ++s) {
-        LayOutDigit(product, packed, counts.subspan(s * source_size, source_size), shift, s);
+        LayOutDigit(product, packed, sent.Counts(s), shift, s);
       }
       const std::int64_t digit = std::min(most >> shift, (std::int64_t{1} << bits) - 1);
       for (std::int64_t slice = 0; slice * kernels::kLaneUnit < packed.channels; ++slice) {
@@ -267,7 +264,7 @@ class ClosedLayerPass {
   }
 
   void Send(std::size_t s) {
-    const std::span<std::int32_t> sent = Sent(s).first(size_);
+    const std::span<std::int32_t> sent = Sent(s);
     if (!memory_.Fits(steps_) || !IsInRange(s)) {
       Fail(s);
     }
@@ -313,6 +310,7 @@ class ClosedLayerPass {
   const std::span<ClosedSample> samples_;
   CpuScratch& scratch_;
   ClosedScratch& buffers_;
+  ClosedScratch::Sent& own_;
   std::vector<double> bounds_;  // [sample], of what its sources bring
 };
 
@@ -322,7 +320,9 @@ void RunClosedPass(const CpuRun& run, std::int64_t steps, std::span<ClosedSample
                    CpuScratch& scratch) {
   for (std::size_t l = 0; l < run.closed_layers.size(); ++l) {
     for (std::size_t age = 0; age < run.closed_layers[l].ages.size(); ++age) {
-      ClosedLayerPass(run, l, age, steps, samples, scratch).Run();
+      if (!RunFusedLayer(run, {l, age, steps}, samples, scratch)) {
+        ClosedLayerPass(run, l, age, steps, samples, scratch).Run();
+      }
     }
   }
 }

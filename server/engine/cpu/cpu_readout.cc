@@ -172,16 +172,26 @@ void CpuReadout::StepFolds(const CpuRun& run, std::int64_t done, std::int64_t st
   }
 }
 
-void CpuReadout::SetClosed(const CpuRun& run, std::int64_t population, std::span<const std::int32_t> sent,
-                           std::span<const std::int32_t> before) {
+// Calls visit(fold) for all folds of what a population sends.
+template <typename Visit>
+void CpuReadout::ForEachFold(const CpuRun& run, std::int64_t population, Visit visit) {
   for (std::size_t p = 0; p < folds_.size(); ++p) {
     const std::vector<Term>& terms = run.plan->layers[Index(run.probe(p).layer)].terms;
     for (std::size_t t = 0; t < folds_[p].size() && t < terms.size(); ++t) {
       if (terms[t].population == population) {
-        folds_[p][t].SetTotals(sent, before);
+        visit(folds_[p][t]);
       }
     }
   }
+}
+
+void CpuReadout::SetClosed(const CpuRun& run, std::int64_t population, std::span<const std::int32_t> sent,
+                           std::span<const std::int32_t> before) {
+  ForEachFold(run, population, [&](kernels::Fold& fold) { fold.SetTotals(sent, before); });
+}
+
+void CpuReadout::SetClosed(const CpuRun& run, std::int64_t population, std::span<const std::uint8_t> sent) {
+  ForEachFold(run, population, [&](kernels::Fold& fold) { fold.SetTotals(sent); });
 }
 
 void CpuReadout::StepFold(const CpuRun& run, std::size_t p, std::size_t t, std::int64_t steps,

@@ -38,6 +38,7 @@ class CpuReadout {
   // Says what a population in closed form has sent in all, and by the step before (only where that is read).
   void SetClosed(const CpuRun& run, std::int64_t population, std::span<const std::int32_t> sent,
                  std::span<const std::int32_t> before);
+  void SetClosed(const CpuRun& run, std::int64_t population, std::span<const std::uint8_t> sent);
 
   // The fold of the one readout term that reads a population, if there is just one; else null.
   kernels::Fold* FusedFold(const CpuRun& run, std::int64_t population);
@@ -53,6 +54,8 @@ class CpuReadout {
   void Restart(const CpuRun& run);
 
  private:
+  template <typename Visit>
+  void ForEachFold(const CpuRun& run, std::int64_t population, Visit visit);
   void StepRecorders(const CpuRun& run, const LayerView& view, std::span<float> buffer);
   void StepFold(const CpuRun& run, std::size_t p, std::size_t t, std::int64_t steps, CpuScratch& scratch);
   void ReadFolds(const CpuRun& run, std::size_t index, std::int64_t counted, CpuScratch& scratch,

@@ -5,7 +5,7 @@
 
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/population.h"
-#include "server/engine/cpu/closed_pass.h"
+#include "server/engine/cpu/closed_fused.h"
 #include "server/engine/cpu/cpu_sample.h"
 #include "server/engine/cpu/currents.h"
 #include "server/engine/network/synapse_filter.h"
@@ -162,7 +162,8 @@ bool CpuSample::ReceiveClosed(const CpuRun& run, std::size_t layer, std::size_t 
   const std::int64_t source = run.plan->layers[layer].terms[index].population;
   switch (run.closed_layers[layer].sources[index]) {
     case ChargeSource::kClosed: return true;
-    case ChargeSource::kHeld: return state.known || TermCharges(run, layer, index, 0, scratch);
+    case ChargeSource::kHeld:
+      return state.known || IsFused(run, layer) || TermCharges(run, layer, index, 0, scratch);
     case ChargeSource::kTotals:
       for (std::int64_t step = 0; step < steps; ++step) {
         const std::span<const std::int32_t> counts = scratch.Counts(source, step);
@@ -207,7 +208,7 @@ void CpuSample::SettleAt(const CpuRun& run, std::int64_t steps, std::span<CpuSam
   std::vector<ClosedSample>& samples = scratch.closed.samples;
   samples.clear();
   for (CpuSample& sample : group) {
-    samples.push_back({&sample.layers_, -1});
+    samples.push_back({&sample.layers_, &sample.inputs_, -1});
   }
   RunClosedPass(run, steps, samples, scratch);
   for (std::size_t s = 0; s < group.size(); ++s) {
@@ -222,24 +223,28 @@ void CpuSample::SettleAt(const CpuRun& run, std::int64_t steps, std::span<CpuSam
 
 // Takes over what the layers of the sample at this place of a pass have sent.
 void CpuSample::TakeClosed(const CpuRun& run, std::size_t place, CpuScratch& scratch) {
+  const bool last = run.spec->settings.readout.kind == ReadoutKind::kLast;
   closed_spikes_ = 0;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     if (!run.IsClosed(l)) {
       continue;
     }
-    const std::size_t size = layers_[l].sent.size();
-    const auto counts = [&](std::size_t age) {
-      return std::span<const std::int32_t>(scratch.closed.sent[l].counts[age]).subspan(place * size, size);
-    };
-    const std::span<const std::int32_t> sent = counts(0);
-    closed_spikes_ += kernels::SumMagnitudes(sent);
-    for (std::size_t j = 0; j < layers_[l].spikes.size(); ++j) {
-      layers_[l].spikes[j] = std::abs(sent[j]);
+    std::vector<ClosedScratch::Sent>& sent = scratch.closed.sent[l];
+    const std::int64_t population = run.plan->layers[l].population;
+    closed_spikes_ += sent[0].narrow[place] ? kernels::SumMagnitudes(sent[0].Bytes(place))
+                                            : kernels::SumMagnitudes(sent[0].Counts(place));
+    if (!layers_[l].spikes.empty()) {
+      const std::span<const std::int32_t> counts = sent[0].Counts(place);
+      std::transform(counts.begin(), counts.end(), layers_[l].spikes.begin(),
+                     [](std::int32_t count) { return std::abs(count); });
     }
-    const bool before = run.spec->settings.readout.kind == ReadoutKind::kLast &&
-                        run.closed_layers[l].ages.size() > 1 && run.closed_layers[l].ages[1] == 1;
-    readout_.SetClosed(run, run.plan->layers[l].population, sent,
-                       before ? counts(1) : std::span<const std::int32_t>());
+    if (last && sent.size() > 1 && run.closed_layers[l].ages[1] == 1) {
+      readout_.SetClosed(run, population, sent[0].Counts(place), sent[1].Counts(place));
+    } else if (sent[0].narrow[place]) {
+      readout_.SetClosed(run, population, sent[0].Bytes(place));
+    } else {
+      readout_.SetClosed(run, population, sent[0].Counts(place), {});
+    }
   }
 }
 

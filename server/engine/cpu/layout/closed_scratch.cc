@@ -2,30 +2,50 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/spikes/event_list.h"
+
 namespace spikeserve::engine {
 namespace {
 
 // What a group's counts may take, so that they stay in a second-level cache.
-constexpr std::int64_t kGroupBytes = std::int64_t{1} << 20;
+constexpr std::int64_t kGroupBytes = std::int64_t{1} << 19;
 
-bool HasClosed(const RunShape& run) {
+// How many elements each buffer has: what the layer wants that wants most.
+struct Widths {
+  std::int64_t layer = 0, cells = 1, plane = 0, sums = 0;
+};
+
+Widths WidthsOf(const RunShape& run) {
+  Widths widths;
+  const auto widen = [](std::int64_t& width, std::int64_t wanted) { width = std::max(width, wanted); };
   for (std::size_t l = 0; l < run.closed_layers.size(); ++l) {
-    if (run.IsClosed(l)) {
-      return true;
+    const Layer& layer = run.plan->layers[l];
+    if (!run.IsClosed(l)) {
+      continue;
+    }
+    widen(widths.layer, layer.size);
+    for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+      widen(widths.cells, layer.terms[t].product.in);
+      if (run.vector_weights != nullptr && !(*run.vector_weights)[l].terms[t].empty()) {
+        const VectorTerm& packed = (*run.vector_weights)[l].terms[t];
+        widen(widths.plane, PlaneBytes(packed));
+        widen(widths.sums, packed.pixels * kernels::kLaneUnit);
+      }
     }
   }
-  return false;
-}
-
-std::int64_t Widest(const RunShape& run) {
-  std::int64_t widest = 1;
-  for (std::size_t l = 0; l < run.closed_layers.size(); ++l) {
-    widest = std::max(widest, run.IsClosed(l) ? run.plan->layers[l].size : 0);
-  }
-  return widest;
+  return widths;
 }
 
 }  // namespace
+
+std::span<const std::int32_t> ClosedScratch::Sent::Counts(std::size_t sample) {
+  const std::span<std::int32_t> own = counts.subspan(sample * Index(size), Index(size));
+  if (narrow[sample]) {
+    const std::span<const std::uint8_t> from = Bytes(sample);
+    std::copy(from.begin(), from.end(), own.begin());
+  }
+  return own;
+}
 
 std::int64_t PlaneBytes(const VectorTerm& term) {
   const std::int64_t cells = term.kind == kernels::ProductKind::kDense ? term.cells
@@ -35,34 +55,35 @@ std::int64_t PlaneBytes(const VectorTerm& term) {
 
 ClosedScratch::ClosedScratch(const RunShape& run, CpuArena& arena) {
   sent.resize(run.closed_layers.size());
-  if (!HasClosed(run)) {
+  wide.resize(run.closed_layers.size());
+  const Widths widths = WidthsOf(run);
+  if (widths.layer == 0) {
     return;
   }
-  const std::int64_t widest = Widest(run);
-  group = std::clamp<std::int64_t>(kGroupBytes / (16 * widest), 1, run.group);
-  std::int64_t plane = 0, sums = 0, most_cells = 1;
+  group = std::clamp<std::int64_t>(kGroupBytes / (2 * widths.layer), 1, run.group);
   for (std::size_t l = 0; l < sent.size(); ++l) {
-    const std::vector<std::int64_t>& ages = run.closed_layers[l].ages;
-    for (std::size_t a = 0; a < ages.size(); ++a) {
-      sent[l].counts.push_back(arena.Take<std::int32_t>(group * run.plan->layers[l].size));
-      sent[l].largest.emplace_back(Index(group), 0);
-      arena.Count(32 + 8 * group);
-    }
-    for (std::size_t t = 0; run.IsClosed(l) && t < run.plan->layers[l].terms.size(); ++t) {
-      const Term& term = run.plan->layers[l].terms[t];
-      most_cells = std::max({most_cells, term.product.in, run.population(term.population).size});
-      if (run.vector_weights != nullptr && !(*run.vector_weights)[l].terms[t].empty()) {
-        const VectorTerm& packed = (*run.vector_weights)[l].terms[t];
-        plane = std::max(plane, PlaneBytes(packed));
-        sums = std::max(sums, std::max(packed.pixels, group) * kernels::kLaneUnit);
-      }
+    const std::int64_t size = run.plan->layers[l].size;
+    sent[l].resize(run.closed_layers[l].ages.size());
+    for (Sent& at : sent[l]) {
+      at.size = size;
+      at.byte_stride = kernels::PadLanes(size + kernels::kCountPadding);
+      at.counts = arena.Take<std::int32_t>(group * size);
+      at.bytes = arena.Take<std::uint8_t>(group * at.byte_stride);
+      at.largest.resize(Index(group));
+      at.narrow.resize(Index(group));
+      arena.Count(static_cast<std::int64_t>(sizeof(Sent)) + 128 + 9 * group);
     }
   }
-  z = arena.Take<std::int64_t>(group * widest);
-  cells = arena.Take<std::int32_t>(most_cells);
-  planes = arena.Take<std::uint8_t>(group * plane);
-  low = arena.Take<std::int32_t>(sums);
-  high = arena.Take<std::int32_t>(sums);
+  z = arena.Take<std::int64_t>(group * widths.layer);
+  base = arena.Take<std::int64_t>(kernels::PadLanes(widths.layer) + kernels::kLaneUnit);
+  cells = arena.Take<std::int32_t>(widths.cells);
+  byte_cells = arena.Take<std::uint8_t>(widths.cells + kernels::kCountPadding);
+  planes = arena.Take<std::uint8_t>(kPlanesAtOnce * group * widths.plane);
+  plane.resize(Index(kPlanesAtOnce * group));
+  arena.Count(8 * kPlanesAtOnce * group);
+  const std::int64_t sums = std::max(widths.sums, group * kernels::kLaneUnit);
+  low = arena.Take<std::int32_t>(kPlanesAtOnce * sums);
+  high = arena.Take<std::int32_t>(kPlanesAtOnce * sums);
 }
 
 }  // namespace spikeserve::engine

@@ -7,6 +7,7 @@
 #include "server/engine/cpu/layout/arena.h"
 #include "server/engine/cpu/layout/layer_state.h"
 #include "server/engine/cpu/layout/run_shape.h"
+#include "server/engine/run/simulation_spec.h"
 
 namespace spikeserve::engine {
 
@@ -15,26 +16,43 @@ struct ClosedScratch {
   ClosedScratch() = default;
   ClosedScratch(const RunShape& run, CpuArena& arena);
 
-  // One sample of a pass: what its layers have received, and the first of them whose numbers left their range,
-  // or -1.
+  // One sample of a pass: what it has, and the first layer whose numbers left their range, or -1.
   struct Sample {
     std::vector<LayerState>* layers = nullptr;
+    const SampleInputs* inputs = nullptr;
     std::int64_t failed = -1;
   };
-  // What a layer in closed form has sent, [age][sample of a group][neuron].
+  // What a layer in closed form has sent, at one age: as bytes where they hold all counts of a sample, else as
+  // integers.
   struct Sent {
-    std::vector<std::span<std::int32_t>> counts;
-    std::vector<std::vector<std::int64_t>> largest;  // [age][sample]: in magnitude
+    std::int64_t size = 0, byte_stride = 0;
+    std::span<std::int32_t> counts;     // [sample][neuron]
+    std::span<std::uint8_t> bytes;      // [sample][byte_stride], of which kCountPadding are readable behind
+    std::vector<std::int64_t> largest;  // [sample]: in magnitude, or another number of as many bits
+    std::vector<bool> narrow;           // [sample]: the bytes are what counts
+
+    std::span<const std::uint8_t> Bytes(std::size_t sample) const {
+      return bytes.subspan(sample * Index(byte_stride), Index(size));
+    }
+    // Widens bytes where that must be.
+    std::span<const std::int32_t> Counts(std::size_t sample);
   };
 
   std::int64_t group = 1;                // samples whose counts meet the weights together
   std::vector<Sample> samples;           // of the pass
-  std::vector<Sent> sent;                // [layer]
+  std::vector<std::vector<Sent>> sent;   // [layer][age]
+  std::vector<bool> wide;                // [layer]: bytes have not held its counts
   std::span<std::int64_t> z;             // [sample][neuron] of one layer
+  std::span<std::int64_t> base;          // of one layer
   std::span<std::int32_t> cells;         // of one product of one sample
-  std::span<std::uint8_t> planes;        // [sample]: digits of its cells, laid out for the product
-  std::span<std::int32_t> low, high;     // sums of kernels::kLaneUnit channels of all pixels or samples
+  std::span<std::uint8_t> byte_cells;    // likewise
+  std::span<std::uint8_t> planes;        // [digit][sample]: digits of its cells, laid out for the product
+  std::vector<const std::uint8_t*> plane;  // [digit][sample]: where they are
+  std::span<std::int32_t> low, high;     // [digit]: sums of kLaneUnit channels of all pixels or samples
 };
+
+// Digits of counts that are laid out at a time.
+constexpr int kPlanesAtOnce = 2;
 
 // Bytes of the digits of a sample's cells as the product reads them.
 std::int64_t PlaneBytes(const VectorTerm& term);

@@ -167,6 +167,9 @@ VectorTerm MakeMemoryTerm(const Term& term) {
   packed.conv = product.conv;
   packed.cells = product.in;
   packed.digits = {product.integers, rows, channels, dense ? 1 : product.conv.kernel_height};
+  if (!product.gather.start.empty()) {
+    packed.runs = kernels::CellRuns(product.gather);
+  }
   if (!dense) {
     LayOutPlane(packed);
   }

@@ -21,10 +21,25 @@ std::int64_t LargestOf(const std::vector<std::int64_t>& values) {
   return largest;
 }
 
+template <typename T>
+bool Repeats(const std::vector<T>& values, std::size_t period) {
+  return values.size() < period || std::equal(values.begin() + static_cast<std::ptrdiff_t>(period),
+                                              values.end(), values.begin());
+}
+
 }  // namespace
 
 std::int64_t RoundMemory(double value) {
   return std::llrint(std::clamp(value, -kMostRounded, kMostRounded));
+}
+
+void MemoryConstants::FindPeriod(std::int64_t channels) {
+  const std::size_t all = Index(channels);
+  const bool repeats = Repeats(bias, all) && Repeats(start, all) && Repeats(ceiling, all) &&
+                       Repeats(shift, all) &&
+                       std::all_of(offsets.begin(), offsets.end(),
+                                   [all](const auto& of_term) { return Repeats(of_term, all); });
+  period = repeats ? channels : static_cast<std::int64_t>(bias.size());
 }
 
 void MemoryConstants::AddOffsets(std::span<const float> of_term) {

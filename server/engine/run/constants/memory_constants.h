@@ -21,7 +21,11 @@ struct MemoryConstants {
   std::vector<std::vector<std::int64_t>> offsets;  // [term], of one step: what uint8_offset adds. Or empty
   std::int64_t slope = 0;                          // below 0, in 2^-math::kSlopeBits; 0: N is at least 0
   std::int64_t largest_bias = 0, largest_start = 0;  // in magnitude
+  // After so many neurons all of these begin anew, as the channels of a convolution do; else all neurons.
+  std::int64_t period = 0;
 
+  // Sets the period, to `channels` where that is one.
+  void FindPeriod(std::int64_t channels);
   // Of the next term.
   void AddOffsets(std::span<const float> of_term);
   // N of neuron j after `steps` steps, of a Z that is in range.
@@ -33,7 +37,7 @@ struct MemoryConstants {
 // What sources bring, biases and starts are at most in magnitude, each: their sum then fits an int64.
 constexpr std::int64_t kLargestMemory = std::int64_t{1} << 60;
 // What a neuron with memory has sent in all is at most that in magnitude.
-constexpr std::int64_t kMostSent = std::int64_t{1} << 30;
+constexpr std::int64_t kMostSent = (std::int64_t{1} << 30) - 1;
 
 // RN(value), within 2^62.
 std::int64_t RoundMemory(double value);

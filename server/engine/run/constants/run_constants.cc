@@ -94,6 +94,9 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
     for (const TermConstants& term : constants.terms) {
       constants.memory.AddOffsets(term.offset);
     }
+    constants.memory.FindPeriod(layer.terms.empty()
+                                    ? layer.size
+                                    : static_cast<std::int64_t>(layer.terms[0].product.row_scale.size()));
   }
   if (neurons != nullptr) {
     constants.neurons = MakeNeuronConstants(neurons->model, dt);
