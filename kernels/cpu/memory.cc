@@ -13,6 +13,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace spikeserve::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 void AddTimesEach(const std::int64_t* __restrict values, std::int64_t times, std::int64_t* __restrict z,
                   std::size_t size) {
@@ -77,49 +78,68 @@ void TakeOfBytes(const std::uint8_t* __restrict cells, int shift, std::int32_t m
   }
 }
 
-// Z of one pixel but for its base.
-HWY_INLINE void SumPlanes(const SendJob& job, std::int64_t pixel, std::int64_t* __restrict z) {
-  const std::int32_t* __restrict low = job.low[0] + pixel * kLaneUnit;
-  const std::int32_t* __restrict high = job.high[0] + pixel * kLaneUnit;
-  for (std::int64_t c = 0; c < kLaneUnit; ++c) {
-    z[c] = low[c] + static_cast<std::int64_t>(high[c]) * 65536;
-  }
+using LongTag = hn::CappedTag<std::int64_t, kLaneUnit>;
+using Long = hn::Vec<LongTag>;
+using IntHalf = hn::Rebind<std::int32_t, LongTag>;
+
+// 2^16 * high + low of some lanes.
+HWY_INLINE Long LoadSum(const std::int32_t* low, const std::int32_t* high) {
+  const LongTag d;
+  const IntHalf half;
+  return hn::Add(hn::PromoteTo(d, hn::LoadU(half, low)),
+                 hn::ShiftLeft<16>(hn::PromoteTo(d, hn::LoadU(half, high))));
+}
+
+// What neurons [c, c + lanes) of a pixel have sent.
+template <bool kTimes>
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<LongTag>> SendLanes(const SendJob& job, std::int64_t pixel,
+                                                           std::int64_t c, const std::uint64_t* shift) {
+  const LongTag d;
+  const hn::RebindToUnsigned<LongTag> du;
+  const std::int64_t at = pixel * kLaneUnit + c;
+  Long z = LoadSum(job.low[0] + at, job.high[0] + at);
   for (int p = 1; p < job.planes; ++p) {
-    const std::int32_t* __restrict l = job.low[p] + pixel * kLaneUnit;
-    const std::int32_t* __restrict h = job.high[p] + pixel * kLaneUnit;
-    const std::int64_t unit = std::int64_t{1} << (p * job.bits);
-    for (std::int64_t c = 0; c < kLaneUnit; ++c) {
-      z[c] += (l[c] + static_cast<std::int64_t>(h[c]) * 65536) * unit;
-    }
+    z = hn::Add(z, hn::ShiftLeftSame(LoadSum(job.low[p] + at, job.high[p] + at), p * job.bits));
   }
+  if constexpr (kTimes) {
+    z = hn::Mul(z, hn::Set(d, job.times));
+  }
+  z = hn::Add(z, hn::LoadU(d, job.base + pixel * job.base_stride + c));
+  z = hn::Max(z, hn::Zero(d));
+  return hn::Shr(hn::BitCast(du, z), hn::Load(du, shift + c));
 }
 
 template <bool kTimes, typename T>
-HWY_INLINE std::uint64_t SendPixels(const SendJob& job, T* __restrict sent) {
-  std::uint64_t seen[kLaneUnit] = {};
-  std::uint64_t shift[kLaneUnit];
+HWY_INLINE std::uint64_t SendPixels(const SendJob& job, T* HWY_RESTRICT sent) {
+  const hn::RebindToUnsigned<LongTag> du;
+  constexpr std::int64_t kLanes = hn::MaxLanes(LongTag());
+  HWY_ALIGN std::uint64_t shift[kLaneUnit];
   for (std::int64_t c = 0; c < kLaneUnit; ++c) {
     shift[c] = c < job.width ? job.shift[c] : 63;
   }
+  auto seen = hn::Zero(du);
   for (std::int64_t pixel = 0; pixel < job.pixels; ++pixel) {
-    HWY_ALIGN std::int64_t z[kLaneUnit];
-    HWY_ALIGN T counts[kLaneUnit];
-    SumPlanes(job, pixel, z);
-    const std::int64_t* __restrict base = job.base + pixel * job.base_stride;
-    for (std::int64_t c = 0; c < kLaneUnit; ++c) {
-      const std::int64_t v = (kTimes ? z[c] * job.times : z[c]) + base[c];
-      const std::uint64_t count = static_cast<std::uint64_t>(v > 0 ? v : 0) >> shift[c];
-      seen[c] |= count;
-      counts[c] = static_cast<T>(count);
+    HWY_ALIGN std::uint64_t counts[kLaneUnit];
+    for (std::int64_t c = 0; c < kLaneUnit; c += kLanes) {
+      const auto count = SendLanes<kTimes>(job, pixel, c, shift);
+      seen = hn::Or(seen, count);
+      hn::Store(count, du, counts + c);
     }
+    T* HWY_RESTRICT to = sent + pixel * job.stride;
     if (job.width == kLaneUnit) {
-      std::copy_n(counts, kLaneUnit, sent + pixel * job.stride);
+      for (std::int64_t c = 0; c < kLaneUnit; ++c) {
+        to[c] = static_cast<T>(counts[c]);
+      }
     } else {
-      std::copy_n(counts, job.width, sent + pixel * job.stride);
+      for (std::int64_t c = 0; c < job.width; ++c) {
+        to[c] = static_cast<T>(counts[c]);
+      }
     }
   }
+  HWY_ALIGN std::uint64_t lanes[kLanes];
+  hn::Store(seen, du, lanes);
   std::uint64_t all = 0;
-  for (const std::uint64_t one : seen) {
+  for (const std::uint64_t one : lanes) {
     all |= one;
   }
   return all;

@@ -86,6 +86,29 @@ void CellRuns::Gather(const std::uint8_t* source, std::uint8_t* cells) const {
   }
 }
 
+template <typename T>
+void CellRuns::GatherWide(const T* source, std::int32_t* cells) const {
+  for (const Run& run : runs_) {
+    const std::int32_t* base = bases_.data() + run.first_base;
+    std::int32_t* const to = cells + run.first;
+    for (std::int32_t i = 0; i < run.length; ++i) {
+      std::int32_t sum = 0;
+      for (std::int32_t b = 0; b < run.bases; ++b) {
+        sum += source[base[b] + i];
+      }
+      to[i] = sum;
+    }
+  }
+}
+
+void CellRuns::Gather(std::span<const std::uint8_t> source, std::span<std::int32_t> cells) const {
+  GatherWide(source.data(), cells.data());
+}
+
+void CellRuns::Gather(std::span<const std::int32_t> source, std::span<std::int32_t> cells) const {
+  GatherWide(source.data(), cells.data());
+}
+
 // Eight bytes at a time, as an integer: sums that fit their bytes carry nothing into the next. What comes
 // behind the run is spoilt, and written by the runs that follow.
 void CellRuns::GatherShort(const Run& run, const std::uint8_t* source, std::uint8_t* to) const {

@@ -19,6 +19,10 @@ class CellRuns {
   // readable, and behind the cells may be spoilt.
   void Gather(const std::uint8_t* source, std::uint8_t* cells) const;
 
+  // The same of sums that may not fit a byte.
+  void Gather(std::span<const std::uint8_t> source, std::span<std::int32_t> cells) const;
+  void Gather(std::span<const std::int32_t> source, std::span<std::int32_t> cells) const;
+
   std::int64_t runs() const { return static_cast<std::int64_t>(runs_.size()); }
   std::int64_t bytes() const;
 
@@ -29,6 +33,8 @@ class CellRuns {
     std::int32_t bases = 0;       // how many
     std::int64_t first_base = 0;  // in bases_
   };
+  template <typename T>
+  void GatherWide(const T* source, std::int32_t* cells) const;
   void GatherShort(const Run& run, const std::uint8_t* source, std::uint8_t* to) const;
 
   std::vector<Run> runs_;

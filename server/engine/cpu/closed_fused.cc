@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "kernels/cpu/memory.h"
-#include "kernels/cpu/product.h"
 #include "kernels/cpu/spikes/digit_sums.h"
 #include "server/engine/cpu/layout/sum_bounds.h"
 #include "server/engine/network/synapse_filter.h"
@@ -129,7 +128,7 @@ class FusedLayer {
       cells = source_->Bytes(sample);
     }
     if (!term_.product.gather.start.empty()) {
-      if (held_ || packed_.runs.runs() == 0 || most_ > UINT8_MAX) {
+      if (held_ || most_ > UINT8_MAX) {
         LayOutCells(plane, sample, GatherWidened(cells));
         return;
       }
@@ -156,14 +155,13 @@ class FusedLayer {
       return counts;
     }
     const std::span<std::int32_t> cells = buffers_.cells.first(Index(term_.product.in));
-    kernels::Gather(term_.product.gather, counts, cells);
+    packed_.runs.Gather(counts, cells);
     return cells;
   }
 
   std::span<const std::int32_t> GatherWidened(std::span<const std::uint8_t> bytes) {
-    widened_.assign(bytes.begin(), bytes.end());
     const std::span<std::int32_t> cells = buffers_.cells.first(Index(term_.product.in));
-    kernels::Gather(term_.product.gather, std::span<const std::int32_t>(widened_), cells);
+    packed_.runs.Gather(bytes, cells);
     return cells;
   }
 
@@ -182,7 +180,8 @@ class FusedLayer {
     const std::int64_t row = g.in_width * g.in_channels;
     const std::int64_t left = g.pad_left * g.in_channels;
     const std::int64_t width = std::min(row, packed_.plane_row - left);
-    std::memset(to, 0, Index(bytes));
+    const std::int64_t copied = IsPlane() ? packed_.plane_row * packed_.plane_rows : 0;
+    std::memset(to + copied, 0, Index(bytes - copied));
     for (std::int64_t y = 0; y < std::min(g.in_height, packed_.plane_rows - g.pad_top) && width > 0; ++y) {
       kernels::TakeDigits(cells.subspan(Index(y * row), Index(width)), shift, bits_,
                           to + (y + g.pad_top) * packed_.plane_row + left);
@@ -330,7 +329,6 @@ class FusedLayer {
   int planes_ = 1;
   bool aliased_ = false;  // the counts lie as the product reads them
   std::int64_t base_stride_ = 0;
-  std::vector<std::int32_t> widened_;
 };
 
 }  // namespace

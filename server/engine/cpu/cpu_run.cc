@@ -15,7 +15,8 @@ void FindReaders(CpuRun& run) {
     for (std::size_t t = 0; run.stepped[l] && t < plan.layers[l].terms.size(); ++t) {
       const std::int64_t source = plan.layers[l].terms[t].population;
       run.read[Index(source)] = true;
-      run.loads[Index(source)] = run.loads[Index(source)] || !run.IsPrepared(l, t);
+      const bool as_bytes = HasMemory(plan.layers[l]) && run.constants[l].terms[t].integers;
+      run.loads[Index(source)] = run.loads[Index(source)] || (!run.IsPrepared(l, t) && !as_bytes);
     }
   }
   for (std::size_t p = 0; p < run.folded.size(); ++p) {
