@@ -155,17 +155,23 @@ void SumListed(const DigitSlice& slice, const DigitJob& job, UsedGroups used) {
   }
 }
 
+// Steps are summed up to eight at a time, and about as many each time: few would wait for each other's sums.
 template <int kDigits>
 void SumAll(const DigitSlice& slice, const DigitJob& job) {
-  std::int64_t step = 0;
-  for (; step + 8 <= job.steps; step += 8) {
-    SumSteps<kDigits, 8>(slice, job, step);
-  }
-  for (; step + 2 <= job.steps; step += 2) {
-    SumSteps<kDigits, 2>(slice, job, step);
-  }
-  if (step < job.steps) {
-    SumSteps<kDigits, 1>(slice, job, step);
+  constexpr std::int64_t kMost = 8;
+  const std::int64_t parts = (job.steps + kMost - 1) / kMost;
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const std::int64_t step = job.steps * part / parts;
+    switch (job.steps * (part + 1) / parts - step) {
+      case 1: SumSteps<kDigits, 1>(slice, job, step); break;
+      case 2: SumSteps<kDigits, 2>(slice, job, step); break;
+      case 3: SumSteps<kDigits, 3>(slice, job, step); break;
+      case 4: SumSteps<kDigits, 4>(slice, job, step); break;
+      case 5: SumSteps<kDigits, 5>(slice, job, step); break;
+      case 6: SumSteps<kDigits, 6>(slice, job, step); break;
+      case 7: SumSteps<kDigits, 7>(slice, job, step); break;
+      default: SumSteps<kDigits, 8>(slice, job, step);
+    }
   }
 }
 

@@ -44,6 +44,9 @@ class FusedLayer {
         LayOut(p, s);
       }
     }
+    if (held_ && planes_ == 1 && packed_.kind == kernels::ProductKind::kDense) {
+      ListUsed();
+    }
     if (buffers_.wide[site_.layer] || !Send<std::uint8_t>()) {
       buffers_.wide[site_.layer] = true;
       Send<std::int32_t>();
@@ -244,6 +247,38 @@ class FusedLayer {
     kernels::SumDigits(packed_.digits, first / kernels::kLaneUnit, job);
   }
 
+  // Of images much is 0: a few samples at a time, what none of them uses is left out.
+  void ListUsed() {
+    buffers_.used.clear();
+    buffers_.used_ends.clear();
+    const auto samples = static_cast<std::int64_t>(samples_.size());
+    for (std::int64_t s = 0; s < samples; s += kernels::kListedSteps) {
+      kernels::DigitJob job;
+      job.steps = std::min(samples - s, kernels::kListedSteps);
+      job.cells = buffers_.plane[Index(s)];
+      job.cell_stride = PlaneBytes(packed_);
+      kernels::ListUsedGroups(job, packed_.digits.groups(), buffers_.used);
+      buffers_.used_ends.push_back(buffers_.used.size());
+    }
+  }
+
+  void SumUsed(std::int64_t first, kernels::DigitJob job) {
+    std::size_t begin = 0;
+    for (std::size_t part = 0; part < buffers_.used_ends.size(); ++part) {
+      const std::size_t s = part * Index(kernels::kListedSteps);
+      job.steps = std::min(static_cast<std::int64_t>(samples_.size() - s), kernels::kListedSteps);
+      job.cells = buffers_.plane[s];
+      job.sums = Low(0) + s * Index(kernels::kLaneUnit);
+      job.high = High(0) + s * Index(kernels::kLaneUnit);
+      job.stride = kernels::kLaneUnit;
+      job.largest = most_;
+      const std::size_t end = buffers_.used_ends[part];
+      kernels::SumListedDigits(packed_.digits, first / kernels::kLaneUnit, job,
+                               std::span(buffers_.used).subspan(begin, end - begin));
+      begin = end;
+    }
+  }
+
   // Remembers what was seen of a sample's counts. False where they do not fit.
   bool See(std::size_t sample, std::uint64_t seen, std::uint64_t most) {
     if (seen > most) {
@@ -286,7 +321,11 @@ class FusedLayer {
     job.steps = static_cast<std::int64_t>(samples_.size());
     job.cell_stride = aliased_ ? source_->byte_stride : PlaneBytes(packed_);
     for (int p = 0; p < planes_; ++p) {
-      Sum(p, buffers_.plane[Place(p, 0)], first, job);
+      if (held_ && planes_ == 1) {
+        SumUsed(first, job);
+      } else {
+        Sum(p, buffers_.plane[Place(p, 0)], first, job);
+      }
     }
     kernels::SendJob send = JobOf(first);
     bool fits = true;

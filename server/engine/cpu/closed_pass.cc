@@ -67,8 +67,7 @@ class ClosedLayerPass {
 
   // What was received step by step is known of the last one alone, which is all that is asked about then.
   void Begin() {
-    const bool stepped = std::any_of(closed_.sources.begin(), closed_.sources.end(),
-                                     [](ChargeSource source) { return source == ChargeSource::kSteps; });
+    const bool stepped = run_.ReceivesSteps(layer_);
     for (std::size_t s = 0; s < samples_.size(); ++s) {
       if (stepped) {
         std::copy(State(s).received.begin(), State(s).received.end(), Z(s).begin());

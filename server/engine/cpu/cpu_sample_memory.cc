@@ -53,7 +53,7 @@ bool CpuSample::SumCharges(const CpuRun& run, std::size_t layer, std::int64_t st
 bool CpuSample::Receive(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
                         CpuScratch& scratch) {
   LayerState& state = layers_[layer];
-  const std::span<std::int64_t> charges = scratch.charges.first(state.received.size());
+  const std::span<std::int64_t> charges = scratch.charges.first(Index(run.plan->layers[layer].size));
   if (!TermCharges(run, layer, term, step, scratch)) {
     return false;
   }

@@ -81,6 +81,8 @@ ClosedScratch::ClosedScratch(const RunShape& run, CpuArena& arena) {
   planes = arena.Take<std::uint8_t>(kPlanesAtOnce * group * widths.plane);
   plane.resize(Index(kPlanesAtOnce * group));
   arena.Count(8 * kPlanesAtOnce * group);
+  constexpr std::int64_t kGrowth = 3;  // of a vector that grows to what it needs
+  arena.Count(kGrowth * (widths.cells + kernels::kLaneUnit) * (group / kernels::kListedSteps + 1));
   const std::int64_t sums = std::max(widths.sums, group * kernels::kLaneUnit);
   low = arena.Take<std::int32_t>(kPlanesAtOnce * sums);
   high = arena.Take<std::int32_t>(kPlanesAtOnce * sums);

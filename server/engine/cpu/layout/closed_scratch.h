@@ -48,6 +48,8 @@ struct ClosedScratch {
   std::span<std::uint8_t> byte_cells;    // likewise
   std::span<std::uint8_t> planes;        // [digit][sample]: digits of its cells, laid out for the product
   std::vector<const std::uint8_t*> plane;  // [digit][sample]: where they are
+  std::vector<std::int32_t> used;      // groups of cells that some of a few samples use, part by part
+  std::vector<std::size_t> used_ends;  // of the parts
   std::span<std::int32_t> low, high;     // [digit]: sums of kLaneUnit channels of all pixels or samples
 };
 

@@ -10,11 +10,13 @@ namespace {
 void LayOutNeurons(const RunShape& run, std::size_t l, const NeuronLayer& neurons, CpuArena& arena,
                    LayerState& state) {
   const std::int64_t size = run.plan->layers[l].size;
+  const bool remembers = HasMemory(run.plan->layers[l]);
+  const bool steps = !run.IsClosed(l);
   math::ForEachState(
-      [&](bool kept, std::span<float>& values) { values = arena.Take<float>(kept ? size : 0); },
+      [&](bool kept, std::span<float>& values) { values = arena.Take<float>(kept && steps ? size : 0); },
       StatesOf(neurons.model), state.neurons);
-  state.received = arena.Take<std::int64_t>(HasMemory(run.plan->layers[l]) ? size : 0);
-  state.sent = arena.Take<std::int64_t>(HasMemory(run.plan->layers[l]) ? size : 0);
+  state.received = arena.Take<std::int64_t>(remembers && run.ReceivesSteps(l) ? size : 0);
+  state.sent = arena.Take<std::int64_t>(remembers && steps ? size : 0);
   state.spikes = arena.Take<std::int64_t>(run.spec->statistics && run.IsSpiking(l) ? size : 0);
 }
 

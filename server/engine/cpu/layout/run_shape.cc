@@ -51,6 +51,11 @@ RunShape::RunShape(const Plan& of_plan, const VectorWeights* vectors, CheckedSpe
   chunk = ChunkOf(*this);
 }
 
+bool RunShape::ReceivesSteps(std::size_t layer) const {
+  const std::vector<ChargeSource>& sources = closed_layers[layer].sources;
+  return !IsClosed(layer) || std::find(sources.begin(), sources.end(), ChargeSource::kSteps) != sources.end();
+}
+
 std::int64_t RunShape::FilterBytes(const Synapse& synapse, std::int64_t delay_steps,
                                    std::int64_t size) const {
   constexpr std::int64_t kPerBank = 256;  // what its allocations add

@@ -28,6 +28,8 @@ struct RunShape : LayerUse {
 
   // Whether the layer is run in closed form; whether the one is that emits a population.
   bool IsClosed(std::size_t layer) const { return closed_layers[layer].closed(); }
+  // Whether what a layer with memory receives is added up step by step, from some source.
+  bool ReceivesSteps(std::size_t layer) const;
   bool IsClosedPopulation(std::int64_t index) const {
     return population(index).layer >= 0 && IsClosed(Index(population(index).layer));
   }

@@ -104,7 +104,7 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
   if (layer.emits() && plan.populations[Index(layer.population)].spiking) {
     const double amplitude = plan.populations[Index(layer.population)].amplitude;
     constants.spike_height = static_cast<float>(amplitude / dt);
-    constants.voltage = StartVoltages(plan, layer, spec.settings);
+    constants.voltage = HasMemory(layer) ? std::vector<float>() : StartVoltages(plan, layer, spec.settings);
   }
   return constants;
 }
