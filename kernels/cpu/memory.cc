@@ -93,7 +93,7 @@ HWY_INLINE Long LoadSum(const std::int32_t* low, const std::int32_t* high) {
 // What neurons [c, c + lanes) of a pixel have sent.
 template <bool kTimes>
 HWY_INLINE hn::Vec<hn::RebindToUnsigned<LongTag>> SendLanes(const SendJob& job, std::int64_t pixel,
-                                                           std::int64_t c, const std::uint64_t* shift) {
+                                                            std::int64_t c, const std::uint64_t* shift) {
   const LongTag d;
   const hn::RebindToUnsigned<LongTag> du;
   const std::int64_t at = pixel * kLaneUnit + c;

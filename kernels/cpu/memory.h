@@ -13,8 +13,8 @@ void AddTimes(std::span<const std::int64_t> values, std::int64_t times, std::spa
 void AddHalves(std::span<const std::int32_t> low, std::span<const std::int32_t> high, int shift,
                std::span<std::int64_t> z);
 
-// sent[j] = math::SentRectified(z[j], start[j], shift[j]). Returns the largest: above 2^31 - 1 `sent` is of no
-// use.
+// sent[j] = math::SentRectified(z[j], start[j], shift[j]). Returns the largest: above 2^31 - 1 `sent` is of
+// no use.
 std::int64_t SendRectified(std::span<const std::int64_t> z, std::span<const std::int64_t> start,
                            std::span<const std::uint8_t> shift, std::span<std::int32_t> sent);
 

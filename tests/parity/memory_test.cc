@@ -1,5 +1,5 @@
-// Neurons with memory: what a run computes at once is what its steps come to, by bytes, and what float64 comes
-// to step by step, but for spikes at a tie.
+// Neurons with memory: what a run computes at once is what its steps come to, by bytes, and what float64
+// comes to step by step, but for spikes at a tie.
 
 #include <gtest/gtest.h>
 
@@ -80,8 +80,9 @@ TEST_P(Memory, PiecesChangeNothing) {
   const Reading steps = Steps(Mode::kExact);
   const std::int64_t all = network_.spec.settings.steps;
   const Loaded loaded = Load(network_.definition, Mode::kExact, 2);
-  ExpectSame(Simulate(loaded, network_.spec, samples_, std::vector<std::int64_t>(static_cast<std::size_t>(all), 1)), steps,
-             "one by one");
+  ExpectSame(
+      Simulate(loaded, network_.spec, samples_, std::vector<std::int64_t>(static_cast<std::size_t>(all), 1)),
+      steps, "one by one");
   ExpectSame(Simulate(loaded, network_.spec, samples_, {all / 2, all - all / 2}), steps, "in halves");
 }
 

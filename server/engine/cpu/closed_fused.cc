@@ -1,10 +1,10 @@
 #include "server/engine/cpu/closed_fused.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/spikes/digit_sums.h"
+#include "server/engine/cpu/closed_planes.h"
 #include "server/engine/cpu/layout/sum_bounds.h"
 #include "server/engine/network/synapse_filter.h"
 
@@ -27,24 +27,22 @@ class FusedLayer {
         held_(run.closed_layers[site.layer].sources[0] == ChargeSource::kHeld),
         samples_(samples),
         buffers_(scratch.closed),
-        own_(buffers_.sent[site.layer][site.age]) {}
+        own_(buffers_.sent[site.layer][site.age]),
+        planes_(run, term_, packed_, Source(), samples, buffers_) {}
 
   bool Run() {
     if (steps_ <= 0) {
       return false;
     }
-    FindSource();
-    if (planes_ > kPlanesAtOnce) {
+    if (planes_.digits() > kPlanesAtOnce) {
       return false;
     }
     CheckRange();
     SetBase();
-    for (int p = 0; p < planes_; ++p) {
-      for (std::size_t s = 0; s < samples_.size(); ++s) {
-        LayOut(p, s);
-      }
+    for (int p = 0; p < planes_.digits(); ++p) {
+      planes_.LayOut(p, p);
     }
-    if (held_ && planes_ == 1 && packed_.kind == kernels::ProductKind::kDense) {
+    if (held_ && planes_.digits() == 1 && packed_.kind == kernels::ProductKind::kDense) {
       ListUsed();
     }
     if (buffers_.wide[site_.layer] || !Send<std::uint8_t>()) {
@@ -63,35 +61,22 @@ class FusedLayer {
     }
   }
 
-  // What the counts lie in, and how many digits those of the group have.
-  void FindSource() {
-    most_ = UINT8_MAX;
-    if (!held_) {
-      const std::size_t source = Index(run_.population(term_.population).layer);
-      const std::vector<std::int64_t>& ages = run_.closed_layers[source].ages;
-      const std::int64_t wanted = run_.closed_layers[site_.layer].ages[site_.age] + delay_;
-      source_ = &buffers_.sent[source][Index(std::find(ages.begin(), ages.end(), wanted) - ages.begin())];
-      const auto end = source_->largest.begin() + static_cast<std::ptrdiff_t>(samples_.size());
-      most_ = *std::max_element(source_->largest.begin(), end);
-      const auto narrow_end = source_->narrow.begin() + static_cast<std::ptrdiff_t>(samples_.size());
-      aliased_ = term_.product.gather.start.empty() && IsPlane() &&
-                 std::all_of(source_->narrow.begin(), narrow_end, [](bool narrow) { return narrow; });
+  // Null where the input is held.
+  Sent* Source() {
+    if (held_) {
+      return nullptr;
     }
-    most_ *= term_.product.gather.most;
-    planes_ = 1;
-    while (most_ >> (planes_ * bits_) != 0) {
-      ++planes_;
-    }
-    aliased_ = aliased_ && planes_ == 1;
+    const std::size_t source = Index(run_.population(term_.population).layer);
+    return &buffers_.sent[source][run_.closed_layers[source].Place(
+        run_.closed_layers[site_.layer].ages[site_.age] + delay_)];
   }
 
   std::int64_t times() const { return held_ ? std::max<std::int64_t>(steps_ - delay_, 0) : 1; }
 
   void CheckRange() {
-    const double of_count = static_cast<double>(term_.product.gather.most) * term_.product.max_row_sum *
-                            static_cast<double>(times());
+    const double of_count = term_.product.max_row_sum * static_cast<double>(times());
     for (std::size_t s = 0; s < samples_.size(); ++s) {
-      const double bound = of_count * static_cast<double>(held_ ? UINT8_MAX : source_->largest[s]);
+      const double bound = of_count * static_cast<double>(planes_.MostOf(s));
       if (!memory_.Fits(steps_) || !(bound <= kWideSums)) {
         Fail(s);
       }
@@ -110,85 +95,6 @@ class FusedLayer {
     }
     std::fill_n(buffers_.base.begin() + size, kernels::kLaneUnit, 0);
     base_stride_ = size == packed_.channels ? 0 : packed_.channels;
-  }
-
-  std::size_t Place(int plane, std::size_t sample) const {
-    return Index(plane * buffers_.group) + sample;
-  }
-
-  // Digit `plane` of the cells of a sample.
-  void LayOut(int plane, std::size_t sample) {
-    if (!held_ && !source_->narrow[sample]) {
-      LayOutCells(plane, sample, GatherCounts(sample));
-      return;
-    }
-    std::span<const std::uint8_t> cells;
-    if (held_) {
-      const auto* bytes =
-          reinterpret_cast<const std::uint8_t*>(samples_[sample].inputs->data[Index(term_.population)]);
-      cells = {bytes, Index(run_.population(term_.population).size)};
-    } else {
-      cells = source_->Bytes(sample);
-    }
-    if (!term_.product.gather.start.empty()) {
-      if (held_ || most_ > UINT8_MAX) {
-        LayOutCells(plane, sample, GatherWidened(cells));
-        return;
-      }
-      packed_.runs.Gather(cells.data(), buffers_.byte_cells.data());
-      cells = buffers_.byte_cells.first(Index(term_.product.in));
-    } else if (aliased_) {
-      buffers_.plane[Place(plane, sample)] = cells.data();
-      return;
-    }
-    LayOutCells(plane, sample, cells);
-  }
-
-  // Whether cells side by side are what the product reads.
-  bool IsPlane() const {
-    const kernels::ConvGeometry& g = packed_.conv;
-    return packed_.kind == kernels::ProductKind::kDense ||
-           (g.pad_left == 0 && g.pad_top == 0 && packed_.plane_row == g.in_width * g.in_channels &&
-            packed_.plane_rows <= g.in_height);
-  }
-
-  std::span<const std::int32_t> GatherCounts(std::size_t sample) {
-    const std::span<const std::int32_t> counts = source_->Counts(sample);
-    if (term_.product.gather.start.empty()) {
-      return counts;
-    }
-    const std::span<std::int32_t> cells = buffers_.cells.first(Index(term_.product.in));
-    packed_.runs.Gather(counts, cells);
-    return cells;
-  }
-
-  std::span<const std::int32_t> GatherWidened(std::span<const std::uint8_t> bytes) {
-    const std::span<std::int32_t> cells = buffers_.cells.first(Index(term_.product.in));
-    packed_.runs.Gather(bytes, cells);
-    return cells;
-  }
-
-  template <typename T>
-  void LayOutCells(int plane, std::size_t sample, std::span<const T> cells) {
-    const std::int64_t bytes = PlaneBytes(packed_);
-    std::uint8_t* const to = buffers_.planes.data() + static_cast<std::int64_t>(Place(plane, sample)) * bytes;
-    buffers_.plane[Place(plane, sample)] = to;
-    const int shift = plane * bits_;
-    if (packed_.kind == kernels::ProductKind::kDense) {
-      kernels::TakeDigits(cells, shift, bits_, to);
-      std::memset(to + cells.size(), 0, Index(bytes) - cells.size());
-      return;
-    }
-    const kernels::ConvGeometry& g = packed_.conv;
-    const std::int64_t row = g.in_width * g.in_channels;
-    const std::int64_t left = g.pad_left * g.in_channels;
-    const std::int64_t width = std::min(row, packed_.plane_row - left);
-    const std::int64_t copied = IsPlane() ? packed_.plane_row * packed_.plane_rows : 0;
-    std::memset(to + copied, 0, Index(bytes - copied));
-    for (std::int64_t y = 0; y < std::min(g.in_height, packed_.plane_rows - g.pad_top) && width > 0; ++y) {
-      kernels::TakeDigits(cells.subspan(Index(y * row), Index(width)), shift, bits_,
-                          to + (y + g.pad_top) * packed_.plane_row + left);
-    }
   }
 
   template <typename T>
@@ -222,9 +128,9 @@ class FusedLayer {
   kernels::SendJob JobOf(std::int64_t first) {
     kernels::SendJob job;
     job.width = std::min(kernels::kLaneUnit, packed_.channels - first);
-    job.planes = planes_;
-    job.bits = bits_;
-    for (int p = 0; p < planes_; ++p) {
+    job.planes = planes_.digits();
+    job.bits = DigitBits();
+    for (int p = 0; p < planes_.digits(); ++p) {
       job.low[p] = Low(p);
       job.high[p] = High(p);
     }
@@ -243,7 +149,7 @@ class FusedLayer {
     job.sums = Low(plane);
     job.high = High(plane);
     job.stride = kernels::kLaneUnit;
-    job.largest = std::min(most_ >> (plane * bits_), (std::int64_t{1} << bits_) - 1);
+    job.largest = planes_.LargestDigit(plane);
     kernels::SumDigits(packed_.digits, first / kernels::kLaneUnit, job);
   }
 
@@ -255,8 +161,8 @@ class FusedLayer {
     for (std::int64_t s = 0; s < samples; s += kernels::kListedSteps) {
       kernels::DigitJob job;
       job.steps = std::min(samples - s, kernels::kListedSteps);
-      job.cells = buffers_.plane[Index(s)];
-      job.cell_stride = PlaneBytes(packed_);
+      job.cells = planes_.At(0, Index(s));
+      job.cell_stride = planes_.stride();
       kernels::ListUsedGroups(job, packed_.digits.groups(), buffers_.used);
       buffers_.used_ends.push_back(buffers_.used.size());
     }
@@ -267,11 +173,11 @@ class FusedLayer {
     for (std::size_t part = 0; part < buffers_.used_ends.size(); ++part) {
       const std::size_t s = part * Index(kernels::kListedSteps);
       job.steps = std::min(static_cast<std::int64_t>(samples_.size() - s), kernels::kListedSteps);
-      job.cells = buffers_.plane[s];
+      job.cells = planes_.At(0, s);
       job.sums = Low(0) + s * Index(kernels::kLaneUnit);
       job.high = High(0) + s * Index(kernels::kLaneUnit);
       job.stride = kernels::kLaneUnit;
-      job.largest = most_;
+      job.largest = planes_.LargestDigit(0);
       const std::size_t end = buffers_.used_ends[part];
       kernels::SumListedDigits(packed_.digits, first / kernels::kLaneUnit, job,
                                std::span(buffers_.used).subspan(begin, end - begin));
@@ -304,8 +210,8 @@ class FusedLayer {
     bool fits = true;
     for (std::size_t s = 0; s < samples_.size(); ++s) {
       for (std::int64_t y = 0; y < g.out_height && Works(s); ++y) {
-        for (int p = 0; p < planes_; ++p) {
-          Sum(p, buffers_.plane[Place(p, s)] + y * g.stride_y * packed_.plane_row, first, job);
+        for (int p = 0; p < planes_.digits(); ++p) {
+          Sum(p, planes_.At(p, s) + y * g.stride_y * packed_.plane_row, first, job);
         }
         send.base = buffers_.base.data() + first + y * g.out_width * base_stride_;
         T* const to = Target<T>(s) + y * g.out_width * packed_.channels + first;
@@ -319,19 +225,19 @@ class FusedLayer {
   bool SendDense(std::int64_t first, std::uint64_t most) {
     kernels::DigitJob job;
     job.steps = static_cast<std::int64_t>(samples_.size());
-    job.cell_stride = aliased_ ? source_->byte_stride : PlaneBytes(packed_);
-    for (int p = 0; p < planes_; ++p) {
-      if (held_ && planes_ == 1) {
+    job.cell_stride = planes_.stride();
+    for (int p = 0; p < planes_.digits(); ++p) {
+      if (held_ && planes_.digits() == 1) {
         SumUsed(first, job);
       } else {
-        Sum(p, buffers_.plane[Place(p, 0)], first, job);
+        Sum(p, planes_.At(p, 0), first, job);
       }
     }
     kernels::SendJob send = JobOf(first);
     bool fits = true;
     for (std::size_t s = 0; s < samples_.size(); ++s) {
       send.pixels = 1;
-      for (int p = 0; p < planes_; ++p) {
+      for (int p = 0; p < planes_.digits(); ++p) {
         send.low[p] = Low(p) + static_cast<std::int64_t>(s) * kernels::kLaneUnit;
         send.high[p] = High(p) + static_cast<std::int64_t>(s) * kernels::kLaneUnit;
       }
@@ -362,17 +268,11 @@ class FusedLayer {
   const std::span<ClosedSample> samples_;
   ClosedScratch& buffers_;
   Sent& own_;
-  Sent* source_ = nullptr;  // unless the input is held
-  const int bits_ = DigitBits();
-  std::int64_t most_ = 0;  // no cell is above it
-  int planes_ = 1;
-  bool aliased_ = false;  // the counts lie as the product reads them
+  CountPlanes planes_;
   std::int64_t base_stride_ = 0;
 };
 
 }  // namespace
-
-int DigitBits() { return kernels::MostDigitCount() >= UINT8_MAX ? 8 : 7; }
 
 bool IsFused(const CpuRun& run, std::size_t layer) {
   const Layer& plan = run.plan->layers[layer];

@@ -14,9 +14,6 @@ struct ClosedSite {
   std::int64_t steps = 0;
 };
 
-// The bits of a digit of counts, with the target in force.
-int DigitBits();
-
 // Whether the layer has one source alone, whose bytes or counts meet digits of the weights, so that its sums
 // become counts as soon as they are there. What a held input causes is then not computed before.
 bool IsFused(const CpuRun& run, std::size_t layer);

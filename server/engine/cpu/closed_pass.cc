@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/product.h"
 #include "kernels/cpu/spikes/digit_sums.h"
 #include "server/engine/cpu/closed_fused.h"
+#include "server/engine/cpu/closed_planes.h"
 #include "server/engine/cpu/currents.h"
 #include "server/engine/cpu/layout/sum_bounds.h"
 #include "server/engine/network/synapse_filter.h"
@@ -126,10 +126,8 @@ class ClosedLayerPass {
 
   void AddClosed(std::size_t t, std::int64_t delay) {
     const std::size_t source = Index(run_.population(plan_.terms[t].population).layer);
-    const std::vector<std::int64_t>& ages = run_.closed_layers[source].ages;
-    const std::int64_t wanted = closed_.ages[age_] + delay;
-    const auto age = static_cast<std::size_t>(std::find(ages.begin(), ages.end(), wanted) - ages.begin());
-    ClosedScratch::Sent& sent = buffers_.sent[source][age];
+    ClosedScratch::Sent& sent =
+        buffers_.sent[source][run_.closed_layers[source].Place(closed_.ages[age_] + delay)];
     const bool digits = run_.vector_weights != nullptr && run_.path != CpuPath::kPlain &&
                         !(*run_.vector_weights)[layer_].terms[t].empty() &&
                         run_.constants[source].memory.slope == 0;
@@ -160,105 +158,71 @@ class ClosedLayerPass {
 
   // All samples together, one digit of their counts after the other.
   void AddDigits(std::size_t t, ClosedScratch::Sent& sent) {
-    const std::vector<std::int64_t>& largest = sent.largest;
     const kernels::Product& product = plan_.terms[t].product;
     const VectorTerm& packed = (*run_.vector_weights)[layer_].terms[t];
-    const int bits = DigitBits();
-    std::int64_t most = 0;
+    CountPlanes planes(run_, plan_.terms[t], packed, &sent, samples_, buffers_);
     for (std::size_t s = 0; s < samples_.size(); ++s) {
-      if (largest[s] * product.gather.most > INT32_MAX || !Allow(s, Bound(product, largest[s]))) {
+      if (planes.MostOf(s) > INT32_MAX || !Allow(s, Bound(product, sent.largest[s]))) {
         Fail(s);
-        continue;
       }
-      most = std::max(most, largest[s] * product.gather.most);
     }
-    for (int shift = 0; most >> shift != 0; shift += bits) {
-      for (std::size_t s = 0; s < samples_.size(); ++s) {
-        LayOutDigit(product, packed, sent.Counts(s), shift, s);
-      }
-      const std::int64_t digit = std::min(most >> shift, (std::int64_t{1} << bits) - 1);
+    for (int digit = 0; digit < planes.digits(); ++digit) {
+      planes.LayOut(digit, 0);
       for (std::int64_t slice = 0; slice * kernels::kLaneUnit < packed.channels; ++slice) {
         if (packed.kind == kernels::ProductKind::kDense) {
-          SumDense(packed, slice, digit, shift);
+          SumDense(packed, planes, slice, digit);
         } else {
-          SumConv(packed, slice, digit, shift);
+          SumConv(packed, planes, slice, digit);
         }
       }
     }
   }
 
-  std::uint8_t* Plane(const VectorTerm& packed, std::size_t sample) {
-    return buffers_.planes.data() + sample * Index(PlaneBytes(packed));
-  }
-
-  void LayOutDigit(const kernels::Product& product, const VectorTerm& packed,
-                   std::span<const std::int32_t> counts, int shift, std::size_t sample) {
-    std::uint8_t* const plane = Plane(packed, sample);
-    std::span<const std::int32_t> cells = counts;
-    if (!product.gather.start.empty()) {
-      const std::span<std::int32_t> gathered = buffers_.cells.first(Index(product.in));
-      kernels::Gather(product.gather, counts, gathered);
-      cells = gathered;
-    }
-    std::memset(plane, 0, Index(PlaneBytes(packed)));
-    if (packed.kind == kernels::ProductKind::kDense) {
-      kernels::TakeDigits(cells, shift, DigitBits(), plane);
-      return;
-    }
-    const kernels::ConvGeometry& g = packed.conv;
-    const std::int64_t row = g.in_width * g.in_channels;
-    const std::int64_t left = g.pad_left * g.in_channels;
-    const std::int64_t width = std::min(row, packed.plane_row - left);
-    for (std::int64_t y = 0; y < std::min(g.in_height, packed.plane_rows - g.pad_top) && width > 0; ++y) {
-      kernels::TakeDigits(cells.subspan(Index(y * row), Index(width)), shift, DigitBits(),
-                          plane + (y + g.pad_top) * packed.plane_row + left);
-    }
-  }
-
-  void SumDense(const VectorTerm& packed, std::int64_t slice, std::int64_t digit, int shift) {
+  void SumDense(const VectorTerm& packed, const CountPlanes& planes, std::int64_t slice, int digit) {
     kernels::DigitJob job;
     job.steps = static_cast<std::int64_t>(samples_.size());
-    job.cells = buffers_.planes.data();
-    job.cell_stride = PlaneBytes(packed);
+    job.cells = planes.At(0, 0);
+    job.cell_stride = planes.stride();
     job.sums = buffers_.low.data();
     job.high = buffers_.high.data();
     job.stride = kernels::kLaneUnit;
-    job.largest = digit;
+    job.largest = planes.LargestDigit(digit);
     kernels::SumDigits(packed.digits, slice, job);
     for (std::size_t s = 0; s < samples_.size(); ++s) {
-      AddSlice(packed, slice, static_cast<std::int64_t>(s), Z(s), shift);
+      AddSlice(packed, slice, static_cast<std::int64_t>(s), Z(s), digit);
     }
   }
 
-  void SumConv(const VectorTerm& packed, std::int64_t slice, std::int64_t digit, int shift) {
+  void SumConv(const VectorTerm& packed, const CountPlanes& planes, std::int64_t slice, int digit) {
     const kernels::ConvGeometry& g = packed.conv;
+    kernels::DigitJob job;
+    job.steps = g.out_width;
+    job.cell_stride = g.stride_x * g.in_channels;
+    job.segment_stride = g.dilation_y * packed.plane_row;
+    job.stride = kernels::kLaneUnit;
+    job.largest = planes.LargestDigit(digit);
+    job.sums = buffers_.low.data();
+    job.high = buffers_.high.data();
     for (std::size_t s = 0; s < samples_.size(); ++s) {
-      kernels::DigitJob job;
-      job.steps = g.out_width;
-      job.cell_stride = g.stride_x * g.in_channels;
-      job.segment_stride = g.dilation_y * packed.plane_row;
-      job.stride = kernels::kLaneUnit;
-      job.largest = digit;
       for (std::int64_t y = 0; y < g.out_height; ++y) {
-        job.cells = Plane(packed, s) + y * g.stride_y * packed.plane_row;
-        job.sums = buffers_.low.data() + y * g.out_width * kernels::kLaneUnit;
-        job.high = buffers_.high.data() + y * g.out_width * kernels::kLaneUnit;
+        job.cells = planes.At(0, s) + y * g.stride_y * packed.plane_row;
         kernels::SumDigits(packed.digits, slice, job);
-      }
-      for (std::int64_t pixel = 0; pixel < packed.pixels; ++pixel) {
-        AddSlice(packed, slice, pixel, Z(s).subspan(Index(pixel * packed.channels), Index(packed.channels)),
-                 shift);
+        for (std::int64_t x = 0; x < g.out_width; ++x) {
+          const std::int64_t pixel = y * g.out_width + x;
+          AddSlice(packed, slice, x, Z(s).subspan(Index(pixel * packed.channels), Index(packed.channels)),
+                   digit);
+        }
       }
     }
   }
 
   // Adds row `row` of the sums to the slice's channels of `z`.
   void AddSlice(const VectorTerm& packed, std::int64_t slice, std::int64_t row, std::span<std::int64_t> z,
-                int shift) {
+                int digit) {
     const std::int64_t first = slice * kernels::kLaneUnit;
     const std::size_t width = Index(std::min(kernels::kLaneUnit, packed.channels - first));
     const std::size_t at = Index(row * kernels::kLaneUnit);
-    kernels::AddHalves(buffers_.low.subspan(at, width), buffers_.high.subspan(at, width), shift,
+    kernels::AddHalves(buffers_.low.subspan(at, width), buffers_.high.subspan(at, width), digit * DigitBits(),
                        z.subspan(Index(first), width));
   }
 
@@ -287,7 +251,8 @@ class ClosedLayerPass {
   // What has been received must not pass kLargestMemory; its bound mostly tells.
   bool IsInRange(std::size_t s) {
     return bounds_[s] <= static_cast<double>(kLargestMemory) ||
-           std::all_of(Z(s).begin(), Z(s).end(), [](std::int64_t z) { return std::abs(z) <= kLargestMemory; });
+           std::all_of(Z(s).begin(), Z(s).end(),
+                       [](std::int64_t z) { return std::abs(z) <= kLargestMemory; });
   }
 
   void SendEach(std::size_t s, std::span<std::int32_t> sent) {

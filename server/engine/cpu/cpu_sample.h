@@ -57,7 +57,8 @@ class CpuSample {
                    CpuScratch& scratch);
   bool SourceCurrent(const CpuRun& run, const Term& term, const TermConstants& constants, std::int64_t step,
                      CpuScratch& scratch, std::span<float> current) const;
-  static void SettleAt(const CpuRun& run, std::int64_t steps, std::span<CpuSample> group, CpuScratch& scratch);
+  static void SettleAt(const CpuRun& run, std::int64_t steps, std::span<CpuSample> group,
+                       CpuScratch& scratch);
   bool NeedsSettling(const CpuRun& run) const;
   void TakeClosed(const CpuRun& run, std::size_t place, CpuScratch& scratch);
   bool RunClosed(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch);
@@ -87,7 +88,7 @@ class CpuSample {
   std::int64_t spikes_ = 0;
   std::int64_t settled_ = 0;        // the step that layers in closed form were last computed for
   std::int64_t closed_spikes_ = 0;  // theirs
-  CpuMemory memory_;  // of the layers' states
+  CpuMemory memory_;                // of the layers' states
   std::vector<LayerState> layers_;
   CpuReadout readout_;
   Status status_;

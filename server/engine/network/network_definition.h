@@ -166,11 +166,10 @@ struct PoissonSpiking {
   double amplitude = 1;
 };
 
-using NeuronModel =
-    std::variant<std::monostate, SpikingRectifiedLinear, IntegrateAndFire, Lif, RectifiedLinear, AdaptiveLif,
-                 Izhikevich, SpikingLeakyRectifiedLinear, LeakyRectifiedLinear, Sigmoid, Tanh, LifRate,
-                 SoftLifRate, AdaptiveLifRate, RegularSpiking, StochasticSpiking, PoissonSpiking,
-                 MemoryRectifiedLinear>;
+using NeuronModel = std::variant<std::monostate, SpikingRectifiedLinear, IntegrateAndFire, Lif,
+                                 RectifiedLinear, AdaptiveLif, Izhikevich, SpikingLeakyRectifiedLinear,
+                                 LeakyRectifiedLinear, Sigmoid, Tanh, LifRate, SoftLifRate, AdaptiveLifRate,
+                                 RegularSpiking, StochasticSpiking, PoissonSpiking, MemoryRectifiedLinear>;
 
 struct NeuronOperation {
   NeuronModel model;

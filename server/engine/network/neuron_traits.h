@@ -269,14 +269,14 @@ concept SpikesOfRate = kIsSpiking<Model> && NeuronTraits<Model>::Step::kInput ==
 
 // Steps in integers (kernels/math/memory.h), by no functor.
 template <typename Model>
-constexpr bool kRemembers = std::is_same_v<typename NeuronTraits<Model>::Step,
-                                           math::spiking::MemoryRectifiedLinear>;
+constexpr bool kRemembers =
+    std::is_same_v<typename NeuronTraits<Model>::Step, math::spiking::MemoryRectifiedLinear>;
 
 // The functors that At may return.
 template <typename Model>
-using FunctionOf = std::conditional_t<
-    kRemembers<Model>, math::spiking::MemoryRectifiedLinear,
-    std::conditional_t<kIsSpiking<Model>, math::spiking::Function, math::rate::Function>>;
+using FunctionOf =
+    std::conditional_t<kRemembers<Model>, math::spiking::MemoryRectifiedLinear,
+                       std::conditional_t<kIsSpiking<Model>, math::spiking::Function, math::rate::Function>>;
 
 template <typename Model>
 concept HasAmplitude = requires(const Model& model) {

@@ -142,9 +142,11 @@ class Compiler {
 
   Status AddNeurons(std::int64_t operation, const NeuronOperation& neuron) {
     Layer layer;
-    layer.kind = NeuronLayer{neuron.model, network_.Expand(neuron.gain, operation, 1),
+    layer.kind = NeuronLayer{neuron.model,
+                             network_.Expand(neuron.gain, operation, 1),
                              network_.Expand(neuron.bias, operation, 0),
-                             neuron.initial_voltage.value_or(ZeroVoltage{}), {}};
+                             neuron.initial_voltage.value_or(ZeroVoltage{}),
+                             {}};
     layer.sink = true;
     return AddLayer(operation, std::move(layer));
   }
@@ -240,8 +242,8 @@ class Compiler {
     const bool spikes = std::any_of(layer.terms.begin(), layer.terms.end(), [this](const Term& term) {
       return plan_.populations[Index(term.population)].spiking;
     });
-    const std::int64_t bad =
-        CutMemoryRows(memory, spikes ? largest_weight_ : kExactLargestWeight, DefaultDt(network_.definition()), layer);
+    const std::int64_t bad = CutMemoryRows(memory, spikes ? largest_weight_ : kExactLargestWeight,
+                                           DefaultDt(network_.definition()), layer);
     return bad < 0 ? Status()
                    : InvalidArgument("neuron " + std::to_string(bad) + " of '" +
                                      network_.definition().operations[Index(layer.operation)].name +

@@ -19,7 +19,7 @@ struct WeightForms {
   bool integers = false;
   bool floats = false;
   std::int32_t largest_integer = kExactLargestWeight;  // in magnitude
-  bool sparse = false;  // as a sparse matrix, whatever the chain is
+  bool sparse = false;                                 // as a sparse matrix, whatever the chain is
   std::vector<double>* doubles = nullptr;  // where the weights go as they are, without the row scale
 };
 

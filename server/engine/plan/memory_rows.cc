@@ -22,7 +22,9 @@ void ForEachWeight(const kernels::Product& product, std::size_t entries, Visit v
   }
 }
 
-double GainOf(const NeuronLayer& neurons, std::size_t j) { return neurons.gain.empty() ? 1 : neurons.gain[j]; }
+double GainOf(const NeuronLayer& neurons, std::size_t j) {
+  return neurons.gain.empty() ? 1 : neurons.gain[j];
+}
 
 // The shift of a row whose largest weight is that; below 1: none.
 int ShiftOf(double largest, std::int32_t most) {

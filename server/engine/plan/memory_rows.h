@@ -15,7 +15,8 @@ struct MemoryTerm {
   double unit = 1;
 };
 
-// Whether all positions of a convolution have the gain of their channel, so that its rows can have it in them.
+// Whether all positions of a convolution have the gain of their channel, so that its rows can have it in
+// them.
 bool HasGainPerRow(const NeuronLayer& neurons, const kernels::Product& product);
 
 // Cuts the integers of all terms of a layer with memory: row j of every term is what one count of the source

@@ -7,7 +7,7 @@ namespace spikeserve::engine {
 
 // What a neuron keeps from step to step; `refractory` in seconds.
 struct ReferenceNeuron : math::PerState<double> {
-  double start = 0;  // the initial voltage
+  double start = 0;               // the initial voltage
   double received = 0, sent = 0;  // all charge and all spikes so far, of neurons with memory
 };
 

@@ -14,8 +14,8 @@ engine::IntegrateAndFire Decode(const v1::IntegrateAndFire& model) {
 }
 
 engine::MemoryRectifiedLinear Decode(const v1::MemoryRectifiedLinear& model) {
-  engine::MemoryRectifiedLinear decoded{.amplitude = model.amplitude(), .max_value = std::nullopt,
-                                        .negative_slope = model.negative_slope()};
+  engine::MemoryRectifiedLinear decoded{
+      .amplitude = model.amplitude(), .max_value = std::nullopt, .negative_slope = model.negative_slope()};
   if (model.has_max_value()) {
     decoded.max_value = model.max_value();
   }

@@ -134,7 +134,7 @@ class ClosedPlanner {
 
   const LayerUse& use_;
   const Plan& plan_;
-  std::vector<bool> closed_;                    // [layer]
+  std::vector<bool> closed_;                  // [layer]
   std::vector<std::set<std::int64_t>> ages_;  // [layer]
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct ClosedLayer {
   std::vector<std::int64_t> ages;
   std::vector<ChargeSource> sources;  // [term]
 
+  // Of an age in `ages`.
+  std::size_t Place(std::int64_t age) const {
+    return static_cast<std::size_t>(std::find(ages.begin(), ages.end(), age) - ages.begin());
+  }
   bool closed() const { return !ages.empty(); }
 };
 

@@ -29,7 +29,7 @@ Widths WidthsOf(const RunShape& run) {
       if (run.vector_weights != nullptr && !(*run.vector_weights)[l].terms[t].empty()) {
         const VectorTerm& packed = (*run.vector_weights)[l].terms[t];
         widen(widths.plane, PlaneBytes(packed));
-        widen(widths.sums, packed.pixels * kernels::kLaneUnit);
+        widen(widths.sums, packed.conv.out_width * kernels::kLaneUnit);
       }
     }
   }
@@ -48,8 +48,8 @@ std::span<const std::int32_t> ClosedScratch::Sent::Counts(std::size_t sample) {
 }
 
 std::int64_t PlaneBytes(const VectorTerm& term) {
-  const std::int64_t cells = term.kind == kernels::ProductKind::kDense ? term.cells
-                                                                       : term.plane_row * term.plane_rows;
+  const std::int64_t cells =
+      term.kind == kernels::ProductKind::kDense ? term.cells : term.plane_row * term.plane_rows;
   return kernels::PadLanes(cells + kernels::kDigitCells);
 }
 

@@ -20,8 +20,8 @@ struct TermState {
   // Of a layer with memory: what an input that is held brings in a step; what is on its way through a delay,
   // [step % delay].
   std::span<std::int64_t> whole, delayed;
-  std::int64_t largest_whole = 0;     // in magnitude
-  std::span<std::int64_t> totals;     // in closed form: what the source has emitted in all steps, where wanted
+  std::int64_t largest_whole = 0;  // in magnitude
+  std::span<std::int64_t> totals;  // in closed form: what the source has emitted in all steps, where wanted
 };
 
 // What one layer of one sample keeps from step to step in exact or fast mode.

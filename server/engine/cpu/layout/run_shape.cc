@@ -37,7 +37,8 @@ std::int64_t ChunkOf(const RunShape& run) {
   const SimulationSpec& spec = *run.spec;
   std::int64_t bytes_per_step = 1;
   for (std::size_t i = 0; i < run.plan->populations.size(); ++i) {
-    bytes_per_step += run.IsClosedPopulation(static_cast<std::int64_t>(i)) ? 0 : 4 * run.plan->populations[i].size;
+    bytes_per_step +=
+        run.IsClosedPopulation(static_cast<std::int64_t>(i)) ? 0 : 4 * run.plan->populations[i].size;
   }
   const std::int64_t longest = HasHeldDriveOnly(run) ? kernels::kMaxUncountedSteps : kMaxChunkSteps;
   const std::int64_t most = std::clamp<std::int64_t>(kChunkBytes / bytes_per_step, 1, longest);

@@ -23,7 +23,7 @@ struct RunShape : LayerUse {
 
   const VectorWeights* vector_weights;
   std::vector<ClosedLayer> closed_layers;  // [layer]
-  std::int64_t chunk = 1;  // steps per pass over the layers
+  std::int64_t chunk = 1;                  // steps per pass over the layers
   std::int64_t group = kGroupSamples;
 
   // Whether the layer is run in closed form; whether the one is that emits a population.

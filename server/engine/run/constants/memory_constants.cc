@@ -23,15 +23,13 @@ std::int64_t LargestOf(const std::vector<std::int64_t>& values) {
 
 template <typename T>
 bool Repeats(const std::vector<T>& values, std::size_t period) {
-  return values.size() < period || std::equal(values.begin() + static_cast<std::ptrdiff_t>(period),
-                                              values.end(), values.begin());
+  return values.size() < period ||
+         std::equal(values.begin() + static_cast<std::ptrdiff_t>(period), values.end(), values.begin());
 }
 
 }  // namespace
 
-std::int64_t RoundMemory(double value) {
-  return std::llrint(std::clamp(value, -kMostRounded, kMostRounded));
-}
+std::int64_t RoundMemory(double value) { return std::llrint(std::clamp(value, -kMostRounded, kMostRounded)); }
 
 void MemoryConstants::FindPeriod(std::int64_t channels) {
   const std::size_t all = Index(channels);

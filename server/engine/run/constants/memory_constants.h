@@ -9,17 +9,17 @@
 
 namespace spikeserve::engine {
 
-// What a layer with memory needs at one dt, [neuron], in units of 2^-shift spikes: Z_t = A_t + t * bias, with A_t
-// what its sources have brought, and what it has sent by step t is N_t = g(Z_t, start, t). All of it is rounded
-// once, ties to even; what would pass 2^62 is 2^62, which no run takes (kLargestMemory).
+// What a layer with memory needs at one dt, [neuron], in units of 2^-shift spikes: Z_t = A_t + t * bias, with
+// A_t what its sources have brought, and what it has sent by step t is N_t = g(Z_t, start, t). All of it is
+// rounded once, ties to even; what would pass 2^62 is 2^62, which no run takes (kLargestMemory).
 struct MemoryConstants {
-  std::vector<std::int64_t> bias;                  // of one step: with gain and dt
-  std::vector<std::int64_t> start;                 // the initial voltage
-  std::vector<std::int64_t> ceiling;               // of one step: Z_t is at most t times it. Empty: no bound
-  std::vector<double> unit;                        // 2^shift
+  std::vector<std::int64_t> bias;     // of one step: with gain and dt
+  std::vector<std::int64_t> start;    // the initial voltage
+  std::vector<std::int64_t> ceiling;  // of one step: Z_t is at most t times it. Empty: no bound
+  std::vector<double> unit;           // 2^shift
   std::vector<std::uint8_t> shift;
-  std::vector<std::vector<std::int64_t>> offsets;  // [term], of one step: what uint8_offset adds. Or empty
-  std::int64_t slope = 0;                          // below 0, in 2^-math::kSlopeBits; 0: N is at least 0
+  std::vector<std::vector<std::int64_t>> offsets;    // [term], of one step: what uint8_offset adds. Or empty
+  std::int64_t slope = 0;                            // below 0, in 2^-math::kSlopeBits; 0: N is at least 0
   std::int64_t largest_bias = 0, largest_start = 0;  // in magnitude
   // After so many neurons all of these begin anew, as the channels of a convolution do; else all neurons.
   std::int64_t period = 0;

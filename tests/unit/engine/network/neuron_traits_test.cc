@@ -43,7 +43,6 @@ std::vector<Row> Table() {
   return {{{}, "unknown", false, false, false, false, {}, 0},
           {SpikingRectifiedLinear{}, "spiking_rectified_linear", true, false, false, true, kVoltage, 1e6},
           {IntegrateAndFire{}, "integrate_and_fire", true, false, false, true, kVoltage, 1e6},
-          {MemoryRectifiedLinear{}, "memory_rectified_linear", true, false, true, true, kVoltage, 1e6},
           {Lif{}, "lif", true, false, false, false, {.voltage = true, .refractory = true}, 1},
           {RectifiedLinear{}, "rectified_linear", false, false, false, false, {}, 0},
           {AdaptiveLif{},
@@ -65,7 +64,8 @@ std::vector<Row> Table() {
           {AdaptiveLifRate{}, "adaptive_lif_rate", false, false, false, false, {.adaptation = true}, 0},
           {RegularSpiking{Tanh{}, 1}, "regular_spiking", true, false, true, false, kVoltage, 1e6},
           {StochasticSpiking{Tanh{}, 1}, "stochastic_spiking", true, true, true, false, {}, 0},
-          {PoissonSpiking{Tanh{}, 1}, "poisson_spiking", true, true, true, false, {}, 0}};
+          {PoissonSpiking{Tanh{}, 1}, "poisson_spiking", true, true, true, false, {}, 0},
+          {MemoryRectifiedLinear{}, "memory_rectified_linear", true, false, true, true, kVoltage, 1e6}};
 }
 
 TEST(NeuronTraits, AreThoseOfTheTable) {

@@ -1,5 +1,5 @@
-// Neurons with memory against integers of their own: rows cut by the rule of docs/semantics.md, steps taken one
-// by one in int64.
+// Neurons with memory against integers of their own: rows cut by the rule of docs/semantics.md, steps taken
+// one by one in int64.
 
 #include <gtest/gtest.h>
 
@@ -52,8 +52,7 @@ Integers Cut(const std::vector<float>& weights, const std::vector<float>& bias, 
       row.push_back(std::llrint(value * std::pow(2.0, shift)));
     }
     integers.shift.push_back(shift);
-    integers.bias.push_back(
-        std::llrint(gain * static_cast<double>(bias[j]) * kDt * std::pow(2.0, shift)));
+    integers.bias.push_back(std::llrint(gain * static_cast<double>(bias[j]) * kDt * std::pow(2.0, shift)));
   }
   return integers;
 }
@@ -95,7 +94,8 @@ class MemoryTest : public ::testing::Test {
   // Bytes -> 37 neurons -> 18 neurons -> 3 outputs.
   NetworkDefinition Definition() const {
     const auto neurons = [](double amplitude, double gain) {
-      return NeuronOperation{MemoryRectifiedLinear{amplitude, std::nullopt, 0}, gain, {}, ConstantVoltage{0.5}};
+      return NeuronOperation{
+          MemoryRectifiedLinear{amplitude, std::nullopt, 0}, gain, {}, ConstantVoltage{0.5}};
     };
     NetworkDefinition network;
     network.format_version = 1;
@@ -135,8 +135,7 @@ class MemoryTest : public ::testing::Test {
   Random random_{7};
   const std::vector<float> w0_ = random_.Floats(kFirst * kIn, -1, 1.2), b0_ = random_.Floats(kFirst, -1, 1),
                            w1_ = random_.Floats(kSecond * kFirst, -0.3, 0.35),
-                           b1_ = random_.Floats(kSecond, -1, 1),
-                           w2_ = random_.Floats(kOut * kSecond, -1, 1);
+                           b1_ = random_.Floats(kSecond, -1, 1), w2_ = random_.Floats(kOut * kSecond, -1, 1);
   std::vector<std::int64_t> bytes_ = [this] {
     std::vector<std::int64_t> bytes;
     for (std::int64_t i = 0; i < kIn; ++i) {

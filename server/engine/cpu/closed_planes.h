@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "server/engine/cpu/closed_pass.h"
+
+namespace spikeserve::engine {
+
+// The bits of a digit of counts, with the target in force.
+int DigitBits();
+
+// The cells that one product reads of a group of samples, digit by digit, as kernels::SumDigits wants them:
+// side by side, the image of a convolution with its padding. They come from what a layer in closed form has
+// sent, or from the bytes of an input that is held. One thread.
+class CountPlanes {
+ public:
+  // `sent` is null where the source is a held input.
+  CountPlanes(const CpuRun& run, const Term& term, const VectorTerm& packed, ClosedScratch::Sent* sent,
+              std::span<const ClosedSample> samples, ClosedScratch& buffers);
+
+  // No cell is above it; how many digits that has.
+  std::int64_t most() const { return most_; }
+  int digits() const { return digits_; }
+  // No cell of that sample is above it.
+  std::int64_t MostOf(std::size_t sample) const;
+  // The largest that digit may be.
+  std::int64_t LargestDigit(int digit) const;
+
+  // Lays a digit of all samples out in slot `slot`.
+  void LayOut(int digit, int slot);
+  const std::uint8_t* At(int slot, std::size_t sample) const { return buffers_.plane[Place(slot, sample)]; }
+  // From sample to sample of a slot.
+  std::int64_t stride() const;
+
+ private:
+  std::size_t Place(int slot, std::size_t sample) const { return Index(slot * buffers_.group) + sample; }
+  bool IsPlane() const;
+  void LayOutSample(int digit, int slot, std::size_t sample);
+  std::span<const std::uint8_t> BytesOf(std::size_t sample) const;
+  template <typename T>
+  std::span<const std::int32_t> Gather(std::span<const T> counts);
+  template <typename T>
+  void Copy(int digit, int slot, std::size_t sample, std::span<const T> cells);
+
+  const CpuRun& run_;
+  const Term& term_;
+  const VectorTerm& packed_;
+  ClosedScratch::Sent* const sent_;
+  const std::span<const ClosedSample> samples_;
+  ClosedScratch& buffers_;
+  const int bits_ = DigitBits();
+  std::int64_t most_ = UINT8_MAX;
+  int digits_ = 1;
+  bool aliased_ = false;  // the counts lie as the product reads them
+};
+
+}  // namespace spikeserve::engine
