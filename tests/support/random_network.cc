@@ -98,6 +98,10 @@ class Grower {
       level = current * std::abs(amplitude);
     }
     ChooseParameters(source, current, neurons);
+    if (auto* memory = std::get_if<engine::MemoryRectifiedLinear>(&neurons.model);
+        memory != nullptr && !std::holds_alternative<double>(neurons.gain)) {
+      memory->max_value.reset();  // wants positive gains
+    }
     Signal signal = linear_.Operation(neurons, source.shape, {source});
     signal.population = true;
     signal.level = level;

@@ -239,17 +239,26 @@ class Compiler {
   }
 
   Status CutRows(std::span<const MemoryTerm> memory, Layer& layer) const {
+    const std::string& name = network_.definition().operations[Index(layer.operation)].name;
+    const NeuronLayer& neurons = *NeuronsOf(layer);
+    const auto negative =
+        std::find_if(neurons.gain.begin(), neurons.gain.end(), [](double gain) { return !(gain > 0); });
+    if (std::get<MemoryRectifiedLinear>(neurons.model).max_value && negative != neurons.gain.end()) {
+      return InvalidArgument("the gain of neuron " + std::to_string(negative - neurons.gain.begin()) +
+                             " of '" + name + "' is " + std::to_string(*negative) +
+                             "; neurons with a max_value want gains > 0");
+    }
     const bool spikes = std::any_of(layer.terms.begin(), layer.terms.end(), [this](const Term& term) {
       return plan_.populations[Index(term.population)].spiking;
     });
     const std::int64_t bad = CutMemoryRows(memory, spikes ? largest_weight_ : kExactLargestWeight,
                                            DefaultDt(network_.definition()), layer);
     return bad < 0 ? Status()
-                   : InvalidArgument("neuron " + std::to_string(bad) + " of '" +
-                                     network_.definition().operations[Index(layer.operation)].name +
-                                     "' receives 2^21 spikes or more for one that is sent to it, or by its "
-                                     "bias; a neuron with memory wants less: lower its gain or bias, or the "
-                                     "amplitude of its sources");
+                   : InvalidArgument(
+                         "neuron " + std::to_string(bad) + " of '" + name +
+                         "' receives 2^20 spikes or more (fast mode: 2^14) for one that is sent to it, "
+                         "or by its bias; neurons with memory want less: lower its gain or bias, or the "
+                         "amplitude of its sources");
   }
 
   void AddProbes() {

@@ -31,6 +31,9 @@ int ShiftOf(double largest, std::int32_t most) {
   if (largest == 0) {
     return kShiftOfZeros;
   }
+  if (!std::isfinite(largest)) {
+    return 0;
+  }
   int exponent = 0;
   (void)std::frexp(largest, &exponent);  // largest < 2^exponent
   int bits = 0;
@@ -71,7 +74,8 @@ std::int64_t CutMemoryRows(std::span<const MemoryTerm> terms, std::int32_t large
     std::vector<double>& of_term = largest.emplace_back(product.row_scale.size(), 0.0);
     ForEachWeight(product, terms[t].weights.size(), [&](std::size_t e, std::size_t row) {
       const double factor = product.row_scale[row] * GainOf(neurons, row) * terms[t].unit;
-      of_term[row] = std::max(of_term[row], std::abs(terms[t].weights[e] * factor));
+      const double added = terms[t].weights[e] * factor;
+      of_term[row] = std::max(of_term[row], std::isfinite(added) ? std::abs(added) : HUGE_VAL);
     });
   }
   // Rows of a convolution are shared by positions: then all of them have the smallest shift of any.

@@ -29,7 +29,10 @@ bool Repeats(const std::vector<T>& values, std::size_t period) {
 
 }  // namespace
 
-std::int64_t RoundMemory(double value) { return std::llrint(std::clamp(value, -kMostRounded, kMostRounded)); }
+std::int64_t RoundMemory(double value) {
+  constexpr auto kMost = static_cast<std::int64_t>(kMostRounded);
+  return std::isnan(value) ? kMost : std::llrint(std::clamp(value, -kMostRounded, kMostRounded));
+}
 
 void MemoryConstants::FindPeriod(std::int64_t channels) {
   const std::size_t all = Index(channels);

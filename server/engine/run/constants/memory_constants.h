@@ -39,7 +39,7 @@ constexpr std::int64_t kLargestMemory = std::int64_t{1} << 60;
 // What a neuron with memory has sent in all is at most that in magnitude.
 constexpr std::int64_t kMostSent = (std::int64_t{1} << 30) - 1;
 
-// RN(value), within 2^62.
+// RN(value), within 2^62; that too where it is not a number.
 std::int64_t RoundMemory(double value);
 
 // Of a layer with memory, without offsets.

@@ -213,6 +213,20 @@ TEST_F(MemoryTest, RefusesRowsThatNoUnitFits) {
   }
 }
 
+TEST_F(MemoryTest, RefusesABoundWithAGainThatIsNotPositive) {
+  NetworkDefinition network = Definition();
+  auto& neuron = std::get<NeuronOperation>(network.operations[4].kind);
+  neuron.model = MemoryRectifiedLinear{1, 6.0, 0};
+  neuron.gain = -1.0;
+  try {
+    Load(network, Mode::kExact);
+    FAIL();
+  } catch (const std::runtime_error& error) {
+    EXPECT_NE(std::string(error.what()).find("gain of neuron 0 of 'b' is -1"), std::string::npos)
+        << error.what();
+  }
+}
+
 TEST_F(MemoryTest, SaysWhereNumbersLeaveTheirRange) {
   NetworkDefinition network = Definition();
   for (const std::size_t neurons : {2U, 4U}) {
