@@ -15,6 +15,7 @@ type Mode string
 const (
 	ModeExact     Mode = "exact"     // 22-bit integer weights between spiking layers, the same bytes everywhere
 	ModeFast      Mode = "fast"      // the same with 16-bit weights
+	ModeInt8      Mode = "int8"      // the same with 8-bit weights
 	ModeReference Mode = "reference" // float64, step by step: an oracle, slow
 )
 

@@ -91,8 +91,9 @@ int Main(int argc, char** argv) {
   app.add_option("--accuracy", options.how.accuracy_samples, "images that --alone classifies, not timed");
   const std::map<std::string, engine::Mode> modes = {{"exact", engine::Mode::kExact},
                                                      {"fast", engine::Mode::kFast},
+                                                     {"int8", engine::Mode::kInt8},
                                                      {"reference", engine::Mode::kReference}};
-  app.add_option("--mode", options.how.mode, "of --alone: exact, fast or reference")
+  app.add_option("--mode", options.how.mode, "of --alone: exact, fast, int8 or reference")
       ->transform(CLI::CheckedTransformer(modes));
   CLI11_PARSE(app, argc, argv);
   options.run.data = options.how.data = options.data;

@@ -48,6 +48,7 @@ std::string ModeName(engine::Mode mode) {
   switch (mode) {
     case engine::Mode::kExact: return "exact";
     case engine::Mode::kFast: return "fast";
+    case engine::Mode::kInt8: return "int8";
     case engine::Mode::kReference: break;
   }
   return "reference";

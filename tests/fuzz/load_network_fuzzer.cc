@@ -77,7 +77,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace spikeserve;
   static auto* server = new fuzz::FuzzServer;  // lives as long as the process
   const std::string bytes(reinterpret_cast<const char*>(data), size);
-  for (const engine::Mode mode : {engine::Mode::kExact, engine::Mode::kFast, engine::Mode::kReference}) {
+  for (const engine::Mode mode :
+       {engine::Mode::kExact, engine::Mode::kFast, engine::Mode::kReference, engine::Mode::kInt8}) {
     fuzz::LoadAndUnload(*server, bytes, mode);
     std::promise<void> unloaded;
     server->loader().Unload("fuzzed", 0, [&](const auto&) { unloaded.set_value(); });

@@ -47,7 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace spikeserve;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   fuzz::RequireWhole(std::string(bytes));
-  for (const engine::Mode mode : {engine::Mode::kExact, engine::Mode::kFast, engine::Mode::kReference}) {
+  for (const engine::Mode mode :
+       {engine::Mode::kExact, engine::Mode::kFast, engine::Mode::kReference, engine::Mode::kInt8}) {
     fuzz::RequireRoundTrip(bytes, mode);
   }
   return 0;

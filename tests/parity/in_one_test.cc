@@ -52,6 +52,8 @@ class InOne : public ::testing::TestWithParam<int> {
 
 TEST_P(InOne, EveryNeuronAndSynapse) { ExpectSameBytes(MakeRichNetwork(Seed()), Seed(), Mode::kExact); }
 
+TEST_P(InOne, Int8) { ExpectSameBytes(MakeRandomCnn(Seed()), Seed(), Mode::kInt8); }
+
 TEST_P(InOne, Fast) { ExpectSameBytes(MakeRandomCnn(Seed()), Seed(), Mode::kFast); }
 
 TEST_P(InOne, Reference) { ExpectSameBytes(MakeRandomNetwork(Seed()), Seed(), Mode::kReference); }

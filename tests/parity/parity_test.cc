@@ -135,6 +135,8 @@ class Parity : public ::testing::TestWithParam<int> {
 
 TEST_P(Parity, ExactSampleIsIndependentOfBatchChunksAndThreads) { ExpectIndependence(Mode::kExact); }
 
+TEST_P(Parity, Int8SampleIsIndependentOfBatchChunksAndThreads) { ExpectIndependence(Mode::kInt8); }
+
 TEST_P(Parity, FastSampleIsIndependentOfBatchChunksAndThreads) { ExpectIndependence(Mode::kFast); }
 
 TEST_P(Parity, ExactTrajectoryIsIndependentOfBatchChunksAndThreads) {
@@ -148,7 +150,7 @@ TEST_P(Parity, ReferenceSampleIsIndependentOfBatchChunksAndThreads) {
 }
 
 TEST_P(Parity, AskingForTheTrajectoryChangesNoByte) {
-  for (const Mode mode : {Mode::kExact, Mode::kFast, Mode::kReference}) {
+  for (const Mode mode : {Mode::kExact, Mode::kFast, Mode::kInt8, Mode::kReference}) {
     const Loaded loaded = Load(network_.definition, mode);
     network_.spec.trajectories = false;
     const Reading without = Simulate(loaded, network_.spec, samples_);
@@ -168,7 +170,7 @@ TEST_P(Parity, AskingForTheTrajectoryChangesNoByte) {
 // order than step by step.
 TEST_P(Parity, ReadoutIsThatOfTheTrajectory) {
   network_.spec.trajectories = true;
-  for (const Mode mode : {Mode::kExact, Mode::kFast, Mode::kReference}) {
+  for (const Mode mode : {Mode::kExact, Mode::kFast, Mode::kInt8, Mode::kReference}) {
     const Reading reading = Simulate(Load(network_.definition, mode), network_.spec, samples_);
     for (const engine::ProbeReading& probe : reading.probes) {
       ExpectReadout(probe, mode == Mode::kReference ? kDoubleRounding : kFloatRounding);

@@ -57,7 +57,7 @@ class Paths : public ::testing::TestWithParam<int> {
 
   static void ExpectSameBytes(const RandomNetwork& network, std::uint64_t seed) {
     const std::vector<Sample> samples = RandomSamples(network, 8, seed);
-    for (const Mode mode : {Mode::kExact, Mode::kFast}) {
+    for (const Mode mode : {Mode::kExact, Mode::kFast, Mode::kInt8}) {
       const Reading plain =
           Simulate(Load(network.definition, mode, 1, CpuPath::kPlain), network.spec, samples);
       for (const std::string& target : kernels::CpuTargets()) {
@@ -134,7 +134,7 @@ TEST(WidePaths, WithMoreWeightsThanTheCacheHolds) {
   for (std::uint64_t seed = 1; seed <= kNetworks / 16; ++seed) {
     const RandomNetwork network = MakeWideCnn(seed);
     const std::vector<Sample> samples = RandomSamples(network, 1, seed);
-    for (const Mode mode : {Mode::kExact, Mode::kFast}) {
+    for (const Mode mode : {Mode::kExact, Mode::kFast, Mode::kInt8}) {
       const Reading plain =
           Simulate(Load(network.definition, mode, 1, CpuPath::kPlain), network.spec, samples);
       for (const CpuPath path : {CpuPath::kEvents, CpuPath::kChanges, CpuPath::kDigits}) {
@@ -181,19 +181,19 @@ Taken CountTaken(Mode mode) {
 
 // The comparison above would say nothing if no layer of those networks took the fast loops.
 TEST(VectorWeights, TakesTheLayersOfConvolutionalNetworks) {
-  for (const Mode mode : {Mode::kExact, Mode::kFast}) {
+  for (const Mode mode : {Mode::kExact, Mode::kFast, Mode::kInt8}) {
     const Taken taken = CountTaken(mode);
     EXPECT_GE(taken.usable, kNetworks);
     EXPECT_GE(taken.packed, kNetworks / 2);
     EXPECT_GE(taken.pooled, kNetworks / 8);
-    EXPECT_EQ(taken.narrow, mode == Mode::kFast ? taken.packed : 0);
-    EXPECT_EQ(taken.two_digits, taken.narrow);
+    EXPECT_EQ(taken.narrow, mode == Mode::kExact ? 0 : taken.packed);
+    EXPECT_EQ(taken.two_digits, mode == Mode::kFast ? taken.packed : 0);
     EXPECT_GE(taken.negatives, taken.packed * 7 / 8);  // they take changes where these are forced
   }
 }
 
 TEST(VectorWeights, SumsWindowsOfWideLayersTogether) {
-  for (const Mode mode : {Mode::kExact, Mode::kFast}) {
+  for (const Mode mode : {Mode::kExact, Mode::kFast, Mode::kInt8}) {
     const engine::VectorWeights plan = VectorWeightsOf(MakeWideCnn(1), mode);
     ASSERT_GE(plan.size(), 2U);
     EXPECT_EQ(engine::WindowSums::Bundle(plan[0].terms[0]), 1);

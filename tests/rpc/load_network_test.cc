@@ -117,7 +117,7 @@ TEST_F(LoadNetworkTest, ChecksTheHeaderBeforeAnythingElse) {
   ExpectHeaderRefused([](Header& h) { h.set_version(INT64_MAX); }, invalid,
                       "version: got 9223372036854775807");
   ExpectHeaderRefused([](Header& h) { h.set_mode(static_cast<v1::Mode>(9)); }, invalid,
-                      "mode: got 9, allowed MODE_EXACT, MODE_FAST, MODE_REFERENCE");
+                      "mode: got 9, allowed MODE_EXACT, MODE_FAST, MODE_INT8, MODE_REFERENCE");
   ExpectHeaderRefused([](Header& h) { h.set_sha256("short"); }, invalid, "sha256: got 5 bytes, wanted 32");
   ExpectHeaderRefused([](Header& h) { h.set_total_bytes(0); }, invalid,
                       "total_bytes: got 0, allowed 1..5000");

@@ -110,7 +110,9 @@ struct StepSums {
     std::memcpy(&counts, cells, sizeof(counts));
     const __m512i all = _mm512_set1_epi32(counts);
     AddProducts(all, low_row, low);
-    AddProducts(all, middle_row, middle);
+    if (kDigits > 1) {
+      AddProducts(all, middle_row, middle);
+    }
     if (kDigits > 2) {
       AddProducts(all, high_row, high);
     }
@@ -137,7 +139,7 @@ HWY_INLINE void SumUsed(const DigitSlice& slice, const DigitJob& job, UsedGroups
   sums.Clear();
   for (const std::int32_t group : used) {
     const std::int8_t* weights = slice.weights + std::int64_t{group} * kDigits * 64;
-    sums.Add(_mm512_load_si512(weights), _mm512_load_si512(weights + 64),
+    sums.Add(_mm512_load_si512(weights), _mm512_load_si512(weights + (kDigits > 1 ? 64 : 0)),
              _mm512_load_si512(weights + (kDigits - 1) * 64), job.cells + std::int64_t{group} * kDigitCells,
              job.cell_stride);
   }
@@ -295,12 +297,16 @@ void ListUsed(const DigitJob& job, std::int64_t groups, std::vector<std::int32_t
   list.resize(static_cast<std::size_t>(end - list.data()));
 }
 
+void ListedOne(const DigitSlice& slice, const DigitJob& job, UsedGroups used) {
+  SumListed<1>(slice, job, used);
+}
 void ListedTwo(const DigitSlice& slice, const DigitJob& job, UsedGroups used) {
   SumListed<2>(slice, job, used);
 }
 void ListedThree(const DigitSlice& slice, const DigitJob& job, UsedGroups used) {
   SumListed<3>(slice, job, used);
 }
+void SumOne(const DigitSlice& slice, const DigitJob& job) { SumAll<1>(slice, job); }
 void SumTwo(const DigitSlice& slice, const DigitJob& job) { SumAll<2>(slice, job); }
 void SumThree(const DigitSlice& slice, const DigitJob& job) { SumAll<3>(slice, job); }
 
@@ -313,8 +319,10 @@ namespace spikeserve::kernels {
 HWY_EXPORT(HasInstructions);
 HWY_EXPORT(MostRows);
 HWY_EXPORT(MostCount);
+HWY_EXPORT(SumOne);
 HWY_EXPORT(SumTwo);
 HWY_EXPORT(SumThree);
+HWY_EXPORT(ListedOne);
 HWY_EXPORT(ListedTwo);
 HWY_EXPORT(ListedThree);
 HWY_EXPORT(ListUsed);
@@ -325,10 +333,10 @@ std::int64_t MostDigitCount() { return HWY_DYNAMIC_DISPATCH(MostCount)(); }
 
 void SumDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& job) {
   const DigitSlice one{weights.slice(slice), weights.segments(), weights.segment_groups()};
-  if (weights.digits() == 2) {
-    HWY_DYNAMIC_DISPATCH(SumTwo)(one, job);
-  } else {
-    HWY_DYNAMIC_DISPATCH(SumThree)(one, job);
+  switch (weights.digits()) {
+    case 1: HWY_DYNAMIC_DISPATCH(SumOne)(one, job); break;
+    case 2: HWY_DYNAMIC_DISPATCH(SumTwo)(one, job); break;
+    default: HWY_DYNAMIC_DISPATCH(SumThree)(one, job);
   }
 }
 
@@ -338,21 +346,21 @@ void ListUsedGroups(const DigitJob& job, std::int64_t groups, std::vector<std::i
 
 void SumListedDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& job, UsedGroups used) {
   const DigitSlice one{weights.slice(slice), weights.segments(), weights.segment_groups()};
-  if (weights.digits() == 2) {
-    HWY_DYNAMIC_DISPATCH(ListedTwo)(one, job, used);
-  } else {
-    HWY_DYNAMIC_DISPATCH(ListedThree)(one, job, used);
+  switch (weights.digits()) {
+    case 1: HWY_DYNAMIC_DISPATCH(ListedOne)(one, job, used); break;
+    case 2: HWY_DYNAMIC_DISPATCH(ListedTwo)(one, job, used); break;
+    default: HWY_DYNAMIC_DISPATCH(ListedThree)(one, job, used);
   }
 }
 
 DigitWeights::DigitWeights(std::span<const std::int32_t> weights, std::int64_t rows, std::int64_t channels,
                            std::int64_t segments)
     : segments_(segments), groups_(segments * ((rows / segments + kDigitCells - 1) / kDigitCells)) {
-  constexpr std::int32_t kTwoDigits = 127 * 256 + 127;
-  const bool two = std::all_of(weights.begin(), weights.end(), [](std::int32_t weight) {
-    return weight >= -128 * 256 - 128 && weight <= kTwoDigits;
-  });
-  digits_ = two ? 2 : 3;
+  const auto lie = [weights](std::int32_t least, std::int32_t most) {
+    return std::all_of(weights.begin(), weights.end(),
+                       [=](std::int32_t weight) { return weight >= least && weight <= most; });
+  };
+  digits_ = lie(-128, 127) ? 1 : (lie(-128 * 256 - 128, 127 * 256 + 127) ? 2 : 3);
   const std::int64_t slices = (channels + kLaneUnit - 1) / kLaneUnit;
   values_.assign(static_cast<std::size_t>(slices * groups_ * digits_ * kDigitCells * kLaneUnit), 0);
   for (std::int64_t row = 0; row < rows; ++row) {

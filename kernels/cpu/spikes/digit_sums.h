@@ -33,7 +33,7 @@ class DigitWeights {
                std::int64_t segments = 1);
 
   bool empty() const { return values_.empty(); }
-  // Of a weight: 2 where that is enough for all of them, else 3.
+  // Of a weight: 1 or 2 where that is enough for all of them, else 3.
   int digits() const { return digits_; }
   // Of all segments; each begins with a new group.
   std::int64_t groups() const { return groups_; }

@@ -31,10 +31,7 @@ class FusedLayer {
         planes_(run, term_, packed_, Source(), samples, buffers_) {}
 
   bool Run() {
-    if (steps_ <= 0) {
-      return false;
-    }
-    if (planes_.digits() > kPlanesAtOnce) {
+    if (steps_ <= 0 || planes_.digits() > kPlanesAtOnce) {
       return false;
     }
     CheckRange();
@@ -285,7 +282,10 @@ bool IsFused(const CpuRun& run, std::size_t layer) {
     return false;
   }
   switch (run.closed_layers[layer].sources[0]) {
-    case ChargeSource::kHeld: return run.constants[layer].terms[0].integers;
+    case ChargeSource::kHeld: {
+      const std::int64_t most = UINT8_MAX * plan.terms[0].product.gather.most;
+      return run.constants[layer].terms[0].integers && most >> (kPlanesAtOnce * DigitBits()) == 0;
+    }
     case ChargeSource::kClosed: {
       const std::int64_t source = run.population(plan.terms[0].population).layer;
       return run.constants[Index(source)].memory.slope == 0;

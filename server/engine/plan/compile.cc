@@ -256,7 +256,8 @@ class Compiler {
     return bad < 0 ? Status()
                    : InvalidArgument(
                          "neuron " + std::to_string(bad) + " of '" + name +
-                         "' receives 2^20 spikes or more (fast mode: 2^14) for one that is sent to it, "
+                         "' receives 2^20 spikes or more (fast mode: 2^14, int8: 2^6) for one that is sent "
+                         "to it, "
                          "or by its bias; neurons with memory want less: lower its gain or bias, or the "
                          "amplitude of its sources");
   }

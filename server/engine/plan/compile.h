@@ -12,7 +12,7 @@
 namespace spikeserve::engine {
 
 // Lays out a network for running. `largest_weight`: magnitude of the integers that spikes meet,
-// kExactLargestWeight or kFastLargestWeight. RESOURCE_EXHAUSTED where linear operations do not compose within
+// LargestWeight of a mode. RESOURCE_EXHAUSTED where linear operations do not compose within
 // kMaxComposedWeights, INVALID_ARGUMENT where what they compose to overflows float64.
 Result<Plan> Compile(std::shared_ptr<const Network> network, const StopCheck& stopped = {},
                      std::int32_t largest_weight = kExactLargestWeight);

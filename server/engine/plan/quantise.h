@@ -8,9 +8,10 @@
 namespace spikeserve::engine {
 
 // Weights of a row are integers times a power of two. The largest of them in magnitude: of 22 bits, and for
-// weights that spikes meet in fast mode of two signed digits of 8 bits, 127 * 2^8 + 127.
+// weights that spikes meet in fast mode of two signed digits of 8 bits, 127 * 2^8 + 127, in int8 mode of one.
 constexpr std::int32_t kExactLargestWeight = (1 << 21) - 1;
 constexpr std::int32_t kFastLargestWeight = 32639;
+constexpr std::int32_t kInt8LargestWeight = 127;
 
 // Smaller units are not used: their reciprocals would leave float64.
 constexpr int kSmallestUnitExponent = -1000;

@@ -11,11 +11,17 @@
 
 namespace spikeserve::engine {
 
-// kFast is kExact with integers of 16 instead of 22 bits for the weights that spikes meet; kReference is
-// float64, step by step, on the CPU.
-enum class Mode { kExact, kFast, kReference };
+// kFast and kInt8 are kExact with integers of 16 and 8 instead of 22 bits for the weights that spikes meet;
+// kReference is float64, step by step, on the CPU.
+enum class Mode { kExact, kFast, kReference, kInt8 };
 constexpr std::int32_t LargestWeight(Mode mode) {
-  return mode == Mode::kFast ? kFastLargestWeight : kExactLargestWeight;
+  switch (mode) {
+    case Mode::kFast: return kFastLargestWeight;
+    case Mode::kInt8: return kInt8LargestWeight;
+    case Mode::kExact:
+    case Mode::kReference: break;
+  }
+  return kExactLargestWeight;
 }
 
 // A device that networks can be resident on. Thread-safe.

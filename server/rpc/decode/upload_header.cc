@@ -15,7 +15,7 @@ constexpr std::size_t kDigestBytes = 32;
 
 bool IsKnown(v1::Mode mode) {
   return mode == v1::MODE_UNSPECIFIED || mode == v1::MODE_EXACT || mode == v1::MODE_FAST ||
-         mode == v1::MODE_REFERENCE;
+         mode == v1::MODE_INT8 || mode == v1::MODE_REFERENCE;
 }
 
 }  // namespace
@@ -42,8 +42,9 @@ Status CheckUploadHeader(const v1::LoadNetworkHeader& header, const Limits& limi
     return status;
   }
   if (!IsKnown(header.mode())) {
-    return InvalidArgument(Join("mode: got ", header.mode(),
-                                ", allowed MODE_EXACT, MODE_FAST, MODE_REFERENCE, or none for exact"));
+    return InvalidArgument(
+        Join("mode: got ", header.mode(),
+             ", allowed MODE_EXACT, MODE_FAST, MODE_INT8, MODE_REFERENCE, or none for exact"));
   }
   if (header.sha256().size() != kDigestBytes) {
     return InvalidArgument(Join("sha256: got ", header.sha256().size(), " bytes, wanted ", kDigestBytes));
@@ -62,6 +63,7 @@ Status CheckUploadHeader(const v1::LoadNetworkHeader& header, const Limits& limi
 engine::Mode DecodeMode(v1::Mode mode) {
   switch (mode) {
     case v1::MODE_FAST: return engine::Mode::kFast;
+    case v1::MODE_INT8: return engine::Mode::kInt8;
     case v1::MODE_REFERENCE: return engine::Mode::kReference;
     default: return engine::Mode::kExact;
   }

@@ -69,6 +69,7 @@ v1::Mode Encode(engine::Mode mode) {
     case engine::Mode::kExact: return v1::MODE_EXACT;
     case engine::Mode::kFast: return v1::MODE_FAST;
     case engine::Mode::kReference: return v1::MODE_REFERENCE;
+    case engine::Mode::kInt8: return v1::MODE_INT8;
   }
   return v1::MODE_UNSPECIFIED;
 }

@@ -16,7 +16,8 @@ constexpr std::uint64_t kFormatVersion = 1;
 constexpr std::size_t kHeaderBytes = static_cast<std::size_t>(kNetworkFileHeaderBytes);
 constexpr std::uint64_t kMaxPayloadBytes = std::numeric_limits<std::int64_t>::max();
 // Modes by the number in the header; 0 stands for the first, too.
-constexpr std::array kModes = {engine::Mode::kExact, engine::Mode::kReference, engine::Mode::kFast};
+constexpr std::array kModes = {engine::Mode::kExact, engine::Mode::kReference, engine::Mode::kFast,
+                               engine::Mode::kInt8};
 
 std::string LittleEndian(std::uint64_t value, std::size_t bytes) {
   std::string encoded;

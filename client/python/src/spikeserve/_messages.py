@@ -30,6 +30,7 @@ from spikeserve.v1 import simulation_pb2 as pb
 MODES = {
     "exact": network_pb.MODE_EXACT,
     "fast": network_pb.MODE_FAST,
+    "int8": network_pb.MODE_INT8,
     "reference": network_pb.MODE_REFERENCE,
 }
 
@@ -39,7 +40,7 @@ def _word(name: str, prefix: str) -> str:
 
 
 def mode_name(value: network_pb.Mode) -> str:
-    """ "exact", "fast" or "reference"."""
+    """ "exact", "fast", "int8" or "reference"."""
     return "exact" if value == network_pb.MODE_UNSPECIFIED else _word(network_pb.Mode.Name(value), "MODE_")
 
 

@@ -66,7 +66,8 @@ class Client(ClientBase):
         """Uploads a network and returns its version once it is resident, stored and ready.
 
         `name`: [A-Za-z0-9._-]{1,128}, not starting with a dot. `version` >= 1, or 0: one above the highest.
-        `mode`: "exact", "fast" (16-bit weights between spiking layers) or "reference" (float64, slow).
+        `mode`: "exact", "fast" or "int8" (16-bit or 8-bit weights between spiking layers), or "reference"
+        (float64, slow).
         `on_progress(done_bytes, total_bytes)` is called by another thread. AlreadyExistsError;
         InvalidArgumentError lists every violation of the network.
         """

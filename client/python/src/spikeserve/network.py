@@ -19,7 +19,7 @@ MAGIC = b"SPKNET\r\n"
 FILE_VERSION = 1
 FORMAT_VERSION = 1
 _HEADER = struct.Struct("<8sIIQ32s")
-_LARGEST_MODE = pb.MODE_FAST  # how a server stored it; a client says so anew when it loads
+_LARGEST_MODE = pb.MODE_INT8  # how a server stored it; a client says so anew when it loads
 MAX_PAYLOAD_BYTES = (1 << 31) - 1  # the largest protobuf message
 
 

@@ -75,7 +75,7 @@ class Settings:
     dt: float  # s
     steps: int
     seed: int  # 0 unless the call set one
-    mode: str  # "exact", "fast" or "reference"
+    mode: str  # "exact", "fast", "int8" or "reference"
     backend: str
     readout: str  # "mean", "last" or "corrected_mean"
     skip_steps: int
@@ -216,7 +216,7 @@ class NetworkInfo:
     name: str
     version: int
     state: str  # "loading", "ready", "unloading" or "stored": ready, but for the time until it is in memory
-    mode: str  # "exact", "fast" or "reference"
+    mode: str  # "exact", "fast", "int8" or "reference"
     backend: str
     resident_bytes: int
     neurons: int

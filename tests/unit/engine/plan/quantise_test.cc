@@ -86,6 +86,7 @@ TEST_P(LargestInteger, CompiledRowsKeepIt) {
 
 INSTANTIATE_TEST_SUITE_P(Exact, LargestInteger, ::testing::Values(kExactLargestWeight));
 INSTANTIATE_TEST_SUITE_P(Fast, LargestInteger, ::testing::Values(kFastLargestWeight));
+INSTANTIATE_TEST_SUITE_P(Int8, LargestInteger, ::testing::Values(kInt8LargestWeight));
 
 // Fast mode is about weights that spikes meet; those that bytes of an input meet keep their bits.
 TEST(Quantise, WeightsBehindInputsKeepTheirBitsInFastMode) {

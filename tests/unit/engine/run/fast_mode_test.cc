@@ -73,6 +73,9 @@ TEST(FastMode, SumsKeepTheStatedBound) {
   const double fast = LargestError(Mode::kFast);
   EXPECT_LE(fast, 1.0 / 32639);
   EXPECT_GT(fast, 1.0 / 2097151);  // it is fast mode that was run
+  const double int8 = LargestError(Mode::kInt8);
+  EXPECT_LE(int8, 1.0 / 127);
+  EXPECT_GT(int8, 1.0 / 32639);
 }
 
 }  // namespace

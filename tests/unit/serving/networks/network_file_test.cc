@@ -22,7 +22,8 @@ void ExpectDamaged(const std::string& bytes, const std::string& why) {
 }
 
 TEST(NetworkFile, ComesBackAsItWas) {
-  for (const engine::Mode mode : {engine::Mode::kExact, engine::Mode::kReference, engine::Mode::kFast}) {
+  for (const engine::Mode mode :
+       {engine::Mode::kExact, engine::Mode::kReference, engine::Mode::kFast, engine::Mode::kInt8}) {
     const auto decoded = DecodeNetworkFile(File("payload", mode));
     ASSERT_TRUE(decoded.ok());
     EXPECT_EQ(decoded.value().payload, "payload");

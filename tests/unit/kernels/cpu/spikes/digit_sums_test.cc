@@ -64,7 +64,7 @@ TEST_F(DigitSums, OfUsedGroupsAreThoseOfAll) {
   std::mt19937 random(5);
   for (const std::int64_t rows : {1, 4, 63, 64, 65, 270}) {
     for (std::int64_t steps = 1; steps <= kListedSteps; ++steps) {
-      for (const std::int32_t most : {1000, 1 << 21}) {
+      for (const std::int32_t most : {127, 1000, 1 << 21}) {
         std::vector<std::int32_t> weights(static_cast<std::size_t>(rows * kLaneUnit));
         for (std::int32_t& weight : weights) {
           weight = static_cast<std::int32_t>(random() % (2 * static_cast<unsigned>(most) + 1)) - most;
@@ -106,6 +106,7 @@ TEST_F(DigitSums, AreExact) {
     for (const std::int64_t channels : {1, 16, 17, 64}) {
       ExpectSums(rows, channels, 1 << 21, 1, false);
       ExpectSums(rows, channels, 127 * 256 + 127, 12, false);
+      ExpectSums(rows, channels, 127, 255, true);
       ExpectSums(rows, channels, 1000, 127, false);
       ExpectSums(rows, channels, 1000, 128, false);
       ExpectSums(rows, channels, 1000, 255, false);
@@ -118,6 +119,7 @@ TEST_F(DigitSums, AreExactInSegments) {
     for (const std::int64_t rows : {1, 3, 4, 9, 30}) {
       ExpectSums(segments * rows, 17, 1 << 21, 3, false, segments);
       ExpectSums(segments * rows, 17, 1 << 21, 255, true, segments);
+      ExpectSums(segments * rows, 17, 127, 255, true, segments);
     }
   }
 }
@@ -130,6 +132,8 @@ TEST_F(DigitSums, AreExactBeyondAnInt32) {
 TEST_F(DigitSums, AtTheEndsOfTwoDigits) {
   ExpectSums(40, 16, 127 * 256 + 127, 3, false);
   ExpectSums(40, 16, 127 * 256 + 128, 3, false);
+  EXPECT_EQ(DigitWeights(std::vector<std::int32_t>{127, -128}, 2, 1).digits(), 1);
+  EXPECT_EQ(DigitWeights(std::vector<std::int32_t>{128}, 1, 1).digits(), 2);
   EXPECT_EQ(DigitWeights(std::vector<std::int32_t>{127 * 256 + 127}, 1, 1).digits(), 2);
   EXPECT_EQ(DigitWeights(std::vector<std::int32_t>{127 * 256 + 128}, 1, 1).digits(), 3);
 }
