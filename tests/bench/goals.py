@@ -29,17 +29,19 @@ class Goal:
         return [self.text, f"{sign} {self.bound:g}", f"{value:,.2f}", "met" if met else "**missed**"]
 
 
-def _row(results: Results, case: str, batch: int) -> Json | None:
+def _row(results: Results, case: str, batch: int, mode: str) -> Json | None:
     for row in results.get("bench.json", {}).get("rows", []):
         key = (row["case"], row["batch"], row["threads"], row["path"], row["mode"])
-        if key == (case, batch, 2, "auto", "exact") and row["correct"]:
+        if key == (case, batch, 2, "auto", mode) and row["correct"]:
             return dict(row)
     return None
 
 
-def _figure(case: str, batch: int, name: str, factor: float = 1) -> Callable[[Results], float | None]:
+def _figure(
+    case: str, batch: int, name: str, factor: float = 1, mode: str = "exact"
+) -> Callable[[Results], float | None]:
     def read(results: Results) -> float | None:
-        row = _row(results, case, batch)
+        row = _row(results, case, batch, mode)
         return None if row is None or row[name] is None else float(row[name]) * factor
 
     return read
@@ -92,6 +94,22 @@ GOALS = (
     Goal("dense_4096x4 T=100, batch 1: times naive",
          _figure("dense_4096x4.t100", 1, "naive_ratio"), 25, False),
     Goal("VGG-16 T=32: times naive", _figure("vgg16.t32", 8, "naive_ratio"), 3, False),
+    Goal("MLP with memory T=100, batch 256: price of time",
+         _figure("mlp_784_128_10.memory.t100", 256, "price_of_time"), 1, True),
+    Goal("fashion_cnn with memory T=60, batch 32: price of time",
+         _figure("fashion_cnn.memory.t60", 32, "price_of_time"), 0.8, True),
+    Goal("the same in mode int8: price of time",
+         _figure("fashion_cnn.memory.t60", 32, "price_of_time", mode="int8"), 0.4, True),
+    Goal("fashion_cnn with memory T=1000, batch 32: price of time",
+         _figure("fashion_cnn.memory.t1000", 32, "price_of_time"), 1.6, True),
+    Goal("LeNet with memory T=100, batch 32: price of time",
+         _figure("lenet.memory.t100", 32, "price_of_time"), 2, True),
+    Goal("VGG-16 with memory T=100, batch 8: price of time",
+         _figure("vgg16.memory.t100", 8, "price_of_time"), 1, True),
+    Goal("the same in mode int8: price of time",
+         _figure("vgg16.memory.t100", 8, "price_of_time", mode="int8"), 0.5, True),
+    Goal("fashion_cnn with memory T=60, batch 32: times naive",
+         _figure("fashion_cnn.memory.t60", 32, "naive_ratio"), 80, False),
     Goal("MLP T=100: times the best peer", _peer_ratio("mlp_784_128_10 T=100"), 70, False),
     Goal("fashion_cnn T=60: times the best peer", _peer_ratio("fashion_cnn T=60"), 8, False),
     Goal("server: percent of min(echo, engine)", _share, 60, False),
