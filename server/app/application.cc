@@ -58,6 +58,12 @@ Result<std::unique_ptr<rpc::SpanExporter>> StartSpans(const std::string& endpoin
       endpoint, {{"service.name", std::string("spikeserve")}, {"service.version", std::string(kVersion)}});
 }
 
+serving::ResidencyOptions Residing(const Config& config) {
+  serving::ResidencyOptions options = config.residency;
+  options.cache_bytes = config.response_cache_bytes;
+  return options;
+}
+
 serving::BatcherOptions Batching(const Config& config, const engine::Backend& backend) {
   serving::BatcherOptions options = config.batching;
   options.servers = config.workers * backend.device_count();
@@ -79,16 +85,6 @@ std::unique_ptr<serving::Answers> MakeAnswers(std::int64_t bytes, serving::Batch
                                               const auto now = registry.Get(network.name, network.version);
                                               return now.ok() && now.value()->instance == network.instance;
                                             });
-}
-
-void WarnOfPlainTokens(const Config& config, const Access& access, const rpc::EventLog& log) {
-  const CallerFiles& callers = access.callers;
-  const bool tokens =
-      !callers.tokens.use.empty() || !callers.tokens.admin.empty() || callers.quotas.has_callers();
-  if (tokens && !access.tls && config.listen.rfind("unix:", 0) != 0) {
-    log.Warn("tokens_in_plain_text",
-             {{"message", std::string("tokens are asked for, but not encrypted: set --tls-cert")}});
-  }
 }
 
 }  // namespace
@@ -120,7 +116,7 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
       loader_(MakeLoaderContext(registry_, budget_, *backend_, repository_, aliases_, config)),
       residency_({registry_, loader_, budget_, tasks_, aliases_, clock_,
                   [this](const serving::ResidencyNews& news) { TellOfNetwork(news, metrics_, log_); }},
-                 config.residency),
+                 Residing(config)),
       batcher_(Batching(config, *backend_), clock_),
       answers_(MakeAnswers(config.response_cache_bytes, batcher_, clock_, registry_)),
       context_{registry_,   loader_, residency_,  aliases_,      batcher_, answers_.get(),

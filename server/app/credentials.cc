@@ -136,6 +136,16 @@ Result<Access> ReadAccess(const Config& config) {
   return access;
 }
 
+void WarnOfPlainTokens(const Config& config, const Access& access, const rpc::EventLog& log) {
+  const CallerFiles& callers = access.callers;
+  const bool tokens =
+      !callers.tokens.use.empty() || !callers.tokens.admin.empty() || callers.quotas.has_callers();
+  if (tokens && !access.tls && config.listen.rfind("unix:", 0) != 0) {
+    log.Warn("tokens_in_plain_text",
+             {{"message", std::string("tokens are asked for, but not encrypted: set --tls-cert")}});
+  }
+}
+
 std::vector<std::string> AccessFiles(const Config& config) {
   std::vector<std::string> paths;
   for (const std::string* path : {&config.auth_token_file, &config.admin_token_file, &config.quota_file,

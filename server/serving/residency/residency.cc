@@ -60,6 +60,10 @@ std::optional<Result<NetworkHandle>> Residency::Find(const std::string& name, st
   }
   const NetworkEntry& entry = held ? *held : *usable.value().outline;
   const Key key(entry.name, entry.version);
+  if (Status fits = held ? Status() : CheckFits(entry); !fits.ok()) {
+    context_.tell({ResidencyNews::Kind::kLoadFailed, key.first, key.second, 0, 0, fits});
+    return fits;
+  }
   {
     const MutexLock lock(mu_);
     if (held && yielding_.count(key) == 0) {
@@ -169,31 +173,37 @@ void Residency::Load(const Key& key) {
     return Finish(key, usable.value().held);
   }
   const NetworkEntry& outline = *usable.value().outline;
-  const auto bytes = BytesFor(outline);
-  if (!bytes.ok()) {
-    return Finish(key, bytes.status());
+  if (Status fits = CheckFits(outline); !fits.ok()) {
+    return Finish(key, fits);
   }
-  if (!residents_.MakeRoom(bytes.value())) {
-    return Block(key, NoRoom(key.first, key.second, bytes.value(), context_.budget, residents_),
-                 bytes.value(), false);
+  const std::int64_t bytes = context_.loader.ReloadBytes(outline);
+  if (!residents_.MakeRoom(bytes)) {
+    return Block(key, NoRoom(key.first, key.second, bytes, context_.budget, residents_), bytes, false);
   }
   const auto loaded = context_.loader.Reload(outline);
-  if (loaded.status().code() == StatusCode::kResourceExhausted) {
-    return Block(key, loaded.status(), bytes.value(), true);
+  if (loaded.status().code() != StatusCode::kResourceExhausted) {
+    return Finish(key, loaded);
   }
-  Finish(key, loaded);
+  // It may know better by now what it takes.
+  if (Status fits = CheckFits(outline); !fits.ok()) {
+    return Finish(key, fits);
+  }
+  Block(key, loaded.status(), context_.loader.ReloadBytes(outline), true);
 }
 
-Result<std::int64_t> Residency::BytesFor(const NetworkEntry& outline) const {
-  const std::int64_t bytes = context_.loader.ReloadBytes(outline);
-  const std::int64_t kept = Sum(residents_.List()).kept;
-  if (bytes + kept <= context_.budget.limit_bytes()) {
-    return bytes;
+Status Residency::CheckFits(const NetworkEntry& network) const {
+  const std::int64_t bytes = context_.loader.ReloadBytes(network);
+  const KeptBytes kept = residents_.Kept();
+  const std::int64_t limit = context_.budget.limit_bytes();
+  if (bytes + kept.networks + kept.outlines + options_.cache_bytes <= limit) {
+    return {};
   }
-  return ResourceExhausted(Describe(outline.name, outline.version) +
-                           " is not resident, and there will be no room: " + std::to_string(bytes) +
-                           " bytes are needed, those that are pinned hold " + std::to_string(kept) + " of " +
-                           std::to_string(context_.budget.limit_bytes()) + " (--memory-budget-mb)");
+  return ResourceExhausted(
+      Describe(network.name, network.version) +
+      " is not resident, and there will be no room: " + std::to_string(bytes) +
+      " bytes are needed, networks that are pinned hold " + std::to_string(kept.networks) +
+      ", what all networks are shown by " + std::to_string(kept.outlines) + ", the response cache " +
+      std::to_string(options_.cache_bytes) + " of " + std::to_string(limit) + " (--memory-budget-mb)");
 }
 
 void Residency::Block(const Key& key, const Status& why, std::int64_t bytes, bool tried) {

@@ -41,6 +41,7 @@ struct ResidencyOptions {
   bool on_demand = false;
   std::vector<Pin> pins;
   std::chrono::milliseconds max_wait{30'000};  // of a request, for others to make room
+  std::int64_t cache_bytes = 0;                // of the budget, that the response cache has for good
 };
 
 // Everything outlives the residency; `tasks` until Stop.
@@ -109,8 +110,8 @@ class Residency {
 
   void Post(const Key& key);
   void Load(const Key& key);
-  // What is wrong with the load for good; its bytes.
-  Result<std::int64_t> BytesFor(const NetworkEntry& outline) const;
+  // RESOURCE_EXHAUSTED where the load will not fit, whoever else makes room.
+  Status CheckFits(const NetworkEntry& network) const;
   void Block(const Key& key, const Status& why, std::int64_t bytes, bool tried);
   void Finish(const Key& key, const Result<NetworkHandle>& result);
   bool MeansAnother(const Waiter& waiter, const Key& key) const;

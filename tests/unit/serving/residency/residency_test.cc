@@ -29,15 +29,21 @@ constexpr std::int64_t kNetworkBytes = 1'000'000;
 // For three networks, what all of them are shown by, and what passes.
 constexpr std::int64_t kBudget = 3 * kNetworkBytes + kNetworkBytes / 2;
 
-Result<ParsedNetwork> ParseSmall(std::string_view) { return ParsedNetwork{SmallMlp(), {}, {}}; }
-
 class ResidencyTest : public ::testing::Test {
  protected:
   ResidencyTest() { script_->network_bytes = kNetworkBytes; }
   ~ResidencyTest() override { Stop(); }
 
+  // One more of the name, stored and not resident, with these sizes.
+  void Store(const std::string& name, std::int64_t network_bytes, std::int64_t parsed_bytes) {
+    ASSERT_TRUE(repository_.Write(name, 1, engine::Mode::kExact, name, Sha256(name), "").ok());
+    script_->network_bytes = network_bytes;
+    parsed_bytes_ = parsed_bytes;
+    ASSERT_TRUE(loader_.LoadStored({name, 1}).ok());
+  }
   // A server that finds this many networks stored, n0 and so on, and fills its memory.
-  void Start(int networks, std::vector<Pin> pins = {}) {
+  void Start(int networks, std::vector<Pin> pins = {}, std::int64_t cache_bytes = 0) {
+    cache_ = std::move(budget_.Reserve(cache_bytes, "the cache")).value();
     for (int i = 0; i < networks; ++i) {
       const std::string bytes = "network " + std::to_string(i);
       ASSERT_TRUE(repository_.Write(Name(i), 1, engine::Mode::kExact, bytes, Sha256(bytes), "").ok());
@@ -47,7 +53,7 @@ class ResidencyTest : public ::testing::Test {
                                           loads_ += news.kind == ResidencyNews::Kind::kLoaded ? 1 : 0;
                                           evictions_ += news.kind == ResidencyNews::Kind::kEvicted ? 1 : 0;
                                         }},
-                       ResidencyOptions{true, std::move(pins), std::chrono::seconds(30)});
+                       ResidencyOptions{true, std::move(pins), std::chrono::seconds(30), cache_bytes});
     for (const StoredVersion& stored : repository_.List()) {
       ASSERT_TRUE(loader_.LoadStored(stored).ok());
     }
@@ -90,6 +96,7 @@ class ResidencyTest : public ::testing::Test {
   TemporaryFolder folder_;
   NetworkRepository repository_ = NetworkRepository::Open(folder_.path()).value();
   MemoryBudget budget_{kBudget};
+  MemoryBudget::Reservation cache_;
   std::shared_ptr<FakeScript> script_ = std::make_shared<FakeScript>();
   FakeBackend backend_{script_};
   FakeClock clock_;
@@ -97,7 +104,22 @@ class ResidencyTest : public ::testing::Test {
   std::atomic<int> evictions_ = 0;
   NetworkRegistry registry_;
   Aliases aliases_{registry_, &repository_};
-  NetworkLoader loader_{{registry_, budget_, backend_, &repository_, ParseSmall, {}, 1000, &aliases_, true}};
+  std::int64_t parsed_bytes_ = 0;
+  NetworkLoader loader_{{registry_,
+                         budget_,
+                         backend_,
+                         &repository_,
+                         [this](std::string_view) -> Result<ParsedNetwork> {
+                           auto bytes = budget_.Reserve(parsed_bytes_, "the definition");
+                           if (!bytes.ok()) {
+                             return bytes.status();
+                           }
+                           return ParsedNetwork{SmallMlp(), {}, {}, std::move(bytes).value()};
+                         },
+                         {},
+                         1000,
+                         &aliases_,
+                         true}};
   std::optional<Residency> residency_;
   TaskThread tasks_;
 };
@@ -225,6 +247,40 @@ TEST_F(ResidencyTest, WhatCannotFitBesideThePinnedIsRefusedAtOnce) {
   const Status status = Ask("n3").get().status();
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
   EXPECT_THAT(status.message(), HasSubstr("there will be no room"));
+}
+
+TEST_F(ResidencyTest, WhatCannotFitBesideTheResponseCacheIsRefusedAtOnceAndEvictsNobody) {
+  Start(2, {}, kNetworkBytes);
+  Store("large", 3 * kNetworkBytes, 0);
+  const Status status = Ask("large").get().status();
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(status.message(),
+              AllOf(HasSubstr("network \"large\" version 1"), HasSubstr("there will be no room"),
+                    HasSubstr("the response cache 1000000 of 3500000")));
+  EXPECT_TRUE(IsResident("n0") && IsResident("n1"));
+}
+
+TEST_F(ResidencyTest, WhatCannotFitWhileItIsParsedIsRefusedAtOnceAndEvictsNobody) {
+  Start(2);
+  Store("large", kNetworkBytes, 3 * kNetworkBytes);
+  const Status status = Ask("large").get().status();
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(status.message(), HasSubstr("there will be no room"));
+  EXPECT_TRUE(IsResident("n0") && IsResident("n1"));
+  EXPECT_EQ(evictions_, 0);
+}
+
+TEST_F(ResidencyTest, WhatCannotFitWhileItWarmsUpIsRefusedOnceThatIsKnown) {
+  Start(2);
+  Store("large", kNetworkBytes, 0);
+  script_->run_bytes_per_sample = 3 * kNetworkBytes;
+  EXPECT_THAT(Ask("large").get().status().message(), HasSubstr("there will be no room"));
+  script_->run_bytes_per_sample = 100;
+  Get("n0");
+  Get("n1");
+  const int before = evictions_;
+  EXPECT_THAT(Ask("large").get().status().message(), HasSubstr("there will be no room"));
+  EXPECT_EQ(evictions_, before);
 }
 
 TEST_F(ResidencyTest, WhatFailsToLoadIsStoredStillAndSaysWhy) {
