@@ -55,31 +55,44 @@ std::optional<Result<NetworkHandle>> Residency::Find(const std::string& name, st
     return usable.status();
   }
   const NetworkHandle& held = usable.value().held;
-  if (held && !yields_) {
+  const NetworkEntry& entry = held ? *held : *usable.value().outline;
+  if (held && !(yields_ && Yields({entry.name, entry.version}))) {
     return held;
   }
-  const NetworkEntry& entry = held ? *held : *usable.value().outline;
-  const Key key(entry.name, entry.version);
-  if (Status fits = held ? Status() : CheckFits(entry); !fits.ok()) {
-    context_.tell({ResidencyNews::Kind::kLoadFailed, key.first, key.second, 0, 0, fits});
+  Waiter waiter{name, version, context_.clock.Now(), std::move(wait), std::move(found)};
+  if (Status refused = Enter(entry, std::move(waiter)); !refused.ok()) {
+    return refused;
+  }
+  changed_.notify_one();
+  return std::nullopt;
+}
+
+bool Residency::Yields(const Key& key) {
+  const MutexLock lock(mu_);
+  return yielding_.count(key) > 0;
+}
+
+Status Residency::Enter(const NetworkEntry& network, Waiter waiter) {
+  const Key key(network.name, network.version);
+  const MutexLock lock(mu_);
+  if (stopped_) {
+    return Unavailable("the server is shutting down");
+  }
+  const Beside beside = BesideWait(key, waiter.wait);
+  if (Status fits = CheckFits(network, beside); !fits.ok()) {
+    if (pending_.count(key) == 0) {
+      context_.tell({ResidencyNews::Kind::kLoadFailed, key.first, key.second, 0, 0, fits});
+    }
     return fits;
   }
-  {
-    const MutexLock lock(mu_);
-    if (held && yielding_.count(key) == 0) {
-      return held;
-    }
-    if (stopped_) {
-      return Unavailable("the server is shutting down");
-    }
-    const auto [pending, is_new] = pending_.try_emplace(key);
-    pending->second.waiters.push_back(
-        {name, version, context_.clock.Now(), std::move(wait), std::move(found)});
-    if (!is_new) {
-      return std::nullopt;
-    }
+  const auto [pending, is_new] = pending_.try_emplace(key);
+  pending->second.waiting_bytes += waiter.wait.bytes;
+  pending->second.waiters.push_back(std::move(waiter));
+  if (is_new) {
+    pending->second.load_bytes = context_.loader.ReloadBytes(network);
+    pending->second.kept = beside.kept;
     pending->second.since = context_.clock.Now();
-    if (held) {
+    if (network.resident) {
       pending->second.stage = Stage::kBlocked;
       pending->second.blocked = ResourceExhausted(Describe(key.first, key.second) +
                                                   " takes no requests while others wait for its memory");
@@ -87,8 +100,7 @@ std::optional<Result<NetworkHandle>> Residency::Find(const std::string& name, st
       Post(key);
     }
   }
-  changed_.notify_one();
-  return std::nullopt;
+  return {};
 }
 
 std::vector<std::pair<StoredVersion, Status>> Residency::Fill() {
@@ -173,7 +185,7 @@ void Residency::Load(const Key& key) {
     return Finish(key, usable.value().held);
   }
   const NetworkEntry& outline = *usable.value().outline;
-  if (Status fits = CheckFits(outline); !fits.ok()) {
+  if (Status fits = CheckFits(outline, {residents_.Kept()}); !fits.ok()) {
     return Finish(key, fits);
   }
   const std::int64_t bytes = context_.loader.ReloadBytes(outline);
@@ -185,25 +197,40 @@ void Residency::Load(const Key& key) {
     return Finish(key, loaded);
   }
   // It may know better by now what it takes.
-  if (Status fits = CheckFits(outline); !fits.ok()) {
+  if (Status fits = CheckFits(outline, {residents_.Kept()}); !fits.ok()) {
     return Finish(key, fits);
   }
   Block(key, loaded.status(), context_.loader.ReloadBytes(outline), true);
 }
 
-Status Residency::CheckFits(const NetworkEntry& network) const {
+Status Residency::CheckFits(const NetworkEntry& network, const Beside& beside) const {
   const std::int64_t bytes = context_.loader.ReloadBytes(network);
-  const KeptBytes kept = residents_.Kept();
   const std::int64_t limit = context_.budget.limit_bytes();
-  if (bytes + kept.networks + kept.outlines + options_.cache_bytes <= limit) {
+  const std::int64_t stays =
+      beside.kept.networks + beside.kept.outlines + options_.cache_bytes + beside.waiting_bytes;
+  if (std::max(bytes, beside.load_bytes) + stays <= limit) {
     return {};
   }
   return ResourceExhausted(
       Describe(network.name, network.version) +
-      " is not resident, and there will be no room: " + std::to_string(bytes) +
-      " bytes are needed, networks that are pinned hold " + std::to_string(kept.networks) +
-      ", what all networks are shown by " + std::to_string(kept.outlines) + ", the response cache " +
-      std::to_string(options_.cache_bytes) + " of " + std::to_string(limit) + " (--memory-budget-mb)");
+      " is not resident, and there will be no room: " + std::to_string(bytes) + " bytes are needed" +
+      (beside.load_bytes > bytes
+           ? ", and " + std::to_string(beside.load_bytes) + " for a network that others wait for"
+           : "") +
+      "; networks that are pinned hold " + std::to_string(beside.kept.networks) +
+      ", what all networks are shown by " + std::to_string(beside.kept.outlines) + ", the response cache " +
+      std::to_string(options_.cache_bytes) + ", requests that wait for a load " +
+      std::to_string(beside.waiting_bytes) + " of " + std::to_string(limit) + " (--memory-budget-mb)");
+}
+
+Residency::Beside Residency::BesideWait(const Key& key, const Wait& wait) const {
+  const auto known = pending_.find(key);
+  Beside beside{known == pending_.end() ? residents_.Kept() : known->second.kept, wait.bytes, 0};
+  for (const auto& [other, pending] : pending_) {
+    beside.waiting_bytes += pending.waiting_bytes;
+    beside.load_bytes = std::max(beside.load_bytes, pending.load_bytes);
+  }
+  return beside;
 }
 
 void Residency::Block(const Key& key, const Status& why, std::int64_t bytes, bool tried) {
@@ -315,6 +342,7 @@ void Residency::Expire(const Key& key, Pending& pending, Answers& answers) {
       why = blocked_by();
     }
     if (why) {
+      pending.waiting_bytes -= waiter.wait.bytes;
       answers.emplace_back(std::move(waiter.found), *why);
     }
     return why.has_value();

@@ -61,10 +61,12 @@ struct ResidencyContext {
 // Thread-safe.
 class Residency {
  public:
-  // Who asks, until when it waits, and whether it still does.
+  // Who asks: until when it waits, whether it still does, and the bytes of the budget that it holds
+  // meanwhile, which no load can have.
   struct Wait {
     Clock::TimePoint deadline = Clock::TimePoint::max();
     std::stop_token cancelled = {};
+    std::int64_t bytes = 0;
   };
   // Called once, by a thread of the server, and does not throw.
   using Found = std::function<void(Result<NetworkHandle>)>;
@@ -76,7 +78,8 @@ class Residency {
 
   // The network, held, or why there is none, if that is known at once. Nothing where it has to be loaded:
   // `found` is called then, and only then. NOT_FOUND, UNAVAILABLE, RESOURCE_EXHAUSTED where no room can be
-  // made, DEADLINE_EXCEEDED, CANCELLED, what the load says.
+  // made, at once where what waits would leave too little for a load; DEADLINE_EXCEEDED, CANCELLED, what the
+  // load says.
   std::optional<Result<NetworkHandle>> Find(const std::string& name, std::int64_t version, Wait wait,
                                             Found found);
   // Makes resident what is pinned and as much of the rest as fits; before requests come. From then on room is
@@ -97,6 +100,9 @@ class Residency {
   // A load that somebody waits for.
   struct Pending {
     std::vector<Waiter> waiters;
+    std::int64_t waiting_bytes = 0;  // that they hold
+    std::int64_t load_bytes = 0;     // that the load needs
+    KeptBytes kept;                  // that no load could have when the first of them came
     Clock::TimePoint since;
     Clock::TimePoint turn_from{};  // when it began to wait for its next turn, if it has had one
     Stage stage = Stage::kQueued;
@@ -108,10 +114,21 @@ class Residency {
   using Key = std::pair<std::string, std::int64_t>;
   using Answers = std::vector<std::pair<Found, Result<NetworkHandle>>>;
 
+  bool Yields(const Key& key) SPIKESERVE_EXCLUDES(mu_);
+  // One more waits, for the load of a network or for its turn. Why it cannot, where it is refused.
+  Status Enter(const NetworkEntry& network, Waiter waiter) SPIKESERVE_EXCLUDES(mu_);
   void Post(const Key& key);
   void Load(const Key& key);
-  // RESOURCE_EXHAUSTED where the load will not fit, whoever else makes room.
-  Status CheckFits(const NetworkEntry& network) const;
+  // What beside the load of a network takes memory for as long as that is not over.
+  struct Beside {
+    KeptBytes kept;
+    std::int64_t waiting_bytes = 0;  // of requests
+    std::int64_t load_bytes = 0;     // of the largest load that others wait for, which comes before or after
+  };
+  // RESOURCE_EXHAUSTED where the load, or that of the others, will not fit, whoever makes room.
+  Status CheckFits(const NetworkEntry& network, const Beside& beside) const;
+  // What there is for one more who waits for `key`.
+  Beside BesideWait(const Key& key, const Wait& wait) const SPIKESERVE_REQUIRES(mu_);
   void Block(const Key& key, const Status& why, std::int64_t bytes, bool tried);
   void Finish(const Key& key, const Result<NetworkHandle>& result);
   bool MeansAnother(const Waiter& waiter, const Key& key) const;
