@@ -181,8 +181,9 @@ void Residency::Load(const Key& key) {
   if (!usable.ok()) {
     return Finish(key, usable.status());
   }
-  if (usable.value().held) {
-    return Finish(key, usable.value().held);
+  if (usable.value().held) {  // nothing was loaded for those who wait
+    const auto pending = Take(key);
+    return pending ? Answer(pending->waiters, key, usable.value().held) : void();
   }
   const NetworkEntry& outline = *usable.value().outline;
   if (Status fits = CheckFits(outline, {residents_.Kept()}); !fits.ok()) {
@@ -249,22 +250,27 @@ void Residency::Block(const Key& key, const Status& why, std::int64_t bytes, boo
   }
 }
 
+std::optional<Residency::Pending> Residency::Take(const Key& key) {
+  const MutexLock lock(mu_);
+  const auto taken = pending_.extract(key);
+  return taken.empty() ? std::nullopt : std::optional(std::move(taken.mapped()));
+}
+
 void Residency::Finish(const Key& key, const Result<NetworkHandle>& result) {
-  Pending pending;
-  {
-    const MutexLock lock(mu_);
-    const auto found = pending_.find(key);
-    if (found == pending_.end()) {
-      return;
-    }
-    pending = std::move(found->second);
-    pending_.erase(found);
+  const auto pending = Take(key);
+  if (!pending) {
+    return;
   }
-  const double seconds = std::chrono::duration<double>(context_.clock.Now() - pending.since).count();
+  const double seconds = std::chrono::duration<double>(context_.clock.Now() - pending->since).count();
   context_.tell({result.ok() ? ResidencyNews::Kind::kLoaded : ResidencyNews::Kind::kLoadFailed, key.first,
                  key.second, result.ok() ? result.value()->reservation.bytes() : 0, seconds,
                  result.status()});
-  for (Waiter& waiter : pending.waiters) {
+  Answer(pending->waiters, key, result);
+}
+
+void Residency::Answer(const std::vector<Waiter>& waiters, const Key& key,
+                       const Result<NetworkHandle>& result) {
+  for (const Waiter& waiter : waiters) {
     if (result.status().code() == StatusCode::kNotFound && MeansAnother(waiter, key)) {
       if (auto again = Find(waiter.name, waiter.version, waiter.wait, waiter.found)) {
         waiter.found(std::move(*again));
@@ -310,10 +316,20 @@ void Residency::LookAtPending() {
         it = pending_.erase(it);
         continue;
       }
-      if (Wakes(key, pending)) {
-        pending.stage = Stage::kQueued;
-        Post(key);
+      if (!Wakes(key, pending)) {
+        ++it;
+        continue;
       }
+      const auto usable = context_.registry.Use(key.first, key.second);
+      if (usable.ok() && usable.value().held) {  // it was never let go of
+        for (Waiter& waiter : pending.waiters) {
+          answers.emplace_back(std::move(waiter.found), usable.value().held);
+        }
+        it = pending_.erase(it);
+        continue;
+      }
+      pending.stage = Stage::kQueued;
+      Post(key);
       ++it;
     }
   }

@@ -130,7 +130,11 @@ class Residency {
   // What there is for one more who waits for `key`.
   Beside BesideWait(const Key& key, const Wait& wait) const SPIKESERVE_REQUIRES(mu_);
   void Block(const Key& key, const Status& why, std::int64_t bytes, bool tried);
+  // Takes out those who wait for `key`; none where nobody does any more.
+  std::optional<Pending> Take(const Key& key) SPIKESERVE_EXCLUDES(mu_);
+  // The end of a load: told, and those who wait are answered.
   void Finish(const Key& key, const Result<NetworkHandle>& result);
+  void Answer(const std::vector<Waiter>& waiters, const Key& key, const Result<NetworkHandle>& result);
   bool MeansAnother(const Waiter& waiter, const Key& key) const;
   void Watch(const std::stop_token& stop);
   // Answers who does not wait any longer, and posts what there may be room for by now.

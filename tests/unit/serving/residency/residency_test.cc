@@ -238,8 +238,14 @@ TEST_F(ResidencyTest, NetworksThatCannotMakeRoomTakeRequestsAgain) {
   EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
   clock_.Advance(std::chrono::milliseconds(1'500));
   auto [yielding, next] = AskUntilOneYields(3);
+  const int before = loads_;
+  std::promise<void> go;
+  tasks_.Post([&go] { go.get_future().wait(); });  // it does not take the thread of the loads
   clock_.Advance(std::chrono::milliseconds(2'000));
+  EXPECT_EQ(next.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  go.set_value();
   EXPECT_EQ(next.get().value()->name, Name(static_cast<int>(yielding)));
+  EXPECT_EQ(loads_, before) << "a cold start without a load";
 }
 
 TEST_F(ResidencyTest, WhatCannotFitBesideThePinnedIsRefusedAtOnce) {
