@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -95,11 +96,14 @@ class Residency {
     Clock::TimePoint since;
     Wait wait;
     Found found;
+    std::optional<Result<NetworkHandle>> answer;  // once it is to be given
   };
+  // From one list to another without an allocation: what cannot fail leaves nobody unanswered.
+  using Waiters = std::list<Waiter>;
   enum class Stage { kQueued, kLoading, kBlocked };
   // A load that somebody waits for.
   struct Pending {
-    std::vector<Waiter> waiters;
+    Waiters waiters;
     std::int64_t waiting_bytes = 0;  // that they hold
     std::int64_t load_bytes = 0;     // that the load needs
     KeptBytes kept;                  // that no load could have when the first of them came
@@ -112,11 +116,12 @@ class Residency {
     std::chrono::milliseconds pause{0};
   };
   using Key = std::pair<std::string, std::int64_t>;
-  using Answers = std::vector<std::pair<Found, Result<NetworkHandle>>>;
 
+  std::optional<Result<NetworkHandle>> FindOrWait(const std::string& name, std::int64_t version, Wait wait,
+                                                  Found found);
   bool Yields(const Key& key) SPIKESERVE_EXCLUDES(mu_);
   // One more waits, for the load of a network or for its turn. Why it cannot, where it is refused.
-  Status Enter(const NetworkEntry& network, Waiter waiter) SPIKESERVE_EXCLUDES(mu_);
+  Status Enter(const NetworkEntry& network, Waiters waiter) SPIKESERVE_EXCLUDES(mu_);
   void Post(const Key& key);
   void Load(const Key& key);
   // What beside the load of a network takes memory for as long as that is not over.
@@ -133,15 +138,21 @@ class Residency {
   // Takes out those who wait for `key`; none where nobody does any more.
   std::optional<Pending> Take(const Key& key) SPIKESERVE_EXCLUDES(mu_);
   // The end of a load: told, and those who wait are answered.
-  void Finish(const Key& key, const Result<NetworkHandle>& result);
-  void Answer(const std::vector<Waiter>& waiters, const Key& key, const Result<NetworkHandle>& result);
+  void Finish(const Key& key, Result<NetworkHandle> result);
+  void Answer(Waiters waiters, const Key& key, const Result<NetworkHandle>& result);
   bool MeansAnother(const Waiter& waiter, const Key& key) const;
+  // Why a load did not find what it needs.
+  Status NoRoom(const Key& key, std::int64_t bytes) const;
+
+  // In residency_waiting.cc:
   void Watch(const std::stop_token& stop);
   // Answers who does not wait any longer, and posts what there may be room for by now.
   void LookAtPending();
+  void ExpireAll(Waiters& over) SPIKESERVE_REQUIRES(mu_);
+  Status WhyOver(const Key& key, const Pending& pending, const Waiter& waiter) const;
   // Which networks take no new requests, so that what is blocked for long has its turn.
   void ChooseYielding() SPIKESERVE_REQUIRES(mu_);
-  void Expire(const Key& key, Pending& pending, Answers& answers) SPIKESERVE_REQUIRES(mu_);
+  void WakeAll(Waiters& over) SPIKESERVE_REQUIRES(mu_);
   bool Wakes(const Key& key, const Pending& pending) SPIKESERVE_REQUIRES(mu_);
 
   const ResidencyContext context_;

@@ -5,11 +5,14 @@
 
 #include <atomic>
 #include <future>
+#include <new>
 #include <random>
+#include <thread>
 
 #include "server/serving/networks/aliases.h"
 #include "server/serving/sha256.h"
 #include "tests/support/definitions.h"
+#include "tests/support/failing_allocations.h"
 #include "tests/support/fake_backend.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/temporary_folder.h"
@@ -17,6 +20,7 @@
 namespace spikeserve::serving {
 namespace {
 
+using ::spikeserve::testing::FailingAllocation;
 using ::spikeserve::testing::FakeBackend;
 using ::spikeserve::testing::FakeClock;
 using ::spikeserve::testing::FakeScript;
@@ -28,6 +32,27 @@ using ::testing::HasSubstr;
 constexpr std::int64_t kNetworkBytes = 1'000'000;
 // For three networks, what all of them are shown by, and what passes.
 constexpr std::int64_t kBudget = 3 * kNetworkBytes + kNetworkBytes / 2;
+
+// A fake one that fails, as if memory had run out, wherever a thread of the server asks it.
+class FailingClock final : public Clock {
+ public:
+  TimePoint Now() const override {
+    if (fails_ && std::this_thread::get_id() != test_) {
+      ++failed_;
+      throw std::bad_alloc();
+    }
+    return fake_.Now();
+  }
+  void Advance(std::chrono::nanoseconds by) { fake_.Advance(by); }
+  void Fail(bool fails) { fails_ = fails; }
+  int failed() const { return failed_; }
+
+ private:
+  FakeClock fake_;
+  const std::thread::id test_ = std::this_thread::get_id();
+  std::atomic<bool> fails_ = false;
+  mutable std::atomic<int> failed_ = 0;
+};
 
 class ResidencyTest : public ::testing::Test {
  protected:
@@ -50,6 +75,9 @@ class ResidencyTest : public ::testing::Test {
     }
     residency_.emplace(ResidencyContext{registry_, loader_, budget_, tasks_, aliases_, clock_,
                                         [this](const ResidencyNews& news) {
+                                          if (tell_fails_) {
+                                            throw std::bad_alloc();
+                                          }
                                           loads_ += news.kind == ResidencyNews::Kind::kLoaded ? 1 : 0;
                                           evictions_ += news.kind == ResidencyNews::Kind::kEvicted ? 1 : 0;
                                         }},
@@ -99,7 +127,8 @@ class ResidencyTest : public ::testing::Test {
   MemoryBudget::Reservation cache_;
   std::shared_ptr<FakeScript> script_ = std::make_shared<FakeScript>();
   FakeBackend backend_{script_};
-  FakeClock clock_;
+  FailingClock clock_;
+  std::atomic<bool> tell_fails_ = false;
   std::atomic<int> loads_ = 0;
   std::atomic<int> evictions_ = 0;
   NetworkRegistry registry_;
@@ -378,6 +407,54 @@ TEST_F(ResidencyTest, AStopAnswersWhoWaits) {
   Stop();
   EXPECT_EQ(waiting.get().status().code(), StatusCode::kUnavailable);
   EXPECT_EQ(Ask("n3").get().status().code(), StatusCode::kUnavailable);
+}
+
+TEST_F(ResidencyTest, WhoHasNoMemoryToWaitIsAnsweredAndIsNotAmongThoseWhoWait) {
+  Start(4);
+  std::promise<void> go;
+  tasks_.Post([&go] { go.get_future().wait(); });
+  const std::string name = "n3";
+  bool failed = true;
+  for (int which = 0; failed; ++which) {
+    const auto calls = std::make_shared<std::atomic<int>>(0);
+    Residency::Found found = [calls](const Result<NetworkHandle>&) { ++*calls; };
+    std::optional<Result<NetworkHandle>> answer;
+    {
+      const FailingAllocation failing(which);
+      answer = residency_->Find(name, 0, {}, std::move(found));
+      failed = failing.failed();
+    }
+    ASSERT_EQ(answer.has_value(), failed) << "allocation " << which;
+    ASSERT_EQ(failed ? answer->status().code() : StatusCode::kOk,
+              failed ? StatusCode::kResourceExhausted : StatusCode::kOk);
+    found = nullptr;
+    ASSERT_EQ(calls.use_count(), failed ? 1 : 2) << "allocation " << which;
+    ASSERT_EQ(*calls, 0);
+  }
+  go.set_value();
+  EXPECT_EQ(Get("n3")->name, "n3");
+}
+
+TEST_F(ResidencyTest, WhoWaitsIsAnsweredWhereTheThreadThatLooksRunsOutOfMemory) {
+  Start(4);
+  const std::vector<NetworkHandle> held = {Get("n0"), Get("n1"), Get("n2")};
+  auto waiting = Ask("n3");
+  clock_.Fail(true);
+  EXPECT_EQ(waiting.get().status().code(), StatusCode::kResourceExhausted);
+  EXPECT_GE(clock_.failed(), 1);
+  clock_.Fail(false);
+  std::stop_source stop;
+  auto next = Ask("n3", {Clock::TimePoint::max(), stop.get_token()});
+  stop.request_stop();
+  EXPECT_EQ(next.get().status().code(), StatusCode::kCancelled) << "it does not look any more";
+}
+
+TEST_F(ResidencyTest, WhoWaitsIsAnsweredWhereThereIsNoMemoryToTellOfTheLoad) {
+  Start(3);
+  Store("n3", kNetworkBytes / 4, 0);
+  tell_fails_ = true;
+  EXPECT_EQ(Get("n3")->name, "n3");
+  tell_fails_ = false;
 }
 
 TEST_F(ResidencyTest, ManyThreadsGetWhatTheyAskForWithinTheBudget) {
