@@ -7,7 +7,6 @@
 #include "server/app/connection_limits.h"
 #include "server/app/credentials.h"
 #include "server/app/machine_memory.h"
-#include "server/app/network_news.h"
 #include "server/app/network_store.h"
 #include "server/app/status_report.h"
 #include "server/app/version.h"
@@ -21,16 +20,6 @@ constexpr std::chrono::seconds kAnswerPatience{5};
 // Between two looks at the files of tokens, quotas and certificates.
 constexpr std::chrono::milliseconds kFilePeriod{1'000};
 constexpr std::size_t kMaxLoggedPath = 256;
-
-// Most of what a network or a run takes lies on the device and on the host, at different times.
-std::int64_t BudgetBytes(const Config& config, const engine::Backend& backend) {
-  if (config.memory_budget_bytes > 0) {
-    return config.memory_budget_bytes;
-  }
-  const std::int64_t device = backend.memory_bytes();
-  const std::int64_t machine = MachineMemoryBytes();
-  return (device > 0 ? std::min(device, machine) : machine) / 4 * 3;
-}
 
 serving::LoaderContext MakeLoaderContext(serving::NetworkRegistry& registry, serving::MemoryBudget& budget,
                                          const engine::Backend& backend,
