@@ -121,8 +121,13 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
   }
   if (repository_ && config.repository_poll_seconds > 0) {
     watch_ = std::make_unique<serving::RepositoryWatch>(
-        *repository_, loader_, aliases_, tasks_,
-        [this](const serving::StoreEvent& event) { LogStoreEvent(event, log_); });
+        *repository_, loader_, aliases_, tasks_, [this](const serving::StoreEvent& event) {
+          LogStoreEvent(event, log_);
+          if (event.kind == serving::StoreEvent::Kind::kLoaded ||
+              event.kind == serving::StoreEvent::Kind::kExchanged) {
+            residency_.LoadPinned(event.version);
+          }
+        });
   }
   for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(

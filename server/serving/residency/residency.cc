@@ -138,7 +138,27 @@ std::vector<std::pair<StoredVersion, Status>> Residency::Fill() {
       return residents_.MakeRoom(bytes) ? std::string() : residents_.Describe();
     });
   }
+  filled_ = true;
   return failed;
+}
+
+void Residency::LoadPinned(const StoredVersion& stored) {
+  if (!filled_ || !options_.on_demand || !residents_.IsPinned(stored.name, stored.version)) {
+    return;
+  }
+  const auto tell = [this, stored](const Status& failed) {
+    context_.tell({ResidencyNews::Kind::kLoadFailed, stored.name, stored.version, 0, 0, failed});
+  };
+  // A load that fails is told of where it ends; not that nobody has made room for it in time.
+  const auto found = Find(stored.name, stored.version, {}, [tell](const Result<NetworkHandle>& loaded) {
+    if (loaded.status().code() == StatusCode::kResourceExhausted) {
+      static_cast<void>(Guarded([&]() -> Status {
+        tell(loaded.status());
+        return {};
+      }));
+    }
+  });
+  static_cast<void>(found);
 }
 
 void Residency::Stop() {

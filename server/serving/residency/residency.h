@@ -86,6 +86,9 @@ class Residency {
   // Makes resident what is pinned and as much of the rest as fits; before requests come. From then on room is
   // made. What is pinned and could not be loaded, with the reason.
   std::vector<std::pair<StoredVersion, Status>> Fill();
+  // Makes a version resident that is pinned and came later, such as by polling; behind the loads before. What
+  // comes of it is told.
+  void LoadPinned(const StoredVersion& stored);
   // Answers who still waits with UNAVAILABLE, and loads nothing more.
   void Stop();
 
@@ -163,6 +166,7 @@ class Residency {
   std::map<Key, Pending> pending_ SPIKESERVE_GUARDED_BY(mu_);
   std::set<Key> yielding_ SPIKESERVE_GUARDED_BY(mu_);
   Key yielded_to_ SPIKESERVE_GUARDED_BY(mu_);
+  std::atomic<bool> filled_ = false;  // by Fill, which loads what is pinned until then
   std::atomic<bool> yields_ = false;  // whether any of them does, for who has no time to look
   bool stopped_ SPIKESERVE_GUARDED_BY(mu_) = false;
   std::jthread watch_;  // runs only on demand
