@@ -383,6 +383,7 @@ serving::StatusPage Application::ReadStatus() {
                      .gauges = ReadGauges(),
                      .calls = metrics_.in_flight(),
                      .networks = registry_.List(),
+                     .aliases = aliases_,
                      .repository = ShowRepository(),
                      .failures = call_log_.failures()});
 }

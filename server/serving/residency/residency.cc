@@ -308,7 +308,7 @@ void Residency::Answer(Waiters waiters, const Key& key, const Result<NetworkHand
       if (result.status().code() == StatusCode::kNotFound && MeansAnother(waiter, key)) {
         return Find(waiter.name, waiter.version, waiter.wait, waiter.found);
       }
-      return result;
+      return result.ok() ? result : Aliases::OfAlias(waiter.name, key.second, result.status());
     });
     if (answer) {
       waiter.found(std::move(*answer));
