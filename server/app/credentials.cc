@@ -1,6 +1,7 @@
 #include "server/app/credentials.h"
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <system_error>
@@ -48,6 +49,12 @@ Result<serving::QuotaFile> ReadQuotaFile(const std::string& path) {
 }  // namespace
 
 Result<std::string> ReadSmallFile(const std::string& path, const std::string& flag) {
+  std::error_code ignored;  // what cannot be looked at cannot be opened either
+  if (std::filesystem::is_fifo(path, ignored)) {
+    return InvalidArgument(
+        flag + ": " + path +
+        " is a pipe, wanted a file: it is read again when it changes, which a pipe cannot be");
+  }
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxFileBytes + 1, '\0');
