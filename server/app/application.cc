@@ -202,10 +202,10 @@ Application::~Application() {
   metrics_server_.reset();  // it reads from the others
 }
 
-void Application::Drain(const DepartureTimes& times, std::stop_token hurry) {
+void Application::Drain(const DepartureTimes& times, const std::stop_token& hurry) {
   reloader_->StopWatching();
   if (server_ && !std::exchange(drained_, true)) {
-    Departure({health_, gate_, batcher_, *server_, rest_.get(), clock_, log_}, times, std::move(hurry)).Run();
+    Departure({health_, gate_, batcher_, *server_, rest_.get(), clock_, log_}, times, hurry).Run();
     server_->Shutdown(std::chrono::system_clock::now());
   }
   if (watch_) {  // after the calls: a disk that does not answer holds up nobody who waits for one
@@ -213,7 +213,7 @@ void Application::Drain(const DepartureTimes& times, std::stop_token hurry) {
   }
   batcher_.Close();
   if (rest_) {  // its calls have ended with that server; their answers may still be on their way
-    rest_->Stop(std::chrono::steady_clock::now() + kAnswerPatience);
+    rest_->Stop(std::chrono::steady_clock::now() + kAnswerPatience, hurry);
     rest_.reset();
   }
   residency_.Stop();
@@ -319,13 +319,16 @@ void Application::CheckDevice() {
   health_.SetServer(false);
 }
 
-void Application::ShowTenants() {
+std::set<std::string> Application::ShowTenants() {
   const std::shared_ptr<const rpc::Callers> callers = authorizer_.Now();  // outlives the loop
   std::vector<serving::TenantReading> readings;
+  std::set<std::string> names;
   for (const auto& [name, tenant] : callers->tenants()) {
     readings.push_back({name, tenant->usage(), loader_.shares().Of(name)});
+    names.insert(name);
   }
   access_metrics_.Show(readings);
+  return names;
 }
 
 std::optional<serving::RepositoryReading> Application::ShowRepository() {
@@ -338,7 +341,6 @@ std::optional<serving::RepositoryReading> Application::ShowRepository() {
 }
 
 serving::Gauges Application::ReadGauges() {
-  ShowTenants();
   ShowRepository();
   serving::Gauges gauges{.queued_samples = batcher_.queued_samples(),
                          .queued_work_s = batcher_.queued_seconds(),
@@ -354,7 +356,8 @@ serving::Gauges Application::ReadGauges() {
                          .network_names = {},
                          .gpus = {},
                          .connections = {},
-                         .answers = answers_ ? std::optional(answers_->counts()) : std::nullopt};
+                         .answers = answers_ ? std::optional(answers_->counts()) : std::nullopt,
+                         .tenant_names = ShowTenants()};
   if (const rpc::RpcServer* server = serving_; server != nullptr) {
     transport::TransportCounts counts = server->transport_counts();
     gauges.connections = {counts.connections, std::move(counts.refused), std::move(counts.pauses),
