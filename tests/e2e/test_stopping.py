@@ -87,9 +87,9 @@ def test_a_second_signal_ends_all_waiting(
 def test_a_second_signal_leaves_http_answers_that_nobody_reads(start_server: ServerMaker) -> None:
     server = start_server(lame_duck_seconds=0, drain_seconds=600, http_listen="127.0.0.1:0")
     with spikeserve.Client(server.address) as client:
-        client.load("net", servers.small_network(256))
+        client.load("net", servers.small_network(256, scale=1000.0))
     host, _, port = server.http_address.rpartition(":")
-    body = json.dumps({"inputs": [rest.tensor(servers.samples(4096, 256))], "parameters": {"steps": 1}})
+    body = json.dumps({"inputs": [rest.tensor(servers.samples(4096, 256))], "parameters": {"steps": 7}})
     with socket.socket() as unread:
         unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         unread.connect((host, int(port)))
