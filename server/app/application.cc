@@ -7,7 +7,6 @@
 #include "server/app/connection_limits.h"
 #include "server/app/credentials.h"
 #include "server/app/machine_memory.h"
-#include "server/app/network_news.h"
 #include "server/app/network_store.h"
 #include "server/app/status_report.h"
 #include "server/app/version.h"
@@ -21,16 +20,6 @@ constexpr std::chrono::seconds kAnswerPatience{5};
 // Between two looks at the files of tokens, quotas and certificates.
 constexpr std::chrono::milliseconds kFilePeriod{1'000};
 constexpr std::size_t kMaxLoggedPath = 256;
-
-// Most of what a network or a run takes lies on the device and on the host, at different times.
-std::int64_t BudgetBytes(const Config& config, const engine::Backend& backend) {
-  if (config.memory_budget_bytes > 0) {
-    return config.memory_budget_bytes;
-  }
-  const std::int64_t device = backend.memory_bytes();
-  const std::int64_t machine = MachineMemoryBytes();
-  return (device > 0 ? std::min(device, machine) : machine) / 4 * 3;
-}
 
 serving::LoaderContext MakeLoaderContext(serving::NetworkRegistry& registry, serving::MemoryBudget& budget,
                                          const engine::Backend& backend,
@@ -58,6 +47,12 @@ Result<std::unique_ptr<rpc::SpanExporter>> StartSpans(const std::string& endpoin
       endpoint, {{"service.name", std::string("spikeserve")}, {"service.version", std::string(kVersion)}});
 }
 
+serving::ResidencyOptions Residing(const Config& config) {
+  serving::ResidencyOptions options = config.residency;
+  options.cache_bytes = config.response_cache_bytes;
+  return options;
+}
+
 serving::BatcherOptions Batching(const Config& config, const engine::Backend& backend) {
   serving::BatcherOptions options = config.batching;
   options.servers = config.workers * backend.device_count();
@@ -79,16 +74,6 @@ std::unique_ptr<serving::Answers> MakeAnswers(std::int64_t bytes, serving::Batch
                                               const auto now = registry.Get(network.name, network.version);
                                               return now.ok() && now.value()->instance == network.instance;
                                             });
-}
-
-void WarnOfPlainTokens(const Config& config, const Access& access, const rpc::EventLog& log) {
-  const CallerFiles& callers = access.callers;
-  const bool tokens =
-      !callers.tokens.use.empty() || !callers.tokens.admin.empty() || callers.quotas.has_callers();
-  if (tokens && !access.tls && config.listen.rfind("unix:", 0) != 0) {
-    log.Warn("tokens_in_plain_text",
-             {{"message", std::string("tokens are asked for, but not encrypted: set --tls-cert")}});
-  }
 }
 
 }  // namespace
@@ -120,7 +105,7 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
       loader_(MakeLoaderContext(registry_, budget_, *backend_, repository_, aliases_, config)),
       residency_({registry_, loader_, budget_, tasks_, aliases_, clock_,
                   [this](const serving::ResidencyNews& news) { TellOfNetwork(news, metrics_, log_); }},
-                 config.residency),
+                 Residing(config)),
       batcher_(Batching(config, *backend_), clock_),
       answers_(MakeAnswers(config.response_cache_bytes, batcher_, clock_, registry_)),
       context_{registry_,   loader_, residency_,  aliases_,      batcher_, answers_.get(),
@@ -136,8 +121,13 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
   }
   if (repository_ && config.repository_poll_seconds > 0) {
     watch_ = std::make_unique<serving::RepositoryWatch>(
-        *repository_, loader_, aliases_, tasks_,
-        [this](const serving::StoreEvent& event) { LogStoreEvent(event, log_); });
+        *repository_, loader_, aliases_, tasks_, [this](const serving::StoreEvent& event) {
+          LogStoreEvent(event, log_);
+          if (event.kind == serving::StoreEvent::Kind::kLoaded ||
+              event.kind == serving::StoreEvent::Kind::kExchanged) {
+            residency_.LoadPinned(event.version);
+          }
+        });
   }
   for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(
@@ -212,10 +202,10 @@ Application::~Application() {
   metrics_server_.reset();  // it reads from the others
 }
 
-void Application::Drain(const DepartureTimes& times, std::stop_token hurry) {
+void Application::Drain(const DepartureTimes& times, const std::stop_token& hurry) {
   reloader_->StopWatching();
   if (server_ && !std::exchange(drained_, true)) {
-    Departure({health_, gate_, batcher_, *server_, rest_.get(), clock_, log_}, times, std::move(hurry)).Run();
+    Departure({health_, gate_, batcher_, *server_, rest_.get(), clock_, log_}, times, hurry).Run();
     server_->Shutdown(std::chrono::system_clock::now());
   }
   if (watch_) {  // after the calls: a disk that does not answer holds up nobody who waits for one
@@ -223,7 +213,7 @@ void Application::Drain(const DepartureTimes& times, std::stop_token hurry) {
   }
   batcher_.Close();
   if (rest_) {  // its calls have ended with that server; their answers may still be on their way
-    rest_->Stop(std::chrono::steady_clock::now() + kAnswerPatience);
+    rest_->Stop(std::chrono::steady_clock::now() + kAnswerPatience, hurry);
     rest_.reset();
   }
   residency_.Stop();
@@ -329,13 +319,16 @@ void Application::CheckDevice() {
   health_.SetServer(false);
 }
 
-void Application::ShowTenants() {
+std::set<std::string> Application::ShowTenants() {
   const std::shared_ptr<const rpc::Callers> callers = authorizer_.Now();  // outlives the loop
   std::vector<serving::TenantReading> readings;
+  std::set<std::string> names;
   for (const auto& [name, tenant] : callers->tenants()) {
     readings.push_back({name, tenant->usage(), loader_.shares().Of(name)});
+    names.insert(name);
   }
   access_metrics_.Show(readings);
+  return names;
 }
 
 std::optional<serving::RepositoryReading> Application::ShowRepository() {
@@ -348,7 +341,6 @@ std::optional<serving::RepositoryReading> Application::ShowRepository() {
 }
 
 serving::Gauges Application::ReadGauges() {
-  ShowTenants();
   ShowRepository();
   serving::Gauges gauges{.queued_samples = batcher_.queued_samples(),
                          .queued_work_s = batcher_.queued_seconds(),
@@ -364,7 +356,8 @@ serving::Gauges Application::ReadGauges() {
                          .network_names = {},
                          .gpus = {},
                          .connections = {},
-                         .answers = answers_ ? std::optional(answers_->counts()) : std::nullopt};
+                         .answers = answers_ ? std::optional(answers_->counts()) : std::nullopt,
+                         .tenant_names = ShowTenants()};
   if (const rpc::RpcServer* server = serving_; server != nullptr) {
     transport::TransportCounts counts = server->transport_counts();
     gauges.connections = {counts.connections, std::move(counts.refused), std::move(counts.pauses),
@@ -393,6 +386,7 @@ serving::StatusPage Application::ReadStatus() {
                      .gauges = ReadGauges(),
                      .calls = metrics_.in_flight(),
                      .networks = registry_.List(),
+                     .aliases = aliases_,
                      .repository = ShowRepository(),
                      .failures = call_log_.failures()});
 }

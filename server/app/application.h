@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -67,7 +68,7 @@ class Application {
 
   // Takes nothing new, lets what runs finish for a time, then ends it. A stop of `hurry` ends all waiting. No
   // effect after the first time.
-  void Drain(const DepartureTimes& times, std::stop_token hurry = {});
+  void Drain(const DepartureTimes& times, const std::stop_token& hurry = {});
 
   // For tests: what is held, and what waits.
   const serving::MemoryBudget& budget() const { return budget_; }
@@ -93,7 +94,8 @@ class Application {
   void CheckDevice();
   bool Ready();
   serving::Gauges ReadGauges();
-  void ShowTenants();
+  // Their names.
+  std::set<std::string> ShowTenants();
   std::optional<serving::RepositoryReading> ShowRepository();
   serving::StatusPage ReadStatus();
 

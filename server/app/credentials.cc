@@ -1,6 +1,7 @@
 #include "server/app/credentials.h"
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <system_error>
@@ -48,6 +49,12 @@ Result<serving::QuotaFile> ReadQuotaFile(const std::string& path) {
 }  // namespace
 
 Result<std::string> ReadSmallFile(const std::string& path, const std::string& flag) {
+  std::error_code ignored;  // what cannot be looked at cannot be opened either
+  if (std::filesystem::is_fifo(path, ignored)) {
+    return InvalidArgument(
+        flag + ": " + path +
+        " is a pipe, wanted a file: it is read again when it changes, which a pipe cannot be");
+  }
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxFileBytes + 1, '\0');
@@ -134,6 +141,16 @@ Result<Access> ReadAccess(const Config& config) {
   access.dates = ReadDates(texts.value()->cert.pem);
   access.tls = std::move(texts).value();
   return access;
+}
+
+void WarnOfPlainTokens(const Config& config, const Access& access, const rpc::EventLog& log) {
+  const CallerFiles& callers = access.callers;
+  const bool tokens =
+      !callers.tokens.use.empty() || !callers.tokens.admin.empty() || callers.quotas.has_callers();
+  if (tokens && !access.tls && config.listen.rfind("unix:", 0) != 0) {
+    log.Warn("tokens_in_plain_text",
+             {{"message", std::string("tokens are asked for, but not encrypted: set --tls-cert")}});
+  }
 }
 
 std::vector<std::string> AccessFiles(const Config& config) {

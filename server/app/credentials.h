@@ -10,6 +10,7 @@
 #include "server/base/status.h"
 #include "server/http/server.h"
 #include "server/rpc/access/authorizer.h"
+#include "server/rpc/context/event_log.h"
 #include "server/serving/tenants/quota_file.h"
 #include "server/transport/transport_options.h"
 
@@ -44,6 +45,9 @@ struct Access {
 
 // INVALID_ARGUMENT names the file, its flag, and everything that is wrong with it.
 Result<Access> ReadAccess(const Config& config);
+
+// One line where tokens are asked for and anybody on the way can read them.
+void WarnOfPlainTokens(const Config& config, const Access& access, const rpc::EventLog& log);
 
 // The paths of all these files.
 std::vector<std::string> AccessFiles(const Config& config);

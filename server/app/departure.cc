@@ -81,7 +81,8 @@ void Departure::Finish() {
   }
   if (parts_.rest != nullptr) {
     const Clock::TimePoint goodbye = parts_.clock.Now() + kGoodbye;
-    parts_.rest->WaitIdle(hurry_.stop_requested() ? goodbye : std::max(deadline, goodbye));
+    parts_.rest->WaitIdle(std::max(deadline, goodbye), hurry_);
+    parts_.rest->WaitIdle(goodbye);
   }
 }
 

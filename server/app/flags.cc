@@ -9,6 +9,7 @@
 #include <limits>
 #include <map>
 
+#include "server/app/environment.h"
 #include "server/app/version.h"
 #include "server/transport/listen_address.h"
 
@@ -20,15 +21,6 @@ constexpr std::int64_t kKilo = std::int64_t{1} << 10;
 constexpr std::int64_t kMaxInt = std::numeric_limits<int>::max();
 // Protobuf messages end below 2 GiB.
 constexpr std::int64_t kMaxMessageMega = 2047;
-
-// --max-batch -> SPIKESERVE_MAX_BATCH
-std::string EnvironmentName(const std::string& flag) {
-  std::string name = "SPIKESERVE_";
-  for (const char c : flag.substr(2)) {
-    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  }
-  return name;
-}
 
 // A port beyond 65,535 would be taken modulo 65,536 somewhere below.
 std::string CheckPort(const std::string& address) {
@@ -336,6 +328,16 @@ std::vector<std::pair<std::string, std::string>> Effective(const CLI::App& app) 
   return values;
 }
 
+std::vector<std::string> Variables(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_envname().empty()) {
+      names.push_back(option->get_envname());
+    }
+  }
+  return names;
+}
+
 // CLI11's text of an error, on one line.
 std::string OneLine(const std::string& message) {
   std::string line = "spikeserve-server: " + message;
@@ -377,6 +379,7 @@ Invocation ParseFlags(int argc, const char* const* argv) {
   config.log_format = format == "json" ? rpc::LogFormat::kJson : rpc::LogFormat::kText;
   invocation.effective = Effective(app);
   config.flags = invocation.effective;
+  invocation.variables = Variables(app);
   return invocation;
 }
 

@@ -16,6 +16,7 @@ struct Invocation {
   std::optional<int> exit_code;  // set: print `text` and exit
   std::string text;
   std::vector<std::pair<std::string, std::string>> effective;  // flag and value, for the log; secrets masked
+  std::vector<std::string> variables = {};                     // of the environment, that flags are read from
 };
 
 // Reads flags and SPIKESERVE_<FLAG> variables; a flag wins over its variable.

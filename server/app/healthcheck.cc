@@ -56,7 +56,9 @@ Status CheckHealth(const std::string& address, const TlsFiles& tls, std::chrono:
                  [&done](grpc::Status status) { done.set_value(std::move(status)); });
   const grpc::Status status = done.get_future().get();
   if (!status.ok()) {
-    return {static_cast<StatusCode>(status.error_code()), address + ": " + status.error_message()};
+    return {static_cast<StatusCode>(status.error_code()),
+            address + ": " + status.error_message() +
+                (tls.cert.empty() ? "; one with TLS is asked with its --tls-cert and --tls-key" : "")};
   }
   if (Flatten(response) == kServing) {
     return {};

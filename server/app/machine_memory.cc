@@ -20,4 +20,13 @@ std::int64_t MachineMemoryBytes() {
   return bytes;
 }
 
+std::int64_t BudgetBytes(const Config& config, const engine::Backend& backend) {
+  if (config.memory_budget_bytes > 0) {
+    return config.memory_budget_bytes;
+  }
+  const std::int64_t device = backend.memory_bytes();
+  const std::int64_t machine = MachineMemoryBytes();
+  return (device > 0 ? std::min(device, machine) : machine) / 4 * 3;
+}
+
 }  // namespace spikeserve::app

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "server/app/application.h"
+#include "server/app/environment.h"
 #include "server/app/flags.h"
 #include "server/app/healthcheck.h"
 #include "server/app/version.h"
@@ -125,6 +126,10 @@ void LogConfig(const rpc::EventLog& log, const Invocation& invocation, const eng
   }
   for (const auto& [flag, value] : invocation.effective) {
     log.Info("config", {{"flag", flag}, {"value", value}});
+  }
+  for (const StrangeVariable& variable : StrangeVariables(ThisEnvironment(), invocation.variables)) {
+    log.Warn("variable_unknown",
+             {{"variable", variable.name}, {"message", "is no flag's; the nearest is " + variable.nearest}});
   }
 }
 

@@ -1,13 +1,17 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "server/app/config.h"
 #include "server/base/status.h"
 #include "server/rpc/context/event_log.h"
+#include "server/serving/metrics/metrics.h"
 #include "server/serving/metrics/repository_metrics.h"
 #include "server/serving/networks/network_loader.h"
+#include "server/serving/networks/network_registry.h"
 #include "server/serving/networks/network_repository.h"
+#include "server/serving/residency/residency.h"
 #include "server/serving/store/repository_watch.h"
 
 namespace spikeserve::app {
@@ -27,6 +31,13 @@ void LoadStored(const serving::NetworkRepository& repository, const serving::Net
 
 // Logs what a look at the repository came to.
 void LogStoreEvent(const serving::StoreEvent& event, const rpc::EventLog& log);
+
+// Counts and logs what was done about a network that is resident on demand.
+void TellOfNetwork(const serving::ResidencyNews& news, serving::Metrics& metrics, const rpc::EventLog& log);
+
+// One line for each pin that stands for no network that is there.
+void WarnOfUnknownPins(const std::vector<serving::Pin>& pins, const serving::NetworkRegistry& registry,
+                       const rpc::EventLog& log);
 
 // What the metrics and the status page say of the repository; `watch` is null where nobody polls.
 serving::RepositoryReading ReadRepository(const serving::NetworkRepository& repository,

@@ -39,9 +39,18 @@ double MeanMilliseconds(const serving::TimedCount& times) {
   return times.count > 0 ? times.seconds / static_cast<double>(times.count) * kMillisecondsPerSecond : 0;
 }
 
-StatusSection Networks(const std::vector<serving::NetworkListing>& listings) {
+std::string Joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) {
+    text += (text.empty() ? "" : ", ") + word;
+  }
+  return text;
+}
+
+StatusSection Networks(const std::vector<serving::NetworkListing>& listings,
+                       const serving::Aliases& aliases) {
   StatusSection section{"networks",
-                        {"name", "version", "state", "bytes", "requests", "failures", "samples",
+                        {"name", "version", "aliases", "state", "bytes", "requests", "failures", "samples",
                          "mean_queue_ms", "mean_compute_ms"},
                         {},
                         false};
@@ -52,9 +61,23 @@ StatusSection Networks(const std::vector<serving::NetworkListing>& listings) {
       counts = listing.handle->statistics->Read();
       bytes = listing.handle->resident_bytes();
     }
-    section.rows.push_back({listing.name, listing.version, std::string(StateName(listing.state)), bytes,
-                            counts.succeeded.count, counts.failed.count, counts.samples,
-                            MeanMilliseconds(counts.queued), MeanMilliseconds(counts.computed)});
+    section.rows.push_back({listing.name, listing.version, Joined(aliases.Of(listing.name, listing.version)),
+                            std::string(StateName(listing.state)), bytes, counts.succeeded.count,
+                            counts.failed.count, counts.samples, MeanMilliseconds(counts.queued),
+                            MeanMilliseconds(counts.computed)});
+  }
+  return section;
+}
+
+// Without a row where nothing is kept.
+StatusSection ResponseCache(const std::optional<serving::AnswerCounts>& counts, std::int64_t limit_bytes) {
+  StatusSection section{"response_cache",
+                        {"answers", "bytes", "limit_bytes", "hits", "misses", "coalesced", "evicted"},
+                        {},
+                        false};
+  if (counts) {
+    section.rows.push_back({counts->kept, counts->bytes, limit_bytes, counts->hits, counts->misses,
+                            counts->coalesced, counts->evicted});
   }
   return section;
 }
@@ -119,7 +142,7 @@ StatusPage MakeStatus(const StatusSources& sources) {
            {{std::string(kVersion), sources.backend.name(), sources.backend.device_name(), sources.ready,
              sources.uptime_s}},
            true},
-          Networks(sources.networks),
+          Networks(sources.networks, sources.aliases),
           Repository(sources.repository),
           {"queue", {"samples", "work_seconds"}, {{gauges.queued_samples, gauges.queued_work_s}}, true},
           Calls(sources.calls),
@@ -127,6 +150,7 @@ StatusPage MakeStatus(const StatusSources& sources) {
            {"used_bytes", "limit_bytes", "networks_bytes"},
            {{gauges.memory_used_bytes, gauges.memory_limit_bytes, gauges.resident_bytes}},
            true},
+          ResponseCache(gauges.answers, sources.config.response_cache_bytes),
           {"connections", {"grpc", "http"}, {{gauges.connections.open, gauges.http_connections}}, true},
           Gpus(gauges.gpus),
           LastErrors(sources.failures),

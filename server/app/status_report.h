@@ -10,6 +10,7 @@
 #include "server/serving/metrics/metrics.h"
 #include "server/serving/metrics/repository_metrics.h"
 #include "server/serving/metrics/status_page.h"
+#include "server/serving/networks/aliases.h"
 #include "server/serving/networks/network_registry.h"
 
 namespace spikeserve::app {
@@ -23,6 +24,7 @@ struct StatusSources {
   serving::Gauges gauges;
   std::vector<serving::InFlight> calls;
   std::vector<serving::NetworkListing> networks;
+  const serving::Aliases& aliases;
   std::optional<serving::RepositoryReading> repository;  // none: networks are not stored
   std::vector<rpc::CallLog::Failure> failures;           // the newest first
 };

@@ -216,6 +216,8 @@ Status Server::SetTls(const TlsTexts& texts) {
 
 void Server::EndConnections() { parts_->context.ending = true; }
 
-void Server::WaitIdle(std::chrono::steady_clock::time_point deadline) { parts_->context.WaitIdle(deadline); }
+void Server::WaitIdle(std::chrono::steady_clock::time_point deadline, std::stop_token stop) {
+  parts_->context.WaitIdle(deadline, std::move(stop));
+}
 
 }  // namespace spikeserve::http

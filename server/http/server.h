@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "server/base/status.h"
@@ -53,8 +54,8 @@ class Server {
   // Connections from now on get this certificate; those that there are live on. Only where the server began
   // with TLS. INVALID_ARGUMENT where the texts do not fit, and the certificate stays what it was.
   Status SetTls(const TlsTexts& texts);
-  // Returns once no request is being answered, or at the deadline.
-  void WaitIdle(std::chrono::steady_clock::time_point deadline);
+  // Returns once no request is being answered, at the deadline, or when stopped.
+  void WaitIdle(std::chrono::steady_clock::time_point deadline, std::stop_token stop = {});
 
  private:
   struct Parts;

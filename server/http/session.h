@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <utility>
 
 #include "server/base/mutex.h"
@@ -30,7 +31,8 @@ class SessionContext {
   // Of one answer, from when the request was read until it is written.
   void Begun();
   void Ended();
-  void WaitIdle(std::chrono::steady_clock::time_point deadline);
+  // Until none is under way, or the deadline, or a stop.
+  void WaitIdle(std::chrono::steady_clock::time_point deadline, std::stop_token stop);
 
   // For the next connection; null: plain text.
   std::shared_ptr<boost::asio::ssl::context> tls() {

@@ -15,10 +15,9 @@ void SessionContext::Ended() {
   idle_.notify_all();
 }
 
-void SessionContext::WaitIdle(std::chrono::steady_clock::time_point deadline) {
+void SessionContext::WaitIdle(std::chrono::steady_clock::time_point deadline, std::stop_token stop) {
   const MutexLock lock(mu_);
-  while (busy_ > 0 && idle_.wait_until(mu_, deadline) != std::cv_status::timeout) {
-  }
+  idle_.wait_until(mu_, std::move(stop), deadline, [this]() SPIKESERVE_REQUIRES(mu_) { return busy_ == 0; });
 }
 
 }  // namespace spikeserve::http

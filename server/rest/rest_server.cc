@@ -19,10 +19,10 @@ Result<std::unique_ptr<RestServer>> RestServer::Start(const http::Options& optio
 
 RestServer::~RestServer() { Stop(std::chrono::steady_clock::now()); }
 
-void RestServer::Stop(std::chrono::steady_clock::time_point deadline) {
+void RestServer::Stop(std::chrono::steady_clock::time_point deadline, std::stop_token hurry) {
   gateway_.Close();
   if (http_) {
-    http_->WaitIdle(deadline);
+    http_->WaitIdle(deadline, std::move(hurry));
     gateway_.WaitIdle();
     http_.reset();
   }

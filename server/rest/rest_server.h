@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <memory>
+#include <stop_token>
 #include <string>
+#include <utility>
 
 #include "server/base/status.h"
 #include "server/http/server.h"
@@ -34,12 +36,14 @@ class RestServer {
   Status SetTls(const http::TlsTexts& texts) { return http_->SetTls(texts); }
   // From now on every request is answered 503.
   void Close() { gateway_.Close(); }
-  // Returns once all requests that were read are answered, or at the deadline. Before the server behind the
-  // channel is shut down, which within one process cuts off the calls under way.
-  void WaitIdle(std::chrono::steady_clock::time_point deadline) { http_->WaitIdle(deadline); }
-  // Waits for answers that clients still read, at most until the deadline, and closes all connections. Only
-  // after Close and after the server behind the channel was shut down.
-  void Stop(std::chrono::steady_clock::time_point deadline);
+  // Returns once all requests that were read are answered, at the deadline, or when stopped. Before the
+  // server behind the channel is shut down, which within one process cuts off the calls under way.
+  void WaitIdle(std::chrono::steady_clock::time_point deadline, std::stop_token stop = {}) {
+    http_->WaitIdle(deadline, std::move(stop));
+  }
+  // Waits for answers that clients still read, at most until the deadline or a stop of `hurry`, and closes
+  // all connections. Only after Close and after the server behind the channel was shut down.
+  void Stop(std::chrono::steady_clock::time_point deadline, std::stop_token hurry = {});
 
  private:
   RestServer(const std::shared_ptr<grpc::Channel>& channel, serving::MemoryBudget& budget,

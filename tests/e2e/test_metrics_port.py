@@ -65,10 +65,13 @@ def test_connections_are_used_again(start_server: ServerMaker) -> None:
 
 
 def test_status_for_programs(start_server: ServerMaker) -> None:
-    server = start_server(http_listen="127.0.0.1:0")
+    server = start_server(http_listen="127.0.0.1:0", response_cache_mb=4)
     with spikeserve.Client(server.address) as client:
         client.load("net", servers.small_network())
-        client.simulate("net", servers.samples(3), steps=10)
+        for alias in ("stable", "canary"):
+            client.set_alias("net", alias)
+        for _ in range(2):
+            client.simulate("net", servers.samples(3), steps=10)
         with pytest.raises(spikeserve.NotFoundError):
             client.simulate("missing", servers.samples(1))
 
@@ -81,7 +84,11 @@ def test_status_for_programs(start_server: ServerMaker) -> None:
     assert page["server"]["ready"] is True
     [network] = page["networks"]
     assert (network["name"], network["version"], network["state"]) == ("net", 1, "READY")
-    assert (network["requests"], network["samples"]) == (1, 3)
+    assert network["aliases"] == "canary, stable"
+    [cache] = page["response_cache"]
+    assert (cache["answers"], cache["hits"], cache["misses"]) == (1, 1, 1)
+    assert 0 < cache["bytes"] < cache["limit_bytes"] == 4 << 20
+    assert (network["requests"], network["samples"]) == (2, 6)
     assert network["bytes"] > 0
     assert page["queue"]["samples"] == 0
     assert 0 < page["memory"]["used_bytes"] < page["memory"]["limit_bytes"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -50,6 +51,36 @@ def test_the_binary_is_a_health_probe(server: spikeserve.LocalServer) -> None:
         subprocess.run([*command, "127.0.0.1:1"], timeout=30, check=False, capture_output=True).returncode
         != 0
     )
+
+
+def test_a_server_with_tls_is_told_from_one_that_is_away(tmp_path: Path) -> None:
+    files = servers.make_certificates(tmp_path)
+    with spikeserve.serve(backend="cpu", tls_cert=files["server"], tls_key=files["server-key"]) as server:
+        with (
+            spikeserve.Client(server.address) as client,
+            pytest.raises(spikeserve.UnavailableError, match="so does a server with TLS"),
+        ):
+            client.list()
+        listing = ["list", "--server", server.address, "--connect-timeout", "1"]
+        listed = subprocess.run(
+            [sys.executable, "-m", "spikeserve.cli", *listing], timeout=60, check=False, capture_output=True
+        )
+        assert listed.returncode == 3
+        assert b"speaks TLS" in listed.stderr
+        assert b"--root-cert" in listed.stderr
+        probe = [str(find_binary()), "--healthcheck", server.address]
+        probed = subprocess.run(probe, timeout=30, check=False, capture_output=True)
+        assert probed.returncode == 1
+        assert b"one with TLS is asked with its --tls-cert" in probed.stderr
+
+
+def test_a_misspelt_variable_is_warned_of(start_server: ServerMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPIKESERVE_MAX_BATHC", "3")
+    monkeypatch.setenv("SPIKESERVE_PORT_8001_TCP_ADDR", "10.0.0.1")  # as Kubernetes does
+    log = start_server().log
+    [line] = [line for line in log.splitlines() if "variable_unknown" in line]
+    assert "SPIKESERVE_MAX_BATHC" in line
+    assert "SPIKESERVE_MAX_BATCH" in line.replace("SPIKESERVE_MAX_BATHC", "")
 
 
 def test_reflection(server: spikeserve.LocalServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,14 @@ def test_a_file_that_is_wrong_is_refused_as_a_whole(start_server: ServerMaker, t
     assert 'line 2: tenants[0].name: got "a b"' in message
     assert "line 2: tenants[0].callers: got an empty list" in message
     assert "line 4: tenants[1].weight: got 0, allowed 0.001 to 1000" in message
+
+
+@pytest.mark.parametrize("flag", ["auth_token_file", "admin_token_file", "quota_file"])
+def test_a_pipe_is_refused_and_not_waited_for(start_server: ServerMaker, tmp_path: Path, flag: str) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(spikeserve.ServerStartError, match=rf"--{flag.replace('_', '-')}: .*pipe is a pipe"):
+        start_server(**{flag: path})
 
 
 @pytest.mark.parametrize("flag", ["auth_token_file", "admin_token_file", "quota_file"])

@@ -246,6 +246,19 @@ def test_a_version_that_does_not_warm_up_is_not_the_default(start_server: Server
         assert client.get("net").version == 2
 
 
+def test_what_is_pinned_and_comes_by_polling_is_loaded(
+    crowded: dict[str, Any], repository: Path, start_server: ServerMaker
+) -> None:
+    server = start_server(pin=name(7), repository_poll_seconds=1, repository_role="follower", **crowded)
+    shutil.copytree(repository / name(7) / "1", repository / name(7) / "2")
+    with connect(server) as client:
+
+        def pinned() -> list[tuple[int, str]]:
+            return sorted((info.version, info.state) for info in client.list() if info.name == name(7))
+
+        servers.eventually(lambda: pinned() == [(1, "ready"), (2, "ready")], "it is resident", 60)
+
+
 def test_aliases(start_server: ServerMaker) -> None:
     server = start_server(http_listen="127.0.0.1:0")
     with connect(server) as client:

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import signal
+import socket
 import threading
 import time
 import urllib.error
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import rest
 import servers
 from conftest import ServerMaker
 
@@ -80,6 +82,27 @@ def test_a_second_signal_ends_all_waiting(
     with pytest.raises(spikeserve.UnavailableError, match="shutting down"):
         list(events)
     assert server.process.wait(60) == 0
+
+
+def test_a_second_signal_leaves_http_answers_that_nobody_reads(start_server: ServerMaker) -> None:
+    server = start_server(lame_duck_seconds=0, drain_seconds=600, http_listen="127.0.0.1:0")
+    with spikeserve.Client(server.address) as client:
+        client.load("net", servers.small_network(256, scale=1000.0))
+    host, _, port = server.http_address.rpartition(":")
+    body = json.dumps({"inputs": [rest.tensor(servers.samples(4096, 256))], "parameters": {"steps": 7}})
+    with socket.socket() as unread:
+        unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        unread.connect((host, int(port)))
+        head = f"POST /v2/models/net/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        unread.sendall((head + body).encode())
+        assert unread.recv(12) == b"HTTP/1.1 200"
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert server.process.poll() is None
+        begin = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+    assert time.monotonic() - begin < 5
 
 
 def test_sigint_and_a_server_without_clients_do_not_wait(start_server: ServerMaker) -> None:

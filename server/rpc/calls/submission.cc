@@ -69,7 +69,8 @@ Result<bool> Submission::With(const std::string& name, std::int64_t version, con
   }
   permit_ = std::move(permit).value();
   auto network = context_.residency.Find(
-      name, version, {ToMonotonic(options.deadline, context_.clock), stop_.get_token()},
+      name, version,
+      {ToMonotonic(options.deadline, context_.clock), stop_.get_token(), message_reservation_.bytes()},
       [this, resume, &sink](Result<serving::NetworkHandle> found) {
         const Status status = Guarded(
             [&]() -> Status { return found.ok() ? resume(std::move(found).value()) : found.status(); });

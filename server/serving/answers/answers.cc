@@ -125,6 +125,7 @@ Answers::FlightHandle Answers::Board(const AnswerKey& key, Request request, Tena
   flight->owner = &flight->waiters.back();
   flight->ends_by->store(flight->owner->deadline);
   flight->beginning = true;
+  flight->place.emplace_back();
   flights_.emplace(place, flight);
   ++counts_.misses;
   return flight;
@@ -173,7 +174,7 @@ Status Answers::Run(Flight& flight) {
     flight.own = flight.shared_from_this();
   }
   Tenant::Permit& permit = *owner.permit;
-  Status status = batcher_.Submit(std::move(run));
+  Status status = Guarded([&] { return batcher_.Submit(std::move(run)); });
   if (!status.ok()) {
     permit.ReturnSamples();
   }
@@ -204,7 +205,8 @@ void Answers::PassOn(const FlightHandle& flight) {
   flight->owner = &flight->waiters.front();
   flight->beginning = true;
   ++flight->begins;
-  ownerless_.push_back(flight);
+  flight->place.front() = flight;
+  ownerless_.splice(ownerless_.end(), flight->place);
   changed_.notify_one();
 }
 
@@ -235,9 +237,15 @@ void Answers::Finish(Flight& flight, const Status& status, RunOutcome outcome) {
     }
   }
   const Clock::TimePoint now = clock_.Now();
+  // What others see of it. Nothing is copied that may not fit into memory.
+  const RunOutcome seen{outcome.reading, outcome.queue_s, outcome.compute_s, outcome.batch_size};
   for (Waiter& waiter : over) {
-    const bool shared = status.ok() && &waiter != owner;
-    Answer(waiter, status, shared ? SharedOutcome(outcome, flight.begun, waiter.since, now) : outcome);
+    if (&waiter == owner) {
+      Answer(waiter, status, std::move(outcome));
+    } else {
+      Answer(waiter, status,
+             status.ok() ? SharedOutcome(seen, flight.begun, waiter.since, now) : RunOutcome());
+    }
   }
 }
 
@@ -252,12 +260,14 @@ void Answers::Keep(const Flight& flight, const RunOutcome& outcome) {
 }
 
 void Answers::Sweep() {
-  std::vector<FlightHandle> ended;
+  Flights ended;
   Verdicts verdicts;
-  {
+  // What fails in it, for want of memory, is looked at again the next time.
+  static_cast<void>(Guarded([&]() -> Status {
     const MutexLock lock(mu_);
-    verdicts = TakeUnwanted(ended);
-  }
+    TakeUnwanted(ended, verdicts);
+    return {};
+  }));
   for (const FlightHandle& flight : ended) {
     flight->unwanted.request_stop();
   }
@@ -269,23 +279,22 @@ void Answers::Sweep() {
   }
 }
 
-Answers::Verdicts Answers::TakeUnwanted(std::vector<FlightHandle>& ended) {
-  Verdicts verdicts;
+void Answers::TakeUnwanted(Flights& ended, Verdicts& verdicts) {
   const Clock::TimePoint now = clock_.Now();
   for (auto at = flights_.begin(); at != flights_.end();) {
     Flight& flight = *at->second;
     for (auto waiter = flight.waiters.begin(); waiter != flight.waiters.end();) {
       const bool owns = &*waiter == flight.owner;
-      const Status status =
+      Status status =
           owns && flight.beginning ? Status() : StillWanted(waiter->deadline, waiter->cancelled, now);
       if (status.ok()) {
         ++waiter;
         continue;
       }
+      verdicts.emplace_back(std::move(*waiter), std::move(status));
       if (owns) {  // only then: who begins a run looks at it without the mutex
         flight.owner = nullptr;
       }
-      verdicts.emplace_back(std::move(*waiter), status);
       waiter = flight.waiters.erase(waiter);
     }
     if (!flight.waiters.empty()) {
@@ -295,7 +304,6 @@ Answers::Verdicts Answers::TakeUnwanted(std::vector<FlightHandle>& ended) {
     ended.push_back(at->second);
     at = flights_.erase(at);
   }
-  return verdicts;
 }
 
 void Answers::DropUnloaded(const std::string& network) {
@@ -346,7 +354,7 @@ void Answers::Loop(const std::stop_token& stop) {
       }
       if (!ownerless_.empty()) {
         flight = std::move(ownerless_.front());
-        ownerless_.pop_front();
+        flight->place.splice(flight->place.end(), ownerless_, ownerless_.begin());
       }
       due = clock_.Now() >= wakes_;
     }

@@ -62,7 +62,8 @@ class Answers {
   friend struct Flight;
   using FlightHandle = std::shared_ptr<Flight>;
   // Answers to be given without the mutex, as a sink may come back.
-  using Verdicts = std::vector<std::pair<Waiter, Status>>;
+  using Verdicts = std::list<std::pair<Waiter, Status>>;
+  using Flights = std::vector<FlightHandle>;
 
   // What becomes of a request that is not kept: it joins an equal one (null), or begins a flight.
   FlightHandle Board(const AnswerKey& key, Request request, Tenant::Permit& permit) SPIKESERVE_REQUIRES(mu_);
@@ -78,8 +79,9 @@ class Answers {
   void Finish(Flight& flight, const Status& status, RunOutcome outcome) SPIKESERVE_EXCLUDES(mu_);
   void Keep(const Flight& flight, const RunOutcome& outcome) SPIKESERVE_REQUIRES(mu_);
 
-  // Takes those out that are not wanted any more; flights that end with them go to `ended`.
-  Verdicts TakeUnwanted(std::vector<FlightHandle>& ended) SPIKESERVE_REQUIRES(mu_);
+  // Takes those out that are not wanted any more, to `verdicts`; flights that end with them go to `ended`.
+  // Where memory runs out on the way, the rest is still there for the next time.
+  void TakeUnwanted(Flights& ended, Verdicts& verdicts) SPIKESERVE_REQUIRES(mu_);
   Clock::TimePoint NextDeadline() const SPIKESERVE_REQUIRES(mu_);
   // The thread is to look again where it would wake too late for this deadline.
   void Watch(Clock::TimePoint deadline) SPIKESERVE_REQUIRES(mu_);

@@ -50,7 +50,9 @@ struct Flight final : public ResultSink, public std::enable_shared_from_this<Fli
   // The latest deadline of all that came since; the run ends with it.
   const std::shared_ptr<std::atomic<Clock::TimePoint>> ends_by =
       std::make_shared<std::atomic<Clock::TimePoint>>(Clock::TimePoint::min());
-  std::stop_source unwanted;    // ends the run
+  std::stop_source unwanted;  // ends the run
+  // Its place among those without an owner, made beforehand: to get there must not fail.
+  std::list<std::shared_ptr<Flight>> place;
   std::shared_ptr<Flight> own;  // while the batcher has the run
 };
 

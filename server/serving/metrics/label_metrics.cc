@@ -67,16 +67,24 @@ void LabelMetrics::Begin(const std::string& value, Series& series) {
 
 void LabelMetrics::Prune(const std::function<bool(const std::string&)>& is_used) {
   const MutexLock lock(mu_);
-  if (series_.size() < max_values_) {
-    return;
+  if (series_.size() >= max_values_) {
+    DropGone([&](const std::string& value) { return !is_used(value); });
   }
+}
+
+void LabelMetrics::Drop(const std::function<bool(const std::string&)>& is_gone) {
+  const MutexLock lock(mu_);
+  DropGone(is_gone);
+}
+
+void LabelMetrics::DropGone(const std::function<bool(const std::string&)>& is_gone) {
   for (auto it = series_.begin(); it != series_.end();) {
-    if (is_used(it->first)) {
+    if (is_gone(it->first)) {
+      Remove(it->second);
+      it = series_.erase(it);
+    } else {
       ++it;
-      continue;
     }
-    Remove(it->second);
-    it = series_.erase(it);
   }
 }
 

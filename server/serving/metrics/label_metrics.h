@@ -26,6 +26,8 @@ class LabelMetrics {
   // Where all places are taken: those of values that `is_used` does not know are free again, with what was
   // counted of them.
   void Prune(const std::function<bool(const std::string&)>& is_used);
+  // Forgets what was counted of values that are gone.
+  void Drop(const std::function<bool(const std::string&)>& is_gone);
 
  private:
   // Of one value.
@@ -40,6 +42,7 @@ class LabelMetrics {
   // Makes the series of a value that has none yet.
   void Begin(const std::string& value, Series& series) SPIKESERVE_REQUIRES(mu_);
   void Remove(const Series& series) SPIKESERVE_REQUIRES(mu_);
+  void DropGone(const std::function<bool(const std::string&)>& is_gone) SPIKESERVE_REQUIRES(mu_);
 
   const std::string label_;
   const std::size_t max_values_;

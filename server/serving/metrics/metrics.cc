@@ -304,6 +304,10 @@ void Metrics::ReadGauges() {
   }
   families_->by_network.Prune(
       [&](const std::string& network) { return gauges.network_names.count(network) > 0; });
+  if (gauges.tenant_names) {
+    families_->by_tenant.Drop(
+        [&](const std::string& tenant) { return gauges.tenant_names->count(tenant) == 0; });
+  }
 }
 
 void Metrics::ShowAnswers(const AnswerCounts& answers) {

@@ -55,7 +55,8 @@ struct Gauges {
   std::set<std::string> network_names;  // of those that are ready
   std::vector<GpuGauges> gpus;
   ConnectionCounts connections;
-  std::optional<AnswerCounts> answers = {};  // absent: requests are not answered alike
+  std::optional<AnswerCounts> answers = {};                // absent: requests are not answered alike
+  std::optional<std::set<std::string>> tenant_names = {};  // who may call; absent: not known
 };
 
 // Calls of one method that are not over.

@@ -107,6 +107,15 @@ std::vector<std::string> Aliases::Of(const std::string& name, std::int64_t versi
   return names;
 }
 
+Status Aliases::OfAlias(const std::string& name, std::int64_t version, const Status& status) {
+  if (name.find('@') == std::string::npos) {
+    return status;
+  }
+  return Status(status.code(),
+                Quote(name) + " stands for version " + std::to_string(version) + ": " + status.message())
+      .RetryAfter(status.retry_after());
+}
+
 Status Aliases::CheckUnload(const std::string& name, std::int64_t version) const {
   std::string standing;
   const auto stored = Stored(name);

@@ -42,6 +42,10 @@ class Aliases {
   // FAILED_PRECONDITION where one stands for this version, or with 0 for any.
   Status CheckUnload(const std::string& name, std::int64_t version) const;
 
+  // What is wrong with a network, or a version of it, that was asked for as `name`: says so where that is an
+  // alias, which people know it by.
+  static Status OfAlias(const std::string& name, std::int64_t version, const Status& status);
+
   // What `find(name, version)` says of a network that is named NAME, with a version or 0, or NAME@ALIAS. Of
   // one that an alias no longer stands for when that is looked for, nothing is said. NOT_FOUND,
   // INVALID_ARGUMENT for an alias with a version.
@@ -55,7 +59,10 @@ class Aliases {
       }
       auto found = find(target.value().first, target.value().second);
       const bool may_have_moved = name.find('@') != std::string::npos && target.value().second != before;
-      if (found.ok() || !may_have_moved) {
+      if (!found.ok() && !may_have_moved) {
+        return OfAlias(name, target.value().second, found.status());
+      }
+      if (found.ok()) {
         return found;
       }
       before = target.value().second;

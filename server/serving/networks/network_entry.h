@@ -82,8 +82,11 @@ struct NetworkEntry {
   std::shared_ptr<const NetworkShares::Share> share;  // of its owner; null: nobody's
   std::int64_t definition_bytes = 0;                  // serialized
   std::int64_t estimate_bytes = 0;                    // of what it takes where it is resident, at most
-  std::uint64_t id = 0;                               // of this stay in memory, by the registry
-  std::shared_ptr<const NetworkEntry> outline;        // null: it stays resident until it is unloaded
+  std::int64_t parsed_bytes = 0;                      // of its definition while it is loaded, but the weights
+  // Of the run that a load ends with; 0 until one has come so far.
+  std::shared_ptr<std::atomic<std::int64_t>> warm_up_bytes = std::make_shared<std::atomic<std::int64_t>>(0);
+  std::uint64_t id = 0;                         // of this stay in memory, by the registry
+  std::shared_ptr<const NetworkEntry> outline;  // null: it stays resident until it is unloaded
   MemoryBudget::Reservation reservation;
   std::shared_ptr<const engine::Network> network;
   std::unique_ptr<const engine::ResidentNetwork> resident;

@@ -295,6 +295,7 @@ Result<std::unique_ptr<NetworkEntry>> NetworkLoader::Check(std::string_view byte
   entry->loaded_at = std::chrono::system_clock::now();
   entry->network = std::make_shared<const engine::Network>(std::move(network).value());
   entry->definition_bytes = static_cast<std::int64_t>(bytes.size());
+  entry->parsed_bytes = entry->reservation.bytes();
   const auto estimate = context_.backend.EstimateBytes(*entry->network, mode);
   if (!estimate.ok()) {
     return estimate.status();
@@ -304,12 +305,16 @@ Result<std::unique_ptr<NetworkEntry>> NetworkLoader::Check(std::string_view byte
 }
 
 Result<std::unique_ptr<NetworkEntry>> NetworkLoader::MakeResident(std::string_view bytes, engine::Mode mode,
-                                                                  const StopCheck& stopped) const {
+                                                                  const StopCheck& stopped,
+                                                                  const NetworkEntry* known) const {
   auto checked = Check(bytes, mode);
   if (!checked.ok()) {
     return checked.status();
   }
   std::unique_ptr<NetworkEntry>& entry = checked.value();
+  if (known != nullptr) {
+    entry->warm_up_bytes = known->warm_up_bytes;
+  }
   auto reservation = context_.budget.Reserve(entry->estimate_bytes, "the network");
   if (!reservation.ok()) {
     return reservation.status();
@@ -333,8 +338,8 @@ Status NetworkLoader::WarmUp(const NetworkEntry& entry, const StopCheck& stopped
     return checked.status();
   }
   const engine::CheckedSpec& spec = checked.value();
-  const auto reservation =
-      context_.budget.Reserve(entry.resident->EstimateRunBytes(spec, 1), "the warm-up run");
+  *entry.warm_up_bytes = entry.resident->EstimateRunBytes(spec, 1);
+  const auto reservation = context_.budget.Reserve(*entry.warm_up_bytes, "the warm-up run");
   if (!reservation.ok()) {
     return reservation.status();
   }

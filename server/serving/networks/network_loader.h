@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -80,9 +81,10 @@ class NetworkLoader {
   Status Forget(const StoredVersion& stored) const;
   // Loads one that is stored and known, and holds it. DATA_LOSS where its file is not what it was.
   Result<NetworkHandle> Reload(const NetworkEntry& outline) const;
-  // Memory that Reload needs for a moment, at most, about.
+  // Memory that Reload needs for a moment, at most, about: less than that is never enough.
   std::int64_t ReloadBytes(const NetworkEntry& outline) const {
-    return EstimateUploadBytes(outline.definition_bytes) + outline.estimate_bytes;
+    return EstimateUploadBytes(outline.definition_bytes) + outline.estimate_bytes +
+           std::max<std::int64_t>(outline.parsed_bytes, *outline.warm_up_bytes);
   }
   // Called once, with the versions when their memory is free and their files are gone, or with what failed.
   // Does not throw.
@@ -114,8 +116,10 @@ class NetworkLoader {
   Status Store(const NetworkRegistry::Claim& claim, const Upload& upload, const std::string& owner) const;
   Result<engine::Network> Parse(std::string_view bytes, NetworkEntry& entry) const;
   Result<std::unique_ptr<NetworkEntry>> Check(std::string_view bytes, engine::Mode mode) const;
+  // `known` shows a network of the same bytes, and hears what the load finds out.
   Result<std::unique_ptr<NetworkEntry>> MakeResident(std::string_view bytes, engine::Mode mode,
-                                                     const StopCheck& stopped) const;
+                                                     const StopCheck& stopped,
+                                                     const NetworkEntry* known = nullptr) const;
   Status WarmUp(const NetworkEntry& entry, const StopCheck& stopped) const;
 
   const LoaderContext context_;

@@ -33,7 +33,7 @@ Result<NetworkHandle> NetworkLoader::ReloadChecked(const NetworkEntry& outline) 
     return context_.polled ? Unavailable(what + "; the next look at the repository takes it up")
                            : Status(StatusCode::kDataLoss, what);
   }
-  auto made = MakeResident(file.value().payload, file.value().mode, {});
+  auto made = MakeResident(file.value().payload, file.value().mode, {}, known.get());
   if (!made.ok()) {
     return made.status();
   }
@@ -71,6 +71,8 @@ Result<std::shared_ptr<const NetworkEntry>> NetworkLoader::Outline(const Network
   outline->instance = entry.instance;
   outline->definition_bytes = entry.definition_bytes;
   outline->estimate_bytes = entry.estimate_bytes;
+  outline->parsed_bytes = entry.parsed_bytes;
+  outline->warm_up_bytes = entry.warm_up_bytes;
   return std::shared_ptr<const NetworkEntry>(std::move(outline));
 }
 

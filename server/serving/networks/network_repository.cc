@@ -62,21 +62,25 @@ std::vector<std::int64_t> StoredVersions(const fs::path& folder) {
 }
 
 // What interrupted writes left. Only the owner may: of another's file the rest may be on its way.
-void RemoveStaleFiles(const fs::path& directory) {
+void RemoveStaleFiles(const fs::path& directory, BusyFolders& busy) {
   for (const std::string& name : Subfolders(directory)) {
     if (!IsValidName(name)) {
       continue;
     }
     std::error_code ignored;
-    fs::remove(directory / name / kUnfinishedFile, ignored);
-    fs::remove(directory / name / kUnfinishedAliasFile, ignored);
+    busy.IfIdle(directory / name, [&] {
+      fs::remove(directory / name / kUnfinishedFile, ignored);
+      fs::remove(directory / name / kUnfinishedAliasFile, ignored);
+    });
     for (const std::string& version : Subfolders(directory / name)) {
       if (ParseVersion(version) > 0) {
         const fs::path folder = directory / name / version;
-        fs::remove(folder / kUnfinishedFile, ignored);
-        if (!fs::exists(folder / kNetworkFileName, ignored)) {
-          RemoveOwner(folder);
-        }
+        busy.IfIdle(folder, [&] {
+          fs::remove(folder / kUnfinishedFile, ignored);
+          if (!fs::exists(folder / kNetworkFileName, ignored)) {
+            RemoveOwner(folder);
+          }
+        });
       }
     }
   }
@@ -86,8 +90,10 @@ void RemoveStaleFiles(const fs::path& directory) {
 
 NetworkRepository::NetworkRepository(fs::path directory, RepositoryUse use)
     : directory_(std::move(directory)),
+      busy_(std::make_shared<BusyFolders>()),
       lock_(std::make_shared<FolderLock>(
-          directory_, use.may_own, [directory = directory_] { RemoveStaleFiles(directory); },
+          directory_, use.may_own,
+          [directory = directory_, busy = busy_] { RemoveStaleFiles(directory, *busy); },
           std::move(use.on_change))) {}
 
 Result<NetworkRepository> NetworkRepository::Open(const fs::path& directory, RepositoryUse use) {
@@ -132,8 +138,11 @@ Result<std::map<std::string, std::int64_t>> NetworkRepository::ReadAliases(const
 
 Status NetworkRepository::WriteAliases(const std::string& name,
                                        const std::map<std::string, std::int64_t>& aliases) const {
-  Status owned = Own();
-  return !owned.ok() ? owned : WriteAliasFile(directory_ / name, aliases);
+  if (Status owned = Own(); !owned.ok()) {
+    return owned;
+  }
+  const BusyFolders::Use use(*busy_, directory_ / name);
+  return WriteAliasFile(directory_ / name, aliases);
 }
 
 std::vector<std::int64_t> NetworkRepository::Versions(const std::string& name) const {
@@ -251,6 +260,7 @@ Status NetworkRepository::Write(const std::string& name, std::int64_t version, e
   if (Status status = Own(); !status.ok()) {
     return status;
   }
+  const BusyFolders::Use use(*busy_, folder.value());
   const fs::path target = folder.value() / kNetworkFileName;
   const auto payload_bytes = static_cast<std::int64_t>(payload.size());
   std::error_code error;

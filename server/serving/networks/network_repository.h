@@ -10,6 +10,7 @@
 
 #include "server/base/status.h"
 #include "server/engine/run/backend.h"
+#include "server/serving/networks/busy_folders.h"
 #include "server/serving/networks/folder_lock.h"
 #include "server/serving/networks/network_file.h"
 #include "server/serving/networks/repository_layout.h"
@@ -92,7 +93,8 @@ class NetworkRepository {
   Result<std::filesystem::path> Folder(const std::string& name, std::int64_t version) const;
 
   std::filesystem::path directory_;
-  std::shared_ptr<FolderLock> lock_;  // shared by copies
+  std::shared_ptr<BusyFolders> busy_;  // shared by copies, as the lock
+  std::shared_ptr<FolderLock> lock_;
 };
 
 }  // namespace spikeserve::serving

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 
 namespace spikeserve::serving {
 namespace {
@@ -13,25 +14,28 @@ constexpr std::chrono::milliseconds kSweepInterval{5};
 
 }  // namespace
 
-void Batcher::Enqueue(Request request, bool first) {
+void Batcher::Enqueue(Request& request, bool first) {
   Node& lane = LaneOf(request);
   QueuePlace& place = request.place;
   place.lane = &lane;
   place.samples = request.samples_left();
   place.work_s = place.cost.Seconds(place.samples);
-  tree_.Add(lane, place.work_s, place.samples);
+  const double work_s = place.work_s;
+  const std::int64_t samples = place.samples;
   auto& queues = lane.leaf().queues;
   auto queue = std::find_if(queues.begin(), queues.end(), [&](const Lane::Queue& candidate) {
     return CanShareBatch(candidate.front(), request);
   });
   if (queue == queues.end()) {
-    queue = queues.emplace(queues.end());
-  }
-  if (first) {
+    std::list<Lane::Queue> made(1);
+    made.front().push_back(std::move(request));
+    queues.splice(queues.end(), made);
+  } else if (first) {
     queue->push_front(std::move(request));
   } else {
     queue->push_back(std::move(request));
   }
+  tree_.Add(lane, work_s, samples);
 }
 
 Batcher::Node& Batcher::PlaceOf(const Request& request) { return *static_cast<Node*>(request.place.lane); }
@@ -56,11 +60,11 @@ std::unique_ptr<Run> Batcher::Next(std::stop_token stop) {
     {
       const MutexLock lock(mu_);
       if (clock_.Now() - swept_ < kSweepInterval) {
-        run = TakeDue();
+        run = TakeDue(unwanted);
       }
       if (!run) {
-        unwanted = TakeUnwanted();
-        run = TakeDue();
+        TakeUnwanted(unwanted);
+        run = TakeDue(unwanted);
       }
       if (run && options_.max_delay.count() > 0 && tree_.samples() > 0) {
         ++changes_;  // another worker is to know when the rest is due
@@ -95,8 +99,8 @@ std::unique_ptr<Run> Batcher::Poll() {
   std::unique_ptr<Run> run;
   {
     const MutexLock lock(mu_);
-    unwanted = TakeUnwanted();
-    run = TakeDue();
+    TakeUnwanted(unwanted);
+    run = TakeDue(unwanted);
   }
   Answer(std::move(unwanted));
   return run;
@@ -106,7 +110,7 @@ void Batcher::Sweep() {
   Unwanted unwanted;
   {
     const MutexLock lock(mu_);
-    unwanted = TakeUnwanted();
+    TakeUnwanted(unwanted);
   }
   Answer(std::move(unwanted));
 }
@@ -157,41 +161,57 @@ double Batcher::queued_seconds() const {
 }
 
 // A lane may go with the last that wants it: nobody leaves before all are found.
-Batcher::Unwanted Batcher::TakeUnwanted() {
-  Unwanted unwanted;
+void Batcher::TakeUnwanted(Unwanted& unwanted) {
   const Clock::TimePoint now = clock_.Now();
   swept_ = now;
-  tree_.ForEach([&](Node& node) SPIKESERVE_REQUIRES(mu_) {
-    for (Lane::Queue& queue : node.leaf().queues) {
-      std::erase_if(queue, [&](Request& request) SPIKESERVE_REQUIRES(mu_) {
-        Status status = StillPossible(request, now);
-        const bool wanted = status.ok();
-        if (!wanted) {
-          if (status.code() == StatusCode::kDeadlineExceeded) {
-            LearnWait(request, now);
-          }
-          unwanted.requests.emplace_back(std::move(request), std::move(status));
-        }
-        return !wanted;
-      });
-    }
-    node.leaf().queues.remove_if([](const Lane::Queue& queue) { return queue.empty(); });
-    node.leaf().parked.remove_if([&](Lane::Parked& parked) SPIKESERVE_REQUIRES(mu_) {
-      auto sinks = parked.run->TakeUnwanted(now);
-      std::move(sinks.begin(), sinks.end(), std::back_inserter(unwanted.sinks));
-      const Batch& requests = parked.run->requests();
-      const bool over =
-          std::all_of(requests.begin(), requests.end(), [](const Request& r) { return !r.sink; });
-      if (over) {
-        begun_ -= parked.run->begun() ? 1 : 0;
-        unwanted.runs.push_back(std::move(parked.run));
+  try {
+    tree_.ForEach([&](Node& node) SPIKESERVE_REQUIRES(mu_) {
+      for (Lane::Queue& queue : node.leaf().queues) {
+        std::erase_if(queue, [&](Request& request)
+                                 SPIKESERVE_REQUIRES(mu_) { return TakeIfUnwanted(request, now, unwanted); });
       }
-      return over;
+      node.leaf().queues.remove_if([](const Lane::Queue& queue) { return queue.empty(); });
+      node.leaf().parked.remove_if([&](Lane::Parked& parked) SPIKESERVE_REQUIRES(mu_) {
+        return TakeIfUnwanted(parked, now, unwanted);
+      });
+      return true;
     });
-    return true;
-  });
+  } catch (const std::bad_alloc&) {  // the rest is found the next time
+  }
   LeaveAll(unwanted);
-  return unwanted;
+}
+
+// An exception in the middle would leave the queue in pieces.
+bool Batcher::TakeIfUnwanted(Request& request, Clock::TimePoint now, Unwanted& unwanted) {
+  try {
+    Status status = StillPossible(request, now);
+    if (status.ok()) {
+      return false;
+    }
+    const bool late = status.code() == StatusCode::kDeadlineExceeded;
+    unwanted.requests.emplace_back(std::move(request), std::move(status));
+    if (late) {
+      LearnWait(unwanted.requests.back().first, now);
+    }
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+// Of a run, whether nobody is left in it.
+bool Batcher::TakeIfUnwanted(Lane::Parked& parked, Clock::TimePoint now, Unwanted& unwanted) {
+  const Batch& requests = parked.run->requests();
+  unwanted.sinks.reserve(unwanted.sinks.size() + requests.size());  // before anything is taken
+  unwanted.runs.reserve(unwanted.runs.size() + 1);
+  auto sinks = parked.run->TakeUnwanted(now);
+  std::move(sinks.begin(), sinks.end(), std::back_inserter(unwanted.sinks));
+  if (std::any_of(requests.begin(), requests.end(), [](const Request& r) { return r.sink != nullptr; })) {
+    return false;
+  }
+  begun_ -= parked.run->begun() ? 1 : 0;
+  unwanted.runs.push_back(std::move(parked.run));
+  return true;
 }
 
 void Batcher::LearnWait(Request& request, Clock::TimePoint now) {
@@ -217,6 +237,11 @@ void Batcher::LeaveAll(Unwanted& unwanted) {
 void Batcher::Answer(Unwanted unwanted) {
   for (auto& [request, status] : unwanted.requests) {
     request.Answer(status, {});
+  }
+  for (Request& request : unwanted.lost) {
+    if (request.sink != nullptr) {
+      request.Answer(unwanted.lost_why, {});
+    }
   }
   const bool frees = !unwanted.runs.empty();
   unwanted.runs.clear();

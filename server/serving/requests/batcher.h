@@ -81,23 +81,31 @@ class Batcher {
     Answers requests;
     Dropped sinks;                           // of requests in runs between two turns
     std::vector<std::unique_ptr<Run>> runs;  // all of whose requests are answered then
-    bool empty() const { return requests.empty() && sinks.empty() && runs.empty(); }
+    Batch lost;                              // those with a sink are answered with `lost_why`
+    Status lost_why;
+    bool empty() const { return requests.empty() && sinks.empty() && runs.empty() && lost.empty(); }
   };
 
   // In batcher_admission.cc:
+  Status Admit(Request& request, Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
   Status Refuse(Request& request) SPIKESERVE_REQUIRES(mu_);
   // Makes room by dropping the newest of those that wait for most; OK where there is room now.
   Status MakeRoom(const Request& request, Unwanted& dropped) SPIKESERVE_REQUIRES(mu_);
   // The lane for what is left of the request.
   Node& LaneOf(const Request& request) SPIKESERVE_REQUIRES(mu_);
 
-  void Enqueue(Request request, bool first) SPIKESERVE_REQUIRES(mu_);
+  // Takes the request, unless it throws.
+  void Enqueue(Request& request, bool first) SPIKESERVE_REQUIRES(mu_);
   // The lane that the request is in.
   static Node& PlaceOf(const Request& request);
   void Leave(Request& request) SPIKESERVE_REQUIRES(mu_);
   void Count(Request& request, double work_s, std::int64_t samples) SPIKESERVE_REQUIRES(mu_);
 
-  Unwanted TakeUnwanted() SPIKESERVE_REQUIRES(mu_);
+  // Does not throw: what there is no memory for is found the next time.
+  void TakeUnwanted(Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
+  bool TakeIfUnwanted(Request& request, Clock::TimePoint now, Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
+  bool TakeIfUnwanted(Lane::Parked& parked, Clock::TimePoint now, Unwanted& unwanted)
+      SPIKESERVE_REQUIRES(mu_);
   // Its first turn comes now, or would come later than it can wait.
   void LearnWait(Request& request, Clock::TimePoint now) SPIKESERVE_REQUIRES(mu_);
   void LeaveAll(Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
@@ -114,15 +122,24 @@ class Batcher {
   static bool Holds(const Lane::Queue& queue, std::int64_t enough);
   // Why it is due, in a word.
   const char* WhyDue(const Lane::Queue& queue) const SPIKESERVE_REQUIRES(mu_);
-  std::unique_ptr<Run> TakeDue() SPIKESERVE_REQUIRES(mu_);
-  std::unique_ptr<Run> TakeFrom(Lane& lane) SPIKESERVE_REQUIRES(mu_);
+  // Does not throw: requests of which no run could be made, for want of memory, are lost.
+  std::unique_ptr<Run> TakeDue(Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
+  // `taken` has what is taken for a run, until that is made.
+  std::unique_ptr<Run> TakeNext(Batch& taken) SPIKESERVE_REQUIRES(mu_);
+  std::unique_ptr<Run> TakeFrom(Lane& lane, Batch& taken) SPIKESERVE_REQUIRES(mu_);
   std::int64_t FitsTurn(const CostEstimate& cost) const;
-  std::unique_ptr<Run> NewRun(Lane& lane, std::list<Lane::Queue>::iterator queue) SPIKESERVE_REQUIRES(mu_);
+  std::unique_ptr<Run> NewRun(Lane& lane, std::list<Lane::Queue>::iterator queue, Batch& batch)
+      SPIKESERVE_REQUIRES(mu_);
   void Join(Batch& batch, std::int64_t room) SPIKESERVE_REQUIRES(mu_);
   void Charge(Run& run) SPIKESERVE_REQUIRES(mu_);
   void Settle(Batch& requests, double turn_s) SPIKESERVE_REQUIRES(mu_);
-  void Requeue(Batch requests, Batch& over) SPIKESERVE_REQUIRES(mu_);
-  void Park(std::unique_ptr<Run> run) SPIKESERVE_REQUIRES(mu_);
+  // Does not throw: why those that still have a sink afterwards could not be queued.
+  Status Requeue(Batch& requests) SPIKESERVE_REQUIRES(mu_);
+  // What Return does with the mutex; does not throw. Why the run is to fail, where it is still there, and
+  // with it those in `left_over` and `ended` that still have a sink.
+  Status TakeBack(std::unique_ptr<Run>& run, Batch& left_over, Batch& ended) SPIKESERVE_REQUIRES(mu_);
+  // Takes the run, unless it throws.
+  void Park(std::unique_ptr<Run>& run) SPIKESERVE_REQUIRES(mu_);
   void Unblock() SPIKESERVE_REQUIRES(mu_);
   // Whether memory will become free that a run which is not there any more does not have.
   bool OthersHoldMemory() SPIKESERVE_REQUIRES(mu_);

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <string>
 
+#include "server/base/guarded.h"
 #include "server/serving/requests/batcher.h"
 
 namespace spikeserve::serving {
@@ -63,29 +64,33 @@ std::optional<Request> TakeNewest(Lane& lane) {
 
 Status Batcher::Submit(Request request) {
   Unwanted unwanted;
-  Status status;
-  {
+  Status status = Guarded([&] {  // who is unwanted is answered whatever becomes of this one
     const MutexLock lock(mu_);
-    if (closed_) {
-      return Unavailable("the server is shutting down");
-    }
-    if (tree_.samples() + request.sample_count() > options_.max_queue) {
-      unwanted = TakeUnwanted();
-    }
-    request.enqueued = clock_.Now();
-    request.place.cost = request.network->costs->Estimate(*request.network->network, *request.spec);
-    status = Refuse(request);
-    if (status.ok()) {
-      status = MakeRoom(request, unwanted);
-    }
-    if (status.ok()) {
-      Enqueue(std::move(request), false);
-      ++changes_;
-      changed_.notify_one();
-    }
-  }
+    return Admit(request, unwanted);
+  });
   Answer(std::move(unwanted));
   return status;
+}
+
+Status Batcher::Admit(Request& request, Unwanted& unwanted) {
+  if (closed_) {
+    return Unavailable("the server is shutting down");
+  }
+  if (tree_.samples() + request.sample_count() > options_.max_queue) {
+    TakeUnwanted(unwanted);
+  }
+  request.enqueued = clock_.Now();
+  request.place.cost = request.network->costs->Estimate(*request.network->network, *request.spec);
+  if (Status status = Refuse(request); !status.ok()) {
+    return status;
+  }
+  if (Status status = MakeRoom(request, unwanted); !status.ok()) {
+    return status;
+  }
+  Enqueue(request, false);
+  ++changes_;
+  changed_.notify_one();
+  return {};
 }
 
 Status Batcher::Refuse(Request& request) {
@@ -123,8 +128,16 @@ Status Batcher::MakeRoom(const Request& request, Unwanted& unwanted) {
   const double excess =
       static_cast<double>(waiting + count - limit) / static_cast<double>(std::max<std::int64_t>(waiting, 1));
   const auto retry = Wait(excess * tree_.work_s() / static_cast<double>(options_.servers));
-  std::vector<Request> dropped;
+  unwanted.lost_why = ResourceExhausted(
+                          "queue full: the newest request of those who wait for most samples "
+                          "made room for others, limit " +
+                          std::to_string(limit) + " (--max-queue)")
+                          .RetryAfter(retry);
+  Batch& dropped = unwanted.lost;
   while (tree_.samples() + count > limit) {
+    if (dropped.size() == dropped.capacity()) {  // not once one is taken
+      dropped.reserve(2 * dropped.size() + 1);
+    }
     Node& own = LaneOf(request);
     Node& fullest = tree_.Fullest(own, count);
     std::optional<Request> newest;
@@ -132,8 +145,10 @@ Status Batcher::MakeRoom(const Request& request, Unwanted& unwanted) {
       newest = TakeNewest(fullest.leaf());
     }
     if (!newest) {  // it does not fit: nobody else is to be the worse for it
-      std::for_each(dropped.rbegin(), dropped.rend(),
-                    [this](Request& other) SPIKESERVE_REQUIRES(mu_) { Enqueue(std::move(other), false); });
+      std::for_each(dropped.rbegin(), dropped.rend(), [this](Request& other) SPIKESERVE_REQUIRES(mu_) {
+        Enqueue(other, false);
+        other.sink = nullptr;  // what is left here is not answered
+      });
       return ResourceExhausted("queue full: got " + std::to_string(count) + " samples, " +
                                std::to_string(waiting) + " waiting, limit " + std::to_string(limit) +
                                " (--max-queue)")
@@ -141,14 +156,6 @@ Status Batcher::MakeRoom(const Request& request, Unwanted& unwanted) {
     }
     Leave(*newest);
     dropped.push_back(std::move(*newest));
-  }
-  for (Request& other : dropped) {
-    unwanted.requests.emplace_back(
-        std::move(other),
-        ResourceExhausted("queue full: the newest request of those who wait for most samples "
-                          "made room for others, limit " +
-                          std::to_string(limit) + " (--max-queue)")
-            .RetryAfter(retry));
   }
   return {};
 }

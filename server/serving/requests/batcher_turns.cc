@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "server/base/guarded.h"
 #include "server/serving/requests/batcher.h"
 
 namespace spikeserve::serving {
@@ -81,7 +82,22 @@ const char* Batcher::WhyDue(const Lane::Queue& queue) const {
   return options_.max_delay.count() > 0 && !HasEnough(queue) ? "delay" : "free_worker";
 }
 
-std::unique_ptr<Run> Batcher::TakeDue() {
+std::unique_ptr<Run> Batcher::TakeDue(Unwanted& unwanted) {
+  if (!unwanted.lost.empty()) {  // these first
+    return nullptr;
+  }
+  try {
+    return TakeNext(unwanted.lost);
+  } catch (...) {
+    unwanted.lost_why = Guarded([]() -> Status { throw; });
+    for (Request& request : unwanted.lost) {
+      Leave(request);
+    }
+    return nullptr;
+  }
+}
+
+std::unique_ptr<Run> Batcher::TakeNext(Batch& taken) {
   Node* lane = tree_.Next([this](Lane& candidate) SPIKESERVE_REQUIRES(mu_) {
     return std::any_of(candidate.queues.begin(), candidate.queues.end(),
                        [this](const Lane::Queue& queue) SPIKESERVE_REQUIRES(mu_) { return IsDue(queue); }) ||
@@ -91,14 +107,14 @@ std::unique_ptr<Run> Batcher::TakeDue() {
   if (lane == nullptr) {
     return nullptr;
   }
-  std::unique_ptr<Run> run = TakeFrom(lane->leaf());
+  std::unique_ptr<Run> run = TakeFrom(lane->leaf(), taken);
   Charge(*run);
   ++working_;
   run->freed_before = freed_;
   return run;
 }
 
-std::unique_ptr<Run> Batcher::TakeFrom(Lane& lane) {
+std::unique_ptr<Run> Batcher::TakeFrom(Lane& lane, Batch& taken) {
   const Clock::TimePoint now = clock_.Now();
   auto queue = lane.queues.end();
   for (auto it = lane.queues.begin(); it != lane.queues.end(); ++it) {
@@ -115,7 +131,7 @@ std::unique_ptr<Run> Batcher::TakeFrom(Lane& lane) {
   }
   if (parked == lane.parked.end() ||
       (queue != lane.queues.end() && Rank(queue->front(), now) < rank(*parked))) {
-    return NewRun(lane, queue);
+    return NewRun(lane, queue, taken);
   }
   std::unique_ptr<Run> run = std::move(parked->run);
   lane.parked.erase(parked);
@@ -131,10 +147,9 @@ std::int64_t Batcher::FitsTurn(const CostEstimate& cost) const {
   return std::max(cost.measured ? fits : std::min(fits, options_.max_batch), options_.min_samples);
 }
 
-std::unique_ptr<Run> Batcher::NewRun(Lane& lane, std::list<Lane::Queue>::iterator queue) {
+std::unique_ptr<Run> Batcher::NewRun(Lane& lane, std::list<Lane::Queue>::iterator queue, Batch& batch) {
   const char* why = WhyDue(*queue);
   const bool enough = HasEnough(*queue);
-  Batch batch;
   batch.push_back(std::move(queue->front()));
   queue->pop_front();
   if (queue->empty()) {
@@ -179,13 +194,13 @@ void Batcher::Join(Batch& batch, std::int64_t room) {
         continue;
       }
       while (!queue->empty() && fits(queue->front())) {
-        Request request = std::move(queue->front());
+        batch.push_back(std::move(queue->front()));
         queue->pop_front();
+        Request& request = batch.back();
         request.progress.taken = request.samples_left();
         room -= request.progress.taken;
         samples += request.progress.taken;
         deadline = std::min(deadline, request.ends_by());
-        batch.push_back(std::move(request));
       }
       if (queue->empty()) {
         queues.erase(queue);
@@ -230,28 +245,21 @@ void Batcher::Settle(Batch& requests, double turn_s) {
 }
 
 void Batcher::Return(std::unique_ptr<Run> run) {
-  Batch over;  // goes without the mutex: it may free much
+  Batch left_over;  // these go without the mutex: they may free much
+  Batch ended;
   Status failure;
   {
     const MutexLock lock(mu_);
-    --working_;
-    Batch left_over = run->TakeLeftOver();
-    Settle(left_over, 0);
-    Settle(run->requests(), run->turn_s());
-    Requeue(std::move(left_over), over);
-    if (run->ended()) {
-      Requeue(std::move(*run).TakeRequests(), over);
-      Unblock();
-    } else if (run->no_memory().ok() || freed_ != run->freed_before || OthersHoldMemory()) {
-      Park(std::move(run));
-    } else {
-      failure = run->no_memory();
-      for (Request& request : run->requests()) {
-        Leave(request);
-      }
-    }
+    failure = TakeBack(run, left_over, ended);
     ++changes_;
     changed_.notify_all();
+  }
+  for (Batch* batch : {&left_over, &ended}) {
+    for (Request& request : *batch) {
+      if (request.sink != nullptr) {
+        request.Answer(failure, {});
+      }
+    }
   }
   if (run && !failure.ok()) {
     run->Fail(failure);
@@ -261,6 +269,34 @@ void Batcher::Return(std::unique_ptr<Run> run) {
     ++changes_;
     changed_.notify_all();
   }
+}
+
+Status Batcher::TakeBack(std::unique_ptr<Run>& run, Batch& left_over, Batch& ended) {
+  Status failure;
+  --working_;
+  try {
+    left_over = run->TakeLeftOver();
+    Settle(left_over, 0);
+    Settle(run->requests(), run->turn_s());
+    failure = Requeue(left_over);
+    if (run->ended()) {
+      ended = std::move(*run).TakeRequests();
+      Status again = Requeue(ended);
+      Unblock();
+      return again.ok() ? failure : again;
+    }
+    if (run->no_memory().ok() || freed_ != run->freed_before || OthersHoldMemory()) {
+      Park(run);
+      return failure;
+    }
+    failure = run->no_memory();
+  } catch (...) {
+    failure = Guarded([]() -> Status { throw; });
+  }
+  for (Request& request : run->requests()) {
+    Leave(request);
+  }
+  return failure;
 }
 
 bool Batcher::OthersHoldMemory() {
@@ -277,7 +313,9 @@ bool Batcher::OthersHoldMemory() {
 }
 
 // Between two turns a run waits in the lane of its first request.
-void Batcher::Park(std::unique_ptr<Run> run) {
+void Batcher::Park(std::unique_ptr<Run>& run) {
+  Lane& lane = PlaceOf(run->requests().front()).leaf();
+  Lane::Parked& parked = lane.parked.emplace_back();  // first, as nothing after it fails
   for (Request& request : run->requests()) {
     if (request.sink != nullptr) {
       const double in_run_s = request.place.cost.Seconds(request.progress.taken) * (1 - run->done());
@@ -285,9 +323,8 @@ void Batcher::Park(std::unique_ptr<Run> run) {
     }
   }
   begun_ += run->begun() ? 1 : 0;
-  Lane& lane = PlaceOf(run->requests().front()).leaf();
-  const bool blocked = !run->no_memory().ok() && freed_ == run->freed_before;
-  lane.parked.push_back({std::move(run), blocked});
+  parked.blocked = !run->no_memory().ok() && freed_ == run->freed_before;
+  parked.run = std::move(run);
 }
 
 // Memory has become free.
@@ -302,17 +339,23 @@ void Batcher::Unblock() {
 }
 
 // Those that have samples left wait again, before who came after them.
-void Batcher::Requeue(Batch requests, Batch& over) {
+Status Batcher::Requeue(Batch& requests) {
+  Status failure;
   for (auto request = requests.rbegin(); request != requests.rend(); ++request) {
     Leave(*request);
     request->progress.taken = 0;
     if (request->sink == nullptr) {
-      over.push_back(std::move(*request));
       continue;
     }
-    request->place.cost = request->network->costs->Estimate(*request->network->network, *request->spec);
-    Enqueue(std::move(*request), true);
+    try {
+      request->place.cost = request->network->costs->Estimate(*request->network->network, *request->spec);
+      Enqueue(*request, true);
+      request->sink = nullptr;  // it is in the queue, what is left here is not answered
+    } catch (...) {
+      failure = Guarded([]() -> Status { throw; });
+    }
   }
+  return failure;
 }
 
 }  // namespace spikeserve::serving

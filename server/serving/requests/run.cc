@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <new>
 #include <string>
 
 #include "server/base/guarded.h"
@@ -20,9 +21,9 @@ constexpr std::size_t kMaxChunkMarks = 64;
 
 }  // namespace
 
-Run::Run(Batch batch, bool in_turns, const char* released)
-    : batch_(std::move(batch)),
-      spec_(in_turns && batch_.front().spec->in_one ? batch_.front().spec.InChunks() : batch_.front().spec),
+Run::Run(Batch&& batch, bool in_turns, const char* released)
+    : spec_(in_turns && batch.front().spec->in_one ? batch.front().spec.InChunks() : batch.front().spec),
+      batch_(std::move(batch)),
       in_turns_(in_turns),
       released_(released),
       report_every_(batch_.front().report_every),
@@ -254,8 +255,13 @@ std::vector<std::pair<ResultSink*, Status>> Run::TakeUnwanted(Clock::TimePoint n
     if (request.sink == nullptr) {
       continue;
     }
-    if (Status status = StillWanted(request, now); !status.ok()) {
-      unwanted.emplace_back(std::exchange(request.sink, nullptr), std::move(status));
+    try {
+      if (Status status = StillWanted(request, now); !status.ok()) {
+        unwanted.emplace_back(request.sink, std::move(status));
+        request.sink = nullptr;
+      }
+    } catch (const std::bad_alloc&) {  // the rest is found the next time
+      break;
     }
   }
   return unwanted;

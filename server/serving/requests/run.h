@@ -42,7 +42,7 @@ class Run {
  public:
   // Simulates `taken` of the samples of each request. `in_turns`: a turn ends with its time, not with the
   // run. `released` says in a word why it is begun now.
-  Run(Batch batch, bool in_turns, const char* released = "");
+  Run(Batch&& batch, bool in_turns, const char* released = "");
   ~Run();
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -109,8 +109,8 @@ class Run {
   // From Begin until the first is answered with a result: those that are dropped meanwhile keep it.
   const NetworkEntry& network() const { return *batch_[parts_.front().request].network; }
 
-  Batch batch_;
   engine::CheckedSpec spec_;
+  Batch batch_;  // taken once nothing more can fail
   const bool in_turns_;
   const char* const released_;
   const std::int64_t report_every_;

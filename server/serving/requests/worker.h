@@ -1,9 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <stop_token>
 #include <thread>
 
+#include "server/base/guarded.h"
 #include "server/serving/requests/batcher.h"
 #include "server/serving/requests/run.h"
 
@@ -23,9 +25,18 @@ class Worker {
 
  private:
   void Loop(Batcher& batcher, std::stop_token stop) {
-    while (std::unique_ptr<Run> run = batcher.Next(stop)) {
-      run->Work(context_, stop, batcher.options().turn);
-      batcher.Return(std::move(run));
+    bool ended = false;
+    while (!ended) {
+      // Where memory runs out nothing is taken, and the next attempt may find some.
+      static_cast<void>(Guarded([&]() -> Status {
+        std::unique_ptr<Run> run = batcher.Next(stop);
+        ended = run == nullptr;
+        if (run) {
+          run->Work(context_, stop, batcher.options().turn);
+          batcher.Return(std::move(run));
+        }
+        return {};
+      }));
     }
     done_.test_and_set();
   }

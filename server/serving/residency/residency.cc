@@ -9,27 +9,12 @@
 namespace spikeserve::serving {
 namespace {
 
-// Between two looks at what waits, as long as something does.
-constexpr std::chrono::milliseconds kPeriod{10};
 // Before a load that found no room, though there seemed to be some, is tried again; doubled each time.
 constexpr std::chrono::milliseconds kFirstPause{20};
 constexpr std::chrono::milliseconds kLongestPause{1'000};
 
-// How long a load waits before those in use make room, and how long they do at most: one that is in use for
-// longer, such as one with a session, goes on as before.
-constexpr std::chrono::milliseconds kPatience{1'000};
-constexpr std::chrono::milliseconds kLongestYield{2'000};
-
 std::string Describe(const std::string& name, std::int64_t version) {
   return "network " + Quote(name) + " version " + std::to_string(version);
-}
-
-Status NoRoom(const std::string& name, std::int64_t version, std::int64_t bytes, const MemoryBudget& budget,
-              const ResidentSet& residents) {
-  return ResourceExhausted(
-      Describe(name, version) + " is not resident, and there is no room: " + std::to_string(bytes) +
-      " bytes are needed, " + std::to_string(budget.available_bytes()) + " available of " +
-      std::to_string(budget.limit_bytes()) + " (--memory-budget-mb); " + residents.Describe());
 }
 
 }  // namespace
@@ -48,6 +33,12 @@ Residency::Residency(ResidencyContext context, ResidencyOptions options)
 
 std::optional<Result<NetworkHandle>> Residency::Find(const std::string& name, std::int64_t version, Wait wait,
                                                      Found found) {
+  return Guarded([&] { return FindOrWait(name, version, std::move(wait), std::move(found)); },
+                 "while looking for a network");
+}
+
+std::optional<Result<NetworkHandle>> Residency::FindOrWait(const std::string& name, std::int64_t version,
+                                                           Wait wait, Found found) {
   const auto usable = context_.aliases.Find(
       name, version,
       [this](const std::string& base, std::int64_t number) { return context_.registry.Use(base, number); });
@@ -55,36 +46,66 @@ std::optional<Result<NetworkHandle>> Residency::Find(const std::string& name, st
     return usable.status();
   }
   const NetworkHandle& held = usable.value().held;
-  if (held && !yields_) {
+  const NetworkEntry& entry = held ? *held : *usable.value().outline;
+  if (held && !(yields_ && Yields({entry.name, entry.version}))) {
     return held;
   }
-  const NetworkEntry& entry = held ? *held : *usable.value().outline;
-  const Key key(entry.name, entry.version);
-  {
-    const MutexLock lock(mu_);
-    if (held && yielding_.count(key) == 0) {
-      return held;
-    }
-    if (stopped_) {
-      return Unavailable("the server is shutting down");
-    }
-    const auto [pending, is_new] = pending_.try_emplace(key);
-    pending->second.waiters.push_back(
-        {name, version, context_.clock.Now(), std::move(wait), std::move(found)});
-    if (!is_new) {
-      return std::nullopt;
-    }
-    pending->second.since = context_.clock.Now();
-    if (held) {
-      pending->second.stage = Stage::kBlocked;
-      pending->second.blocked = ResourceExhausted(Describe(key.first, key.second) +
-                                                  " takes no requests while others wait for its memory");
-    } else {
-      Post(key);
-    }
+  Waiters waiter;
+  waiter.push_back({name, version, context_.clock.Now(), std::move(wait), std::move(found), std::nullopt});
+  if (Status refused = Enter(entry, std::move(waiter)); !refused.ok()) {
+    return refused;
   }
   changed_.notify_one();
   return std::nullopt;
+}
+
+bool Residency::Yields(const Key& key) {
+  const MutexLock lock(mu_);
+  return yielding_.count(key) > 0;
+}
+
+// Whatever throws here does so before anybody waits, or takes out again who does.
+Status Residency::Enter(const NetworkEntry& network, Waiters waiter) {
+  const Key key(network.name, network.version);
+  const MutexLock lock(mu_);
+  if (stopped_) {
+    return Unavailable("the server is shutting down");
+  }
+  const Wait& wait = waiter.front().wait;
+  const Beside beside = BesideWait(key, wait);
+  const auto known = pending_.find(key);
+  if (Status fits = CheckFits(network, beside); !fits.ok()) {
+    if (known == pending_.end()) {
+      context_.tell({ResidencyNews::Kind::kLoadFailed, key.first, key.second, 0, 0, fits});
+    }
+    return fits;
+  }
+  if (known != pending_.end()) {
+    known->second.waiting_bytes += wait.bytes;
+    known->second.waiters.splice(known->second.waiters.end(), waiter);
+    return {};
+  }
+  Pending pending;
+  pending.waiting_bytes = wait.bytes;
+  pending.load_bytes = context_.loader.ReloadBytes(network);
+  pending.kept = beside.kept;
+  pending.since = waiter.front().since;
+  if (network.resident) {
+    pending.stage = Stage::kBlocked;
+    pending.blocked = ResourceExhausted(Describe(key.first, key.second) +
+                                        " takes no requests while others wait for its memory");
+  }
+  pending.waiters = std::move(waiter);
+  const auto place = pending_.emplace(key, std::move(pending)).first;
+  if (!network.resident) {
+    try {
+      Post(key);
+    } catch (...) {
+      pending_.erase(place);
+      throw;
+    }
+  }
+  return {};
 }
 
 std::vector<std::pair<StoredVersion, Status>> Residency::Fill() {
@@ -117,23 +138,41 @@ std::vector<std::pair<StoredVersion, Status>> Residency::Fill() {
       return residents_.MakeRoom(bytes) ? std::string() : residents_.Describe();
     });
   }
+  filled_ = true;
   return failed;
 }
 
+void Residency::LoadPinned(const StoredVersion& stored) {
+  if (!filled_ || !options_.on_demand || !residents_.IsPinned(stored.name, stored.version)) {
+    return;
+  }
+  const auto tell = [this, stored](const Status& failed) {
+    context_.tell({ResidencyNews::Kind::kLoadFailed, stored.name, stored.version, 0, 0, failed});
+  };
+  // A load that fails is told of where it ends; not that nobody has made room for it in time.
+  const auto found = Find(stored.name, stored.version, {}, [tell](const Result<NetworkHandle>& loaded) {
+    if (loaded.status().code() == StatusCode::kResourceExhausted) {
+      static_cast<void>(Guarded([&]() -> Status {
+        tell(loaded.status());
+        return {};
+      }));
+    }
+  });
+  static_cast<void>(found);
+}
+
 void Residency::Stop() {
-  Answers answers;
+  Waiters over;
   {
     const MutexLock lock(mu_);
     stopped_ = true;
     for (auto& [key, pending] : pending_) {
-      for (Waiter& waiter : pending.waiters) {
-        answers.emplace_back(std::move(waiter.found), Unavailable("the server is shutting down"));
-      }
-      pending.waiters.clear();
+      over.splice(over.end(), pending.waiters);
     }
   }
-  for (auto& [found, result] : answers) {
-    found(std::move(result));
+  for (const Waiter& waiter : over) {
+    waiter.found(
+        Guarded([]() -> Result<NetworkHandle> { return Unavailable("the server is shutting down"); }));
   }
   watch_ = {};
 }
@@ -142,12 +181,12 @@ void Residency::Stop() {
 // name.
 void Residency::Post(const Key& key) {
   context_.tasks.Post([this, key] {
-    const Status status = Guarded([&]() -> Status {
+    Status status = Guarded([&]() -> Status {
       Load(key);
       return {};
     });
     if (!status.ok()) {
-      Finish(key, status);
+      Finish(key, std::move(status));
     }
   });
 }
@@ -165,35 +204,64 @@ void Residency::Load(const Key& key) {
   if (!usable.ok()) {
     return Finish(key, usable.status());
   }
-  if (usable.value().held) {
-    return Finish(key, usable.value().held);
+  if (usable.value().held) {  // nothing was loaded for those who wait
+    auto pending = Take(key);
+    return pending ? Answer(std::move(pending->waiters), key, usable.value().held) : void();
   }
   const NetworkEntry& outline = *usable.value().outline;
-  const auto bytes = BytesFor(outline);
-  if (!bytes.ok()) {
-    return Finish(key, bytes.status());
+  if (Status fits = CheckFits(outline, {residents_.Kept()}); !fits.ok()) {
+    return Finish(key, fits);
   }
-  if (!residents_.MakeRoom(bytes.value())) {
-    return Block(key, NoRoom(key.first, key.second, bytes.value(), context_.budget, residents_),
-                 bytes.value(), false);
+  const std::int64_t bytes = context_.loader.ReloadBytes(outline);
+  if (!residents_.MakeRoom(bytes)) {
+    return Block(key, NoRoom(key, bytes), bytes, false);
   }
   const auto loaded = context_.loader.Reload(outline);
-  if (loaded.status().code() == StatusCode::kResourceExhausted) {
-    return Block(key, loaded.status(), bytes.value(), true);
+  if (loaded.status().code() != StatusCode::kResourceExhausted) {
+    return Finish(key, loaded);
   }
-  Finish(key, loaded);
+  // It may know better by now what it takes.
+  if (Status fits = CheckFits(outline, {residents_.Kept()}); !fits.ok()) {
+    return Finish(key, fits);
+  }
+  Block(key, loaded.status(), context_.loader.ReloadBytes(outline), true);
 }
 
-Result<std::int64_t> Residency::BytesFor(const NetworkEntry& outline) const {
-  const std::int64_t bytes = context_.loader.ReloadBytes(outline);
-  const std::int64_t kept = Sum(residents_.List()).kept;
-  if (bytes + kept <= context_.budget.limit_bytes()) {
-    return bytes;
+Status Residency::NoRoom(const Key& key, std::int64_t bytes) const {
+  return ResourceExhausted(
+      Describe(key.first, key.second) + " is not resident, and there is no room: " + std::to_string(bytes) +
+      " bytes are needed, " + std::to_string(context_.budget.available_bytes()) + " available of " +
+      std::to_string(context_.budget.limit_bytes()) + " (--memory-budget-mb); " + residents_.Describe());
+}
+
+Status Residency::CheckFits(const NetworkEntry& network, const Beside& beside) const {
+  const std::int64_t bytes = context_.loader.ReloadBytes(network);
+  const std::int64_t limit = context_.budget.limit_bytes();
+  const std::int64_t stays =
+      beside.kept.networks + beside.kept.outlines + options_.cache_bytes + beside.waiting_bytes;
+  if (std::max(bytes, beside.load_bytes) + stays <= limit) {
+    return {};
   }
-  return ResourceExhausted(Describe(outline.name, outline.version) +
-                           " is not resident, and there will be no room: " + std::to_string(bytes) +
-                           " bytes are needed, those that are pinned hold " + std::to_string(kept) + " of " +
-                           std::to_string(context_.budget.limit_bytes()) + " (--memory-budget-mb)");
+  return ResourceExhausted(
+      Describe(network.name, network.version) +
+      " is not resident, and there will be no room: " + std::to_string(bytes) + " bytes are needed" +
+      (beside.load_bytes > bytes
+           ? ", and " + std::to_string(beside.load_bytes) + " for a network that others wait for"
+           : "") +
+      "; networks that are pinned hold " + std::to_string(beside.kept.networks) +
+      ", what all networks are shown by " + std::to_string(beside.kept.outlines) + ", the response cache " +
+      std::to_string(options_.cache_bytes) + ", requests that wait for a load " +
+      std::to_string(beside.waiting_bytes) + " of " + std::to_string(limit) + " (--memory-budget-mb)");
+}
+
+Residency::Beside Residency::BesideWait(const Key& key, const Wait& wait) const {
+  const auto known = pending_.find(key);
+  Beside beside{known == pending_.end() ? residents_.Kept() : known->second.kept, wait.bytes, 0};
+  for (const auto& [other, pending] : pending_) {
+    beside.waiting_bytes += pending.waiting_bytes;
+    beside.load_bytes = std::max(beside.load_bytes, pending.load_bytes);
+  }
+  return beside;
 }
 
 void Residency::Block(const Key& key, const Status& why, std::int64_t bytes, bool tried) {
@@ -212,29 +280,39 @@ void Residency::Block(const Key& key, const Status& why, std::int64_t bytes, boo
   }
 }
 
-void Residency::Finish(const Key& key, const Result<NetworkHandle>& result) {
-  Pending pending;
-  {
-    const MutexLock lock(mu_);
-    const auto found = pending_.find(key);
-    if (found == pending_.end()) {
-      return;
-    }
-    pending = std::move(found->second);
-    pending_.erase(found);
+std::optional<Residency::Pending> Residency::Take(const Key& key) {
+  const MutexLock lock(mu_);
+  const auto taken = pending_.extract(key);
+  return taken.empty() ? std::nullopt : std::optional(std::move(taken.mapped()));
+}
+
+// Nothing that fails here leaves anybody unanswered.
+void Residency::Finish(const Key& key, Result<NetworkHandle> result) {
+  auto pending = Take(key);
+  if (!pending) {
+    return;
   }
-  const double seconds = std::chrono::duration<double>(context_.clock.Now() - pending.since).count();
-  context_.tell({result.ok() ? ResidencyNews::Kind::kLoaded : ResidencyNews::Kind::kLoadFailed, key.first,
-                 key.second, result.ok() ? result.value()->reservation.bytes() : 0, seconds,
-                 result.status()});
-  for (Waiter& waiter : pending.waiters) {
-    if (result.status().code() == StatusCode::kNotFound && MeansAnother(waiter, key)) {
-      if (auto again = Find(waiter.name, waiter.version, waiter.wait, waiter.found)) {
-        waiter.found(std::move(*again));
+  static_cast<void>(Guarded([&]() -> Status {
+    const double seconds = std::chrono::duration<double>(context_.clock.Now() - pending->since).count();
+    context_.tell({result.ok() ? ResidencyNews::Kind::kLoaded : ResidencyNews::Kind::kLoadFailed, key.first,
+                   key.second, result.ok() ? result.value()->reservation.bytes() : 0, seconds,
+                   result.status()});
+    return {};
+  }));
+  Answer(std::move(pending->waiters), key, result);
+}
+
+void Residency::Answer(Waiters waiters, const Key& key, const Result<NetworkHandle>& result) {
+  for (const Waiter& waiter : waiters) {
+    auto answer = Guarded([&]() -> std::optional<Result<NetworkHandle>> {
+      if (result.status().code() == StatusCode::kNotFound && MeansAnother(waiter, key)) {
+        return Find(waiter.name, waiter.version, waiter.wait, waiter.found);
       }
-      continue;
+      return result.ok() ? result : Aliases::OfAlias(waiter.name, key.second, result.status());
+    });
+    if (answer) {
+      waiter.found(std::move(*answer));
     }
-    waiter.found(result);
   }
 }
 
@@ -247,99 +325,6 @@ bool Residency::MeansAnother(const Waiter& waiter, const Key& key) const {
       waiter.name, waiter.version,
       [this](const std::string& base, std::int64_t number) { return context_.registry.Show(base, number); });
   return now.ok() && now.value()->version != key.second;
-}
-
-void Residency::Watch(const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
-    {
-      const MutexLock lock(mu_);
-      changed_.wait(mu_, stop, [this]() SPIKESERVE_REQUIRES(mu_) { return !pending_.empty(); });
-      // Cancellations and memory that is given back do not tell; who waits is not kept for long.
-      changed_.wait_for(mu_, stop, kPeriod, [] { return false; });
-    }
-    LookAtPending();
-  }
-}
-
-void Residency::LookAtPending() {
-  Answers answers;
-  {
-    const MutexLock lock(mu_);
-    ChooseYielding();
-    for (auto it = pending_.begin(); it != pending_.end() && !stopped_;) {
-      auto& [key, pending] = *it;
-      Expire(key, pending, answers);
-      if (pending.stage == Stage::kBlocked && pending.waiters.empty()) {
-        it = pending_.erase(it);
-        continue;
-      }
-      if (Wakes(key, pending)) {
-        pending.stage = Stage::kQueued;
-        Post(key);
-      }
-      ++it;
-    }
-  }
-  for (auto& [found, result] : answers) {
-    found(std::move(result));
-  }
-}
-
-void Residency::Expire(const Key& key, Pending& pending, Answers& answers) {
-  const Clock::TimePoint now = context_.clock.Now();
-  const bool blocked = pending.stage == Stage::kBlocked;
-  const auto blocked_by = [&] {  // as it stands now, unless a load has said it
-    return pending.bytes > 0 && pending.pause.count() == 0
-               ? NoRoom(key.first, key.second, pending.bytes, context_.budget, residents_)
-               : pending.blocked;
-  };
-  std::erase_if(pending.waiters, [&](Waiter& waiter) {
-    std::optional<Status> why;
-    if (waiter.wait.cancelled.stop_requested()) {
-      why = Status(StatusCode::kCancelled, "cancelled while the network was loaded");
-    } else if (now >= waiter.wait.deadline) {
-      why = Status(StatusCode::kDeadlineExceeded, "the deadline passed while " +
-                                                      Describe(key.first, key.second) + " was loaded" +
-                                                      (blocked ? ": " + blocked_by().message() : ""));
-    } else if (blocked && now - waiter.since >= options_.max_wait) {
-      why = blocked_by();
-    }
-    if (why) {
-      answers.emplace_back(std::move(waiter.found), *why);
-    }
-    return why.has_value();
-  });
-}
-
-void Residency::ChooseYielding() {
-  const Clock::TimePoint now = context_.clock.Now();
-  const std::pair<const Key, Pending>* longest = nullptr;
-  for (auto& item : pending_) {
-    Pending& pending = item.second;
-    if (pending.stage == Stage::kQueued || pending.bytes == 0) {
-      continue;
-    }
-    if (now - std::max(pending.since, pending.turn_from) >= kPatience + kLongestYield) {
-      pending.turn_from = now;  // its turn was in vain: others have theirs before the next
-    }
-    if (now - std::max(pending.since, pending.turn_from) >= kPatience &&
-        (longest == nullptr || pending.since < longest->second.since)) {
-      longest = &item;
-    }
-  }
-  if (longest == nullptr) {
-    yielding_.clear();
-    yielded_to_ = {};
-  } else if (yielded_to_ != longest->first) {  // those that yield stay the same while it has its turn
-    yielded_to_ = longest->first;
-    yielding_ = residents_.InTheWay(longest->second.bytes);
-  }
-  yields_ = !yielding_.empty();
-}
-
-bool Residency::Wakes(const Key& key, const Pending& pending) {
-  return pending.stage == Stage::kBlocked && yielding_.count(key) == 0 &&
-         context_.clock.Now() >= pending.retry_at && residents_.HasRoom(pending.bytes);
 }
 
 }  // namespace spikeserve::serving

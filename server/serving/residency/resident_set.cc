@@ -85,6 +85,19 @@ std::vector<Resident> ResidentSet::List() const {
   return residents;
 }
 
+KeptBytes ResidentSet::Kept() const {
+  KeptBytes kept{Sum(List()).kept, 0};
+  for (const NetworkListing& listing : registry_.List()) {
+    if (!listing.handle || listing.state == NetworkState::kUnloading) {
+      continue;
+    }
+    const NetworkEntry& entry = *listing.handle;  // of one that is not in memory it is the outline
+    const NetworkEntry* outline = entry.resident ? entry.outline.get() : &entry;
+    kept.outlines += outline != nullptr ? outline->reservation.bytes() : 0;
+  }
+  return kept;
+}
+
 bool ResidentSet::HasRoom(std::int64_t bytes) const {
   return bytes <= budget_.available_bytes() + Sum(List()).idle;
 }

@@ -41,6 +41,12 @@ struct ResidentBytes {
 };
 ResidentBytes Sum(const std::vector<Resident>& residents);
 
+// Bytes that no load can have.
+struct KeptBytes {
+  std::int64_t networks = 0;  // pinned, or nowhere stored
+  std::int64_t outlines = 0;  // what networks are shown by, whether they are in memory or not
+};
+
 // Which of them to let go of so that `bytes` become free: least recently used first, none that is kept or in
 // use, and none at all where that does not suffice.
 std::vector<Resident> ChooseVictims(std::vector<Resident> residents, std::int64_t bytes);
@@ -56,6 +62,7 @@ class ResidentSet {
 
   std::vector<Resident> List() const;
   bool IsPinned(const std::string& name, std::int64_t version) const;
+  KeptBytes Kept() const;
   // Whether so many bytes are available, or would be.
   bool HasRoom(std::int64_t bytes) const;
   // Which of those in use, least recently used first, would have to become idle for so many bytes.

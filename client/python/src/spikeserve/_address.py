@@ -6,6 +6,7 @@ import base64
 import binascii
 import os
 import re
+import socket
 import ssl
 import time
 from pathlib import Path
@@ -68,6 +69,23 @@ def _check_target(target: str, address: str) -> None:
     port = found["port"]
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise ConnectionOptionError("address", f"got {address!r}, whose port is {port!r}; wanted 1 to 65535")
+
+
+def speaks_tls(address: str, timeout: float = 2.0) -> bool:
+    """Whether a server at HOST:PORT speaks TLS; False where that is not seen within `timeout` seconds."""
+    host, _, port = address.rpartition(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # no secret is sent: it is only seen how the server answers
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    try:
+        with (
+            socket.create_connection((host.strip("[]"), int(port)), timeout) as plain,
+            context.wrap_socket(plain),
+        ):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 def check_token(token: str | None) -> str | None:

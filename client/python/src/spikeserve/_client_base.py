@@ -96,4 +96,4 @@ class ClientBase(ABC):
             yield
         except grpc.RpcError as error:
             self._forget(network)
-            raise from_rpc(error, self.address) from None
+            raise from_rpc(error, self.address, plain=self._connection.credentials is None) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TypeVar
 
@@ -190,10 +189,16 @@ class Client(ClientBase):
             replay,
         )
 
-    def wait_until_reached(self, timeout: float) -> None:
-        """Waits for a connection, at most `timeout` seconds. Without one the next call says what is wrong."""
-        with contextlib.suppress(grpc.FutureTimeoutError):
+    def wait_until_reached(self, timeout: float) -> bool:
+        """Waits for a connection, at most `timeout` seconds: whether there is one.
+
+        Without one the next call says what is wrong.
+        """
+        try:
             grpc.channel_ready_future(self._channel).result(timeout)
+        except grpc.FutureTimeoutError:
+            return False
+        return True
 
     def close(self) -> None:
         """Ends the connection; calls in progress are cancelled."""

@@ -118,6 +118,7 @@ class InternalError(SpikeserveError):
 
 _CUT = (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL)
 _CANCELLED_HERE = "Locally cancelled by application!"  # what gRPC says where the call's own end was asked for
+_RESET = "Connection reset by peer"  # of a connection that was taken
 _UNHEALTHY = "backend unhealthy"  # what gRPC says of a server whose health service is not SERVING
 _BY_CODE: dict[grpc.StatusCode, type[SpikeserveError]] = {
     cls.code: cls
@@ -141,10 +142,15 @@ _BY_CODE: dict[grpc.StatusCode, type[SpikeserveError]] = {
 }
 
 
-def from_rpc(error: grpc.RpcError, address: str) -> SpikeserveError:
-    """The exception for a failed call; UNAVAILABLE also names the address."""
+def from_rpc(error: grpc.RpcError, address: str, *, plain: bool = False) -> SpikeserveError:
+    """The exception for a failed call; UNAVAILABLE also names the address.
+
+    `plain` says that the client does not encrypt, which a server with TLS answers with a reset.
+    """
     code = error.code() if callable(getattr(error, "code", None)) else grpc.StatusCode.UNKNOWN
     details = error.details() if callable(getattr(error, "details", None)) else str(error)
+    if plain and code is grpc.StatusCode.UNAVAILABLE and _RESET in (details or ""):
+        details = f"{details}; so does a server with TLS: if it has, give root_cert or tls=True"
     made = from_status(code, details, address)
     trailers: Any = error.trailing_metadata() if callable(getattr(error, "trailing_metadata", None)) else None
     found = dict(trailers or ())

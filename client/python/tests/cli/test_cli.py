@@ -38,6 +38,12 @@ def error_line(result: Result, status: int = 1) -> str:
     return result.stderr.strip()
 
 
+def test_a_call_without_a_token_names_the_option_for_it(fake: FakeServer) -> None:
+    fake.failures = [(grpc.StatusCode.UNAUTHENTICATED, "this server wants a token")]
+    line = error_line(run("list", "--server", fake.address))
+    assert "this server wants a token (--token-file FILE" in line
+
+
 @pytest.fixture
 def network_file(tmp_path: Path) -> Path:
     """A small network: Affine 2 -> 2 and neurons."""

@@ -5,11 +5,13 @@
 
 #include <array>
 #include <atomic>
+#include <new>
 #include <optional>
 #include <string>
 
 #include "tests/support/entries.h"
 #include "tests/support/eventually.h"
+#include "tests/support/failing_allocations.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/requests.h"
 
@@ -17,6 +19,7 @@ namespace spikeserve::serving {
 namespace {
 
 using ::spikeserve::testing::Eventually;
+using ::spikeserve::testing::FailingAllocation;
 using ::spikeserve::testing::FakeClock;
 using ::spikeserve::testing::FakeScript;
 using ::spikeserve::testing::MakeEntry;
@@ -319,6 +322,30 @@ TEST_F(AnswersTest, WhoTakesOverNeedsSamplesOfTheQuotaToo) {
     EXPECT_THAT(Sink(i).status().message(), HasSubstr("samples_per_second"));
   }
   EXPECT_EQ(batcher_.queued_samples(), 0);
+}
+
+TEST_F(AnswersTest, WhoHasNoMemoryIsRefusedAndNobodyIsLeftBehind) {
+  bool failed = true;
+  for (int which = 0; failed; ++which) {
+    const std::string key = "key " + std::to_string(which);
+    std::array<Caller, 3> callers;
+    std::array<int, 3> taken{};
+    failed = false;
+    for (std::size_t i = 0; i < callers.size(); ++i) {
+      Request request = MakeRequest(network_, {1}, callers[i].sink);
+      const FailingAllocation failing(which);
+      try {
+        taken[i] = answers_->Submit(key, std::move(request), callers[i].permit).ok() ? 1 : 0;
+      } catch (const std::bad_alloc&) {
+      }
+      failed = failed || failing.failed();
+    }
+    // Those whose run was refused begin another on a thread of the answers.
+    for (std::size_t i = 0; i < callers.size(); ++i) {
+      const auto answered = [&] { return Work(), callers[i].sink.answers() == taken[i]; };
+      ASSERT_TRUE(Eventually(answered)) << "allocation " << which << ", caller " << i;
+    }
+  }
 }
 
 TEST_F(AnswersTest, WhoIsInAHurryDoesNotWaitForWhoIsNot) {

@@ -75,6 +75,29 @@ TEST(Metrics, CountsColdStartsAndEvictions) {
   EXPECT_THAT(text, HasSubstr("spikeserve_network_evictions_total 1\n"));
 }
 
+TEST(Metrics, ForgetsTenantsThatAreGone) {
+  Metrics metrics("1", "cpu");
+  std::set<std::string> tenants{"stays", "goes"};
+  metrics.SetGaugeSource([&tenants] {
+    Gauges gauges;
+    gauges.tenant_names = tenants;
+    return gauges;
+  });
+  for (const std::string& tenant : tenants) {
+    RequestFacts facts;
+    facts.method = "Simulate";
+    facts.tenant = tenant;
+    metrics.BeginRequest(facts.method);
+    metrics.CountRequest(facts);
+  }
+  EXPECT_THAT(metrics.Expose(),
+              HasSubstr("spikeserve_tenant_requests_total{code=\"OK\",tenant=\"goes\"} 1\n"));
+  tenants.erase("goes");
+  const std::string text = metrics.Expose();
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("goes")));
+  EXPECT_THAT(text, HasSubstr("spikeserve_tenant_requests_total{code=\"OK\",tenant=\"stays\"} 1\n"));
+}
+
 TEST(Metrics, ReadsGaugesWhenAsked) {
   Metrics metrics("1", "cpu");
   std::int64_t queued = 3;

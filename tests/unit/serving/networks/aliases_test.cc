@@ -118,6 +118,15 @@ TEST_F(AliasesTest, AMoveInBetweenIsFollowed) {
   EXPECT_THAT(asked, ElementsAre(1, 2));
 }
 
+TEST_F(AliasesTest, OneWhoseVersionIsGoneIsNamedBesideIt) {
+  ASSERT_TRUE(aliases_.Set("net", "stable", 1).ok());
+  ASSERT_TRUE(registry_.Unload("net", 1, nullptr).ok());
+  const Status status = Find("net@stable", 0).status();
+  EXPECT_EQ(status.code(), StatusCode::kNotFound);
+  EXPECT_THAT(status.message(),
+              HasSubstr("\"net@stable\" stands for version 1: network \"net\" version 1 is"));
+}
+
 TEST_F(AliasesTest, WhatAnotherServerHasStoredStays) {
   ASSERT_TRUE(aliases_.Set("net", "stable", 1).ok());
   Aliases successor(registry_, &repository_);  // which owns the repository now, and has not read it

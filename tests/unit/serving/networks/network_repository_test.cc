@@ -5,16 +5,22 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
+#include <thread>
 
 #include "server/serving/names.h"
 #include "server/serving/networks/durable_file.h"
+#include "server/serving/networks/folder_lock.h"
+#include "server/serving/networks/repository_layout.h"
 #include "server/serving/sha256.h"
+#include "tests/support/eventually.h"
 #include "tests/support/temporary_folder.h"
 
 namespace spikeserve::serving {
 namespace {
 
 namespace fs = std::filesystem;
+using ::spikeserve::testing::Eventually;
 using ::spikeserve::testing::ReadFile;
 using ::spikeserve::testing::TemporaryFolder;
 using ::spikeserve::testing::WriteFile;
@@ -199,6 +205,29 @@ TEST_F(NetworkRepositoryTest, OpeningRemovesWhatAnInterruptedWriteLeft) {
   Reopen();
   EXPECT_FALSE(fs::exists(folder_.path() / "net/1" / kUnfinishedFile));
   EXPECT_TRUE(fs::exists(folder_.path() / "net/notes" / kUnfinishedFile));
+}
+
+// The disk goes away and comes back while a large file is written to it: here a pipe, which a write waits at.
+TEST_F(NetworkRepositoryTest, WhoOwnsItAgainKeepsWhatItIsWriting) {
+  const fs::path folder = folder_.path() / "net/1";
+  const fs::path unfinished = folder / kUnfinishedFile;
+  const fs::path pipe = folder_.path() / "pipe";
+  fs::create_directories(folder);
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  fs::create_hard_link(pipe, unfinished);
+  WriteFile(folder / kOwnerFileName, "removed first");
+  std::jthread writer([&] { static_cast<void>(Write("net", 1, "payload")); });
+  EXPECT_TRUE(Eventually([&] { return !fs::exists(folder / kOwnerFileName); }));
+  const fs::path lock = folder_.path() / kLockFileName;
+  fs::remove(lock);
+  fs::create_symlink("nowhere", lock);
+  EXPECT_FALSE(repository_.Own().ok());
+  fs::remove(lock);
+  EXPECT_TRUE(repository_.Own().ok());
+  EXPECT_TRUE(fs::exists(unfinished));
+  std::ifstream reader(pipe);  // lets the writer go on
+  while (reader.get() != std::ifstream::traits_type::eof()) {
+  }
 }
 
 TEST_F(NetworkRepositoryTest, WhoIsNotTheOwnerWritesAndRemovesNothing) {

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <limits>
 #include <optional>
 
 #include "tests/support/entries.h"
+#include "tests/support/failing_allocations.h"
 #include "tests/support/gate.h"
 #include "tests/support/requests.h"
 
@@ -14,6 +16,7 @@ namespace {
 
 using engine::SimulationSpec;
 using ::spikeserve::testing::ChangeSpec;
+using ::spikeserve::testing::FailingAllocation;
 using ::spikeserve::testing::FakeScript;
 using ::spikeserve::testing::Gate;
 using ::spikeserve::testing::MakeEntry;
@@ -55,6 +58,37 @@ TEST_F(WorkerTest, ABatchFillsWhileTheWorkerIsBusy) {
   for (const RecordingSink& sink : sinks_) {
     EXPECT_EQ(sink.answers(), 1);
   }
+}
+
+// Whichever allocation of a turn fails, and of queueing before and after it: all are answered, once.
+TEST_F(WorkerTest, WhereMemoryRunsOutRequestsFailAndNoneIsLeftBehind) {
+  Batcher batcher({.max_batch = 2}, clock_);
+  int failures = 0;
+  bool failed = true;
+  for (int which = 0; failed; ++which) {
+    std::array<RecordingSink, 3> sinks;
+    for (RecordingSink& sink : sinks) {
+      ASSERT_TRUE(batcher.Submit(MakeRequest(network_, {1}, sink)).ok());
+    }
+    failed = false;
+    for (int turn = 0; batcher.queued_samples() > 0; ++turn) {
+      ASSERT_LT(turn, 100) << "allocation " << which;
+      const FailingAllocation failing(turn == 0 ? which : std::numeric_limits<int>::max());
+      if (auto run = batcher.Poll()) {
+        run->Work(context_, {}, std::chrono::seconds(1));
+        batcher.Return(std::move(run));
+      }
+      failed = turn == 0 ? failing.failed() : failed;
+    }
+    for (const RecordingSink& sink : sinks) {
+      ASSERT_EQ(sink.answers(), 1) << "allocation " << which;
+      ASSERT_TRUE(sink.status().ok() || sink.status().code() == StatusCode::kResourceExhausted)
+          << sink.status().message();
+      failures += sink.status().ok() ? 0 : 1;
+    }
+  }
+  EXPECT_GT(failures, 0);
+  EXPECT_EQ(budget_.used_bytes(), 0);
 }
 
 TEST_F(WorkerTest, DestructionEndsARunAtItsNextChunk) {

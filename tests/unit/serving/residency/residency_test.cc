@@ -3,104 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <future>
 #include <random>
 
-#include "server/serving/networks/aliases.h"
-#include "server/serving/sha256.h"
-#include "tests/support/definitions.h"
-#include "tests/support/fake_backend.h"
-#include "tests/support/fake_clock.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/eventually.h"
+#include "tests/unit/serving/residency/residency_fixture.h"
 
 namespace spikeserve::serving {
 namespace {
 
-using ::spikeserve::testing::FakeBackend;
-using ::spikeserve::testing::FakeClock;
-using ::spikeserve::testing::FakeScript;
-using ::spikeserve::testing::SmallMlp;
-using ::spikeserve::testing::TemporaryFolder;
+using ::spikeserve::testing::Eventually;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-constexpr std::int64_t kNetworkBytes = 1'000'000;
-// For three networks, what all of them are shown by, and what passes.
-constexpr std::int64_t kBudget = 3 * kNetworkBytes + kNetworkBytes / 2;
-
-Result<ParsedNetwork> ParseSmall(std::string_view) { return ParsedNetwork{SmallMlp(), {}, {}}; }
-
-class ResidencyTest : public ::testing::Test {
- protected:
-  ResidencyTest() { script_->network_bytes = kNetworkBytes; }
-  ~ResidencyTest() override { Stop(); }
-
-  // A server that finds this many networks stored, n0 and so on, and fills its memory.
-  void Start(int networks, std::vector<Pin> pins = {}) {
-    for (int i = 0; i < networks; ++i) {
-      const std::string bytes = "network " + std::to_string(i);
-      ASSERT_TRUE(repository_.Write(Name(i), 1, engine::Mode::kExact, bytes, Sha256(bytes), "").ok());
-    }
-    residency_.emplace(ResidencyContext{registry_, loader_, budget_, tasks_, aliases_, clock_,
-                                        [this](const ResidencyNews& news) {
-                                          loads_ += news.kind == ResidencyNews::Kind::kLoaded ? 1 : 0;
-                                          evictions_ += news.kind == ResidencyNews::Kind::kEvicted ? 1 : 0;
-                                        }},
-                       ResidencyOptions{true, std::move(pins), std::chrono::seconds(30)});
-    for (const StoredVersion& stored : repository_.List()) {
-      ASSERT_TRUE(loader_.LoadStored(stored).ok());
-    }
-    EXPECT_TRUE(residency_->Fill().empty());
-  }
-  void Stop() {
-    if (residency_) {
-      residency_->Stop();
-    }
-  }
-  static std::string Name(int i) { return "n" + std::to_string(i); }
-
-  std::future<Result<NetworkHandle>> Ask(const std::string& name, Residency::Wait wait = {}) {
-    auto promise = std::make_shared<std::promise<Result<NetworkHandle>>>();
-    auto found = residency_->Find(name, 0, std::move(wait),
-                                  [promise](Result<NetworkHandle> result) { promise->set_value(result); });
-    if (found) {
-      promise->set_value(std::move(*found));
-    }
-    return promise->get_future();
-  }
-  NetworkHandle Get(const std::string& name) {
-    auto found = Ask(name).get();
-    EXPECT_TRUE(found.ok()) << found.status().message();
-    return found.ok() ? found.value() : nullptr;
-  }
-  // Asks for the first networks in turn until one of them takes no request: which, and who waits for it.
-  std::pair<std::size_t, std::future<Result<NetworkHandle>>> AskUntilOneYields(std::size_t networks) {
-    for (std::size_t i = 0;; i = (i + 1) % networks) {
-      auto asked = Ask(Name(static_cast<int>(i)));
-      if (asked.wait_for(std::chrono::milliseconds(5)) == std::future_status::timeout) {
-        return {i, std::move(asked)};
-      }
-    }
-  }
-  bool IsResident(const std::string& name) {
-    return registry_.Find(name, 0).value().state == NetworkState::kReady;
-  }
-
-  TemporaryFolder folder_;
-  NetworkRepository repository_ = NetworkRepository::Open(folder_.path()).value();
-  MemoryBudget budget_{kBudget};
-  std::shared_ptr<FakeScript> script_ = std::make_shared<FakeScript>();
-  FakeBackend backend_{script_};
-  FakeClock clock_;
-  std::atomic<int> loads_ = 0;
-  std::atomic<int> evictions_ = 0;
-  NetworkRegistry registry_;
-  Aliases aliases_{registry_, &repository_};
-  NetworkLoader loader_{{registry_, budget_, backend_, &repository_, ParseSmall, {}, 1000, &aliases_, true}};
-  std::optional<Residency> residency_;
-  TaskThread tasks_;
-};
 
 TEST_F(ResidencyTest, AtTheStartMemoryIsFilledAndTheRestIsStored) {
   Start(5);
@@ -216,15 +129,25 @@ TEST_F(ResidencyTest, NetworksThatCannotMakeRoomTakeRequestsAgain) {
   EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
   clock_.Advance(std::chrono::milliseconds(1'500));
   auto [yielding, next] = AskUntilOneYields(3);
+  const int before = loads_;
+  std::promise<void> go;
+  tasks_.Post([&go] { go.get_future().wait(); });  // it does not take the thread of the loads
   clock_.Advance(std::chrono::milliseconds(2'000));
+  EXPECT_EQ(next.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  go.set_value();
   EXPECT_EQ(next.get().value()->name, Name(static_cast<int>(yielding)));
+  EXPECT_EQ(loads_, before) << "a cold start without a load";
 }
 
-TEST_F(ResidencyTest, WhatCannotFitBesideThePinnedIsRefusedAtOnce) {
-  Start(4, {{"n0", 0}, {"n1", 0}, {"n2", 0}});
-  const Status status = Ask("n3").get().status();
-  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
-  EXPECT_THAT(status.message(), HasSubstr("there will be no room"));
+TEST_F(ResidencyTest, WhatIsPinnedAndComesLaterIsLoadedAsWell) {
+  Start(3, {{"pinned", 0}});
+  Store("pinned", kNetworkBytes, 0);
+  Store("other", kNetworkBytes, 0);
+  residency_->LoadPinned({"pinned", 1});
+  residency_->LoadPinned({"other", 1});
+  EXPECT_TRUE(Eventually([this] { return IsResident("pinned"); }));
+  EXPECT_FALSE(IsResident("other"));
+  EXPECT_EQ(evictions_, 1);
 }
 
 TEST_F(ResidencyTest, WhatFailsToLoadIsStoredStillAndSaysWhy) {
@@ -234,16 +157,6 @@ TEST_F(ResidencyTest, WhatFailsToLoadIsStoredStillAndSaysWhy) {
   EXPECT_EQ(registry_.Find("n3", 0).value().state, NetworkState::kStored);
   script_->on_advance = nullptr;
   EXPECT_EQ(Get("n3")->name, "n3");
-}
-
-TEST_F(ResidencyTest, ARunThatNeedsMemoryGoesBeforeNetworksThatNobodyUses) {
-  Start(3);
-  const NetworkHandle held = Get("n2");
-  const auto reservation = budget_.Reserve(2 * kNetworkBytes, "a run");
-  EXPECT_TRUE(reservation.ok()) << reservation.status().message();
-  EXPECT_FALSE(IsResident("n0") || IsResident("n1"));
-  const Status refused = budget_.Reserve(2 * kNetworkBytes, "another").status();
-  EXPECT_THAT(refused.message(), AllOf(HasSubstr("another: needs"), HasSubstr("in use")));
 }
 
 TEST_F(ResidencyTest, CountsOfANetworkOutliveItsStayInMemory) {

@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from spikeserve._address import ConnectionOptionError, check_address, check_token
+from spikeserve._address import ConnectionOptionError, check_address, check_token, speaks_tls
 from spikeserve.client import Client
+from spikeserve.errors import UnavailableError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -62,7 +63,13 @@ class ServerOptions:
         except ConnectionOptionError as error:
             option = _OPTIONS.get(error.option, "--" + error.option.replace("_", "-"))
             raise click.BadParameter(error.reason, param_hint=f"'{option}'") from error
-        client.wait_until_reached(self.connect_timeout)
+        encrypted = self.tls or self.root_cert or self.client_cert
+        if not client.wait_until_reached(self.connect_timeout) and not encrypted and speaks_tls(self.server):
+            client.close()
+            raise UnavailableError(
+                f"server {self.server} speaks TLS, and this command does not: give --root-cert with the file "
+                "that its certificate is checked with, or --tls for the system's root certificates"
+            )
         return client
 
 

@@ -8,7 +8,12 @@ from typing import Any
 import click
 
 from spikeserve.convert import ConversionError
-from spikeserve.errors import DeadlineExceededError, SpikeserveError, UnavailableError
+from spikeserve.errors import (
+    DeadlineExceededError,
+    SpikeserveError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from spikeserve.local_server import ServerStartError
 
 EXIT_ERROR = 1
@@ -47,6 +52,8 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except (UnavailableError, DeadlineExceededError) as error:
             _fail(error.message, EXIT_UNREACHABLE)
+        except UnauthenticatedError as error:
+            _fail(f"{error.message} (--token-file FILE, or SPIKESERVE_TOKEN_FILE, has the token)", EXIT_ERROR)
         except (SpikeserveError, ConversionError, ServerStartError, ValueError) as error:
             _fail(str(error), EXIT_ERROR)
         except BrokenPipeError:
