@@ -96,8 +96,7 @@ chaos-long: bootstrap venv server  ## The same with all rounds, up to an hour
 
 reliability: bootstrap venv server  ## The long form, and what it has measured goes into docs/reliability.md
 	rm -f build/chaos.json
-	tools/chaos.sh long
-	$(PYTHON) tools/reliability.py
+	tools/chaos.sh long; status=$$?; $(PYTHON) tools/reliability.py && exit $$status
 
 fleet: bootstrap venv server go  ## Three replicas, the balancers in front of them and the board above them, about a minute
 	tools/fleet.sh short $(ARGS)

@@ -23,7 +23,7 @@ run_mypy() {
   check mypy .venv/bin/mypy --config-file "$config" tests/fleet deploy/compose
   check mypy .venv/bin/mypy --config-file "$config" tools tests/e2e tests/support tests/lint tests/docs \
     docs/examples \
-    tests/bench/{cache,go_client,goals,memory,oip,page,prepare,serving,test_page}.py  # the others import torch, which is not installed here
+    tests/bench/{batching,cache,go_client,goals,memory,oip,page,prepare,serving,test_page}.py  # the others import torch, which is not installed here
 }
 [ $# -gt 0 ] || set -- layering python_layering repository version pages format layering_test lint_test ruff mypy functions go
 for name; do

@@ -25,7 +25,9 @@ TABLES = {
     "endurance": ("Endurance", "What was repeated, and what was lost by it."),
     "overload": (
         "Overload and fairness",
-        "`accepted` are the calls that were answered; goodput is what was computed for them in a second.",
+        "`accepted` are the calls that were answered, `expired` those that got neither an answer nor, within "
+        "four fifths of their deadline, a refusal. Goodput is what was computed for answers in a second, "
+        "`of best` beside that of a few callers who wait for each answer.",
     ),
 }
 

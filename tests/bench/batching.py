@@ -3,7 +3,9 @@
     python tests/bench/batching.py [--build build/release] [--data build/bench-data] [--json FILE]
 
 Requests of one uint8 image from a C++ client, few and many at a time, for a small network and a convolution.
-All servers are up at once and are called in turn, so that a busy machine slows down all of them alike.
+All servers are up at once and are called in turn, in many short rounds, each in another order: what slows the
+machine down for a while meets all of them alike. Settings are compared round by round, by the median of the
+ratios. A second server of the default setting shows how far two equal ones come out apart.
 """
 
 from __future__ import annotations
@@ -11,10 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import statistics
 import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +27,11 @@ from serving import request_bytes
 
 import spikeserve
 
-# Named as the server's flags; the first is what it does by itself.
-SETTINGS: dict[str, dict[str, int]] = {
-    "default": {},
+DEFAULT, TWIN = "default", "default again"
+# Named as the server's flags; the first two are what it does by itself.
+SETTINGS: dict[str, dict[str, Any]] = {
+    DEFAULT: {},
+    TWIN: {},
     "batches of 1": {"max_batch": 1},
     "of 4": {"max_batch": 4},
     "of 16": {"max_batch": 16},
@@ -83,8 +89,27 @@ def calls(load: Path, address: str, request: Path, case: Case, seconds: float) -
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def compared(rates: dict[str, list[float]]) -> dict[str, Any]:
+    """The default against each other setting; `rates` are calls a second, one for each round of each setting.
+
+    `best` is the fixed setting against which the default does worst, `default_of_best` the median over the
+    rounds of the ratio to it, with its quartiles; `default_of_twin` the same against the equal server.
+    """
+    ratios = {name: np.divide(rates[DEFAULT], taken) for name, taken in rates.items() if name != DEFAULT}
+    quartiles = {name: np.quantile(taken, (0.25, 0.5, 0.75)).tolist() for name, taken in ratios.items()}
+    best = min((name for name in quartiles if name != TWIN), key=lambda name: quartiles[name][1])
+    return {
+        "calls_per_second": {name: statistics.median(taken) for name, taken in rates.items()},
+        "best": best,
+        "default_of_best": quartiles[best][1],
+        "best_quartiles": quartiles[best],
+        "default_of_twin": quartiles[TWIN][1],
+        "twin_quartiles": quartiles[TWIN],
+    }
+
+
 def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each case: medians over the rounds of the calls a second, and the ratio to the best fixed."""
+    """A row for each case."""
     load = arguments.build / "tests/bench/spikeserve-bench-load"
     rows = []
     with ExitStack() as stack:
@@ -93,18 +118,14 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             request = arguments.json.with_suffix(".request")
             request.write_bytes(request_bytes(arguments.data, servers.shapes[case.network], 1, case.network))
             rates: dict[str, list[float]] = {setting: [] for setting in SETTINGS}
-            for seconds in [0.3] + [arguments.seconds] * arguments.rounds:  # the first warms up
-                for setting, address in servers.addresses.items():
-                    rates[setting].append(calls(load, address, request, case, seconds))
-            medians = {setting: statistics.median(taken[1:]) for setting, taken in rates.items()}
-            # Round by round: what slows the machine down for a while is in both.
-            ratios = [
-                rates["default"][i] / max(taken[i] for name, taken in rates.items() if name != "default")
-                for i in range(1, arguments.rounds + 1)
-            ]
-            ratio = float(np.median(ratios))
-            rows.append({"case": case.name, "calls_per_second": medians, "default_of_best": ratio})
-            print(f"{case.name:<36} {ratio:.2f}", medians, flush=True)
+            for number in range(arguments.rounds):
+                order = list(servers.addresses.items())
+                random.Random(number).shuffle(order)
+                for setting, address in order:
+                    rates[setting].append(calls(load, address, request, case, arguments.seconds))
+            row = {"case": case.name, **compared(rates)}
+            print(json.dumps(row), flush=True)
+            rows.append(row)
     return rows
 
 
@@ -117,11 +138,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("build/bench-data"))
     parser.add_argument("--json", type=Path, default=Path("build/bench-batching.json"))
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.4)
     arguments = parser.parse_args()
+    about = {
+        "date": f"{date.today():%Y-%m-%d}", "load": os.getloadavg()[0], "threads": arguments.threads,
+        "rounds": arguments.rounds, "seconds": arguments.seconds,
+    }  # fmt: skip
     rows = measure(arguments)
-    arguments.json.write_text(json.dumps({"load": os.getloadavg()[0], "rows": rows}, indent=1) + "\n")
+    arguments.json.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

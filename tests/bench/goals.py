@@ -76,6 +76,12 @@ def _share(results: Results) -> float | None:
     return None if share is None else 100 * float(share)
 
 
+def _batching(results: Results) -> float | None:
+    """Percent of the best fixed setting, where the default does worst."""
+    rows = results.get("bench-batching.json", {}).get("rows", [])
+    return 100 * min(float(row["default_of_best"]) for row in rows) if rows else None
+
+
 GOALS = (
     Goal("MLP T=100, batch 256, uint8: price of time",
          _figure("mlp_784_128_10.u8", 256, "price_of_time"), 1.5, True),
@@ -113,6 +119,7 @@ GOALS = (
     Goal("MLP T=100: times the best peer", _peer_ratio("mlp_784_128_10 T=100"), 70, False),
     Goal("fashion_cnn T=60: times the best peer", _peer_ratio("fashion_cnn T=60"), 8, False),
     Goal("server: percent of min(echo, engine)", _share, 60, False),
+    Goal("default batching: percent of the best fixed setting", _batching, 90, False),
     Goal("VGG-16 T=1000, batch 64: peak MB", _memory("vgg16.t32"), 600, True),
     Goal("MLP T=100,000, batch 1: peak MB", _memory("mlp_784_128_10.u8"), 100, True),
 )  # fmt: skip

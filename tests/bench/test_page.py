@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import batching
 import goals
 import page
 
@@ -94,6 +95,35 @@ def test_goals_say_met_missed_or_not_measured() -> None:
     slow = {**best, "naive_ratio": 69.9}
     missed = goals.GOALS[2].line({"bench.json": {"rows": [slow]}})
     assert missed[3] == "**missed**"
+
+
+def test_a_goal_that_was_not_measured_stays_as_the_page_has_it() -> None:
+    name = "server: percent of min(echo, engine)"
+    before = page.goals({"bench-serving.json": {"share": 0.5}}, "")
+    assert f"| {name} | at least 60 | 50.00 | **missed** |" in before
+    rows = [{**ROW, "case": "mlp_784_128_10.f32", "batch": 256}]
+    after = page.goals({"bench.json": {"rows": rows}}, before)
+    assert f"| {name} | at least 60 | 50.00 | **missed** |" in after
+    assert "MLP T=100, batch 256, float32: times naive | at least 70 | 70.00 | met |" in after
+    assert page.goals({"bench-serving.json": {"share": 0.7}}, after).count("70.00 | met") == 2
+
+
+def test_settings_are_compared_round_by_round() -> None:
+    # The machine is ten times slower in the second round, which is in all of them.
+    rates = {
+        "default": [90.0, 9.0, 90.0], "default again": [90.0, 10.0, 80.0],
+        "of 4": [100.0, 10.0, 100.0], "of 16": [80.0, 12.0, 80.0],
+    }  # fmt: skip
+    row = batching.compared(rates)
+    assert (row["best"], row["default_of_best"]) == ("of 4", pytest.approx(0.9))
+    assert row["default_of_twin"] == pytest.approx(1.0)
+    assert row["best_quartiles"] == pytest.approx([0.9, 0.9, 0.9])
+    result = {"rows": [{"case": "mlp, 4 calls at a time", **row}], "threads": 2, "rounds": 3, "seconds": 0.4,
+              "date": "2026-11-29", "load": 1.0}  # fmt: skip
+    line = page.batching(result).splitlines()[-1]
+    assert line.startswith("| mlp, 4 calls at a time | 90.0 | of 4 | 100.0 | 0.90 | 0.90 to 0.90 | 1.00 |")
+    verdicts = {goal.text: goal.line({"bench-batching.json": result}) for goal in goals.GOALS}
+    assert verdicts["default batching: percent of the best fixed setting"][2:] == ["90.00", "met"]
 
 
 def test_no_goal_is_met_by_a_wrong_case() -> None:
