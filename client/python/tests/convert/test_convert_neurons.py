@@ -24,6 +24,7 @@ from spikeserve import (
     LIFRate,
     LinearFilter,
     Lowpass,
+    MemoryRectifiedLinear,
     PoissonSpiking,
     RectifiedLinear,
     RegularSpiking,
@@ -44,6 +45,7 @@ SAMPLES = np.random.default_rng(3).uniform(0, 1, (40, 4)).astype(np.float32)
 MODELS: list[Any] = [
     SpikingRectifiedLinear(0.5),
     IntegrateAndFire(0.5, min_voltage=-2),
+    MemoryRectifiedLinear(0.5, max_value=0.75, negative_slope=0.125),
     LIF(min_voltage=-1),
     AdaptiveLIF(tau_n=0.1, inc_n=0.05),
     Izhikevich(coupling=0.25),
@@ -141,6 +143,10 @@ def test_steady_rates_against_closed_forms() -> None:
     assert LeakyReLU(0.1, 2).steady_rate(current) == pytest.approx([-0.4, 1, 3, 20])
     adapted = AdaptiveLIF(inc_n=0.05).steady_rate(current)
     assert adapted == pytest.approx(LIFRate().steady_rate(current - 0.05 * adapted), abs=1e-6)
+    bounded = MemoryRectifiedLinear(2, max_value=1.5, negative_slope=-0.5)
+    assert bounded.steady_rate(current) == pytest.approx([2, 1, 3, 3])
+    assert bounded.scaled_rate(current, 40.0) == pytest.approx([2, 1, 3, 3])
+    assert MemoryRectifiedLinear().steady_rate(current) == pytest.approx([0, 0.5, 1.5, 10])
     soft = SoftLIFRate(sigma=0.001).steady_rate(current)
     assert soft == pytest.approx(lif, rel=1e-4, abs=0.1)
 
@@ -179,6 +185,9 @@ def test_nengo_objects_with_a_base() -> None:
         (lambda: SoftLIFRate(sigma=0), "sigma is 0"),
         (lambda: Tanh(0), "tau_ref is 0"),
         (lambda: IntegrateAndFire(min_voltage=1), "min_voltage is 1"),
+        (lambda: MemoryRectifiedLinear(max_value=0), "max_value is 0, wanted a number above 0"),
+        (lambda: MemoryRectifiedLinear(max_value=math.inf), "max_value is inf"),
+        (lambda: MemoryRectifiedLinear(negative_slope=1.5), "negative_slope is 1.5, wanted a number from -1"),
         (lambda: Izhikevich(reset_voltage=40), "reset_voltage is 40"),
         (lambda: SpikingLeakyReLU(-0.1), "negative_slope is -0.1"),
         (lambda: AdaptiveLIFRate(inc_n=math.nan), "inc_n is nan"),

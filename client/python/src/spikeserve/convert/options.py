@@ -74,7 +74,7 @@ class RunOptions:
     preset: Preset
     synapse: Synapse | None
     probe_synapse: Synapse | None
-    initial_voltage: object
+    initial_voltage: object  # None where the caller says nothing
     dt: float
     steps: int
     readout: pb.Readout
@@ -106,7 +106,7 @@ def run_options(
         base,
         _synapse(synapse, base.synapse, "synapse"),
         _synapse(probe_synapse, base.probe_synapse, "probe_synapse"),
-        base.initial_voltage if initial_voltage is None else initial_voltage,
+        initial_voltage,
         positive(0.001 if dt is None else dt, "dt", "s"),
         length,
         _readout(readout, length),

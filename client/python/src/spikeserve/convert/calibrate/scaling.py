@@ -12,7 +12,7 @@ from spikeserve.convert.arrays import Array
 from spikeserve.convert.definition.forward import run_rates
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.models.neuron import NeuronModel, Response
-from spikeserve.convert.models.neurons import get_model, set_model
+from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model, set_model
 from spikeserve.v1 import network_pb2 as pb
 
 # A neuron at the 99th percentile of its layer's positive activations spikes twice per step. Once is
@@ -43,7 +43,8 @@ class Activity:
 def measure(lowered: Lowered, inputs: dict[str, Array]) -> dict[str, Activity]:
     """Activity by Neuron operation, from a float forward pass with unit gains.
 
-    Of models whose rate is scaled behind the activation (tanh, sigmoid) it is that of the activation.
+    Of models whose rate is scaled behind the activation (tanh, sigmoid), or that have a bound or a slope
+    below 0, it is that of the activation.
     """
     models = _models(lowered.definition)
     sources = {c.target: c.source for c in lowered.definition.connections if c.target in lowered.populations}
@@ -55,8 +56,9 @@ def measure(lowered: Lowered, inputs: dict[str, Array]) -> dict[str, Activity]:
         values = run_rates(lowered.definition, part, np.float32)
         for name, source in sources.items():
             currents = values[source].reshape(len(values[source]), -1)
-            behind = not models[name].scales_gain
-            collected[name].append(np.abs(models[name].steady_rate(currents)) if behind else currents)
+            model = models[name]
+            behind = not model.scales_gain or isinstance(model, MemoryRectifiedLinear)
+            collected[name].append(np.abs(model.steady_rate(currents)) if behind else currents)
     return {name: _statistics(np.concatenate(parts)) for name, parts in collected.items()}
 
 

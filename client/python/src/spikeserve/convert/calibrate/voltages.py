@@ -17,16 +17,19 @@ from spikeserve.v1 import network_pb2 as pb
 
 
 def set_initial_voltages(lowered: Lowered, value: object, default: object) -> None:
-    """Sets every population that has a voltage from one value, or from {layer: value} and the default.
+    """Sets every population that has a voltage from one value, or from {layer: value}.
 
-    A value is a number, "uniform", ("uniform", seed) or an array of the layer's shape.
+    A value is a number, "uniform", ("uniform", seed) or an array of the layer's shape. Where there is none
+    (None, or a layer that is not named) it is what the neuron type usually starts from, else the default.
     """
     table = value if isinstance(value, Mapping) else {}
     check_layers(table, [p.layer for p in lowered.populations.values()], "initial_voltage")
     for op in lowered.definition.operations:
-        if op.name in lowered.populations and get_model(op.neuron).has_voltage:
+        if op.name in lowered.populations and (model := get_model(op.neuron)).has_voltage:
             population = lowered.populations[op.name]
-            chosen = table.get(population.layer, default) if isinstance(value, Mapping) else value
+            usual = default if model.usual_voltage is None else model.usual_voltage
+            given = table.get(population.layer) if isinstance(value, Mapping) else value
+            chosen = usual if given is None else given
             _set(lowered.definition, op, population, chosen)
 
 

@@ -20,26 +20,42 @@ def run_rates(
 
     A population gives its firing rate times its amplitude, so the result equals the source model.
     """
-    tensors: dict[str, Array] = {
+    tensors = read_tensors(definition, dtype)
+    sources = read_sources(definition)
+    values: dict[str, Array] = {}
+    for operation in topological(definition):
+        if operation.HasField("input"):
+            shape = tuple(operation.input.shape)
+            values[operation.name] = np.asarray(inputs[operation.name], dtype).reshape(-1, *shape)
+        else:
+            args = [values[name] for name in sources[operation.name]]
+            values[operation.name] = evaluate(operation, args, tensors)
+    return values
+
+
+def read_tensors(definition: pb.NetworkDefinition, dtype: type) -> dict[str, Array]:
+    """The values of all tensors by id."""
+    return {
         t.id: np.frombuffer(t.data, "<f4" if t.data_type == pb.DATA_TYPE_FLOAT32 else "<f8")
         .reshape(tuple(t.shape))
         .astype(dtype)
         for t in definition.tensors
     }
+
+
+def read_sources(definition: pb.NetworkDefinition) -> dict[str, list[str]]:
+    """What every operation reads, in the order of the connections."""
     sources: dict[str, list[str]] = {op.name: [] for op in definition.operations}
     for connection in definition.connections:
         sources[connection.target].append(connection.source)
-    values: dict[str, Array] = {}
-    for operation in topological(definition):
-        kind = operation.WhichOneof("kind")
-        if kind == "input":
-            shape = tuple(operation.input.shape)
-            values[operation.name] = np.asarray(inputs[operation.name], dtype).reshape(-1, *shape)
-            continue
-        args = [values[name] for name in sources[operation.name]]
-        assert kind is not None
-        values[operation.name] = _EVALUATE[kind](getattr(operation, kind), args, tensors)
-    return values
+    return sources
+
+
+def evaluate(operation: pb.Operation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
+    """The output [batch, ...] of any operation but an input, from what it reads."""
+    kind = operation.WhichOneof("kind")
+    assert kind is not None
+    return _EVALUATE[kind](getattr(operation, kind), args, tensors)
 
 
 def topological(definition: pb.NetworkDefinition) -> list[pb.Operation]:
@@ -77,6 +93,12 @@ def _affine(body: pb.AffineOperation, args: list[Array], tensors: Mapping[str, A
     return result + tensors[body.bias] if body.bias else result
 
 
+def conv_patches(body: pb.ConvOperation, x: Array, kernel: tuple[int, ...]) -> Array:
+    """What every output of a convolution reads: views [batch, out..., in channels, kernel...]."""
+    pad = list(zip(body.pad_before, body.pad_after, strict=True))
+    return _windows(x, list(kernel), list(body.stride), list(body.dilation), pad)
+
+
 def _windows(
     x: Array, window: list[int], stride: list[int], dilation: list[int], pad: list[tuple[int, int]]
 ) -> Array:
@@ -92,10 +114,8 @@ def _windows(
 
 def _conv(body: pb.ConvOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
     weight = tensors[body.weight]
-    pad = list(zip(body.pad_before, body.pad_after, strict=True))
-    kernel = list(weight.shape[2:])
-    rank, per_group = len(kernel), weight.shape[1]
-    views = _windows(args[0], kernel, list(body.stride), list(body.dilation), pad)
+    rank, per_group = weight.ndim - 2, weight.shape[1]
+    views = conv_patches(body, args[0], weight.shape[2:])
     axes = tuple(range(rank + 1, 2 * rank + 2))
     parts = []
     for group in range(body.groups):
@@ -140,7 +160,7 @@ def _scale_shift(body: pb.ScaleShiftOperation, args: list[Array], tensors: Mappi
 def _neuron(body: pb.NeuronOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
     gain = parameter(body.gain, 1.0, tensors)
     current = args[0] * gain + parameter(body.bias, 0.0, tensors)
-    return get_model(body).steady_rate(current)
+    return get_model(body).rate_behind(current, gain)
 
 
 def _activation(body: pb.ActivationOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:

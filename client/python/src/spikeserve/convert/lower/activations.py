@@ -92,6 +92,8 @@ def layer_activation(layer: Layer) -> Activation:
 def _named(kind: str, options: dict[str, float], custom: str | None = None) -> Activation:
     if kind == "leaky_relu" and not options:
         options = {"negative_slope": 0.2}  # the function's default; the layer's is 0.3
+    if kind == "relu6":
+        options = {"max_value": 6.0}
     return Activation(kind, options, custom)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError, reading_configuration
@@ -104,8 +104,9 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
     if kind == "linear":
         return Decision()
     if kind == "relu":
-        _check_relu(activation)
-        return Decision(neuron=swaps.default)
+        _check_relu(activation, swaps.default)
+    if kind in _PIECEWISE and _takes(swaps.default, activation):
+        return Decision(neuron=_taking(swaps.default, activation))
     if kind == "softmax":
         return _softmax(activation, sink, keep_softmax)
     if kind == "leaky_relu" and sink:
@@ -118,6 +119,9 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
         f"(or {{'{kind}': None}} to leave it out)",
     )
 
+
+# Activations that a ReLU with options computes; a preset's neuron stands for those whose options it has.
+_PIECEWISE = frozenset({"relu", "relu6", "leaky_relu"})
 
 # The spiking neurons that compute an activation that is no ReLU.
 _SWAPS = {
@@ -144,11 +148,23 @@ _OUTPUT_ADVICE = {
 }
 
 
-def _check_relu(activation: Activation) -> None:
-    if activation.options:
+def _takes(model: NeuronModel, activation: Activation) -> bool:
+    return set(activation.options) <= {item.name for item in fields(model)}
+
+
+def _taking(model: NeuronModel, activation: Activation) -> NeuronModel:
+    try:
+        return model.taking(activation.options)
+    except ValueError as error:
+        name = type(model).__name__
+        raise UnsupportedError(f"no {name} has its options: {error}", "train with a plain relu") from error
+
+
+def _check_relu(activation: Activation, model: NeuronModel) -> None:
+    if not _takes(model, activation):
         options = ", ".join(f"{k}={v:g}" for k, v in activation.options.items())
         raise UnsupportedError(
-            f"ReLU({options}) is not max(x, 0), which is what a spiking neuron computes",
+            f"ReLU({options}) is not max(x, 0), which is what {type(model).__name__} computes",
             "train with a plain relu, or give swap_activations={'relu': 'IntegrateAndFire'} "
             "to convert it as one",
         )

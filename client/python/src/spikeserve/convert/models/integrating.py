@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from spikeserve.convert.models.neuron import (
     AT_LEAST_0,
     AT_MOST_0,
     NOT_ZERO,
+    SLOPE,
     TIME,
     NeuronModel,
     Range,
@@ -26,6 +28,7 @@ __all__ = [
     "AdaptiveLIF",
     "IntegrateAndFire",
     "Izhikevich",
+    "MemoryRectifiedLinear",
     "SpikingLeakyReLU",
     "SpikingRectifiedLinear",
 ]
@@ -68,6 +71,31 @@ class IntegrateAndFire(IntegratingNeuron):
     def steady_rate(self, current: Array) -> Array:
         """As a ReLU."""
         return curves.rectified(current, self.amplitude)
+
+
+@dataclass(frozen=True)
+class MemoryRectifiedLinear(IntegratingNeuron):
+    """Signed neuron with memory: by each step it has sent max(floor(v0 + everything received), 0) in all.
+
+    A step sends what is new, a negative number where spikes are taken back; output n*amplitude/dt.
+    """
+
+    wire_field = "memory_rectified_linear"
+    response = Response.LINEAR
+    usual_voltage: ClassVar[float | None] = 0.5  # what has been sent is rounded to the nearest
+
+    amplitude: float = parameter(1.0, NOT_ZERO)
+    max_value: float | None = parameter(None, ABOVE_0)  # of what it computes, at any gain; None: no bound
+    negative_slope: float = parameter(0.0, SLOPE)  # what of the drive below 0 counts
+
+    def steady_rate(self, current: Array) -> Array:
+        """As a ReLU with these options."""
+        return self.rate_behind(current, 1.0)
+
+    def rate_behind(self, current: Array, gain: float | Array) -> Array:
+        """As a ReLU with these options; the bound grows with the gain."""
+        bound = np.inf if self.max_value is None else self.max_value * gain
+        return curves.leaky_rectified(np.minimum(current, bound), self.negative_slope, self.amplitude)
 
 
 @dataclass(frozen=True)

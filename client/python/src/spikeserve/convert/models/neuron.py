@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum, auto
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from spikeserve._keywords import Checked
 from spikeserve.convert.arrays import Array
@@ -42,13 +42,14 @@ FINITE = Range("a finite number", lambda value: True)
 NOT_ZERO = Range("a finite number other than 0", lambda value: value != 0)
 AT_LEAST_0 = Range("a number of at least 0", lambda value: value >= 0)
 ABOVE_0 = Range("a number above 0", lambda value: value > 0)
+SLOPE = Range("a number from -1 to 1", lambda value: -1 <= value <= 1)
 TIME = Range("a time of at least 0 s", lambda value: value >= 0)
 TIME_ABOVE_0 = Range("a time above 0 s", lambda value: value > 0)
 AT_MOST_0 = Range("at most 0", lambda value: value <= 0, finite=False)  # -inf stands for no bound
 
 
-def parameter(default: float, allowed: Range = FINITE) -> Any:
-    """A field of a neuron type: its default and the values it may have."""
+def parameter(default: float | None, allowed: Range = FINITE) -> Any:
+    """A field of a neuron type: its default and the values it may have; None: it may be left out."""
     return field(default=default, metadata={"allowed": allowed})
 
 
@@ -65,10 +66,14 @@ class NeuronModel(Checked, ABC):
         if isinstance(name, str):
             TYPES[name] = cls
 
+    # What its voltage starts from unless the caller says otherwise; None: what the preset says.
+    usual_voltage: ClassVar[float | None] = None
+
     def __post_init__(self) -> None:
         for item in fields(self):
-            if "allowed" in item.metadata:
-                item.metadata["allowed"].check(item.name, getattr(self, item.name))
+            value = getattr(self, item.name)
+            if "allowed" in item.metadata and not (value is None and item.default is None):
+                item.metadata["allowed"].check(item.name, value)
 
     @property
     @abstractmethod
@@ -97,7 +102,12 @@ class NeuronModel(Checked, ABC):
 
     @abstractmethod
     def steady_rate(self, current: Array) -> Array:
-        """The mean output of a neuron whose current stays as it is."""
+        """The mean output of a neuron whose current stays as it is, in a population of gain 1."""
+
+    def rate_behind(self, current: Array, gain: float | Array) -> Array:
+        """The steady rate in a population of this gain, which `current` holds already."""
+        del gain
+        return self.steady_rate(current)
 
     @property
     def scales_gain(self) -> bool:
@@ -119,7 +129,8 @@ class NeuronModel(Checked, ABC):
 
     def scaled_rate(self, current: Array, scale: float) -> Array:
         """The steady rate of a population with this scale."""
-        return self.scaled(scale).steady_rate(scale * current if self.scales_gain else current)
+        gain = scale if self.scales_gain else 1.0
+        return self.scaled(scale).rate_behind(gain * current, gain)
 
     def taking(self: Model, options: Mapping[str, float]) -> Model:
         """The type with those of an activation's options that are parameters of it."""
