@@ -36,7 +36,7 @@ ANSWERS = (*NETWORK, "answers")
 REQUESTS = (*ANSWERS, "requests")
 LOWER = (*MODELS, "read")
 CALIBRATE = (*LOWER, "definition", "network", "lower")
-CONVERT = (*CALIBRATE, "calibrate")
+CONVERT = (*CALIBRATE, "calibrate", "memory")
 ANALYSIS = (*REQUESTS, "client", "models", "definition")
 
 COMMON = "common"  # every room may import it
@@ -50,6 +50,7 @@ ROOMS: dict[str, Room] = {
     "network": _room("network _probes _report", "v1", "definition"),
     "lower": _room("convert.lower", *LOWER),
     "calibrate": _room("convert.calibrate", *CALIBRATE),
+    "memory": _room("convert.memory", *CALIBRATE),
     "convert": _room("convert", *CONVERT),
     "answers": _room("encodings errors results", *NETWORK),
     "requests": _room("_arrays _address _channel _messages _requests _runs _upload recording", *ANSWERS),

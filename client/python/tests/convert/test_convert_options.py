@@ -276,7 +276,7 @@ def test_run_defaults(path: Path, readout: Any, kind: int, skip: int) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"preset": "other"}, "preset is 'other', choose one of spikeserve, nengo_dl"),
+        ({"preset": "other"}, "preset is 'other', choose one of spikeserve, accurate, balanced, sparse"),
         ({"synapse": -1}, "synapse: tau is -1.0"),
         ({"probe_synapse": "fast"}, "probe_synapse: 'fast' is not a synapse"),
         ({"dt": 0}, "dt is 0"),

@@ -15,6 +15,8 @@ from spikeserve.convert.calibrate.checks import byte_map, fixed_scales, positive
 from spikeserve.convert.calibrate.delays import set_delays
 from spikeserve.convert.calibrate.samples import Samples, collect_samples, set_byte_inputs
 from spikeserve.convert.calibrate.scaling import (
+    MEASURED_SAMPLES,
+    Activity,
     apply_scales,
     layer_reports,
     layer_scales,
@@ -25,13 +27,15 @@ from spikeserve.convert.calibrate.voltages import set_initial_voltages
 from spikeserve.convert.check import CHECK_SAMPLES, check_conversion
 from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.convert.errors import ConversionError, ConversionWarning, printable
-from spikeserve.convert.lower.decisions import decide, output_warnings, parse_swaps
+from spikeserve.convert.lower.decisions import Decision, decide, output_warnings, parse_swaps
 from spikeserve.convert.lower.lower import InputShapes, Lowered, Synapses, lower
 from spikeserve.convert.lower.outputs import output_kind
-from spikeserve.convert.models.neurons import get_model
+from spikeserve.convert.memory.plan import NO_SAMPLES, Plan, make_plan, make_sparse_plan
+from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
 from spikeserve.convert.options import (
     UNSET,
     LayerOptions,
+    Recipe,
     RunOptions,
     SynapseLike,
     TuningOptions,
@@ -113,7 +117,8 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
     decisions, problems = decide(source.graph, swaps, layers.keep_softmax)
     filters = Synapses(options.synapse, options.probe_synapse)
     lowered = lower(source.graph, decisions, problems, source.label, filters, layers.input_shape)
-    samples = collect_samples(tuning.sample_data, lowered, source.graph, bytes_as)
+    most = options.preset.samples
+    samples = collect_samples(tuning.sample_data, lowered, source.graph, bytes_as, most)
     report = ConversionReport(notes=[printable(note) for note in lowered.notes])
     report.notes += set_byte_inputs(lowered, source.graph, samples, bytes_as)
     report.warnings += [
@@ -121,18 +126,16 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
         *output_warnings(source.graph, decisions, bool(lowered.populations)),
         *options.warnings(),
     ]
-    scales = _scale(lowered, samples, options, tuning, report)
     set_delays(lowered, tuning.delay_steps)
     set_initial_voltages(lowered, options.initial_voltage, options.preset.initial_voltage)
-    _finish(lowered, source, options)
+    _finish(lowered, source, options, decisions)
+    scales, plan = _scale(lowered, samples, options, tuning, report)
     some = samples.first(lowered.block(CHECK_SAMPLES))
     report.max_error = check_conversion(source.graph, decisions, lowered, some, scales)
+    if plan is not None:
+        plan.correct(lowered.definition)  # which is not the model any more in rate mode
     report.warnings = [printable(message) for message in report.warnings]
     write_report(report, lowered.definition.provenance)
-    size = math.prod(operation_shapes(lowered.definition)[answer_target(lowered.definition)])
-    named = len(options.class_labels) > 1
-    kind = pb.OUTPUT_KIND_CLASSES if named else output_kind(source.graph, decisions, source.loss, size)
-    lowered.definition.defaults.output_kind = kind
     for message in report.warnings:
         warnings.warn(message, ConversionWarning, stacklevel=4)
     return Network(lowered.definition, report)
@@ -144,22 +147,35 @@ def _scale(
     options: RunOptions,
     tuning: TuningOptions,
     report: ConversionReport,
-) -> dict[str, float]:
-    """Sets all gains and fills the report with the layers and warnings about them."""
+) -> tuple[dict[str, float], Plan | None]:
+    """Sets all gains and fills the report with the layers and warnings about them.
+
+    Returns the scales by layer, and what else a recipe sets where it has samples.
+    """
     layers = [population.layer for population in lowered.populations.values()]
     fixed = fixed_scales(tuning.scale_firing_rates, layers)
-    target = tuning.target_rate_hz
+    target, preset = tuning.target_rate_hz, options.preset
     rate = None if target is None else positive(target, "target_rate_hz", "Hz")
-    from_data = rate is not None or options.preset.calibrated
-    if from_data and not samples.real and set(layers) - set(fixed):
+    if (rate is not None or preset.spikes is not None) and not samples.real and set(layers) - set(fixed):
+        if preset.recipe is Recipe.SEARCH and rate is None:
+            raise ConversionError(NO_SAMPLES)
         report.warnings.append(
             "no sample_data: the firing rates are set from random inputs, as if every input value were "
             "between 0 and 1; give some hundred training inputs as sample_data, or scale_firing_rates",
         )
-    activity = measure(lowered, samples.values)
-    scales = layer_scales(lowered, activity, fixed, rate, options.preset.calibrated, options.dt)
+    activity = measure(lowered, samples.first(MEASURED_SAMPLES))
+    by_recipe = samples.real and rate is None and preset.recipe is not Recipe.LAYERS
+    planned = _planned(lowered, fixed, activity) if by_recipe else []
+    unplanned = {name: found for name, found in activity.items() if name not in planned}
+    scales = layer_scales(lowered, unplanned, fixed, rate, preset.spikes, options.dt)
     apply_scales(lowered, scales)
-    report.layers = layer_reports(lowered, activity, scales, options.steps * options.dt)
+    plan = _plan(lowered, planned, samples, options)
+    if plan is not None:
+        plan.apply(lowered.definition)
+        report.notes += plan.notes
+        report.warnings += plan.warnings
+    means = {} if plan is None else plan.scales()
+    report.layers = layer_reports(lowered, activity, scales, means, options.steps * options.dt)
     report.warnings += low_rate_warnings(report.layers, samples.real)
     models = {op.name: get_model(op.neuron) for op in lowered.definition.operations if op.HasField("neuron")}
     report.warnings += [
@@ -168,10 +184,34 @@ def _scale(
         for model in [models[item.name]]
         if item.scale != 1 and model.scales_gain and not model.is_homogeneous
     ]
-    return scales
+    return scales, plan
 
 
-def _finish(lowered: Lowered, source: SourceModel, options: RunOptions) -> None:
+def _planned(lowered: Lowered, fixed: Mapping[str, float], activity: Mapping[str, Activity]) -> list[str]:
+    """The populations with memory whose scale is left to the preset and that are ever active."""
+    return [
+        op.name
+        for op in lowered.definition.operations
+        if op.name in activity
+        and isinstance(get_model(op.neuron), MemoryRectifiedLinear)
+        and lowered.populations[op.name].layer not in fixed
+        and activity[op.name].quantile > 0
+    ]
+
+
+def _plan(lowered: Lowered, planned: list[str], samples: Samples, options: RunOptions) -> Plan | None:
+    preset, steps = options.preset, options.steps
+    if not planned:
+        return None
+    if preset.recipe is Recipe.SEARCH:
+        kind = lowered.definition.defaults.output_kind
+        return make_sparse_plan(lowered, planned, samples.values, steps, kind)
+    return make_plan(lowered, planned, samples.values, steps, preset.spikes or 1.0)
+
+
+def _finish(
+    lowered: Lowered, source: SourceModel, options: RunOptions, decisions: Mapping[int, Decision]
+) -> None:
     """Writes run defaults and where the network comes from."""
     definition = lowered.definition
     definition.defaults.dt = options.dt
@@ -179,6 +219,10 @@ def _finish(lowered: Lowered, source: SourceModel, options: RunOptions) -> None:
     definition.defaults.readout.CopyFrom(options.readout)
     _check_labels(definition, options.class_labels)
     definition.defaults.class_labels.extend(options.class_labels)
+    size = math.prod(operation_shapes(definition)[answer_target(definition)])
+    named = len(options.class_labels) > 1
+    kind = pb.OUTPUT_KIND_CLASSES if named else output_kind(source.graph, decisions, source.loss, size)
+    definition.defaults.output_kind = kind
     definition.provenance.source_format = printable(source.source_format)
     definition.provenance.source_sha256 = source.sha256
     definition.provenance.converter_version = f"spikeserve {__version__}"

@@ -1,9 +1,10 @@
-"""The options of a conversion and the two presets."""
+"""The options of a conversion and the presets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from spikeserve._probes import READOUTS
@@ -11,7 +12,11 @@ from spikeserve.convert.calibrate.checks import positive, whole
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.lower.lower import InputShapes
 from spikeserve.convert.models.neuron import NeuronModel
-from spikeserve.convert.models.neurons import IntegrateAndFire, SpikingRectifiedLinear
+from spikeserve.convert.models.neurons import (
+    IntegrateAndFire,
+    MemoryRectifiedLinear,
+    SpikingRectifiedLinear,
+)
 from spikeserve.convert.models.synapses import Lowpass, Synapse, as_synapse
 from spikeserve.v1 import network_pb2 as pb
 
@@ -29,6 +34,14 @@ SERVER_MAX_STEPS = 10_000  # the default of its --max-steps
 SynapseLike = float | Synapse | None | Unset
 
 
+class Recipe(Enum):
+    """How finely sample data set what a spike counts for."""
+
+    LAYERS = auto()  # one scale for each layer
+    CHANNELS = auto()  # one for each channel of a population with memory, and corrected biases
+    SEARCH = auto()  # the same, with the fewest levels for each layer that keep the classes
+
+
 @dataclass(frozen=True)
 class Preset:
     """What a preset stands for where the caller says nothing."""
@@ -38,12 +51,17 @@ class Preset:
     probe_synapse: Synapse | None
     initial_voltage: object
     steps: int
-    calibrated: bool  # scales come from data; otherwise they are 1
+    spikes: float | None  # per step at the 99th percentile of the activations; None: scales are 1
+    recipe: Recipe = Recipe.LAYERS
+    samples: int = 1000  # of the caller's that are used at most
 
 
 PRESETS = {
-    "spikeserve": Preset(IntegrateAndFire(), None, None, 0.5, 16, True),
-    "nengo_dl": Preset(SpikingRectifiedLinear(), Lowpass(0.005), Lowpass(0.01), "uniform", 100, False),
+    "spikeserve": Preset(IntegrateAndFire(), None, None, 0.5, 16, 2.0),
+    "accurate": Preset(MemoryRectifiedLinear(), None, None, 0.5, 8, 4.0, Recipe.CHANNELS),
+    "balanced": Preset(MemoryRectifiedLinear(), None, None, 0.5, 2, 4.0, Recipe.CHANNELS),
+    "sparse": Preset(MemoryRectifiedLinear(), None, None, 0.5, 1, 4.0, Recipe.SEARCH, 3000),
+    "nengo_dl": Preset(SpikingRectifiedLinear(), Lowpass(0.005), Lowpass(0.01), "uniform", 100, None),
 }
 
 

@@ -17,7 +17,6 @@ from spikeserve.convert.read.graph import Graph
 
 _RANDOM_SAMPLES = 32
 _RANDOM_ELEMENTS = 1 << 24
-_MAX_SAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,9 @@ class Samples:
 
 
 def collect_samples(
-    data: Any, lowered: Lowered, graph: Graph, byte_map: tuple[float, float] | None
+    data: Any, lowered: Lowered, graph: Graph, byte_map: tuple[float, float] | None, most: int
 ) -> Samples:
-    """The caller's samples as the model takes them, or random ones where `data` is None.
+    """The first `most` of the caller's samples as the model takes them, or random ones where `data` is None.
 
     uint8 data become scale*byte + offset where the caller gave `uint8_scale`, else plain floats.
     """
@@ -46,7 +45,7 @@ def collect_samples(
         count = max(1, min(_RANDOM_SAMPLES, _RANDOM_ELEMENTS // largest))
         return Samples({n: _random(rng, count, graph, lowered, n, s) for n, s in shapes.items()}, False)
     arrays = _by_input(data, shapes)
-    values = {name: _fit(arrays[name], name, shape, byte_map) for name, shape in shapes.items()}
+    values = {name: _fit(arrays[name][:most], name, shape, byte_map) for name, shape in shapes.items()}
     counts = {len(array) for array in values.values()}
     if len(counts) != 1 or 0 in counts:
         raise ConversionError(f"sample_data has {sorted(counts)} samples, wanted one number above 0")
@@ -111,7 +110,7 @@ def _fit(array: Array, name: str, shape: tuple[int, ...], byte_map: tuple[float,
             f"sample_data for '{name}' has the shape {array.shape}, wanted (n, "
             f"{', '.join(str(n) for n in shape)})"
         )
-    floats = array[:_MAX_SAMPLES].reshape(-1, *shape).astype(np.float32)
+    floats = array.reshape(-1, *shape).astype(np.float32)
     if array.dtype == np.uint8 and byte_map is not None:
         floats = (floats * byte_map[0] + byte_map[1]).astype(np.float32)
     if not np.isfinite(floats).all():

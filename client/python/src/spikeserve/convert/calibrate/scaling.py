@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,11 +16,11 @@ from spikeserve.convert.models.neuron import NeuronModel, Response
 from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model, set_model
 from spikeserve.v1 import network_pb2 as pb
 
-# A neuron at the 99th percentile of its layer's positive activations spikes twice per step. Once is
-# what the percentile suggests; twice reaches the same error in half the steps for the same number of
-# spikes per run, and the signed neuron clips nothing.
+# A preset says how often a neuron at the 99th percentile of its layer's positive activations spikes in a
+# step. Once is what the percentile suggests; k times reach the same error in 1/k of the steps for the same
+# number of spikes per run, and signed neurons clip nothing.
 QUANTILE = 0.99
-SPIKES_AT_QUANTILE = 2.0
+MEASURED_SAMPLES = 1000
 # Below one expected spike per active neuron and run the outputs are noise; from five on the trained
 # test networks lose less than a point of accuracy, with either preset.
 MIN_SPIKES = 1.0
@@ -82,11 +83,12 @@ def layer_scales(
     activity: dict[str, Activity],
     fixed: dict[str, float],
     target_rate_hz: float | None,
-    calibrated: bool,
+    spikes: float | None,
     dt: float,
 ) -> dict[str, float]:
     """The scale of every layer with neurons: the caller's, else from the target rate, else by quantile.
 
+    `spikes`: per step at the quantile; None: there is no scale by it.
     A layer that is called several times has one scale, taken from its most active call.
     """
     models = _models(lowered.definition)
@@ -97,8 +99,8 @@ def layer_scales(
             continue
         if target_rate_hz is not None:
             scale = target_rate_hz / found.mean_positive
-        elif calibrated and models[name].is_homogeneous:
-            scale = SPIKES_AT_QUANTILE / (found.quantile * dt)
+        elif spikes is not None and models[name].is_homogeneous:
+            scale = spikes / (found.quantile * dt)
         else:
             continue
         scales[layer] = min(scale, scales.get(layer, math.inf))
@@ -121,21 +123,29 @@ def apply_scales(lowered: Lowered, scales: dict[str, float]) -> None:
 
 
 def layer_reports(
-    lowered: Lowered, activity: dict[str, Activity], scales: dict[str, float], seconds: float
+    lowered: Lowered,
+    activity: dict[str, Activity],
+    scales: Mapping[str, float],
+    planned: Mapping[str, float],
+    seconds: float,
 ) -> list[LayerReport]:
-    """One report per population; `seconds` is the length of a run."""
-    return [
-        _report(op, lowered.populations[op.name].layer, activity[op.name], scales, seconds)
-        for op in lowered.definition.operations
-        if op.name in activity
-    ]
+    """One report per population; `seconds` is the length of a run.
+
+    `scales` by layer; `planned`: the mean scales of populations with one per channel, whose few spikes are
+    meant.
+    """
+    reports = []
+    for op in lowered.definition.operations:
+        if op.name in activity:
+            layer = lowered.populations[op.name].layer
+            scale = planned.get(op.name, scales.get(layer, 1.0))
+            report = _report(op, layer, activity[op.name], scale, seconds)
+            reports.append(replace(report, suggested_scale=None) if op.name in planned else report)
+    return reports
 
 
-def _report(
-    op: pb.Operation, layer: str, found: Activity, scales: dict[str, float], seconds: float
-) -> LayerReport:
+def _report(op: pb.Operation, layer: str, found: Activity, scale: float, seconds: float) -> LayerReport:
     model = get_model(op.neuron)
-    scale = scales.get(layer, 1.0)
     mean, active = scale * found.mean, scale * found.mean_active
     if not model.is_homogeneous:  # it carries its scale already: the gain is left to apply
         gain = scale if model.scales_gain else 1.0

@@ -1,0 +1,172 @@
+"""Corrects the linear maps behind populations with memory for what rounding did to their inputs.
+
+Layer by layer, each behind the corrected layers before it, from unlabelled samples. In rate mode the
+definition does not compute the model any more afterwards; in a run it comes closer to it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikeserve.convert.arrays import Array
+from spikeserve.convert.definition.forward import conv_patches, evaluate, read_sources, topological
+from spikeserve.convert.memory.channels import NONE, Channels, Reader
+from spikeserve.convert.memory.counts import mean_output
+from spikeserve.convert.memory.weights import Linear, Weights, groups_of, linear_map
+from spikeserve.v1 import network_pb2 as pb
+
+_RIDGE = 0.1  # of the mean square of an input: how much the trained weights are trusted
+_MAX_ROWS = 20_000  # of a regression
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What is corrected: the biases, and the weights of what reads the populations of `refitted`."""
+
+    steps: int
+    block: int  # samples of one pass
+    refitted: frozenset[str] = frozenset()
+
+
+def correct(
+    exact: pb.NetworkDefinition,
+    counted: pb.NetworkDefinition,
+    channels: Channels,
+    inputs: Mapping[str, Array],
+    correction: Correction,
+) -> None:
+    """Corrects `counted`, which is `exact` with quanta, on these samples."""
+    walk = _Walk(exact, counted, channels, correction)
+    for operation in topological(counted):
+        walk.visit(operation, inputs)
+
+
+class _Walk:
+    """One pass over both definitions, which keeps the outputs on all samples as long as they are read."""
+
+    def __init__(
+        self,
+        exact: pb.NetworkDefinition,
+        counted: pb.NetworkDefinition,
+        channels: Channels,
+        correction: Correction,
+    ) -> None:
+        self._twins = {op.name: op for op in exact.operations}
+        self._originals, self._weights = Weights(exact), Weights(counted)
+        self._correction, self._dt = correction, counted.defaults.dt
+        self._ranges = channels.ranges
+        self._readers = {reader.operation: reader for reader in channels.readers}
+        self._sources = read_sources(counted)
+        self._left = Counter(name for names in self._sources.values() for name in names)
+        self._exact: dict[str, Array] = {}
+        self._counted: dict[str, Array] = {}  # without those that no counts reach
+        self._worth = np.ones(channels.count)  # of a spike, beside what its quantum says
+
+    def visit(self, operation: pb.Operation, inputs: Mapping[str, Array]) -> None:
+        """Evaluates one operation, corrected where counts reach it."""
+        name, sources = operation.name, self._sources[operation.name]
+        if operation.HasField("input"):
+            self._exact[name] = np.asarray(inputs[name], np.float32).reshape(-1, *operation.input.shape)
+            return
+        exact = [self._exact[source] for source in sources]
+        self._exact[name] = self._evaluate(self._twins[name], exact, self._originals)
+        rounds = operation.neuron.HasField("memory_rectified_linear")
+        if rounds or any(source in self._counted for source in sources):
+            self._counted[name] = self._evaluate(operation, self._arguments(name), self._weights)
+            self._correct(operation)
+        self._left.subtract(sources)
+        for source in sources:
+            if not self._left[source]:
+                self._exact.pop(source, None)
+                self._counted.pop(source, None)
+
+    def _arguments(self, name: str) -> list[Array]:
+        return [self._counted.get(source, self._exact[source]) for source in self._sources[name]]
+
+    def _evaluate(self, operation: pb.Operation, args: list[Array], weights: Weights) -> Array:
+        tensors = weights.of(operation)
+        runs = operation.HasField("neuron") and weights is self._weights
+        parts = []
+        for start in range(0, len(args[0]), self._correction.block):
+            part = [array[start : start + self._correction.block] for array in args]
+            if runs:
+                parts.append(mean_output(operation, part[0], tensors, self._correction.steps, self._dt))
+            else:
+                parts.append(evaluate(operation, part, tensors))
+        return np.concatenate(parts)
+
+    def _correct(self, operation: pb.Operation) -> None:
+        body, name = linear_map(operation), operation.name
+        if name in self._ranges:
+            self._worth[self._ranges[name]] = self._worth_of(operation)
+        if body is None:
+            return
+        reader = self._readers.get(name)
+        if reader is not None and reader.populations & self._correction.refitted:
+            self._refit(operation, body, reader)
+            self._counted[name] = self._evaluate(operation, self._arguments(name), self._weights)
+        error = self._exact[name] - self._counted[name]
+        shift = error.reshape(-1, error.shape[-1]).mean(axis=0, dtype=np.float64)
+        self._weights.replace(body, "bias", self._weights.bias(body) + shift, f"{name}/bias")
+        self._counted[name] += shift.astype(np.float32)
+
+    def _worth_of(self, operation: pb.Operation) -> Array:
+        """[channels] the factor that brings the counts of a population closest to what it should compute."""
+        neuron, tensors = operation.neuron, self._weights.of(operation)
+        gain = tensors[neuron.gain.tensor] if neuron.gain.tensor else neuron.gain.scalar
+        height = neuron.memory_rectified_linear.amplitude
+        full = self._twins[operation.name].neuron.memory_rectified_linear.amplitude
+        unit = gain * np.float32(height / full)  # in which the outputs are those of the model
+        sent = (self._counted[operation.name] / unit).reshape(-1, self._size(operation))
+        wanted = self._exact[operation.name].reshape(sent.shape)
+        squares = np.einsum("ij,ij->j", sent, sent, dtype=np.float64)
+        products = np.einsum("ij,ij->j", sent, wanted, dtype=np.float64)
+        return np.where(squares > 0, products / np.where(squares > 0, squares, 1), 1.0)
+
+    def _size(self, operation: pb.Operation) -> int:
+        numbers = self._ranges[operation.name]
+        return int(numbers.stop - numbers.start)
+
+    def _refit(self, operation: pb.Operation, body: Linear, reader: Reader) -> None:
+        """Lets the weights count what spikes are worth, then moves them to where they undo the rounding."""
+        name = operation.name
+        if reader.channels is not None:
+            worth = np.where(reader.channels == NONE, 1.0, self._worth[reader.channels])
+            self._weights.scale_inputs(operation, worth)
+            self._counted[name] = self._evaluate(operation, self._arguments(name), self._weights)
+        if groups_of(body) != 1:
+            return
+        weight = self._weights.values(body.weight)
+        source = self._arguments(name)[0]
+        views = conv_patches(body, source, weight.shape[2:]) if isinstance(body, pb.ConvOperation) else source
+        error = self._exact[name] - self._counted[name]
+        chosen = _some(error.shape[:-1])
+        rows = views[chosen].reshape(len(chosen[0]), -1)
+        change = _ridge(rows, error[chosen])
+        self._weights.replace(body, "weight", weight + change.T.reshape(weight.shape))
+
+
+def _some(shape: tuple[int, ...]) -> tuple[Array, ...]:
+    """Indices of places, all or as many as a regression takes, the same in every conversion."""
+    count = int(np.prod(shape))
+    if count <= _MAX_ROWS:
+        return np.unravel_index(np.arange(count), shape)
+    picked = np.random.default_rng(0).choice(count, _MAX_ROWS, replace=False)
+    return np.unravel_index(np.sort(picked), shape)
+
+
+def _ridge(rows: Array, errors: Array) -> Array:
+    """[inputs, outputs] the change of weights that takes most of the errors away without going far."""
+    x = (rows - rows.mean(axis=0)).astype(np.float64)
+    y = (errors - errors.mean(axis=0)).astype(np.float64)
+    count, inputs = x.shape
+    weight = _RIDGE * float(np.einsum("ij,ij->", x, x)) / inputs
+    if weight == 0:
+        return np.zeros((inputs, y.shape[1]))
+    if inputs <= count:
+        return np.asarray(np.linalg.solve(x.T @ x + weight * np.eye(inputs), x.T @ y))
+    return np.asarray(x.T @ np.linalg.solve(x @ x.T + weight * np.eye(count), y))

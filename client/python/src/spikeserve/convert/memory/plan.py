@@ -1,0 +1,157 @@
+"""A recipe from its samples to the definition: quanta first, corrections once the conversion is checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spikeserve._probes import answer_target
+from spikeserve.convert.arrays import Array
+from spikeserve.convert.definition.summary import operation_shapes
+from spikeserve.convert.errors import ConversionError
+from spikeserve.convert.lower.lower import Lowered
+from spikeserve.convert.memory.channels import Channels, trace
+from spikeserve.convert.memory.correct import Correction, correct
+from spikeserve.convert.memory.quanta import Activity, Quanta, measure_channels, set_quanta, unit_quanta
+from spikeserve.convert.memory.search import AGREEMENT, Trial, quanta_at, refitted, search_levels
+from spikeserve.v1 import network_pb2 as pb
+
+NO_SAMPLES = (
+    "preset 'sparse' searches for the fewest spikes that keep the classes of sample_data; give some thousand "
+    "training inputs, no labels are needed"
+)
+LEAST_SEARCHED = 300  # samples: with fewer nobody can tell 96 % from 94 %
+_MEASURED, _FITTED, _HELD = 500, 1000, 2000  # samples
+_LEAST_FITTED = 64  # samples: with fewer the corrections fit their noise
+_BLOCK = 50
+_MAX_VALUES = 1 << 28  # of all operations on the samples that corrections are fitted on
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The quanta of some populations, and what is left to do to the weights behind them."""
+
+    exact: pb.NetworkDefinition  # as it was before
+    channels: Channels
+    activity: Activity
+    quanta: Quanta
+    correction: Correction
+    samples: Mapping[str, Array]  # for the corrections
+    notes: list[str]
+    warnings: list[str]
+
+    def apply(self, definition: pb.NetworkDefinition) -> None:
+        """Sets the quanta; in rate mode nothing changes."""
+        set_quanta(definition, self.channels, self.quanta, definition.defaults.dt)
+
+    def correct(self, definition: pb.NetworkDefinition) -> None:
+        """Corrects biases, and weights where there are few levels, if there are samples enough."""
+        if _count(self.samples) >= _LEAST_FITTED:
+            correct(self.exact, definition, self.channels, self.samples, self.correction)
+
+    def scales(self) -> dict[str, float]:
+        """Mean firing rate in Hz per unit of activation, by population."""
+        return {name: self._scale(name, values) for name, values in self.quanta.items()}
+
+    def _scale(self, name: str, quanta: Array) -> float:
+        means = self.activity.means[self.channels.ranges[name]]
+        weights = means / means.sum() if means.sum() > 0 else np.full(len(means), 1 / len(means))
+        rates = 1 / (np.broadcast_to(quanta, means.shape) * self.exact.defaults.dt)
+        return float(weights @ rates)
+
+
+def make_plan(
+    lowered: Lowered,
+    populations: Iterable[str],
+    samples: Mapping[str, Array],
+    steps: int,
+    spikes: float,
+) -> Plan:
+    """The plan for these populations, `spikes` per step at the 99th percentile of a channel."""
+    trial, activity = _trial(lowered, populations, samples, steps)
+    levels = dict.fromkeys(trial.channels.ranges, spikes * steps)
+    fit = _first(samples, min(_MEASURED, _most(lowered)))
+    few = f"biases are not corrected for rounding: that takes {_LEAST_FITTED} samples"
+    notes = [few] if _count(fit) < _LEAST_FITTED else []
+    correction = Correction(steps, trial.block)
+    chosen = quanta_at(trial.quanta, levels, steps)
+    return Plan(trial.definition, trial.channels, activity, chosen, correction, fit, notes, [])
+
+
+def make_sparse_plan(
+    lowered: Lowered,
+    populations: Iterable[str],
+    samples: Mapping[str, Array],
+    steps: int,
+    kind: pb.OutputKind,
+) -> Plan:
+    """The plan with the fewest levels that keep the classes; `kind` is that of the first output."""
+    fit, held = _split(samples, _most(lowered))
+    trial, activity = _trial(lowered, populations, samples, steps)
+    trial = replace(trial, threshold=_threshold(trial, kind))
+    levels, agreement = search_levels(trial, _first(fit, _MEASURED), held)
+    share = f"{100 * agreement:.1f}% of {_count(held)} samples"
+    found = f"with corrected biases the class is the model's on {share}"
+    layers = {lowered.populations[name].layer: f"{level:.3g}" for name, level in levels.items()}
+    listed = ", ".join(f"'{layer}': {level}" for layer, level in layers.items())
+    notes = [f"spikes of a neuron at the 99th percentile in a run: {listed}; {found}"]
+    wanted = f"preset 'sparse' wants {100 * AGREEMENT:g}%; give more sample_data, or take preset 'balanced'"
+    warnings = [f"{found}, {wanted}"] if agreement < AGREEMENT else []
+    correction = Correction(steps, trial.block, refitted(levels))
+    chosen = quanta_at(trial.quanta, levels, steps)
+    return Plan(trial.definition, trial.channels, activity, chosen, correction, fit, notes, warnings)
+
+
+def _trial(
+    lowered: Lowered, populations: Iterable[str], samples: Mapping[str, Array], steps: int
+) -> tuple[Trial, Activity]:
+    definition, block = pb.NetworkDefinition(), lowered.block(_BLOCK)
+    definition.CopyFrom(lowered.definition)
+    channels = trace(definition, populations)
+    activity = measure_channels(definition, channels, _first(samples, _MEASURED), block)
+    return Trial(definition, channels, unit_quanta(definition, channels, activity), steps, block), activity
+
+
+def _most(lowered: Lowered) -> int:
+    """How many samples the outputs of all operations may be held of at once."""
+    return max(1, _MAX_VALUES // lowered.elements)
+
+
+def _threshold(trial: Trial, kind: pb.OutputKind) -> float | None:
+    """The output above which a sample is of class 1; None where the largest of several wins."""
+    if kind == pb.OUTPUT_KIND_LOGIT:
+        return 0.0
+    if kind == pb.OUTPUT_KIND_PROBABILITY:
+        return 0.5
+    target = answer_target(trial.definition)
+    one = math.prod(operation_shapes(trial.definition)[target]) == 1
+    if kind == pb.OUTPUT_KIND_VALUE or one:
+        raise ConversionError(
+            "preset 'sparse' searches for the fewest spikes that keep the class, and the output "
+            f"'{target}' is no class; take preset 'balanced'"
+        )
+    return None
+
+
+def _split(samples: Mapping[str, Array], most: int) -> tuple[dict[str, Array], dict[str, Array]]:
+    """(samples to fit on, others to judge by): a third, and the rest."""
+    count = _count(samples)
+    if count < LEAST_SEARCHED:
+        raise ConversionError(
+            f"sample_data has {count} samples, preset 'sparse' wants at least {LEAST_SEARCHED} to search "
+            "with, better 3,000; no labels are needed"
+        )
+    fitted = min(_FITTED, count // 3)
+    held = {name: array[fitted : fitted + _HELD] for name, array in samples.items()}
+    return _first(samples, min(fitted, most)), held
+
+
+def _first(samples: Mapping[str, Array], count: int) -> dict[str, Array]:
+    return {name: array[:count] for name, array in samples.items()}
+
+
+def _count(samples: Mapping[str, Array]) -> int:
+    return len(next(iter(samples.values())))

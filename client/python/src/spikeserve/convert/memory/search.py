@@ -1,0 +1,196 @@
+"""Searches the fewest levels that keep the classes of the model, for each population, on unlabelled samples.
+
+The levels of a population are the spikes that a neuron at the 99th percentile of its activations has sent by
+the end of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikeserve.convert.arrays import Array
+from spikeserve.convert.definition.forward import read_sources, run_rates, topological
+from spikeserve.convert.memory.channels import Channels
+from spikeserve.convert.memory.correct import Correction, correct
+from spikeserve.convert.memory.counts import run_counts
+from spikeserve.convert.memory.quanta import Quanta, set_quanta
+from spikeserve.v1 import network_pb2 as pb
+
+AGREEMENT = 0.96  # with the classes of the model; the points that are lost are about a fifth of the rest
+START, FACTOR, LEAST = 6.0, 0.8, 1.0  # levels
+REFIT_BELOW = 3.0  # levels: with more the biases alone do as well
+_PROBING = 256  # samples that the costs of levels are compared on
+_TINY = 1e-9  # of an operation
+_MARGIN = 0.06  # below the agreement, where the search ends: corrections win back some of it
+
+Levels = Mapping[str, float]  # by population
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What levels are tried on."""
+
+    definition: pb.NetworkDefinition  # with unit gains, and the dt and the voltages of the run
+    channels: Channels
+    quanta: Quanta  # at one spike per step
+    steps: int
+    block: int  # samples of one pass
+    threshold: float | None = None  # of one output, above which it is class 1; None: the largest output wins
+
+    def at(self, levels: Levels) -> pb.NetworkDefinition:
+        """The definition with these levels, without corrections."""
+        made = pb.NetworkDefinition()
+        made.CopyFrom(self.definition)
+        set_quanta(made, self.channels, quanta_at(self.quanta, levels, self.steps), made.defaults.dt)
+        return made
+
+    def corrected(self, levels: Levels, fit: Mapping[str, Array]) -> pb.NetworkDefinition:
+        """The same with biases corrected on these samples."""
+        made = self.at(levels)
+        correct(self.definition, made, self.channels, fit, Correction(self.steps, self.block))
+        return made
+
+    def classes(self, outputs: Array) -> Array:
+        """The classes that outputs [n, ..., classes] stand for."""
+        if self.threshold is not None:
+            return np.asarray(outputs > self.threshold)
+        return np.asarray(outputs.argmax(axis=-1))
+
+
+def quanta_at(quanta: Quanta, levels: Levels, steps: int) -> Quanta:
+    """Quanta for these levels at the end of a run of so many steps, from those at one spike per step."""
+    return {name: values * steps / levels[name] for name, values in quanta.items()}
+
+
+def refitted(levels: Levels) -> frozenset[str]:
+    """The populations with so few levels that the weights behind them are fitted too."""
+    return frozenset(name for name, level in levels.items() if level < REFIT_BELOW)
+
+
+def search_levels(trial: Trial, fit: Mapping[str, Array], held: Mapping[str, Array]) -> tuple[Levels, float]:
+    """(levels, agreement on `held`): the last of ever fewer levels that agree enough.
+
+    Biases are corrected on `fit`. Weights are not fitted here: on what a network was trained on they would
+    promise more than they keep on other samples.
+    """
+    path = _Descent(trial, held).path()
+    wanted = trial.classes(_outputs(trial, trial.definition, held, exact=True))
+    agreement: dict[int, float] = {}
+
+    def enough(index: int) -> bool:
+        found = trial.classes(_outputs(trial, trial.corrected(path[index], fit), held, exact=False))
+        agreement[index] = float(np.mean(found == wanted))
+        return agreement[index] >= AGREEMENT
+
+    good, bad = 0, len(path)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if enough(middle) else (good, middle)
+    if good not in agreement:
+        enough(good)
+    return path[good], agreement[good]
+
+
+def _outputs(
+    trial: Trial, definition: pb.NetworkDefinition, inputs: Mapping[str, Array], exact: bool
+) -> Array:
+    target = definition.probes[0].target
+    parts = []
+    for start in range(0, len(next(iter(inputs.values()))), trial.block):
+        part = {name: array[start : start + trial.block] for name, array in inputs.items()}
+        if exact:
+            parts.append(run_rates(definition, part, np.float32)[target])
+        else:
+            parts.append(run_counts(definition, part, trial.steps)[target])
+    return np.concatenate(parts)
+
+
+class _Descent:
+    """Takes levels from one population after another, from where they are missed least.
+
+    What a step would cost is computed again only for the population that seems to be next: the others' costs
+    change little with it.
+    """
+
+    def __init__(self, trial: Trial, held: Mapping[str, Array]) -> None:
+        self._trial = trial
+        self._inputs = {name: array[:_PROBING] for name, array in held.items()}
+        self._units = trial.channels.units()
+        self._behind = [_reached(trial.definition, unit) for unit in self._units]
+        self._target = trial.definition.probes[0].target
+        exact = run_rates(trial.definition, self._inputs, np.float32)[self._target]
+        self._exact, self._wanted = exact, trial.classes(exact)
+        self._levels: Levels = dict.fromkeys(trial.channels.ranges, START)
+        self._values: dict[str, Array] = {}
+        self._values, self._error, self._spent = self._run(self._levels, set())
+
+    def path(self) -> list[Levels]:
+        """The levels after every step, until the classes are no more those of the model."""
+        path = [self._levels]
+        costs: dict[int, float] = {}
+        while self._agreement() >= AGREEMENT - _MARGIN:
+            unit = self._next(costs)
+            if unit is None:
+                break
+            self._levels = self._fewer(unit)
+            self._values, self._error, self._spent = self._run(self._levels, self._behind[unit])
+            path.append(self._levels)
+            costs.pop(unit)
+        return path
+
+    def _next(self, costs: dict[int, float]) -> int | None:
+        open_units = [
+            index
+            for index, unit in enumerate(self._units)
+            if self._levels[next(iter(unit))] * FACTOR >= LEAST
+        ]
+        for index in open_units:
+            costs.setdefault(index, self._cost(index))
+        fresh: set[int] = set()
+        while open_units:
+            best = min(open_units, key=lambda index: costs[index])
+            if best in fresh or len(open_units) == 1:
+                return best
+            costs[best] = self._cost(best)
+            fresh.add(best)
+        return None
+
+    def _cost(self, unit: int) -> float:
+        """Growth of the squared error of the outputs for each synaptic operation that is saved."""
+        _, error, spent = self._run(self._fewer(unit), self._behind[unit])
+        return (error - self._error) / max(self._spent - spent, _TINY)
+
+    def _fewer(self, unit: int) -> Levels:
+        fewer = self._units[unit]
+        return {name: level * (FACTOR if name in fewer else 1.0) for name, level in self._levels.items()}
+
+    def _run(self, levels: Levels, behind: set[str]) -> tuple[dict[str, Array], float, float]:
+        """(outputs, their mean squared error, synaptic operations per sample); computes only `behind`."""
+        trial, definition = self._trial, self._trial.at(levels)
+        known = {name: value for name, value in self._values.items() if name not in behind}
+        values = run_counts(definition, self._inputs, trial.steps, known)
+        error = float(np.mean((values[self._target] - self._exact) ** 2, dtype=np.float64))
+        spent = 0.0
+        for operation in definition.operations:
+            if operation.name in levels:
+                height = operation.neuron.memory_rectified_linear.amplitude / definition.defaults.dt
+                found = values[operation.name]
+                sent = float(np.abs(found).sum(dtype=np.float64)) / len(found) * trial.steps / abs(height)
+                spent += sent * trial.channels.fan_out(operation.name)
+        return values, error, spent
+
+    def _agreement(self) -> float:
+        return float(np.mean(self._trial.classes(self._values[self._target]) == self._wanted))
+
+
+def _reached(definition: pb.NetworkDefinition, unit: set[str]) -> set[str]:
+    """The operations that populations reach, with themselves."""
+    sources = read_sources(definition)
+    reached = set(unit)
+    for operation in topological(definition):
+        if reached.intersection(sources[operation.name]):
+            reached.add(operation.name)
+    return reached

@@ -1,0 +1,109 @@
+"""The tensors of a definition, changed for one operation at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from spikeserve.convert.arrays import Array
+from spikeserve.convert.definition.forward import read_tensors
+from spikeserve.convert.lower.builder import add_tensor, set_values
+from spikeserve.v1 import network_pb2 as pb
+
+Linear = pb.AffineOperation | pb.ConvOperation
+_Weighted = Linear | pb.ScaleShiftOperation
+
+
+def linear_map(operation: pb.Operation) -> Linear | None:
+    """What an operation multiplies with a matrix, or None where it is something else."""
+    if operation.HasField("affine"):
+        return operation.affine
+    return operation.conv if operation.HasField("conv") else None
+
+
+def groups_of(body: Linear) -> int:
+    """The groups of a convolution; an affine operation is one."""
+    return int(body.groups) if isinstance(body, pb.ConvOperation) else 1
+
+
+def by_input(weight: Array, groups: int, values: Array) -> Array:
+    """`values`, one per input channel, in a shape that broadcasts to weights [groups, out, in, kernel...]."""
+    return values.reshape(groups, 1, weight.shape[1], *(1,) * (weight.ndim - 2))
+
+
+def grouped(weight: Array, groups: int) -> Array:
+    """Weights [out, in/groups, kernel...] as [groups, out/groups, in/groups, kernel...]."""
+    return weight.reshape(groups, -1, *weight.shape[1:])
+
+
+def _used(operation: pb.Operation) -> list[str]:
+    """The ids of all tensors that an operation uses."""
+    if operation.HasField("neuron"):
+        neuron = operation.neuron
+        given = [neuron.gain.tensor, neuron.bias.tensor, neuron.initial_voltage.tensor]
+    else:
+        body = getattr(operation, str(operation.WhichOneof("kind")))
+        given = [getattr(body, name, "") for name in ("weight", "bias", "scale", "shift")]
+    return [ident for ident in given if ident]
+
+
+class Weights:
+    """Reads and replaces tensors; one that several operations use is copied before it is changed."""
+
+    def __init__(self, definition: pb.NetworkDefinition) -> None:
+        self._definition = definition
+        self._tensors = {tensor.id: tensor for tensor in definition.tensors}
+        self._values = read_tensors(definition, np.float64)
+        self._users = Counter(ident for op in definition.operations for ident in _used(op))
+
+    def values(self, ident: str) -> Array:
+        """A tensor in float64."""
+        return self._values[ident]
+
+    def of(self, operation: pb.Operation) -> dict[str, Array]:
+        """All tensors that an operation uses, in float32."""
+        return {ident: self._values[ident].astype(np.float32) for ident in _used(operation)}
+
+    def bias(self, body: Linear) -> Array:
+        """[out] the bias of a linear map; zeros where it has none."""
+        return self._values[body.bias] if body.bias else np.zeros(self._values[body.weight].shape[0])
+
+    def add(self, ident: str, values: Array) -> str:
+        """A new tensor; returns its id, which is `ident` or one made of it."""
+        base, count = ident, 2
+        while ident in self._tensors:
+            ident, count = f"{base}.{count}", count + 1
+        add_tensor(self._definition, ident, values)
+        self._tensors[ident] = self._definition.tensors[-1]
+        self._keep(ident)
+        self._users[ident] += 1
+        return ident
+
+    def replace(self, body: _Weighted, name: str, values: Array, wanted: str = "") -> None:
+        """Sets the tensor of this field of an operation; `wanted`: the id of one that there is not yet."""
+        ident = getattr(body, name)
+        if ident and self._users[ident] == 1:
+            set_values(self._tensors[ident], values)
+            self._keep(ident)
+            return
+        self._users[ident] -= 1
+        setattr(body, name, self.add(ident or wanted, values))
+
+    def scale_inputs(self, operation: pb.Operation, factors: Array) -> None:
+        """Multiplies what the operation makes of each index of its input's last axis."""
+        body = linear_map(operation)
+        if body is None:
+            scales = operation.scale_shift
+            own = self._values[scales.scale] if scales.scale else np.ones(1)
+            self.replace(scales, "scale", own * factors, f"{operation.name}/scale")
+            return
+        weight, groups = self._values[body.weight], groups_of(body)
+        scaled = grouped(weight, groups) * by_input(weight, groups, factors)
+        self.replace(body, "weight", scaled.reshape(weight.shape))
+
+    def _keep(self, ident: str) -> None:
+        """The values as they are stored, rounded to float32."""
+        tensor = self._tensors[ident]
+        stored = np.frombuffer(tensor.data, "<f4").reshape(tuple(tensor.shape))
+        self._values[ident] = stored.astype(np.float64)
