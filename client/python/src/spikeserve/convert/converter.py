@@ -74,8 +74,9 @@ def convert(
     `preset`: "spikeserve" (signed integrate-and-fire, no synapse, initial voltage 0.5, scales from
       `sample_data`) or "nengo_dl" (SpikingRectifiedLinear, synapse 0.005 s, probe synapse 0.01 s, scale 1,
       uniform initial voltage with seed 0, 100 steps). The other options override it. "spikeserve" sets one
-      scale per layer, so that a neuron at the 99th percentile of the layer's positive activations spikes
-      twice per step, and runs 16 steps.
+      scale per layer, by which a neuron at the 99th percentile of the layer's positive activations spikes
+      twice per step, and runs 16. "accurate" (8 steps) and "balanced" (2) take neurons with memory, a scale
+      per channel and biases corrected for rounding; "sparse" (1) the fewest spikes that keep the classes.
     `swap_activations`: {activation: neuron}; an activation is a name ("relu", "tf.nn.relu"), a function or a
       layer class; a neuron is a class, object or name of this package
       (`IntegrateAndFire`, `LIF`, `Tanh`, "RegularSpiking(Tanh)", ...) or Nengo's object of that name; "relu"
@@ -88,8 +89,8 @@ def convert(
     `target_rate_hz`: per layer, scale = target / mean positive activation over `sample_data` (the mean over
       all samples and neurons of the activations above zero).
     `sample_data`: [n, ...] training inputs as the model takes them; a dict by input name for several inputs.
-      Some hundred do. Without it, random inputs between 0 and 1 stand in (as they come out of a leading
-      Rescaling or Normalization), with a warning.
+      Some hundred do, "sparse" wants at least 300. Without it, random inputs between 0 and 1 stand in (as
+      they come out of a leading Rescaling or Normalization), with a warning.
     `initial_voltage`: a number, "uniform", ("uniform", seed) or an array of the layer's shape, for all layers
       or as {Keras layer: one of these}.
     `dt` in seconds, `steps`, and `readout` ("mean", "last", "corrected_mean" or (a mean, skip_steps)) become

@@ -21,7 +21,7 @@ from spikeserve.v1 import network_pb2 as pb
 
 AGREEMENT = 0.96  # with the classes of the model; the points that are lost are about a fifth of the rest
 START, FACTOR, LEAST = 6.0, 0.8, 1.0  # levels
-REFIT_BELOW = 3.0  # levels: with more the biases alone do as well
+REFIT_BELOW = 3.5  # levels: with more the biases alone do as well
 _PROBING = 256  # samples that the costs of levels are compared on
 _TINY = 1e-9  # of an operation
 _MARGIN = 0.06  # below the agreement, where the search ends: corrections win back some of it
