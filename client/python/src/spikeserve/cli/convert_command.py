@@ -58,7 +58,7 @@ def _pair(text: str) -> tuple[str, str]:
     help="Inputs [n, ...] to set the firing rates with (.npy, .csv, IDX...); once per input.",
 )
 @click.option(
-    "--sample-limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Use the first N."
+    "--sample-limit", type=click.IntRange(min=1), default=3000, show_default=True, help="Use the first N."
 )
 @click.option(
     "--uint8-scale", type=ratio, metavar="NUMBER", help="The input takes bytes as scale * byte, e.g. 1/255."
