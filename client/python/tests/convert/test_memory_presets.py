@@ -107,6 +107,16 @@ def test_outputs_that_a_probe_reads_stay_in_true_units(tmp_path: Path) -> None:
     assert np.abs(runs - floats).max() < 0.01 * floats.max()
 
 
+@pytest.mark.parametrize("preset", ["balanced", "sparse"])
+def test_spikes_that_meet_no_weights_are_not_saved(tmp_path: Path, preset: str) -> None:
+    """Outputs would only be rounded more coarsely, and tie."""
+    network = convert(simple(tmp_path), preset=preset)
+    (floats,) = outputs(quiet(tmp_path / "model.keras", sample_data=SAMPLES), SAMPLES)
+    defaults, model = network.definition.defaults, neurons(network)["second/neuron"].memory_rectified_linear
+    unit = model.amplitude / (defaults.dt * defaults.steps)
+    assert np.quantile(floats[floats > 0], 0.99) / unit == pytest.approx(256, rel=1e-3)
+
+
 def record(class_name: str, name: str, calls: list[Any], **config: Any) -> dict[str, Any]:
     config = {"name": name, **config}
     return {"class_name": class_name, "name": name, "config": config, "inbound_nodes": calls}

@@ -50,6 +50,10 @@ class Channels:
         grouped = set().union(*self.groups)
         return [*self.groups, *({name} for name in self.ranges if name not in grouped)]
 
+    def sinks(self) -> set[str]:
+        """The populations whose spikes meet no weights, nor do those that they share a gain with."""
+        return {name for unit in self.units() if not any(map(self.fan_out, unit)) for name in unit}
+
     def fan_out(self, population: str) -> float:
         """Weights that a spike of the population meets, in the mean."""
         return sum(reader.fan_out for reader in self.readers if population in reader.populations)

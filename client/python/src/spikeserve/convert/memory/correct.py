@@ -19,6 +19,7 @@ from spikeserve.convert.memory.counts import mean_output
 from spikeserve.convert.memory.weights import Linear, Weights, groups_of, linear_map
 from spikeserve.v1 import network_pb2 as pb
 
+LEAST_SAMPLES = 64  # with fewer the corrections fit their noise
 _RIDGE = 0.1  # of the mean square of an input: how much the trained weights are trusted
 _MAX_ROWS = 20_000  # of a regression
 
@@ -39,7 +40,9 @@ def correct(
     inputs: Mapping[str, Array],
     correction: Correction,
 ) -> None:
-    """Corrects `counted`, which is `exact` with quanta, on these samples."""
+    """Corrects `counted`, which is `exact` with quanta, on these samples; not at all on too few."""
+    if len(next(iter(inputs.values()))) < LEAST_SAMPLES:
+        return
     walk = _Walk(exact, counted, channels, correction)
     for operation in topological(counted):
         walk.visit(operation, inputs)

@@ -14,9 +14,16 @@ from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.memory.channels import Channels, trace
-from spikeserve.convert.memory.correct import Correction, correct
+from spikeserve.convert.memory.correct import LEAST_SAMPLES, Correction, correct
 from spikeserve.convert.memory.quanta import Activity, Quanta, measure_channels, set_quanta, unit_quanta
-from spikeserve.convert.memory.search import AGREEMENT, Trial, quanta_at, refitted, search_levels
+from spikeserve.convert.memory.search import (
+    AGREEMENT,
+    Trial,
+    levels_of,
+    quanta_at,
+    refitted,
+    search_levels,
+)
 from spikeserve.v1 import network_pb2 as pb
 
 NO_SAMPLES = (
@@ -25,9 +32,8 @@ NO_SAMPLES = (
 )
 LEAST_SEARCHED = 300  # samples: with fewer nobody can tell 96 % from 94 %
 _MEASURED, _FITTED, _HELD = 500, 1000, 2000  # samples
-_LEAST_FITTED = 64  # samples: with fewer the corrections fit their noise
 _BLOCK = 50
-_MAX_VALUES = 1 << 28  # of all operations on the samples that corrections are fitted on
+_MAX_VALUES = 1 << 28  # of all operations on samples that are held at once
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,7 @@ class Plan:
 
     def correct(self, definition: pb.NetworkDefinition) -> None:
         """Corrects biases, and weights where there are few levels, if there are samples enough."""
-        if _count(self.samples) >= _LEAST_FITTED:
-            correct(self.exact, definition, self.channels, self.samples, self.correction)
+        correct(self.exact, definition, self.channels, self.samples, self.correction)
 
     def scales(self) -> dict[str, float]:
         """Mean firing rate in Hz per unit of activation, by population."""
@@ -72,13 +77,11 @@ def make_plan(
 ) -> Plan:
     """The plan for these populations, `spikes` per step at the 99th percentile of a channel."""
     trial, activity = _trial(lowered, populations, samples, steps)
-    levels = dict.fromkeys(trial.channels.ranges, spikes * steps)
-    fit = _first(samples, min(_MEASURED, _most(lowered)))
-    few = f"biases are not corrected for rounding: that takes {_LEAST_FITTED} samples"
-    notes = [few] if _count(fit) < _LEAST_FITTED else []
+    levels = levels_of(trial.channels, spikes * steps)
+    fit = _first(samples, min(_MEASURED, trial.most))
     correction = Correction(steps, trial.block)
     chosen = quanta_at(trial.quanta, levels, steps)
-    return Plan(trial.definition, trial.channels, activity, chosen, correction, fit, notes, [])
+    return Plan(trial.definition, trial.channels, activity, chosen, correction, fit, _few(fit, samples), [])
 
 
 def make_sparse_plan(
@@ -89,15 +92,16 @@ def make_sparse_plan(
     kind: pb.OutputKind,
 ) -> Plan:
     """The plan with the fewest levels that keep the classes; `kind` is that of the first output."""
-    fit, held = _split(samples, _most(lowered))
+    fit, held = _split(samples)
     trial, activity = _trial(lowered, populations, samples, steps)
     trial = replace(trial, threshold=_threshold(trial, kind))
+    fit = _first(fit, trial.most)
     levels, agreement = search_levels(trial, _first(fit, _MEASURED), held)
     share = f"{100 * agreement:.1f}% of {_count(held)} samples"
     found = f"with corrected biases the class is the model's on {share}"
     layers = {lowered.populations[name].layer: f"{level:.3g}" for name, level in levels.items()}
     listed = ", ".join(f"'{layer}': {level}" for layer, level in layers.items())
-    notes = [f"spikes of a neuron at the 99th percentile in a run: {listed}; {found}"]
+    notes = [f"spikes of a neuron at the 99th percentile in a run: {listed}; {found}", *_few(fit, samples)]
     wanted = f"preset 'sparse' wants {100 * AGREEMENT:g}%; give more sample_data, or take preset 'balanced'"
     warnings = [f"{found}, {wanted}"] if agreement < AGREEMENT else []
     correction = Correction(steps, trial.block, refitted(levels))
@@ -112,12 +116,17 @@ def _trial(
     definition.CopyFrom(lowered.definition)
     channels = trace(definition, populations)
     activity = measure_channels(definition, channels, _first(samples, _MEASURED), block)
-    return Trial(definition, channels, unit_quanta(definition, channels, activity), steps, block), activity
+    most = max(1, _MAX_VALUES // lowered.elements)
+    quanta = unit_quanta(definition, channels, activity)
+    return Trial(definition, channels, quanta, steps, block, most), activity
 
 
-def _most(lowered: Lowered) -> int:
-    """How many samples the outputs of all operations may be held of at once."""
-    return max(1, _MAX_VALUES // lowered.elements)
+def _few(fit: Mapping[str, Array], samples: Mapping[str, Array]) -> list[str]:
+    """A note where corrections are left out."""
+    if _count(fit) >= LEAST_SAMPLES:
+        return []
+    large = " at once, for which the network is too large" if _count(samples) >= LEAST_SAMPLES else ""
+    return [f"biases are not corrected for rounding: that takes {LEAST_SAMPLES} samples{large}"]
 
 
 def _threshold(trial: Trial, kind: pb.OutputKind) -> float | None:
@@ -136,7 +145,7 @@ def _threshold(trial: Trial, kind: pb.OutputKind) -> float | None:
     return None
 
 
-def _split(samples: Mapping[str, Array], most: int) -> tuple[dict[str, Array], dict[str, Array]]:
+def _split(samples: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
     """(samples to fit on, others to judge by): a third, and the rest."""
     count = _count(samples)
     if count < LEAST_SEARCHED:
@@ -146,7 +155,7 @@ def _split(samples: Mapping[str, Array], most: int) -> tuple[dict[str, Array], d
         )
     fitted = min(_FITTED, count // 3)
     held = {name: array[fitted : fitted + _HELD] for name, array in samples.items()}
-    return _first(samples, min(fitted, most)), held
+    return _first(samples, fitted), held
 
 
 def _first(samples: Mapping[str, Array], count: int) -> dict[str, Array]:

@@ -21,6 +21,7 @@ from spikeserve.v1 import network_pb2 as pb
 
 AGREEMENT = 0.96  # with the classes of the model; the points that are lost are about a fifth of the rest
 START, FACTOR, LEAST = 6.0, 0.8, 1.0  # levels
+OUTPUT_LEVELS = 256.0  # of populations whose spikes meet no weights
 REFIT_BELOW = 3.5  # levels: with more the biases alone do as well
 _PROBING = 256  # samples that the costs of levels are compared on
 _TINY = 1e-9  # of an operation
@@ -38,6 +39,7 @@ class Trial:
     quanta: Quanta  # at one spike per step
     steps: int
     block: int  # samples of one pass
+    most: int  # samples that the outputs of all operations may be held of
     threshold: float | None = None  # of one output, above which it is class 1; None: the largest output wins
 
     def at(self, levels: Levels) -> pb.NetworkDefinition:
@@ -63,6 +65,12 @@ class Trial:
 def quanta_at(quanta: Quanta, levels: Levels, steps: int) -> Quanta:
     """Quanta for these levels at the end of a run of so many steps, from those at one spike per step."""
     return {name: values * steps / levels[name] for name, values in quanta.items()}
+
+
+def levels_of(channels: Channels, levels: float) -> dict[str, float]:
+    """These levels for every population, more for those whose spikes cost nothing: the outputs."""
+    sinks = channels.sinks()
+    return {name: max(levels, OUTPUT_LEVELS) if name in sinks else levels for name in channels.ranges}
 
 
 def refitted(levels: Levels) -> frozenset[str]:
@@ -117,13 +125,15 @@ class _Descent:
 
     def __init__(self, trial: Trial, held: Mapping[str, Array]) -> None:
         self._trial = trial
-        self._inputs = {name: array[:_PROBING] for name, array in held.items()}
-        self._units = trial.channels.units()
+        count = min(_PROBING, trial.most)
+        self._inputs = {name: array[:count] for name, array in held.items()}
+        sinks = trial.channels.sinks()
+        self._units = [unit for unit in trial.channels.units() if not unit & sinks]
         self._behind = [_reached(trial.definition, unit) for unit in self._units]
         self._target = trial.definition.probes[0].target
         exact = run_rates(trial.definition, self._inputs, np.float32)[self._target]
         self._exact, self._wanted = exact, trial.classes(exact)
-        self._levels: Levels = dict.fromkeys(trial.channels.ranges, START)
+        self._levels: Levels = levels_of(trial.channels, START)
         self._values: dict[str, Array] = {}
         self._values, self._error, self._spent = self._run(self._levels, set())
 
