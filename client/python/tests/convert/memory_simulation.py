@@ -112,10 +112,13 @@ class MemorySimulation:
         if neuron.HasField("max_value"):
             bound = np.rint(neuron.max_value * self._gain(op) * self.dt * 2.0**rows.s).astype(np.int64)
             z = np.minimum(z, step * bound)
+        begin = op.neuron.initial_voltage
+        voltage = self._tensors[begin.tensor] if begin.tensor else np.array(begin.constant)
+        start = np.rint(voltage * 2.0**rows.s).astype(np.int64)
+        if not neuron.negative_slope:
+            return np.asarray(np.maximum((z + start) >> rows.s, 0))
         slope = np.int64(np.rint(neuron.negative_slope * 2**15))
-        z = np.where(z < 0, (slope * z) >> 15, z)
-        start = np.rint(op.neuron.initial_voltage.constant * 2.0**rows.s).astype(np.int64)
-        return np.asarray((z + start) >> rows.s)
+        return np.asarray((np.where(z < 0, (slope * z) >> 15, z) + start) >> rows.s)
 
     def _gain(self, op: pb.Operation) -> Array:
         gain = op.neuron.gain

@@ -47,7 +47,7 @@ def test_what_the_presets_set(tmp_path: Path, preset: str, steps: int) -> None:
     network = convert(simple(tmp_path, random_dense(5, 3, seed=2)), preset=preset)
     definition = network.definition
     assert {n.WhichOneof("model") for n in neurons(network).values()} == {"memory_rectified_linear"}
-    assert {n.initial_voltage.constant for n in neurons(network).values()} == {0.5}
+    assert neurons(network)["hidden/neuron"].initial_voltage.constant == 0.5
     assert not any(link.HasField("synapse") for link in definition.connections)
     assert not definition.probes[0].HasField("synapse")
     assert definition.defaults.steps == steps
@@ -245,22 +245,44 @@ def test_the_closed_form_of_the_converter_is_that_of_whole_numbers(tmp_path: Pat
         assert (difference > 0).mean() < 1e-3
 
 
-def test_biases_take_the_mean_of_the_rounding_away(tmp_path: Path) -> None:
+def test_voltages_take_the_mean_of_the_rounding_away(tmp_path: Path) -> None:
+    """In the drive of a population, for runs of the length it was made for; rate mode stays the model."""
     path = simple(tmp_path, random_dense(5, 3, seed=2))
     network, plain = convert(path, steps=1), quiet(path, sample_data=SAMPLES)
-    target = network.definition.probes[0].target
-    floats = run_rates(plain.definition, {"input": SAMPLES})[target]
-    runs = run_counts(network.definition, {"input": SAMPLES}, 1)[target]
-    error = runs - floats
-    assert np.abs(error.mean(axis=0)).max() < 1e-4 * error.std()
+    second = neurons(network)["second/neuron"]
+    tensors = {t.id: np.frombuffer(t.data, "<f4") for t in network.definition.tensors}
+    gains, starts = tensors[second.gain.tensor], tensors[second.initial_voltage.tensor]
+    runs = run_counts(network.definition, {"input": SAMPLES}, 1)["second"]
+    error = runs - run_rates(plain.definition, {"input": SAMPLES})["second"]
+    given = (starts - 0.5) / (gains * network.definition.defaults.dt)
+    assert np.abs((error + given).mean(axis=0)).max() < 1e-3 * error.std()
+    assert np.abs(error.mean(axis=0)).max() > 0.01 * error.std()
+    assert outputs(network, SAMPLES)[0] == pytest.approx(outputs(plain, SAMPLES)[0], abs=1e-5)
 
 
-def test_few_samples_leave_the_biases_alone(tmp_path: Path) -> None:
+def test_voltages_that_are_given_stay_as_they_are(tmp_path: Path) -> None:
+    path = simple(tmp_path, random_dense(5, 3, seed=2))
+    uniform = neurons(convert(path, initial_voltage="uniform"))
+    assert {n.initial_voltage.WhichOneof("kind") for n in uniform.values()} == {"uniform"}
+    lower = neurons(convert(path, initial_voltage=0.25))
+    assert {n.initial_voltage.constant for n in lower.values()} == {0.25}
+
+
+def test_biases_of_sparse_take_the_mean_of_the_rounding_away(tmp_path: Path) -> None:
+    """Of the outputs as well."""
+    path = simple(tmp_path, random_dense(5, 3, seed=2))
+    network, plain = convert(path, preset="sparse"), quiet(path, sample_data=SAMPLES)
+    target, fitted = network.definition.probes[0].target, SAMPLES[: len(SAMPLES) // 3]
+    floats = run_rates(plain.definition, {"input": fitted})[target]
+    error = run_counts(network.definition, {"input": fitted}, 1)[target] - floats
+    assert np.abs(error.mean(axis=0)).max() < 1e-3 * error.std()
+
+
+def test_few_samples_leave_the_voltages_alone(tmp_path: Path) -> None:
     path = simple(tmp_path, random_dense(5, 3, seed=2))
     network = convert(path, SAMPLES[:30])
-    assert "biases are not corrected for rounding: that takes 64 samples" in network.report.text()
-    (floats,) = outputs(quiet(path, sample_data=SAMPLES), SAMPLES)
-    assert outputs(network, SAMPLES)[0] == pytest.approx(floats, abs=1e-4)
+    assert "rounding is not corrected for: that takes 64 samples" in network.report.text()
+    assert {n.initial_voltage.constant for n in neurons(network).values()} == {0.5}
 
 
 def test_scales_that_are_given_stay_as_they_are(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def convert(
       uniform initial voltage with seed 0, 100 steps). The other options override it. "spikeserve" sets one
       scale per layer, by which a neuron at the 99th percentile of the layer's positive activations spikes
       twice per step, and runs 16. "accurate" (8 steps) and "balanced" (2) take neurons with memory, a scale
-      per channel and biases corrected for rounding; "sparse" (1) the fewest spikes that keep the classes.
+      per channel and corrections for rounding; "sparse" (1) the fewest spikes that keep the classes.
     `swap_activations`: {activation: neuron}; an activation is a name ("relu", "tf.nn.relu"), a function or a
       layer class; a neuron is a class, object or name of this package
       (`IntegrateAndFire`, `LIF`, `Tanh`, "RegularSpiking(Tanh)", ...) or Nengo's object of that name; "relu"
@@ -134,7 +134,7 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
     some = samples.first(lowered.block(CHECK_SAMPLES))
     report.max_error = check_conversion(source.graph, decisions, lowered, some, scales)
     if plan is not None:
-        plan.correct(lowered.definition)  # which is not the model any more in rate mode
+        plan.correct(lowered.definition)  # after which rate mode may be the model no more
     report.warnings = [printable(message) for message in report.warnings]
     write_report(report, lowered.definition.provenance)
     for message in report.warnings:

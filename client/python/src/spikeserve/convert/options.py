@@ -38,7 +38,7 @@ class Recipe(Enum):
     """How finely sample data set what a spike counts for."""
 
     LAYERS = auto()  # one scale for each layer
-    CHANNELS = auto()  # one for each channel of a population with memory, and corrected biases
+    CHANNELS = auto()  # one for each channel of a population with memory, and corrections for rounding
     SEARCH = auto()  # the same, with the fewest levels for each layer that keep the classes
 
 

@@ -1,7 +1,10 @@
-"""Corrects the linear maps behind populations with memory for what rounding did to their inputs.
+"""Corrects what rounding in populations with memory does to the layers behind them, in the mean.
 
-Layer by layer, each behind the corrected layers before it, from unlabelled samples. In rate mode the
-definition does not compute the model any more afterwards; in a run it comes closer to it.
+Layer by layer, each behind the corrected layers before it, from unlabelled samples. What is missing from the
+drive of a population in a run of the default length is put into its initial voltages: rounding takes a number
+of spikes, whatever the length of the run, and in rate mode the definition stays the model. With few levels
+that is not enough: then the biases and weights of all linear maps are fitted, for runs of that length, and in
+rate mode the definition is the model no more.
 """
 
 from __future__ import annotations
@@ -17,19 +20,23 @@ from spikeserve.convert.definition.forward import conv_patches, evaluate, read_s
 from spikeserve.convert.memory.channels import NONE, Channels, Reader
 from spikeserve.convert.memory.counts import mean_output
 from spikeserve.convert.memory.weights import Linear, Weights, groups_of, linear_map
+from spikeserve.convert.models.neurons import MemoryRectifiedLinear
 from spikeserve.v1 import network_pb2 as pb
 
 LEAST_SAMPLES = 64  # with fewer the corrections fit their noise
+_MAX_START = 2.0  # how far an initial voltage may be from one half
+_MAX_STARTS = 1 << 20  # neurons of a population, each of which has its number in the file
 _RIDGE = 0.1  # of the mean square of an input: how much the trained weights are trusted
 _MAX_ROWS = 20_000  # of a regression
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What is corrected: the biases, and the weights of what reads the populations of `refitted`."""
+    """What is corrected: initial voltages, or biases and the weights behind the populations of `refitted`."""
 
     steps: int
     block: int  # samples of one pass
+    biases: bool = False
     refitted: frozenset[str] = frozenset()
 
 
@@ -64,6 +71,10 @@ class _Walk:
         self._ranges = channels.ranges
         self._readers = {reader.operation: reader for reader in channels.readers}
         self._sources = read_sources(counted)
+        self._operations = {op.name: op for op in counted.operations}
+        self._targets: dict[str, list[str]] = {name: [] for name in self._operations}
+        for connection in counted.connections:
+            self._targets[connection.source].append(connection.target)
         self._left = Counter(name for names in self._sources.values() for name in names)
         self._exact: dict[str, Array] = {}
         self._counted: dict[str, Array] = {}  # without those that no counts reach
@@ -114,8 +125,24 @@ class _Walk:
             self._counted[name] = self._evaluate(operation, self._arguments(name), self._weights)
         error = self._exact[name] - self._counted[name]
         shift = error.reshape(-1, error.shape[-1]).mean(axis=0, dtype=np.float64)
-        self._weights.replace(body, "bias", self._weights.bias(body) + shift, f"{name}/bias")
-        self._counted[name] += shift.astype(np.float32)
+        if self._correction.biases:
+            self._weights.replace(body, "bias", self._weights.bias(body) + shift, f"{name}/bias")
+            self._counted[name] += shift.astype(np.float32)
+        else:
+            self._start(name, shift, error.shape[1:])
+
+    def _start(self, name: str, shift: Array, shape: tuple[int, ...]) -> None:
+        """Has the population that is all to read this operation start from what it lacks in a run."""
+        readers = self._targets[name]
+        neuron = self._operations[readers[0]].neuron if len(readers) == 1 else None
+        if neuron is None or readers[0] not in self._ranges or int(np.prod(shape)) > _MAX_STARTS:
+            return
+        if neuron.initial_voltage.constant != MemoryRectifiedLinear.usual_voltage:
+            return  # somebody else's choice
+        gain = self._weights.values(neuron.gain.tensor) if neuron.gain.tensor else neuron.gain.scalar
+        lacking = np.clip(shift * gain * (self._correction.steps * self._dt), -_MAX_START, _MAX_START)
+        starts = np.broadcast_to(neuron.initial_voltage.constant + lacking, shape)
+        neuron.initial_voltage.tensor = self._weights.add(f"{readers[0]}/initial_voltage", starts)
 
     def _worth_of(self, operation: pb.Operation) -> Array:
         """[channels] the factor that brings the counts of a population closest to what it should compute."""

@@ -35,8 +35,11 @@ def mean_output(
     received = (source * gain + parameter(neuron.bias, 0.0, tensors)) * (steps * dt)
     if model.max_value is not None:
         received = np.minimum(received, model.max_value * gain * (steps * dt))
-    received = np.where(received < 0, model.negative_slope * received, received)
-    sent = np.floor(received + _start(neuron.initial_voltage, tensors))
+    start = _start(neuron.initial_voltage, tensors)
+    if model.negative_slope == 0:
+        sent = np.maximum(np.floor(received + start), 0)
+    else:
+        sent = np.floor(np.where(received < 0, model.negative_slope * received, received) + start)
     return np.asarray(sent * (model.amplitude / (steps * dt)), source.dtype)
 
 

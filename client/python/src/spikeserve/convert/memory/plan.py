@@ -54,7 +54,7 @@ class Plan:
         set_quanta(definition, self.channels, self.quanta, definition.defaults.dt)
 
     def correct(self, definition: pb.NetworkDefinition) -> None:
-        """Corrects biases, and weights where there are few levels, if there are samples enough."""
+        """Corrects for rounding, if there are samples enough."""
         correct(self.exact, definition, self.channels, self.samples, self.correction)
 
     def scales(self) -> dict[str, float]:
@@ -104,7 +104,7 @@ def make_sparse_plan(
     notes = [f"spikes of a neuron at the 99th percentile in a run: {listed}; {found}", *_few(fit, samples)]
     wanted = f"preset 'sparse' wants {100 * AGREEMENT:g}%; give more sample_data, or take preset 'balanced'"
     warnings = [f"{found}, {wanted}"] if agreement < AGREEMENT else []
-    correction = Correction(steps, trial.block, refitted(levels))
+    correction = Correction(steps, trial.block, True, refitted(levels))
     chosen = quanta_at(trial.quanta, levels, steps)
     return Plan(trial.definition, trial.channels, activity, chosen, correction, fit, notes, warnings)
 
@@ -126,7 +126,7 @@ def _few(fit: Mapping[str, Array], samples: Mapping[str, Array]) -> list[str]:
     if _count(fit) >= LEAST_SAMPLES:
         return []
     large = " at once, for which the network is too large" if _count(samples) >= LEAST_SAMPLES else ""
-    return [f"biases are not corrected for rounding: that takes {LEAST_SAMPLES} samples{large}"]
+    return [f"rounding is not corrected for: that takes {LEAST_SAMPLES} samples{large}"]
 
 
 def _threshold(trial: Trial, kind: pb.OutputKind) -> float | None:

@@ -52,7 +52,7 @@ class Trial:
     def corrected(self, levels: Levels, fit: Mapping[str, Array]) -> pb.NetworkDefinition:
         """The same with biases corrected on these samples."""
         made = self.at(levels)
-        correct(self.definition, made, self.channels, fit, Correction(self.steps, self.block))
+        correct(self.definition, made, self.channels, fit, Correction(self.steps, self.block, biases=True))
         return made
 
     def classes(self, outputs: Array) -> Array:
