@@ -18,6 +18,7 @@ from spikeserve.convert.memory.correct import LEAST_SAMPLES, Correction, correct
 from spikeserve.convert.memory.quanta import Activity, Quanta, measure_channels, set_quanta, unit_quanta
 from spikeserve.convert.memory.search import (
     AGREEMENT,
+    LOST,
     Trial,
     levels_of,
     quanta_at,
@@ -96,14 +97,17 @@ def make_sparse_plan(
     trial, activity = _trial(lowered, populations, samples, steps)
     trial = replace(trial, threshold=_threshold(trial, kind))
     fit = _first(fit, trial.most)
-    levels, agreement = search_levels(trial, _first(fit, _MEASURED), held)
-    share = f"{100 * agreement:.1f}% of {_count(held)} samples"
-    found = f"with corrected biases the class is the model's on {share}"
+    found = search_levels(trial, _first(fit, _MEASURED), held)
+    levels = found.levels
+    said = (
+        f"with corrected biases the class is the model's on {100 * found.agreement:.1f}% of {_count(held)} "
+        f"samples, which costs {100 * found.lost:.1f} points by the model's own chances"
+    )
     layers = {lowered.populations[name].layer: f"{level:.3g}" for name, level in levels.items()}
     listed = ", ".join(f"'{layer}': {level}" for layer, level in layers.items())
-    notes = [f"spikes of a neuron at the 99th percentile in a run: {listed}; {found}", *_few(fit, samples)]
-    wanted = f"preset 'sparse' wants {100 * AGREEMENT:g}%; give more sample_data, or take preset 'balanced'"
-    warnings = [f"{found}, {wanted}"] if agreement < AGREEMENT else []
+    notes = [f"spikes of a neuron at the 99th percentile in a run: {listed}; {said}", *_few(fit, samples)]
+    wanted = f"preset 'sparse' wants {100 * AGREEMENT:g}% and {100 * LOST:g} point; take preset 'balanced'"
+    warnings = [] if found.enough else [f"{said}, {wanted}"]
     correction = Correction(steps, trial.block, True, refitted(levels))
     chosen = quanta_at(trial.quanta, levels, steps)
     return Plan(trial.definition, trial.channels, activity, chosen, correction, fit, notes, warnings)

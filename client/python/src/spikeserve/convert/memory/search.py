@@ -19,7 +19,8 @@ from spikeserve.convert.memory.counts import run_counts
 from spikeserve.convert.memory.quanta import Quanta, set_quanta
 from spikeserve.v1 import network_pb2 as pb
 
-AGREEMENT = 0.96  # with the classes of the model; the points that are lost are about a fifth of the rest
+AGREEMENT = 0.96  # with the classes of the model, of which a good network loses more than a bad one
+LOST = 0.01  # of the accuracy, by the model's own chances
 START, FACTOR, LEAST = 6.0, 0.8, 1.0  # levels
 OUTPUT_LEVELS = 256.0  # of populations whose spikes meet no weights
 REFIT_BELOW = 3.5  # levels: with more the biases alone do as well
@@ -61,6 +62,31 @@ class Trial:
             return np.asarray(outputs > self.threshold)
         return np.asarray(outputs.argmax(axis=-1))
 
+    def chances(self, outputs: Array, classes: Array) -> Array:
+        """The probability that the model's outputs give to these classes."""
+        if self.threshold is not None:
+            first = outputs if self.threshold > 0 else 0.5 + 0.5 * np.tanh(outputs / 2)
+            return np.where(classes, first, 1 - first)
+        shares = outputs
+        if outputs.min() < 0 or not np.allclose(outputs.sum(axis=-1), 1):  # before a softmax
+            powers = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+            shares = powers / powers.sum(axis=-1, keepdims=True)
+        return np.asarray(np.take_along_axis(shares, classes[..., None], axis=-1))
+
+
+@dataclass(frozen=True)
+class Found:
+    """Levels, and how much of the model's classes they keep on samples that nothing was fitted on."""
+
+    levels: Levels
+    agreement: float  # share of samples with the class of the model
+    lost: float  # accuracy that the others cost by the model's own chances
+
+    @property
+    def enough(self) -> bool:
+        """Whether that is what is asked for."""
+        return self.agreement >= AGREEMENT and self.lost <= LOST
+
 
 def quanta_at(quanta: Quanta, levels: Levels, steps: int) -> Quanta:
     """Quanta for these levels at the end of a run of so many steps, from those at one spike per step."""
@@ -78,28 +104,32 @@ def refitted(levels: Levels) -> frozenset[str]:
     return frozenset(name for name, level in levels.items() if level < REFIT_BELOW)
 
 
-def search_levels(trial: Trial, fit: Mapping[str, Array], held: Mapping[str, Array]) -> tuple[Levels, float]:
-    """(levels, agreement on `held`): the last of ever fewer levels that agree enough.
+def search_levels(trial: Trial, fit: Mapping[str, Array], held: Mapping[str, Array]) -> Found:
+    """The last of ever fewer levels that are enough on `held`; the first of them where none is.
 
     Biases are corrected on `fit`. Weights are not fitted here: on what a network was trained on they would
     promise more than they keep on other samples.
     """
     path = _Descent(trial, held).path()
-    wanted = trial.classes(_outputs(trial, trial.definition, held, exact=True))
-    agreement: dict[int, float] = {}
+    exact = _outputs(trial, trial.definition, held, exact=True)
+    wanted = trial.classes(exact)
+    chances = trial.chances(exact, wanted)
 
-    def enough(index: int) -> bool:
-        found = trial.classes(_outputs(trial, trial.corrected(path[index], fit), held, exact=False))
-        agreement[index] = float(np.mean(found == wanted))
-        return agreement[index] >= AGREEMENT
+    def judge(index: int) -> Found:
+        outputs = _outputs(trial, trial.corrected(path[index], fit), held, exact=False)
+        classes = trial.classes(outputs)
+        lost = float(np.mean(chances - trial.chances(exact, classes)))
+        return Found(path[index], float(np.mean(classes == wanted)), lost)
 
-    good, bad = 0, len(path)
+    best, good, bad = None, 0, len(path)
     while bad - good > 1:
         middle = (good + bad) // 2
-        good, bad = (middle, bad) if enough(middle) else (good, middle)
-    if good not in agreement:
-        enough(good)
-    return path[good], agreement[good]
+        found = judge(middle)
+        if found.enough:
+            best, good = found, middle
+        else:
+            bad = middle
+    return best or judge(0)
 
 
 def _outputs(
