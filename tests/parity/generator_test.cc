@@ -118,7 +118,7 @@ TEST(RandomNetworks, RichOnesHaveEveryModelAndSynapse) {
     }
   }
   CountParts(MakeMemoryNetwork(1), tally);  // neurons with memory have networks of their own
-  constexpr std::size_t kFirst = 5;  // behind the models of plain networks
+  constexpr std::size_t kFirst = 5;         // behind the models of plain networks
   for (std::size_t model = kFirst; model < std::variant_size_v<engine::NeuronModel>; ++model) {
     EXPECT_GE(tally["model " + std::to_string(model)], 1) << model;
   }

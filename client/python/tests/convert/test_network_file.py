@@ -60,7 +60,7 @@ def test_files_that_a_server_stored_can_be_read(path: Path) -> None:
         (0, b"X", NotANetworkFileError, "wrong magic"),
         (6, b"\n\n", NotANetworkFileError, "wrong magic"),  # as after a transfer in text mode
         (8, b"\x02", NetworkFileVersionError, "file version 2, this version reads 1"),
-        (12, b"\x04", DamagedNetworkFileError, "mode 4"),
+        (12, b"\x05", DamagedNetworkFileError, "mode 5"),
         (16, b"\x01\x00\x00", DamagedNetworkFileError, "declares 1 bytes, the file holds more"),
         (16, b"\xff" * 8, DamagedNetworkFileError, "the limit is"),
         (24, b"\x00\x00", DamagedNetworkFileError, "SHA-256"),
