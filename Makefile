@@ -44,6 +44,7 @@ fuzz-long: bootstrap  ## Every fuzz target for hours (FUZZ_HOURS=4), with a corp
 
 accuracy: bootstrap-demo server venv  ## Measure all networks and write docs/accuracy.md
 	$(PYTHON) tools/accuracy_table.py
+	$(PYTHON) tools/memory_table.py
 	$(PYTHON) tools/mode_table.py
 
 loadtest: bootstrap-demo server venv  ## Load a server with ghz, check its answers; build/loadtest/report.html (SHORT=1: seconds)
