@@ -26,7 +26,9 @@ bool IsFolded(const Plan& plan, const ProbePlan& probe) {
 std::int64_t ConstantBytes(const Plan& plan) {
   std::int64_t bytes = 0;
   for (const Layer& layer : plan.layers) {
-    bytes += layer.size * (8 + 12 * static_cast<std::int64_t>(layer.terms.size()));
+    const auto terms = static_cast<std::int64_t>(layer.terms.size());
+    bytes += layer.size * (8 + 12 * terms);
+    bytes += HasMemory(layer) ? layer.size * (4 * 8 + 1 + 8 * terms) : 0;  // MemoryConstants
   }
   return bytes;
 }
