@@ -62,6 +62,7 @@ TEST(DecodeNetwork, EveryKindOfOperationComesBack) {
       {"uniform", uniform},
       {"zero", zero},
       {"rate", rate},
+      {"memory", engine::NeuronOperation{engine::MemoryRectifiedLinear{2, 6.0, 0.125}, {}, {}, {}}},
       {"softmax", engine::ActivationOperation{engine::Softmax{}}},
       {"leaky", engine::ActivationOperation{engine::LeakyRelu{0.25}}}};
   definition.defaults = {0.002, 7, {engine::ReadoutKind::kLast, 3}};

@@ -159,6 +159,14 @@ struct ModelEncoder {
     out.mutable_spiking_leaky_rectified_linear()->set_negative_slope(in.negative_slope);
     out.mutable_spiking_leaky_rectified_linear()->set_amplitude(in.amplitude);
   }
+  void operator()(const engine::MemoryRectifiedLinear& in) const {
+    auto& message = *out.mutable_memory_rectified_linear();
+    message.set_amplitude(in.amplitude);
+    if (in.max_value) {
+      message.set_max_value(*in.max_value);
+    }
+    message.set_negative_slope(in.negative_slope);
+  }
   void operator()(const engine::RegularSpiking& in) const { Base(in, *out.mutable_regular_spiking()); }
   void operator()(const engine::StochasticSpiking& in) const { Base(in, *out.mutable_stochastic_spiking()); }
   void operator()(const engine::PoissonSpiking& in) const { Base(in, *out.mutable_poisson_spiking()); }
