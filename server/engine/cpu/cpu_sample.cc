@@ -358,7 +358,9 @@ std::vector<LayerActivity> CpuSample::Activity(const CpuRun& run) const {
 
 void CpuSample::Fail(const CpuRun& run, std::size_t layer) {
   const auto& operations = run.plan->network->definition().operations;
-  status_ = LeftExactRange(operations[Index(run.plan->layers[layer].operation)].name);
+  const Layer& plan = run.plan->layers[layer];
+  const std::string& name = operations[Index(plan.operation)].name;
+  status_ = HasMemory(plan) ? LeftMemoryRange(name) : LeftExactRange(name);
 }
 
 }  // namespace spikeserve::engine

@@ -25,6 +25,14 @@ Status LeftExactRange(const std::string& layer) {
                     "spikes per neuron and step); lower the inputs, gains or dt");
 }
 
+Status LeftMemoryRange(const std::string& layer) {
+  return OutOfRange(
+      "layer '" + layer +
+      "': what its neurons with memory have received or sent left the range of their integers "
+      "(2^60 units of their weights, fewer than 2^30 spikes in all); lower the inputs, gains, dt "
+      "or the number of steps");
+}
+
 void ReadSample(const SimulationSpec& spec, const SampleAnswers& sample, std::size_t i, Reading& reading) {
   Status& status = reading.sample_status[i];
   status = sample.status();

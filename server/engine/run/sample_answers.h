@@ -15,6 +15,8 @@ namespace spikeserve::engine {
 
 // Why a sample has no answer: numbers of this layer grew too large.
 Status LeftExactRange(const std::string& layer);
+// The same of neurons with memory.
+Status LeftMemoryRange(const std::string& layer);
 
 // What one sample has to say at the moment. One thread at a time.
 class SampleAnswers {

@@ -236,7 +236,8 @@ TEST_F(MemoryTest, SaysWhereNumbersLeaveTheirRange) {
   std::fill(sample_[0].inputs[0].begin(), sample_[0].inputs[0].end(), std::byte{255});
   const Reading reading = Simulate(Load(network, Mode::kExact), Spec(100'000, {0}), sample_);
   EXPECT_EQ(reading.sample_status[0].code(), StatusCode::kOutOfRange);
-  EXPECT_NE(reading.sample_status[0].message().find("layer 'a'"), std::string::npos)
+  EXPECT_NE(reading.sample_status[0].message().find("layer 'a': what its neurons with memory have"),
+            std::string::npos)
       << reading.sample_status[0].message();
 }
 
