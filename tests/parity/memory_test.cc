@@ -146,7 +146,7 @@ class MemoryCnn : public ::testing::TestWithParam<int> {
   ~MemoryCnn() override { kernels::ForceCpuTarget(""); }
 
   // The network with neurons that fire `factor` times as much, and have memory.
-  static RandomNetwork Remembering(int seed, double factor) {
+  static RandomNetwork WithMemory(int seed, double factor) {
     RandomNetwork network = MakeRandomCnn(static_cast<std::uint64_t>(seed));
     for (engine::OperationDefinition& operation : network.definition.operations) {
       if (auto* neuron = std::get_if<engine::NeuronOperation>(&operation.kind)) {
@@ -170,7 +170,7 @@ class MemoryCnn : public ::testing::TestWithParam<int> {
 
 TEST_P(MemoryCnn, AtOnceIsWhatStepsComeTo) {
   for (const double factor : {1.0, 30.0, 8000.0}) {
-    const RandomNetwork network = Remembering(GetParam(), factor);
+    const RandomNetwork network = WithMemory(GetParam(), factor);
     const std::vector<Sample> samples = RandomSamples(network, 3, static_cast<std::uint64_t>(GetParam()));
     engine::SimulationSpec spec = network.spec;
     spec.trajectories = true;
@@ -230,6 +230,109 @@ TEST(MemoryOfPools, AtOnceIsWhatStepsComeTo) {
       EXPECT_TRUE(Told(got, 0) == Told(steps, 0)) << side;
       EXPECT_TRUE(Told(got, 1) == Told(steps, 1)) << side;
     });
+  }
+}
+
+engine::NetworkDefinition ChainOf(std::vector<engine::OperationDefinition> operations) {
+  engine::NetworkDefinition network;
+  network.format_version = 1;
+  network.operations = std::move(operations);
+  for (std::size_t i = 1; i < network.operations.size(); ++i) {
+    network.connections.push_back({network.operations[i - 1].name, network.operations[i].name, {}});
+  }
+  network.probes = {{"output", network.operations.back().name, engine::ProbeQuantity::kOutput, {}}};
+  return network;
+}
+
+engine::NeuronOperation Remembering(double gain) {
+  return {engine::MemoryRectifiedLinear{}, gain, {}, engine::ConstantVoltage{0.5}};
+}
+
+engine::SimulationSpec OfBytes(std::int64_t steps) {
+  engine::SimulationSpec spec;
+  spec.settings.steps = steps;
+  spec.inputs = {{.type = engine::DataType::kUint8}};
+  spec.probes = {0};
+  return spec;
+}
+
+// Rows of 4 and of 6 that 24 neurons share have no period in common but 2.
+TEST(MemoryOfTerms, WithRowCountsThatDoNotDivideEachOther) {
+  engine::NetworkDefinition network = SmallMlp();
+  Random random(4);
+  network.operations = {{"input", engine::InputOperation{{24}, {}, {}}},
+                        {"r4", engine::ReshapeOperation{{6, 4}}},
+                        {"a4", engine::AffineOperation{"w4", ""}},
+                        {"f4", engine::ReshapeOperation{{24}}},
+                        {"r6", engine::ReshapeOperation{{4, 6}}},
+                        {"a6", engine::AffineOperation{"w6", ""}},
+                        {"f6", engine::ReshapeOperation{{24}}},
+                        {"sum", engine::WeightedSumOperation{{1, 1}}},
+                        {"first", Remembering(100)},
+                        {"second", Remembering(1)},
+                        {"output", engine::AffineOperation{"w", ""}}};
+  network.connections = {{"input", "first", {}}, {"first", "r4", {}},     {"r4", "a4", {}},
+                         {"a4", "f4", {}},       {"first", "r6", {}},     {"r6", "a6", {}},
+                         {"a6", "f6", {}},       {"f4", "sum", {}},       {"f6", "sum", {}},
+                         {"sum", "second", {}},  {"second", "output", {}}};
+  std::vector<float> uneven = random.Floats(16, -1, 1);
+  std::for_each(uneven.begin(), uneven.begin() + 4, [](float& weight) { weight *= 16; });
+  network.tensors = {Tensor("w4", {4, 4}, uneven), Tensor("w6", {6, 6}, random.Floats(36, -1, 1)),
+                     Tensor("w", {3, 24}, random.Floats(72, -1, 1))};
+  engine::SimulationSpec spec = OfBytes(50);
+  spec.inputs = {{}};
+  const std::vector<Sample> samples = {{{Bytes(random.Floats(24, 0, 10))}}};
+  const Reading exact = Simulate(Load(network, Mode::kExact), spec, samples);
+  const Reading oracle = Simulate(Load(network, Mode::kReference), spec, samples);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(exact.probes[0].values[i], oracle.probes[0].values[i], 0.01 * 1000);
+  }
+}
+
+// What one sample of a group has too much of is nothing to the others, and what fits step by step fits at
+// once.
+TEST(MemoryOfGroups, EachSampleIsAsIfItWereAlone) {
+  engine::NetworkDefinition network = ChainOf(
+      {{"input", engine::InputOperation{{3, 3, 1}, 1.0, {}}},
+       {"first", Remembering(9e8)},
+       {"pool", engine::PoolOperation{engine::PoolKind::kAverage, {3, 3}, {3, 3}, {0, 0}, {0, 0}, false}},
+       {"flat", engine::ReshapeOperation{{1}}},
+       {"second", Remembering(1e-6)},
+       {"output", engine::AffineOperation{"w", ""}}});
+  network.tensors = {Tensor("w", {1, 1}, {1})};
+  const std::vector<Sample> samples = {{{std::vector<std::byte>(9, std::byte{3})}},
+                                       {{std::vector<std::byte>(9, std::byte{255})}},
+                                       {{std::vector<std::byte>(9, std::byte{1})}}};
+  engine::SimulationSpec spec = OfBytes(4);
+  engine::SimulationSpec stepped = spec;
+  stepped.trajectories = true;
+  const Reading steps = Simulate(Load(network, Mode::kExact, 1, CpuPath::kPlain), stepped, samples);
+  OnEveryCpuTarget([&] {
+    const Reading got = Simulate(Load(network, Mode::kExact), spec, samples);
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      EXPECT_EQ(got.sample_status[i].code(), steps.sample_status[i].code()) << i;
+      EXPECT_TRUE(!got.sample_status[i].ok() || Told(got, i) == Told(steps, i)) << i;
+    }
+    EXPECT_TRUE(got.sample_status[0].ok());
+  });
+}
+
+TEST(MemoryOfOffsets, AreInTheRangeThatIsChecked) {
+  for (const double offset : {-0.5, 1e7, 1e9, 1e10, -1e9}) {
+    engine::NetworkDefinition network = ChainOf({{"input", engine::InputOperation{{2}, 1.0, offset}},
+                                                 {"dense", engine::AffineOperation{"w0", ""}},
+                                                 {"first", Remembering(300)},
+                                                 {"output", engine::AffineOperation{"w1", ""}}});
+    network.tensors = {Tensor("w0", {3, 2}, {1, 2, 1, 0.5F, 4, 8}), Tensor("w1", {1, 3}, {1, -2, 0.25F})};
+    const std::vector<Sample> samples = {{{std::vector<std::byte>(2, std::byte{9})}}};
+    for (const std::int64_t steps : {1, 7, 33, 150, 199}) {
+      engine::SimulationSpec spec = OfBytes(steps);
+      const Reading got = Simulate(Load(network, Mode::kExact), spec, samples);
+      spec.trajectories = true;
+      const Reading plain = Simulate(Load(network, Mode::kExact, 1, CpuPath::kPlain), spec, samples);
+      EXPECT_EQ(got.sample_status[0].code(), plain.sample_status[0].code()) << offset << ", " << steps;
+      EXPECT_TRUE(!got.sample_status[0].ok() || Told(got, 0) == Told(plain, 0)) << offset << ", " << steps;
+    }
   }
 }
 

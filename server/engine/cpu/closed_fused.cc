@@ -5,7 +5,6 @@
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/spikes/digit_sums.h"
 #include "server/engine/cpu/closed_planes.h"
-#include "server/engine/cpu/layout/sum_bounds.h"
 #include "server/engine/network/synapse_filter.h"
 
 namespace spikeserve::engine {
@@ -31,10 +30,9 @@ class FusedLayer {
         planes_(run, term_, packed_, Source(), samples, buffers_) {}
 
   bool Run() {
-    if (steps_ <= 0 || planes_.digits() > kPlanesAtOnce) {
+    if (steps_ <= 0 || planes_.digits() > kPlanesAtOnce || !IsInRange()) {
       return false;
     }
-    CheckRange();
     SetBase();
     for (int p = 0; p < planes_.digits(); ++p) {
       planes_.LayOut(p, p);
@@ -70,14 +68,16 @@ class FusedLayer {
 
   std::int64_t times() const { return held_ ? std::max<std::int64_t>(steps_ - delay_, 0) : 1; }
 
-  void CheckRange() {
+  // Whether nothing can have left its range: else the general pass looks closer.
+  bool IsInRange() const {
     const double of_count = term_.product.max_row_sum * static_cast<double>(times());
     for (std::size_t s = 0; s < samples_.size(); ++s) {
-      const double bound = of_count * static_cast<double>(planes_.MostOf(s));
-      if (!memory_.Fits(steps_) || !(bound <= kWideSums)) {
-        Fail(s);
+      const auto most = static_cast<double>(planes_.MostOf(s));
+      if (most > INT32_MAX || !(of_count * most <= static_cast<double>(kLargestMemory))) {
+        return false;
       }
     }
+    return memory_.Fits(steps_);
   }
 
   // What is added to all sums, of every neuron or of every channel.
@@ -283,8 +283,14 @@ bool IsFused(const CpuRun& run, std::size_t layer) {
   }
   switch (run.closed_layers[layer].sources[0]) {
     case ChargeSource::kHeld: {
+      // Of as many digits as are laid out at a time, and in range for as long as the run may take: then
+      // nobody asks for more than this pass computes.
       const std::int64_t most = UINT8_MAX * plan.terms[0].product.gather.most;
-      return run.constants[layer].terms[0].integers && most >> (kPlanesAtOnce * DigitBits()) == 0;
+      const double of_step = static_cast<double>(most) * plan.terms[0].product.max_row_sum +
+                             static_cast<double>(memory.largest_offset);
+      return run.constants[layer].terms[0].integers && most >> (kPlanesAtOnce * DigitBits()) == 0 &&
+             of_step * static_cast<double>(run.spec->settings.steps) <= static_cast<double>(kLargestMemory) &&
+             memory.Fits(run.spec->settings.steps);
     }
     case ChargeSource::kClosed: {
       const std::int64_t source = run.population(plan.terms[0].population).layer;

@@ -114,13 +114,7 @@ class ClosedLayerPass {
       for (const std::int64_t total : totals) {
         largest = std::max(largest, std::abs(total));
       }
-      if (largest > INT32_MAX) {
-        Fail(s);
-        continue;
-      }
-      const std::span<std::int32_t> counts = scratch_.bytes.first(totals.size());
-      std::copy(totals.begin(), totals.end(), counts.begin());
-      AddProduct(t, s, counts, largest);
+      AddProduct(t, s, totals, largest);
     }
   }
 
@@ -140,20 +134,44 @@ class ClosedLayerPass {
     }
   }
 
-  // By the plain loops.
-  void AddProduct(std::size_t t, std::size_t s, std::span<const std::int32_t> counts, std::int64_t largest) {
+  // By the plain loops: at once, or where cells might not fit an int32 some bits after the other.
+  template <typename T>
+  void AddProduct(std::size_t t, std::size_t s, std::span<const T> counts, std::int64_t largest) {
+    constexpr int kPartBits = 15;
+    constexpr std::int64_t kMostOfPart = (1 << kPartBits) - 1;
     const kernels::Product& product = plan_.terms[t].product;
+    if (!Allow(s, Bound(product, largest))) {
+      return;
+    }
+    if (std::is_same_v<T, std::int32_t> && largest * product.gather.most <= INT32_MAX) {
+      AddPart(t, s, std::span(reinterpret_cast<const std::int32_t*>(counts.data()), counts.size()), largest,
+              0);
+      return;
+    }
+    const std::span<std::int32_t> part = scratch_.bytes.first(counts.size());
+    for (int shift = 0; largest >> shift != 0 && Works(s); shift += kPartBits) {
+      std::transform(counts.begin(), counts.end(), part.begin(), [shift](T count) {
+        const std::int64_t magnitude = std::abs(static_cast<std::int64_t>(count));
+        const auto bits = static_cast<std::int32_t>((magnitude >> shift) & kMostOfPart);
+        return count < 0 ? -bits : bits;
+      });
+      AddPart(t, s, part, kMostOfPart, shift);
+    }
+  }
+
+  // Adds the product of counts that stand for 2^shift each.
+  void AddPart(std::size_t t, std::size_t s, std::span<const std::int32_t> counts, std::int64_t largest,
+               int shift) {
     const std::span<std::int64_t> sums = scratch_.charges.first(size_);
-    if (!Allow(s, Bound(product, largest)) ||
-        !IntegerSums(product, counts, largest, scratch_.currents, sums)) {
+    if (!IntegerSums(plan_.terms[t].product, counts, largest, scratch_.currents, sums)) {
       Fail(s);
       return;
     }
-    kernels::AddTimes(sums, 1, Z(s));
+    kernels::AddTimes(sums, std::int64_t{1} << shift, Z(s));
   }
 
   static double Bound(const kernels::Product& product, std::int64_t largest) {
-    return static_cast<double>(largest * product.gather.most) * product.max_row_sum;
+    return static_cast<double>(largest) * static_cast<double>(product.gather.most) * product.max_row_sum;
   }
 
   // All samples together, one digit of their counts after the other.
@@ -162,8 +180,10 @@ class ClosedLayerPass {
     const VectorTerm& packed = (*run_.vector_weights)[layer_].terms[t];
     CountPlanes planes(run_, plan_.terms[t], packed, &sent, samples_, buffers_);
     for (std::size_t s = 0; s < samples_.size(); ++s) {
-      if (planes.MostOf(s) > INT32_MAX || !Allow(s, Bound(product, sent.largest[s]))) {
-        Fail(s);
+      if (planes.MostOf(s) > INT32_MAX) {  // laid out as zeros
+        AddProduct(t, s, sent.Counts(s), sent.largest[s]);
+      } else {
+        Allow(s, Bound(product, sent.largest[s]));
       }
     }
     for (int digit = 0; digit < planes.digits(); ++digit) {

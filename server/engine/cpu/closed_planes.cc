@@ -15,10 +15,10 @@ CountPlanes::CountPlanes(const CpuRun& run, const Term& term, const VectorTerm& 
                          ClosedScratch& buffers)
     : run_(run), term_(term), packed_(packed), sent_(sent), samples_(samples), buffers_(buffers) {
   const auto count = static_cast<std::ptrdiff_t>(samples.size());
-  if (sent != nullptr) {
-    most_ = *std::max_element(sent->largest.begin(), sent->largest.begin() + count);
+  most_ = 0;
+  for (std::size_t s = 0; s < samples.size(); ++s) {  // those without sums say nothing of the others
+    most_ = MostOf(s) <= INT32_MAX ? std::max(most_, MostOf(s)) : most_;
   }
-  most_ *= term.product.gather.most;
   while (most_ >> (digits_ * bits_) != 0) {
     ++digits_;
   }

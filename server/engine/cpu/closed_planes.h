@@ -20,8 +20,7 @@ class CountPlanes {
   CountPlanes(const CpuRun& run, const Term& term, const VectorTerm& packed, ClosedScratch::Sent* sent,
               std::span<const ClosedSample> samples, ClosedScratch& buffers);
 
-  // No cell is above it; how many digits that has.
-  std::int64_t most() const { return most_; }
+  // How many digits the largest cell has, of samples whose cells fit an int32: others are laid out as zeros.
   int digits() const { return digits_; }
   // No cell of that sample is above it.
   std::int64_t MostOf(std::size_t sample) const;
@@ -51,7 +50,7 @@ class CountPlanes {
   const std::span<const ClosedSample> samples_;
   ClosedScratch& buffers_;
   const int bits_ = DigitBits();
-  std::int64_t most_ = UINT8_MAX;
+  std::int64_t most_ = 0;
   int digits_ = 1;
   bool aliased_ = false;  // the counts lie as the product reads them
 };

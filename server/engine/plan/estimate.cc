@@ -4,6 +4,7 @@
 
 #include "kernels/math/lanes.h"
 #include "server/engine/network/index.h"
+#include "server/engine/network/neuron_models.h"
 #include "server/engine/plan/lowering.h"
 #include "server/engine/plan/paths.h"
 
@@ -24,6 +25,19 @@ constexpr double kBytesPerElement = 96;  // constants, index maps and fan-outs o
 class Estimator {
  public:
   explicit Estimator(const Network& network) : network_(network) {}
+
+  // What the rows of a layer with memory are cut from, besides. `by_position`: they differ between positions
+  // of a convolution, so that all of them are composed.
+  double MemoryBytes(const Path& path, bool by_position) const {
+    constexpr double kBytesPerDouble = 8;
+    double weights = 0;
+    for (const Link& link : path.chain) {
+      weights += Weights(link);
+    }
+    const double composed = PeakEntries(path.source, path.chain.begin(), path.chain.end());
+    return by_position ? (kBytesPerEntry + kBytesPerDouble) * composed
+                       : kBytesPerDouble * std::max(weights, weights > 0 ? 0 : composed);
+  }
 
   double PathBytes(const Path& path) const {
     const auto split = std::find_if(path.chain.begin(), path.chain.end(),
@@ -113,6 +127,12 @@ class Estimator {
   const Network& network_;
 };
 
+bool HasGainByPosition(const Network& network, std::size_t operation, const NeuronOperation& neuron) {
+  const auto* id = std::get_if<std::string>(&neuron.gain);
+  const Shape& shape = network.shape(static_cast<std::int64_t>(operation));
+  return id != nullptr && shape.size() > 1 && ElementCount(network.tensor(*id).shape) > shape.back();
+}
+
 }  // namespace
 
 Result<std::int64_t> EstimatePlanBytes(const Network& network) {
@@ -131,7 +151,10 @@ Result<std::int64_t> EstimatePlanBytes(const Network& network) {
     is_layer[Index(network.probe_target(static_cast<std::int64_t>(i)))] = true;
   }
   for (std::size_t i = 0; i < is_layer.size(); ++i) {
+    const auto* neuron = std::get_if<NeuronOperation>(&network.definition().operations[i].kind);
+    const bool remembers = neuron != nullptr && Remembers(neuron->model);
     for (const Path& path : is_layer[i] ? paths.value()[i] : std::vector<Path>{}) {
+      bytes += remembers ? estimator.MemoryBytes(path, HasGainByPosition(network, i, *neuron)) : 0;
       bytes += estimator.PathBytes(path) + 64 * static_cast<double>(path.chain.size()) +
                kBytesPerElement * static_cast<double>(network.size(static_cast<std::int64_t>(i)));
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "server/engine/network/index.h"
 
@@ -10,8 +11,8 @@ namespace {
 
 constexpr int kMostShift = 40;
 constexpr int kShiftOfZeros = 20;
-// What the bias of a run may come to: 2^61 after 2^20 steps.
-constexpr double kMostBias = 2199023255552.0;  // 2^41
+// What the bias of a run may come to: 2^60 after 2^20 steps.
+constexpr double kMostBias = 1099511627776.0;  // 2^40
 
 // Calls visit(entry, row) for all weights of the product.
 template <typename Visit>
@@ -78,10 +79,11 @@ std::int64_t CutMemoryRows(std::span<const MemoryTerm> terms, std::int32_t large
       of_term[row] = std::max(of_term[row], std::isfinite(added) ? std::abs(added) : HUGE_VAL);
     });
   }
-  // Rows of a convolution are shared by positions: then all of them have the smallest shift of any.
+  // A row that many neurons share has one unit for all of them, which other terms share with others still: as
+  // many neurons as the row counts have in common begin anew together, with the smallest shift of any.
   std::size_t period = size;
   for (const std::vector<double>& of_term : largest) {
-    period = std::min(period, of_term.size());
+    period = std::gcd(period, of_term.size());
   }
   std::vector<int> shift(period, kMostShift);
   for (std::size_t j = 0; j < size; ++j) {

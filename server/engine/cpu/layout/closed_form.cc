@@ -12,6 +12,8 @@ namespace {
 
 // Each age of a layer costs a pass: where branches of many lengths meet, steps are cheaper.
 constexpr std::size_t kMostAges = 8;
+// No network that anybody has needs as many; those that do are stepped.
+constexpr int kMostRounds = 32;
 
 class ClosedPlanner {
  public:
@@ -25,7 +27,10 @@ class ClosedPlanner {
 
   std::vector<ClosedLayer> Run() {
     bool changed = true;
-    while (changed) {  // each round takes a layer out, or is the last
+    for (int round = 0; changed; ++round) {  // each takes a layer out, or is the last
+      if (round == kMostRounds) {
+        return std::vector<ClosedLayer>(closed_.size());
+      }
       changed = false;
       for (std::set<std::int64_t>& ages : ages_) {
         ages = {0};
@@ -35,7 +40,7 @@ class ClosedPlanner {
         AskSources(l, changed);
       }
       for (std::size_t l = 0; l < closed_.size(); ++l) {
-        if (closed_[l] && (ages_[l].size() > kMostAges || (ages_[l].size() > 1 && !IsKnownAnytime(l)))) {
+        if (closed_[l] && ages_[l].size() > 1 && !IsKnownAnytime(l)) {
           Step(l, changed);
         }
       }
@@ -89,6 +94,9 @@ class ClosedPlanner {
       }
       for (const std::int64_t age : ages_[l]) {
         ages_[*source].insert(age + *delay);
+      }
+      if (ages_[*source].size() > kMostAges) {
+        Step(*source, changed);
       }
     }
   }

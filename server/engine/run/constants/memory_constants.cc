@@ -45,8 +45,10 @@ void MemoryConstants::FindPeriod(std::int64_t channels) {
 
 void MemoryConstants::AddOffsets(std::span<const float> of_term) {
   std::vector<std::int64_t>& added = offsets.emplace_back();
+  added.reserve(of_term.size());
   for (std::size_t j = 0; j < of_term.size(); ++j) {
     added.push_back(RoundMemory(static_cast<double>(of_term[j]) * unit[j]));
+    largest_offset = std::max(largest_offset, LargestOf(added));
   }
 }
 
@@ -75,7 +77,12 @@ MemoryConstants MakeMemoryConstants(const Plan& plan, const Layer& layer, const 
                       layer.operation, layer.size, settings.seed);
   MemoryConstants constants;
   constants.shift = neurons.shift;
-  for (std::size_t j = 0; j < Index(layer.size); ++j) {
+  const std::size_t size = Index(layer.size);
+  constants.unit.reserve(size);
+  constants.bias.reserve(size);
+  constants.start.reserve(size);
+  constants.ceiling.reserve(model.max_value ? size : 0);
+  for (std::size_t j = 0; j < size; ++j) {
     const double unit = std::ldexp(1.0, neurons.shift[j]);
     const double gain = neurons.gain.empty() ? 1.0 : neurons.gain[j];
     const double bias = neurons.bias.empty() ? 0.0 : neurons.bias[j];

@@ -18,9 +18,9 @@ struct MemoryConstants {
   std::vector<std::int64_t> ceiling;  // of one step: Z_t is at most t times it. Empty: no bound
   std::vector<double> unit;           // 2^shift
   std::vector<std::uint8_t> shift;
-  std::vector<std::vector<std::int64_t>> offsets;    // [term], of one step: what uint8_offset adds. Or empty
-  std::int64_t slope = 0;                            // below 0, in 2^-math::kSlopeBits; 0: N is at least 0
-  std::int64_t largest_bias = 0, largest_start = 0;  // in magnitude
+  std::vector<std::vector<std::int64_t>> offsets;  // [term], of one step: what uint8_offset adds. Or empty
+  std::int64_t slope = 0;                          // below 0, in 2^-math::kSlopeBits; 0: N is at least 0
+  std::int64_t largest_bias = 0, largest_start = 0, largest_offset = 0;  // in magnitude
   // After so many neurons all of these begin anew, as the channels of a convolution do; else all neurons.
   std::int64_t period = 0;
 

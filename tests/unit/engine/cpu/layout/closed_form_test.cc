@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <string>
 
 #include "server/engine/plan/compile.h"
 #include "tests/support/definitions.h"
@@ -74,6 +75,33 @@ TEST(ClosedForm, PassesAgesOnThroughDelays) {
   spec.settings.readout.kind = ReadoutKind::kLast;
   EXPECT_THAT(PlanOf(network, spec)[0].ages, ElementsAre(0, 1, 2));
   EXPECT_THAT(PlanOf(network, spec)[1].ages, ElementsAre(0, 1));
+}
+
+// Every layer doubles the lengths of the ways to the output.
+TEST(ClosedForm, StepsWhereWaysOfTooManyLengthsMeet) {
+  constexpr int kLayers = 200;
+  NetworkDefinition network;
+  network.format_version = 1;
+  network.operations = {{"n0", InputOperation{{2}, {}, {}}}};
+  for (int l = 1; l <= kLayers; ++l) {
+    const std::string source = "n" + std::to_string(l - 1), target = "n" + std::to_string(l);
+    const std::string sum = "s" + std::to_string(l);
+    network.operations.push_back({sum, WeightedSumOperation{{1, 1}}});
+    network.operations.push_back({target, NeuronOperation{MemoryRectifiedLinear{}, 1.0, {}, {}}});
+    network.connections.push_back({source, sum, {}});
+    network.connections.push_back({source, sum, {}, 17 * l});
+    network.connections.push_back({sum, target, {}});
+  }
+  network.operations.push_back({"output", AffineOperation{"w", ""}});
+  network.connections.push_back({"n" + std::to_string(kLayers), "output", {}});
+  network.probes = {{"output", "output", ProbeQuantity::kOutput, {}}};
+  network.tensors = {Tensor("w", {1, 2}, {1, 2})};
+  const auto layers = PlanOf(network, Spec());
+  EXPECT_TRUE(layers[kLayers - 1].closed());
+  EXPECT_FALSE(layers[0].closed());
+  for (const ClosedLayer& layer : layers) {
+    EXPECT_LE(layer.ages.size(), 8U);
+  }
 }
 
 TEST(ClosedForm, IsNotTakenWhereStepsAreWanted) {
