@@ -24,7 +24,10 @@ def test_counts_and_outputs_are_those_of_whole_numbers(
 ) -> None:
     shape = input_shape(model)
     network = spikeserve.convert(
-        model.path, preset="balanced", sample_data=model.sample_data(200, shape), uint8_scale=model.images.uint8_scale
+        model.path,
+        preset="balanced",
+        sample_data=model.sample_data(200, shape),
+        uint8_scale=model.images.uint8_scale,
     )
     samples, _ = model.test_samples(IMAGES, shape)
     expected = MemorySimulation(network.definition, samples)

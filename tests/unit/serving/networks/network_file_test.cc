@@ -56,8 +56,8 @@ TEST(NetworkFile, SaysWhatIsDamaged) {
   bad[8] = 2;
   ExpectDamaged(bad, "format version: got 2, wanted 1");
   bad = good;
-  bad[12] = 4;
-  ExpectDamaged(bad, "mode: got 4, wanted 0..3: exact (0 or 1), reference, fast");
+  bad[12] = 5;
+  ExpectDamaged(bad, "mode: got 5, wanted 0..4: exact (0 or 1), reference, fast, int8");
   ExpectDamaged(good.substr(0, good.size() - 1), "payload bytes: got 6, wanted 7");
   ExpectDamaged(good + "x", "payload bytes: got 8, wanted 7");
   bad = good;
