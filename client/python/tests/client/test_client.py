@@ -45,7 +45,7 @@ def test_load_passes_version_and_mode(fake: FakeServer, client: spikeserve.Clien
     client.load("n", big_network(1), version=6, mode="fast")
     assert fake.networks["n", 6].mode == pb.MODE_FAST
     assert [info.mode for info in client.list()] == ["reference", "fast"]
-    with pytest.raises(ValueError, match="mode is 'quick', choose one of exact, fast, reference"):
+    with pytest.raises(ValueError, match="mode is 'quick', choose one of exact, fast, int8, reference"):
         client.load("n", big_network(1), mode="quick")
 
 
