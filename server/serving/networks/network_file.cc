@@ -65,7 +65,8 @@ Result<NetworkFileHeader> DecodeNetworkFileHeader(std::string_view bytes) {
   }
   const std::uint64_t mode = LittleEndian(bytes.substr(12, 4));
   if (mode > kModes.size()) {
-    return Damaged("mode: got " + std::to_string(mode) + ", wanted 0..4: exact (0 or 1), reference, fast, int8");
+    return Damaged("mode: got " + std::to_string(mode) +
+                   ", wanted 0..4: exact (0 or 1), reference, fast, int8");
   }
   const std::uint64_t length = LittleEndian(bytes.substr(16, 8));
   if (length > kMaxPayloadBytes) {
