@@ -130,3 +130,27 @@ def test_weights_that_are_not_finite_are_refused_by_layer(tmp_path: Path) -> Non
     broken = dense(3, [np.full((4, 3), np.nan), np.zeros(3)], name="broken")
     with pytest.raises(ConversionError, match="'broken' holds NaN or infinity"):
         spikeserve.convert(keras_file(tmp_path, input_layer(4), broken))
+
+
+@pytest.mark.parametrize(
+    ("preset", "options", "late"),
+    [
+        ("balanced", {"delay_steps": 2}, 2),
+        ("balanced", {"synapse": 0.005, "delay_steps": 1}, 2),
+        ("balanced", {"synapse": 0.005, "probe_synapse": 0.005}, 2),
+        ("accurate", {"delay_steps": {"hidden": 9}}, 9),
+        ("spikeserve", {"delay_steps": 16}, 16),
+        ("nengo_dl", {"delay_steps": 98}, 100),
+    ],
+)
+def test_inputs_that_never_reach_the_output_are_warned_about(
+    path: Path, preset: str, options: dict[str, Any], late: int
+) -> None:
+    text = warned(path, preset=preset, sample_data=SAMPLES, **options)
+    steps = {"balanced": 2, "accurate": 8, "spikeserve": 16, "nengo_dl": 100}[preset]
+    assert f"no spike of the input reaches the output 'out' in {steps} steps: " in text
+    assert f"delays on the way take {late}; give steps={late + steps} or more" in text
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        spikeserve.convert(path, preset=preset, sample_data=SAMPLES, **options, steps=late + 1)
+    assert "no spike of the input" not in "\n".join(str(item.message) for item in caught)

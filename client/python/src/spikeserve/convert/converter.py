@@ -13,6 +13,7 @@ from spikeserve._report import ConversionReport, write_report
 from spikeserve._version import __version__
 from spikeserve.convert.calibrate.checks import byte_map, fixed_scales, positive
 from spikeserve.convert.calibrate.delays import set_delays
+from spikeserve.convert.calibrate.latency import late_outputs
 from spikeserve.convert.calibrate.samples import Samples, collect_samples, set_byte_inputs
 from spikeserve.convert.calibrate.scaling import (
     MEASURED_SAMPLES,
@@ -130,6 +131,7 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
     set_delays(lowered, tuning.delay_steps)
     set_initial_voltages(lowered, options.initial_voltage, options.preset.initial_voltage)
     _finish(lowered, source, options, decisions)
+    report.warnings += late_outputs(lowered.definition)
     scales, plan = _scale(lowered, samples, options, tuning, report)
     some = samples.first(lowered.block(CHECK_SAMPLES))
     report.max_error = check_conversion(source.graph, decisions, lowered, some, scales)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spikeserve._probes import answer_target
+from spikeserve._probes import READOUTS, answer_target
 from spikeserve.convert.arrays import Array
 from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.convert.errors import ConversionError
@@ -25,6 +25,7 @@ from spikeserve.convert.memory.search import (
     refitted,
     search_levels,
 )
+from spikeserve.convert.models.synapses import describe_synapse
 from spikeserve.v1 import network_pb2 as pb
 
 NO_SAMPLES = (
@@ -93,6 +94,7 @@ def make_sparse_plan(
     kind: pb.OutputKind,
 ) -> Plan:
     """The plan with the fewest levels that keep the classes; `kind` is that of the first output."""
+    _check_plain(lowered.definition)
     fit, held = _split(samples)
     trial, activity = _trial(lowered, populations, samples, steps)
     trial = replace(trial, threshold=_threshold(trial, kind))
@@ -147,6 +149,27 @@ def _threshold(trial: Trial, kind: pb.OutputKind) -> float | None:
             f"'{target}' is no class; take preset 'balanced'"
         )
     return None
+
+
+def _check_plain(definition: pb.NetworkDefinition) -> None:
+    """ConversionError where runs are of another kind than those that are searched."""
+    readout, links = definition.defaults.readout, definition.connections
+    given = [f"synapse ({describe_synapse(link.synapse)})" for link in links if link.HasField("synapse")]
+    given += [f"delay_steps ({link.delay_steps})" for link in links if link.delay_steps]
+    given += [
+        f"probe_synapse ({describe_synapse(probe.synapse)})"
+        for probe in definition.probes
+        if probe.HasField("synapse")
+    ]
+    if readout.kind != pb.READOUT_KIND_MEAN or readout.skip_steps:
+        name = {kind: name for name, kind in READOUTS.items()}[readout.kind]
+        skipping = f", skipping {readout.skip_steps}" if readout.skip_steps else ""
+        given.append(f"readout ({name}{skipping})")
+    if given:
+        raise ConversionError(
+            "preset 'sparse' searches with the mean of runs without synapses and delays, and got "
+            f"{', '.join(dict.fromkeys(given))}; leave that out, or take preset 'balanced' with more steps"
+        )
 
 
 def _split(samples: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
