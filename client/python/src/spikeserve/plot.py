@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Of the Okabe-Ito palette, which colour-blind people can tell apart, also in grey.
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#B0B0B0"
+_PURPLE, _BLACK = "#CC79A7", "#000000"
 _MAX_NEURONS = 256
 
 
@@ -59,7 +60,10 @@ def spike_raster(
     title: str = "Spikes",
     axes: Axes | None = None,
 ) -> Figure:
-    """A dot per neuron and step with spikes, darker where a step has several.
+    """A mark per neuron and step with spikes, of another colour where a step has several.
+
+    Negative counts are dashes: spikes that a neuron with memory takes back, or of a neuron or input that has
+    both signs.
 
     `counts` are spikes per step: [steps, neurons], or [steps, height, width, channels] of one sample; with
     `sample` those of a batch, of which it draws this one. `dt` is in seconds. Of large layers some neurons
@@ -70,19 +74,26 @@ def spike_raster(
     values = values.reshape(len(values), -1)
     chosen = _shown_neurons(values.shape[1])
     steps, places = np.nonzero(values[:, chosen])
-    several = values[steps, chosen[places]] > 1
+    found = values[steps, chosen[places]]
+    back, several = found < 0, found > 1
     figure, axes = _axes(axes)
     time = (steps + 1) * dt * 1000
-    for dots, colour, label in ((~several, _BLUE, "1 spike"), (several, _ORANGE, "2 or more")):
+    kinds = (
+        (~several & ~back, "|", _BLUE, "1 spike"),
+        (several, "|", _ORANGE, "2 or more"),
+        (back & (found >= -1), "_", _PURPLE, "1 negative"),
+        (found < -1, "_", _BLACK, "2 or more negative"),
+    )
+    for dots, marker, colour, label in kinds:
         if dots.any():
             index = chosen[places[dots]]
-            axes.scatter(time[dots], index, s=14, marker="|", linewidths=1.0, color=colour, label=label)
+            axes.scatter(time[dots], index, s=14, marker=marker, linewidths=1.0, color=colour, label=label)
     count = values.shape[1]
     shown = "neuron" if len(chosen) == count else f"neuron ({len(chosen)} of {count:,}, at random)"
     axes.set(xlabel="time (ms)", ylabel=shown, title=title)
     axes.set_xlim(0, (len(values) + 1) * dt * 1000)
     axes.set_ylim(-1, count)
-    if several.any():
+    if several.any() or back.any():
         axes.legend(
             title="in one step", markerscale=2, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
         )

@@ -39,6 +39,26 @@ def test_raster_has_a_dot_per_neuron_and_step() -> None:
     assert png(figure).startswith(b"\x89PNG")
 
 
+def test_raster_shows_negative_counts_as_such() -> None:
+    """Neurons with memory take spikes back."""
+    counts = np.array([[1, 2, 0, 3], [0, -1, -2, -4], [0, 0, 1, 1]], float)
+    axes = plot.spike_raster(counts).axes[0]
+    groups: list[Any] = list(axes.collections)
+    drawn = {dots.get_label(): sorted(map(tuple, dots.get_offsets().tolist())) for dots in groups}
+    assert drawn == {
+        "1 spike": [(1.0, 0.0), (3.0, 2.0), (3.0, 3.0)],
+        "2 or more": [(1.0, 1.0), (1.0, 3.0)],
+        "1 negative": [(2.0, 1.0)],
+        "2 or more negative": [(2.0, 2.0), (2.0, 3.0)],
+    }
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == list(drawn)
+    assert len({tuple(dots.get_edgecolor()[0]) for dots in groups}) == 4
+    only = plot.spike_raster(np.array([[1.0], [-1.0]])).axes[0].get_legend()
+    assert only is not None
+
+
 def test_raster_thins_out_large_layers_and_says_so() -> None:
     figure = plot.spike_raster(np.ones((2, 900)))
     axes = figure.axes[0]
