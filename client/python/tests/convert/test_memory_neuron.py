@@ -93,6 +93,73 @@ def test_a_threshold_is_still_refused(tmp_path: Path) -> None:
         convert(with_layer(tmp_path, layer))
 
 
+@pytest.mark.parametrize("given", ["MemoryRectifiedLinear", MemoryRectifiedLinear, MemoryRectifiedLinear()])
+def test_a_threshold_is_refused_however_the_neuron_is_given(tmp_path: Path, given: Any) -> None:
+    path = with_layer(tmp_path, L("ReLU", {"threshold": 0.5}))
+    for options in ({"swap_activations": {"relu": given}}, {"preset": "accurate"}):
+        with pytest.raises(spikeserve.ConversionError) as caught:
+            convert(path, **options)
+        assert "has a threshold, which MemoryRectifiedLinear does not compute" in str(caught.value)
+        assert "swap_activations" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "layer", "found", "note"),
+    [
+        (MemoryRectifiedLinear(), {"max_value": 6.0}, (6, 0), "takes max_value=6 of the layer"),
+        (MemoryRectifiedLinear(max_value=2), {"max_value": 6.0}, (2, 0), ""),
+        (
+            MemoryRectifiedLinear(max_value=2),
+            {"max_value": 6.0, "negative_slope": 0.25},
+            (2, 0.25),
+            "takes negative_slope=0.25 of the layer",
+        ),
+    ],
+)
+def test_an_object_takes_what_it_says_nothing_about(
+    tmp_path: Path, given: MemoryRectifiedLinear, layer: dict[str, Any], found: Any, note: str
+) -> None:
+    network = convert(with_layer(tmp_path, L("ReLU", layer)), swap_activations={"relu": given})
+    neuron = population(network).memory_rectified_linear
+    assert (neuron.max_value, neuron.negative_slope) == found
+    assert note in network.report.text()
+    assert ("of the layer" in network.report.text()) == bool(note)
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [
+        (L("ReLU", {"max_value": 6.0}), "relu"),
+        (L("ReLU", {"negative_slope": 0.25, "max_value": 1.0}), "relu"),
+        (L("Activation", {"activation": "relu6"}), "relu6"),
+    ],
+    ids=["max_value", "slope", "relu6"],
+)
+def test_advice_for_what_memory_computes_converts(tmp_path: Path, layer: L, kind: str) -> None:
+    path = with_layer(tmp_path, layer)
+    with pytest.raises(spikeserve.ConversionError) as caught:
+        convert(path, preset="spikeserve")
+    text = str(caught.value)
+    assert "IntegrateAndFire'" not in text
+    assert "take preset 'accurate' or 'balanced'" in text
+    assert f"swap_activations={{'{kind}': 'MemoryRectifiedLinear'}}" in text
+    convert(path, preset="spikeserve", swap_activations={kind: "MemoryRectifiedLinear"})
+    for preset in ("accurate", "balanced"):
+        convert(path, preset=preset)
+
+
+@pytest.mark.parametrize("layer", ["ReLU", "LeakyReLU"])
+def test_a_steep_slope_has_a_neuron_without_memory(tmp_path: Path, layer: str) -> None:
+    path = with_layer(tmp_path, L(layer, {"negative_slope": 3.0}))
+    kind = {"ReLU": "relu", "LeakyReLU": "leaky_relu"}[layer]
+    for options in ({"preset": "accurate"}, {"swap_activations": {kind: MemoryRectifiedLinear()}}):
+        with pytest.raises(spikeserve.ConversionError, match="negative_slope is 3") as caught:
+            convert(path, **options)
+        assert f"give swap_activations={{'{kind}': 'SpikingLeakyReLU'}}" in str(caught.value)
+    network = convert(path, swap_activations={kind: "SpikingLeakyReLU"})
+    assert population(network).spiking_leaky_rectified_linear.negative_slope == 3
+
+
 def test_inspect_names_its_options(tmp_path: Path) -> None:
     path = with_layer(tmp_path, L("ReLU", {"max_value": 2.5}))
     network = convert(path, swap_activations=MEMORY)

@@ -10,7 +10,7 @@ from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError
 from spikeserve.convert.lower.activations import Activation, canonical_name, layer_activation
 from spikeserve.convert.lower.rules import RULES
 from spikeserve.convert.models.neuron import NeuronModel
-from spikeserve.convert.models.neurons import as_neuron
+from spikeserve.convert.models.neurons import MemoryRectifiedLinear, as_neuron
 from spikeserve.convert.read.graph import Graph
 
 
@@ -22,6 +22,7 @@ class Decision:
     output: str | None = None  # "softmax" or "leaky_relu"
     slope: float = 0.0
     dropped: str | None = None  # an output activation that was left out
+    taken: Mapping[str, float] = field(default_factory=dict)  # by a neuron with memory given as an object
 
 
 @dataclass
@@ -98,9 +99,7 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
         )
     swapped, model = swaps.lookup(kind)
     if swapped:
-        if model is not None and kind in swaps.named:
-            model = model.taking(activation.options)
-        return Decision(neuron=model)
+        return _swapped(model, activation, kind in swaps.named)
     if kind == "linear":
         return Decision()
     if kind == "relu":
@@ -113,9 +112,11 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
         return Decision(output="leaky_relu", slope=activation.options["negative_slope"])
     where = "" if sink else "hidden "
     reason = "has no neuron by default" if kind in _SWAPS else "has no spiking form"
+    swap = _SWAPS.get(kind, "IntegrateAndFire")
+    preset = "" if _memory_for(activation) is None else f"{_PRESETS}, "
     raise UnsupportedError(
         f"the {where}activation '{kind}' {reason}",
-        f"train with relu, or give swap_activations={{'{kind}': '{_SWAPS.get(kind, 'IntegrateAndFire')}'}} "
+        f"train with relu, {preset}or give swap_activations={{'{kind}': '{swap}'}} "
         f"(or {{'{kind}': None}} to leave it out)",
     )
 
@@ -125,10 +126,23 @@ _PIECEWISE = frozenset({"relu", "relu6", "leaky_relu"})
 
 # The spiking neurons that compute an activation that is no ReLU.
 _SWAPS = {
+    "relu6": "MemoryRectifiedLinear",
     "tanh": "RegularSpiking(Tanh)",
     "sigmoid": "RegularSpiking(Sigmoid)",
     "leaky_relu": "SpikingLeakyReLU",
 }
+
+_PRESETS = "take preset 'accurate' or 'balanced'"  # whose neurons have the options of a ReLU
+
+
+def taken_notes(graph: Graph, decisions: Mapping[int, Decision]) -> list[str]:
+    """A message for every neuron that was given as an object and takes options of its layer."""
+    return [
+        f"the MemoryRectifiedLinear of '{graph.nodes[index].name}' takes {_written(decision.taken)} "
+        "of the layer"
+        for index, decision in decisions.items()
+        if decision.taken
+    ]
 
 
 def output_warnings(graph: Graph, decisions: Mapping[int, Decision], spiking: bool) -> list[str]:
@@ -148,6 +162,19 @@ _OUTPUT_ADVICE = {
 }
 
 
+def _swapped(model: NeuronModel | None, activation: Activation, named: bool) -> Decision:
+    """The caller's neuron; with memory it never computes another function than the layer's unasked."""
+    memory = isinstance(model, MemoryRectifiedLinear)
+    if model is None or not (named or memory):
+        return Decision(neuron=model)
+    if memory and not _takes(model, activation):
+        raise _refused(model, activation)
+    unset = {item.name for item in fields(model) if getattr(model, item.name) == item.default}
+    options = {key: value for key, value in activation.options.items() if named or key in unset}
+    neuron = _taking(model, Activation(activation.kind, options))
+    return Decision(neuron=neuron, taken={} if named else options)
+
+
 def _takes(model: NeuronModel, activation: Activation) -> bool:
     return set(activation.options) <= {item.name for item in fields(model)}
 
@@ -157,17 +184,47 @@ def _taking(model: NeuronModel, activation: Activation) -> NeuronModel:
         return model.taking(activation.options)
     except ValueError as error:
         name = type(model).__name__
-        raise UnsupportedError(f"no {name} has its options: {error}", "train with a plain relu") from error
+        raise UnsupportedError(f"no {name} has its options: {error}", _advice(activation)) from error
 
 
 def _check_relu(activation: Activation, model: NeuronModel) -> None:
     if not _takes(model, activation):
-        options = ", ".join(f"{k}={v:g}" for k, v in activation.options.items())
-        raise UnsupportedError(
-            f"ReLU({options}) is not max(x, 0), which is what {type(model).__name__} computes",
-            "train with a plain relu, or give swap_activations={'relu': 'IntegrateAndFire'} "
-            "to convert it as one",
-        )
+        raise _refused(model, activation)
+
+
+def _refused(model: NeuronModel, activation: Activation) -> UnsupportedError:
+    computed = type(model).__name__
+    if isinstance(model, MemoryRectifiedLinear):
+        reason = f"has a threshold, which {computed} does not compute"
+    else:
+        reason = f"is not max(x, 0), which is what {computed} computes"
+    return UnsupportedError(f"ReLU({_written(activation.options)}) {reason}", _advice(activation))
+
+
+def _advice(activation: Activation) -> str:
+    """What to do about a ReLU with options."""
+    kind, options = activation.kind, activation.options
+    if _memory_for(activation) is not None:
+        swap = f"{{'{kind}': 'MemoryRectifiedLinear'}}"
+        return f"{_PRESETS}, give swap_activations={swap}, or train with a plain relu"
+    if set(options) == {"negative_slope"} and options["negative_slope"] > 0:
+        return f"train with a plain relu, or give swap_activations={{'{kind}': 'SpikingLeakyReLU'}}"
+    return "train with a plain relu"
+
+
+def _memory_for(activation: Activation) -> MemoryRectifiedLinear | None:
+    """The neuron with memory that computes a ReLU with options; None for anything else."""
+    model = MemoryRectifiedLinear()
+    if activation.kind not in _PIECEWISE or not _takes(model, activation):
+        return None
+    try:
+        return model.taking(activation.options)
+    except ValueError:
+        return None
+
+
+def _written(options: Mapping[str, float]) -> str:
+    return ", ".join(f"{key}={value:g}" for key, value in options.items())
 
 
 def _softmax(activation: Activation, sink: bool, keep: bool) -> Decision:

@@ -10,7 +10,7 @@ import spikeserve.convert.lower.shape  # noqa: F401  (both register their layers
 from spikeserve.convert.errors import Problem, UnsupportedError, reading_configuration, refuse
 from spikeserve.convert.lower.activations import ACTIVATION_LAYERS
 from spikeserve.convert.lower.builder import Builder, Population, Shape, Value, prune
-from spikeserve.convert.lower.decisions import Decision
+from spikeserve.convert.lower.decisions import Decision, taken_notes
 from spikeserve.convert.lower.fold import fold_scales
 from spikeserve.convert.lower.rules import find_rule
 from spikeserve.convert.models.synapses import Synapse
@@ -148,9 +148,10 @@ def _probe_outputs(
 
 
 def _notes(graph: Graph, decisions: dict[int, Decision]) -> list[str]:
-    return [
+    left_out = [
         f"the {decision.dropped} at the output '{graph.nodes[index].name}' is left out: the outputs "
         "are its inputs (logits), the class is the same"
         for index, decision in decisions.items()
         if decision.dropped is not None
     ]
+    return left_out + taken_notes(graph, decisions)
