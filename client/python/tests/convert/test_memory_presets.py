@@ -327,23 +327,5 @@ def test_sparse_refuses_outputs_that_are_no_classes(tmp_path: Path) -> None:
 def test_sparse_says_which_levels_it_found(tmp_path: Path) -> None:
     network = convert(simple(tmp_path, random_dense(5, 3, seed=2)), preset="sparse")
     text = network.report.text()
-    assert "spikes of a neuron at the 99th percentile in a run: 'hidden': " in text
+    assert "levels, spikes that a neuron at the 99th percentile sends in a run: 'hidden': " in text
     assert "fewer than one expected spike" not in text  # few are what it is for
-
-
-@pytest.mark.parametrize(
-    ("options", "given"),
-    [
-        ({"delay_steps": 1}, r"delay_steps \(1\)"),
-        ({"synapse": 0.005}, r"synapse \(lowpass 0\.005 s\)"),
-        ({"probe_synapse": 0.005}, r"probe_synapse \(lowpass 0\.005 s\)"),
-        ({"readout": "last"}, r"readout \(last\)"),
-        ({"readout": ("mean", 1), "steps": 3}, r"readout \(mean, skipping 1\)"),
-    ],
-)
-def test_sparse_refuses_runs_that_it_does_not_search_with(
-    tmp_path: Path, options: dict[str, Any], given: str
-) -> None:
-    path = simple(tmp_path, random_dense(5, 3, seed=2))
-    with pytest.raises(spikeserve.ConversionError, match=rf"without synapses and delays, and got {given}; "):
-        convert(path, preset="sparse", **options)

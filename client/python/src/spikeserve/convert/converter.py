@@ -121,7 +121,7 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
     lowered = lower(source.graph, decisions, problems, source.label, filters, layers.input_shape)
     most = options.preset.samples
     samples = collect_samples(tuning.sample_data, lowered, source.graph, bytes_as, most)
-    report = ConversionReport(notes=[printable(note) for note in lowered.notes])
+    report = ConversionReport(notes=[*lowered.notes])
     report.notes += set_byte_inputs(lowered, source.graph, samples, bytes_as)
     report.warnings += [
         *swaps.unused(),
@@ -136,7 +136,8 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
     some = samples.first(lowered.block(CHECK_SAMPLES))
     report.max_error = check_conversion(source.graph, decisions, lowered, some, scales)
     if plan is not None:
-        plan.correct(lowered.definition)  # after which rate mode may be the model no more
+        report.notes += plan.correct(lowered.definition)  # after which rate mode may be the model no more
+    report.notes = [printable(note) for note in report.notes]
     report.warnings = [printable(message) for message in report.warnings]
     write_report(report, lowered.definition.provenance)
     for message in report.warnings:
@@ -173,6 +174,8 @@ def _scale(
     scales = layer_scales(lowered, unplanned, fixed, rate, preset.spikes, options.dt)
     apply_scales(lowered, scales)
     plan = _plan(lowered, planned, samples, options)
+    if plan is None and preset.recipe is Recipe.SEARCH:
+        report.warnings.append(f"preset 'sparse' has nothing to search: {_unsearched(lowered, fixed, rate)}")
     if plan is not None:
         plan.apply(lowered.definition)
         report.notes += plan.notes
@@ -200,6 +203,22 @@ def _planned(lowered: Lowered, fixed: Mapping[str, float], activity: Mapping[str
         and lowered.populations[op.name].layer not in fixed
         and activity[op.name].quantile > 0
     ]
+
+
+def _unsearched(lowered: Lowered, fixed: Mapping[str, float], rate: float | None) -> str:
+    """Why there is no population whose spikes the preset may set."""
+    memory = [
+        lowered.populations[op.name].layer
+        for op in lowered.definition.operations
+        if op.HasField("neuron") and isinstance(get_model(op.neuron), MemoryRectifiedLinear)
+    ]
+    if not memory:
+        return "the network has no neurons with memory; take another preset"
+    if rate is not None:
+        return "target_rate_hz sets the scales; leave it out, or take another preset"
+    if set(memory) <= set(fixed):
+        return "scale_firing_rates sets the scales; leave it out, or take another preset"
+    return "no neuron with memory whose scale is left to it is active for any sample"
 
 
 def _plan(lowered: Lowered, planned: list[str], samples: Samples, options: RunOptions) -> Plan | None:

@@ -19,6 +19,8 @@ from spikeserve.convert.memory.quanta import Activity, Quanta, measure_channels,
 from spikeserve.convert.memory.search import (
     AGREEMENT,
     LOST,
+    START,
+    Found,
     Trial,
     levels_of,
     quanta_at,
@@ -55,9 +57,17 @@ class Plan:
         """Sets the quanta; in rate mode nothing changes."""
         set_quanta(definition, self.channels, self.quanta, definition.defaults.dt)
 
-    def correct(self, definition: pb.NetworkDefinition) -> None:
-        """Corrects for rounding, if there are samples enough."""
+    def correct(self, definition: pb.NetworkDefinition) -> list[str]:
+        """Corrects for rounding, if there are samples enough; returns a note on what it corrected."""
+        before, samples = _started(definition), _count(self.samples)
         correct(self.exact, definition, self.channels, self.samples, self.correction)
+        found = [f"'{name}'" for name in _started(definition) if name not in before]
+        if samples < LEAST_SAMPLES or not (found or self.correction.biases):
+            return []
+        what = f"the initial voltages of {', '.join(found)}"
+        if self.correction.biases:
+            what = "biases and weights" if self.correction.refitted else "biases"
+        return [f"rounding is corrected for in {what}, from {samples} samples"]
 
     def scales(self) -> dict[str, float]:
         """Mean firing rate in Hz per unit of activation, by population."""
@@ -83,7 +93,8 @@ def make_plan(
     fit = _first(samples, min(_MEASURED, trial.most))
     correction = Correction(steps, trial.block)
     chosen = quanta_at(trial.quanta, levels, steps)
-    return Plan(trial.definition, trial.channels, activity, chosen, correction, fit, _few(fit, samples), [])
+    notes = _few(fit, samples) + _means(lowered, chosen)
+    return Plan(trial.definition, trial.channels, activity, chosen, correction, fit, notes, [])
 
 
 def make_sparse_plan(
@@ -100,18 +111,13 @@ def make_sparse_plan(
     trial = replace(trial, threshold=_threshold(trial, kind))
     fit = _first(fit, trial.most)
     found = search_levels(trial, _first(fit, _MEASURED), held)
-    levels = found.levels
-    said = (
-        f"with corrected biases the class is the model's on {100 * found.agreement:.1f}% of {_count(held)} "
-        f"samples, which costs {100 * found.lost:.1f} points by the model's own chances"
-    )
-    layers = {lowered.populations[name].layer: f"{level:.3g}" for name, level in levels.items()}
+    layers = {lowered.populations[name].layer: f"{level:.3g}" for name, level in found.levels.items()}
     listed = ", ".join(f"'{layer}': {level}" for layer, level in layers.items())
-    notes = [f"spikes of a neuron at the 99th percentile in a run: {listed}; {said}", *_few(fit, samples)]
-    wanted = f"preset 'sparse' wants {100 * AGREEMENT:g}% and {100 * LOST:g} point; take preset 'balanced'"
-    warnings = [] if found.enough else [f"{said}, {wanted}"]
-    correction = Correction(steps, trial.block, True, refitted(levels))
-    chosen = quanta_at(trial.quanta, levels, steps)
+    kept, warnings = _kept(found, _count(held))
+    notes = [f"levels, spikes that a neuron at the 99th percentile sends in a run: {listed}", *kept]
+    correction = Correction(steps, trial.block, True, refitted(found.levels))
+    chosen = quanta_at(trial.quanta, found.levels, steps)
+    notes += _few(fit, samples) + _means(lowered, chosen)
     return Plan(trial.definition, trial.channels, activity, chosen, correction, fit, notes, warnings)
 
 
@@ -127,12 +133,44 @@ def _trial(
     return Trial(definition, channels, quanta, steps, block, most), activity
 
 
+def _kept(found: Found, samples: int) -> tuple[list[str], list[str]]:
+    """(notes, warnings) about the classes that the levels keep."""
+    said = f"the class is the model's on {100 * found.agreement:.1f}% of {samples} samples"
+    lost = f"{100 * found.lost:.1f} points of accuracy"
+    source = "by the probabilities that the model's outputs stand for"
+    if not found.enough:
+        return [], [
+            "preset 'sparse' found no levels that keep the classes: with the most that it tries, "
+            f"{START:g}, {said} (wanted at least {100 * AGREEMENT:g}%); the others cost {lost}, {source} "
+            f"(wanted at most {100 * LOST:g}). Take preset 'balanced'"
+        ]
+    warnings = []
+    if found.classes == 1:
+        warnings.append(
+            f"the model gives all {samples} samples that preset 'sparse' searches with the same class, so "
+            "that it cannot tell how few spikes do; give sample_data of all classes, as the model takes them"
+        )
+    return [f"with corrected biases {said}; the others cost {lost}, {source}"], warnings
+
+
 def _few(fit: Mapping[str, Array], samples: Mapping[str, Array]) -> list[str]:
     """A note where corrections are left out."""
     if _count(fit) >= LEAST_SAMPLES:
         return []
     large = " at once, for which the network is too large" if _count(samples) >= LEAST_SAMPLES else ""
     return [f"rounding is not corrected for: that takes {LEAST_SAMPLES} samples{large}"]
+
+
+def _means(lowered: Lowered, quanta: Quanta) -> list[str]:
+    """A note on the scales that are reported for layers which have one for each channel."""
+    names = [lowered.populations[name].layer for name, values in quanta.items() if values.size > 1]
+    layers = ", ".join(f"'{name}'" for name in dict.fromkeys(names))
+    return [f"with a scale for each channel, the mean of which is reported: {layers}"] if layers else []
+
+
+def _started(definition: pb.NetworkDefinition) -> list[str]:
+    """The populations with an initial voltage for each neuron."""
+    return [op.name for op in definition.operations if op.neuron.initial_voltage.tensor]
 
 
 def _threshold(trial: Trial, kind: pb.OutputKind) -> float | None:

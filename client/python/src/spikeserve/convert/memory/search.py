@@ -20,7 +20,7 @@ from spikeserve.convert.memory.quanta import Quanta, set_quanta
 from spikeserve.v1 import network_pb2 as pb
 
 AGREEMENT = 0.96  # with the classes of the model, of which a good network loses more than a bad one
-LOST = 0.01  # of the accuracy, by the model's own chances
+LOST = 0.01  # of the accuracy, by the probabilities that the model's outputs stand for
 START, FACTOR, LEAST = 6.0, 0.8, 1.0  # levels
 OUTPUT_LEVELS = 256.0  # of populations whose spikes meet no weights
 REFIT_BELOW = 3.5  # levels: with more the biases alone do as well
@@ -80,7 +80,8 @@ class Found:
 
     levels: Levels
     agreement: float  # share of samples with the class of the model
-    lost: float  # accuracy that the others cost by the model's own chances
+    lost: float  # accuracy that the others cost by the probabilities that the model's outputs stand for
+    classes: int  # that the model gives to these samples
 
     @property
     def enough(self) -> bool:
@@ -119,7 +120,7 @@ def search_levels(trial: Trial, fit: Mapping[str, Array], held: Mapping[str, Arr
         outputs = _outputs(trial, trial.corrected(path[index], fit), held, exact=False)
         classes = trial.classes(outputs)
         lost = float(np.mean(chances - trial.chances(exact, classes)))
-        return Found(path[index], float(np.mean(classes == wanted)), lost)
+        return Found(path[index], float(np.mean(classes == wanted)), lost, len(np.unique(wanted)))
 
     best, good, bad = None, 0, len(path)
     while bad - good > 1:
