@@ -48,7 +48,8 @@ func (a *Answer) Probe(name string) (ProbeValues, bool) {
 	return ProbeValues{}, false
 }
 
-// LayerStatistics is the activity of one spiking layer over all samples and steps.
+// LayerStatistics is the activity of one spiking layer over all samples and steps. Of neurons with memory only
+// spikes that were not taken back count.
 type LayerStatistics struct {
 	Layer              string
 	Neurons            int64

@@ -43,14 +43,18 @@ class TopK:
 
 @dataclass(frozen=True)
 class LayerStatistics:
-    """Activity of one spiking layer over all samples and steps of a call."""
+    """Activity of one spiking layer over all samples and steps of a call.
+
+    Of neurons with memory only spikes that were not taken back count, in all fields; a record of "spikes"
+    has them all, with their sign.
+    """
 
     layer: str
     neurons: int
     spikes: int  # total over samples, neurons and steps
     mean_rate_hz: float
     max_rate_hz: float  # of the busiest neuron of any sample
-    silent_fraction: float  # neurons of a sample that never spiked, 0..1
+    silent_fraction: float  # neurons of a sample without spikes, 0..1
     synaptic_operations: int  # sum over the spikes of the weights they reached
 
 

@@ -12,6 +12,7 @@ import pytest
 import spikeserve
 from spikeserve import encodings, recording
 from spikeserve._messages import network_info
+from spikeserve.cli import simulate_command
 from spikeserve.energy import DEVICES, count_connections
 from spikeserve.errors import InternalError
 from spikeserve.results import LayerStatistics, SimulationResult
@@ -163,6 +164,40 @@ def test_energy_is_of_measured_events() -> None:
     assert early.neuron_updates == 10 * 968
     with pytest.raises(ValueError, match="no statistics"):
         spikeserve.estimate_energy(network, _result(stats=()), "cpu")
+
+
+def _memory_network() -> spikeserve.Network:
+    network = _published_network()
+    relu = next(item for item in network.definition.operations if item.name == "relu")
+    relu.neuron.memory_rectified_linear.amplitude = 1
+    return network
+
+
+def test_energy_says_that_spikes_taken_back_are_not_counted(recwarn: pytest.WarningsRecorder) -> None:
+    estimate = spikeserve.estimate_energy(_memory_network(), _result(), "spinnaker2")
+    (note,) = estimate.notes
+    assert note.startswith("'relu': spikes that neurons with memory take back")
+    assert estimate.warnings == ()
+    for network, device in ((_memory_network(), "gpu"), (_published_network(), "loihi")):
+        other = spikeserve.estimate_energy(network, _result(), device)
+        assert (other.notes, other.warnings) == ((), ())
+    assert not recwarn
+
+
+def test_energy_warns_of_devices_without_signed_spikes() -> None:
+    with pytest.warns(UserWarning, match=r"'relu': .* with a sign, which loihi does not have") as caught:
+        estimate = spikeserve.estimate_energy(_memory_network(), _result(), "loihi")
+    assert caught[0].filename == __file__
+    assert [str(item.message) for item in caught] == list(estimate.warnings)
+    own = spikeserve.Device("loihi 2", 1e-12, 1e-12, True)
+    assert spikeserve.estimate_energy(_memory_network(), _result(), own).warnings == ()
+
+
+def test_energy_warns_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    result = _result(settings=SimpleNamespace(steps=20, encodings={}, dt=0.001))
+    image = np.zeros((4, 28, 28, 1), np.float32)
+    estimate = simulate_command._estimate(_memory_network(), result, "loihi", image)
+    assert capsys.readouterr().err == f"warning: {estimate.warnings[0]}\n"
 
 
 def _ran(steps: int, encoding: str | None = None, **changes: Any) -> SimulationResult:

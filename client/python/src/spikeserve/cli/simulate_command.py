@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -165,11 +166,21 @@ def simulate_command(
             dt=dt, seed=seed, readout=readout, encoding=encoding, record=probes, early_exit=early_exit,
             on_progress=on_progress,
         )  # fmt: skip
-    energy = None if network is None or device is None else estimate_energy(network, result, device, samples)
+    energy = None if network is None or device is None else _estimate(network, result, device, samples)
     found = answers(info, result, None) if result.classes.size else None
     if npz is not None:
         np.savez_compressed(npz, **_arrays(result, found))
     echo_json(_as_json(result, found, energy)) if as_json else _print(result, energy, npz)
+
+
+def _estimate(network: Network, result: SimulationResult, device: str, samples: Any) -> EnergyEstimate:
+    """The estimate, with its warnings as this command prints them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        energy = estimate_energy(network, result, device, samples)
+    for text in energy.warnings:
+        click.echo(f"warning: {text}", err=True)
+    return energy
 
 
 def _early_exit(margin: float | None, min_steps: int, check_every: int) -> EarlyExit | None:
@@ -254,5 +265,7 @@ def _print(result: SimulationResult, energy: EnergyEstimate | None, npz: str | N
             f"{energy.float_j:.3g} J for the float network"
         )
         click.echo(f"input operations: {energy.input_operations:,.0f} per inference, {energy.input_count}")
+        for note in energy.notes:
+            click.echo(f"note: {note}")
     if npz is not None:
         click.echo(f"wrote {npz}")
