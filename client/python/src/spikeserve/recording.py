@@ -55,6 +55,9 @@ class Record(Checked):
 
     A Keras layer stands for its neurons: "dense" for "dense/neuron", unless the network itself has something
     to read under the shorter name.
+    With the presets "accurate", "balanced" and "sparse" outputs of hidden layers are scaled by channel: those
+    of the Keras layer are output / (gain * amplitude), along the last axis. Their spikes may be negative, in
+    steps in which a neuron takes some back.
     `quantity`: "output", "spikes", "voltage" or "current". Steps `first_step` to `last_step` (0: from the
     first, to the last), every `every`-th of them, after a low-pass of `filter_tau` s where that is given.
     `reduction` "none" returns them as [batch, steps, shape...], "mean", "sum", "last" and "max" as

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_files import random_dense
-from test_memory_presets import convert, simple
+from keras_files import quiet, random_dense
+from test_memory_presets import SAMPLES, convert, neurons, simple
 
 import spikeserve
+from spikeserve.convert.definition.forward import run_rates
 
 
 @pytest.mark.parametrize(
@@ -78,3 +79,18 @@ def test_what_is_corrected_and_which_scales_are_means_is_noted(tmp_path: Path) -
     single = convert(path, scale_firing_rates=500).report.text()
     assert "rounding" not in single
     assert "for each channel" not in single
+
+
+@pytest.mark.parametrize("preset", ["accurate", "balanced", "spikeserve"])
+def test_outputs_of_hidden_layers_come_back_to_those_of_keras(tmp_path: Path, preset: str) -> None:
+    """By gain and amplitude, as the page on records says."""
+    path = simple(tmp_path, random_dense(5, 3, seed=2))
+    network, plain = convert(path, preset=preset), quiet(path, preset="nengo_dl", sample_data=SAMPLES)
+    tensors = {tensor.id: np.frombuffer(tensor.data, "<f4") for tensor in network.definition.tensors}
+    found, wanted = (run_rates(one.definition, {"input": SAMPLES}) for one in (network, plain))
+    for name, neuron in neurons(network).items():
+        gain = tensors[neuron.gain.tensor] if neuron.gain.tensor else neuron.gain.scalar
+        amplitude = getattr(neuron, str(neuron.WhichOneof("model"))).amplitude
+        assert found[name] / (gain * amplitude) == pytest.approx(wanted[name], rel=1e-4, abs=1e-5)
+    same = all(np.allclose(found[name], wanted[name], rtol=1e-3, atol=1e-5) for name in neurons(network))
+    assert same == (preset == "spikeserve")

@@ -78,6 +78,9 @@ class MemoryRectifiedLinear(IntegratingNeuron):
     """Signed neuron with memory: by each step it has sent max(floor(v0 + everything received), 0) in all.
 
     A step sends what is new, a negative number where spikes are taken back; output n*amplitude/dt.
+    `amplitude`: area of a spike, not 0. `max_value`: bound of what it computes, above 0, as that of ReLU6;
+    None: no bound, or that of the layer that it is given for. `negative_slope`, -1 to 1: by what the part of
+    the drive below 0 counts; 0: not at all, or as the layer says.
     """
 
     wire_field = "memory_rectified_linear"
