@@ -17,7 +17,7 @@ class LayerReport:
     layer: str  # the Keras layer it comes from
     model: str  # field name of the neuron model
     neurons: int
-    scale: float  # gain of the neuron: firing rate in Hz per unit of activation
+    scale: float  # gain of the neuron, firing rate in Hz per unit of activation; of several channels the mean
     mean_activation: float | None  # mean positive float activation of the sample data
     expected_rate_hz: float | None  # mean over all neurons and samples
     expected_spikes: float | None  # per active neuron and run of the default length

@@ -70,7 +70,7 @@ class Evaluation:
         """Which run it was, in a line."""
         run = self.settings
         return (
-            f"{_show.count(self.samples, 'sample')}, {run.steps} steps of {run.dt:g} s, "
+            f"{_show.count(self.samples, 'sample')}, {_show.count(run.steps, 'step')} of {run.dt:g} s, "
             f"{run.network} version {run.version} ({run.mode}, {run.backend})"
         )
 

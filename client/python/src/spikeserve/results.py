@@ -266,7 +266,7 @@ class NetworkInfo:
         """In a notebook: the layers."""
         title = (
             f"{self.name} version {self.version}: {self.state}, {self.mode} on {self.backend}, "
-            f"{self.steps} steps of {self.dt:g} s"
+            f"{_show.count(self.steps, 'step')} of {self.dt:g} s"
         )
         columns = ("layer", "kind", "shape", "neurons", "parameters")
         rows = [(one.name, one.kind, list(one.shape), one.neurons, one.parameters) for one in self.layers]

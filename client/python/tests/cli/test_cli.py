@@ -257,6 +257,42 @@ def test_warnings_of_convert_name_options_of_the_command() -> None:
     assert convert_command._in_options(text) == wanted
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "train with relu, or give swap_activations={'gelu': 'Tanh'} (or {'gelu': None} to leave it out)",
+            "train with relu, or give --swap gelu=Tanh (or --swap gelu=none to leave it out)",
+        ),
+        ("swap_activations={'softmax': None} to", "--swap softmax=none to"),
+        ("delays take 2; give steps=4 or more", "delays take 2; give --steps 4 or more"),
+        ("target_rate_hz sets the scales", "--target-rate sets the scales"),
+        ("sample_data.keras: layer 'sample_data'", "sample_data.keras: layer 'sample_data'"),
+    ],
+)
+def test_messages_of_convert_name_options_of_the_command(text: str, wanted: str) -> None:
+    assert convert_command._in_options(text) == wanted
+
+
+def test_refusals_of_convert_name_its_options(tmp_path: Path) -> None:
+    model = Path(__file__).parents[4] / "tests" / "data" / "models" / "digits_mlp.keras"
+    samples = f"{model.with_name('digits.npz')}:images"
+    arguments = ["convert", model, tmp_path / "n.spk", "--sample-data", samples]
+    line = error_line(run(*arguments, "--preset", "sparse", "--sample-limit", 100))
+    assert "--sample-data has 100 samples (--sample-limit is 100), preset 'sparse' wants" in line
+    line = error_line(run(*arguments, "--swap", "relu=MemoryRectifiedLinear(max_value=2)"))
+    assert "'MemoryRectifiedLinear(max_value=2)' is not a neuron; choose one of" in line
+    result = run(*arguments, "--swap", "relu=MemoryRectifiedLinear", "--steps", 1)
+    assert result.exit_code == 0, result.stderr
+    assert "; 1 step of 0.001 s" in result.stdout
+
+
+def test_help_of_convert_says_what_presets_are() -> None:
+    text = " ".join(run("convert", "--help").stdout.split())
+    for part in ("accurate (8 steps), balanced (2), sparse (1", "only preset sparse uses more than 1,000"):
+        assert part in text
+
+
 def test_no_server() -> None:
     line = error_line(run("list", "--server", "127.0.0.1:1", "--connect-timeout", "0.1"), status=3)
     assert "server 127.0.0.1:1 cannot be reached" in line

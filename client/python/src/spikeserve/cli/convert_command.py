@@ -16,7 +16,7 @@ from rich.console import Console
 from spikeserve._probes import READOUTS
 from spikeserve.cli.common import check_folder, echo_json, json_option, ratio
 from spikeserve.cli.inputs import by_name
-from spikeserve.convert import ConversionWarning, convert
+from spikeserve.convert import ConversionError, ConversionWarning, convert
 from spikeserve.convert.calibrate.delays import MAX_DELAY_STEPS
 from spikeserve.convert.models.synapses import Alpha, Lowpass, Synapse, Triangle
 from spikeserve.convert.options import PRESETS
@@ -47,10 +47,26 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
+def _swap(text: str) -> tuple[str, str]:
+    """As `_pair`, of an activation, whose name has no "=", and a neuron."""
+    key, _, value = text.partition("=")
+    if not (key and value):
+        raise click.BadParameter(f"{text!r} is not ACTIVATION=NEURON")
+    return key, value
+
+
 @click.command("convert")
 @click.argument("model", type=click.Path(exists=True, dir_okay=False))
 @click.argument("output", type=click.Path(dir_okay=False))
-@click.option("--preset", type=click.Choice(list(PRESETS)), default="spikeserve", show_default=True)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="spikeserve",
+    show_default=True,
+    help="spikeserve: signed integrate-and-fire, 16 steps. With memory: accurate (8 steps), balanced (2), "
+    "sparse (1, the fewest spikes that keep the classes; wants thousands of samples). nengo_dl: as NengoDL's "
+    "Converter, 100 steps.",
+)
 @click.option(
     "--sample-data",
     metavar="[INPUT=]FILE",
@@ -58,7 +74,11 @@ def _pair(text: str) -> tuple[str, str]:
     help="Inputs [n, ...] to set the firing rates with (.npy, .csv, IDX...); once per input.",
 )
 @click.option(
-    "--sample-limit", type=click.IntRange(min=1), default=3000, show_default=True, help="Use the first N."
+    "--sample-limit",
+    type=click.IntRange(min=1),
+    default=3000,
+    show_default=True,
+    help="Use the first N; only preset sparse uses more than 1,000.",
 )
 @click.option(
     "--uint8-scale", type=ratio, metavar="NUMBER", help="The input takes bytes as scale * byte, e.g. 1/255."
@@ -87,7 +107,7 @@ def _pair(text: str) -> tuple[str, str]:
 )
 @click.option(
     "--swap",
-    type=_pair,
+    type=_swap,
     metavar="ACTIVATION=NEURON",
     multiple=True,
     help="E.g. relu=LIF or tanh=RegularSpiking(Tanh); may be repeated.",
@@ -118,7 +138,10 @@ def convert_command(model: str, output: str, as_json: bool, **options: Any) -> N
     arguments = _arguments(options)
     with warnings.catch_warnings(record=True) as caught, Console(stderr=True).status("converting"):
         warnings.simplefilter("always", ConversionWarning)
-        network = convert(model, **arguments)
+        try:
+            network = convert(model, **arguments)
+        except ConversionError as error:
+            raise ConversionError(_refusal(str(error), options)) from error
         network.save(output)
     messages = [str(item.message) for item in caught if issubclass(item.category, ConversionWarning)]
     if as_json:
@@ -134,21 +157,40 @@ def convert_command(model: str, output: str, as_json: bool, **options: Any) -> N
     click.echo(f"wrote {output}")
 
 
+def _refusal(message: str, options: Mapping[str, Any]) -> str:
+    """An error of `convert` with the options of this command, and the one that left few samples."""
+    limit = options["sample_limit"]
+    cut = f"sample_data has {limit} samples"
+    return _in_options(message.replace(cut, f"{cut} (--sample-limit is {limit})"))
+
+
 def _in_options(message: str) -> str:
     """A message of `convert` with the options of this command in place of the keywords."""
 
     def flags(table: re.Match[str]) -> str:
         pairs: Mapping[str, object] = ast.literal_eval(table["table"])
+        flag = _FLAGS[table["name"] or "swap_activations"]
         return " ".join(
-            f"{_FLAGS[table['name']]} {shlex.quote(f'{key}={value}')}" for key, value in pairs.items()
+            f"{flag} {shlex.quote(f'{key}={value}' if value is not None else f'{key}=none')}"
+            for key, value in pairs.items()
         )
 
-    message = re.sub(r"(?P<name>scale_firing_rates|swap_activations)=(?P<table>\{[^}]*\})", flags, message)
-    return re.sub(r"\b(sample_data|scale_firing_rates)\b", lambda found: _WORDS[found[0]], message)
+    message = re.sub(
+        r"(?:(?P<name>scale_firing_rates|swap_activations)=|(?<=\(or ))(?P<table>\{'[^}]*\})", flags, message
+    )
+    message = re.sub(r"\bsteps=(\d+)", r"--steps \1", message)
+    return re.sub(rf"(?<![\w'/.])({'|'.join(_WORDS)})(?![\w/.]\w)", lambda found: _WORDS[found[0]], message)
 
 
 _FLAGS = {"scale_firing_rates": "--layer-scale", "swap_activations": "--swap"}
-_WORDS = {"sample_data": "--sample-data", "scale_firing_rates": "--scale-firing-rates"}
+_WORDS = {
+    "sample_data": "--sample-data",
+    "scale_firing_rates": "--scale-firing-rates",
+    "target_rate_hz": "--target-rate",
+    "delay_steps": "--delay-steps",
+    "probe_synapse": "--probe-synapse",
+    "initial_voltage": "--initial-voltage",
+}
 
 
 def _arguments(options: dict[str, Any]) -> dict[str, Any]:

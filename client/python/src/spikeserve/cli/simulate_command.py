@@ -11,7 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
-from spikeserve import encodings, recording
+from spikeserve import _show, encodings, recording
 from spikeserve._requests import Readout, readout_message
 from spikeserve.cli.answers import Answers, answers
 from spikeserve.cli.common import (
@@ -244,7 +244,8 @@ def _as_json(
 def _print(result: SimulationResult, energy: EnergyEstimate | None, npz: str | None) -> None:
     settings = result.settings
     click.echo(
-        f"{result.samples:,} samples, {settings.steps} steps of {settings.dt:g} s, "
+        f"{_show.count(result.samples, 'sample')}, "
+        f"{_show.count(settings.steps, 'step')} of {settings.dt:g} s, "
         f"{settings.network} version {settings.version} ({settings.mode}, {settings.backend}), "
         f"readout {settings.readout}, seed {settings.seed}"
     )

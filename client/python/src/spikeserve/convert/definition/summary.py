@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from spikeserve import _show
 from spikeserve.convert.definition.forward import run_rates
 from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.models.synapses import describe_synapse
@@ -137,6 +138,6 @@ def summary_table(definition: pb.NetworkDefinition) -> str:
     defaults = definition.defaults
     lines.append(
         f"{neurons:,} neurons, {sum(_sizes(definition).values()):,} parameters; "
-        f"{defaults.steps or 100} steps of {defaults.dt or 0.001:g} s"
+        f"{_show.count(defaults.steps or 100, 'step')} of {defaults.dt or 0.001:g} s"
     )
     return "\n".join(lines)
