@@ -26,7 +26,8 @@ class ClosedPlanner {
   }
 
   std::vector<ClosedLayer> Run() {
-    bool changed = true;
+    // Asked for every request: networks without such layers are done here.
+    bool changed = std::find(closed_.begin(), closed_.end(), true) != closed_.end();
     for (int round = 0; changed; ++round) {  // each takes a layer out, or is the last
       if (round == kMostRounds) {
         return std::vector<ClosedLayer>(closed_.size());
@@ -41,11 +42,11 @@ class ClosedPlanner {
       }
       for (std::size_t l = 0; l < closed_.size(); ++l) {
         if (closed_[l] && ages_[l].size() > 1 && !IsKnownAnytime(l)) {
-          Step(l, changed);
+          TakeSteps(l, changed);
         }
       }
     }
-    return Result();
+    return Layers();
   }
 
  private:
@@ -55,7 +56,7 @@ class ClosedPlanner {
     return layer < 0 ? std::nullopt : std::optional(Index(layer));
   }
 
-  void Step(std::size_t layer, bool& changed) {
+  void TakeSteps(std::size_t layer, bool& changed) {
     changed = changed || closed_[layer];
     closed_[layer] = false;
   }
@@ -70,7 +71,7 @@ class ClosedPlanner {
           continue;
         }
         if (!use_.folded[p] || term.synapse || probe.synapse) {
-          Step(*source, changed);
+          TakeSteps(*source, changed);
         } else if (last) {
           ages_[*source].insert(1);
         }
@@ -89,14 +90,14 @@ class ClosedPlanner {
       }
       const std::optional<std::int64_t> delay = PureDelay(term.synapse, term.delay_steps);
       if (!closed_[l] || !delay) {
-        Step(*source, changed);
+        TakeSteps(*source, changed);
         continue;
       }
       for (const std::int64_t age : ages_[l]) {
         ages_[*source].insert(age + *delay);
       }
       if (ages_[*source].size() > kMostAges) {
-        Step(*source, changed);
+        TakeSteps(*source, changed);
       }
     }
   }
@@ -126,7 +127,7 @@ class ClosedPlanner {
     });
   }
 
-  std::vector<ClosedLayer> Result() const {
+  std::vector<ClosedLayer> Layers() const {
     std::vector<ClosedLayer> layers(closed_.size());
     for (std::size_t l = 0; l < layers.size(); ++l) {
       if (!closed_[l]) {
