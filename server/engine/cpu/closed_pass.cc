@@ -143,10 +143,11 @@ class ClosedLayerPass {
     if (!Allow(s, Bound(product, largest))) {
       return;
     }
-    if (std::is_same_v<T, std::int32_t> && largest * product.gather.most <= INT32_MAX) {
-      AddPart(t, s, std::span(reinterpret_cast<const std::int32_t*>(counts.data()), counts.size()), largest,
-              0);
-      return;
+    if constexpr (std::is_same_v<T, std::int32_t>) {
+      if (largest * product.gather.most <= INT32_MAX) {
+        AddPart(t, s, counts, largest, 0);
+        return;
+      }
     }
     const std::span<std::int32_t> part = scratch_.bytes.first(counts.size());
     for (int shift = 0; largest >> shift != 0 && Works(s); shift += kPartBits) {
