@@ -7,16 +7,13 @@ Everything runs through a server on this machine. Takes some minutes, most of th
 
 from __future__ import annotations
 
-import argparse
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import mode_table
 import numpy as np
-import trained_models
 from accuracy_table import convert, input_shape
 from trained_models import TrainedModel
 
@@ -126,22 +123,5 @@ def with_chapter(page: str, text: str) -> str:
     return f"{before}\n\n{text}" + (f"\n{found}{modes}" if found else "")
 
 
-def main() -> None:
-    """Writes the chapter."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--samples", type=int, default=SAMPLES)
-    parser.add_argument("--output", type=Path, default=trained_models.ROOT / "docs" / "accuracy.md")
-    arguments = parser.parse_args()
-    with (
-        spikeserve.serve(backend="cpu") as server,
-        spikeserve.Client(server.address, max_batch=100, timeout=3600) as client,
-    ):
-        text = chapter(client, trained_models.ALL, arguments.samples)
-    arguments.output.write_text(with_chapter(arguments.output.read_text(), text))
-    print(f"wrote {arguments.output}")
-
-
 if __name__ == "__main__":
-    main()
+    mode_table.write_page(__doc__, SAMPLES, chapter, with_chapter)

@@ -8,7 +8,7 @@ Everything runs through a server on this machine. Reference mode takes some minu
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -98,22 +98,25 @@ def with_chapter(page: str, text: str) -> str:
     return f"{before}\n\n{text}"
 
 
-def main() -> None:
-    """Writes the chapter."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--samples", type=int, default=SAMPLES)
+def write_page(
+    about: str | None,
+    samples: int,
+    chapter_of: Callable[[spikeserve.Client, Sequence[TrainedModel], int], str],
+    with_text: Callable[[str, str], str],
+) -> None:
+    """Measures a chapter of the page through a server, and puts it into the page."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=samples)
     parser.add_argument("--output", type=Path, default=trained_models.ROOT / "docs" / "accuracy.md")
     arguments = parser.parse_args()
     with (
         spikeserve.serve(backend="cpu") as server,
         spikeserve.Client(server.address, max_batch=100, timeout=3600) as client,
     ):
-        text = chapter(client, trained_models.ALL, arguments.samples)
-    arguments.output.write_text(with_chapter(arguments.output.read_text(), text))
+        text = chapter_of(client, trained_models.ALL, arguments.samples)
+    arguments.output.write_text(with_text(arguments.output.read_text(), text))
     print(f"wrote {arguments.output}")
 
 
 if __name__ == "__main__":
-    main()
+    write_page(__doc__, SAMPLES, chapter, with_chapter)
