@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 import servers
 
@@ -34,7 +39,21 @@ def in_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_python_snippets_run(document: str, server: spikeserve.LocalServer, in_a_copy: Path) -> None:
     code = "\n".join(snippets(document, "python"))
     assert code
-    exec(compile(code.replace("127.0.0.1:8001", server.address), document, "exec"), {"__name__": document})
+    names: dict[str, Any] = {"__name__": document}
+    exec(compile(code.replace("127.0.0.1:8001", server.address), document, "exec"), names)
+    if "activations" in names:  # what the page says that they are
+        expected = hidden_outputs("tests/data/models/fashion_mlp.keras", names["images"] / 255)
+        assert np.abs(names["activations"] - expected).max() < 0.05 * expected.max()
+
+
+def hidden_outputs(keras_file: str, images: np.ndarray) -> np.ndarray:
+    """What the first dense layer of a Keras file gives, by its own weights (called `dense` there)."""
+    with zipfile.ZipFile(keras_file) as archive:
+        content = archive.read("model.weights.h5")
+    with h5py.File(io.BytesIO(content)) as weights:
+        kernel, bias = (weights[f"layers/dense/vars/{number}"][:] for number in (0, 1))
+    outputs: np.ndarray = np.maximum(images.reshape(len(images), -1) @ kernel + bias, 0)
+    return outputs
 
 
 def run_in_shell(script: str, folder: Path) -> str:
