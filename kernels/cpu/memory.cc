@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "kernels/math/lanes.h"
-#include "kernels/math/memory.h"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/memory.cc"
 #include "hwy/foreach_target.h"
@@ -78,80 +75,6 @@ void TakeOfBytes(const std::uint8_t* __restrict cells, int shift, std::int32_t m
   }
 }
 
-using LongTag = hn::CappedTag<std::int64_t, kLaneUnit>;
-using Long = hn::Vec<LongTag>;
-using IntHalf = hn::Rebind<std::int32_t, LongTag>;
-
-// 2^16 * high + low of some lanes.
-HWY_INLINE Long LoadSum(const std::int32_t* low, const std::int32_t* high) {
-  const LongTag d;
-  const IntHalf half;
-  return hn::Add(hn::PromoteTo(d, hn::LoadU(half, low)),
-                 hn::ShiftLeft<16>(hn::PromoteTo(d, hn::LoadU(half, high))));
-}
-
-// What neurons [c, c + lanes) of a pixel have sent.
-template <bool kTimes>
-HWY_INLINE hn::Vec<hn::RebindToUnsigned<LongTag>> SendLanes(const SendJob& job, std::int64_t pixel,
-                                                            std::int64_t c, const std::uint64_t* shift) {
-  const LongTag d;
-  const hn::RebindToUnsigned<LongTag> du;
-  const std::int64_t at = pixel * kLaneUnit + c;
-  Long z = LoadSum(job.low[0] + at, job.high[0] + at);
-  for (int p = 1; p < job.planes; ++p) {
-    z = hn::Add(z, hn::ShiftLeftSame(LoadSum(job.low[p] + at, job.high[p] + at), p * job.bits));
-  }
-  if constexpr (kTimes) {
-    z = hn::Mul(z, hn::Set(d, job.times));
-  }
-  z = hn::Add(z, hn::LoadU(d, job.base + pixel * job.base_stride + c));
-  z = hn::Max(z, hn::Zero(d));
-  return hn::Shr(hn::BitCast(du, z), hn::Load(du, shift + c));
-}
-
-template <bool kTimes, typename T>
-HWY_INLINE std::uint64_t SendPixels(const SendJob& job, T* HWY_RESTRICT sent) {
-  const hn::RebindToUnsigned<LongTag> du;
-  constexpr std::int64_t kLanes = hn::MaxLanes(LongTag());
-  HWY_ALIGN std::uint64_t shift[kLaneUnit];
-  for (std::int64_t c = 0; c < kLaneUnit; ++c) {
-    shift[c] = c < job.width ? job.shift[c] : 63;
-  }
-  auto seen = hn::Zero(du);
-  for (std::int64_t pixel = 0; pixel < job.pixels; ++pixel) {
-    HWY_ALIGN std::uint64_t counts[kLaneUnit];
-    for (std::int64_t c = 0; c < kLaneUnit; c += kLanes) {
-      const auto count = SendLanes<kTimes>(job, pixel, c, shift);
-      seen = hn::Or(seen, count);
-      hn::Store(count, du, counts + c);
-    }
-    T* HWY_RESTRICT to = sent + pixel * job.stride;
-    if (job.width == kLaneUnit) {
-      for (std::int64_t c = 0; c < kLaneUnit; ++c) {
-        to[c] = static_cast<T>(counts[c]);
-      }
-    } else {
-      for (std::int64_t c = 0; c < job.width; ++c) {
-        to[c] = static_cast<T>(counts[c]);
-      }
-    }
-  }
-  HWY_ALIGN std::uint64_t lanes[kLanes];
-  hn::Store(seen, du, lanes);
-  std::uint64_t all = 0;
-  for (const std::uint64_t one : lanes) {
-    all |= one;
-  }
-  return all;
-}
-
-std::uint64_t SendToBytes(const SendJob& job, std::uint8_t* sent) {
-  return job.times == 1 ? SendPixels<false>(job, sent) : SendPixels<true>(job, sent);
-}
-std::uint64_t SendToCounts(const SendJob& job, std::int32_t* sent) {
-  return job.times == 1 ? SendPixels<false>(job, sent) : SendPixels<true>(job, sent);
-}
-
 }  // namespace spikeserve::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -165,8 +88,6 @@ HWY_EXPORT(SumEach);
 HWY_EXPORT(SumBytes);
 HWY_EXPORT(TakeEach);
 HWY_EXPORT(TakeOfBytes);
-HWY_EXPORT(SendToBytes);
-HWY_EXPORT(SendToCounts);
 
 void AddTimes(std::span<const std::int64_t> values, std::int64_t times, std::span<std::int64_t> z) {
   HWY_DYNAMIC_DISPATCH(AddTimesEach)(values.data(), times, z.data(), z.size());
@@ -188,13 +109,6 @@ std::int64_t SumMagnitudes(std::span<const std::int32_t> counts) {
 
 std::int64_t SumMagnitudes(std::span<const std::uint8_t> counts) {
   return HWY_DYNAMIC_DISPATCH(SumBytes)(counts.data(), counts.size());
-}
-
-std::uint64_t SendSums(const SendJob& job, std::uint8_t* sent) {
-  return HWY_DYNAMIC_DISPATCH(SendToBytes)(job, sent);
-}
-std::uint64_t SendSums(const SendJob& job, std::int32_t* sent) {
-  return HWY_DYNAMIC_DISPATCH(SendToCounts)(job, sent);
 }
 
 void TakeDigits(std::span<const std::uint8_t> cells, int shift, int bits, std::uint8_t* digits) {

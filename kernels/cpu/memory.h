@@ -26,30 +26,4 @@ std::int64_t SumMagnitudes(std::span<const std::uint8_t> counts);
 void TakeDigits(std::span<const std::int32_t> cells, int shift, int bits, std::uint8_t* digits);
 void TakeDigits(std::span<const std::uint8_t> cells, int shift, int bits, std::uint8_t* digits);
 
-// Digits of counts that SendSums takes at most.
-constexpr int kMostPlanes = 4;
-
-// kLaneUnit channels of neurons with memory at some pixels, of which the first `width` are real.
-struct SendJob {
-  std::int64_t pixels = 0;
-  std::int64_t width = 0;
-  // Of digit p of the counts, which counts for 2^(p * bits): sums 2^16 * high + low, [pixels][kLaneUnit].
-  int planes = 1;
-  int bits = 8;
-  const std::int32_t* low[kMostPlanes] = {};
-  const std::int32_t* high[kMostPlanes] = {};
-  std::int64_t times = 1;  // of all sums
-  // What is added: [pixels][base_stride], or where that is 0 the same for all pixels. kLaneUnit are readable.
-  const std::int64_t* base = nullptr;
-  std::int64_t base_stride = 0;
-  const std::uint8_t* shift = nullptr;  // [kLaneUnit]
-  std::int64_t stride = 0;              // from pixel to pixel of what is set
-};
-
-// Sets, for every pixel, what its neurons have sent: max(Z / 2^shift rounded down, 0) with Z = times * sums +
-// base. Returns a number with as many bits as the largest of them: where these are more than `sent` holds, it
-// is of no use.
-std::uint64_t SendSums(const SendJob& job, std::uint8_t* sent);
-std::uint64_t SendSums(const SendJob& job, std::int32_t* sent);
-
 }  // namespace spikeserve::kernels

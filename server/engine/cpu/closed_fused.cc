@@ -1,8 +1,11 @@
 #include "server/engine/cpu/closed_fused.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <type_traits>
 
-#include "kernels/cpu/memory.h"
+#include "kernels/cpu/send_sums.h"
 #include "kernels/cpu/spikes/digit_sums.h"
 #include "server/engine/cpu/closed_planes.h"
 #include "server/engine/network/synapse_filter.h"
@@ -68,12 +71,14 @@ class FusedLayer {
 
   std::int64_t times() const { return held_ ? std::max<std::int64_t>(steps_ - delay_, 0) : 1; }
 
+  // What a count of every cell brings at most.
+  double OfCount() const { return term_.product.max_row_sum * static_cast<double>(times()); }
+
   // Whether nothing can have left its range: else the general pass looks closer.
   bool IsInRange() const {
-    const double of_count = term_.product.max_row_sum * static_cast<double>(times());
     for (std::size_t s = 0; s < samples_.size(); ++s) {
       const auto most = static_cast<double>(planes_.MostOf(s));
-      if (most > INT32_MAX || !(of_count * most <= static_cast<double>(kLargestMemory))) {
+      if (most > INT32_MAX || !(OfCount() * most <= static_cast<double>(kLargestMemory))) {
         return false;
       }
     }
@@ -92,14 +97,40 @@ class FusedLayer {
     }
     std::fill_n(buffers_.base.begin() + size, kernels::kLaneUnit, 0);
     base_stride_ = size == packed_.channels ? 0 : packed_.channels;
+    halves_ = FitsHalves();
+    for (std::size_t j = 0; halves_ && j < Index(size + kernels::kLaneUnit); ++j) {
+      buffers_.base_low[j] = static_cast<std::int32_t>(buffers_.base[j] & 0xffff);
+      buffers_.base_high[j] = static_cast<std::int32_t>(buffers_.base[j] >> 16);
+    }
+  }
+
+  bool FitsHalves() const {
+    const auto size = static_cast<std::ptrdiff_t>(memory_.period);
+    std::int64_t most = 0, largest_base = 0;
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      most = std::max(most, planes_.MostOf(s));
+    }
+    for (std::ptrdiff_t j = 0; j < size; ++j) {
+      largest_base = std::max(largest_base, std::abs(buffers_.base[Index(j)]));
+    }
+    const std::uint8_t least_shift = *std::min_element(memory_.shift.begin(), memory_.shift.begin() + size);
+    return kernels::FitsHalves(planes_.digits(), times(), OfCount() * static_cast<double>(most),
+                               static_cast<double>(largest_base), least_shift);
+  }
+
+  // From sample to sample of what is sent.
+  template <typename T>
+  std::int64_t TargetStride() const {
+    return std::is_same_v<T, std::uint8_t> ? own_.byte_stride : own_.size;
   }
 
   template <typename T>
   T* Target(std::size_t sample) {
+    const std::int64_t at = static_cast<std::int64_t>(sample) * TargetStride<T>();
     if constexpr (std::is_same_v<T, std::uint8_t>) {
-      return own_.bytes.data() + static_cast<std::int64_t>(sample) * own_.byte_stride;
+      return own_.bytes.data() + at;
     } else {
-      return own_.counts.data() + static_cast<std::int64_t>(sample) * own_.size;
+      return own_.counts.data() + at;
     }
   }
 
@@ -134,7 +165,12 @@ class FusedLayer {
     job.times = times();
     job.base = buffers_.base.data() + first;
     job.base_stride = base_stride_;
-    job.shift = memory_.shift.data() + first;
+    if (halves_) {
+      job.halves = {buffers_.base_low.data() + first, buffers_.base_high.data() + first};
+    }
+    shift_.fill(kernels::kShiftOfNone);
+    std::copy_n(memory_.shift.begin() + first, job.width, shift_.begin());
+    job.shift = shift_.data();
     return job;
   }
 
@@ -210,8 +246,13 @@ class FusedLayer {
         for (int p = 0; p < planes_.digits(); ++p) {
           Sum(p, planes_.At(p, s) + y * g.stride_y * packed_.plane_row, first, job);
         }
-        send.base = buffers_.base.data() + first + y * g.out_width * base_stride_;
-        T* const to = Target<T>(s) + y * g.out_width * packed_.channels + first;
+        const std::int64_t pixel = y * g.out_width;
+        send.base = buffers_.base.data() + first + pixel * base_stride_;
+        if (halves_) {
+          send.halves = {buffers_.base_low.data() + first + pixel * base_stride_,
+                         buffers_.base_high.data() + first + pixel * base_stride_};
+        }
+        T* const to = Target<T>(s) + pixel * packed_.channels + first;
         fits = See(s, kernels::SendSums(send, to), most) && fits;
       }
     }
@@ -231,14 +272,13 @@ class FusedLayer {
       }
     }
     kernels::SendJob send = JobOf(first);
+    send.pixels = job.steps;
+    send.stride = TargetStride<T>();
+    send.seen = buffers_.seen.data();
+    (void)kernels::SendSums(send, Target<T>(0) + first);
     bool fits = true;
     for (std::size_t s = 0; s < samples_.size(); ++s) {
-      send.pixels = 1;
-      for (int p = 0; p < planes_.digits(); ++p) {
-        send.low[p] = Low(p) + static_cast<std::int64_t>(s) * kernels::kLaneUnit;
-        send.high[p] = High(p) + static_cast<std::int64_t>(s) * kernels::kLaneUnit;
-      }
-      fits = See(s, kernels::SendSums(send, Target<T>(s) + first), most) && fits;
+      fits = See(s, buffers_.seen[s], most) && fits;
     }
     return fits;
   }
@@ -267,6 +307,8 @@ class FusedLayer {
   Sent& own_;
   CountPlanes planes_;
   std::int64_t base_stride_ = 0;
+  std::array<std::uint8_t, kernels::kLaneUnit> shift_{};  // of the slice that is sent
+  bool halves_ = false;                                   // `base` is there in halves too
 };
 
 }  // namespace

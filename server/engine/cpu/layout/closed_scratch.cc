@@ -75,12 +75,16 @@ ClosedScratch::ClosedScratch(const RunShape& run, CpuArena& arena) {
     }
   }
   z = arena.Take<std::int64_t>(group * widths.layer);
-  base = arena.Take<std::int64_t>(kernels::PadLanes(widths.layer) + kernels::kLaneUnit);
+  const std::int64_t padded = kernels::PadLanes(widths.layer) + kernels::kLaneUnit;
+  base = arena.Take<std::int64_t>(padded);
+  base_low = arena.Take<std::int32_t>(padded);
+  base_high = arena.Take<std::int32_t>(padded);
   cells = arena.Take<std::int32_t>(widths.cells);
   byte_cells = arena.Take<std::uint8_t>(widths.cells + kernels::kCountPadding);
   planes = arena.Take<std::uint8_t>(kPlanesAtOnce * group * widths.plane);
   plane.resize(Index(kPlanesAtOnce * group));
-  arena.Count(8 * kPlanesAtOnce * group);
+  seen.resize(Index(group));
+  arena.Count(8 * (kPlanesAtOnce + 1) * group);
   constexpr std::int64_t kGrowth = 3;  // of a vector that grows to what it needs
   arena.Count(kGrowth * (widths.cells + kernels::kLaneUnit) * (group / kernels::kListedSteps + 1));
   const std::int64_t sums = std::max(widths.sums, group * kernels::kLaneUnit);

@@ -38,17 +38,19 @@ struct ClosedScratch {
     std::span<const std::int32_t> Counts(std::size_t sample);
   };
 
-  std::int64_t group = 1;                  // samples whose counts meet the weights together
-  std::vector<Sample> samples;             // of the pass
-  std::vector<std::vector<Sent>> sent;     // [layer][age]
-  std::vector<bool> wide;                  // [layer]: bytes have not held its counts
-  std::span<std::int64_t> z;               // [sample][neuron] of one layer
-  std::span<std::int64_t> base;            // of one layer
-  std::span<std::int32_t> cells;           // of one product of one sample
-  std::span<std::uint8_t> byte_cells;      // likewise
+  std::int64_t group = 1;                       // samples whose counts meet the weights together
+  std::vector<Sample> samples;                  // of the pass
+  std::vector<std::vector<Sent>> sent;          // [layer][age]
+  std::vector<bool> wide;                       // [layer]: bytes have not held its counts
+  std::span<std::int64_t> z;                    // [sample][neuron] of one layer
+  std::span<std::int64_t> base;                 // of one layer
+  std::span<std::int32_t> base_low, base_high;  // the same as 2^16 * high + low, low in [0, 2^16)
+  std::span<std::int32_t> cells;                // of one product of one sample
+  std::span<std::uint8_t> byte_cells;           // likewise
   std::span<std::uint8_t> planes;          // [digit][sample]: digits of its cells, laid out for the product
   std::vector<const std::uint8_t*> plane;  // [digit][sample]: where they are
   std::vector<std::int32_t> used;          // groups of cells that some of a few samples use, part by part
+  std::vector<std::uint64_t> seen;              // [sample]: bits of what neurons of a slice have sent
   std::vector<std::size_t> used_ends;      // of the parts
   std::span<std::int32_t> low, high;       // [digit]: sums of kLaneUnit channels of all pixels or samples
 };
