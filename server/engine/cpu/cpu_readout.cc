@@ -1,8 +1,10 @@
 #include "server/engine/cpu/cpu_readout.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
+#include "kernels/cpu/group_product.h"
 #include "kernels/cpu/population.h"
 #include "server/engine/cpu/currents.h"
 
@@ -41,6 +43,21 @@ ProbeState::Options StateOptions(const RunShape& run, std::size_t p) {
           probe.synapse ? DecayOf(*probe.synapse, settings.dt_s) : 0.0};
 }
 
+// Steps that a readout over `done` steps means, 0 for the last value alone; below 0: there are none yet.
+std::int64_t CountedSteps(const CpuRun& run, std::int64_t done) {
+  const Readout& readout = run.spec->settings.readout;
+  if (readout.kind == ReadoutKind::kLast) {
+    return 0;
+  }
+  const std::int64_t counted = done - readout.skip_steps;
+  return counted > 0 ? counted : -1;
+}
+
+// The mean over `counted` steps, or the last value where that is 0.
+void ReadFold(const kernels::Fold& fold, std::int64_t counted, std::span<float> values) {
+  counted > 0 ? fold.Mean(counted, values) : fold.Last(values);
+}
+
 // The OUTPUT of a layer at one step.
 void LayerOutput(const CpuRun& run, const LayerView& view, std::span<float> output) {
   if (view.counts.empty()) {
@@ -54,7 +71,7 @@ void LayerOutput(const CpuRun& run, const LayerView& view, std::span<float> outp
 
 }  // namespace
 
-CpuReadout::CpuReadout(const CpuRun& run) : folds_(run.folded.size()) {
+CpuReadout::CpuReadout(const CpuRun& run) : folds_(run.folded.size()), ready_(run.folded.size()) {
   filters_.reserve(run.folded.size());
   probes_.reserve(run.folded.size());
   for (std::size_t p = 0; p < run.folded.size(); ++p) {
@@ -78,11 +95,13 @@ CpuReadout::CpuReadout(const CpuRun& run) : folds_(run.folded.size()) {
 void CpuReadout::Count(const RunShape& run, CpuArena& arena) {
   constexpr std::int64_t kPerAllocation = 32;  // what each adds: a state has three, a fold five
   constexpr std::int64_t kPerProbe = sizeof(ProbeState) + sizeof(kernels::FilterBank) +
-                                     sizeof(std::vector<kernels::Fold>) + 4 * kPerAllocation;
+                                     sizeof(std::vector<kernels::Fold>) + sizeof(std::vector<float>) +
+                                     5 * kPerAllocation;
   constexpr std::int64_t kPerFold = sizeof(kernels::Fold) + 5 * kPerAllocation;
   arena.Count(3 * kPerAllocation);
   for (std::size_t p = 0; p < run.folded.size(); ++p) {
     const ProbePlan& probe = run.probe(p);
+    arena.Count(run.IsReadTogether(p) ? 4 * run.plan->layers[Index(probe.layer)].size : 0);
     arena.Count(kPerProbe + (run.IsStepped(p) ? ProbeState::Bytes(StateOptions(run, p), probe.size) : 0));
     arena.Count(run.FilterBytes(probe.synapse, probe.delay_steps, probe.size));
     for (const auto& [filters, elements] : FoldsOf(run, p)) {
@@ -111,6 +130,7 @@ void CpuReadout::Restart(const CpuRun& run) {
       fold.Restart();
     }
   }
+  ready_at_ = -1;
 }
 
 void CpuReadout::StepRecorders(const CpuRun& run, const LayerView& view, std::span<float> buffer) {
@@ -223,33 +243,24 @@ void CpuReadout::Read(const CpuRun& run, std::size_t index, std::int64_t done, C
     probes_[index].Read(out);
     return;
   }
-  const Readout& readout = run.spec->settings.readout;
-  const bool mean = readout.kind != ReadoutKind::kLast;
-  const std::int64_t counted = mean ? done - readout.skip_steps : 1;
-  if (done == 0 || counted <= 0) {
+  if (done == 0 || CountedSteps(run, done) < 0) {
     std::fill(out.begin(), out.end(), 0.0);
     return;
   }
-  ReadFolds(run, index, mean ? counted : 0, scratch, out);
+  ReadFolds(run, index, done, scratch, out);
 }
 
-// The mean over `counted` steps, or the last value where that is 0.
-void CpuReadout::ReadFolds(const CpuRun& run, std::size_t index, std::int64_t counted, CpuScratch& scratch,
-                           std::span<double> out) const {
-  const auto read = [counted](const kernels::Fold& fold, std::span<float> values) {
-    counted > 0 ? fold.Mean(counted, values) : fold.Last(values);
-  };
+// The sum of what all terms bring.
+void CpuReadout::SumTerms(const CpuRun& run, std::size_t index, std::int64_t counted, CpuScratch& scratch,
+                          std::span<float> total) const {
   const std::size_t l = Index(run.probe(index).layer);
   const Layer& layer = run.plan->layers[l];
-  const std::span<float> total = scratch.total.first(Index(layer.size));
   const std::span<float> current = scratch.current.first(Index(layer.size));
-  float bias_factor = 0;
-  read(folds_[index].back(), std::span(&bias_factor, 1));
   std::fill(total.begin(), total.end(), 0.0F);
   for (std::size_t t = 0; t < layer.terms.size(); ++t) {
     const Term& term = layer.terms[t];
     const std::span<float> values = scratch.output.first(Index(run.population(term.population).size));
-    read(folds_[index][t], values);
+    ReadFold(folds_[index][t], counted, values);
     const ReadoutTerm& weights = (*run.readout_weights)[l][t];
     const std::span<const float> scale = run.constants[l].terms[t].readout_scale;
     if (weights.packed.empty()) {
@@ -259,8 +270,60 @@ void CpuReadout::ReadFolds(const CpuRun& run, std::size_t index, std::int64_t co
     }
     kernels::Add(current, total);
   }
+}
+
+void CpuReadout::ReadFolds(const CpuRun& run, std::size_t index, std::int64_t done, CpuScratch& scratch,
+                           std::span<double> out) const {
+  const std::int64_t counted = CountedSteps(run, done);
+  const std::size_t l = Index(run.probe(index).layer);
+  std::span<const float> total = ready_[index];
+  if (ready_at_ != done || total.empty()) {
+    const std::span<float> sums = scratch.total.first(Index(run.plan->layers[l].size));
+    SumTerms(run, index, counted, scratch, sums);
+    total = sums;
+  }
+  float bias_factor = 0;
+  ReadFold(folds_[index].back(), counted, std::span(&bias_factor, 1));
   for (std::size_t j = 0; j < out.size(); ++j) {
     out[j] = total[j] + run.constants[l].bias[j] * bias_factor;
+  }
+}
+
+void CpuReadout::ReadTogether(const CpuRun& run, std::span<CpuReadout* const> group, std::int64_t done,
+                              CpuScratch& scratch) {
+  const std::int64_t counted = CountedSteps(run, done);
+  if (done == 0 || counted < 0) {
+    return;
+  }
+  for (std::size_t p = 0; p < run.folded.size(); ++p) {
+    if (!run.IsReadTogether(p)) {
+      continue;
+    }
+    const std::size_t l = Index(run.probe(p).layer);
+    const Layer& layer = run.plan->layers[l];
+    for (CpuReadout* const one : group) {
+      one->ready_[p].assign(Index(layer.size), 0.0F);
+      one->ready_at_ = done;
+    }
+    const std::span<float> current = scratch.current.first(Index(layer.size));
+    std::array<const float*, kernels::kProductGroup> cells{};
+    std::array<float*, kernels::kProductGroup> sums{};
+    for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+      const std::size_t size = Index(run.population(layer.terms[t].population).size);
+      for (std::size_t s = 0; s < group.size(); ++s) {
+        const std::span<float> values = scratch.closed.read.subspan(s * size, size);
+        ReadFold(group[s]->folds_[p][t], counted, values);
+        cells[s] = values.data();
+        sums[s] = scratch.closed.read_sums.data() + s * Index(layer.size);
+      }
+      DenseSums(layer.terms[t].product, (*run.readout_weights)[l][t].packed,
+                std::span(cells).first(group.size()), std::span<float* const>(sums).first(group.size()));
+      for (std::size_t s = 0; s < group.size(); ++s) {
+        kernels::Scale(std::span<const float>(sums[s], Index(layer.size)),
+                       run.constants[l].terms[t].readout_scale, current);
+        kernels::Add(current, group[s]->ready_[p]);
+      }
+    }
   }
 }
 

@@ -40,6 +40,11 @@ class CpuReadout {
                  std::span<const std::int32_t> before);
   void SetClosed(const CpuRun& run, std::int64_t population, std::span<const std::uint8_t> sent);
 
+  // Computes what Read() takes of dense weights for samples whose steps lie in folds, at most kProductGroup
+  // of them: the weights are read once, and no sum waits for the one before it.
+  static void ReadTogether(const CpuRun& run, std::span<CpuReadout* const> group, std::int64_t done,
+                           CpuScratch& scratch);
+
   // The fold of the one readout term that reads a population, if there is just one; else null.
   kernels::Fold* FusedFold(const CpuRun& run, std::int64_t population);
 
@@ -58,7 +63,9 @@ class CpuReadout {
   void ForEachFold(const CpuRun& run, std::int64_t population, Visit visit);
   void StepRecorders(const CpuRun& run, const LayerView& view, std::span<float> buffer);
   void StepFold(const CpuRun& run, std::size_t p, std::size_t t, std::int64_t steps, CpuScratch& scratch);
-  void ReadFolds(const CpuRun& run, std::size_t index, std::int64_t counted, CpuScratch& scratch,
+  void SumTerms(const CpuRun& run, std::size_t index, std::int64_t counted, CpuScratch& scratch,
+                std::span<float> total) const;
+  void ReadFolds(const CpuRun& run, std::size_t index, std::int64_t done, CpuScratch& scratch,
                  std::span<double> out) const;
 
   std::vector<ProbeState> probes_;            // [probe of the spec]
@@ -66,6 +73,8 @@ class CpuReadout {
   std::vector<ProbeRecorder> recorders_;      // [request probe]
   // [probe of the spec][term], then one for the bias; or none
   std::vector<std::vector<kernels::Fold>> folds_;
+  std::vector<std::vector<float>> ready_;  // [probe of the spec]: what ReadTogether has computed, or none
+  std::int64_t ready_at_ = -1;             // after so many steps
 };
 
 }  // namespace spikeserve::engine

@@ -57,6 +57,7 @@ class CpuSample {
                    CpuScratch& scratch);
   bool SourceCurrent(const CpuRun& run, const Term& term, const TermConstants& constants, std::int64_t step,
                      CpuScratch& scratch, std::span<float> current) const;
+  static void ReadTogether(const CpuRun& run, std::span<CpuSample> group, CpuScratch& scratch);
   static void SettleAt(const CpuRun& run, std::int64_t steps, std::span<CpuSample> group,
                        CpuScratch& scratch);
   bool NeedsSettling(const CpuRun& run) const;

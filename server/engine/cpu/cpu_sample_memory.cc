@@ -1,8 +1,10 @@
 // Layers with memory, step by step: in integers, whatever their sources are.
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
+#include "kernels/cpu/group_product.h"
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/population.h"
 #include "server/engine/cpu/closed_fused.h"
@@ -194,6 +196,24 @@ void CpuSample::Settle(const CpuRun& run, std::span<CpuSample> group, CpuScratch
       SettleAt(run, group[first].done_, group.subspan(first, last - first), scratch);
     }
     first = std::max(last, first + 1);
+  }
+  ReadTogether(run, group, scratch);
+}
+
+// Of samples that are at the same step, as many as can be.
+void CpuSample::ReadTogether(const CpuRun& run, std::span<CpuSample> group, CpuScratch& scratch) {
+  std::array<CpuReadout*, kernels::kProductGroup> readouts{};
+  std::size_t count = 0;
+  for (std::size_t s = 0; s < group.size() && !scratch.closed.read.empty(); ++s) {
+    if (group[s].status_.ok()) {
+      readouts[count++] = &group[s].readout_;
+    }
+    const bool last = s + 1 == group.size() || group[s + 1].done_ != group[s].done_;
+    if (count > 0 && (last || count == readouts.size())) {
+      CpuReadout::ReadTogether(run, std::span<CpuReadout* const>(readouts).first(count), group[s].done_,
+                               scratch);
+      count = 0;
+    }
   }
 }
 

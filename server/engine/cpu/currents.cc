@@ -1,6 +1,7 @@
 #include "server/engine/cpu/currents.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "kernels/cpu/group_product.h"
@@ -74,14 +75,23 @@ void DenseCurrent(const kernels::Product& product, const kernels::PackedWeights<
                   std::span<float> current) {
   const float* const cells = Cells(product, values, scratch.float_cells).data();
   const std::span<float> sums = scratch.sums.first(Index(product.out));
-  const kernels::CellRange all{.length = static_cast<std::int32_t>(product.in)};
-  for (std::int64_t block = 0; block < weights.blocks(); ++block) {
-    float* const out = sums.data() + weights.first_channel(block);
-    kernels::GroupProduct(kernels::GroupBlock<float>{weights.block(block), weights.width(block),
-                                                     std::span(&all, 1), std::span(&cells, 1),
-                                                     std::span(&out, 1)});
-  }
+  float* const out = sums.data();
+  DenseSums(product, weights, std::span(&cells, 1), std::span(&out, 1));
   kernels::Scale(sums, scale, current);
+}
+
+void DenseSums(const kernels::Product& product, const kernels::PackedWeights<float>& weights,
+               std::span<const float* const> cells, std::span<float* const> sums) {
+  const kernels::CellRange all{.length = static_cast<std::int32_t>(product.in)};
+  std::array<float*, kernels::kProductGroup> out{};
+  for (std::int64_t block = 0; block < weights.blocks(); ++block) {
+    for (std::size_t s = 0; s < sums.size(); ++s) {
+      out[s] = sums[s] + weights.first_channel(block);
+    }
+    kernels::GroupProduct(kernels::GroupBlock<float>{weights.block(block), weights.width(block),
+                                                     std::span(&all, 1), cells,
+                                                     std::span<float* const>(out).first(sums.size())});
+  }
 }
 
 }  // namespace spikeserve::engine

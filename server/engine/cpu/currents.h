@@ -30,4 +30,8 @@ void DenseCurrent(const kernels::Product& product, const kernels::PackedWeights<
                   std::span<const float> scale, std::span<const float> values, CurrentScratch& scratch,
                   std::span<float> current);
 
+// The sums alone, of kProductGroup samples at most, whose values are the product's cells: [sample][row].
+void DenseSums(const kernels::Product& product, const kernels::PackedWeights<float>& weights,
+               std::span<const float* const> cells, std::span<float* const> sums);
+
 }  // namespace spikeserve::engine

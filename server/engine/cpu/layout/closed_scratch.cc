@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/group_product.h"
 #include "kernels/cpu/spikes/event_list.h"
 
 namespace spikeserve::engine {
@@ -13,6 +14,7 @@ constexpr std::int64_t kGroupBytes = std::int64_t{1} << 19;
 // How many elements each buffer has: what the layer wants that wants most.
 struct Widths {
   std::int64_t layer = 0, cells = 1, plane = 0, sums = 0;
+  std::int64_t read = 0, read_sums = 0;
 };
 
 Widths WidthsOf(const RunShape& run) {
@@ -31,6 +33,13 @@ Widths WidthsOf(const RunShape& run) {
         widen(widths.plane, PlaneBytes(packed));
         widen(widths.sums, packed.conv.out_width * kernels::kLaneUnit);
       }
+    }
+  }
+  for (std::size_t p = 0; p < run.folded.size(); ++p) {
+    const Layer& layer = run.plan->layers[Index(run.probe(p).layer)];
+    for (std::size_t t = 0; t < layer.terms.size() && run.IsReadTogether(p); ++t) {
+      widen(widths.read, run.population(layer.terms[t].population).size);
+      widen(widths.read_sums, layer.size);
     }
   }
   return widths;
@@ -88,6 +97,8 @@ ClosedScratch::ClosedScratch(const RunShape& run, CpuArena& arena) {
   constexpr std::int64_t kGrowth = 3;  // of a vector that grows to what it needs
   arena.Count(kGrowth * (widths.cells + kernels::kLaneUnit) * (group / kernels::kListedSteps + 1));
   const std::int64_t sums = std::max(widths.sums, group * kernels::kLaneUnit);
+  read = arena.Take<float>(kernels::kProductGroup * widths.read);
+  read_sums = arena.Take<float>(kernels::kProductGroup * widths.read_sums);
   low = arena.Take<std::int32_t>(kPlanesAtOnce * sums);
   high = arena.Take<std::int32_t>(kPlanesAtOnce * sums);
 }

@@ -50,8 +50,9 @@ struct ClosedScratch {
   std::span<std::uint8_t> planes;          // [digit][sample]: digits of its cells, laid out for the product
   std::vector<const std::uint8_t*> plane;  // [digit][sample]: where they are
   std::vector<std::int32_t> used;          // groups of cells that some of a few samples use, part by part
-  std::vector<std::uint64_t> seen;              // [sample]: bits of what neurons of a slice have sent
+  std::vector<std::uint64_t> seen;         // [sample]: bits of what neurons of a slice have sent
   std::vector<std::size_t> used_ends;      // of the parts
+  std::span<float> read, read_sums;        // [sample]: of kProductGroup samples, what a readout reads
   std::span<std::int32_t> low, high;       // [digit]: sums of kLaneUnit channels of all pixels or samples
 };
 

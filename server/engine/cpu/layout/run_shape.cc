@@ -65,4 +65,11 @@ std::int64_t RunShape::FilterBytes(const Synapse& synapse, std::int64_t delay_st
              : kPerBank + size * kernels::FilterBytes(MakeFilter(synapse, delay_steps, spec->settings.dt_s));
 }
 
+bool RunShape::IsReadTogether(std::size_t p) const {
+  const std::vector<Term>& terms = plan->layers[Index(probe(p).layer)].terms;
+  return folded[p] && std::all_of(terms.begin(), terms.end(), [](const Term& term) {
+           return term.product.kind == kernels::ProductKind::kDense && term.product.gather.start.empty();
+         });
+}
+
 }  // namespace spikeserve::engine

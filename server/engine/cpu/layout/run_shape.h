@@ -47,6 +47,9 @@ struct RunShape : LayerUse {
     return IsVector(layer) && !(*vector_weights)[layer].terms[term].empty() &&
            IsHeld(plan->layers[layer].terms[term].population);
   }
+  // Whether a readout takes sums of dense products alone, of cells as they are: those of some samples that
+  // are read at the same step are computed together.
+  bool IsReadTogether(std::size_t probe) const;
   // What the FilterBank of a general filter takes; 0 of a simple one.
   std::int64_t FilterBytes(const Synapse& synapse, std::int64_t delay_steps, std::int64_t size) const;
   // Whether the vector kernels can run the layer.
