@@ -3,148 +3,25 @@
 #include <algorithm>
 #include <cstring>
 
-#ifndef SPIKESERVE_DIGIT_SLICE
-#define SPIKESERVE_DIGIT_SLICE
-namespace spikeserve::kernels {
-namespace {
-
-// One slice of DigitWeights.
-struct DigitSlice {
-  const std::int8_t* weights;
-  std::int64_t segments;
-  std::int64_t groups;  // of a segment
-};
-
-using UsedGroups = std::span<const std::int32_t>;
-
-}  // namespace
-}  // namespace spikeserve::kernels
-#endif
+#include "kernels/cpu/spikes/digit_slice.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/spikes/digit_sums.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernels/cpu/spikes/digit_pairs-inl.h"
+#include "kernels/cpu/spikes/digit_vnni-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace spikeserve::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-using IntTag = hn::CappedTag<std::int32_t, 16>;
-using Int = hn::Vec<IntTag>;
-constexpr int kLanes = static_cast<int>(hn::MaxLanes(IntTag()));
 
 bool HasInstructions() { return HWY_TARGET == HWY_AVX3_DL; }
 std::int64_t MostRows() { return HasInstructions() ? INT32_MAX : SPIKESERVE_DIGIT_PAIRS ? 512 : 0; }
 // Without VNNI two products with a digit must stay below 2^15.
 std::int64_t MostCount() { return HasInstructions() ? 255 : 127; }
 
-// Writes the sum of digit sums for kLanes outputs.
-HWY_INLINE void StoreSum(Int s0, Int s1, Int s2, const DigitJob& job, std::int64_t at) {
-  const IntTag d;
-  if (job.high == nullptr) {
-    const Int upper = hn::Add(hn::ShiftLeft<8>(s1), hn::ShiftLeft<16>(s2));
-    hn::StoreU(hn::Add(s0, upper), d, job.sums + at);
-    return;
-  }
-  const Int low = hn::Add(hn::And(s0, hn::Set(d, 0xffff)), hn::ShiftLeft<8>(hn::And(s1, hn::Set(d, 0xff))));
-  hn::StoreU(low, d, job.sums + at);
-  hn::StoreU(hn::Add(s2, hn::Add(hn::ShiftRight<16>(s0), hn::ShiftRight<8>(s1))), d, job.high + at);
-}
-
 #if HWY_TARGET == HWY_AVX3_DL
-
-// Adds the products of four unsigned and four signed bytes to each lane. Such machines have the instruction,
-// but Highway 1.0.3 does not tell the compiler.
-HWY_INLINE void AddProducts(__m512i counts, __m512i weights, __m512i& sums) {
-  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(counts), "v"(weights));
-}
-
-// kSteps steps from `step` on.
-template <int kDigits, int kSteps>
-HWY_INLINE void SumSteps(const DigitSlice& slice, const DigitJob& job, std::int64_t step) {
-  __m512i sums[kSteps][3];
-  for (int s = 0; s < kSteps; ++s) {
-    for (int digit = 0; digit < 3; ++digit) {
-      sums[s][digit] = _mm512_setzero_si512();
-    }
-  }
-  const std::int8_t* weights = slice.weights;
-  for (std::int64_t segment = 0; segment < slice.segments; ++segment) {
-    const std::uint8_t* cells = job.cells + step * job.cell_stride + segment * job.segment_stride;
-    for (std::int64_t g = 0; g < slice.groups; ++g, cells += kDigitCells, weights += kDigits * 64) {
-      __m512i rows[kDigits];
-      for (int digit = 0; digit < kDigits; ++digit) {
-        rows[digit] = _mm512_load_si512(weights + digit * 64);
-      }
-      for (int s = 0; s < kSteps; ++s) {
-        std::int32_t counts;
-        std::memcpy(&counts, cells + s * job.cell_stride, sizeof(counts));
-        const __m512i all = _mm512_set1_epi32(counts);
-        for (int digit = 0; digit < kDigits; ++digit) {
-          AddProducts(all, rows[digit], sums[s][digit]);
-        }
-      }
-    }
-  }
-  for (int s = 0; s < kSteps; ++s) {
-    StoreSum(Int{sums[s][0]}, Int{sums[s][1]}, Int{sums[s][2]}, job, (step + s) * job.stride);
-  }
-}
-
-// Sums of kSteps steps. No array: GCC 12 would keep it in memory.
-template <int kDigits, int kSteps>
-struct StepSums {
-  __m512i low, middle, high;
-  StepSums<kDigits, kSteps - 1> others;
-
-  HWY_INLINE void Clear() {
-    low = middle = high = _mm512_setzero_si512();
-    others.Clear();
-  }
-
-  HWY_INLINE void Add(__m512i low_row, __m512i middle_row, __m512i high_row, const std::uint8_t* cells,
-                      std::int64_t stride) {
-    std::int32_t counts;
-    std::memcpy(&counts, cells, sizeof(counts));
-    const __m512i all = _mm512_set1_epi32(counts);
-    AddProducts(all, low_row, low);
-    if (kDigits > 1) {
-      AddProducts(all, middle_row, middle);
-    }
-    if (kDigits > 2) {
-      AddProducts(all, high_row, high);
-    }
-    others.Add(low_row, middle_row, high_row, cells + stride, stride);
-  }
-
-  HWY_INLINE void Store(const DigitJob& job, std::int64_t at) const {
-    StoreSum(Int{low}, Int{middle}, Int{high}, job, at);
-    others.Store(job, at + job.stride);
-  }
-};
-
-template <int kDigits>
-struct StepSums<kDigits, 0> {
-  HWY_INLINE void Clear() {}
-  HWY_INLINE void Add(__m512i, __m512i, __m512i, const std::uint8_t*, std::int64_t) {}
-  HWY_INLINE void Store(const DigitJob&, std::int64_t) const {}
-};
-
-// The used groups of kSteps steps.
-template <int kDigits, int kSteps>
-HWY_INLINE void SumUsed(const DigitSlice& slice, const DigitJob& job, UsedGroups used) {
-  StepSums<kDigits, kSteps> sums;
-  sums.Clear();
-  for (const std::int32_t group : used) {
-    const std::int8_t* weights = slice.weights + std::int64_t{group} * kDigits * 64;
-    sums.Add(_mm512_load_si512(weights), _mm512_load_si512(weights + (kDigits > 1 ? 64 : 0)),
-             _mm512_load_si512(weights + (kDigits - 1) * 64), job.cells + std::int64_t{group} * kDigitCells,
-             job.cell_stride);
-  }
-  sums.Store(job, 0);
-}
 
 template <int kDigits>
 void SumListed(const DigitSlice& slice, const DigitJob& job, UsedGroups used) {
@@ -165,14 +42,14 @@ void SumAll(const DigitSlice& slice, const DigitJob& job) {
   for (std::int64_t part = 0; part < parts; ++part) {
     const std::int64_t step = job.steps * part / parts;
     switch (job.steps * (part + 1) / parts - step) {
-      case 1: SumSteps<kDigits, 1>(slice, job, step); break;
-      case 2: SumSteps<kDigits, 2>(slice, job, step); break;
-      case 3: SumSteps<kDigits, 3>(slice, job, step); break;
-      case 4: SumSteps<kDigits, 4>(slice, job, step); break;
-      case 5: SumSteps<kDigits, 5>(slice, job, step); break;
-      case 6: SumSteps<kDigits, 6>(slice, job, step); break;
-      case 7: SumSteps<kDigits, 7>(slice, job, step); break;
-      default: SumSteps<kDigits, 8>(slice, job, step);
+      case 1: SumSlices<kDigits, 1>(slice, job, step); break;
+      case 2: SumSlices<kDigits, 2>(slice, job, step); break;
+      case 3: SumSlices<kDigits, 3>(slice, job, step); break;
+      case 4: SumSlices<kDigits, 4>(slice, job, step); break;
+      case 5: SumSlices<kDigits, 5>(slice, job, step); break;
+      case 6: SumSlices<kDigits, 6>(slice, job, step); break;
+      case 7: SumSlices<kDigits, 7>(slice, job, step); break;
+      default: SumSlices<kDigits, 8>(slice, job, step);
     }
   }
 }
@@ -332,6 +209,16 @@ std::int64_t MostDigitRows() { return HWY_DYNAMIC_DISPATCH(MostRows)(); }
 std::int64_t MostDigitCount() { return HWY_DYNAMIC_DISPATCH(MostCount)(); }
 
 void SumDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& job) {
+  if (job.slices > 1 && (weights.digits() > 1 || !HasDigitInstructions())) {
+    DigitJob of_slice = job;
+    of_slice.slices = 1;
+    for (std::int64_t i = 0; i < job.slices; ++i) {
+      SumDigits(weights, slice + i, of_slice);
+      of_slice.sums += kLaneUnit;
+      of_slice.high += of_slice.high != nullptr ? kLaneUnit : 0;
+    }
+    return;
+  }
   const DigitSlice one{weights.slice(slice), weights.segments(), weights.segment_groups()};
   switch (weights.digits()) {
     case 1: HWY_DYNAMIC_DISPATCH(SumOne)(one, job); break;

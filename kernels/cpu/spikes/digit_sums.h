@@ -59,14 +59,18 @@ struct DigitJob {
   const std::uint8_t* cells = nullptr;
   std::int64_t cell_stride = 0;
   std::int64_t segment_stride = 0;  // cells from one segment to the next
-  std::int32_t* sums = nullptr;     // [steps][stride], the first kLaneUnit of each row are set
+  std::int32_t* sums = nullptr;     // [steps][stride], the first slices * kLaneUnit of each row are set
   std::int32_t* high = nullptr;  // likewise; null where sums fit an int32, else a sum is 2^16 * high + sums
   std::int64_t stride = 0;
   std::int64_t largest = 255;  // no count is above it
+  std::int64_t slices = 1;     // at once
 };
 
-// Sets the sums of slice `slice`. Rows times the largest count times 128 must be below 2^31, and with `high`
-// a sum's magnitude below 2^40; its low part is at least 0, but may pass 2^16.
+// Most slices at once. With one digit the sums of one slice would wait for each other.
+constexpr std::int64_t kSlicesAtOnce = 2;
+
+// Sets the sums of slices [slice, slice + job.slices). Rows times the largest count times 128 must be below
+// 2^31, and with `high` a sum's magnitude below 2^40; its low part is at least 0, but may pass 2^16.
 void SumDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& job);
 
 // Steps that can share a list of groups.

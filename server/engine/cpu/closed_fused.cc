@@ -143,9 +143,11 @@ class FusedLayer {
       own_.largest[s] = 0;
       own_.narrow[s] = kBytes;
     }
-    for (std::int64_t first = 0; first < packed_.channels; first += kernels::kLaneUnit) {
+    std::int64_t slices = 1;
+    for (std::int64_t first = 0; first < packed_.channels; first += slices * kernels::kLaneUnit) {
+      slices = SlicesAt(first);
       const bool fits = packed_.kind == kernels::ProductKind::kDense ? SendDense<T>(first, kMost)
-                                                                     : SendConv<T>(first, kMost);
+                                                                     : SendConv<T>(first, slices, kMost);
       if (!fits && kBytes) {
         return false;
       }
@@ -153,14 +155,22 @@ class FusedLayer {
     return true;
   }
 
-  kernels::SendJob JobOf(std::int64_t first) {
+  // How many slices are summed at once.
+  std::int64_t SlicesAt(std::int64_t first) const {
+    const bool several = packed_.kind != kernels::ProductKind::kDense && packed_.digits.digits() == 1;
+    const std::int64_t left = (packed_.channels - first + kernels::kLaneUnit - 1) / kernels::kLaneUnit;
+    return several ? std::min(left, kernels::kSlicesAtOnce) : 1;
+  }
+
+  // Of the slice that begins with channel `first`, `slot` slices behind the first one that was summed.
+  kernels::SendJob JobOf(std::int64_t first, std::int64_t slot = 0) {
     kernels::SendJob job;
     job.width = std::min(kernels::kLaneUnit, packed_.channels - first);
     job.planes = planes_.digits();
     job.bits = DigitBits();
     for (int p = 0; p < planes_.digits(); ++p) {
-      job.low[p] = Low(p);
-      job.high[p] = High(p);
+      job.low[p] = Low(p) + slot * kernels::kLaneUnit;
+      job.high[p] = High(p) + slot * kernels::kLaneUnit;
     }
     job.times = times();
     job.base = buffers_.base.data() + first;
@@ -168,9 +178,10 @@ class FusedLayer {
     if (halves_) {
       job.halves = {buffers_.base_low.data() + first, buffers_.base_high.data() + first};
     }
-    shift_.fill(kernels::kShiftOfNone);
-    std::copy_n(memory_.shift.begin() + first, job.width, shift_.begin());
-    job.shift = shift_.data();
+    auto& shift = shifts_[Index(slot)];
+    shift.fill(kernels::kShiftOfNone);
+    std::copy_n(memory_.shift.begin() + first, job.width, shift.begin());
+    job.shift = shift.data();
     return job;
   }
 
@@ -181,7 +192,7 @@ class FusedLayer {
     job.cells = cells;
     job.sums = Low(plane);
     job.high = High(plane);
-    job.stride = kernels::kLaneUnit;
+    job.stride = job.slices * kernels::kLaneUnit;
     job.largest = planes_.LargestDigit(plane);
     kernels::SumDigits(packed_.digits, first / kernels::kLaneUnit, job);
   }
@@ -231,32 +242,44 @@ class FusedLayer {
   }
 
   template <typename T>
-  bool SendConv(std::int64_t first, std::uint64_t most) {
+  bool SendConv(std::int64_t first, std::int64_t slices, std::uint64_t most) {
     const kernels::ConvGeometry& g = packed_.conv;
     kernels::DigitJob job;
     job.steps = g.out_width;
     job.cell_stride = g.stride_x * g.in_channels;
     job.segment_stride = g.dilation_y * packed_.plane_row;
-    kernels::SendJob send = JobOf(first);
-    send.pixels = g.out_width;
-    send.stride = packed_.channels;
+    job.slices = slices;
+    std::array<kernels::SendJob, kernels::kSlicesAtOnce> sends;
+    for (std::int64_t slot = 0; slot < slices; ++slot) {
+      sends[Index(slot)] = JobOf(first + slot * kernels::kLaneUnit, slot);
+      sends[Index(slot)].sum_stride = slices * kernels::kLaneUnit;
+      sends[Index(slot)].pixels = g.out_width;
+      sends[Index(slot)].stride = packed_.channels;
+    }
     bool fits = true;
     for (std::size_t s = 0; s < samples_.size(); ++s) {
       for (std::int64_t y = 0; y < g.out_height && Works(s); ++y) {
         for (int p = 0; p < planes_.digits(); ++p) {
           Sum(p, planes_.At(p, s) + y * g.stride_y * packed_.plane_row, first, job);
         }
-        const std::int64_t pixel = y * g.out_width;
-        send.base = buffers_.base.data() + first + pixel * base_stride_;
-        if (halves_) {
-          send.halves = {buffers_.base_low.data() + first + pixel * base_stride_,
-                         buffers_.base_high.data() + first + pixel * base_stride_};
+        for (std::int64_t slot = 0; slot < slices; ++slot) {
+          const std::int64_t channel = first + slot * kernels::kLaneUnit;
+          fits = See(s, SendRow<T>(sends[Index(slot)], s, y, channel), most) && fits;
         }
-        T* const to = Target<T>(s) + pixel * packed_.channels + first;
-        fits = See(s, kernels::SendSums(send, to), most) && fits;
       }
     }
     return fits;
+  }
+
+  template <typename T>
+  std::uint64_t SendRow(kernels::SendJob& send, std::size_t sample, std::int64_t y, std::int64_t channel) {
+    const std::int64_t pixel = y * packed_.conv.out_width;
+    const std::int64_t of_base = channel + pixel * base_stride_;
+    send.base = buffers_.base.data() + of_base;
+    if (halves_) {
+      send.halves = {buffers_.base_low.data() + of_base, buffers_.base_high.data() + of_base};
+    }
+    return kernels::SendSums(send, Target<T>(sample) + pixel * packed_.channels + channel);
   }
 
   template <typename T>
@@ -307,8 +330,9 @@ class FusedLayer {
   Sent& own_;
   CountPlanes planes_;
   std::int64_t base_stride_ = 0;
-  std::array<std::uint8_t, kernels::kLaneUnit> shift_{};  // of the slice that is sent
-  bool halves_ = false;                                   // `base` is there in halves too
+  // Of the slices that are sent.
+  std::array<std::array<std::uint8_t, kernels::kLaneUnit>, kernels::kSlicesAtOnce> shifts_{};
+  bool halves_ = false;  // `base` is there in halves too
 };
 
 }  // namespace

@@ -53,7 +53,7 @@ struct ClosedScratch {
   std::vector<std::uint64_t> seen;         // [sample]: bits of what neurons of a slice have sent
   std::vector<std::size_t> used_ends;      // of the parts
   std::span<float> read, read_sums;        // [sample]: of kProductGroup samples, what a readout reads
-  std::span<std::int32_t> low, high;       // [digit]: sums of kLaneUnit channels of all pixels or samples
+  std::span<std::int32_t> low, high;       // [digit]: sums of some slices of all pixels or samples
 };
 
 // Digits of counts that are laid out at a time.

@@ -38,10 +38,11 @@ class DigitSums : public ::testing::Test {
     const std::int64_t slices = (channels + kLaneUnit - 1) / kLaneUnit;
     testing::OnEveryCpuTarget([&] {
       std::vector<std::int32_t> low(static_cast<std::size_t>(kSteps * slices * kLaneUnit)), high(low.size());
-      for (std::int64_t slice = 0; slice < slices; ++slice) {
+      for (std::int64_t slice = 0; slice < slices; slice += kSlicesAtOnce) {
         SumDigits(digits, slice,
                   {kSteps, cells.data(), stride, segment_stride, low.data() + slice * kLaneUnit,
-                   wide ? high.data() + slice * kLaneUnit : nullptr, slices * kLaneUnit, most_count});
+                   wide ? high.data() + slice * kLaneUnit : nullptr, slices * kLaneUnit, most_count,
+                   std::min(kSlicesAtOnce, slices - slice)});
       }
       for (std::int64_t step = 0; step < kSteps; ++step) {
         for (std::int64_t channel = 0; channel < channels; ++channel) {
