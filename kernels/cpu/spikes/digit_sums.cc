@@ -37,8 +37,7 @@ void SumListed(const DigitSlice& slice, const DigitJob& job, UsedGroups used) {
 // Steps are summed up to eight at a time, and about as many each time: few would wait for each other's sums.
 template <int kDigits>
 void SumAll(const DigitSlice& slice, const DigitJob& job) {
-  constexpr std::int64_t kMost = 8;
-  const std::int64_t parts = (job.steps + kMost - 1) / kMost;
+  const std::int64_t parts = (job.steps + kDigitSteps - 1) / kDigitSteps;
   for (std::int64_t part = 0; part < parts; ++part) {
     const std::int64_t step = job.steps * part / parts;
     switch (job.steps * (part + 1) / parts - step) {

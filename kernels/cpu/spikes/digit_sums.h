@@ -66,7 +66,9 @@ struct DigitJob {
   std::int64_t slices = 1;     // at once
 };
 
-// Most slices at once. With one digit the sums of one slice would wait for each other.
+// Most steps whose sums are kept in registers, with VNNI.
+constexpr std::int64_t kDigitSteps = 8;
+// Most slices at once. With one digit per weight the sums of fewer steps in one slice wait for each other.
 constexpr std::int64_t kSlicesAtOnce = 2;
 
 // Sets the sums of slices [slice, slice + job.slices). Rows times the largest count times 128 must be below

@@ -155,9 +155,10 @@ class FusedLayer {
     return true;
   }
 
-  // How many slices are summed at once.
+  // How many slices are summed at once: rows that are cut into kDigitSteps pixels have sums enough in one.
   std::int64_t SlicesAt(std::int64_t first) const {
-    const bool several = packed_.kind != kernels::ProductKind::kDense && packed_.digits.digits() == 1;
+    const bool several = packed_.kind != kernels::ProductKind::kDense && packed_.digits.digits() == 1 &&
+                         packed_.conv.out_width % kernels::kDigitSteps != 0;
     const std::int64_t left = (packed_.channels - first + kernels::kLaneUnit - 1) / kernels::kLaneUnit;
     return several ? std::min(left, kernels::kSlicesAtOnce) : 1;
   }
