@@ -34,10 +34,9 @@ void SumListed(const DigitSlice& slice, const DigitJob& job, UsedGroups used) {
   }
 }
 
-// Steps are summed up to eight at a time, and about as many each time: few would wait for each other's sums.
 template <int kDigits>
 void SumAll(const DigitSlice& slice, const DigitJob& job) {
-  const std::int64_t parts = (job.steps + kDigitSteps - 1) / kDigitSteps;
+  const std::int64_t parts = PartsOf(job.steps);
   for (std::int64_t part = 0; part < parts; ++part) {
     const std::int64_t step = job.steps * part / parts;
     switch (job.steps * (part + 1) / parts - step) {
@@ -96,10 +95,10 @@ bool SumAllPairs(const DigitSlice& slice, const DigitJob& job) {
   if (most == 0) {
     return false;
   }
-  constexpr int kStepsAtOnce = kLanes == 16 ? 4 : 1;  // whose sums the registers hold
+  constexpr int kPairSteps = kLanes == 16 ? 4 : 1;  // whose sums the registers hold
   std::int64_t step = 0;
-  for (; step + kStepsAtOnce <= job.steps; step += kStepsAtOnce) {
-    SumPairs<kDigits, kStepsAtOnce>(slice, job, step, most);
+  for (; step + kPairSteps <= job.steps; step += kPairSteps) {
+    SumPairs<kDigits, kPairSteps>(slice, job, step, most);
   }
   for (; step < job.steps; ++step) {
     SumPairs<kDigits, 1>(slice, job, step, most);
@@ -205,19 +204,14 @@ HWY_EXPORT(ListUsed);
 
 bool HasDigitInstructions() { return HWY_DYNAMIC_DISPATCH(HasInstructions)(); }
 std::int64_t MostDigitRows() { return HWY_DYNAMIC_DISPATCH(MostRows)(); }
+std::int64_t DigitSlices(const DigitWeights& weights, std::int64_t steps) {
+  const std::int64_t parts = std::max<std::int64_t>(PartsOf(steps), 1);
+  const std::int64_t sums = (steps + parts - 1) / parts * weights.digits();
+  return HasDigitInstructions() && sums < kEnoughSums ? kMostDigitSlices : 1;
+}
 std::int64_t MostDigitCount() { return HWY_DYNAMIC_DISPATCH(MostCount)(); }
 
 void SumDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& job) {
-  if (job.slices > 1 && (weights.digits() > 1 || !HasDigitInstructions())) {
-    DigitJob of_slice = job;
-    of_slice.slices = 1;
-    for (std::int64_t i = 0; i < job.slices; ++i) {
-      SumDigits(weights, slice + i, of_slice);
-      of_slice.sums += kLaneUnit;
-      of_slice.high += of_slice.high != nullptr ? kLaneUnit : 0;
-    }
-    return;
-  }
   const DigitSlice one{weights.slice(slice), weights.segments(), weights.segment_groups()};
   switch (weights.digits()) {
     case 1: HWY_DYNAMIC_DISPATCH(SumOne)(one, job); break;

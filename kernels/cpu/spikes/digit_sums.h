@@ -63,16 +63,18 @@ struct DigitJob {
   std::int32_t* high = nullptr;  // likewise; null where sums fit an int32, else a sum is 2^16 * high + sums
   std::int64_t stride = 0;
   std::int64_t largest = 255;  // no count is above it
-  std::int64_t slices = 1;     // at once
+  std::int64_t slices = 1;     // that are summed at once
 };
 
-// Most steps whose sums are kept in registers, with VNNI.
-constexpr std::int64_t kDigitSteps = 8;
-// Most slices at once. With one digit per weight the sums of fewer steps in one slice wait for each other.
-constexpr std::int64_t kSlicesAtOnce = 2;
+constexpr std::int64_t kMostDigitSlices = 2;
 
-// Sets the sums of slices [slice, slice + job.slices). Rows times the largest count times 128 must be below
-// 2^31, and with `high` a sum's magnitude below 2^40; its low part is at least 0, but may pass 2^16.
+// Slices that are best summed at once, for so many steps: where those of one are few sums, which wait for
+// each other, two share the counts. At most kMostDigitSlices.
+std::int64_t DigitSlices(const DigitWeights& weights, std::int64_t steps);
+
+// Sets the sums of slices [slice, slice + job.slices), as many as DigitSlices() says or one. Rows times the
+// largest count times 128 must be below 2^31, and with `high` a sum's magnitude below 2^40; its low part is
+// at least 0, but may pass 2^16.
 void SumDigits(const DigitWeights& weights, std::int64_t slice, const DigitJob& job);
 
 // Steps that can share a list of groups.

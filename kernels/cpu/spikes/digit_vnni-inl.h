@@ -75,42 +75,55 @@ HWY_INLINE void SumSteps(const DigitSlice& slice, const DigitJob& job, std::int6
   }
 }
 
-// The same of one digit, for this slice and the next.
-template <int kSteps>
+// Writes the sum of as many digits.
+template <int kDigits>
+HWY_INLINE void StoreDigits(const __m512i* sums, const DigitJob& job, std::int64_t at) {
+  const Int none = hn::Zero(IntTag());
+  StoreSum(Int{sums[0]}, kDigits > 1 ? Int{sums[kDigits > 1 ? 1 : 0]} : none,
+           kDigits > 2 ? Int{sums[kDigits - 1]} : none, job, at);
+}
+
+// The same for this slice and the next.
+template <int kDigits, int kSteps>
 HWY_INLINE void SumTwoSlices(const DigitSlice& slice, const DigitJob& job, std::int64_t step) {
-  __m512i sums[kSteps][2];
+  __m512i sums[kSteps][2 * kDigits];
   for (int s = 0; s < kSteps; ++s) {
-    sums[s][0] = sums[s][1] = _mm512_setzero_si512();
+    for (int i = 0; i < 2 * kDigits; ++i) {
+      sums[s][i] = _mm512_setzero_si512();
+    }
   }
   const std::int8_t* weights = slice.weights;
-  const std::int64_t next = slice.segments * slice.groups * 64;
+  const std::int64_t next = slice.segments * slice.groups * kDigits * 64;
   for (std::int64_t segment = 0; segment < slice.segments; ++segment) {
     const std::uint8_t* cells = job.cells + step * job.cell_stride + segment * job.segment_stride;
-    for (std::int64_t g = 0; g < slice.groups; ++g, cells += kDigitCells, weights += 64) {
-      const __m512i first = _mm512_load_si512(weights);
-      const __m512i second = _mm512_load_si512(weights + next);
+    for (std::int64_t g = 0; g < slice.groups; ++g, cells += kDigitCells, weights += kDigits * 64) {
+      __m512i rows[2 * kDigits];
+      for (int digit = 0; digit < kDigits; ++digit) {
+        rows[digit] = _mm512_load_si512(weights + digit * 64);
+        rows[kDigits + digit] = _mm512_load_si512(weights + next + digit * 64);
+      }
       for (int s = 0; s < kSteps; ++s) {
         std::int32_t counts;
         std::memcpy(&counts, cells + s * job.cell_stride, sizeof(counts));
         const __m512i all = _mm512_set1_epi32(counts);
-        AddProducts(all, first, sums[s][0]);
-        AddProducts(all, second, sums[s][1]);
+        for (int i = 0; i < 2 * kDigits; ++i) {
+          AddProducts(all, rows[i], sums[s][i]);
+        }
       }
     }
   }
-  const Int none = hn::Zero(IntTag());
   for (int s = 0; s < kSteps; ++s) {
     const std::int64_t at = (step + s) * job.stride;
-    StoreSum(Int{sums[s][0]}, none, none, job, at);
-    StoreSum(Int{sums[s][1]}, none, none, job, at + kLaneUnit);
+    StoreDigits<kDigits>(sums[s], job, at);
+    StoreDigits<kDigits>(sums[s] + kDigits, job, at + kLaneUnit);
   }
 }
 
 template <int kDigits, int kSteps>
 HWY_INLINE void SumSlices(const DigitSlice& slice, const DigitJob& job, std::int64_t step) {
-  if constexpr (kDigits == 1) {
+  if constexpr (kDigits * kSteps < kEnoughSums) {
     if (job.slices == 2) {
-      return SumTwoSlices<kSteps>(slice, job, step);
+      return SumTwoSlices<kDigits, kSteps>(slice, job, step);
     }
   }
   SumSteps<kDigits, kSteps>(slice, job, step);

@@ -155,12 +155,13 @@ class FusedLayer {
     return true;
   }
 
-  // How many slices are summed at once: rows that are cut into kDigitSteps pixels have sums enough in one.
+  // How many slices of a convolution are summed at once.
   std::int64_t SlicesAt(std::int64_t first) const {
-    const bool several = packed_.kind != kernels::ProductKind::kDense && packed_.digits.digits() == 1 &&
-                         packed_.conv.out_width % kernels::kDigitSteps != 0;
+    if (packed_.kind == kernels::ProductKind::kDense) {
+      return 1;
+    }
     const std::int64_t left = (packed_.channels - first + kernels::kLaneUnit - 1) / kernels::kLaneUnit;
-    return several ? std::min(left, kernels::kSlicesAtOnce) : 1;
+    return std::min(left, kernels::DigitSlices(packed_.digits, packed_.conv.out_width));
   }
 
   // Of the slice that begins with channel `first`, `slot` slices behind the first one that was summed.
@@ -250,7 +251,7 @@ class FusedLayer {
     job.cell_stride = g.stride_x * g.in_channels;
     job.segment_stride = g.dilation_y * packed_.plane_row;
     job.slices = slices;
-    std::array<kernels::SendJob, kernels::kSlicesAtOnce> sends;
+    std::array<kernels::SendJob, kernels::kMostDigitSlices> sends;
     for (std::int64_t slot = 0; slot < slices; ++slot) {
       sends[Index(slot)] = JobOf(first + slot * kernels::kLaneUnit, slot);
       sends[Index(slot)].sum_stride = slices * kernels::kLaneUnit;
@@ -332,7 +333,7 @@ class FusedLayer {
   CountPlanes planes_;
   std::int64_t base_stride_ = 0;
   // Of the slices that are sent.
-  std::array<std::array<std::uint8_t, kernels::kLaneUnit>, kernels::kSlicesAtOnce> shifts_{};
+  std::array<std::array<std::uint8_t, kernels::kLaneUnit>, kernels::kMostDigitSlices> shifts_{};
   bool halves_ = false;  // `base` is there in halves too
 };
 

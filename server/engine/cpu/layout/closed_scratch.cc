@@ -97,7 +97,7 @@ ClosedScratch::ClosedScratch(const RunShape& run, CpuArena& arena) {
   arena.Count(8 * (kPlanesAtOnce + 1) * group);
   constexpr std::int64_t kGrowth = 3;  // of a vector that grows to what it needs
   arena.Count(kGrowth * (widths.cells + kernels::kLaneUnit) * (group / kernels::kListedSteps + 1));
-  const std::int64_t sums = kernels::kSlicesAtOnce * std::max(widths.sums, group * kernels::kLaneUnit);
+  const std::int64_t sums = kernels::kMostDigitSlices * std::max(widths.sums, group * kernels::kLaneUnit);
   read = arena.Take<float>(kernels::kProductGroup * widths.read);
   read_sums = arena.Take<float>(kernels::kProductGroup * widths.read_sums);
   low = arena.Take<std::int32_t>(kPlanesAtOnce * sums);

@@ -17,7 +17,7 @@ class DigitSums : public ::testing::Test {
  protected:
   // All sums of all steps, on every target, against integers of 64 bits.
   static void ExpectSums(std::int64_t rows, std::int64_t channels, std::int32_t most_weight, int most_count,
-                         bool wide, std::int64_t segments = 1) {
+                         bool wide, std::int64_t segments = 1, std::int64_t steps = kSteps) {
     std::mt19937 random(static_cast<unsigned>(rows * 1000 + channels));
     std::vector<std::int32_t> weights(static_cast<std::size_t>(rows * channels));
     for (std::int32_t& weight : weights) {
@@ -31,20 +31,21 @@ class DigitSums : public ::testing::Test {
     const std::int64_t in_segment = rows / segments;
     const std::int64_t segment_stride = in_segment + 3;
     const std::int64_t stride = segments * segment_stride;
-    std::vector<std::uint8_t> cells(static_cast<std::size_t>(kSteps * stride + kDigitCells));
+    std::vector<std::uint8_t> cells(static_cast<std::size_t>(steps * stride + kDigitCells));
     for (std::uint8_t& cell : cells) {
       cell = static_cast<std::uint8_t>(random() % (static_cast<unsigned>(most_count) + 1));
     }
     const std::int64_t slices = (channels + kLaneUnit - 1) / kLaneUnit;
     testing::OnEveryCpuTarget([&] {
-      std::vector<std::int32_t> low(static_cast<std::size_t>(kSteps * slices * kLaneUnit)), high(low.size());
-      for (std::int64_t slice = 0; slice < slices; slice += kSlicesAtOnce) {
+      std::vector<std::int32_t> low(static_cast<std::size_t>(steps * slices * kLaneUnit)), high(low.size());
+      const std::int64_t at_once = DigitSlices(digits, steps);
+      for (std::int64_t slice = 0; slice < slices; slice += at_once) {
         SumDigits(digits, slice,
-                  {kSteps, cells.data(), stride, segment_stride, low.data() + slice * kLaneUnit,
+                  {steps, cells.data(), stride, segment_stride, low.data() + slice * kLaneUnit,
                    wide ? high.data() + slice * kLaneUnit : nullptr, slices * kLaneUnit, most_count,
-                   std::min(kSlicesAtOnce, slices - slice)});
+                   std::min(at_once, slices - slice)});
       }
-      for (std::int64_t step = 0; step < kSteps; ++step) {
+      for (std::int64_t step = 0; step < steps; ++step) {
         for (std::int64_t channel = 0; channel < channels; ++channel) {
           std::int64_t sum = 0;
           for (std::int64_t row = 0; row < rows; ++row) {
@@ -121,6 +122,14 @@ TEST_F(DigitSums, AreExactInSegments) {
       ExpectSums(segments * rows, 17, 1 << 21, 3, false, segments);
       ExpectSums(segments * rows, 17, 1 << 21, 255, true, segments);
       ExpectSums(segments * rows, 17, 127, 255, true, segments);
+    }
+  }
+}
+
+TEST_F(DigitSums, OfTwoSlicesAreThoseOfEach) {
+  for (std::int64_t steps = 1; steps <= 18; ++steps) {
+    for (const std::int32_t most : {127, 1000, 1 << 21}) {
+      ExpectSums(60, 55, most, 255, true, 3, steps);
     }
   }
 }
