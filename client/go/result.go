@@ -48,8 +48,7 @@ func (a *Answer) Probe(name string) (ProbeValues, bool) {
 	return ProbeValues{}, false
 }
 
-// LayerStatistics is the activity of one spiking layer over all samples and steps. Of neurons with memory only
-// spikes that were not taken back count.
+// LayerStatistics is the activity of one spiking layer over all samples and steps.
 type LayerStatistics struct {
 	Layer              string
 	Neurons            int64
@@ -58,6 +57,8 @@ type LayerStatistics struct {
 	MaxRateHz          float64 // of the busiest neuron of any sample
 	SilentFraction     float64 // neurons of a sample that never spiked, 0..1
 	SynapticOperations int64   // sum over the spikes of the weights they reached
+	// Net: of neurons with memory, without WithGrossStatistics; only spikes that were not taken back count.
+	Net bool
 }
 
 // Timing is where the time went, by the server's clock.
@@ -193,6 +194,7 @@ func statistics(messages []*pb.LayerStatistics) []LayerStatistics {
 			MaxRateHz:          message.GetMaxRateHz(),
 			SilentFraction:     message.GetSilentFraction(),
 			SynapticOperations: message.GetSynapticOperations(),
+			Net:                message.GetNet(),
 		})
 	}
 	return layers

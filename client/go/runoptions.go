@@ -100,6 +100,12 @@ func WithStatistics() RunOption {
 	return runOption(func(r *pb.SimulateRequest) { r.Statistics = true })
 }
 
+// WithGrossStatistics also answers the activity of each spiking layer, of neurons with memory with all spikes
+// that were taken back or took others back: every step is taken.
+func WithGrossStatistics() RunOption {
+	return runOption(func(r *pb.SimulateRequest) { r.Statistics, r.GrossStatistics = true, true })
+}
+
 // WithSoftmax also answers softmax(outputs) of the class probe, as Scores.
 func WithSoftmax() RunOption {
 	return runOption(func(r *pb.SimulateRequest) { r.Softmax = true })

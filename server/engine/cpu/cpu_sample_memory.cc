@@ -277,6 +277,7 @@ bool CpuSample::StepMemory(const CpuRun& run, std::int64_t step, CpuScratch& scr
     return false;
   }
   const std::span<std::int32_t> counts = scratch.WriteCounts(plan.population, step);
+  const bool gross = run.spec->gross_statistics;
   std::int32_t largest = 0;
   for (std::size_t j = 0; j < counts.size(); ++j) {
     const std::int64_t z = state.received[j] + steps * memory.bias[j];
@@ -286,12 +287,13 @@ bool CpuSample::StepMemory(const CpuRun& run, std::int64_t step, CpuScratch& scr
     }
     counts[j] = static_cast<std::int32_t>(sent - state.sent[j]);
     largest = std::max(largest, std::abs(counts[j]));
-    spikes_ += std::abs(sent) - std::abs(state.sent[j]);  // those that were taken back count no more
+    // Those that were taken back count no more, unless all are asked for.
+    spikes_ += gross ? std::abs(counts[j]) : std::abs(sent) - std::abs(state.sent[j]);
     state.sent[j] = sent;
     state.neurons.voltage[j] = static_cast<float>(static_cast<double>(z + memory.start[j]) / memory.unit[j]);
   }
   for (std::size_t j = 0; j < state.spikes.size(); ++j) {
-    state.spikes[j] = std::abs(state.sent[j]);
+    state.spikes[j] = gross ? state.spikes[j] + std::abs(counts[j]) : std::abs(state.sent[j]);
   }
   scratch.Largest(plan.population, step) = largest;
   view.counts = counts;

@@ -170,8 +170,8 @@ class Compiler {
     plan_.layers.back().population = AddPopulation(population);  // its emissions carry no constant
     if (population.spiking) {
       plan_.spiking_layers.push_back(population.layer);
-      plan_.spiking.push_back(
-          {network_.definition().operations[Index(population.operation)].name, population.size});
+      plan_.spiking.push_back({network_.definition().operations[Index(population.operation)].name,
+                               population.size, HasMemory(plan_.layers.back())});
     }
   }
 

@@ -89,6 +89,7 @@ struct ProbePlan {
 struct SpikingLayer {
   std::string name;
   std::int64_t neurons = 0;
+  bool memory = false;
 };
 
 // A compiled network: layers in order of computation, linear chains merged, weights quantised. Free of dt and

@@ -282,10 +282,10 @@ void ReferenceSample::StepNeurons(const ReferenceRun& run, std::int64_t operatio
     const double emitted = StepReference(model, step, neurons_[op][j]);
     values[j] = emitted * unit;
     scratch.counts[op][j] = emitted;
-    if (spiking && Remembers(model)) {  // those that were taken back count no more
+    if (spiking && Remembers(model) && !run.spec->gross_statistics) {  // what was taken back counts no more
       Count(run, operation, j, std::abs(neurons_[op][j].sent) - sent);
     } else if (spiking) {
-      Count(run, operation, j, IsSigned(model) ? std::abs(emitted) : emitted);
+      Count(run, operation, j, IsSigned(model) || Remembers(model) ? std::abs(emitted) : emitted);
     }
   }
 }

@@ -66,6 +66,7 @@ struct SimulationSpec {
   std::vector<std::int64_t> probes;  // indices of the definition's probes to read
   bool trajectories = false;
   bool statistics = false;
+  bool gross_statistics = false;  // they count what neurons with memory take back, and what that cancels
   std::optional<EarlyExit> early_exit;  // not with trajectories or request probes
   std::vector<RequestProbe> request_probes;
   // A session: Simulation::Feed is called, settings.steps is an upper bound only, and trajectories and

@@ -244,6 +244,7 @@ Result<CheckedRequest> CheckRequest(const v1::SimulateRequest& request, serving:
   spec.probes = std::move(probes).value();
   spec.trajectories = request.trajectories();
   spec.statistics = request.statistics();
+  spec.gross_statistics = request.statistics() && request.gross_statistics();
   spec.request_probes = std::move(request_probes.value().probes);
   spec.in_one = !reports && handle->resident->runs_in_one();
   const int class_probe = ClassProbe(spec.probes, network);
@@ -310,6 +311,7 @@ Result<AnswerSpec> CheckSession(const v1::SessionOpen& open, serving::NetworkHan
   spec.probes = std::move(probes).value();
   spec.trajectories = request.trajectories();
   spec.statistics = request.statistics();
+  spec.gross_statistics = request.statistics() && request.gross_statistics();
   spec.request_probes = std::move(request_probes.value().probes);
   spec.session = true;
   auto checked = engine::CheckedSpec::Create(network, std::move(spec));

@@ -84,6 +84,7 @@ v1::LayerStatistics Summarize(const AnswerSpec& answer, const engine::Reading& r
   }
   statistics.set_max_rate_hz(busiest_hz);
   statistics.set_silent_fraction(static_cast<double>(silent) / neurons);
+  statistics.set_net(info.memory && !answer.spec->gross_statistics);
   return statistics;
 }
 

@@ -53,7 +53,8 @@ RunCosts::Kind RunCosts::KindOf(const engine::SimulationSpec& spec) {
       spec.inputs.begin(), spec.inputs.end(),
       [](const engine::InputFormat& input) { return input.per_step || input.encoding.has_value(); });
   return {static_cast<int>(HalfPowers(spec.settings.steps)),
-          varying || spec.trajectories || !spec.request_probes.empty(), spec.early_exit.has_value()};
+          varying || spec.trajectories || spec.gross_statistics || !spec.request_probes.empty(),
+          spec.early_exit.has_value()};
 }
 
 CostEstimate RunCosts::Fit(const Sums& sums) {

@@ -170,6 +170,7 @@ def statistics(item: pb.LayerStatistics) -> LayerStatistics:
         max_rate_hz=item.max_rate_hz,
         silent_fraction=item.silent_fraction,
         synaptic_operations=item.synaptic_operations,
+        net=item.net,
     )
 
 

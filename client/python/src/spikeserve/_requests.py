@@ -57,6 +57,7 @@ class SessionOptions(TypedDict, total=False):
     probes: Sequence[str]  # names; default: all that read outputs
     trajectories: bool  # also every step of the probes
     statistics: bool  # the activity per layer; default True
+    gross_statistics: bool  # it counts what neurons with memory take back too: every step is taken
     softmax: bool  # also softmax(outputs) as `scores`
     top_k: int  # also the k best classes; 0, the default: none
     record: Sequence[Record]  # probes on neurons, or on what a probe of the network reads
@@ -83,6 +84,7 @@ class Options:
     probes: Sequence[str] = ()
     trajectories: bool = False
     statistics: bool = True
+    gross_statistics: bool = False
     softmax: bool = False
     top_k: int = 0
     encoding: Encodings | None = None
@@ -112,6 +114,7 @@ class Options:
             probes=self.probes,
             trajectories=self.trajectories,
             statistics=self.statistics,
+            gross_statistics=self.gross_statistics,
             softmax=self.softmax,
             top_k=self.top_k,
             encodings=encodings.messages(self.encoding),

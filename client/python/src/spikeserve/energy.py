@@ -166,7 +166,8 @@ def estimate_energy(
     """Energy per inference of a run with statistics on a device, next to the float network on the same one.
 
     On spiking devices synaptic operations are those that the spikes of the run caused; of neurons with memory
-    only those of spikes that were not taken back, as a note of the estimate says. A device without signed
+    only those of spikes that were not taken back, as a note of the estimate says, unless the run has
+    gross_statistics. A device without signed
     spikes does not run such neurons, which is warned about. With the `inputs` of
     the run an element of an input costs the weights behind it in every step in which it is not zero, or for
     every spike that its encoding makes of it (on average, where that is random). Without them, and on devices
@@ -192,7 +193,7 @@ def estimate_energy(
             network.definition, _first_operations(network.definition), inputs, result
         )
     updates = connections.neurons * steps
-    notes, complaints = _about_memory(network, device)
+    notes, complaints = _about_memory(network, device, net=any(layer.net for layer in result.stats))
     for text in complaints:
         warnings.warn(text, stacklevel=3)
     return EnergyEstimate(
@@ -209,8 +210,8 @@ def estimate_energy(
     )
 
 
-def _about_memory(network: Network, device: Device) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(notes, warnings) about neurons with memory on a spiking device."""
+def _about_memory(network: Network, device: Device, net: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(notes, warnings) about neurons with memory on a spiking device, by `net` statistics or gross ones."""
     neurons = [item for item in network.definition.operations if item.HasField("neuron")]
     names = [f"'{item.name}'" for item in neurons if item.neuron.HasField("memory_rectified_linear")]
     if not names or not device.spiking:
@@ -219,11 +220,12 @@ def _about_memory(network: Network, device: Device) -> tuple[tuple[str, ...], tu
     note = (
         f"{layers}: spikes that neurons with memory take back, and those that these cancel, are not counted; "
         "a device sends them all, so that this is a lower bound: a few percent too low with direct inputs, "
-        "several times with inputs whose spikes come at different times"
+        "several times with inputs whose spikes come at different times; simulate with gross_statistics=True"
     )
+    notes = (note,) if net else ()
     if device.signed:
-        return (note,), ()
-    return (note,), (
+        return notes, ()
+    return notes, (
         f"{layers}: neurons with memory send spikes with a sign, which {device.name} does not have; estimate "
         "a network that is converted with preset 'spikeserve', or another device",
     )

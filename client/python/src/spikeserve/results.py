@@ -45,8 +45,8 @@ class TopK:
 class LayerStatistics:
     """Activity of one spiking layer over all samples and steps of a call.
 
-    Of neurons with memory only spikes that were not taken back count, in all fields; a record of "spikes"
-    has them all, with their sign.
+    Where it is `net`, that is of neurons with memory without gross_statistics, only spikes that were not
+    taken back count, in all fields.
     """
 
     layer: str
@@ -56,6 +56,7 @@ class LayerStatistics:
     max_rate_hz: float  # of the busiest neuron of any sample
     silent_fraction: float  # neurons of a sample without spikes, 0..1
     synaptic_operations: int  # sum over the spikes of the weights they reached
+    net: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ class ClosedPlanner {
  public:
   explicit ClosedPlanner(const LayerUse& use)
       : use_(use), plan_(*use.plan), closed_(plan_.layers.size()), ages_(plan_.layers.size()) {
-    const bool possible = !use.spec->session && !use.spec->trajectories;
+    const bool every_spike = use.spec->statistics && use.spec->gross_statistics;
+    const bool possible = !use.spec->session && !use.spec->trajectories && !every_spike;
     for (std::size_t l = 0; l < closed_.size(); ++l) {
       closed_[l] = possible && HasMemory(plan_.layers[l]) && !use.observed[l];
     }

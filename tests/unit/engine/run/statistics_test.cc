@@ -139,6 +139,37 @@ TEST_P(Statistics, CountsBeyondTheirRangeAreRefused) {
   }
 }
 
+// Neurons with memory that take back what they have sent: net and gross, each as the spikes say.
+TEST_P(Statistics, TellNetFromGross) {
+  NetworkDefinition network =
+      testing::SingleOperation(NeuronOperation{MemoryRectifiedLinear{1, std::nullopt, 0}, {}, {}, {}}, {2});
+  Append(network, "dense", AffineOperation{"w", ""}, "op");
+  network.tensors = {testing::Tensor("w", {5, 2}, std::vector<float>(10, 0.5F))};
+  network.probes = {{"spikes", "op", ProbeQuantity::kSpikes, {}},
+                    {"dense", "dense", ProbeQuantity::kOutput, {}}};
+  SimulationSpec spec;
+  spec.settings.steps = 4;
+  spec.settings.dt_s = 1;
+  spec.inputs = {{DataType::kFloat64, true}};
+  spec.probes = {1};
+  spec.statistics = true;
+  const Sample sample{
+      {Bytes(std::vector<double>{3, 0, 2, 0, -4, 7, 1, -6})}};  // spikes 3 2 -4 1 and 0 0 7 -6
+  const testing::Loaded loaded = testing::Load(network, GetParam());
+  EXPECT_TRUE(loaded.network->spiking_layers()[0].memory);
+  const Reading net = testing::Simulate(loaded, spec, {sample});
+  EXPECT_EQ(net.statistics[0][0].spikes, 2 + 1);
+  EXPECT_EQ(net.statistics[0][0].synaptic_operations, (2 + 1) * 5);
+  EXPECT_EQ(net.spikes[0], 2 + 1);
+  spec.gross_statistics = true;
+  const Reading gross = testing::Simulate(loaded, spec, {sample});
+  EXPECT_EQ(gross.statistics[0][0].spikes, 10 + 13);
+  EXPECT_EQ(gross.statistics[0][0].busiest_neuron_spikes, 13);
+  EXPECT_EQ(gross.statistics[0][0].synaptic_operations, (10 + 13) * 5);
+  EXPECT_EQ(gross.spikes[0], 10 + 13);
+  EXPECT_EQ(gross.probes[0].values, net.probes[0].values);
+}
+
 TEST(Activity, SumsSaturate) {
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
   const std::vector<std::int64_t> spikes = {kMost, 7, 0};

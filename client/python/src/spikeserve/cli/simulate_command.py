@@ -164,6 +164,7 @@ def simulate_command(
             info.name, samples, version=info.version,
             steps=steps or (steps_of(samples) if per_step else None),
             dt=dt, seed=seed, readout=readout, encoding=encoding, record=probes, early_exit=early_exit,
+            gross_statistics=device is not None,  # a device sends them all
             on_progress=on_progress,
         )  # fmt: skip
     energy = None if network is None or device is None else _estimate(network, result, device, samples)
