@@ -171,11 +171,26 @@ TEST(Work, CountsProductsOnceAndNeuronsEveryStep) {
   EXPECT_EQ(exact.cache_bytes - fast.cache_bytes, 2 * exact.synaptic_operations);
 }
 
+TEST(Work, OfNeuronsWithMemoryIsOneProductOfDigits) {
+  const Chain chain = MakeChain(*SeededDense({30, 20, 20, 10}, 0.1));
+  const Work one = CountClosedWork(chain, 100, 4, std::vector<std::int64_t>{255, 999}, 1, 3);
+  EXPECT_EQ(one.byte_products, 3 * 30 * 20 + 3 * 20 * 20);
+  EXPECT_EQ(one.macs, 20 * 10);
+  EXPECT_EQ(one.neuron_steps, 100 * 40);
+  EXPECT_EQ(one.scanned, 40);
+  EXPECT_EQ(CountClosedWork(chain, 100, 4, std::vector<std::int64_t>{256, 0}, 1, 1).byte_products,
+            3 * 30 * 20 + 2 * 20 * 20);
+  const Work floats = CountClosedWork(chain, 100, 4, std::vector<std::int64_t>{1, 1}, 4, 3);
+  EXPECT_EQ(floats.macs, 30 * 20 + 20 * 10);
+  EXPECT_EQ(floats.byte_products, 3 * 20 * 20);
+}
+
 TEST(Work, NamesTheSlowestResource) {
   Work work;
   work.macs = 100;
   work.memory_bytes = 100;
-  const Floor floor = FloorOf(work, {.threads = 1, .fma = 10, .integer_add = 1, .l1 = 1, .l2 = 1, .dram = 5});
+  const Floor floor = FloorOf(
+      work, {.threads = 1, .fma = 10, .byte_products = 1, .integer_add = 1, .l1 = 1, .l2 = 1, .dram = 5});
   EXPECT_EQ(floor.resource, "memory bandwidth");
   EXPECT_DOUBLE_EQ(floor.seconds, 20);
 }

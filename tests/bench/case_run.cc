@@ -139,9 +139,16 @@ class CaseRun {
       if (ours.gate.mode != row.mode) {
         continue;
       }
+      const std::int64_t input_bytes = case_.bytes ? 1 : 4;
+      if (case_.memory && row.path != "plain") {
+        const std::int64_t digits = ours.mode == Mode::kExact ? 3 : ours.mode == Mode::kFast ? 2 : 1;
+        row.work =
+            CountClosedWork(chain_, case_.steps, row.batch, ours.activity.busiest, input_bytes, digits);
+        continue;
+      }
       row.work = CountWork(
           chain_, case_.steps, row.batch, ours.activity.synaptic_operations / case_.gate_samples,
-          ours.activity.spikes / case_.gate_samples, case_.bytes ? 1 : 4, ours.mode == Mode::kExact ? 4 : 2);
+          ours.activity.spikes / case_.gate_samples, input_bytes, ours.mode == Mode::kExact ? 4 : 2);
     }
     row.floor = FloorOf(row.work, ceilings);
   }

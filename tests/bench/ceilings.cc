@@ -51,6 +51,36 @@ std::int64_t FmaRounds() {
   return std::int64_t{kRounds} * kChains * kLanes;
 }
 
+// Four products to a lane where there is VNNI, else two at a time that are added up as 16 bits.
+std::int64_t ByteRounds() {
+  Integers sums[kChains] = {};
+  Integers counts = Integers{} + 0x01010101;
+  Integers weights = Integers{} + 0x01020102;
+  Hide(counts);
+  Hide(weights);
+  for (int round = 0; round < kRounds; ++round) {
+#pragma GCC unroll 16
+    for (Integers& sum : sums) {
+#if defined(__AVX512VNNI__)
+      asm volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(counts), "v"(weights));
+#elif defined(__AVX2__)
+      Integers pairs;
+      asm volatile("vpmaddubsw %2, %1, %0" : "=v"(pairs) : "v"(counts), "v"(weights));
+      asm volatile("vpaddw %1, %0, %0" : "+v"(sum) : "v"(pairs));
+#else
+      sum += counts * weights;
+      Hide(sum);
+#endif
+    }
+  }
+#if defined(__AVX2__)
+  constexpr std::int64_t kOfVector = kVectorBytes;
+#else
+  constexpr std::int64_t kOfVector = kLanes;
+#endif
+  return std::int64_t{kRounds} * kChains * kOfVector;
+}
+
 std::int64_t AddRounds() {
   Integers sums[kChains] = {};
   Integers addend = Integers{} + 1;
@@ -123,6 +153,7 @@ Ceilings ProbeCeilings(std::int64_t threads, double seconds) {
   Ceilings ceilings;
   ceilings.threads = threads;
   ceilings.fma = Rate(threads, seconds, [](std::size_t) { return FmaRounds(); });
+  ceilings.byte_products = Rate(threads, seconds, [](std::size_t) { return ByteRounds(); });
   ceilings.integer_add = Rate(threads, seconds, [](std::size_t) { return AddRounds(); });
   ceilings.l1 = ReadRate(threads, seconds, std::size_t{16} << 10);
   ceilings.l2 = ReadRate(threads, seconds, std::size_t{512} << 10);

@@ -63,9 +63,12 @@ std::vector<double> EngineCase::Run(const Batch& batch, std::int64_t steps) cons
 EngineCase::Activity EngineCase::Count(const Batch& batch, std::int64_t steps) const {
   Activity sum;
   for (const auto& sample : Read(batch, steps, true).statistics) {
-    for (const engine::LayerActivity& layer : sample) {
+    sum.busiest.resize(sample.size());
+    for (std::size_t l = 0; l < sample.size(); ++l) {
+      const engine::LayerActivity& layer = sample[l];
       sum.spikes += layer.spikes;
       sum.synaptic_operations += layer.synaptic_operations;
+      sum.busiest[l] = std::max(sum.busiest[l], layer.busiest_neuron_spikes);
     }
   }
   return sum;

@@ -29,8 +29,9 @@ class EngineCase {
   struct Activity {
     std::int64_t spikes = 0;
     std::int64_t synaptic_operations = 0;
+    std::vector<std::int64_t> busiest;  // [spiking layer]: the most spikes of a neuron
   };
-  // Of all samples and layers together.
+  // Of all samples together.
   Activity Count(const Batch& batch, std::int64_t steps) const;
 
  private:

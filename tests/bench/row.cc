@@ -52,8 +52,10 @@ void PrintMachine(const Machine& machine) {
   std::printf("%s, load %.1f\n", machine.processor.c_str(), machine.load);
   for (const Ceilings& c : machine.ceilings) {
     std::printf(
-        "%d thread(s): %.1f G multiply-adds/s, %.1f G integer adds/s, L1 %.0f, L2 %.0f, memory %.1f GB/s\n",
-        static_cast<int>(c.threads), c.fma / 1e9, c.integer_add / 1e9, c.l1 / 1e9, c.l2 / 1e9, c.dram / 1e9);
+        "%d thread(s): %.1f G multiply-adds/s, %.1f G byte products/s, %.1f G integer adds/s, L1 %.0f, L2 "
+        "%.0f, memory %.1f GB/s\n",
+        static_cast<int>(c.threads), c.fma / 1e9, c.byte_products / 1e9, c.integer_add / 1e9, c.l1 / 1e9,
+        c.l2 / 1e9, c.dram / 1e9);
   }
 }
 
@@ -89,6 +91,7 @@ void WriteJson(const std::string& path, const Machine& machine, const std::vecto
   for (const Ceilings& c : machine.ceilings) {
     json["ceilings"].push_back({{"threads", c.threads},
                                 {"multiply_adds_per_second", c.fma},
+                                {"byte_products_per_second", c.byte_products},
                                 {"integer_adds_per_second", c.integer_add},
                                 {"l1_bytes_per_second", c.l1},
                                 {"l2_bytes_per_second", c.l2},
