@@ -115,6 +115,11 @@ class ClosedLayerPass {
         largest = std::max(largest, std::abs(total));
       }
       AddProduct(t, s, totals, largest);
+      const std::vector<std::vector<std::int64_t>>& offsets = memory_.offsets;  // of bytes
+      if (t < offsets.size() && !offsets[t].empty() &&
+          Allow(s, static_cast<double>(steps_) * static_cast<double>(memory_.largest_offset))) {
+        kernels::AddTimes(offsets[t], steps_, Z(s));
+      }
     }
   }
 

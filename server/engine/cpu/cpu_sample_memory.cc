@@ -168,7 +168,9 @@ bool CpuSample::ReceiveClosed(const CpuRun& run, std::size_t layer, std::size_t 
       return state.known || IsFused(run, layer) || TermCharges(run, layer, index, 0, scratch);
     case ChargeSource::kTotals:
       for (std::int64_t step = 0; step < steps; ++step) {
-        const std::span<const std::int32_t> counts = scratch.Counts(source, step);
+        const std::span<const std::int32_t> counts = run.population(source).spiking
+                                                         ? scratch.Counts(source, step)
+                                                         : ReadBytes(run, source, step, scratch);
         std::transform(counts.begin(), counts.end(), state.totals.begin(), state.totals.begin(),
                        std::plus<std::int64_t>());
       }

@@ -103,6 +103,15 @@ class ClosedPlanner {
     }
   }
 
+  // Whether what the source brings in a step is whole numbers that meet integers: spikes, or bytes, for which
+  // rows are cut at the network's own dt.
+  bool HasCounts(const Term& term) const {
+    const Population& source = use_.population(term.population);
+    return source.layer < 0 ? HasByteValues(use_.spec->inputs[Index(term.population)]) &&
+                                  use_.spec->settings.dt_s == DefaultDt(plan_.network->definition())
+                            : source.spiking;
+  }
+
   ChargeSource SourceOf(const Term& term) const {
     const std::optional<std::size_t> source = LayerOf(term);
     const std::optional<std::int64_t> delay = PureDelay(term.synapse, term.delay_steps);
@@ -115,8 +124,7 @@ class ClosedPlanner {
     if (IsHeldInput(plan_, *use_.spec, term.population)) {
       return ChargeSource::kHeld;
     }
-    return source && use_.population(term.population).spiking && *delay == 0 ? ChargeSource::kTotals
-                                                                             : ChargeSource::kSteps;
+    return *delay == 0 && HasCounts(term) ? ChargeSource::kTotals : ChargeSource::kSteps;
   }
 
   // Whether what the layer has received by any earlier step can be told.

@@ -12,7 +12,7 @@ namespace spikeserve::engine {
 enum class ChargeSource {
   kSteps,   // every step was added to what the layer has received
   kHeld,    // the same in every step
-  kTotals,  // in the sum of what the source has emitted in all steps
+  kTotals,  // in the sum of all spikes that the source has sent, or of all bytes
   kClosed,  // in what a layer in closed form has sent
 };
 

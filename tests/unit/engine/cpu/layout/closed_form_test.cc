@@ -66,6 +66,19 @@ TEST(ClosedForm, NeedsTotalsBehindWhatLivesOnSteps) {
   EXPECT_THAT(layers[1].sources, ElementsAre(ChargeSource::kTotals));
 }
 
+TEST(ClosedForm, NeedsTotalsOfBytesThatVary) {
+  NetworkDefinition network = Chain(MemoryRectifiedLinear{}, MemoryRectifiedLinear{});
+  std::get<InputOperation>(network.operations[0].kind).uint8_scale = 0.5;
+  SimulationSpec spec = Spec();
+  spec.inputs = {{DataType::kUint8, true}};
+  EXPECT_THAT(PlanOf(network, spec)[0].sources, ElementsAre(ChargeSource::kTotals));
+  spec.settings.dt_s = 0.5 * kDefaultDt;  // rows are cut for the network's own
+  EXPECT_THAT(PlanOf(network, spec)[0].sources, ElementsAre(ChargeSource::kSteps));
+  spec.settings.dt_s = kDefaultDt;
+  spec.inputs[0] = {DataType::kUint8, false, Encoding{.kind = EncodingKind::kPoisson, .max_rate_hz = 100}};
+  EXPECT_THAT(PlanOf(network, spec)[0].sources, ElementsAre(ChargeSource::kSteps));
+}
+
 TEST(ClosedForm, PassesAgesOnThroughDelays) {
   NetworkDefinition network = Chain(MemoryRectifiedLinear{}, MemoryRectifiedLinear{});
   network.connections[0].delay_steps = 2;
