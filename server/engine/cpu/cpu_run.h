@@ -7,7 +7,7 @@
 
 #include "server/engine/cpu/cpu_path.h"
 #include "server/engine/cpu/layout/run_shape.h"
-#include "server/engine/cpu/readout_weights.h"
+#include "server/engine/cpu/layout/readout_weights.h"
 #include "server/engine/run/constants/readout_correction.h"
 #include "server/engine/run/constants/run_constants.h"
 

@@ -1,4 +1,4 @@
-#include "server/engine/cpu/readout_weights.h"
+#include "server/engine/cpu/layout/readout_weights.h"
 
 #include "kernels/cpu/group_product.h"
 #include "server/engine/network/index.h"
