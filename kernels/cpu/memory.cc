@@ -40,6 +40,19 @@ std::int64_t SendEach(const std::int64_t* __restrict z, const std::int64_t* __re
   return largest;
 }
 
+std::int32_t ChangeEach(const std::int32_t* __restrict now, std::int64_t* __restrict sent,
+                        std::int32_t* __restrict counts, std::size_t size) {
+  std::int32_t largest = 0;
+  for (std::size_t j = 0; j < size; ++j) {
+    const std::int32_t change = now[j] - static_cast<std::int32_t>(sent[j]);
+    const std::int32_t magnitude = change < 0 ? -change : change;
+    counts[j] = change;
+    sent[j] = now[j];
+    largest = largest > magnitude ? largest : magnitude;
+  }
+  return largest;
+}
+
 std::int64_t SumEach(const std::int32_t* __restrict counts, std::size_t size) {
   std::int64_t sum = 0;
   for (std::size_t j = 0; j < size; ++j) {
@@ -84,6 +97,7 @@ namespace spikeserve::kernels {
 HWY_EXPORT(AddTimesEach);
 HWY_EXPORT(AddHalvesEach);
 HWY_EXPORT(SendEach);
+HWY_EXPORT(ChangeEach);
 HWY_EXPORT(SumEach);
 HWY_EXPORT(SumBytes);
 HWY_EXPORT(TakeEach);
@@ -101,6 +115,11 @@ void AddHalves(std::span<const std::int32_t> low, std::span<const std::int32_t> 
 std::int64_t SendRectified(std::span<const std::int64_t> z, std::span<const std::int64_t> start,
                            std::span<const std::uint8_t> shift, std::span<std::int32_t> sent) {
   return HWY_DYNAMIC_DISPATCH(SendEach)(z.data(), start.data(), shift.data(), sent.data(), z.size());
+}
+
+std::int32_t TakeChange(std::span<const std::int32_t> now, std::span<std::int64_t> sent,
+                        std::span<std::int32_t> counts) {
+  return HWY_DYNAMIC_DISPATCH(ChangeEach)(now.data(), sent.data(), counts.data(), counts.size());
 }
 
 std::int64_t SumMagnitudes(std::span<const std::int32_t> counts) {

@@ -18,6 +18,11 @@ void AddHalves(std::span<const std::int32_t> low, std::span<const std::int32_t> 
 std::int64_t SendRectified(std::span<const std::int64_t> z, std::span<const std::int64_t> start,
                            std::span<const std::uint8_t> shift, std::span<std::int32_t> sent);
 
+// counts[j] = now[j] - sent[j], then sent[j] = now[j]. Returns the largest magnitude of `counts`. All that
+// has been sent fits an int32, and so does what changes.
+std::int32_t TakeChange(std::span<const std::int32_t> now, std::span<std::int64_t> sent,
+                        std::span<std::int32_t> counts);
+
 // The sum of all magnitudes.
 std::int64_t SumMagnitudes(std::span<const std::int32_t> counts);
 std::int64_t SumMagnitudes(std::span<const std::uint8_t> counts);

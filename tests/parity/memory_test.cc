@@ -128,6 +128,52 @@ TEST_P(Memory, ReportsAreWhatShorterRunsAnswer) {
              "half way");
 }
 
+// Adds probes of all that neurons show at every step.
+void RecordAll(const engine::NetworkDefinition& network, engine::SimulationSpec& spec) {
+  spec.trajectories = true;
+  for (std::size_t op = 0; op < network.operations.size(); ++op) {
+    const auto* neuron = std::get_if<engine::NeuronOperation>(&network.operations[op].kind);
+    for (const auto quantity : {engine::ProbeQuantity::kSpikes, engine::ProbeQuantity::kVoltage,
+                                engine::ProbeQuantity::kCurrent, engine::ProbeQuantity::kOutput}) {
+      if (neuron != nullptr && std::holds_alternative<engine::MemoryRectifiedLinear>(neuron->model)) {
+        spec.request_probes.push_back({static_cast<std::int64_t>(op), quantity, std::nullopt, {}});
+      }
+    }
+  }
+}
+
+// Steps that are computed beside each other are those that are taken one after the other.
+void ExpectSameSteps(const RandomNetwork& network, std::uint64_t seed) {
+  const std::vector<Sample> samples = RandomSamples(network, 3, seed);
+  for (const bool gross : {false, true}) {
+    for (const bool records : {false, true}) {
+      engine::SimulationSpec spec = network.spec;
+      spec.statistics = true;
+      spec.gross_statistics = gross;
+      spec.trajectories = true;
+      if (records) {
+        RecordAll(network.definition, spec);
+      }
+      const Reading steps =
+          Simulate(Load(network.definition, Mode::kExact, 1, CpuPath::kPlain), spec, samples);
+      OnEveryCpuTarget([&] {
+        const Reading got = Simulate(Load(network.definition, Mode::kExact, 2), spec, samples);
+        for (std::size_t i = 0; i < samples.size(); ++i) {
+          ASSERT_EQ(got.sample_status[i].message(), steps.sample_status[i].message());
+          EXPECT_TRUE(ReadingBytes(got, i) == ReadingBytes(steps, i)) << "sample " << i << gross << records;
+        }
+        for (std::size_t r = 0; r < got.records.size(); ++r) {
+          EXPECT_EQ(got.records[r].values, steps.records[r].values) << r;
+        }
+      });
+    }
+  }
+}
+
+TEST_P(Memory, StepsBesideEachOtherAreThoseOneByOne) {
+  ExpectSameSteps(network_, static_cast<std::uint64_t>(GetParam()));
+}
+
 TEST_P(Memory, OracleAgrees) {
   engine::SimulationSpec spec = network_.spec;
   const Reading exact = Simulate(Load(network_.definition, Mode::kExact), spec, samples_);
@@ -144,33 +190,18 @@ TEST_P(Memory, OracleAgrees) {
 class MemoryCnn : public ::testing::TestWithParam<int> {
  protected:
   ~MemoryCnn() override { kernels::ForceCpuTarget(""); }
-
-  // The network with neurons that fire `factor` times as much, and have memory.
-  static RandomNetwork WithMemory(int seed, double factor) {
-    RandomNetwork network = MakeRandomCnn(static_cast<std::uint64_t>(seed));
-    for (engine::OperationDefinition& operation : network.definition.operations) {
-      if (auto* neuron = std::get_if<engine::NeuronOperation>(&operation.kind)) {
-        const auto* gain = std::get_if<double>(&neuron->gain);
-        const double amplitude = engine::SpikeAmplitude(neuron->model) / factor;
-        neuron->model = engine::MemoryRectifiedLinear{amplitude, std::nullopt, 0};
-        neuron->gain = factor * (gain != nullptr ? *gain : 1.0);
-        neuron->initial_voltage = engine::ConstantVoltage{0.5};
-      }
-    }
-    for (engine::ConnectionDefinition& connection : network.definition.connections) {
-      connection.synapse.reset();
-    }
-    for (engine::ProbeDefinition& probe : network.definition.probes) {
-      probe.synapse.reset();
-    }
-    network.spec.statistics = true;
-    return network;
-  }
 };
+
+TEST_P(MemoryCnn, StepsBesideEachOtherAreThoseOneByOne) {
+  for (const double factor : {1.0, 30.0, 8000.0}) {
+    const auto seed = static_cast<std::uint64_t>(GetParam());
+    ExpectSameSteps(MakeMemoryCnn(seed, factor), seed);
+  }
+}
 
 TEST_P(MemoryCnn, AtOnceIsWhatStepsComeTo) {
   for (const double factor : {1.0, 30.0, 8000.0}) {
-    const RandomNetwork network = WithMemory(GetParam(), factor);
+    const RandomNetwork network = MakeMemoryCnn(static_cast<std::uint64_t>(GetParam()), factor);
     const std::vector<Sample> samples = RandomSamples(network, 3, static_cast<std::uint64_t>(GetParam()));
     engine::SimulationSpec spec = network.spec;
     spec.trajectories = true;

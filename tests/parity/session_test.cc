@@ -136,6 +136,11 @@ TEST_P(Sessions, ConvolutionalInPiecesEqualTheRunInOne) {
   ExpectPiecesEqualTheWhole(MakeRandomCnn(Seed()), Seed(), Mode::kFast);
 }
 
+TEST_P(Sessions, OfNeuronsWithMemoryInPiecesEqualTheRunInOne) {
+  ExpectPiecesEqualTheWhole(MakeMemoryNetwork(Seed()), Seed(), Mode::kExact);
+  ExpectPiecesEqualTheWhole(MakeMemoryCnn(Seed(), 30), Seed(), Mode::kExact);
+}
+
 // A sample that is reset runs as if it were new; its neighbours do not notice.
 TEST_P(Sessions, ResetSampleStartsAnewAndAlone) {
   RandomNetwork network = MakeRandomNetwork(Seed());

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/engine/network/neuron_models.h"
 #include "tests/support/definitions.h"
 #include "tests/support/random.h"
 
@@ -197,5 +198,26 @@ class CnnBuilder {
 RandomNetwork MakeRandomCnn(std::uint64_t seed) { return CnnBuilder(seed).Build(); }
 
 RandomNetwork MakeWideCnn(std::uint64_t seed) { return CnnBuilder(seed).BuildWide(); }
+
+RandomNetwork MakeMemoryCnn(std::uint64_t seed, double factor) {
+  RandomNetwork network = MakeRandomCnn(seed);
+  for (engine::OperationDefinition& operation : network.definition.operations) {
+    if (auto* neuron = std::get_if<engine::NeuronOperation>(&operation.kind)) {
+      const auto* gain = std::get_if<double>(&neuron->gain);
+      const double amplitude = engine::SpikeAmplitude(neuron->model) / factor;
+      neuron->model = engine::MemoryRectifiedLinear{amplitude, std::nullopt, 0};
+      neuron->gain = factor * (gain != nullptr ? *gain : 1.0);
+      neuron->initial_voltage = engine::ConstantVoltage{0.5};
+    }
+  }
+  for (engine::ConnectionDefinition& connection : network.definition.connections) {
+    connection.synapse.reset();
+  }
+  for (engine::ProbeDefinition& probe : network.definition.probes) {
+    probe.synapse.reset();
+  }
+  network.spec.statistics = true;
+  return network;
+}
 
 }  // namespace spikeserve::testing

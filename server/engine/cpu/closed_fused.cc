@@ -24,19 +24,27 @@ class FusedLayer {
         term_(layer_.terms[0]),
         packed_((*run.vector_weights)[site.layer].terms[0]),
         memory_(run.constants[site.layer].memory),
-        steps_(site.steps - run.closed_layers[site.layer].ages[site.age]),
+        pass_(run.passes[site.layer]),
         delay_(PureDelay(term_.synapse, term_.delay_steps).value_or(0)),
-        held_(run.closed_layers[site.layer].sources[0] == ChargeSource::kHeld),
+        held_(pass_.sources[0] == ChargeSource::kHeld),
         samples_(samples),
         buffers_(scratch.closed),
         own_(buffers_.sent[site.layer][site.age]),
-        planes_(run, term_, packed_, Source(), samples, buffers_) {}
+        planes_(run, term_, packed_, Source(), samples, buffers_) {
+    for (std::size_t s = 0; s < samples.size(); ++s) {
+      last_ = std::max(last_, Steps(s));
+      varies_ = varies_ || Steps(s) != Steps(0);
+      begun_ = begun_ || samples[s].begin > 0;
+    }
+  }
 
   bool Run() {
-    if (steps_ <= 0 || planes_.digits() > kPlanesAtOnce || !IsInRange()) {
+    if (last_ <= 0 || planes_.digits() > kPlanesAtOnce || !CanRun() || !IsInRange()) {
       return false;
     }
-    SetBase();
+    SetBase(last_);
+    halves_ = FitsHalves();
+    SplitBase();
     for (int p = 0; p < planes_.digits(); ++p) {
       planes_.LayOut(p, p);
     }
@@ -65,14 +73,21 @@ class FusedLayer {
       return nullptr;
     }
     const std::size_t source = Index(run_.population(term_.population).layer);
-    return &buffers_.sent[source][run_.closed_layers[source].Place(
-        run_.closed_layers[site_.layer].ages[site_.age] + delay_)];
+    return &buffers_.sent[source][run_.passes[source].Place(pass_.ages[site_.age] + delay_)];
   }
 
-  std::int64_t times() const { return held_ ? std::max<std::int64_t>(steps_ - delay_, 0) : 1; }
+  // Of the sample, at the age of the site.
+  std::int64_t Steps(std::size_t sample) const { return samples_[sample].steps - pass_.ages[site_.age]; }
+  // How often the sums of the products count after so many steps.
+  std::int64_t Times(std::int64_t steps) const {
+    return held_ ? std::max<std::int64_t>(steps - delay_, 0) : 1;
+  }
 
   // What a count of every cell brings at most.
-  double OfCount() const { return term_.product.max_row_sum * static_cast<double>(times()); }
+  double OfCount() const { return term_.product.max_row_sum * static_cast<double>(Times(last_)); }
+
+  // Samples at different steps have different bases: those of channels are made as they are needed.
+  bool CanRun() const { return !(held_ && begun_) && (!varies_ || run_.IsFusedAtAnyStep(site_.layer)); }
 
   // Whether nothing can have left its range: else the general pass looks closer.
   bool IsInRange() const {
@@ -82,23 +97,25 @@ class FusedLayer {
         return false;
       }
     }
-    return memory_.Fits(steps_);
+    return memory_.Fits(last_);
   }
 
-  // What is added to all sums, of every neuron or of every channel.
-  void SetBase() {
+  // What is added to all sums after so many steps, of every neuron or of every channel.
+  void SetBase(std::int64_t steps) {
     const std::int64_t size = memory_.period;
     const std::vector<std::int64_t>& offset = memory_.offsets[0];
     for (std::size_t j = 0; j < Index(size); ++j) {
-      buffers_.base[j] = steps_ * memory_.bias[j] + memory_.start[j];
+      buffers_.base[j] = steps * memory_.bias[j] + memory_.start[j];
     }
     for (std::size_t j = 0; j < std::min(Index(size), offset.size()); ++j) {
-      buffers_.base[j] += times() * offset[j];
+      buffers_.base[j] += Times(steps) * offset[j];
     }
     std::fill_n(buffers_.base.begin() + size, kernels::kLaneUnit, 0);
     base_stride_ = size == packed_.channels ? 0 : packed_.channels;
-    halves_ = FitsHalves();
-    for (std::size_t j = 0; halves_ && j < Index(size + kernels::kLaneUnit); ++j) {
+  }
+
+  void SplitBase() {
+    for (std::size_t j = 0; halves_ && j < Index(memory_.period + kernels::kLaneUnit); ++j) {
       buffers_.base_low[j] = static_cast<std::int32_t>(buffers_.base[j] & 0xffff);
       buffers_.base_high[j] = static_cast<std::int32_t>(buffers_.base[j] >> 16);
     }
@@ -106,7 +123,7 @@ class FusedLayer {
 
   bool FitsHalves() const {
     const auto size = static_cast<std::ptrdiff_t>(memory_.period);
-    std::int64_t most = 0, largest_base = 0;
+    std::int64_t most = 0, largest_base = memory_.largest_start;  // of fewer steps it lies in between
     for (std::size_t s = 0; s < samples_.size(); ++s) {
       most = std::max(most, planes_.MostOf(s));
     }
@@ -114,7 +131,7 @@ class FusedLayer {
       largest_base = std::max(largest_base, std::abs(buffers_.base[Index(j)]));
     }
     const std::uint8_t least_shift = *std::min_element(memory_.shift.begin(), memory_.shift.begin() + size);
-    return kernels::FitsHalves(planes_.digits(), times(), OfCount() * static_cast<double>(most),
+    return kernels::FitsHalves(planes_.digits(), Times(last_), OfCount() * static_cast<double>(most),
                                static_cast<double>(largest_base), least_shift);
   }
 
@@ -174,7 +191,7 @@ class FusedLayer {
       job.low[p] = Low(p) + slot * kernels::kLaneUnit;
       job.high[p] = High(p) + slot * kernels::kLaneUnit;
     }
-    job.times = times();
+    job.times = Times(last_);
     job.base = buffers_.base.data() + first;
     job.base_stride = base_stride_;
     if (halves_) {
@@ -260,6 +277,13 @@ class FusedLayer {
     }
     bool fits = true;
     for (std::size_t s = 0; s < samples_.size(); ++s) {
+      if (varies_) {
+        SetBase(Steps(s));
+        SplitBase();
+      }
+      for (std::int64_t slot = 0; slot < slices; ++slot) {
+        sends[Index(slot)].times = Times(Steps(s));
+      }
       for (std::int64_t y = 0; y < g.out_height && Works(s); ++y) {
         for (int p = 0; p < planes_.digits(); ++p) {
           Sum(p, planes_.At(p, s) + y * g.stride_y * packed_.plane_row, first, job);
@@ -325,12 +349,16 @@ class FusedLayer {
   const Term& term_;
   const VectorTerm& packed_;
   const MemoryConstants& memory_;
-  const std::int64_t steps_, delay_;
+  const ClosedLayer& pass_;
+  const std::int64_t delay_;
   const bool held_;
   const std::span<ClosedSample> samples_;
   ClosedScratch& buffers_;
   Sent& own_;
   CountPlanes planes_;
+  std::int64_t last_ = 0;  // of the samples' steps
+  bool varies_ = false;    // they are at different ones
+  bool begun_ = false;     // what held inputs have brought is not that of all steps
   std::int64_t base_stride_ = 0;
   // Of the slices that are sent.
   std::array<std::array<std::uint8_t, kernels::kLaneUnit>, kernels::kMostDigitSlices> shifts_{};
@@ -339,40 +367,9 @@ class FusedLayer {
 
 }  // namespace
 
-bool IsFused(const CpuRun& run, std::size_t layer) {
-  const Layer& plan = run.plan->layers[layer];
-  if (!run.IsClosed(layer) || plan.terms.size() != 1 || run.vector_weights == nullptr ||
-      (*run.vector_weights)[layer].terms[0].empty()) {
-    return false;
-  }
-  const MemoryConstants& memory = run.constants[layer].memory;
-  if (memory.slope != 0 || !memory.ceiling.empty()) {
-    return false;
-  }
-  switch (run.closed_layers[layer].sources[0]) {
-    case ChargeSource::kHeld: {
-      // Of as many digits as are laid out at a time, and in range for as long as the run may take: then
-      // nobody asks for more than this pass computes.
-      const std::int64_t most = UINT8_MAX * plan.terms[0].product.gather.most;
-      const double of_step = static_cast<double>(most) * plan.terms[0].product.max_row_sum +
-                             static_cast<double>(memory.largest_offset);
-      return run.constants[layer].terms[0].integers && most >> (kPlanesAtOnce * DigitBits()) == 0 &&
-             of_step * static_cast<double>(run.spec->settings.steps) <= static_cast<double>(kLargestMemory) &&
-             memory.Fits(run.spec->settings.steps);
-    }
-    case ChargeSource::kClosed: {
-      const std::int64_t source = run.population(plan.terms[0].population).layer;
-      return run.constants[Index(source)].memory.slope == 0;
-    }
-    case ChargeSource::kSteps:
-    case ChargeSource::kTotals: break;
-  }
-  return false;
-}
-
 bool RunFusedLayer(const CpuRun& run, const ClosedSite& site, std::span<ClosedSample> samples,
                    CpuScratch& scratch) {
-  return IsFused(run, site.layer) && FusedLayer(run, site, samples, scratch).Run();
+  return run.IsFused(site.layer) && FusedLayer(run, site, samples, scratch).Run();
 }
 
 }  // namespace spikeserve::engine

@@ -18,15 +18,14 @@ namespace {
 // One layer at one age.
 class ClosedLayerPass {
  public:
-  ClosedLayerPass(const CpuRun& run, std::size_t layer, std::size_t age, std::int64_t steps,
-                  std::span<ClosedSample> samples, CpuScratch& scratch)
+  ClosedLayerPass(const CpuRun& run, std::size_t layer, std::size_t age, std::span<ClosedSample> samples,
+                  CpuScratch& scratch)
       : run_(run),
         layer_(layer),
         plan_(run.plan->layers[layer]),
-        closed_(run.closed_layers[layer]),
+        closed_(run.passes[layer]),
         memory_(run.constants[layer].memory),
         age_(age),
-        steps_(steps - closed_.ages[age]),
         size_(Index(plan_.size)),
         samples_(samples),
         scratch_(scratch),
@@ -39,7 +38,7 @@ class ClosedLayerPass {
       Largest(s) = 0;
       own_.narrow[s] = false;
     }
-    if (steps_ <= 0) {
+    if (Steps(0) <= 0) {  // of all of them: those at different steps have no ages
       std::fill_n(own_.counts.begin(), size_ * samples_.size(), 0);
       return;
     }
@@ -58,6 +57,9 @@ class ClosedLayerPass {
   std::int64_t& Largest(std::size_t sample) { return own_.largest[sample]; }
   LayerState& State(std::size_t sample) { return (*samples_[sample].layers)[layer_]; }
 
+  // At that age.
+  std::int64_t Steps(std::size_t sample) const { return samples_[sample].steps - closed_.ages[age_]; }
+
   void Fail(std::size_t sample) {
     if (samples_[sample].failed < 0) {
       samples_[sample].failed = static_cast<std::int64_t>(layer_);
@@ -67,9 +69,9 @@ class ClosedLayerPass {
 
   // What was received step by step is known of the last one alone, which is all that is asked about then.
   void Begin() {
-    const bool stepped = run_.ReceivesSteps(layer_);
+    const bool stepped = run_.IsClosed(layer_) && run_.ReceivesSteps(layer_);
     for (std::size_t s = 0; s < samples_.size(); ++s) {
-      if (stepped) {
+      if (stepped || samples_[s].begin > 0) {
         std::copy(State(s).received.begin(), State(s).received.end(), Z(s).begin());
         bounds_[s] = static_cast<double>(kLargestMemory);
       } else {
@@ -92,14 +94,15 @@ class ClosedLayerPass {
     const std::int64_t delay = PureDelay(term.synapse, term.delay_steps).value_or(0);
     switch (closed_.sources[t]) {
       case ChargeSource::kSteps: return;
-      case ChargeSource::kHeld: AddHeld(t, std::max<std::int64_t>(steps_ - delay, 0)); return;
+      case ChargeSource::kHeld: AddHeld(t, delay); return;
       case ChargeSource::kTotals: AddTotals(t); return;
       case ChargeSource::kClosed: AddClosed(t, delay); return;
     }
   }
 
-  void AddHeld(std::size_t t, std::int64_t steps) {
+  void AddHeld(std::size_t t, std::int64_t delay) {
     for (std::size_t s = 0; s < samples_.size(); ++s) {
+      const std::int64_t steps = std::max<std::int64_t>(Steps(s) - samples_[s].begin - delay, 0);
       const TermState& state = State(s).terms[t];
       if (Allow(s, static_cast<double>(steps) * static_cast<double>(state.largest_whole))) {
         kernels::AddTimes(state.whole, steps, Z(s));
@@ -117,16 +120,15 @@ class ClosedLayerPass {
       AddProduct(t, s, totals, largest);
       const std::vector<std::vector<std::int64_t>>& offsets = memory_.offsets;  // of bytes
       if (t < offsets.size() && !offsets[t].empty() &&
-          Allow(s, static_cast<double>(steps_) * static_cast<double>(memory_.largest_offset))) {
-        kernels::AddTimes(offsets[t], steps_, Z(s));
+          Allow(s, static_cast<double>(Steps(s)) * static_cast<double>(memory_.largest_offset))) {
+        kernels::AddTimes(offsets[t], Steps(s), Z(s));
       }
     }
   }
 
   void AddClosed(std::size_t t, std::int64_t delay) {
     const std::size_t source = Index(run_.population(plan_.terms[t].population).layer);
-    ClosedScratch::Sent& sent =
-        buffers_.sent[source][run_.closed_layers[source].Place(closed_.ages[age_] + delay)];
+    ClosedScratch::Sent& sent = buffers_.sent[source][run_.passes[source].Place(closed_.ages[age_] + delay)];
     const bool digits = run_.vector_weights != nullptr && run_.path != CpuPath::kPlain &&
                         !(*run_.vector_weights)[layer_].terms[t].empty() &&
                         run_.constants[source].memory.slope == 0;
@@ -254,14 +256,15 @@ class ClosedLayerPass {
 
   void Send(std::size_t s) {
     const std::span<std::int32_t> sent = Sent(s);
-    if (!memory_.Fits(steps_) || !IsInRange(s)) {
+    const std::int64_t steps = Steps(s);
+    if (!memory_.Fits(steps) || !IsInRange(s)) {
       Fail(s);
     }
     if (!Works(s)) {
       std::fill(sent.begin(), sent.end(), 0);
       return;
     }
-    kernels::AddTimes(memory_.bias, steps_, Z(s));
+    kernels::AddTimes(memory_.bias, steps, Z(s));
     if (memory_.slope == 0 && memory_.ceiling.empty()) {
       Largest(s) = kernels::SendRectified(Z(s), memory_.start, memory_.shift, sent);
     } else {
@@ -283,7 +286,7 @@ class ClosedLayerPass {
 
   void SendEach(std::size_t s, std::span<std::int32_t> sent) {
     for (std::size_t j = 0; j < size_; ++j) {
-      const std::int64_t count = memory_.Sent(j, Z(s)[j], steps_);
+      const std::int64_t count = memory_.Sent(j, Z(s)[j], Steps(s));
       Largest(s) = std::max(Largest(s), std::abs(count));
       sent[j] = static_cast<std::int32_t>(count);
     }
@@ -295,7 +298,6 @@ class ClosedLayerPass {
   const ClosedLayer& closed_;
   const MemoryConstants& memory_;
   const std::size_t age_;
-  const std::int64_t steps_;  // at that age
   const std::size_t size_;
   const std::span<ClosedSample> samples_;
   CpuScratch& scratch_;
@@ -306,14 +308,20 @@ class ClosedLayerPass {
 
 }  // namespace
 
-void RunClosedPass(const CpuRun& run, std::int64_t steps, std::span<ClosedSample> samples,
-                   CpuScratch& scratch) {
+void RunClosedPass(const CpuRun& run, std::span<ClosedSample> samples, CpuScratch& scratch) {
   for (std::size_t l = 0; l < run.closed_layers.size(); ++l) {
     for (std::size_t age = 0; age < run.closed_layers[l].ages.size(); ++age) {
-      if (!RunFusedLayer(run, {l, age, steps}, samples, scratch)) {
-        ClosedLayerPass(run, l, age, steps, samples, scratch).Run();
+      if (!RunFusedLayer(run, {l, age}, samples, scratch)) {
+        ClosedLayerPass(run, l, age, samples, scratch).Run();
       }
     }
+  }
+}
+
+void RunStepPass(const CpuRun& run, std::size_t layer, bool sums, std::span<ClosedSample> samples,
+                 CpuScratch& scratch) {
+  if (sums || !RunFusedLayer(run, {layer, 0}, samples, scratch)) {
+    ClosedLayerPass(run, layer, 0, samples, scratch).Run();
   }
 }
 

@@ -12,9 +12,14 @@ namespace spikeserve::engine {
 
 using ClosedSample = ClosedScratch::Sample;
 
-// Computes what all layers in closed form have sent by step `steps` (and at their ages before it), into
-// scratch.closed.sent. At most scratch.closed.group samples, whose other layers have run so far.
-void RunClosedPass(const CpuRun& run, std::int64_t steps, std::span<ClosedSample> samples,
-                   CpuScratch& scratch);
+// Computes what all layers in closed form have sent by the step of the samples, the same of all of them (and
+// at their ages before it), into scratch.closed.sent. At most scratch.closed.group samples, whose other
+// layers have run so far.
+void RunClosedPass(const CpuRun& run, std::span<ClosedSample> samples, CpuScratch& scratch);
+
+// The same of one layer that is stepped by passes, at any steps. Leaves in scratch.closed.z what each of its
+// neurons had received by then, biases included, where `sums` asks for that.
+void RunStepPass(const CpuRun& run, std::size_t layer, bool sums, std::span<ClosedSample> samples,
+                 CpuScratch& scratch);
 
 }  // namespace spikeserve::engine

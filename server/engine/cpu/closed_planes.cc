@@ -8,8 +8,6 @@
 
 namespace spikeserve::engine {
 
-int DigitBits() { return kernels::MostDigitCount() >= UINT8_MAX ? 8 : 7; }
-
 CountPlanes::CountPlanes(const CpuRun& run, const Term& term, const VectorTerm& packed,
                          ClosedScratch::Sent* sent, std::span<const ClosedSample> samples,
                          ClosedScratch& buffers)

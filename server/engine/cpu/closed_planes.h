@@ -8,9 +8,6 @@
 
 namespace spikeserve::engine {
 
-// The bits of a digit of counts, with the target in force.
-int DigitBits();
-
 // The cells that one product reads of a group of samples, digit by digit, as kernels::SumDigits wants them:
 // side by side, the image of a convolution with its padding. They come from what a layer in closed form has
 // sent, or from the bytes of an input that is held. One thread.

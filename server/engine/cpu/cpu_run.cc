@@ -1,5 +1,7 @@
 #include "server/engine/cpu/cpu_run.h"
 
+#include "server/engine/cpu/layout/closed_scratch.h"
+
 namespace spikeserve::engine {
 namespace {
 
@@ -72,6 +74,44 @@ std::int64_t CpuRun::Bytes(const RunShape& run) {
   }
   const auto probes = static_cast<std::int64_t>(run.spec->probes.size() + run.spec->request_probes.size());
   return kBytes + kPerPart * (parts + probes) + ConstantBytes(*run.plan);
+}
+
+bool CpuRun::IsFused(std::size_t layer) const {
+  const Layer& of_plan = plan->layers[layer];
+  if (!passes[layer].closed() || of_plan.terms.size() != 1 || vector_weights == nullptr ||
+      (*vector_weights)[layer].terms[0].empty()) {
+    return false;
+  }
+  const MemoryConstants& memory = constants[layer].memory;
+  if (memory.slope != 0 || !memory.ceiling.empty()) {
+    return false;
+  }
+  switch (passes[layer].sources[0]) {
+    case ChargeSource::kHeld: {
+      // Of as many digits as are laid out at a time, and in range for as long as the run may take: then
+      // nobody asks for more than this pass computes.
+      const std::int64_t most = UINT8_MAX * of_plan.terms[0].product.gather.most;
+      const double of_step = static_cast<double>(most) * of_plan.terms[0].product.max_row_sum +
+                             static_cast<double>(memory.largest_offset);
+      return constants[layer].terms[0].integers && most >> (kPlanesAtOnce * DigitBits()) == 0 &&
+             of_step * static_cast<double>(spec->settings.steps) <= static_cast<double>(kLargestMemory) &&
+             memory.Fits(spec->settings.steps);
+    }
+    case ChargeSource::kClosed:
+      return constants[Index(population(of_plan.terms[0].population).layer)].memory.slope == 0;
+    case ChargeSource::kSteps:
+    case ChargeSource::kTotals: break;
+  }
+  return false;
+}
+
+bool CpuRun::IsFusedAtAnyStep(std::size_t layer) const {
+  if (!IsFused(layer)) {
+    return false;
+  }
+  const kernels::Product& product = plan->layers[layer].terms[0].product;
+  return product.kind == kernels::ProductKind::kConv &&
+         constants[layer].memory.period == product.conv.out_channels;
 }
 
 }  // namespace spikeserve::engine

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "server/engine/cpu/cpu_path.h"
-#include "server/engine/cpu/layout/run_shape.h"
 #include "server/engine/cpu/layout/readout_weights.h"
+#include "server/engine/cpu/layout/run_shape.h"
 #include "server/engine/run/constants/readout_correction.h"
 #include "server/engine/run/constants/run_constants.h"
 
@@ -37,6 +37,12 @@ struct CpuRun : RunShape {
   CpuRun With(const CheckedSpec& changed) const;
   // Upper bound of what a run takes that its samples share.
   static std::int64_t Bytes(const RunShape& run);
+  // Whether a layer of passes has one source alone, whose bytes or counts meet digits of the weights, so that
+  // its sums become counts as soon as they are there. What a held input causes is then not computed before.
+  bool IsFused(std::size_t layer) const;
+  // Whether it is so for steps beside each other too, which differ in what biases add: in one number a
+  // channel.
+  bool IsFusedAtAnyStep(std::size_t layer) const;
   bool IsRead(std::int64_t population) const { return read[Index(population)]; }
 };
 

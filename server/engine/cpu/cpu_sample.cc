@@ -134,7 +134,8 @@ void CpuSample::RunChunk(const CpuRun& run, std::int64_t steps, CpuScratch& scra
       if (!RunClosed(run, layer, steps, scratch)) {
         Fail(run, layer);
       }
-    } else if (run.stepped[layer] && !RunVector(run, layer, steps, scratch)) {
+    } else if (run.stepped[layer] && !RunPasses(run, layer, steps, scratch) &&
+               !RunVector(run, layer, steps, scratch)) {
       RunPlain(run, layer, steps, scratch);
     }
   }

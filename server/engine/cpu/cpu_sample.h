@@ -74,6 +74,10 @@ class CpuSample {
                        CpuScratch& scratch);
   bool SourceCharges(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
                      CpuScratch& scratch);
+  bool RunPasses(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch);
+  bool PrepareHeld(const CpuRun& run, std::size_t layer, CpuScratch& scratch);
+  void TakePasses(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch);
+  void ShowPass(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view);
   bool StepMemory(const CpuRun& run, std::int64_t step, CpuScratch& scratch, LayerView& view);
   std::span<const std::int32_t> ReadBytes(const CpuRun& run, std::int64_t input, std::int64_t step,
                                           CpuScratch& scratch) const;

@@ -165,7 +165,7 @@ bool CpuSample::ReceiveClosed(const CpuRun& run, std::size_t layer, std::size_t 
   switch (run.closed_layers[layer].sources[index]) {
     case ChargeSource::kClosed: return true;
     case ChargeSource::kHeld:
-      return state.known || IsFused(run, layer) || TermCharges(run, layer, index, 0, scratch);
+      return state.known || run.IsFused(layer) || TermCharges(run, layer, index, 0, scratch);
     case ChargeSource::kTotals:
       for (std::int64_t step = 0; step < steps; ++step) {
         const std::span<const std::int32_t> counts = run.population(source).spiking
@@ -230,9 +230,9 @@ void CpuSample::SettleAt(const CpuRun& run, std::int64_t steps, std::span<CpuSam
   std::vector<ClosedSample>& samples = scratch.closed.samples;
   samples.clear();
   for (CpuSample& sample : group) {
-    samples.push_back({&sample.layers_, &sample.inputs_, -1});
+    samples.push_back({&sample.layers_, &sample.inputs_, steps});
   }
-  RunClosedPass(run, steps, samples, scratch);
+  RunClosedPass(run, samples, scratch);
   for (std::size_t s = 0; s < group.size(); ++s) {
     group[s].settled_ = steps;
     if (samples[s].failed >= 0) {
@@ -299,6 +299,9 @@ bool CpuSample::StepMemory(const CpuRun& run, std::int64_t step, CpuScratch& scr
   }
   scratch.Largest(plan.population, step) = largest;
   view.counts = counts;
+  if (run.StepsByPasses(view.layer)) {  // layers behind it read what it has sent
+    scratch.closed.sent[view.layer][0].Set(Index(step), state.sent);
+  }
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "server/engine/cpu/layout/closed_scratch.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "kernels/cpu/group_product.h"
 #include "kernels/cpu/spikes/digit_sums.h"
@@ -8,9 +9,6 @@
 
 namespace spikeserve::engine {
 namespace {
-
-// What a group's counts may take, so that they stay in a second-level cache.
-constexpr std::int64_t kGroupBytes = std::int64_t{1} << 19;
 
 // How many elements each buffer has: what the layer wants that wants most.
 struct Widths {
@@ -21,9 +19,9 @@ struct Widths {
 Widths WidthsOf(const RunShape& run) {
   Widths widths;
   const auto widen = [](std::int64_t& width, std::int64_t wanted) { width = std::max(width, wanted); };
-  for (std::size_t l = 0; l < run.closed_layers.size(); ++l) {
+  for (std::size_t l = 0; l < run.passes.size(); ++l) {
     const Layer& layer = run.plan->layers[l];
-    if (!run.IsClosed(l)) {
+    if (!run.passes[l].closed()) {
       continue;
     }
     widen(widths.layer, layer.size);
@@ -48,6 +46,16 @@ Widths WidthsOf(const RunShape& run) {
 
 }  // namespace
 
+void ClosedScratch::Sent::Set(std::size_t sample, std::span<const std::int64_t> all) {
+  const std::span<std::int32_t> own = counts.subspan(sample * Index(size), Index(size));
+  narrow[sample] = false;
+  largest[sample] = 0;
+  for (std::size_t j = 0; j < own.size(); ++j) {
+    own[j] = static_cast<std::int32_t>(all[j]);
+    largest[sample] = std::max(largest[sample], std::abs(all[j]));
+  }
+}
+
 std::span<const std::int32_t> ClosedScratch::Sent::Counts(std::size_t sample) {
   const std::span<std::int32_t> own = counts.subspan(sample * Index(size), Index(size));
   if (narrow[sample]) {
@@ -57,6 +65,8 @@ std::span<const std::int32_t> ClosedScratch::Sent::Counts(std::size_t sample) {
   return own;
 }
 
+int DigitBits() { return kernels::MostDigitCount() >= UINT8_MAX ? 8 : 7; }
+
 std::int64_t PlaneBytes(const VectorTerm& term) {
   const std::int64_t cells =
       term.kind == kernels::ProductKind::kDense ? term.cells : term.plane_row * term.plane_rows;
@@ -64,16 +74,16 @@ std::int64_t PlaneBytes(const VectorTerm& term) {
 }
 
 ClosedScratch::ClosedScratch(const RunShape& run, CpuArena& arena) {
-  sent.resize(run.closed_layers.size());
-  wide.resize(run.closed_layers.size());
+  sent.resize(run.passes.size());
+  wide.resize(run.passes.size());
   const Widths widths = WidthsOf(run);
   if (widths.layer == 0) {
     return;
   }
-  group = std::clamp<std::int64_t>(kGroupBytes / (2 * widths.layer), 1, run.group);
+  group = run.PassGroup();
   for (std::size_t l = 0; l < sent.size(); ++l) {
     const std::int64_t size = run.plan->layers[l].size;
-    sent[l].resize(run.closed_layers[l].ages.size());
+    sent[l].resize(run.passes[l].ages.size());
     for (Sent& at : sent[l]) {
       at.size = size;
       at.byte_stride = kernels::PadLanes(size + kernels::kCountPadding);

@@ -16,13 +16,15 @@ struct ClosedScratch {
   ClosedScratch() = default;
   ClosedScratch(const RunShape& run, CpuArena& arena);
 
-  // One sample of a pass: what it has, and the first layer whose numbers left their range, or -1.
+  // One sample of a pass at one step: what it has, and the first layer whose numbers left their range, or -1.
   struct Sample {
     std::vector<LayerState>* layers = nullptr;
     const SampleInputs* inputs = nullptr;
+    std::int64_t steps = 0;
+    std::int64_t begin = 0;  // what held inputs brought up to that step is in LayerState::received
     std::int64_t failed = -1;
   };
-  // What a layer in closed form has sent, at one age: as bytes where they hold all counts of a sample, else
+  // What a layer of passes has sent, at one age: as bytes where they hold all counts of a sample, else
   // as integers.
   struct Sent {
     std::int64_t size = 0, byte_stride = 0;
@@ -34,6 +36,7 @@ struct ClosedScratch {
     std::span<const std::uint8_t> Bytes(std::size_t sample) const {
       return bytes.subspan(sample * Index(byte_stride), Index(size));
     }
+    void Set(std::size_t sample, std::span<const std::int64_t> all);
     // Widens bytes where that must be.
     std::span<const std::int32_t> Counts(std::size_t sample);
   };
@@ -55,6 +58,9 @@ struct ClosedScratch {
   std::span<float> read, read_sums;        // [sample]: of kProductGroup samples, what a readout reads
   std::span<std::int32_t> low, high;       // [digit]: sums of some slices of all pixels or samples
 };
+
+// The bits of a digit of counts, with the target in force.
+int DigitBits();
 
 // Digits of counts that are laid out at a time.
 constexpr int kPlanesAtOnce = 2;

@@ -23,11 +23,17 @@ struct RunShape : LayerUse {
 
   const VectorWeights* vector_weights;
   std::vector<ClosedLayer> closed_layers;  // [layer]
-  std::int64_t chunk = 1;                  // steps per pass over the layers
+  // [layer]: the same with those whose steps are wanted, but are computed from all that they have received by
+  // each step, steps of a chunk beside each other: they have age 0 alone.
+  std::vector<ClosedLayer> passes;
+  std::int64_t chunk = 1;  // steps per pass over the layers
   std::int64_t group = kGroupSamples;
 
   // Whether the layer is run in closed form; whether the one is that emits a population.
   bool IsClosed(std::size_t layer) const { return closed_layers[layer].closed(); }
+  bool StepsByPasses(std::size_t layer) const { return passes[layer].closed() && !IsClosed(layer); }
+  // Samples, or steps of one, whose counts meet the weights together.
+  std::int64_t PassGroup() const;
   // Whether what a layer with memory receives is added up step by step, from some source.
   bool ReceivesSteps(std::size_t layer) const;
   bool IsClosedPopulation(std::int64_t index) const {

@@ -31,6 +31,11 @@ TEST(Memory, SlopesAndSumsAreExact) {
     EXPECT_EQ(SumMagnitudes(counts), 2'000'000'012);
     const std::vector<std::uint8_t> bytes(100'001, 255);
     EXPECT_EQ(SumMagnitudes(bytes), 255 * 100'001);
+    std::vector<std::int64_t> sent = {7, 7, 7, 7, 7};
+    std::vector<std::int32_t> change(counts.size());
+    EXPECT_EQ(TakeChange(counts, sent, change), 1'000'000'007);
+    EXPECT_EQ(change, (std::vector<std::int32_t>{-2, -14, 999'999'993, -7, -1'000'000'007}));
+    EXPECT_EQ(sent, std::vector<std::int64_t>(counts.begin(), counts.end()));
     std::vector<std::uint8_t> digits(counts.size());
     TakeDigits(std::span<const std::int32_t>(counts).first(1), 0, 7, digits.data());
     EXPECT_EQ(digits[0], 5);
