@@ -219,6 +219,22 @@ TEST_P(MemoryCnn, AtOnceIsWhatStepsComeTo) {
   }
 }
 
+// Few samples: threads share their layers.
+TEST(MemoryOfThreads, SharedLayersAreThoseOfOneThread) {
+  const RandomNetwork network = WithMemory(MakeWideCnn(1), 30);
+  const std::vector<Sample> samples = RandomSamples(network, 2, 1);
+  for (const Mode mode : {Mode::kExact, Mode::kInt8}) {
+    OnEveryCpuTarget([&] {
+      const Reading alone = Simulate(Load(network.definition, mode, 1), network.spec, samples);
+      const Reading shared = Simulate(Load(network.definition, mode, 5), network.spec, samples);
+      for (std::size_t i = 0; i < samples.size(); ++i) {
+        ASSERT_TRUE(alone.sample_status[i].ok()) << alone.sample_status[i].message();
+        EXPECT_TRUE(ReadingBytes(shared, i) == ReadingBytes(alone, i)) << "sample " << i;
+      }
+    });
+  }
+}
+
 // Bytes that are pooled first: sums of one, two and three digits.
 TEST(MemoryOfPools, AtOnceIsWhatStepsComeTo) {
   for (const std::int64_t side : {1, 2, 10, 20}) {

@@ -199,8 +199,7 @@ RandomNetwork MakeRandomCnn(std::uint64_t seed) { return CnnBuilder(seed).Build(
 
 RandomNetwork MakeWideCnn(std::uint64_t seed) { return CnnBuilder(seed).BuildWide(); }
 
-RandomNetwork MakeMemoryCnn(std::uint64_t seed, double factor) {
-  RandomNetwork network = MakeRandomCnn(seed);
+RandomNetwork WithMemory(RandomNetwork network, double factor) {
   for (engine::OperationDefinition& operation : network.definition.operations) {
     if (auto* neuron = std::get_if<engine::NeuronOperation>(&operation.kind)) {
       const auto* gain = std::get_if<double>(&neuron->gain);
@@ -218,6 +217,10 @@ RandomNetwork MakeMemoryCnn(std::uint64_t seed, double factor) {
   }
   network.spec.statistics = true;
   return network;
+}
+
+RandomNetwork MakeMemoryCnn(std::uint64_t seed, double factor) {
+  return WithMemory(MakeRandomCnn(seed), factor);
 }
 
 }  // namespace spikeserve::testing

@@ -14,7 +14,9 @@ RandomNetwork MakeRandomCnn(std::uint64_t seed);
 // Two convolutions, the second with more weights than a second-level cache holds, in 16 bits too.
 RandomNetwork MakeWideCnn(std::uint64_t seed);
 
-// The first one with neurons that fire `factor` times as much and have memory, and without synapses.
+// The network with neurons that fire `factor` times as much and have memory, and without synapses.
+RandomNetwork WithMemory(RandomNetwork network, double factor);
+// The first one so.
 RandomNetwork MakeMemoryCnn(std::uint64_t seed, double factor);
 
 }  // namespace spikeserve::testing

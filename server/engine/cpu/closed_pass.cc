@@ -6,7 +6,6 @@
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/product.h"
 #include "kernels/cpu/spikes/digit_sums.h"
-#include "server/engine/cpu/closed_fused.h"
 #include "server/engine/cpu/closed_planes.h"
 #include "server/engine/cpu/currents.h"
 #include "server/engine/cpu/layout/sum_bounds.h"

@@ -12,6 +12,17 @@ namespace spikeserve::engine {
 
 using ClosedSample = ClosedScratch::Sample;
 
+// Which layer, how long (by the index of the age) before the step of the samples.
+struct ClosedSite {
+  std::size_t layer = 0;
+  std::size_t age = 0;
+};
+
+// Computes what the layer has sent. False, and nothing done, where the layer is not fused, its counts have
+// too many digits, or samples are at different steps and it is not a convolution.
+bool RunFusedLayer(const CpuRun& run, const ClosedSite& site, std::span<ClosedSample> samples,
+                   CpuScratch& scratch);
+
 // Computes what all layers in closed form have sent by the step of the samples, the same of all of them (and
 // at their ages before it), into scratch.closed.sent. At most scratch.closed.group samples, whose other
 // layers have run so far.

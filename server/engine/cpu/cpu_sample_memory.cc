@@ -7,7 +7,7 @@
 #include "kernels/cpu/group_product.h"
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/population.h"
-#include "server/engine/cpu/closed_fused.h"
+#include "server/engine/cpu/closed_pass.h"
 #include "server/engine/cpu/cpu_sample.h"
 #include "server/engine/cpu/currents.h"
 #include "server/engine/network/synapse_filter.h"

@@ -73,6 +73,17 @@ std::int64_t PlaneBytes(const VectorTerm& term) {
   return kernels::PadLanes(cells + kernels::kDigitCells);
 }
 
+ClosedScratch::Part& ClosedScratch::PartOf(std::int64_t part) {
+  while (static_cast<std::int64_t>(parts.size()) <= part) {
+    Part& made = parts.emplace_back();
+    made.low.resize(low.size());
+    made.high.resize(high.size());
+    made.seen.resize(Index(group));
+    made.all.resize(Index(group));
+  }
+  return parts[Index(part)];
+}
+
 ClosedScratch::ClosedScratch(const RunShape& run, CpuArena& arena) {
   sent.resize(run.passes.size());
   wide.resize(run.passes.size());
@@ -103,13 +114,13 @@ ClosedScratch::ClosedScratch(const RunShape& run, CpuArena& arena) {
   byte_cells = arena.Take<std::uint8_t>(widths.cells + kernels::kCountPadding);
   planes = arena.Take<std::uint8_t>(kPlanesAtOnce * group * widths.plane);
   plane.resize(Index(kPlanesAtOnce * group));
-  seen.resize(Index(group));
-  arena.Count(8 * (kPlanesAtOnce + 1) * group);
+  arena.Count(8 * kPlanesAtOnce * group);
   constexpr std::int64_t kGrowth = 3;  // of a vector that grows to what it needs
   arena.Count(kGrowth * (widths.cells + kernels::kLaneUnit) * (group / kernels::kListedSteps + 1));
   const std::int64_t sums = kernels::kMostDigitSlices * std::max(widths.sums, group * kernels::kLaneUnit);
   read = arena.Take<float>(kernels::kProductGroup * widths.read);
   read_sums = arena.Take<float>(kernels::kProductGroup * widths.read_sums);
+  arena.Count(kMostParts * (2 * 4 * kPlanesAtOnce * sums + 2 * 8 * group + 256));
   low = arena.Take<std::int32_t>(kPlanesAtOnce * sums);
   high = arena.Take<std::int32_t>(kPlanesAtOnce * sums);
 }

@@ -41,6 +41,15 @@ struct ClosedScratch {
     std::span<const std::int32_t> Counts(std::size_t sample);
   };
 
+  // What a thread works with that sends some of a layer's slices.
+  struct Part {
+    std::vector<std::int32_t> low, high;  // [digit]: sums of some slices of all pixels or samples
+    std::vector<std::uint64_t> seen,
+        all;  // [sample]: bits of what neurons of a slice have sent; of all slices
+  };
+  // Makes room for that part and those before it.
+  Part& PartOf(std::int64_t part);
+
   std::int64_t group = 1;                       // samples whose counts meet the weights together
   std::vector<Sample> samples;                  // of the pass
   std::vector<std::vector<Sent>> sent;          // [layer][age]
@@ -53,14 +62,17 @@ struct ClosedScratch {
   std::span<std::uint8_t> planes;          // [digit][sample]: digits of its cells, laid out for the product
   std::vector<const std::uint8_t*> plane;  // [digit][sample]: where they are
   std::vector<std::int32_t> used;          // groups of cells that some of a few samples use, part by part
-  std::vector<std::uint64_t> seen;         // [sample]: bits of what neurons of a slice have sent
   std::vector<std::size_t> used_ends;      // of the parts
   std::span<float> read, read_sums;        // [sample]: of kProductGroup samples, what a readout reads
+  std::vector<Part> parts;                 // of the threads that share a layer
   std::span<std::int32_t> low, high;       // [digit]: sums of some slices of all pixels or samples
 };
 
 // The bits of a digit of counts, with the target in force.
 int DigitBits();
+
+// Threads that share a layer, at most.
+constexpr std::int64_t kMostParts = 16;
 
 // Digits of counts that are laid out at a time.
 constexpr int kPlanesAtOnce = 2;
