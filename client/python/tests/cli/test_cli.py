@@ -107,6 +107,12 @@ def test_load_list_unload(fake: FakeServer, network_file: Path) -> None:
     assert run("list", "--server", fake.address).stdout == "no networks are loaded\n"
 
 
+def test_a_table_in_a_pipe_has_whole_names(fake: FakeServer, network_file: Path) -> None:
+    name = "network-" + "x" * 120
+    run("load", name, network_file, "--server", fake.address)
+    assert name in run("list", "--server", fake.address).stdout
+
+
 def test_alias(fake: FakeServer, network_file: Path) -> None:
     server = ("--server", fake.address)
     for _ in range(2):
@@ -280,8 +286,8 @@ def test_refusals_of_convert_name_its_options(tmp_path: Path) -> None:
     arguments = ["convert", model, tmp_path / "n.spk", "--sample-data", samples]
     line = error_line(run(*arguments, "--preset", "sparse", "--sample-limit", 100))
     assert "--sample-data has 100 samples (--sample-limit is 100), preset 'sparse' wants" in line
-    line = error_line(run(*arguments, "--swap", "relu=MemoryRectifiedLinear(max_value=2)"))
-    assert "'MemoryRectifiedLinear(max_value=2)' is not a neuron; choose one of" in line
+    line = error_line(run(*arguments, "--swap", "relu=MemoryRectifiedLinear(max=2)"))
+    assert "MemoryRectifiedLinear() has no option 'max'; did you mean 'max_value'?" in line
     result = run(*arguments, "--swap", "relu=MemoryRectifiedLinear", "--steps", 1)
     assert result.exit_code == 0, result.stderr
     assert "; 1 step of 0.001 s" in result.stdout
@@ -289,7 +295,8 @@ def test_refusals_of_convert_name_its_options(tmp_path: Path) -> None:
 
 def test_help_of_convert_says_what_presets_are() -> None:
     text = " ".join(run("convert", "--help").stdout.split())
-    for part in ("accurate (8 steps), balanced (2), sparse (1", "only preset sparse uses more than 1,000"):
+    wanted = ("balanced (2 steps; 16", "accurate (8 steps), sparse (1", "[default: balanced]")
+    for part in (*wanted, "only preset sparse uses more than 1,000"):
         assert part in text
 
 

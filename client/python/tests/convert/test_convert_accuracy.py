@@ -66,7 +66,7 @@ def test_float_accuracy_is_that_of_the_model(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_spikeserve_preset_keeps_the_accuracy_in_8_and_16_steps(name: str) -> None:
     data = load(name, test=300 if name == "fashion_cnn" else 1000)
-    network = spikeserve.convert(model_path(name), sample_data=data.train)
+    network = spikeserve.convert(model_path(name), preset="spikeserve", sample_data=data.train)
     assert not network.report.warnings
     (logits,) = outputs(network, data.test)
     means = StepSimulation(network.definition, data.test).run((8, 16))
@@ -79,7 +79,7 @@ def test_spikeserve_preset_keeps_the_accuracy_in_8_and_16_steps(name: str) -> No
 @pytest.mark.parametrize("name", ["digits_mlp", "fashion_mlp", "legacy_fashion_mlp"])
 def test_spikeserve_preset_is_the_float_network_in_64_steps(name: str) -> None:
     data = load(name)
-    network = quiet(model_path(name), sample_data=data.train)
+    network = quiet(model_path(name), preset="spikeserve", sample_data=data.train)
     (logits,) = outputs(network, data.test)
     means = StepSimulation(network.definition, data.test).run((64,))
     assert accuracy(means[64], data.labels) >= accuracy(logits, data.labels) - 0.3
@@ -97,11 +97,13 @@ def test_nengo_dl_preset_at_scale_100_keeps_the_accuracy_in_100_steps(name: str)
     assert accuracy(means[100], data.labels) >= accuracy(logits, data.labels) - 1
 
 
+@pytest.mark.parametrize("preset", ["balanced", "spikeserve"])
 @pytest.mark.parametrize("name", ["digits_mlp", "fashion_mlp"])
-def test_random_inputs_give_usable_scales_where_there_is_no_data(name: str) -> None:
+def test_random_inputs_give_usable_scales_where_there_is_no_data(name: str, preset: str) -> None:
     data = load(name)
     with pytest.warns(spikeserve.ConversionWarning, match="no sample_data.*between 0 and 1"):
-        network = spikeserve.convert(model_path(name))
+        network = spikeserve.convert(model_path(name), preset=preset)
+    assert network.definition.defaults.steps == 16
     (logits,) = outputs(network, data.test)
     means = StepSimulation(network.definition, data.test).run((16,))
     assert accuracy(means[16], data.labels) >= accuracy(logits, data.labels) - 1

@@ -53,7 +53,7 @@ def test_a_scale_is_suggested_only_where_it_helps(path: Path, neuron: str, scale
 def test_outputs_behind_a_nonlinearity_are_warned_about(tmp_path: Path, path: Path) -> None:
     layers = [input_layer(4), random_dense(4, 5, "relu"), random_dense(5, 3, name="top")]
     leaky = keras_file(tmp_path, *layers, L("LeakyReLU", {"negative_slope": 0.1, "name": "leak"}))
-    text = warned(leaky, sample_data=SAMPLES)
+    text = warned(leaky, preset="spikeserve", sample_data=SAMPLES)
     assert "the output 'leak' is the mean over the steps of its leaky_relu" in text
     soft = keras_file(tmp_path, *layers[:2], random_dense(5, 3, "softmax", name="top"))
     assert "the output 'top' is the mean over the steps of its softmax" in warned(
@@ -112,10 +112,10 @@ def test_the_advised_neuron_spikes_and_converts(tmp_path: Path, name: str) -> No
     layers = [input_layer(4), random_dense(4, 3, name, name="hidden"), random_dense(3, 2)]
     path = keras_file(tmp_path, *layers)
     with pytest.raises(ConversionError) as caught:
-        spikeserve.convert(path)
+        spikeserve.convert(path, preset="spikeserve")
     assert f"'{name}' has no neuron by default" in str(caught.value)
     swap = eval(str(caught.value).split("swap_activations=")[1].split(" (or")[0])
-    network = spikeserve.convert(path, swap_activations=swap, sample_data=SAMPLES)
+    network = spikeserve.convert(path, preset="spikeserve", swap_activations=swap, sample_data=SAMPLES)
     assert "piking" in str(network.report.layers[0].model)
 
 
@@ -135,10 +135,10 @@ def test_weights_that_are_not_finite_are_refused_by_layer(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("preset", "options", "late"),
     [
-        ("balanced", {"delay_steps": 2}, 2),
-        ("balanced", {"synapse": 0.005, "delay_steps": 1}, 2),
-        ("balanced", {"synapse": 0.005, "probe_synapse": 0.005}, 2),
-        ("accurate", {"delay_steps": {"hidden": 9}}, 9),
+        ("balanced", {"delay_steps": 2, "steps": 2}, 2),
+        ("balanced", {"synapse": 0.005, "delay_steps": 1, "steps": 2}, 2),
+        ("balanced", {"synapse": 0.005, "probe_synapse": 0.005, "steps": 2}, 2),
+        ("accurate", {"delay_steps": {"hidden": 16}}, 16),
         ("spikeserve", {"delay_steps": 16}, 16),
         ("nengo_dl", {"delay_steps": 98}, 100),
     ],
@@ -147,10 +147,10 @@ def test_inputs_that_never_reach_the_output_are_warned_about(
     path: Path, preset: str, options: dict[str, Any], late: int
 ) -> None:
     text = warned(path, preset=preset, sample_data=SAMPLES, **options)
-    steps = {"balanced": 2, "accurate": 8, "spikeserve": 16, "nengo_dl": 100}[preset]
+    steps = options.get("steps", 100 if preset == "nengo_dl" else 16)
     assert f"no spike of the input reaches the output 'out' in {steps} steps: " in text
     assert f"delays on the way take {late}; give steps={late + steps} or more" in text
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        spikeserve.convert(path, preset=preset, sample_data=SAMPLES, **options, steps=late + 1)
+        spikeserve.convert(path, preset=preset, sample_data=SAMPLES, **{**options, "steps": late + 1})
     assert "no spike of the input" not in "\n".join(str(item.message) for item in caught)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from keras_files import input_layer, keras_file, random_dense
+from keras_files import L, input_layer, keras_file, random_dense
 
 import spikeserve
 from spikeserve import (
@@ -269,3 +269,41 @@ def test_synapses_and_swaps_of_the_command_line(path: Path, tmp_path: Path) -> N
     wrong = CliRunner().invoke(main, [*arguments[:-1], "beta:1"])
     assert wrong.exit_code == 2
     assert "alpha:" in wrong.output
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("LIF(tau_rc=0.03)", LIF(tau_rc=0.03)),
+        ("RegularSpiking(Tanh(tau_ref=0.5), amplitude=2)", RegularSpiking(Tanh(0.5), 2)),
+        ("RegularSpiking(base=Tanh)", RegularSpiking(Tanh())),
+        ("MemoryRectifiedLinear(max_value=6)", spikeserve.MemoryRectifiedLinear(max_value=6)),
+    ],
+)
+def test_a_name_may_have_parameters(text: str, wanted: Any) -> None:
+    assert neurons.as_neuron(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("LIF(0.03)", "the parameters of LIF are given by name, such as tau_rc=1"),
+        ("LIF(tau=1)", r"LIF\(\) has no option 'tau'; did you mean 'tau_rc'"),
+        ("LIF(tau_rc=open('x'))", r"tau_rc is open\('x'\), wanted a number"),
+        ("LIF(tau_rc=-1)", "tau_rc is -1"),
+        ("RegularSpiking(LIF)", "base is LIF"),
+        ("RegularSpiking", "wants a base"),
+        ("LIF(", "is not a neuron; choose one of"),
+        ("os.system('x')", "is not a neuron; choose one of"),
+    ],
+)
+def test_wrong_parameters_in_a_name_are_said(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        neurons.as_neuron(text)
+
+
+def test_parameters_in_a_name_stand_for_those_of_the_layer(tmp_path: Path) -> None:
+    leaky = L("LeakyReLU", {"negative_slope": 0.3})
+    model = keras_file(tmp_path, input_layer(4), random_dense(4, 4), leaky, random_dense(4, 2))
+    given = convert(model, swap_activations={"leaky_relu": "SpikingLeakyReLU(negative_slope=0.4)"})
+    assert population(given).spiking_leaky_rectified_linear.negative_slope == 0.4

@@ -51,7 +51,7 @@ def activations(network: spikeserve.Network, layer: str) -> np.ndarray:
 
 
 def test_the_spikeserve_preset(path: Path) -> None:
-    network = spikeserve.convert(path, sample_data=SAMPLES)
+    network = spikeserve.convert(path, preset="spikeserve", sample_data=SAMPLES)
     definition = network.definition
     assert [n.WhichOneof("model") for n in neurons(network).values()] == ["integrate_and_fire"] * 2
     assert [n.initial_voltage.constant for n in neurons(network).values()] == [0.5, 0.5]
@@ -173,7 +173,7 @@ def test_rates_with_lif_are_checked_as_lif_rates(path: Path) -> None:
 
 
 def test_scales_are_gains_that_amplitudes_undo(path: Path) -> None:
-    network = quiet(path, scale_firing_rates=100, sample_data=SAMPLES)
+    network = quiet(path, preset="spikeserve", scale_firing_rates=100, sample_data=SAMPLES)
     assert gains(network) == [100, 100]
     assert {n.integrate_and_fire.amplitude for n in neurons(network).values()} == {0.01}
     plain = quiet(path, scale_firing_rates=1, sample_data=SAMPLES)
@@ -276,7 +276,7 @@ def test_run_defaults(path: Path, readout: Any, kind: int, skip: int) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"preset": "other"}, "preset is 'other', choose one of spikeserve, accurate, balanced, sparse"),
+        ({"preset": "other"}, "preset is 'other', choose one of balanced, accurate, sparse, spikeserve"),
         ({"synapse": -1}, "synapse: tau is -1.0"),
         ({"probe_synapse": "fast"}, "probe_synapse: 'fast' is not a synapse"),
         ({"dt": 0}, "dt is 0"),

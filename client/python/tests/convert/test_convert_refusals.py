@@ -46,7 +46,7 @@ def test_layers_without_a_spiking_form(tmp_path: Path, layer: L, reason: str, ad
 @pytest.mark.parametrize("name", ["sigmoid", "tanh", "elu", "gelu", "silu", "relu6", "softplus", "softmax"])
 def test_hidden_activations_without_a_spiking_form(tmp_path: Path, name: str) -> None:
     layers = [input_layer(4), random_dense(4, 3, name, name="hidden"), random_dense(3, 2)]
-    text = refusal(keras_file(tmp_path, *layers))
+    text = refusal(keras_file(tmp_path, *layers), preset="spikeserve")
     assert "'hidden' (Dense)" in text
     assert f"swap_activations={{'{name}'" in text
 
@@ -55,14 +55,16 @@ def test_hidden_activations_without_a_spiking_form(tmp_path: Path, name: str) ->
     "config", [{"max_value": 6.0}, {"negative_slope": 0.1}, {"threshold": 0.5}], ids=lambda c: next(iter(c))
 )
 def test_relu_layers_that_are_not_plain(tmp_path: Path, config: dict[str, float]) -> None:
-    text = refusal(keras_file(tmp_path, input_layer(4), L("ReLU", config), random_dense(4, 2)))
+    path = keras_file(tmp_path, input_layer(4), L("ReLU", config), random_dense(4, 2))
+    text = refusal(path, preset="spikeserve")
     assert next(iter(config)) in text
     assert "plain relu" in text
 
 
 def test_a_hidden_leaky_relu_is_refused(tmp_path: Path) -> None:
     leaky = L("LeakyReLU", {"negative_slope": 0.1, "name": "leak"})
-    assert "'leak' (LeakyReLU)" in refusal(keras_file(tmp_path, input_layer(4), leaky, random_dense(4, 2)))
+    path = keras_file(tmp_path, input_layer(4), leaky, random_dense(4, 2))
+    assert "'leak' (LeakyReLU)" in refusal(path, preset="spikeserve")
 
 
 def test_custom_activations_are_never_run(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_what_is_corrected_and_which_scales_are_means_is_noted(tmp_path: Path) -
     assert "rounding is corrected for" not in convert(path, initial_voltage=0.25).report.text()
     assert "rounding is corrected for in biases" in convert(path, preset="sparse").report.text()
     single = convert(path, scale_firing_rates=500).report.text()
-    assert "rounding" not in single
+    assert "rounding is corrected" not in single
     assert "for each channel" not in single
 
 

@@ -44,7 +44,8 @@ def simple(folder: Path, *more: L) -> Path:
 
 @pytest.mark.parametrize(("preset", "steps"), [("accurate", 8), ("balanced", 2), ("sparse", 1)])
 def test_what_the_presets_set(tmp_path: Path, preset: str, steps: int) -> None:
-    network = convert(simple(tmp_path, random_dense(5, 3, seed=2)), preset=preset)
+    path = simple(tmp_path, random_dense(5, 3, seed=2))
+    network = convert(path, preset=preset, class_labels=["a", "b", "c"])
     definition = network.definition
     assert {n.WhichOneof("model") for n in neurons(network).values()} == {"memory_rectified_linear"}
     assert neurons(network)["hidden/neuron"].initial_voltage.constant == 0.5
@@ -85,7 +86,7 @@ def test_every_layer_takes_the_quanta_of_its_inputs(name: str) -> None:
 def test_a_spike_counts_for_what_its_channel_says(tmp_path: Path) -> None:
     """The gains differ by channel, and the weights behind undo it."""
     path = simple(tmp_path, random_dense(5, 3, seed=2))
-    given, plain = convert(path), quiet(path, sample_data=SAMPLES)
+    given, plain = convert(path), quiet(path, preset="spikeserve", sample_data=SAMPLES)
     tensors = {t.id: np.frombuffer(t.data, "<f4") for t in given.definition.tensors}
     gains = tensors[neurons(given)["second/neuron"].gain.tensor]
     assert gains.shape == (5,)
@@ -151,13 +152,13 @@ def two_branches(folder: Path, join: str) -> Path:
 def test_branches_of_a_sum_share_one_quantum(tmp_path: Path) -> None:
     """Their counts can then be added as they are."""
     path = two_branches(tmp_path, "Add")
-    network = convert(path)
+    network = convert(path, steps=2)
     assert per_channel(network) == {"a/neuron": False, "b/neuron": False}
     first, second = neurons(network).values()
     assert first.gain.scalar == second.gain.scalar
     height = first.memory_rectified_linear.amplitude
     assert height == second.memory_rectified_linear.amplitude
-    values = run_rates(quiet(path, sample_data=SAMPLES).definition, {"x": SAMPLES})
+    values = run_rates(quiet(path, preset="nengo_dl").definition, {"x": SAMPLES})
     together = np.concatenate([values["a/neuron"].ravel(), values["b/neuron"].ravel()])
     quantile = np.quantile(together[together > 0], 0.99)
     assert height / network.definition.defaults.dt == pytest.approx(quantile / 4, rel=1e-4)

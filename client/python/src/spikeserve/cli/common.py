@@ -21,6 +21,7 @@ from spikeserve.errors import UnavailableError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_NO_WIDTH = 1_000_000
 DEFAULT_SERVER = "127.0.0.1:8001"
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
@@ -188,6 +189,8 @@ def echo_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_NO_WIDTH)  # a pipe or a file has none to cut cells to
     console.print(table, soft_wrap=not console.is_terminal)
 
 

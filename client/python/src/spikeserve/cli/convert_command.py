@@ -19,7 +19,7 @@ from spikeserve.cli.inputs import by_name
 from spikeserve.convert import ConversionError, ConversionWarning, convert
 from spikeserve.convert.calibrate.delays import MAX_DELAY_STEPS
 from spikeserve.convert.models.synapses import Alpha, Lowpass, Synapse, Triangle
-from spikeserve.convert.options import PRESETS
+from spikeserve.convert.options import DEFAULT_PRESET, PRESETS
 from spikeserve.network import Network
 from spikeserve.samples import read_samples
 
@@ -61,10 +61,11 @@ def _swap(text: str) -> tuple[str, str]:
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    default="spikeserve",
+    default=DEFAULT_PRESET,
     show_default=True,
-    help="spikeserve: signed integrate-and-fire, 16 steps. With memory: accurate (8 steps), balanced (2), "
-    "sparse (1, the fewest spikes that keep the classes; wants thousands of samples). nengo_dl: as NengoDL's "
+    help="Neurons with memory: balanced (2 steps; 16 where samples are missing, outputs are no classes or "
+    "options ask for more), accurate (8 steps), sparse (1, the fewest spikes that keep the classes; wants "
+    "thousands of samples). spikeserve: signed integrate-and-fire, 16 steps. nengo_dl: as NengoDL's "
     "Converter, 100 steps.",
 )
 @click.option(
@@ -110,7 +111,7 @@ def _swap(text: str) -> tuple[str, str]:
     type=_swap,
     metavar="ACTIVATION=NEURON",
     multiple=True,
-    help="E.g. relu=LIF or tanh=RegularSpiking(Tanh); may be repeated.",
+    help="E.g. relu=LIF, 'relu=LIF(tau_rc=0.03)' or 'tanh=RegularSpiking(Tanh)'; may be repeated.",
 )
 @click.option("--initial-voltage", help="A number or 'uniform'.")
 @click.option("--dt", type=float, help="Length of a time step in seconds.")
@@ -151,7 +152,7 @@ def convert_command(model: str, output: str, as_json: bool, **options: Any) -> N
     for layer in network.report.layers:
         click.echo(layer.line())
     for note in network.report.notes:
-        click.echo(f"note: {note}")
+        click.echo(f"note: {_in_options(note)}")
     for message in messages:
         click.echo(f"warning: {_in_options(message)}", err=True)
     click.echo(f"wrote {output}")
@@ -179,6 +180,7 @@ def _in_options(message: str) -> str:
         r"(?:(?P<name>scale_firing_rates|swap_activations)=|(?<=\(or ))(?P<table>\{'[^}]*\})", flags, message
     )
     message = re.sub(r"\bsteps=(\d+)", r"--steps \1", message)
+    message = re.sub(r"\breadout='(\w+)'", r"--readout \1", message)
     return re.sub(rf"(?<![\w'/.])({'|'.join(_WORDS)})(?![\w/.]\w)", lambda found: _WORDS[found[0]], message)
 
 
@@ -190,6 +192,7 @@ _WORDS = {
     "delay_steps": "--delay-steps",
     "probe_synapse": "--probe-synapse",
     "initial_voltage": "--initial-voltage",
+    "class_labels": "--class-labels",
 }
 
 

@@ -13,7 +13,7 @@ from spikeserve._report import ConversionReport, write_report
 from spikeserve._version import __version__
 from spikeserve.convert.calibrate.checks import byte_map, fixed_scales, positive
 from spikeserve.convert.calibrate.delays import set_delays
-from spikeserve.convert.calibrate.latency import late_outputs
+from spikeserve.convert.calibrate.latency import late_outputs, slow_outputs
 from spikeserve.convert.calibrate.samples import Samples, collect_samples, set_byte_inputs
 from spikeserve.convert.calibrate.scaling import (
     MEASURED_SAMPLES,
@@ -28,12 +28,14 @@ from spikeserve.convert.calibrate.voltages import set_initial_voltages
 from spikeserve.convert.check import CHECK_SAMPLES, check_conversion
 from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.convert.errors import ConversionError, ConversionWarning, printable
+from spikeserve.convert.levels import finer_outputs, settled
 from spikeserve.convert.lower.decisions import Decision, decide, output_warnings, parse_swaps
 from spikeserve.convert.lower.lower import InputShapes, Lowered, Synapses, lower
 from spikeserve.convert.lower.outputs import output_kind
 from spikeserve.convert.memory.plan import NO_SAMPLES, Plan, make_plan, make_sparse_plan
 from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
 from spikeserve.convert.options import (
+    DEFAULT_PRESET,
     UNSET,
     LayerOptions,
     Recipe,
@@ -52,7 +54,7 @@ from spikeserve.v1 import network_pb2 as pb
 def convert(
     model: Any,
     *,
-    preset: str = "spikeserve",
+    preset: str = DEFAULT_PRESET,
     swap_activations: Mapping[Any, Any] | None = None,
     synapse: SynapseLike = UNSET,
     probe_synapse: SynapseLike = UNSET,
@@ -131,12 +133,16 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
     set_delays(lowered, tuning.delay_steps)
     set_initial_voltages(lowered, options.initial_voltage, options.preset.initial_voltage)
     _finish(lowered, source, options, decisions)
-    report.warnings += late_outputs(lowered.definition)
+    options, notes = settled(options, tuning, lowered, samples)
+    report.notes += notes
+    report.warnings += [*late_outputs(lowered.definition), *slow_outputs(lowered.definition)]
     scales, plan = _scale(lowered, samples, options, tuning, report)
     some = samples.first(lowered.block(CHECK_SAMPLES))
     report.max_error = check_conversion(source.graph, decisions, lowered, some, scales)
     if plan is not None:
-        report.notes += plan.correct(lowered.definition)  # after which rate mode may be the model no more
+        notes, messages = plan.correct(lowered.definition)  # after which rate mode may be the model no more
+        report.notes += notes
+        report.warnings += messages
     report.notes = [printable(note) for note in report.notes]
     report.warnings = [printable(message) for message in report.warnings]
     write_report(report, lowered.definition.provenance)
@@ -160,7 +166,7 @@ def _scale(
     fixed = fixed_scales(tuning.scale_firing_rates, layers)
     target, preset = tuning.target_rate_hz, options.preset
     rate = None if target is None else positive(target, "target_rate_hz", "Hz")
-    if (rate is not None or preset.spikes is not None) and not samples.real and set(layers) - set(fixed):
+    if (rate is not None or options.spikes is not None) and not samples.real and set(layers) - set(fixed):
         if preset.recipe is Recipe.SEARCH and rate is None:
             raise ConversionError(NO_SAMPLES)
         report.warnings.append(
@@ -171,7 +177,10 @@ def _scale(
     by_recipe = samples.real and rate is None and preset.recipe is not Recipe.LAYERS
     planned = _planned(lowered, fixed, activity) if by_recipe else []
     unplanned = {name: found for name, found in activity.items() if name not in planned}
-    scales = layer_scales(lowered, unplanned, fixed, rate, preset.spikes, options.dt)
+    scales = layer_scales(lowered, unplanned, fixed, rate, options.spikes, options.dt)
+    if rate is None and preset.recipe is Recipe.CHANNELS:
+        free = {layer: scale for layer, scale in scales.items() if layer not in fixed}
+        scales |= finer_outputs(lowered, free, options)
     apply_scales(lowered, scales)
     plan = _plan(lowered, planned, samples, options)
     if plan is None and preset.recipe is Recipe.SEARCH:
@@ -228,7 +237,7 @@ def _plan(lowered: Lowered, planned: list[str], samples: Samples, options: RunOp
     if preset.recipe is Recipe.SEARCH:
         kind = lowered.definition.defaults.output_kind
         return make_sparse_plan(lowered, planned, samples.values, steps, kind)
-    return make_plan(lowered, planned, samples.values, steps, preset.spikes or 1.0)
+    return make_plan(lowered, planned, samples.values, steps, options.spikes or 1.0)
 
 
 def _finish(

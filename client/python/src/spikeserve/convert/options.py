@@ -46,6 +46,7 @@ class Recipe(Enum):
 class Preset:
     """What a preset stands for where the caller says nothing."""
 
+    name: str
     neuron: NeuronModel
     synapse: Synapse | None
     probe_synapse: Synapse | None
@@ -56,13 +57,20 @@ class Preset:
     samples: int = 1000  # of the caller's that are used at most
 
 
+# Of the preset "spikeserve"; of `balanced` and `accurate` as well where their recipe cannot be followed.
+PLAIN_STEPS, PLAIN_SPIKES = 16, 2.0
+_MEMORY = (MemoryRectifiedLinear(), None, None, 0.5)  # neuron, synapses and start of the presets with memory
 PRESETS = {
-    "spikeserve": Preset(IntegrateAndFire(), None, None, 0.5, 16, 2.0),
-    "accurate": Preset(MemoryRectifiedLinear(), None, None, 0.5, 8, 4.0, Recipe.CHANNELS),
-    "balanced": Preset(MemoryRectifiedLinear(), None, None, 0.5, 2, 4.0, Recipe.CHANNELS),
-    "sparse": Preset(MemoryRectifiedLinear(), None, None, 0.5, 1, 4.0, Recipe.SEARCH, 3000),
-    "nengo_dl": Preset(SpikingRectifiedLinear(), Lowpass(0.005), Lowpass(0.01), "uniform", 100, None),
+    preset.name: preset
+    for preset in (
+        Preset("balanced", *_MEMORY, 2, 4.0, Recipe.CHANNELS),
+        Preset("accurate", *_MEMORY, 8, 4.0, Recipe.CHANNELS),
+        Preset("sparse", *_MEMORY, 1, 4.0, Recipe.SEARCH, 3000),
+        Preset("spikeserve", IntegrateAndFire(), None, None, 0.5, PLAIN_STEPS, PLAIN_SPIKES),
+        Preset("nengo_dl", SpikingRectifiedLinear(), Lowpass(0.005), Lowpass(0.01), "uniform", 100, None),
+    )
 }
+DEFAULT_PRESET = "balanced"
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,8 @@ class RunOptions:
     initial_voltage: object  # None where the caller says nothing
     dt: float
     steps: int
+    steps_given: bool  # by the caller
+    spikes: float | None  # per step, as in the preset
     readout: pb.Readout
     class_labels: tuple[str, ...]
 
@@ -120,6 +130,7 @@ def run_options(
         raise ConversionError(f"preset is {preset!r}, choose one of {', '.join(PRESETS)}")
     base = PRESETS[preset]
     length = whole(base.steps if steps is None else steps, "steps", 1)
+    longest = PLAIN_STEPS if steps is None and base.recipe is Recipe.CHANNELS else length
     return RunOptions(
         base,
         _synapse(synapse, base.synapse, "synapse"),
@@ -127,7 +138,9 @@ def run_options(
         initial_voltage,
         positive(0.001 if dt is None else dt, "dt", "s"),
         length,
-        _readout(readout, length),
+        steps is not None,
+        base.spikes,
+        _readout(readout, longest),
         _labels(class_labels),
     )
 

@@ -26,6 +26,11 @@ class Samples:
     values: dict[str, Array]
     real: bool
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(next(iter(self.values.values())))
+
     def first(self, count: int) -> dict[str, Array]:
         """The first samples of every input."""
         return {name: array[:count] for name, array in self.values.items()}

@@ -69,7 +69,8 @@ def add_tensor(definition: pb.NetworkDefinition, ident: str, values: Array) -> s
 
 
 def set_values(tensor: pb.Tensor, values: Array) -> None:
-    """Replaces the values of a float32 tensor, and their digest."""
+    """Replaces the values of a float32 tensor, with their shape and digest."""
+    tensor.shape[:] = values.shape
     tensor.data = as_float32(values, tensor.id).tobytes()
     tensor.sha256 = hashlib.sha256(tensor.data).digest()
 

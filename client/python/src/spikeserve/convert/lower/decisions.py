@@ -11,6 +11,7 @@ from spikeserve.convert.lower.activations import Activation, canonical_name, lay
 from spikeserve.convert.lower.rules import RULES
 from spikeserve.convert.models.neuron import NeuronModel
 from spikeserve.convert.models.neurons import MemoryRectifiedLinear, as_neuron
+from spikeserve.convert.models.spelling import has_parameters
 from spikeserve.convert.read.graph import Graph
 
 
@@ -56,7 +57,7 @@ def parse_swaps(swaps: Mapping[Any, Any] | None, default: NeuronModel) -> Swaps:
     named: set[str] = set()
     for key, value in (swaps or {}).items():
         kind = canonical_name(key)
-        if isinstance(value, str | type):
+        if isinstance(value, type) or (isinstance(value, str) and not has_parameters(value)):
             named.add(kind)
         linear = value is None or (isinstance(value, str) and value.lower() in ("linear", "none"))
         try:
@@ -104,11 +105,13 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
         return Decision()
     if kind == "relu":
         _check_relu(activation, swaps.default)
-    if kind in _PIECEWISE and _takes(swaps.default, activation):
+    leaky_output = kind == "leaky_relu" and sink
+    steep = leaky_output and _memory_for(activation) is None  # for neurons with memory, not for outputs
+    if kind in _PIECEWISE and _takes(swaps.default, activation) and not steep:
         return Decision(neuron=_taking(swaps.default, activation))
     if kind == "softmax":
         return _softmax(activation, sink, keep_softmax)
-    if kind == "leaky_relu" and sink:
+    if leaky_output:
         return Decision(output="leaky_relu", slope=activation.options["negative_slope"])
     where = "" if sink else "hidden "
     reason = "has no neuron by default" if kind in _SWAPS else "has no spiking form"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spikeserve._probes import answer_target
 from spikeserve.convert.arrays import Array
 from spikeserve.convert.definition.forward import conv_patches, evaluate, read_sources, topological
 from spikeserve.convert.memory.channels import NONE, Channels, Reader
@@ -46,13 +47,17 @@ def correct(
     channels: Channels,
     inputs: Mapping[str, Array],
     correction: Correction,
-) -> None:
-    """Corrects `counted`, which is `exact` with quanta, on these samples; not at all on too few."""
+) -> tuple[Array, Array] | None:
+    """Corrects `counted`, which is `exact` with quanta, on these samples; not at all on too few.
+
+    Returns what the first probe reads on them, (of the model, of the corrected network).
+    """
     if len(next(iter(inputs.values()))) < LEAST_SAMPLES:
-        return
+        return None
     walk = _Walk(exact, counted, channels, correction)
     for operation in topological(counted):
         walk.visit(operation, inputs)
+    return walk.outputs()
 
 
 class _Walk:
@@ -76,6 +81,8 @@ class _Walk:
         for connection in counted.connections:
             self._targets[connection.source].append(connection.target)
         self._left = Counter(name for names in self._sources.values() for name in names)
+        self._answer = answer_target(counted)
+        self._left[self._answer] += 1  # which is read at the end
         self._exact: dict[str, Array] = {}
         self._counted: dict[str, Array] = {}  # without those that no counts reach
         self._worth = np.ones(channels.count)  # of a spike, beside what its quantum says
@@ -97,6 +104,11 @@ class _Walk:
             if not self._left[source]:
                 self._exact.pop(source, None)
                 self._counted.pop(source, None)
+
+    def outputs(self) -> tuple[Array, Array]:
+        """What the first probe reads: (exact, counted)."""
+        exact = self._exact[self._answer]
+        return exact, self._counted.get(self._answer, exact)
 
     def _arguments(self, name: str) -> list[Array]:
         return [self._counted.get(source, self._exact[source]) for source in self._sources[name]]

@@ -13,8 +13,9 @@ from spikeserve.convert.arrays import Array
 from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.lower.lower import Lowered
-from spikeserve.convert.memory.channels import Channels, trace
+from spikeserve.convert.memory.channels import trace
 from spikeserve.convert.memory.correct import LEAST_SAMPLES, Correction, correct
+from spikeserve.convert.memory.judge import judge
 from spikeserve.convert.memory.quanta import Activity, Quanta, measure_channels, set_quanta, unit_quanta
 from spikeserve.convert.memory.search import (
     AGREEMENT,
@@ -44,8 +45,7 @@ _MAX_VALUES = 1 << 28  # of all operations on samples that are held at once
 class Plan:
     """The quanta of some populations, and what is left to do to the weights behind them."""
 
-    exact: pb.NetworkDefinition  # as it was before
-    channels: Channels
+    trial: Trial  # with the definition as it was before
     activity: Activity
     quanta: Quanta
     correction: Correction
@@ -55,29 +55,38 @@ class Plan:
 
     def apply(self, definition: pb.NetworkDefinition) -> None:
         """Sets the quanta; in rate mode nothing changes."""
-        set_quanta(definition, self.channels, self.quanta, definition.defaults.dt)
+        set_quanta(definition, self.trial.channels, self.quanta, definition.defaults.dt)
 
-    def correct(self, definition: pb.NetworkDefinition) -> list[str]:
-        """Corrects for rounding, if there are samples enough; returns a note on what it corrected."""
-        before, samples = _started(definition), _count(self.samples)
-        correct(self.exact, definition, self.channels, self.samples, self.correction)
+    def correct(self, definition: pb.NetworkDefinition) -> tuple[list[str], list[str]]:
+        """Corrects for rounding, if there are samples enough; (notes, warnings) on what came of it."""
+        before, trial = _started(definition), self.trial
+        outputs = correct(trial.definition, definition, trial.channels, self.samples, self.correction)
+        if outputs is None:
+            return [], []
         found = [f"'{name}'" for name in _started(definition) if name not in before]
-        if samples < LEAST_SAMPLES or not (found or self.correction.biases):
-            return []
-        what = f"the initial voltages of {', '.join(found)}"
+        what = f"the initial voltages of {', '.join(found)}" if found else ""
         if self.correction.biases:
             what = "biases and weights" if self.correction.refitted else "biases"
-        return [f"rounding is corrected for in {what}, from {samples} samples"]
+        notes = [f"rounding is corrected for in {what}, from {_count(self.samples)} samples"] if what else []
+        if self.correction.biases or not_plain(definition):  # judged by the search; not what a run gives
+            return notes, []
+        kept, warnings = judge(trial, definition, outputs, self.samples)
+        return notes + kept, warnings
 
     def scales(self) -> dict[str, float]:
         """Mean firing rate in Hz per unit of activation, by population."""
         return {name: self._scale(name, values) for name, values in self.quanta.items()}
 
     def _scale(self, name: str, quanta: Array) -> float:
-        means = self.activity.means[self.channels.ranges[name]]
+        means = self.activity.means[self.trial.channels.ranges[name]]
         weights = means / means.sum() if means.sum() > 0 else np.full(len(means), 1 / len(means))
-        rates = 1 / (np.broadcast_to(quanta, means.shape) * self.exact.defaults.dt)
+        rates = 1 / (np.broadcast_to(quanta, means.shape) * self.trial.definition.defaults.dt)
         return float(weights @ rates)
+
+
+def fitted_samples(lowered: Lowered, samples: Mapping[str, Array]) -> int:
+    """How many of these samples corrections are made with."""
+    return min(_count(samples), _MEASURED, _most(lowered))
 
 
 def make_plan(
@@ -90,11 +99,11 @@ def make_plan(
     """The plan for these populations, `spikes` per step at the 99th percentile of a channel."""
     trial, activity = _trial(lowered, populations, samples, steps)
     levels = levels_of(trial.channels, spikes * steps)
-    fit = _first(samples, min(_MEASURED, trial.most))
+    fit = _first(samples, fitted_samples(lowered, samples))
     correction = Correction(steps, trial.block)
     chosen = quanta_at(trial.quanta, levels, steps)
     notes = _few(fit, samples) + _means(lowered, chosen)
-    return Plan(trial.definition, trial.channels, activity, chosen, correction, fit, notes, [])
+    return Plan(trial, activity, chosen, correction, fit, notes, [])
 
 
 def make_sparse_plan(
@@ -118,7 +127,7 @@ def make_sparse_plan(
     correction = Correction(steps, trial.block, True, refitted(found.levels))
     chosen = quanta_at(trial.quanta, found.levels, steps)
     notes += _few(fit, samples) + _means(lowered, chosen)
-    return Plan(trial.definition, trial.channels, activity, chosen, correction, fit, notes, warnings)
+    return Plan(trial, activity, chosen, correction, fit, notes, warnings)
 
 
 def _trial(
@@ -128,9 +137,13 @@ def _trial(
     definition.CopyFrom(lowered.definition)
     channels = trace(definition, populations)
     activity = measure_channels(definition, channels, _first(samples, _MEASURED), block)
-    most = max(1, _MAX_VALUES // lowered.elements)
     quanta = unit_quanta(definition, channels, activity)
-    return Trial(definition, channels, quanta, steps, block, most), activity
+    return Trial(definition, channels, quanta, steps, block, _most(lowered)), activity
+
+
+def _most(lowered: Lowered) -> int:
+    """How many samples the outputs of all operations may be held of."""
+    return max(1, _MAX_VALUES // lowered.elements)
 
 
 def _kept(found: Found, samples: int) -> tuple[list[str], list[str]]:
@@ -189,8 +202,8 @@ def _threshold(trial: Trial, kind: pb.OutputKind) -> float | None:
     return None
 
 
-def _check_plain(definition: pb.NetworkDefinition) -> None:
-    """ConversionError where runs are of another kind than those that are searched."""
+def not_plain(definition: pb.NetworkDefinition) -> list[str]:
+    """The options by which runs are of another kind than those that recipes know."""
     readout, links = definition.defaults.readout, definition.connections
     given = [f"synapse ({describe_synapse(link.synapse)})" for link in links if link.HasField("synapse")]
     given += [f"delay_steps ({link.delay_steps})" for link in links if link.delay_steps]
@@ -203,10 +216,16 @@ def _check_plain(definition: pb.NetworkDefinition) -> None:
         name = {kind: name for name, kind in READOUTS.items()}[readout.kind]
         skipping = f", skipping {readout.skip_steps}" if readout.skip_steps else ""
         given.append(f"readout ({name}{skipping})")
+    return list(dict.fromkeys(given))
+
+
+def _check_plain(definition: pb.NetworkDefinition) -> None:
+    """ConversionError where runs are of another kind than those that are searched."""
+    given = not_plain(definition)
     if given:
         raise ConversionError(
             "preset 'sparse' searches with the mean of runs without synapses and delays, and got "
-            f"{', '.join(dict.fromkeys(given))}; leave that out, or take preset 'balanced' with more steps"
+            f"{', '.join(given)}; leave that out, or take preset 'balanced' with more steps"
         )
 
 

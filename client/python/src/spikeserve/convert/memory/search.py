@@ -112,12 +112,12 @@ def search_levels(trial: Trial, fit: Mapping[str, Array], held: Mapping[str, Arr
     promise more than they keep on other samples.
     """
     path = _Descent(trial, held).path()
-    exact = _outputs(trial, trial.definition, held, exact=True)
+    exact = outputs_of(trial, trial.definition, held, exact=True)
     wanted = trial.classes(exact)
     chances = trial.chances(exact, wanted)
 
     def judge(index: int) -> Found:
-        outputs = _outputs(trial, trial.corrected(path[index], fit), held, exact=False)
+        outputs = outputs_of(trial, trial.corrected(path[index], fit), held, exact=False)
         classes = trial.classes(outputs)
         lost = float(np.mean(chances - trial.chances(exact, classes)))
         return Found(path[index], float(np.mean(classes == wanted)), lost, len(np.unique(wanted)))
@@ -133,9 +133,10 @@ def search_levels(trial: Trial, fit: Mapping[str, Array], held: Mapping[str, Arr
     return best or judge(0)
 
 
-def _outputs(
+def outputs_of(
     trial: Trial, definition: pb.NetworkDefinition, inputs: Mapping[str, Array], exact: bool
 ) -> Array:
+    """What the first probe reads: in rate mode (`exact`), or in the mean of a run of the trial's steps."""
     target = definition.probes[0].target
     parts = []
     for start in range(0, len(next(iter(inputs.values()))), trial.block):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 from typing import Any
 
@@ -12,8 +11,8 @@ from spikeserve.convert.models.neuron import TYPES
 from spikeserve.convert.models.neuron import NeuronModel as NeuronModel
 from spikeserve.convert.models.rates import *  # noqa: F403
 from spikeserve.convert.models.rates import RateModel as RateModel
+from spikeserve.convert.models.spelling import parse_neuron
 from spikeserve.convert.models.wrappers import *  # noqa: F403
-from spikeserve.convert.models.wrappers import Wrapper
 from spikeserve.v1 import network_pb2 as pb
 
 # The types alone: what the package exports too.
@@ -23,19 +22,15 @@ _BY_NAME = {cls.__name__: cls for cls in TYPES.values()}
 
 
 def as_neuron(value: object) -> NeuronModel:
-    """A neuron model from an instance, a class, a name or Nengo's object of the same name."""
+    """A neuron model from an instance, a class, a name or Nengo's object of the same name.
+
+    A name may have parameters and a base: "LIF(tau_rc=0.03)", "RegularSpiking(Tanh)".
+    """
     if isinstance(value, NeuronModel):
         return value
     named = value.__name__ if isinstance(value, type) else value
-    nested = re.fullmatch(r"(\w+)\((\w+)\)", named) if isinstance(named, str) else None
-    outer = None if nested is None else _BY_NAME.get(nested[1])
-    if nested is not None and outer is not None and issubclass(outer, Wrapper):
-        return _make(outer, base=as_neuron(nested[2]))
-    cls = _BY_NAME.get(named) if isinstance(named, str) else None
-    if cls is not None:
-        if issubclass(cls, Wrapper):
-            raise ValueError(f"{cls.__name__} wants a base, e.g. {cls.__name__}(Tanh())")
-        return _make(cls)
+    if isinstance(named, str):
+        return parse_neuron(named, _BY_NAME)
     cls = _BY_NAME.get(type(value).__name__)
     if cls is not None and type(value).__module__.split(".")[0] == "nengo":
         return _from_nengo(cls, value)
