@@ -37,7 +37,10 @@ How well the trained networks of `tests/data/models` classify as spiking network
 images ({digits} for the digits), steps of 1 ms, `exact` mode. Written by `make accuracy`;
 `tests/e2e/test_accuracy.py` holds the goals.
 
-- **spikeserve**: the default preset. Signed integrate-and-fire, no synapse, initial voltage 0.5, scales from
+The default preset, `balanced`, and the others with memory have
+[a chapter of their own](#neurons-with-memory).
+
+- **spikeserve**: signed integrate-and-fire, no synapse, initial voltage 0.5, scales from
   the activations on {calibration:,} training images.
 - **nengo_dl**: what NengoDL does. SpikingRectifiedLinear, `scale_firing_rates=100`, synapse 0.005 s, probe
   0.01 s, uniform initial voltage. Its filters take tens of steps to settle, so few steps cannot work.

@@ -20,7 +20,7 @@ from spikeserve.evaluation import Evaluation, classify_float, evaluate
 
 IMAGES = 1000
 CALIBRATION_IMAGES = 1000
-STEPS = 100
+STEPS = 16  # of the default preset 2 would do; more for the picture
 BATCH = 50  # images per request, so that the bar moves
 SHOWN = 0  # the test image of the picture
 PICTURE = trained_models.ROOT / "build" / "demo.png"

@@ -35,7 +35,8 @@ EXIT_STEPS = 64
 ABOUT = """# Input encodings and early exit
 
 How the encodings of [semantics.md](semantics.md#input-encodings) and early exit do on the fashion networks of
-`tests/data/models`: the first {samples:,} test images, default preset, steps of 1 ms, `exact` mode, seed 1.
+`tests/data/models`: the first {samples:,} test images, preset `spikeserve`, steps of 1 ms, `exact` mode,
+seed 1. Networks of the presets with memory average random encodings in every layer, and read no times at all.
 Written by `tools/encoding_table.py`.
 
 The networks were trained on pixel values, not on spikes. Direct current gives the first layer the exact

@@ -37,11 +37,12 @@ RUNS = (
 TITLE = "## Neurons with memory"
 ABOUT = f"""{TITLE}
 
-The presets with memory on the first {SAMPLES:,} test images (397 of the digits), which no recipe sees,
-written by `python tools/memory_table.py`, which `make accuracy` runs as well. What matters is how many levels
-a channel has, steps times spikes per step: `balanced` over 8 steps is `accurate`, and any number of steps
-costs the same time (`docs/benchmarks.md`). Points are percentage points above or below the float network,
-with the standard error of the paired difference; operations are those of spikes that were not taken back.
+The presets with memory, of which `balanced` is the default, on the first {SAMPLES:,} test images (397 of the
+digits), which no recipe sees, written by `python tools/memory_table.py`, which `make accuracy` runs as well.
+What matters is how many levels a channel has, steps times spikes per step: `balanced` over 8 steps is
+`accurate`, and any number of steps costs the same time (`docs/benchmarks.md`). Points are percentage points
+above or below the float network, with the standard error of the paired difference; operations are those of
+spikes that were not taken back.
 """
 _COLUMNS = (
     "network", "preset", "mode", "steps", "points", "standard error", "agreement", "spikes",

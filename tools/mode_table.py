@@ -20,8 +20,8 @@ from trained_models import TrainedModel
 import spikeserve
 
 STEPS = 16
-MODES = ("exact", "fast", "reference")
-WITHOUT_REFERENCE = ("exact", "fast")  # over all test images, where reference mode would take an hour
+MODES = ("exact", "fast", "int8", "reference")
+WITHOUT_REFERENCE = ("exact", "fast", "int8")  # over all test images, where reference mode would take an hour
 TITLE = "## Modes"
 ABOUT = f"""{TITLE}
 
@@ -30,10 +30,11 @@ The `spikeserve` preset over {STEPS} steps in each mode of [semantics.md](semant
 images. Points are percentage points of accuracy apart; the last columns are the share of images with the same
 class.
 """
+PAIRS = (("exact", "reference"), ("fast", "reference"), ("fast", "exact"), ("int8", "exact"))
 _COLUMNS = (
-    "network", "images", "exact", "fast", "reference", "exact - reference", "fast - reference",
-    "fast - exact",
-    "same class, exact and reference", "same class, fast and reference", "same class, fast and exact",
+    "network", "images", *MODES,
+    *(f"{one} - {other}" for one, other in PAIRS),
+    *(f"same class, {one} and {other}" for one, other in PAIRS),
 )  # fmt: skip
 HEADER = f"| {' | '.join(_COLUMNS)} |\n|---{'|---:' * (len(_COLUMNS) - 1)}|"
 
@@ -66,17 +67,16 @@ def accuracies(labels: Classes, classes: dict[str, Classes]) -> dict[str, float]
 def row(name: str, labels: Classes, classes: dict[str, Classes]) -> str:
     """Markdown of one network; dashes where a mode was not run."""
     accuracy = accuracies(labels, classes)
-    pairs = (("exact", "reference"), ("fast", "reference"), ("fast", "exact"))
     cells = [name, f"{len(labels):,}"]
     cells += [f"{accuracy[mode]:.2%}" if mode in accuracy else "-" for mode in MODES]
-    measured = [a in classes and b in classes for a, b in pairs]
+    measured = [a in classes and b in classes for a, b in PAIRS]
     cells += [
         f"{100 * (accuracy[a] - accuracy[b]):+.2f}" if known else "-"
-        for (a, b), known in zip(pairs, measured, strict=True)
+        for (a, b), known in zip(PAIRS, measured, strict=True)
     ]
     cells += [
         f"{np.mean(classes[a] == classes[b]):.2%}" if known else "-"
-        for (a, b), known in zip(pairs, measured, strict=True)
+        for (a, b), known in zip(PAIRS, measured, strict=True)
     ]
     return f"| {' | '.join(cells)} |"
 

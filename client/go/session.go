@@ -19,7 +19,9 @@ import (
 const closeTimeout = 5 * time.Second
 
 // Session is the state of a batch on the server, advanced piece by piece: a run in pieces equals the run in one,
-// byte for byte. Made by Client.Session. Its calls are answered one after the other; after an error it is over.
+// byte for byte. Neurons with memory, those of the converter's default preset, answer for the mean of the input
+// since the begin: Reset samples whose input changes. Made by Client.Session. Its calls are answered one after the
+// other; after an error it is over.
 // Close it: the server has room for a limited number of sessions.
 //
 // A server that goes away says so before (Goaway). With WithReplay the session then goes on at another one with

@@ -93,7 +93,7 @@ def test_the_command_line(server: spikeserve.LocalServer, tmp_path: Path) -> Non
         *CLI, "convert", MLP.path, output, "--sample-data", data / "train-images-idx3-ubyte.gz",
         "--uint8-scale", "1/255", "--class-labels", names,
     )  # fmt: skip
-    assert "neuron integrate_and_fire" in run(*CLI, "inspect", output)
+    assert "neuron memory_rectified_linear" in run(*CLI, "inspect", output)
     assert json.loads(run(*CLI, "load", "cli", output, "--json", *here)) == {"name": "cli", "version": 1}
     listed = json.loads(run(*CLI, "list", "--json", *here))["networks"]
     assert [item["neurons"] for item in listed if item["name"] == "cli"] == [128]
@@ -105,7 +105,7 @@ def test_the_command_line(server: spikeserve.LocalServer, tmp_path: Path) -> Non
     assert outcome["float_accuracy"] == again["float_accuracy"] > 0.85
     assert outcome["samples"] == 500
     assert outcome["accuracy"] > 0.85
-    assert outcome["agreement"] > 0.98
+    assert outcome["agreement"] > 0.95  # in 2 steps
     assert outcome["layers"][0]["spikes"] > 0
     assert run(*CLI, "unload", "cli", *here) == "unloaded cli version 1\n"
 

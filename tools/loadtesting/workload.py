@@ -67,6 +67,7 @@ def load_network(path: Path | None) -> tuple[spikeserve.Network, str]:
         warnings.simplefilter("ignore", spikeserve.ConversionWarning)
         network = spikeserve.convert(
             _MODEL.path,
+            preset="spikeserve",  # every step is work, as for the most networks that a server may have
             sample_data=_MODEL.sample_data(_CALIBRATION, _SHAPE),
             uint8_scale=_MODEL.images.uint8_scale,
         )

@@ -89,8 +89,10 @@ class SessionGoaway:
 class Session:
     """State of a batch on the server, advanced piece by piece. Made by `Client.session`; for one thread.
 
-    A run in pieces equals the run in one, byte for byte. Close it, or use it in a `with`; the server ends a
-    session that is silent for its --session-idle-seconds. After an error the session is over.
+    A run in pieces equals the run in one, byte for byte. Neurons with memory, those of the default preset of
+    `convert`, answer for the mean of the input since the begin: `reset` samples whose input changes. Close
+    it, or use it in a `with`; the server ends a session that is silent for its --session-idle-seconds. After
+    an error the session is over.
 
     A server that goes away says so before: `goaway` is set by the next answer. With `replay` the session then
     goes on at another server with the same bytes; without, it ends with UnavailableError.

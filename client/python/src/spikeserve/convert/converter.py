@@ -74,17 +74,17 @@ def convert(
     """Converts a trained Keras model to a spiking network.
 
     `model`: path of a `.keras` or `.h5` file, a (model.json, weights.h5) pair, or a live Keras model.
-    `preset`: "spikeserve" (signed integrate-and-fire, no synapse, initial voltage 0.5, scales from
-      `sample_data`) or "nengo_dl" (SpikingRectifiedLinear, synapse 0.005 s, probe synapse 0.01 s, scale 1,
-      uniform initial voltage with seed 0, 100 steps). The other options override it. "spikeserve" sets one
-      scale per layer, by which a neuron at the 99th percentile of the layer's positive activations spikes
-      twice per step, and runs 16. "accurate" (8 steps) and "balanced" (2) take neurons with memory, a scale
-      per channel and corrections for rounding; "sparse" (1) the fewest spikes that keep the classes.
+    `preset`: "balanced" (2 steps) and "accurate" (8) take neurons with memory, a scale per channel for 4
+      spikes per step at the 99th percentile, and corrections for rounding; "sparse" (1) the fewest spikes
+      that keep the classes. "spikeserve" (16): signed integrate-and-fire, a scale per layer for 2 spikes.
+      "nengo_dl" (100): SpikingRectifiedLinear, synapse 0.005 s, probe synapse 0.01 s, scale 1, uniform
+      initial voltage. Other options override it. Where options, missing samples or outputs that are no
+      classes take the ground from "balanced", it takes 16 steps, and a note says why. Neurons with memory
+      answer for the mean of their input since the start: for inputs that change on the way take "spikeserve".
     `swap_activations`: {activation: neuron}; an activation is a name ("relu", "tf.nn.relu"), a function or a
-      layer class; a neuron is a class, object or name of this package
-      (`IntegrateAndFire`, `LIF`, `Tanh`, "RegularSpiking(Tanh)", ...) or Nengo's object of that name; "relu"
-      stands for the preset's neuron and None leaves the activation out. A leaky ReLU given by name takes the
-      slope of the layer.
+      layer class; a neuron is a class, object or name of this package (`LIF`, "LIF(tau_rc=0.03)",
+      "RegularSpiking(Tanh)", ...) or Nengo's object of that name; "relu" stands for the preset's neuron and
+      None leaves the activation out. A leaky ReLU given by name takes the slope of the layer.
     `synapse`: None, tau in seconds, Lowpass, Alpha, Triangle or LinearFilter, on every connection that leaves
       a population; also on the probe of an output that is a population, unless `probe_synapse` gives another.
     `scale_firing_rates`: a number, or {Keras layer: number}: gain s, amplitude divided by s. Layers of nested
@@ -92,8 +92,8 @@ def convert(
     `target_rate_hz`: per layer, scale = target / mean positive activation over `sample_data` (the mean over
       all samples and neurons of the activations above zero).
     `sample_data`: [n, ...] training inputs as the model takes them; a dict by input name for several inputs.
-      Some hundred do, "sparse" wants at least 300. Without it, random inputs between 0 and 1 stand in (as
-      they come out of a leading Rescaling or Normalization), with a warning.
+      Some hundred do, corrections take 64, "sparse" 300. Without it, random inputs between 0 and 1 stand in
+      (as they come out of a leading Rescaling or Normalization), with a warning.
     `initial_voltage`: a number, "uniform", ("uniform", seed) or an array of the layer's shape, for all layers
       or as {Keras layer: one of these}.
     `dt` in seconds, `steps`, and `readout` ("mean", "last", "corrected_mean" or (a mean, skip_steps)) become
@@ -105,7 +105,7 @@ def convert(
       {Keras layer: steps}; 0 to 4096.
 
     The result has passed a forward comparison with the model. Raises ConversionError naming every layer that
-    cannot be converted; warns with ConversionWarning where too few spikes are expected.
+    cannot be converted; warns with ConversionWarning where too few spikes are expected or classes are lost.
     """
     layers = LayerOptions(swap_activations, input_shape, keep_softmax)
     tuning = TuningOptions(sample_data, uint8_scale, scale_firing_rates, target_rate_hz, delay_steps)
