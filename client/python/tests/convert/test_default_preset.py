@@ -106,6 +106,10 @@ def test_classes_that_are_kept_are_noted_and_too_few_warned_about(tmp_path: Path
     kept = "over 2 steps the class is the model's on "
     assert any(kept in note for note in default(path).report.notes)
     assert "the class is the model's" not in default(path, synapse=0.005).report.text()
+    tanh = simple(tmp_path, random_dense(5, 4, "tanh", seed=4), random_dense(4, 3, seed=5))
+    mixed = default(tanh, swap_activations={"tanh": "RegularSpiking(Tanh)"})
+    assert "rounding is corrected for" in mixed.report.text()
+    assert "the class is the model's" not in mixed.report.text()
     many = simple(tmp_path, random_dense(5, 400, seed=2))
     report = default(many, class_labels=[str(i) for i in range(400)]).report
     (warning,) = report.warnings

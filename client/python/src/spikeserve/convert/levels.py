@@ -19,7 +19,7 @@ from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.memory.channels import trace
 from spikeserve.convert.memory.correct import LEAST_SAMPLES
-from spikeserve.convert.memory.plan import fitted_samples, not_plain
+from spikeserve.convert.memory.plan import fitted_samples, not_plain, without_memory
 from spikeserve.convert.memory.search import OUTPUT_LEVELS
 from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
 from spikeserve.convert.options import PLAIN_SPIKES, PLAIN_STEPS, Recipe, RunOptions, TuningOptions
@@ -56,9 +56,9 @@ def _reasons(
     given = not_plain(lowered.definition)
     if given:
         yield f"{', '.join(given)}: few steps are for plain means without filters"
-    others = _without_memory(lowered)
+    others = [f"'{lowered.populations[name].layer}'" for name in without_memory(lowered.definition)]
     if others:
-        yield f"neurons without memory in {', '.join(others)}"
+        yield f"neurons without memory in {', '.join(dict.fromkeys(others))}"
     if (options.spikes or 0) * options.preset.steps >= PLAIN_SPIKES * PLAIN_STEPS:
         return
     yield from _uncorrected(lowered, samples)
@@ -77,18 +77,6 @@ def _uncorrected(lowered: Lowered, samples: Samples) -> Iterator[str]:
     elif fitted < LEAST_SAMPLES:
         given = count(samples.count, "sample")
         yield f"sample_data has {given}, and to correct for rounding takes {LEAST_SAMPLES}"
-
-
-def _without_memory(lowered: Lowered) -> list[str]:
-    """The layers whose neurons spike and do not remember."""
-    found = [
-        f"'{lowered.populations[op.name].layer}'"
-        for op in lowered.definition.operations
-        if op.HasField("neuron")
-        for model in [get_model(op.neuron)]
-        if model.spikes and not isinstance(model, MemoryRectifiedLinear)
-    ]
-    return list(dict.fromkeys(found))
 
 
 def _outputs(definition: pb.NetworkDefinition) -> Iterator[str]:

@@ -28,6 +28,7 @@ from spikeserve.convert.memory.search import (
     refitted,
     search_levels,
 )
+from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
 from spikeserve.convert.models.synapses import describe_synapse
 from spikeserve.v1 import network_pb2 as pb
 
@@ -68,8 +69,8 @@ class Plan:
         if self.correction.biases:
             what = "biases and weights" if self.correction.refitted else "biases"
         notes = [f"rounding is corrected for in {what}, from {_count(self.samples)} samples"] if what else []
-        if self.correction.biases or not_plain(definition):  # judged by the search; not what a run gives
-            return notes, []
+        if self.correction.biases or not_plain(definition) or without_memory(definition):
+            return notes, []  # judged by the search, or a run gives something else
         kept, warnings = judge(trial, definition, outputs, self.samples)
         return notes + kept, warnings
 
@@ -217,6 +218,17 @@ def not_plain(definition: pb.NetworkDefinition) -> list[str]:
         skipping = f", skipping {readout.skip_steps}" if readout.skip_steps else ""
         given.append(f"readout ({name}{skipping})")
     return list(dict.fromkeys(given))
+
+
+def without_memory(definition: pb.NetworkDefinition) -> list[str]:
+    """The populations that spike and do not remember."""
+    return [
+        op.name
+        for op in definition.operations
+        if op.HasField("neuron")
+        for model in [get_model(op.neuron)]
+        if model.spikes and not isinstance(model, MemoryRectifiedLinear)
+    ]
 
 
 def _check_plain(definition: pb.NetworkDefinition) -> None:
