@@ -79,8 +79,8 @@ def convert(
       that keep the classes. "spikeserve" (16): signed integrate-and-fire, a scale per layer for 2 spikes.
       "nengo_dl" (100): SpikingRectifiedLinear, synapse 0.005 s, probe synapse 0.01 s, scale 1, uniform
       initial voltage. Other options override it. Where options, missing samples or outputs that are no
-      classes take the ground from "balanced", it takes 16 steps, and a note says why. Neurons with memory
-      answer for the mean of their input since the start: for inputs that change on the way take "spikeserve".
+      classes take the ground from "balanced", it takes 16 steps, and a note says why. With memory the answer
+      is for the mean input since the start: else swap relu for "IntegrateAndFire(min_voltage=0)".
     `swap_activations`: {activation: neuron}; an activation is a name ("relu", "tf.nn.relu"), a function or a
       layer class; a neuron is a class, object or name of this package (`LIF`, "LIF(tau_rc=0.03)",
       "RegularSpiking(Tanh)", ...) or Nengo's object of that name; "relu" stands for the preset's neuron and
