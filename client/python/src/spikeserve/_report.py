@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spikeserve import _show
 from spikeserve.v1 import network_pb2 as pb
@@ -22,6 +22,11 @@ class LayerReport:
     expected_rate_hz: float | None  # mean over all neurons and samples
     expected_spikes: float | None  # per active neuron and run of the default length
     suggested_scale: float | None = None  # where the expected spikes are too few to work
+
+    def over(self, times: float) -> LayerReport:
+        """The same for runs so many times as long."""
+        spikes = None if self.expected_spikes is None else times * self.expected_spikes
+        return replace(self, expected_spikes=spikes)
 
     def line(self) -> str:
         """As a line for a terminal."""

@@ -295,7 +295,7 @@ def test_refusals_of_convert_name_its_options(tmp_path: Path) -> None:
 
 def test_help_of_convert_says_what_presets_are() -> None:
     text = " ".join(run("convert", "--help").stdout.split())
-    wanted = ("balanced (2 steps; 16", "accurate (8 steps), sparse (1", "[default: balanced]")
+    wanted = ("balanced (2 steps; up to 16", "accurate (8 steps), sparse (1", "[default: balanced]")
     for part in (*wanted, "only preset sparse uses more than 1,000"):
         assert part in text
 

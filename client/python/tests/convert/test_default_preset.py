@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from spikeserve.convert.definition.forward import run_rates
 from spikeserve.convert.memory.counts import run_counts
 
 LABELS = ["a", "b", "c"]
+KEPT = "the class is the model's on "
 
 
 @pytest.fixture
@@ -102,23 +104,35 @@ def test_values_come_closer_to_the_model_than_classes_have_to(tmp_path: Path) ->
     assert error(default(path, class_labels=None)) < error(default(path)) / 2
 
 
-def test_classes_that_are_kept_are_noted_and_too_few_warned_about(tmp_path: Path, path: Path) -> None:
-    kept = "over 2 steps the class is the model's on "
-    assert any(kept in note for note in default(path).report.notes)
-    assert "the class is the model's" not in default(path, synapse=0.005).report.text()
+def test_classes_that_are_kept_are_noted(tmp_path: Path, path: Path) -> None:
+    (note,) = [note for note in default(path).report.notes if note.startswith(KEPT)]
+    assert note.endswith("% over 2 steps of 400 samples")
+    assert KEPT not in default(path, synapse=0.005).report.text()
     tanh = simple(tmp_path, random_dense(5, 4, "tanh", seed=4), random_dense(4, 3, seed=5))
     mixed = default(tanh, swap_activations={"tanh": "RegularSpiking(Tanh)"})
     assert "rounding is corrected for" in mixed.report.text()
-    assert "the class is the model's" not in mixed.report.text()
-    many = simple(tmp_path, random_dense(5, 400, seed=2))
-    report = default(many, class_labels=[str(i) for i in range(400)]).report
-    (warning,) = report.warnings
-    assert warning.startswith(kept)
-    assert ", over 16 on " in warning
-    assert warning.endswith("give more steps, such as steps=16")
-    few, more = (float(part.split("%")[0]) for part in warning.split(" on ")[1:])
-    assert few < 95
+    assert KEPT not in mixed.report.text()
+
+
+def test_a_network_that_loses_classes_takes_more_steps(tmp_path: Path) -> None:
+    many = {"class_labels": [str(i) for i in range(400)]}  # which finer differences decide
+    path = simple(tmp_path, random_dense(5, 400, seed=2))
+    network = default(path, **many)
+    steps = network.definition.defaults.steps
+    assert steps in (4, 8, 16)
+    (text,) = [text for text in network.report.notes + network.report.warnings if text.startswith(KEPT)]
+    assert "over 2 steps and " in text
+    assert f" over {steps} steps of 400 samples, so that a run takes {steps}" in text
+    few, more = (float(part) for part in re.findall(r"([0-9.]+)%", text)[:2])
+    assert few < 97
     assert few < more
+    short = default(path, **many, steps=2)
+    assert short.definition.defaults.steps == 2
+    (warning,) = short.report.warnings
+    assert warning.startswith(f"{KEPT}{few}% over 2 steps of 400 samples. It would be the model's on ")
+    assert warning.endswith(" over 16 steps; give more steps, such as steps=16")
+    for long, brief in zip(network.report.layers, short.report.layers, strict=True):
+        assert long.expected_spikes == pytest.approx(steps / 2 * (brief.expected_spikes or 0))
 
 
 def test_a_steep_leaky_relu_at_the_output_stays_an_output_nonlinearity(tmp_path: Path) -> None:

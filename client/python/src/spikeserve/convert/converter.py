@@ -36,6 +36,7 @@ from spikeserve.convert.memory.plan import NO_SAMPLES, Plan, make_plan, make_spa
 from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
 from spikeserve.convert.options import (
     DEFAULT_PRESET,
+    PLAIN_STEPS,
     UNSET,
     LayerOptions,
     Recipe,
@@ -143,6 +144,8 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
         notes, messages = plan.correct(lowered.definition)  # after which rate mode may be the model no more
         report.notes += notes
         report.warnings += messages
+        longer = lowered.definition.defaults.steps / options.steps
+        report.layers = [item.over(longer) for item in report.layers]
     report.notes = [printable(note) for note in report.notes]
     report.warnings = [printable(message) for message in report.warnings]
     write_report(report, lowered.definition.provenance)
@@ -237,7 +240,8 @@ def _plan(lowered: Lowered, planned: list[str], samples: Samples, options: RunOp
     if preset.recipe is Recipe.SEARCH:
         kind = lowered.definition.defaults.output_kind
         return make_sparse_plan(lowered, planned, samples.values, steps, kind)
-    return make_plan(lowered, planned, samples.values, steps, options.spikes or 1.0)
+    most = 0 if options.steps_given else PLAIN_STEPS
+    return make_plan(lowered, planned, samples.values, steps, options.spikes or 1.0, most)
 
 
 def _finish(

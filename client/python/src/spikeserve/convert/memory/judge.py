@@ -1,4 +1,7 @@
-"""How many classes of the model a network keeps over its few steps, on what it is corrected with."""
+"""How many classes of the model a network keeps over its few steps, on what it is corrected with.
+
+What a run of any other length gives follows from the same definition: its corrections are in spikes.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ from spikeserve.convert.arrays import Array
 from spikeserve.convert.memory.search import Trial, outputs_of
 from spikeserve.v1 import network_pb2 as pb
 
-KEPT = 0.95  # of the classes; a network that keeps fewer is warned about
-_MORE = 8  # times as many steps that are tried then
+ENOUGH = 0.97  # of the classes; a network that keeps fewer takes more steps, where they are free
+KEPT = 0.95  # one that keeps fewer than that is warned about
+_MORE = 8  # times as many steps that a warning tries
 _THRESHOLDS = {pb.OUTPUT_KIND_LOGIT: 0.0, pb.OUTPUT_KIND_PROBABILITY: 0.5}
 
 
@@ -22,10 +26,12 @@ def judge(
     corrected: pb.NetworkDefinition,
     outputs: tuple[Array, Array],
     samples: Mapping[str, Array],
+    most_steps: int,
 ) -> tuple[list[str], list[str]]:
     """(notes, warnings) about the classes that the corrected network gives these samples.
 
-    `outputs`: those of the model and of the corrected network. Nothing, where they are no classes.
+    `outputs`: those of the model and of the corrected network. `most_steps`: up to which the steps of the
+    definition are doubled until enough classes are kept. Nothing, where outputs are no classes.
     """
     kind = corrected.defaults.output_kind
     if kind != pb.OUTPUT_KIND_CLASSES and kind not in _THRESHOLDS:
@@ -33,10 +39,27 @@ def judge(
     trial = replace(trial, threshold=_THRESHOLDS.get(kind))
     exact, counted = outputs
     wanted = trial.classes(exact)
-    kept = float(np.mean(trial.classes(counted) == wanted))
-    said = f"over {count(trial.steps, 'step')} the class is the model's on {kept:.1%} of {len(exact)} samples"
+
+    def share(steps: int) -> float:
+        found = outputs_of(replace(trial, steps=steps), corrected, samples, exact=False)
+        return float(np.mean(trial.classes(found) == wanted))
+
+    steps, kept = trial.steps, float(np.mean(trial.classes(counted) == wanted))
+    said = [_said(steps, kept)]
+    while kept < ENOUGH and 2 * steps <= most_steps:
+        steps *= 2
+        kept = share(steps)
+        said.append(_said(steps, kept))
+    corrected.defaults.steps = steps
+    shares = " and ".join(dict.fromkeys((said[0], said[-1])))
+    text = f"the class is the model's on {shares} of {len(exact)} samples"
+    if len(said) > 1:
+        text += f", so that a run takes {steps}"
     if kept >= KEPT:
-        return [said], []
-    longer = replace(trial, steps=_MORE * trial.steps)
-    more = float(np.mean(longer.classes(outputs_of(longer, corrected, samples, exact=False)) == wanted))
-    return [], [f"{said}, over {longer.steps} on {more:.1%}; give more steps, such as steps={longer.steps}"]
+        return [text], []
+    more = f"{_said(_MORE * steps, share(_MORE * steps))}; give more steps, such as steps={_MORE * steps}"
+    return [], [f"{text}. It would be the model's on {more}"]
+
+
+def _said(steps: int, kept: float) -> str:
+    return f"{kept:.1%} over {count(steps, 'step')}"

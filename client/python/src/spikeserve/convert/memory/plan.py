@@ -53,6 +53,7 @@ class Plan:
     samples: Mapping[str, Array]  # for the corrections
     notes: list[str]
     warnings: list[str]
+    most_steps: int = 0  # that a run may get for its classes
 
     def apply(self, definition: pb.NetworkDefinition) -> None:
         """Sets the quanta; in rate mode nothing changes."""
@@ -71,7 +72,7 @@ class Plan:
         notes = [f"rounding is corrected for in {what}, from {_count(self.samples)} samples"] if what else []
         if self.correction.biases or not_plain(definition) or without_memory(definition):
             return notes, []  # judged by the search, or a run gives something else
-        kept, warnings = judge(trial, definition, outputs, self.samples)
+        kept, warnings = judge(trial, definition, outputs, self.samples, self.most_steps)
         return notes + kept, warnings
 
     def scales(self) -> dict[str, float]:
@@ -96,15 +97,19 @@ def make_plan(
     samples: Mapping[str, Array],
     steps: int,
     spikes: float,
+    most_steps: int,
 ) -> Plan:
-    """The plan for these populations, `spikes` per step at the 99th percentile of a channel."""
+    """The plan for these populations, `spikes` per step at the 99th percentile of a channel.
+
+    A network that loses too many classes gets more steps, up to `most_steps`.
+    """
     trial, activity = _trial(lowered, populations, samples, steps)
     levels = levels_of(trial.channels, spikes * steps)
     fit = _first(samples, fitted_samples(lowered, samples))
     correction = Correction(steps, trial.block)
     chosen = quanta_at(trial.quanta, levels, steps)
     notes = _few(fit, samples) + _means(lowered, chosen)
-    return Plan(trial, activity, chosen, correction, fit, notes, [])
+    return Plan(trial, activity, chosen, correction, fit, notes, [], most_steps)
 
 
 def make_sparse_plan(
