@@ -106,7 +106,7 @@ def test_values_come_closer_to_the_model_than_classes_have_to(tmp_path: Path) ->
 
 def test_classes_that_are_kept_are_noted(tmp_path: Path, path: Path) -> None:
     (note,) = [note for note in default(path).report.notes if note.startswith(KEPT)]
-    assert note.endswith("% over 2 steps of 400 samples")
+    assert note.endswith("% of 400 samples over 2 steps")
     assert KEPT not in default(path, synapse=0.005).report.text()
     tanh = simple(tmp_path, random_dense(5, 4, "tanh", seed=4), random_dense(4, 3, seed=5))
     mixed = default(tanh, swap_activations={"tanh": "RegularSpiking(Tanh)"})
@@ -121,15 +121,15 @@ def test_a_network_that_loses_classes_takes_more_steps(tmp_path: Path) -> None:
     steps = network.definition.defaults.steps
     assert steps in (4, 8, 16)
     (text,) = [text for text in network.report.notes + network.report.warnings if text.startswith(KEPT)]
-    assert "over 2 steps and " in text
-    assert f" over {steps} steps of 400 samples, so that a run takes {steps}" in text
+    assert "% of 400 samples over 2 steps and " in text
+    assert f"% over {steps} steps, so that a run takes {steps}" in text
     few, more = (float(part) for part in re.findall(r"([0-9.]+)%", text)[:2])
     assert few < 97
     assert few < more
     short = default(path, **many, steps=2)
     assert short.definition.defaults.steps == 2
     (warning,) = short.report.warnings
-    assert warning.startswith(f"{KEPT}{few}% over 2 steps of 400 samples. It would be the model's on ")
+    assert warning.startswith(f"{KEPT}{few}% of 400 samples over 2 steps. It would be the model's on ")
     assert warning.endswith(" over 16 steps; give more steps, such as steps=16")
     for long, brief in zip(network.report.layers, short.report.layers, strict=True):
         assert long.expected_spikes == pytest.approx(steps / 2 * (brief.expected_spikes or 0))
@@ -190,7 +190,7 @@ def test_drive_that_biases_outweigh_is_warned_about(
     steps = options["steps"]
     skipped = 3 if "mean" in options.get("readout", "") and steps == 20 else 0
     if late < steps:
-        assert f"reaches the output 'out' by about {late} steps of {steps} steps" in text
+        assert f"reaches the output 'out' by about {late} steps of the {steps} of a run" in text
         assert f"give steps={4 * late + skipped} or more" in text
     settled = default(path, preset=preset, **{**options, "steps": 4 * late + skipped}).report.text()
     assert "hold back" not in settled

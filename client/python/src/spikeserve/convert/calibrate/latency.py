@@ -39,7 +39,7 @@ def slow_outputs(definition: pb.NetworkDefinition) -> list[str]:
     share = 1.0 if readout.kind == pb.READOUT_KIND_CORRECTED_MEAN else 0.5  # of the steps that count
     return [
         f"synapses and delays hold back what reaches the output '{probe.target}' by about {late:.2g} steps "
-        f"of {count(steps, 'step')}, so that biases outweigh it and accuracy is lost; give "
+        f"of the {steps} of a run, so that biases outweigh it and accuracy is lost; give "
         f"steps={math.ceil(round(4 * late, 6)) + readout.skip_steps} or more"
         for probe in definition.probes
         for late in [held_back[probe.target]]

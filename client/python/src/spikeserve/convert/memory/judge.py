@@ -45,14 +45,14 @@ def judge(
         return float(np.mean(trial.classes(found) == wanted))
 
     steps, kept = trial.steps, float(np.mean(trial.classes(counted) == wanted))
-    said = [_said(steps, kept)]
+    said = [_said(steps, kept, f" of {len(exact)} samples")]
     while kept < ENOUGH and 2 * steps <= most_steps:
         steps *= 2
         kept = share(steps)
         said.append(_said(steps, kept))
     corrected.defaults.steps = steps
     shares = " and ".join(dict.fromkeys((said[0], said[-1])))
-    text = f"the class is the model's on {shares} of {len(exact)} samples"
+    text = f"the class is the model's on {shares}"
     if len(said) > 1:
         text += f", so that a run takes {steps}"
     if kept >= KEPT:
@@ -61,5 +61,5 @@ def judge(
     return [], [f"{text}. It would be the model's on {more}"]
 
 
-def _said(steps: int, kept: float) -> str:
-    return f"{kept:.1%} over {count(steps, 'step')}"
+def _said(steps: int, kept: float, samples: str = "") -> str:
+    return f"{kept:.1%}{samples} over {count(steps, 'step')}"
