@@ -63,10 +63,10 @@ def _swap(text: str) -> tuple[str, str]:
     type=click.Choice(list(PRESETS)),
     default=DEFAULT_PRESET,
     show_default=True,
-    help="Neurons with memory: balanced (2 steps; up to 16 where samples are missing, outputs are no classes, "
-    "classes are lost or options ask for more), accurate (8 steps), sparse (1, the fewest spikes that keep the classes; wants "
-    "thousands of samples). spikeserve: signed integrate-and-fire, 16 steps. nengo_dl: as NengoDL's "
-    "Converter, 100 steps.",
+    help="Neurons with memory: balanced (2 steps; up to 16 where samples are missing, outputs are no "
+    "classes, classes are lost or options ask for more), accurate (8 steps), sparse (1, the fewest spikes "
+    "that keep the classes; wants thousands of samples). spikeserve: signed integrate-and-fire, 16 steps. "
+    "nengo_dl: as NengoDL's Converter, 100 steps.",
 )
 @click.option(
     "--sample-data",
