@@ -33,7 +33,10 @@ def _number(value: float | None, digits: int = 1) -> str:
 
 def machine(bench: Json) -> str:
     """Processor, load and ceilings."""
-    header = ["threads", "G multiply-adds/s", "G byte products/s", "G int32 adds/s", "L1 GB/s", "L2 GB/s", "memory GB/s"]
+    header = [
+        "threads", "G multiply-adds/s", "G byte products/s", "G int32 adds/s", "L1 GB/s", "L2 GB/s",
+        "memory GB/s",
+    ]  # fmt: skip
     names = ["multiply_adds", "byte_products", "integer_adds", "l1_bytes", "l2_bytes", "memory_bytes"]
     rows = [
         [str(item["threads"]), *(_number(item[f"{name}_per_second"] / 1e9) for name in names)]
