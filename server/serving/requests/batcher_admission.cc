@@ -14,6 +14,10 @@ namespace {
 // Each level is for requests of up to eight times the cost of the one before, and has half its share.
 constexpr double kLevelCosts = 8;
 constexpr double kLevelShare = 0.5;
+// What it takes to make an answer and bring it to the client.
+constexpr double kAnswerSeconds = 1e-3;
+// What is left of a turn that takes longer than was expected.
+constexpr double kLeastLeftSeconds = 5e-4;
 
 double Seconds(Clock::TimePoint::duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -95,13 +99,14 @@ Status Batcher::Admit(Request& request, Unwanted& unwanted) {
 
 Status Batcher::Refuse(Request& request) {
   const double own = request.place.cost.Seconds(request.sample_count());
-  const auto servers = static_cast<double>(options_.servers);
   QueuePlace& place = request.place;
   place.level = LevelOf(own, Seconds(options_.turn));
-  place.foreseen_s = std::max(tree_.Expected(LaneOf(request), own) - own, 0.0) / servers;
+  place.foreseen_s = Foresee(request, own);
   const double wait = forecast_.Correct(place.level, place.foreseen_s, request.enqueued);
   const double left = Seconds(request.ends_by() - request.enqueued);
-  if (place.cost.measured && left > 0 && wait + own > left) {
+  // To be there in time it has to be begun in time (StillPossible), and to get to the client.
+  const double needed = wait > 0 ? wait + kMargin * own + kAnswerSeconds : own;
+  if (place.cost.measured && left > 0 && needed > left) {
     if (own > left) {
       request.network->costs->Doubt(*request.spec);
     }
@@ -116,6 +121,21 @@ Status Batcher::Refuse(Request& request) {
   return ResourceExhausted("queue full: others would hold up the simulation for " + InSeconds(wait) +
                            ", allowed " + InSeconds(allowed) + " (--max-queue-ms)")
       .RetryAfter(Wait(wait - allowed));
+}
+
+// Of a turn that is being worked on, all that is left; then those that are before it by their share, or all
+// that waits where that lets foresee more.
+double Batcher::Foresee(Request& request, double own_s) {
+  const Node& lane = LaneOf(request);
+  const double first_s =
+      static_cast<std::int64_t>(working_.size()) < options_.servers
+          ? 0
+          : std::max(Seconds(*std::min_element(working_.begin(), working_.end()) - request.enqueued),
+                     kLeastLeftSeconds);
+  const double before_s = tree_.Before(lane, Seconds(options_.turn));
+  const double all_s = std::max(tree_.Expected(lane, own_s) - own_s, 0.0);
+  const auto servers = static_cast<double>(options_.servers);
+  return std::max(first_s + before_s / servers, all_s / servers);
 }
 
 Status Batcher::MakeRoom(const Request& request, Unwanted& unwanted) {

@@ -18,6 +18,8 @@ constexpr std::chrono::seconds kAgeing{1};
 constexpr std::int64_t kManySteps = 1000;
 // More than any request has.
 constexpr double kMostSamples = 1 << 30;
+// Keeps time-point arithmetic away from its limits.
+constexpr double kLongestTurn = 3600;
 
 double Seconds(Clock::TimePoint::duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -107,9 +109,10 @@ std::unique_ptr<Run> Batcher::TakeNext(Batch& taken) {
   if (lane == nullptr) {
     return nullptr;
   }
+  working_.reserve(working_.size() + 1);  // before anything is taken
   std::unique_ptr<Run> run = TakeFrom(lane->leaf(), taken);
   Charge(*run);
-  ++working_;
+  working_.push_back(run->turn_ends);
   run->freed_before = freed_;
   return run;
 }
@@ -222,6 +225,8 @@ void Batcher::Charge(Run& run) {
   const double all_s = run.requests().front().place.cost.Seconds(samples) * (1 - run.done());
   const double expected_s = run.in_turns() ? std::min(all_s, turn_s) : all_s;
   const Clock::TimePoint now = clock_.Now();
+  run.turn_ends = now + std::chrono::duration_cast<Clock::TimePoint::duration>(
+                            std::chrono::duration<double>(std::min(expected_s, kLongestTurn)));
   for (Request& request : run.requests()) {
     LearnWait(request, now);
     const double share = static_cast<double>(request.progress.taken) / static_cast<double>(samples);
@@ -273,7 +278,7 @@ void Batcher::Return(std::unique_ptr<Run> run) {
 
 Status Batcher::TakeBack(std::unique_ptr<Run>& run, Batch& left_over, Batch& ended) {
   Status failure;
-  --working_;
+  working_.erase(std::find(working_.begin(), working_.end(), run->turn_ends));
   try {
     left_over = run->TakeLeftOver();
     Settle(left_over, 0);
@@ -309,7 +314,7 @@ bool Batcher::OthersHoldMemory() {
     }
     return !partly_done;
   });
-  return partly_done || working_ > 0 || begun_ > 0;
+  return partly_done || !working_.empty() || begun_ > 0;
 }
 
 // Between two turns a run waits in the lane of its first request.

@@ -64,6 +64,8 @@ class FairTree {
   // Seconds until a newcomer's `work_s` at the leaf would be done by one server, if nobody else came: of each
   // sibling on the way up as much as its share in that time.
   double Expected(const Node& leaf, double work_s) const;
+  // Seconds of those whose turn comes before a newcomer's at the leaf, where a turn takes `turn_s` at most.
+  double Before(const Node& leaf, double turn_s) const;
   // The leaf with the most samples by weight, node by node; `leaf` is looked at as if it had `more` of them.
   Node& Fullest(Node& leaf, std::int64_t more);
 

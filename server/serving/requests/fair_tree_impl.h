@@ -134,6 +134,20 @@ double FairTree<Leaf>::Expected(const Node& leaf, double work_s) const {
 }
 
 template <typename Leaf>
+double FairTree<Leaf>::Before(const Node& leaf, double turn_s) const {
+  double before = 0;
+  for (const Node* node = &leaf; node->parent_ != nullptr; node = node->parent_) {
+    const double start = std::max(node->start_, node->wanting_ > 0 ? 0.0 : node->parent_->now_);
+    for (const auto& [key, sibling] : node->parent_->children_) {
+      if (sibling.get() != node && sibling->wanting_ > 0 && sibling->start_ < start) {
+        before += std::min(sibling->work_s_, turn_s);
+      }
+    }
+  }
+  return before;
+}
+
+template <typename Leaf>
 typename FairTree<Leaf>::Node& FairTree<Leaf>::Fullest(Node& leaf, std::int64_t more) {
   std::vector<const Node*> way;  // from the leaf to below the root
   for (const Node* node = &leaf; node->parent_ != nullptr; node = node->parent_) {

@@ -121,6 +121,8 @@ bool CanShareBatch(const Request& a, const Request& b);
 
 // CANCELLED or DEADLINE_EXCEEDED where the request is no longer wanted.
 Status StillWanted(const Request& request, Clock::TimePoint now);
+// What a run may take of what is expected, which is a mean.
+inline constexpr double kMargin = 1.25;
 // Whether a run of so many samples that begins now is expected to end before `deadline`; true where its cost
 // is not known.
 bool HasTimeFor(const CostEstimate& cost, std::int64_t samples, Clock::TimePoint deadline,

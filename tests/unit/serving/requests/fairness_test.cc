@@ -245,6 +245,21 @@ TEST_F(FairnessTest, RefusesWhatWouldWaitTooLongAndSaysWhenToTryAgain) {
   batcher.FailQueued(Unavailable("over"));
 }
 
+TEST_F(FairnessTest, ForeseesWhatIsLeftOfTheTurnUnderWay) {
+  Submit(New(1000, "a"));  // 0.1 s, in turns of 5 ms
+  std::unique_ptr<serving::Run> run = batcher_.Poll();
+  ASSERT_NE(run, nullptr);
+  Request request = New(1, "b");
+  request.deadline = clock_.Now() + microseconds(5'500);
+  EXPECT_EQ(batcher_.Submit(std::move(request)).code(), StatusCode::kDeadlineExceeded);
+  clock_.Advance(milliseconds(3));
+  request = New(1, "b");
+  request.deadline = clock_.Now() + microseconds(5'500);
+  EXPECT_TRUE(batcher_.Submit(std::move(request)).ok());
+  run->Work(context_, {}, batcher_.options().turn);
+  batcher_.Return(std::move(run));
+}
+
 TEST_F(FairnessTest, AFullQueueMakesRoomForWhoHasLess) {
   Batcher batcher({.max_queue = 8192}, clock_);
   ASSERT_TRUE(batcher.Submit(New(4096, "a")).ok());

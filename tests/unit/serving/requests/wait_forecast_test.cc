@@ -26,8 +26,20 @@ TEST(WaitForecast, NeverPromisesLessThanTheQueueNorRefusesForEver) {
   forecast.Learn(0, 3, 1, kStart);
   EXPECT_DOUBLE_EQ(forecast.Correct(0, 0.5, kStart), 0.5);
   forecast.Learn(1, 0.01, 100, kStart);
-  EXPECT_DOUBLE_EQ(forecast.Correct(1, 0.5, kStart), 8);
+  EXPECT_NEAR(forecast.Correct(1, 0.5, kStart), 8.5, 0.1);
   EXPECT_NEAR(forecast.Correct(1, 0.5, kStart + seconds(20)), 0.5, 0.01);
+}
+
+TEST(WaitForecast, HoldsForNearlyAllAndNotForTheMeanAlone) {
+  WaitForecast forecast;
+  for (int i = 0; i < 100; ++i) {
+    forecast.Learn(0, 0.01, i % 20 == 0 ? 0.04 : 0.01, kStart);  // one of 20 waits for four times as long
+  }
+  EXPECT_GE(forecast.Correct(0, 0.01, kStart), 0.04);
+  for (int i = 0; i < 400; ++i) {
+    forecast.Learn(0, 0.01, 0.01, kStart);  // and then one of 100
+  }
+  EXPECT_DOUBLE_EQ(forecast.Correct(0, 0.01, kStart), 0.01);
 }
 
 TEST(WaitForecast, WhatIsNewerCountsMore) {
