@@ -93,6 +93,9 @@ class Batcher {
   double Foresee(Request& request, double own_s) SPIKESERVE_REQUIRES(mu_);
   // Makes room by dropping the newest of those that wait for most; OK where there is room now.
   Status MakeRoom(const Request& request, Unwanted& dropped) SPIKESERVE_REQUIRES(mu_);
+  // Seconds until there should be room for a request that is refused, `room_s` at least: after those that
+  // were refused before it.
+  double PromiseRoom(const Request& request, double room_s) SPIKESERVE_REQUIRES(mu_);
   // The lane for what is left of the request.
   Node& LaneOf(const Request& request) SPIKESERVE_REQUIRES(mu_);
 
@@ -155,6 +158,8 @@ class Batcher {
   std::vector<Clock::TimePoint> working_ SPIKESERVE_GUARDED_BY(mu_);  // when turns of workers are to end
   std::int64_t begun_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // runs between two turns that have memory
   std::int64_t freed_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // counts when memory has become free
+  // Room that becomes free is promised until then.
+  Clock::TimePoint promised_ SPIKESERVE_GUARDED_BY(mu_);
   Clock::TimePoint swept_ SPIKESERVE_GUARDED_BY(mu_);  // when unwanted requests were last looked for
   // Counts what a waiting worker should look at.
   std::int64_t changes_ SPIKESERVE_GUARDED_BY(mu_) = 0;

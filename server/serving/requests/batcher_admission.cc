@@ -16,6 +16,10 @@ constexpr double kLevelCosts = 8;
 constexpr double kLevelShare = 0.5;
 // What it takes to make an answer and bring it to the client.
 constexpr double kAnswerSeconds = 1e-3;
+// Times the whole queue, that who is refused is told to wait at most: not all come back.
+constexpr double kMostPromised = 16;
+// Keeps time-point arithmetic away from its limits.
+constexpr double kLongestPromise = 3600;
 // What is left of a turn that takes longer than was expected.
 constexpr double kLeastLeftSeconds = 5e-4;
 
@@ -147,7 +151,8 @@ Status Batcher::MakeRoom(const Request& request, Unwanted& unwanted) {
   }
   const double excess =
       static_cast<double>(waiting + count - limit) / static_cast<double>(std::max<std::int64_t>(waiting, 1));
-  const auto retry = Wait(excess * tree_.work_s() / static_cast<double>(options_.servers));
+  const auto retry =
+      Wait(PromiseRoom(request, excess * tree_.work_s() / static_cast<double>(options_.servers)));
   unwanted.lost_why = ResourceExhausted(
                           "queue full: the newest request of those who wait for most samples "
                           "made room for others, limit " +
@@ -178,6 +183,22 @@ Status Batcher::MakeRoom(const Request& request, Unwanted& unwanted) {
     dropped.push_back(std::move(*newest));
   }
   return {};
+}
+
+// If all who find no room came back when there is some for one, all but one would be refused again, each at
+// the price of a message that is read for nothing.
+double Batcher::PromiseRoom(const Request& request, double room_s) {
+  const Node& lane = LaneOf(request);
+  const double own_s = request.place.cost.Seconds(request.sample_count());
+  const auto servers = static_cast<double>(options_.servers);
+  const double step_s = (tree_.Expected(lane, 2 * own_s) - tree_.Expected(lane, own_s)) / servers;
+  const double longest_s = room_s + kMostPromised * tree_.work_s() / servers;
+  const double wait_s =
+      std::clamp(Seconds(promised_ - request.enqueued), room_s, std::max(room_s, longest_s));
+  promised_ =
+      request.enqueued + std::chrono::duration_cast<Clock::TimePoint::duration>(
+                             std::chrono::duration<double>(std::min(wait_s + step_s, kLongestPromise)));
+  return wait_s;
 }
 
 Batcher::Node& Batcher::LaneOf(const Request& request) {

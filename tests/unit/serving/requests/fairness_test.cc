@@ -260,6 +260,23 @@ TEST_F(FairnessTest, ForeseesWhatIsLeftOfTheTurnUnderWay) {
   batcher_.Return(std::move(run));
 }
 
+TEST_F(FairnessTest, WhoIsRefusedForWantOfRoomComesBackAfterThoseBefore) {
+  Batcher batcher({.max_queue = 8192}, clock_);
+  ASSERT_TRUE(batcher.Submit(New(4096, "a")).ok());  // 0.41 s
+  ASSERT_TRUE(batcher.Submit(New(4096, "a")).ok());
+  const auto refused = [&] { return batcher.Submit(New(4096, "a")).retry_after(); };
+  const milliseconds first = refused();
+  EXPECT_NEAR(static_cast<double>(refused().count()), static_cast<double>(first.count()) + 410, 5);
+  milliseconds last{0};
+  for (int i = 0; i < 100; ++i) {
+    last = refused();
+  }
+  EXPECT_LE(last, first + 16 * milliseconds(820));  // not all come back
+  clock_.Advance(last + milliseconds(410));
+  EXPECT_EQ(refused(), first);
+  batcher.FailQueued(Unavailable("over"));
+}
+
 TEST_F(FairnessTest, AFullQueueMakesRoomForWhoHasLess) {
   Batcher batcher({.max_queue = 8192}, clock_);
   ASSERT_TRUE(batcher.Submit(New(4096, "a")).ok());
