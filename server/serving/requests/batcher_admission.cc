@@ -114,9 +114,11 @@ Status Batcher::Refuse(Request& request) {
     if (own > left) {
       request.network->costs->Doubt(*request.spec);
     }
-    return {StatusCode::kDeadlineExceeded, "the deadline cannot be met: it is in " + InSeconds(left) +
-                                               ", the simulation takes about " + InSeconds(own) +
-                                               " and is held up by others for " + InSeconds(wait)};
+    return {StatusCode::kDeadlineExceeded,
+            "the deadline cannot be met: it is in " + InSeconds(left) + ", the simulation takes about " +
+                InSeconds(own) + " and is held up by others for " + InSeconds(wait) +
+                (wait > 0 ? ", with " + InSeconds(needed - own - wait) + " to spare for what is not foreseen"
+                          : "")};
   }
   const double allowed = Seconds(options_.max_wait);
   if (wait <= allowed) {

@@ -12,8 +12,9 @@ namespace spikeserve::serving {
 // How much longer requests wait for their turn than their queue lets foresee: the rest of the server takes
 // time as well, and some who come later are served first. What is promised is to hold for nearly all, so it
 // is not the mean that counts. Counted by level of cost, as the fair share of small requests is disturbed by
-// other things than that of large ones. What was seen a second ago counts a third of what is seen now, so
-// that an overload is forgotten soon after it. By one thread at a time.
+// other things than that of large ones. What was seen four seconds ago counts a third of what is seen now:
+// waits that follow each other turn out alike, so that one second would not tell how much they vary, and an
+// overload is forgotten soon after it. By one thread at a time.
 class WaitForecast {
  public:
   static constexpr std::size_t kLevels = 6;
@@ -38,6 +39,7 @@ class WaitForecast {
   // Times that are of no account beside what is foreseen.
   static constexpr double kSlackSeconds = 2e-3;
   static constexpr double kSure = 0.98;
+  static constexpr double kMemorySeconds = 4;
   // Bounds of the buckets but the first, which has those that did not wait longer: twice the last one each
   // second step.
   static constexpr std::size_t kBuckets = 20;
@@ -73,7 +75,7 @@ class WaitForecast {
   Seen& Fade(std::size_t level, Clock::TimePoint now) {
     Seen& seen = levels_.at(level);
     if (now > seen.faded) {
-      const double kept = std::exp(-std::chrono::duration<double>(now - seen.faded).count());
+      const double kept = std::exp(-std::chrono::duration<double>(now - seen.faded).count() / kMemorySeconds);
       for (double& count : seen.counts) {
         count *= kept;
       }
