@@ -90,7 +90,7 @@ class Batcher {
   Status Admit(Request& request, Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
   Status Refuse(Request& request) SPIKESERVE_REQUIRES(mu_);
   // Seconds that others are expected to hold up the request, by what waits and what is being worked on.
-  double Foresee(Request& request, double own_s) SPIKESERVE_REQUIRES(mu_);
+  double Foresee(const Request& request, double own_s) SPIKESERVE_REQUIRES(mu_);
   // Makes room by dropping the newest of those that wait for most; OK where there is room now.
   Status MakeRoom(const Request& request, Unwanted& dropped) SPIKESERVE_REQUIRES(mu_);
   // Seconds until there should be room for a request that is refused, `room_s` at least: after those that

@@ -131,7 +131,7 @@ Status Batcher::Refuse(Request& request) {
 
 // Of a turn that is being worked on, all that is left; then those that are before it by their share, or all
 // that waits where that lets foresee more.
-double Batcher::Foresee(Request& request, double own_s) {
+double Batcher::Foresee(const Request& request, double own_s) {
   const Node& lane = LaneOf(request);
   const double first_s =
       static_cast<std::int64_t>(working_.size()) < options_.servers
