@@ -111,8 +111,8 @@ class Batcher {
   bool TakeIfUnwanted(Request& request, Clock::TimePoint now, Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
   bool TakeIfUnwanted(Lane::Parked& parked, Clock::TimePoint now, Unwanted& unwanted)
       SPIKESERVE_REQUIRES(mu_);
-  // Its first turn comes now, or would come later than it can wait.
-  void LearnWait(Request& request, Clock::TimePoint now) SPIKESERVE_REQUIRES(mu_);
+  // It is over; but for `own_s` others have held it up.
+  void LearnWait(const Request& request, double own_s, Clock::TimePoint now) SPIKESERVE_REQUIRES(mu_);
   void LeaveAll(Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
   void Answer(Unwanted unwanted) SPIKESERVE_EXCLUDES(mu_);
   Clock::TimePoint NextEvent() SPIKESERVE_REQUIRES(mu_);

@@ -30,6 +30,11 @@ std::tuple<std::int64_t, Clock::TimePoint> Rank(const Request& request, Clock::T
   return {request.priority - (now - request.enqueued) / kAgeing, request.enqueued};
 }
 
+// Of so many samples of the request that no run has yet.
+double RestSeconds(const Request& request, std::int64_t samples) {
+  return samples > 0 ? request.place.cost.Seconds(samples) : 0;
+}
+
 std::int64_t SumOfTaken(const Batch& batch) {
   std::int64_t samples = 0;
   for (const Request& request : batch) {
@@ -228,12 +233,16 @@ void Batcher::Charge(Run& run) {
   run.turn_ends = now + std::chrono::duration_cast<Clock::TimePoint::duration>(
                             std::chrono::duration<double>(std::min(expected_s, kLongestTurn)));
   for (Request& request : run.requests()) {
-    LearnWait(request, now);
     const double share = static_cast<double>(request.progress.taken) / static_cast<double>(samples);
     request.place.charged_s = expected_s * share;
     tree_.Charge(PlaceOf(request), request.place.charged_s);
-    const std::int64_t left = request.sink == nullptr ? 0 : request.samples_left() - request.progress.taken;
-    Count(request, left > 0 ? request.place.cost.Seconds(left) : 0, left);
+    if (request.sink == nullptr) {
+      Count(request, 0, 0);
+      continue;
+    }
+    // What the run has left after this turn is still to come, though nobody can take it meanwhile.
+    const std::int64_t left = request.samples_left() - request.progress.taken;
+    Count(request, RestSeconds(request, left) + (all_s - expected_s) * share, left);
   }
 }
 
@@ -322,9 +331,12 @@ void Batcher::Park(std::unique_ptr<Run>& run) {
   Lane& lane = PlaceOf(run->requests().front()).leaf();
   Lane::Parked& parked = lane.parked.emplace_back();  // first, as nothing after it fails
   for (Request& request : run->requests()) {
-    if (request.sink != nullptr) {
+    if (request.sink == nullptr) {
+      Count(request, 0, 0);
+    } else {
+      const std::int64_t rest = request.samples_left() - request.progress.taken;
       const double in_run_s = request.place.cost.Seconds(request.progress.taken) * (1 - run->done());
-      Count(request, request.place.work_s + in_run_s, request.place.samples + request.progress.taken);
+      Count(request, RestSeconds(request, rest) + in_run_s, rest + request.progress.taken);
     }
   }
   begun_ += run->begun() ? 1 : 0;
@@ -343,13 +355,16 @@ void Batcher::Unblock() {
   });
 }
 
-// Those that have samples left wait again, before who came after them.
+// Those that have samples left wait again, before who came after them; of the others it is known now for how
+// long they were held up.
 Status Batcher::Requeue(Batch& requests) {
   Status failure;
   for (auto request = requests.rbegin(); request != requests.rend(); ++request) {
     Leave(*request);
     request->progress.taken = 0;
     if (request->sink == nullptr) {
+      const std::int64_t done = request->progress.done;
+      LearnWait(*request, done > 0 ? request->place.cost.Seconds(done) : 0, clock_.Now());
       continue;
     }
     try {

@@ -9,7 +9,7 @@
 
 namespace spikeserve::serving {
 
-// How much longer requests wait for their turn than their queue lets foresee: the rest of the server takes
+// How much longer others hold up requests than their queue lets foresee: the rest of the server takes
 // time as well, and some who come later are served first. What is promised is to hold for nearly all, so it
 // is not the mean that counts. Counted by level of cost, as the fair share of small requests is disturbed by
 // other things than that of large ones. What was seen four seconds ago counts a third of what is seen now:
@@ -19,7 +19,7 @@ class WaitForecast {
  public:
   static constexpr std::size_t kLevels = 6;
 
-  // A wait that the queue lets foresee, in seconds, as it will be at most for 49 of 50. None stays none.
+  // A wait that the queue lets foresee, in seconds, as it will be at most for 97 of 100. None stays none.
   double Correct(std::size_t level, double foreseen_s, Clock::TimePoint now) {
     if (foreseen_s <= 0) {
       return 0;
@@ -27,7 +27,7 @@ class WaitForecast {
     const Seen& seen = Fade(level, now);
     return foreseen_s + std::min(Sure(seen) * (foreseen_s + kSlackSeconds), seen.excess_s);
   }
-  // A request was to wait `foreseen_s` and has waited `waited_s` when its turn came.
+  // A request was to be held up for `foreseen_s`, and was for `waited_s`.
   void Learn(std::size_t level, double foreseen_s, double waited_s, Clock::TimePoint now) {
     Seen& seen = Fade(level, now);
     const double excess_s = waited_s - foreseen_s;
@@ -38,7 +38,7 @@ class WaitForecast {
  private:
   // Times that are of no account beside what is foreseen.
   static constexpr double kSlackSeconds = 2e-3;
-  static constexpr double kSure = 0.98;
+  static constexpr double kSure = 0.97;
   static constexpr double kMemorySeconds = 4;
   // Bounds of the buckets but the first, which has those that did not wait longer: twice the last one each
   // second step.
