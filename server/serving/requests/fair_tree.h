@@ -79,6 +79,8 @@ class FairTree {
   using Children = std::vector<Node*>;
 
   static Children Wanting(Node& node);
+  // Virtual time of its next service, if it wanted some now.
+  static double StartOf(const Node& node);
   Node* Next(Node& node, const std::function<bool(Leaf&)>& ready);
   bool ForEach(Node& node, const std::function<bool(Node&)>& visit);
   // Forgets children that want nothing and are owed nothing.
