@@ -364,7 +364,8 @@ Status Batcher::Requeue(Batch& requests) {
     request->progress.taken = 0;
     if (request->sink == nullptr) {
       const std::int64_t done = request->progress.done;
-      LearnWait(*request, done > 0 ? request->place.cost.Seconds(done) : 0, clock_.Now());
+      const QueuePlace& place = request->place;
+      LearnWait(*request, done > 0 ? place.cost.Seconds(done) : place.attained_s, clock_.Now());
       continue;
     }
     try {

@@ -19,7 +19,7 @@ class WaitForecast {
  public:
   static constexpr std::size_t kLevels = 6;
 
-  // A wait that the queue lets foresee, in seconds, as it will be at most for 97 of 100. None stays none.
+  // A wait that the queue lets foresee, in seconds, as it will be at most for 19 of 20. None stays none.
   double Correct(std::size_t level, double foreseen_s, Clock::TimePoint now) {
     if (foreseen_s <= 0) {
       return 0;
@@ -38,7 +38,10 @@ class WaitForecast {
  private:
   // Times that are of no account beside what is foreseen.
   static constexpr double kSlackSeconds = 2e-3;
-  static constexpr double kSure = 0.97;
+  static constexpr double kSure = 0.95;
+  // As many have been seen of whom nothing is known: a few that waited for long are to keep nobody out, least
+  // of all for good, when nobody who is let in shows that it is over.
+  static constexpr double kDoubt = 20;
   static constexpr double kMemorySeconds = 4;
   // Bounds of the buckets but the first, which has those that did not wait longer: twice the last one each
   // second step.
@@ -60,7 +63,7 @@ class WaitForecast {
   }
   // The error, in parts of what was foreseen, that was not exceeded.
   static double Sure(const Seen& seen) {
-    double left = 0;
+    double left = kDoubt;
     for (const double count : seen.counts) {
       left += count;
     }
