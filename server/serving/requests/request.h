@@ -76,7 +76,6 @@ struct QueuePlace {
   std::int64_t samples = 0;
   std::size_t level = 0;  // by what it was to cost when it came
   double foreseen_s = 0;  // that others would hold it up
-  bool waits = true;      // for its first turn
   double charged_s = 0;   // for the turn under way
   double attained_s = 0;  // of all turns
 };
