@@ -1,7 +1,6 @@
 #include "server/app/application.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "server/app/connection_limits.h"
@@ -10,6 +9,7 @@
 #include "server/app/network_store.h"
 #include "server/app/status_report.h"
 #include "server/app/version.h"
+#include "server/base/cores.h"
 #include "server/rpc/decode/decode_network.h"
 
 namespace spikeserve::app {
@@ -56,10 +56,9 @@ serving::ResidencyOptions Residing(const Config& config) {
 serving::BatcherOptions Batching(const Config& config, const engine::Backend& backend) {
   serving::BatcherOptions options = config.batching;
   options.servers = config.workers * backend.device_count();
-  const std::int64_t threads =
-      config.backend.threads > 0 ? config.backend.threads : std::thread::hardware_concurrency();
+  const std::int64_t threads = config.backend.threads > 0 ? config.backend.threads : UsableCores();
   // A device with memory of its own takes few samples no sooner than many.
-  options.min_samples = backend.memory_bytes() > 0 ? options.max_batch : std::max<std::int64_t>(threads, 1);
+  options.min_samples = backend.memory_bytes() > 0 ? options.max_batch : threads;
   return options;
 }
 

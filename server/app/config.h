@@ -1,11 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "server/base/cores.h"
 #include "server/engine/make_backend.h"
 #include "server/rpc/context/event_log.h"
 #include "server/rpc/wire/limits.h"
@@ -34,7 +36,9 @@ struct Config {
   std::string repository_role = "auto";      // or owner, follower
   serving::ResidencyOptions residency;
   engine::BackendOptions backend;
-  std::int64_t workers = 2;  // batches run at the same time, so that a short one need not wait for a long one
+  // Batches run at the same time, so that a short one need not wait for a long one; on one core they would
+  // only hold up each other.
+  std::int64_t workers = std::min<std::int64_t>(2, UsableCores());
   std::int64_t response_cache_bytes = 0;  // 0: every request is simulated
 
   serving::BatcherOptions batching;

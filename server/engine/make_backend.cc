@@ -1,8 +1,8 @@
 #include "server/engine/make_backend.h"
 
 #include <algorithm>
-#include <thread>
 
+#include "server/base/cores.h"
 #include "server/engine/cpu/cpu_backend.h"
 #include "server/engine/cuda/make_cuda_backend.h"
 
@@ -16,9 +16,9 @@ Result<std::unique_ptr<Backend>> MakeBackend(const BackendOptions& options, std:
   if (options.kind != "cpu" && options.kind != "cuda" && options.kind != "auto") {
     return InvalidArgument("backend: got '" + options.kind + "', wanted auto, cpu or cuda");
   }
-  const auto cores = std::max<std::int64_t>(1, std::thread::hardware_concurrency());
   const auto make_cpu = [&] {
-    return std::make_unique<CpuBackend>(options.threads > 0 ? options.threads : cores, options.cpu_path);
+    return std::make_unique<CpuBackend>(options.threads > 0 ? options.threads : UsableCores(),
+                                        options.cpu_path);
   };
   if (options.kind != "cpu") {
     Result<std::unique_ptr<Backend>> gpu = MakeCudaBackend(make_cpu());

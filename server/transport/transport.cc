@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <numeric>
-#include <thread>
 #include <utility>
+
+#include "server/base/cores.h"
 
 namespace spikeserve::transport {
 namespace {
@@ -13,9 +14,9 @@ constexpr double kConnectionsPerSecond = 10;
 
 // One carries some gigabits a second.
 std::size_t RelayCount() {
-  constexpr unsigned kCoresEach = 4;
-  constexpr unsigned kMost = 4;
-  return std::clamp(std::thread::hardware_concurrency() / kCoresEach, 1U, kMost);
+  constexpr std::int64_t kCoresEach = 4;
+  constexpr std::int64_t kMost = 4;
+  return static_cast<std::size_t>(std::clamp<std::int64_t>(UsableCores() / kCoresEach, 1, kMost));
 }
 
 AdmissionOptions WithRate(AdmissionOptions options, bool guarded) {

@@ -15,9 +15,35 @@ from figures import Figures, ms
 from marks import not_yet
 from stage import Stage
 
-SINGLE = Work(CONVOLUTION, samples=1, steps=1_000)  # some tens of ms
 LARGE = Work(CONVOLUTION, samples=4_096, steps=2)
 HUGE_STEPS = 10_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """Single samples, how long their clients wait, and what is to be kept of a server of one core."""
+
+    work: Work
+    patience_s: float  # deadline, or three times what a sample takes alone where that is more
+    goodput: float  # of the best, at least
+    expired: float  # share of those that are let in, at most
+    lacks: str = ""  # why a long run does not keep it yet
+
+
+# Ten times the rate of samples of 4 ms are 1,400 calls a second. To read and answer one that does nothing
+# costs the core 0.13 ms (a health check: gRPC and the relay before it), a fifth of its time. The longer a
+# sample takes, the nearer to all of it is what can be kept.
+CASES = {
+    "single": Case(
+        Work(CONVOLUTION, samples=1, steps=10_000),
+        patience_s=0.0,
+        goodput=0.9,
+        expired=0.05,
+        lacks="two samples a second are let in, where fourteen could be: the large ones have their time",
+    ),
+    "short": Case(Work(CONVOLUTION, samples=1, steps=1_000), patience_s=0.0, goodput=0.75, expired=0.05),
+    "patient": Case(Work(CONVOLUTION, samples=1, steps=1_000), patience_s=0.5, goodput=0.8, expired=0.25),
+}
 
 
 @dataclass(frozen=True)
@@ -26,9 +52,8 @@ class Goals:
 
     slower: float  # p99 of what is accepted, against the unloaded one
     refused_ms: float  # until a refusal, half of them
-    expired: float  # share of calls that are neither answered nor refused, at most
-    goodput: float  # of the best, at least
-    hurried_goodput: float  # the same, where a deadline leaves time for a batch of two or three
+    expired: float  # times what the case allows
+    goodput: float  # times what the case asks for
     share: float  # of half the machine, for a tenant beside another's flood
     answered: float  # share of calls with a deadline of 100 ms
 
@@ -36,62 +61,51 @@ class Goals:
 # A long run has a machine of its own. That of a short one has other things to do: all that its bounds must do
 # is to tell a server that shares from one that starves.
 GOALS = {
-    "long": Goals(
-        slower=3.0, refused_ms=5.0, expired=0.05, goodput=0.8, hurried_goodput=0.4, share=0.8, answered=0.95
-    ),
-    "short": Goals(
-        slower=10.0, refused_ms=25.0, expired=0.5, goodput=0.4, hurried_goodput=0.15, share=0.4, answered=0.8
-    ),
+    "long": Goals(slower=3.0, refused_ms=5.0, expired=1.0, goodput=1.0, share=0.8, answered=0.95),
+    "short": Goals(slower=10.0, refused_ms=25.0, expired=18.0, goodput=0.3, share=0.4, answered=0.8),
 }
 
 
-@pytest.mark.parametrize("patience_s", [0.0, 0.5], ids=["hurried", "patient"])
+@pytest.mark.parametrize("name", CASES)
 def test_ten_times_what_it_can_do(
-    stage: Stage,
-    budget: Budget,
-    figures: Figures,
-    seed: int,
-    patience_s: float,
-    request: pytest.FixtureRequest,
+    stage: Stage, budget: Budget, figures: Figures, seed: int, name: str, request: pytest.FixtureRequest
 ) -> None:
-    """Single samples beside requests of 4,096: accepted ones are quick, refusals come at once.
-
-    Their deadline is three times what they take alone, and in a second run one that leaves time for batches.
-    """
+    """Single samples beside requests of 4,096: accepted ones are quick, refusals come at once."""
+    case, goals = CASES[name], GOALS[budget.name]
+    work = case.work
     scene, prefix = apart()  # else the flood alone, which takes a core to send, would cost half the goodput
     server = open_server(stage, seed, *scene)
     seconds, patient_s = budget.overload_seconds, 2 * budget.overload_seconds
-    alone = SINGLE.callers(server, seconds, callers=1, pause_s=0.0, prefix=prefix).run()
+    alone = work.callers(server, seconds, callers=1, pause_s=0.0, prefix=prefix).run()
     best = together({
-        SINGLE: SINGLE.callers(server, seconds, callers=4, pause_s=0.0, prefix=prefix),
+        work: work.callers(server, seconds, callers=4, pause_s=0.0, prefix=prefix),
         LARGE: LARGE.callers(server, seconds, callers=2, pause_s=0.0, deadline_s=patient_s, prefix=prefix),
     })  # fmt: skip
-    deadline_s = max(GOALS["long"].slower * alone.p99, patience_s)
-    rate = 10 * max(best[SINGLE].rate, 5.0)
+    deadline_s = max(GOALS["long"].slower * alone.p99, case.patience_s)
+    rate = 10 * max(best[work].rate, 5.0)
     flooded = together({
-        SINGLE: SINGLE.callers(server, seconds, rate=rate, deadline_s=deadline_s, prefix=prefix),
+        work: work.callers(server, seconds, rate=rate, deadline_s=deadline_s, prefix=prefix),
         LARGE: LARGE.callers(server, seconds, callers=20, pause_s=0.0, deadline_s=patient_s, prefix=prefix),
     })  # fmt: skip
-    single = flooded[SINGLE]
+    single = flooded[work]
     refused = refusals(single, deadline_s)
     expired = len(single.calls) - single.codes["OK"] - len(refused)
     refused_ms = ms(float(np.median(refused))) if refused else float("inf")
     kept = goodput(flooded) / goodput(best)
-    row = "single samples at ten times the rate, beside 4,096 samples"
+    row = f"samples of {work.steps:,} steps at ten times the rate, beside 4,096 samples"
     figures.add(
-        "overload", f"{row}, in {patience_s} s" if patience_s else row,
+        "overload", f"{row}, in {case.patience_s} s" if case.patience_s else row,
         alone_p99_ms=ms(alone.p99),
         calls=len(single.calls), accepted=single.codes["OK"], accepted_p99_ms=ms(single.p99),
         refused=len(refused), refused_p50_ms=refused_ms, expired=expired,
         large_accepted=flooded[LARGE].codes["OK"], goodput_of_best=round(kept, 2),
     )  # fmt: skip
-    if budget.name == "long":
-        request.applymarker(not_yet("one of ten to thirteen calls is let in and expires, wanted one of 20"))
-    goals = GOALS[budget.name]
-    assert single.p99 <= max(goals.slower * alone.p99, 1.2 * patience_s)
+    if case.lacks and budget.name == "long":
+        request.applymarker(not_yet(case.lacks))
+    assert single.p99 <= max(goals.slower * alone.p99, 1.2 * case.patience_s)
     assert refused_ms <= goals.refused_ms
-    assert expired <= goals.expired * len(single.calls), single.codes
-    assert kept >= (goals.goodput if patience_s else goals.hurried_goodput)
+    assert expired <= goals.expired * case.expired * (single.codes["OK"] + expired), single.codes
+    assert kept >= goals.goodput * case.goodput
     assert server.stop() == 0
 
 

@@ -17,7 +17,9 @@ WIDTH = 256
 
 
 def test_a_full_queue_refuses_and_recovers(start_server: ServerMaker) -> None:
-    server = start_server(max_queue=8, max_batch=1, threads=1, workers=1, max_steps=100_000_000)
+    server = start_server(
+        max_queue=8, max_queue_ms=86_400_000, max_batch=1, threads=1, workers=1, max_steps=100_000_000
+    )
     with spikeserve.Client(server.address, timeout=120) as client:
         client.load("busy", servers.small_network(WIDTH))
         refusals: queue.Queue[spikeserve.ResourceExhaustedError] = queue.Queue()

@@ -74,9 +74,9 @@ def test_a_second_signal_ends_all_waiting(
     server, client = busy
     events = endless(client)
     server.process.send_signal(first)
-    servers.eventually(lambda: "draining" in server.log, "it drains")
     server.process.send_signal(first)  # the same wish: both come from one key in a terminal
-    time.sleep(1)
+    servers.eventually(lambda: "draining" in server.log, "it drains")
+    time.sleep(1)  # twice as long as what comes again is the same wish
     assert server.process.poll() is None
     server.process.send_signal(signal.SIGTERM)
     with pytest.raises(spikeserve.UnavailableError, match="shutting down"):

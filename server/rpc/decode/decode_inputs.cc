@@ -1,5 +1,6 @@
 #include "server/rpc/decode/decode_inputs.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -147,23 +148,51 @@ Result<CheckedArray> CheckArray(const v1::Array& array, const engine::Network& n
   return CheckedArray{{type.value(), *per_step}, array.shape(0), bytes};
 }
 
+template <typename T>
+T ValueAt(const std::string& data, std::size_t i) {
+  T value;
+  std::memcpy(&value, data.data() + i * sizeof(T), sizeof(T));
+  return value;
+}
+
+// Index of the first value of a larger magnitude, or that is none; their number where there is no such one.
+// Block by block, which compilers make a few instructions: a batch has millions, and those that are refused
+// for want of room are looked at too.
+template <typename T>
+std::size_t FirstBeyond(const std::string& data, T most) {
+  constexpr std::size_t kBlock = 256;
+  const std::size_t count = data.size() / sizeof(T);
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    const std::size_t end = std::min(begin + kBlock, count);
+    unsigned beyond = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      beyond |= std::abs(ValueAt<T>(data, i)) <= most ? 0U : 1U;  // NaN is beyond
+    }
+    if (beyond == 0) {
+      continue;
+    }
+    while (std::abs(ValueAt<T>(data, begin)) <= most) {
+      ++begin;
+    }
+    return begin;
+  }
+  return count;
+}
+
 // `largest` is the largest magnitude that the engine can take.
 template <typename T>
 Status CheckValues(const std::string& data, std::int64_t bytes_per_sample, double largest,
                    const std::string& where) {
   const std::size_t per_sample = static_cast<std::size_t>(bytes_per_sample) / sizeof(T);
-  for (std::size_t i = 0; i * sizeof(T) < data.size(); ++i) {
-    T value;
-    std::memcpy(&value, data.data() + i * sizeof(T), sizeof(T));
-    if (std::abs(value) <= largest) {
-      continue;  // false for NaN
-    }
-    return InvalidArgument(
-        Join(where, ": data: got ", value, " at index ", i % per_sample, " of sample ", i / per_sample,
-             ", allowed are finite numbers",
-             std::isfinite(value) ? " up to the largest float32 in exact and fast mode" : ""));
+  const std::size_t first = FirstBeyond<T>(data, static_cast<T>(largest));
+  if (first == data.size() / sizeof(T)) {
+    return {};
   }
-  return {};
+  const T value = ValueAt<T>(data, first);
+  return InvalidArgument(
+      Join(where, ": data: got ", value, " at index ", first % per_sample, " of sample ", first / per_sample,
+           ", allowed are finite numbers",
+           std::isfinite(value) ? " up to the largest float32 in exact and fast mode" : ""));
 }
 
 Status CheckValues(const v1::Array& array, const CheckedArray& checked, engine::Mode mode,

@@ -191,7 +191,8 @@ bool Batcher::TakeIfUnwanted(Request& request, Clock::TimePoint now, Unwanted& u
     const bool late = status.code() == StatusCode::kDeadlineExceeded;
     unwanted.requests.emplace_back(std::move(request), std::move(status));
     if (late) {
-      LearnWait(unwanted.requests.back().first, now);
+      Request& expired = unwanted.requests.back().first;
+      LearnWait(expired, expired.place.attained_s, now);
     }
     return true;
   } catch (const std::bad_alloc&) {
@@ -214,13 +215,9 @@ bool Batcher::TakeIfUnwanted(Lane::Parked& parked, Clock::TimePoint now, Unwante
   return true;
 }
 
-void Batcher::LearnWait(Request& request, Clock::TimePoint now) {
-  QueuePlace& place = request.place;
-  if (place.waits) {
-    place.waits = false;
-    const double waited_s = std::chrono::duration<double>(now - request.enqueued).count();
-    forecast_.Learn(place.level, place.foreseen_s, waited_s, now);
-  }
+void Batcher::LearnWait(const Request& request, double own_s, Clock::TimePoint now) {
+  const double took_s = std::chrono::duration<double>(now - request.enqueued).count();
+  forecast_.Learn(request.place.level, request.place.foreseen_s, took_s - own_s, now);
 }
 
 void Batcher::LeaveAll(Unwanted& unwanted) {
@@ -229,6 +226,7 @@ void Batcher::LeaveAll(Unwanted& unwanted) {
   }
   for (const std::unique_ptr<Run>& run : unwanted.runs) {
     for (Request& request : run->requests()) {
+      LearnWait(request, request.place.attained_s, clock_.Now());
       Leave(request);
     }
   }

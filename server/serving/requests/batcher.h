@@ -89,8 +89,13 @@ class Batcher {
   // In batcher_admission.cc:
   Status Admit(Request& request, Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
   Status Refuse(Request& request) SPIKESERVE_REQUIRES(mu_);
+  // Seconds that others are expected to hold up the request, by what waits and what is being worked on.
+  double Foresee(const Request& request, double own_s) SPIKESERVE_REQUIRES(mu_);
   // Makes room by dropping the newest of those that wait for most; OK where there is room now.
   Status MakeRoom(const Request& request, Unwanted& dropped) SPIKESERVE_REQUIRES(mu_);
+  // Seconds until there should be room for a request that is refused, `room_s` at least: after those that
+  // were refused before it.
+  double PromiseRoom(const Request& request, double room_s) SPIKESERVE_REQUIRES(mu_);
   // The lane for what is left of the request.
   Node& LaneOf(const Request& request) SPIKESERVE_REQUIRES(mu_);
 
@@ -106,8 +111,8 @@ class Batcher {
   bool TakeIfUnwanted(Request& request, Clock::TimePoint now, Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
   bool TakeIfUnwanted(Lane::Parked& parked, Clock::TimePoint now, Unwanted& unwanted)
       SPIKESERVE_REQUIRES(mu_);
-  // Its first turn comes now, or would come later than it can wait.
-  void LearnWait(Request& request, Clock::TimePoint now) SPIKESERVE_REQUIRES(mu_);
+  // It is over; but for `own_s` others have held it up.
+  void LearnWait(const Request& request, double own_s, Clock::TimePoint now) SPIKESERVE_REQUIRES(mu_);
   void LeaveAll(Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
   void Answer(Unwanted unwanted) SPIKESERVE_EXCLUDES(mu_);
   Clock::TimePoint NextEvent() SPIKESERVE_REQUIRES(mu_);
@@ -150,10 +155,12 @@ class Batcher {
   std::condition_variable_any changed_;
   Tree tree_ SPIKESERVE_GUARDED_BY(mu_);
   WaitForecast forecast_ SPIKESERVE_GUARDED_BY(mu_);
-  std::int64_t working_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // runs that workers have
-  std::int64_t begun_ SPIKESERVE_GUARDED_BY(mu_) = 0;    // runs between two turns that have memory
-  std::int64_t freed_ SPIKESERVE_GUARDED_BY(mu_) = 0;    // counts when memory has become free
-  Clock::TimePoint swept_ SPIKESERVE_GUARDED_BY(mu_);    // when unwanted requests were last looked for
+  std::vector<Clock::TimePoint> working_ SPIKESERVE_GUARDED_BY(mu_);  // when turns of workers are to end
+  std::int64_t begun_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // runs between two turns that have memory
+  std::int64_t freed_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // counts when memory has become free
+  // Room that becomes free is promised until then.
+  Clock::TimePoint promised_ SPIKESERVE_GUARDED_BY(mu_);
+  Clock::TimePoint swept_ SPIKESERVE_GUARDED_BY(mu_);  // when unwanted requests were last looked for
   // Counts what a waiting worker should look at.
   std::int64_t changes_ SPIKESERVE_GUARDED_BY(mu_) = 0;
   bool closed_ SPIKESERVE_GUARDED_BY(mu_) = false;

@@ -14,6 +14,14 @@ namespace {
 // Each level is for requests of up to eight times the cost of the one before, and has half its share.
 constexpr double kLevelCosts = 8;
 constexpr double kLevelShare = 0.5;
+// What it takes to make an answer and bring it to the client.
+constexpr double kAnswerSeconds = 1e-3;
+// Times the whole queue, that who is refused is told to wait at most: not all come back.
+constexpr double kMostPromised = 16;
+// Keeps time-point arithmetic away from its limits.
+constexpr double kLongestPromise = 3600;
+// What is left of a turn that takes longer than was expected.
+constexpr double kLeastLeftSeconds = 5e-4;
 
 double Seconds(Clock::TimePoint::duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -95,19 +103,22 @@ Status Batcher::Admit(Request& request, Unwanted& unwanted) {
 
 Status Batcher::Refuse(Request& request) {
   const double own = request.place.cost.Seconds(request.sample_count());
-  const auto servers = static_cast<double>(options_.servers);
   QueuePlace& place = request.place;
   place.level = LevelOf(own, Seconds(options_.turn));
-  place.foreseen_s = std::max(tree_.Expected(LaneOf(request), own) - own, 0.0) / servers;
+  place.foreseen_s = Foresee(request, own);
   const double wait = forecast_.Correct(place.level, place.foreseen_s, request.enqueued);
   const double left = Seconds(request.ends_by() - request.enqueued);
-  if (place.cost.measured && left > 0 && wait + own > left) {
+  // To be there in time it has to be begun in time (StillPossible), and to get to the client.
+  const double needed = wait > 0 ? wait + kMargin * own + kAnswerSeconds : own;
+  if (place.cost.measured && left > 0 && needed > left) {
     if (own > left) {
       request.network->costs->Doubt(*request.spec);
     }
-    return {StatusCode::kDeadlineExceeded, "the deadline cannot be met: it is in " + InSeconds(left) +
-                                               ", the simulation takes about " + InSeconds(own) +
-                                               " and is held up by others for " + InSeconds(wait)};
+    return {StatusCode::kDeadlineExceeded,
+            "the deadline cannot be met: it is in " + InSeconds(left) + ", the simulation takes about " +
+                InSeconds(own) + " and is held up by others for " + InSeconds(wait) +
+                (wait > 0 ? ", with " + InSeconds(needed - own - wait) + " to spare for what is not foreseen"
+                          : "")};
   }
   const double allowed = Seconds(options_.max_wait);
   if (wait <= allowed) {
@@ -116,6 +127,21 @@ Status Batcher::Refuse(Request& request) {
   return ResourceExhausted("queue full: others would hold up the simulation for " + InSeconds(wait) +
                            ", allowed " + InSeconds(allowed) + " (--max-queue-ms)")
       .RetryAfter(Wait(wait - allowed));
+}
+
+// Of a turn that is being worked on, all that is left; then those that are before it by their share, or all
+// that waits where that lets foresee more.
+double Batcher::Foresee(const Request& request, double own_s) {
+  const Node& lane = LaneOf(request);
+  const double first_s =
+      static_cast<std::int64_t>(working_.size()) < options_.servers
+          ? 0
+          : std::max(Seconds(*std::min_element(working_.begin(), working_.end()) - request.enqueued),
+                     kLeastLeftSeconds);
+  const double before_s = tree_.Before(lane, Seconds(options_.turn));
+  const double all_s = std::max(tree_.Expected(lane, own_s) - own_s, 0.0);
+  const auto servers = static_cast<double>(options_.servers);
+  return std::max(first_s + before_s / servers, all_s / servers);
 }
 
 Status Batcher::MakeRoom(const Request& request, Unwanted& unwanted) {
@@ -127,7 +153,8 @@ Status Batcher::MakeRoom(const Request& request, Unwanted& unwanted) {
   }
   const double excess =
       static_cast<double>(waiting + count - limit) / static_cast<double>(std::max<std::int64_t>(waiting, 1));
-  const auto retry = Wait(excess * tree_.work_s() / static_cast<double>(options_.servers));
+  const auto retry =
+      Wait(PromiseRoom(request, excess * tree_.work_s() / static_cast<double>(options_.servers)));
   unwanted.lost_why = ResourceExhausted(
                           "queue full: the newest request of those who wait for most samples "
                           "made room for others, limit " +
@@ -158,6 +185,22 @@ Status Batcher::MakeRoom(const Request& request, Unwanted& unwanted) {
     dropped.push_back(std::move(*newest));
   }
   return {};
+}
+
+// If all who find no room came back when there is some for one, all but one would be refused again, each at
+// the price of a message that is read for nothing.
+double Batcher::PromiseRoom(const Request& request, double room_s) {
+  const Node& lane = LaneOf(request);
+  const double own_s = request.place.cost.Seconds(request.sample_count());
+  const auto servers = static_cast<double>(options_.servers);
+  const double step_s = (tree_.Expected(lane, 2 * own_s) - tree_.Expected(lane, own_s)) / servers;
+  const double longest_s = room_s + kMostPromised * tree_.work_s() / servers;
+  const double wait_s =
+      std::clamp(Seconds(promised_ - request.enqueued), room_s, std::max(room_s, longest_s));
+  promised_ =
+      request.enqueued + std::chrono::duration_cast<Clock::TimePoint::duration>(
+                             std::chrono::duration<double>(std::min(wait_s + step_s, kLongestPromise)));
+  return wait_s;
 }
 
 Batcher::Node& Batcher::LaneOf(const Request& request) {

@@ -18,6 +18,8 @@ constexpr std::chrono::seconds kAgeing{1};
 constexpr std::int64_t kManySteps = 1000;
 // More than any request has.
 constexpr double kMostSamples = 1 << 30;
+// Keeps time-point arithmetic away from its limits.
+constexpr double kLongestTurn = 3600;
 
 double Seconds(Clock::TimePoint::duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -26,6 +28,11 @@ double Seconds(Clock::TimePoint::duration duration) {
 // What is to be served first of a lane is the least.
 std::tuple<std::int64_t, Clock::TimePoint> Rank(const Request& request, Clock::TimePoint now) {
   return {request.priority - (now - request.enqueued) / kAgeing, request.enqueued};
+}
+
+// Of so many samples of the request that no run has yet.
+double RestSeconds(const Request& request, std::int64_t samples) {
+  return samples > 0 ? request.place.cost.Seconds(samples) : 0;
 }
 
 std::int64_t SumOfTaken(const Batch& batch) {
@@ -107,9 +114,10 @@ std::unique_ptr<Run> Batcher::TakeNext(Batch& taken) {
   if (lane == nullptr) {
     return nullptr;
   }
+  working_.reserve(working_.size() + 1);  // before anything is taken
   std::unique_ptr<Run> run = TakeFrom(lane->leaf(), taken);
   Charge(*run);
-  ++working_;
+  working_.push_back(run->turn_ends);
   run->freed_before = freed_;
   return run;
 }
@@ -222,13 +230,19 @@ void Batcher::Charge(Run& run) {
   const double all_s = run.requests().front().place.cost.Seconds(samples) * (1 - run.done());
   const double expected_s = run.in_turns() ? std::min(all_s, turn_s) : all_s;
   const Clock::TimePoint now = clock_.Now();
+  run.turn_ends = now + std::chrono::duration_cast<Clock::TimePoint::duration>(
+                            std::chrono::duration<double>(std::min(expected_s, kLongestTurn)));
   for (Request& request : run.requests()) {
-    LearnWait(request, now);
     const double share = static_cast<double>(request.progress.taken) / static_cast<double>(samples);
     request.place.charged_s = expected_s * share;
     tree_.Charge(PlaceOf(request), request.place.charged_s);
-    const std::int64_t left = request.sink == nullptr ? 0 : request.samples_left() - request.progress.taken;
-    Count(request, left > 0 ? request.place.cost.Seconds(left) : 0, left);
+    if (request.sink == nullptr) {
+      Count(request, 0, 0);
+      continue;
+    }
+    // What the run has left after this turn is still to come, though nobody can take it meanwhile.
+    const std::int64_t left = request.samples_left() - request.progress.taken;
+    Count(request, RestSeconds(request, left) + (all_s - expected_s) * share, left);
   }
 }
 
@@ -273,7 +287,7 @@ void Batcher::Return(std::unique_ptr<Run> run) {
 
 Status Batcher::TakeBack(std::unique_ptr<Run>& run, Batch& left_over, Batch& ended) {
   Status failure;
-  --working_;
+  working_.erase(std::find(working_.begin(), working_.end(), run->turn_ends));
   try {
     left_over = run->TakeLeftOver();
     Settle(left_over, 0);
@@ -309,7 +323,7 @@ bool Batcher::OthersHoldMemory() {
     }
     return !partly_done;
   });
-  return partly_done || working_ > 0 || begun_ > 0;
+  return partly_done || !working_.empty() || begun_ > 0;
 }
 
 // Between two turns a run waits in the lane of its first request.
@@ -317,9 +331,12 @@ void Batcher::Park(std::unique_ptr<Run>& run) {
   Lane& lane = PlaceOf(run->requests().front()).leaf();
   Lane::Parked& parked = lane.parked.emplace_back();  // first, as nothing after it fails
   for (Request& request : run->requests()) {
-    if (request.sink != nullptr) {
+    if (request.sink == nullptr) {
+      Count(request, 0, 0);
+    } else {
+      const std::int64_t rest = request.samples_left() - request.progress.taken;
       const double in_run_s = request.place.cost.Seconds(request.progress.taken) * (1 - run->done());
-      Count(request, request.place.work_s + in_run_s, request.place.samples + request.progress.taken);
+      Count(request, RestSeconds(request, rest) + in_run_s, rest + request.progress.taken);
     }
   }
   begun_ += run->begun() ? 1 : 0;
@@ -338,13 +355,17 @@ void Batcher::Unblock() {
   });
 }
 
-// Those that have samples left wait again, before who came after them.
+// Those that have samples left wait again, before who came after them; of the others it is known now for how
+// long they were held up.
 Status Batcher::Requeue(Batch& requests) {
   Status failure;
   for (auto request = requests.rbegin(); request != requests.rend(); ++request) {
     Leave(*request);
     request->progress.taken = 0;
     if (request->sink == nullptr) {
+      const std::int64_t done = request->progress.done;
+      const QueuePlace& place = request->place;
+      LearnWait(*request, done > 0 ? place.cost.Seconds(done) : place.attained_s, clock_.Now());
       continue;
     }
     try {

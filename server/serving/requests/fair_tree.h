@@ -64,6 +64,8 @@ class FairTree {
   // Seconds until a newcomer's `work_s` at the leaf would be done by one server, if nobody else came: of each
   // sibling on the way up as much as its share in that time.
   double Expected(const Node& leaf, double work_s) const;
+  // Seconds of those whose turn comes before a newcomer's at the leaf, where a turn takes `turn_s` at most.
+  double Before(const Node& leaf, double turn_s) const;
   // The leaf with the most samples by weight, node by node; `leaf` is looked at as if it had `more` of them.
   Node& Fullest(Node& leaf, std::int64_t more);
 
@@ -77,6 +79,8 @@ class FairTree {
   using Children = std::vector<Node*>;
 
   static Children Wanting(Node& node);
+  // Virtual time of its next service, if it wanted some now.
+  static double StartOf(const Node& node);
   Node* Next(Node& node, const std::function<bool(Leaf&)>& ready);
   bool ForEach(Node& node, const std::function<bool(Node&)>& visit);
   // Forgets children that want nothing and are owed nothing.

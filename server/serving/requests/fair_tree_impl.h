@@ -39,13 +39,21 @@ void FairTree<Leaf>::Add(Node& leaf, double work_s, std::int64_t samples) {
   Change(leaf, work_s, samples);
   Node* node = &leaf;
   while (node->parent_ != nullptr && node->wanting_++ == 0) {
-    node->start_ = std::max(node->start_, node->parent_->now_);
+    node->start_ = StartOf(*node);
     node->parent_->wanting_weight_ += node->weight_;
     node = node->parent_;
   }
   if (node->parent_ == nullptr) {
     ++node->wanting_;
   }
+}
+
+// Of a child that wants nothing yet: before those that have had as much as it until now, of whom one may be
+// in the middle of its turn, for all of which the clock has been put forward.
+template <typename Leaf>
+double FairTree<Leaf>::StartOf(const Node& node) {
+  constexpr double kBefore = 2e-3;
+  return std::max(node.start_, node.parent_->now_ - kBefore);
 }
 
 template <typename Leaf>
@@ -115,6 +123,9 @@ void FairTree<Leaf>::Charge(Node& leaf, double seconds) {
       parent.now_ = std::max(parent.now_, node->start_);
     }
     node->start_ += seconds / node->weight_;
+    if (node->wanting_ > 0 && parent.wanting_ == 1) {  // nobody has had less: a newcomer's turn is the next
+      parent.now_ = std::min(parent.now_, node->start_);
+    }
   }
 }
 
@@ -131,6 +142,20 @@ double FairTree<Leaf>::Expected(const Node& leaf, double work_s) const {
     expected += others;
   }
   return expected;
+}
+
+template <typename Leaf>
+double FairTree<Leaf>::Before(const Node& leaf, double turn_s) const {
+  double before = 0;
+  for (const Node* node = &leaf; node->parent_ != nullptr; node = node->parent_) {
+    const double start = node->wanting_ > 0 ? node->start_ : StartOf(*node);
+    for (const auto& [key, sibling] : node->parent_->children_) {
+      if (sibling.get() != node && sibling->wanting_ > 0 && sibling->start_ < start) {
+        before += std::min(sibling->work_s_, turn_s);
+      }
+    }
+  }
+  return before;
 }
 
 template <typename Leaf>

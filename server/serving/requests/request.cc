@@ -36,7 +36,6 @@ Status StillWanted(Clock::TimePoint deadline, const std::stop_token& cancelled, 
 
 bool HasTimeFor(const CostEstimate& cost, std::int64_t samples, Clock::TimePoint deadline,
                 Clock::TimePoint now) {
-  constexpr double kMargin = 1.25;  // what is expected is a mean
   return !cost.measured || deadline == Clock::TimePoint::max() ||
          kMargin * cost.Seconds(samples) <= std::chrono::duration<double>(deadline - now).count();
 }
@@ -49,7 +48,9 @@ Status StillPossible(const Request& request, Clock::TimePoint now) {
   if (HasTimeFor(request.place.cost, request.samples_left(), request.ends_by(), now)) {
     return {};
   }
-  request.network->costs->Doubt(*request.spec);
+  if (!HasTimeFor(request.place.cost, request.samples_left(), request.ends_by(), request.enqueued)) {
+    request.network->costs->Doubt(*request.spec);  // it was too late when it came: it may be the cost
+  }
   return {StatusCode::kDeadlineExceeded,
           "the deadline could not be met: others held the simulation up for too long"};
 }

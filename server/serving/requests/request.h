@@ -76,7 +76,6 @@ struct QueuePlace {
   std::int64_t samples = 0;
   std::size_t level = 0;  // by what it was to cost when it came
   double foreseen_s = 0;  // that others would hold it up
-  bool waits = true;      // for its first turn
   double charged_s = 0;   // for the turn under way
   double attained_s = 0;  // of all turns
 };
@@ -121,6 +120,8 @@ bool CanShareBatch(const Request& a, const Request& b);
 
 // CANCELLED or DEADLINE_EXCEEDED where the request is no longer wanted.
 Status StillWanted(const Request& request, Clock::TimePoint now);
+// What a run may take of what is expected, which is a mean.
+inline constexpr double kMargin = 1.25;
 // Whether a run of so many samples that begins now is expected to end before `deadline`; true where its cost
 // is not known.
 bool HasTimeFor(const CostEstimate& cost, std::int64_t samples, Clock::TimePoint deadline,

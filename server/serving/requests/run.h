@@ -70,6 +70,8 @@ class Run {
   Batch TakeRequests() && { return std::move(batch_); }
   // How often memory had become free when the batcher gave it to a worker; the batcher's own.
   std::int64_t freed_before = 0;
+  // When its turn is expected to end; the batcher's own.
+  Clock::TimePoint turn_ends;
   // Seconds of the last turn.
   double turn_s() const { return turn_s_; }
   // The part of its steps that is done.

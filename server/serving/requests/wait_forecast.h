@@ -9,46 +9,79 @@
 
 namespace spikeserve::serving {
 
-// How much longer requests wait for their turn than their queue lets foresee: the rest of the server takes
-// time as well, and some who come later are served first. Counted by level of cost, as the fair share of
-// small requests is disturbed by other things than that of large ones. What was seen a second ago counts a
-// third of what is seen now, so that an overload is forgotten soon after it. By one thread at a time.
+// How much longer others hold up requests than their queue lets foresee: the rest of the server takes
+// time as well, and some who come later are served first. What is promised is to hold for nearly all, so it
+// is not the mean that counts. Counted by level of cost, as the fair share of small requests is disturbed by
+// other things than that of large ones. What was seen four seconds ago counts a third of what is seen now:
+// waits that follow each other turn out alike, so that one second would not tell how much they vary, and an
+// overload is forgotten soon after it. By one thread at a time.
 class WaitForecast {
  public:
   static constexpr std::size_t kLevels = 6;
 
-  // A wait that the queue lets foresee, in seconds, as it will be.
+  // A wait that the queue lets foresee, in seconds, as it will be at most for 19 of 20. None stays none.
   double Correct(std::size_t level, double foreseen_s, Clock::TimePoint now) {
+    if (foreseen_s <= 0) {
+      return 0;
+    }
     const Seen& seen = Fade(level, now);
-    const double factor = (seen.waited_s + kSlackSeconds) / (seen.foreseen_s + kSlackSeconds);
-    return foreseen_s + std::min(foreseen_s * (std::clamp(factor, 1.0, kMostFactor) - 1), seen.excess_s);
+    return foreseen_s + std::min(Sure(seen) * (foreseen_s + kSlackSeconds), seen.excess_s);
   }
-  // A request was to wait `foreseen_s` and has waited `waited_s` when its turn came.
+  // A request was to be held up for `foreseen_s`, and was for `waited_s`.
   void Learn(std::size_t level, double foreseen_s, double waited_s, Clock::TimePoint now) {
     Seen& seen = Fade(level, now);
-    seen.foreseen_s += foreseen_s;
-    seen.waited_s += waited_s;
-    seen.excess_s = std::max(seen.excess_s, waited_s - foreseen_s);
+    const double excess_s = waited_s - foreseen_s;
+    seen.counts.at(BucketOf(excess_s / (foreseen_s + kSlackSeconds))) += 1;
+    seen.excess_s = std::max(seen.excess_s, excess_s);
   }
 
  private:
-  // Times that are of no account.
+  // Times that are of no account beside what is foreseen.
   static constexpr double kSlackSeconds = 2e-3;
-  static constexpr double kMostFactor = 16;
+  static constexpr double kSure = 0.95;
+  // As many have been seen of whom nothing is known: a few that waited for long are to keep nobody out, least
+  // of all for good, when nobody who is let in shows that it is over.
+  static constexpr double kDoubt = 20;
+  static constexpr double kMemorySeconds = 4;
+  // Bounds of the buckets but the first, which has those that did not wait longer: twice the last one each
+  // second step.
+  static constexpr std::size_t kBuckets = 20;
+  static constexpr double kFinest = 1.0 / 32;
 
   struct Seen {
-    double foreseen_s = 0;
-    double waited_s = 0;
+    std::array<double, kBuckets> counts{};
     double excess_s = 0;  // the most: what short waits show says little of long ones
     Clock::TimePoint faded{};
   };
 
+  static std::size_t BucketOf(double error) {
+    if (!(error > 0)) {
+      return 0;
+    }
+    const double steps = std::ceil(2 * std::log2(error / kFinest));
+    return 1 + static_cast<std::size_t>(std::clamp(steps, 0.0, static_cast<double>(kBuckets - 2)));
+  }
+  // The error, in parts of what was foreseen, that was not exceeded.
+  static double Sure(const Seen& seen) {
+    double left = kDoubt;
+    for (const double count : seen.counts) {
+      left += count;
+    }
+    left *= 1 - kSure;
+    std::size_t bucket = kBuckets - 1;
+    while (bucket > 0 && seen.counts.at(bucket) <= left) {
+      left -= seen.counts.at(bucket--);
+    }
+    return bucket == 0 ? 0 : kFinest * std::exp2(static_cast<double>(bucket - 1) / 2);
+  }
+
   Seen& Fade(std::size_t level, Clock::TimePoint now) {
     Seen& seen = levels_.at(level);
     if (now > seen.faded) {
-      const double kept = std::exp(-std::chrono::duration<double>(now - seen.faded).count());
-      seen.foreseen_s *= kept;
-      seen.waited_s *= kept;
+      const double kept = std::exp(-std::chrono::duration<double>(now - seen.faded).count() / kMemorySeconds);
+      for (double& count : seen.counts) {
+        count *= kept;
+      }
       seen.excess_s *= kept;
       seen.faded = now;
     }

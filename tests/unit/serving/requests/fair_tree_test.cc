@@ -137,6 +137,19 @@ TEST_F(FairTreeTest, ExpectsOfOthersTheirShareAlone) {
   EXPECT_NEAR(tree_.Expected(Leaf("own", 2), 10), 17, 1e-9);
 }
 
+TEST_F(FairTreeTest, ANewcomerComesAfterThoseWhoHaveHadLess) {
+  Tree::Node& own = Leaf("own", 1);
+  tree_.Add(own, 1000, 1000);
+  tree_.Add(Leaf("flood", 1), 1000, 1000);
+  tree_.Add(Leaf("few", 1), 2, 1);
+  EXPECT_DOUBLE_EQ(tree_.Before(own, 5), 0);  // they have all had the same, it may be the first
+  tree_.Charge(own, 5);
+  EXPECT_DOUBLE_EQ(tree_.Before(own, 5), 7);  // a turn of the flood, and all of the few
+  tree_.Charge(Leaf("flood", 1), 10);
+  EXPECT_DOUBLE_EQ(tree_.Before(own, 5), 2);
+  EXPECT_DOUBLE_EQ(tree_.Before(Leaf("new", 1), 5), 2);
+}
+
 TEST_F(FairTreeTest, TheFullestIsTheOneWithMostByWeight) {
   Tree::Node& a = Leaf("a", 4);
   tree_.Add(a, 1, 100);

@@ -185,9 +185,10 @@ TEST_F(FairnessTest, RefusesAtOnceWhatCannotMeetItsDeadline) {
   request.deadline = clock_.Now() + milliseconds(150);
   const Status refused = batcher_.Submit(std::move(request));
   EXPECT_EQ(refused.code(), StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(refused.message(),
-            "the deadline cannot be met: it is in 0.1500 s, the simulation takes about "
-            "0.1000 s and is held up by others for 0.1000 s");
+  EXPECT_EQ(
+      refused.message(),
+      "the deadline cannot be met: it is in 0.1500 s, the simulation takes about "
+      "0.1000 s and is held up by others for 0.1000 s, with 0.0260 s to spare for what is not foreseen");
   request = New(1000, "a");
   request.deadline = clock_.Now() + milliseconds(250);
   EXPECT_TRUE(batcher_.Submit(std::move(request)).ok());
@@ -242,6 +243,38 @@ TEST_F(FairnessTest, RefusesWhatWouldWaitTooLongAndSaysWhenToTryAgain) {
       HasSubstr("others would hold up the simulation for 0.3000 s, allowed 0.1000 s (--max-queue-ms)"));
   EXPECT_EQ(refused.retry_after(), milliseconds(200));
   EXPECT_TRUE(batcher.Submit(New(1, "b")).ok());
+  batcher.FailQueued(Unavailable("over"));
+}
+
+TEST_F(FairnessTest, ForeseesWhatIsLeftOfTheTurnUnderWay) {
+  Submit(New(1000, "a"));  // 0.1 s, in turns of 5 ms
+  std::unique_ptr<serving::Run> run = batcher_.Poll();
+  ASSERT_NE(run, nullptr);
+  Request request = New(1, "b");
+  request.deadline = clock_.Now() + microseconds(5'500);
+  EXPECT_EQ(batcher_.Submit(std::move(request)).code(), StatusCode::kDeadlineExceeded);
+  clock_.Advance(milliseconds(3));
+  request = New(1, "b");
+  request.deadline = clock_.Now() + microseconds(5'500);
+  EXPECT_TRUE(batcher_.Submit(std::move(request)).ok());
+  run->Work(context_, {}, batcher_.options().turn);
+  batcher_.Return(std::move(run));
+}
+
+TEST_F(FairnessTest, WhoIsRefusedForWantOfRoomComesBackAfterThoseBefore) {
+  Batcher batcher({.max_queue = 8192}, clock_);
+  ASSERT_TRUE(batcher.Submit(New(4096, "a")).ok());  // 0.41 s
+  ASSERT_TRUE(batcher.Submit(New(4096, "a")).ok());
+  const auto refused = [&] { return batcher.Submit(New(4096, "a")).retry_after(); };
+  const milliseconds first = refused();
+  EXPECT_NEAR(static_cast<double>(refused().count()), static_cast<double>(first.count()) + 410, 5);
+  milliseconds last{0};
+  for (int i = 0; i < 100; ++i) {
+    last = refused();
+  }
+  EXPECT_LE(last, first + 16 * milliseconds(820));  // not all come back
+  clock_.Advance(last + milliseconds(410));
+  EXPECT_EQ(refused(), first);
   batcher.FailQueued(Unavailable("over"));
 }
 

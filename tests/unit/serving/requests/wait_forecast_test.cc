@@ -11,10 +11,19 @@ using std::chrono::seconds;
 
 const Clock::TimePoint kStart = Clock::TimePoint() + std::chrono::hours(1);
 
+void LearnOften(WaitForecast& forecast, std::size_t level, double foreseen_s, double waited_s,
+                Clock::TimePoint now) {
+  for (int i = 0; i < 10; ++i) {
+    forecast.Learn(level, foreseen_s, waited_s, now);
+  }
+}
+
 TEST(WaitForecast, BelievesTheQueueUntilItKnowsBetter) {
   WaitForecast forecast;
   EXPECT_DOUBLE_EQ(forecast.Correct(0, 0.5, kStart), 0.5);
-  forecast.Learn(0, 1, 3, kStart);
+  forecast.Learn(0, 1, 3, kStart);  // one alone keeps nobody out
+  EXPECT_DOUBLE_EQ(forecast.Correct(0, 0.5, kStart), 0.5);
+  LearnOften(forecast, 0, 1, 3, kStart);
   EXPECT_NEAR(forecast.Correct(0, 0.5, kStart), 1.5, 0.01);
   EXPECT_DOUBLE_EQ(forecast.Correct(1, 0.5, kStart), 0.5);  // another level
   EXPECT_DOUBLE_EQ(forecast.Correct(0, 0, kStart), 0);      // who does not wait is not held up
@@ -23,18 +32,30 @@ TEST(WaitForecast, BelievesTheQueueUntilItKnowsBetter) {
 
 TEST(WaitForecast, NeverPromisesLessThanTheQueueNorRefusesForEver) {
   WaitForecast forecast;
-  forecast.Learn(0, 3, 1, kStart);
+  LearnOften(forecast, 0, 3, 1, kStart);
   EXPECT_DOUBLE_EQ(forecast.Correct(0, 0.5, kStart), 0.5);
-  forecast.Learn(1, 0.01, 100, kStart);
-  EXPECT_DOUBLE_EQ(forecast.Correct(1, 0.5, kStart), 8);
-  EXPECT_NEAR(forecast.Correct(1, 0.5, kStart + seconds(20)), 0.5, 0.01);
+  LearnOften(forecast, 1, 0.01, 100, kStart);
+  EXPECT_NEAR(forecast.Correct(1, 0.5, kStart), 8.5, 0.1);
+  EXPECT_NEAR(forecast.Correct(1, 0.5, kStart + seconds(60)), 0.5, 0.01);
+}
+
+TEST(WaitForecast, HoldsForNearlyAllAndNotForTheMeanAlone) {
+  WaitForecast forecast;
+  for (int i = 0; i < 100; ++i) {
+    forecast.Learn(0, 0.01, i % 10 == 0 ? 0.04 : 0.01, kStart);  // one of ten waits for four times as long
+  }
+  EXPECT_NEAR(forecast.Correct(0, 0.01, kStart), 0.04, 1e-9);
+  for (int i = 0; i < 900; ++i) {
+    forecast.Learn(0, 0.01, 0.01, kStart);  // and then one of 100
+  }
+  EXPECT_DOUBLE_EQ(forecast.Correct(0, 0.01, kStart), 0.01);
 }
 
 TEST(WaitForecast, WhatIsNewerCountsMore) {
   WaitForecast forecast;
-  forecast.Learn(0, 1, 10, kStart);
-  forecast.Learn(0, 1, 1, kStart + seconds(3));
-  EXPECT_LT(forecast.Correct(0, 1, kStart + seconds(3)), 1.5);
+  LearnOften(forecast, 0, 1, 10, kStart);
+  LearnOften(forecast, 0, 1, 1, kStart + seconds(12));
+  EXPECT_LT(forecast.Correct(0, 1, kStart + seconds(12)), 1.5);
 }
 
 }  // namespace
