@@ -53,13 +53,18 @@ serving::ResidencyOptions Residing(const Config& config) {
   return options;
 }
 
+// That compute on the CPU.
+std::int64_t Threads(const Config& config) {
+  const std::int64_t threads =
+      config.backend.threads > 0 ? config.backend.threads : std::thread::hardware_concurrency();
+  return std::max<std::int64_t>(threads, 1);
+}
+
 serving::BatcherOptions Batching(const Config& config, const engine::Backend& backend) {
   serving::BatcherOptions options = config.batching;
   options.servers = config.workers * backend.device_count();
-  const std::int64_t threads =
-      config.backend.threads > 0 ? config.backend.threads : std::thread::hardware_concurrency();
   // A device with memory of its own takes few samples no sooner than many.
-  options.min_samples = backend.memory_bytes() > 0 ? options.max_batch : std::max<std::int64_t>(threads, 1);
+  options.min_samples = backend.memory_bytes() > 0 ? options.max_batch : Threads(config);
   return options;
 }
 
@@ -129,13 +134,17 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
           }
         });
   }
-  for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
-    workers_.push_back(std::make_unique<serving::Worker>(
-        batcher_, serving::RunContext{budget_, clock_, engine::kMaxChunkSteps,
-                                      [this](const serving::RunRecord& record) {
-                                        metrics_.CountRun(record);
-                                        CheckDevice();
-                                      }}));
+  const serving::RunContext running{budget_, clock_, engine::kMaxChunkSteps,
+                                    [this](const serving::RunRecord& record) {
+                                      metrics_.CountRun(record);
+                                      CheckDevice();
+                                    }};
+  const std::int64_t workers = config.workers * backend_->device_count();
+  if (backend_->memory_bytes() == 0) {  // a device of its own works at the side of whoever waits for it
+    batcher_.RunShortOnes(running, std::max(workers, Threads(config)));
+  }
+  for (std::int64_t i = 0; i < workers; ++i) {
+    workers_.push_back(std::make_unique<serving::Worker>(batcher_, running));
   }
 }
 

@@ -63,6 +63,13 @@ std::optional<Request> TakeNewest(Lane& lane) {
 }  // namespace
 
 Status Batcher::Submit(Request request) {
+  if (std::optional<Status> done = RunAtOnce(request)) {
+    return *std::move(done);
+  }
+  return QueueUp(std::move(request));
+}
+
+Status Batcher::QueueUp(Request request) {
   Unwanted unwanted;
   Status status = Guarded([&] {  // who is unwanted is answered whatever becomes of this one
     const MutexLock lock(mu_);

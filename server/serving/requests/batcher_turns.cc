@@ -251,8 +251,7 @@ void Batcher::Return(std::unique_ptr<Run> run) {
   {
     const MutexLock lock(mu_);
     failure = TakeBack(run, left_over, ended);
-    ++changes_;
-    changed_.notify_all();
+    WakeForWaiting();
   }
   for (Batch* batch : {&left_over, &ended}) {
     for (Request& request : *batch) {
@@ -266,8 +265,7 @@ void Batcher::Return(std::unique_ptr<Run> run) {
     run.reset();
     const MutexLock lock(mu_);
     Unblock();  // what it held may be enough for another
-    ++changes_;
-    changed_.notify_all();
+    WakeForWaiting();
   }
 }
 
