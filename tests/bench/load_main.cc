@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <iterator>
@@ -63,5 +64,7 @@ int Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   // As in the server: client and bare server are not to be slower for checks that it does without.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  return spikeserve::bench::Main(argc, argv);
+  const int result = spikeserve::bench::Main(argc, argv);
+  std::fflush(stdout);
+  std::_Exit(result);  // threads of gRPC may still be in what destructors of statics would take from them
 }
