@@ -53,18 +53,13 @@ serving::ResidencyOptions Residing(const Config& config) {
   return options;
 }
 
-// That compute on the CPU.
-std::int64_t Threads(const Config& config) {
-  const std::int64_t threads =
-      config.backend.threads > 0 ? config.backend.threads : std::thread::hardware_concurrency();
-  return std::max<std::int64_t>(threads, 1);
-}
-
 serving::BatcherOptions Batching(const Config& config, const engine::Backend& backend) {
   serving::BatcherOptions options = config.batching;
   options.servers = config.workers * backend.device_count();
+  const std::int64_t threads =
+      config.backend.threads > 0 ? config.backend.threads : std::thread::hardware_concurrency();
   // A device with memory of its own takes few samples no sooner than many.
-  options.min_samples = backend.memory_bytes() > 0 ? options.max_batch : Threads(config);
+  options.min_samples = backend.memory_bytes() > 0 ? options.max_batch : std::max<std::int64_t>(threads, 1);
   return options;
 }
 
@@ -139,11 +134,11 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
                                       metrics_.CountRun(record);
                                       CheckDevice();
                                     }};
-  const std::int64_t workers = config.workers * backend_->device_count();
+  const serving::BatcherOptions& batching = batcher_.options();
   if (backend_->memory_bytes() == 0) {  // a device of its own works at the side of whoever waits for it
-    batcher_.RunShortOnes(running, std::max(workers, Threads(config)));
+    batcher_.RunShortOnes(running, std::max(batching.servers, batching.min_samples));
   }
-  for (std::int64_t i = 0; i < workers; ++i) {
+  for (std::int64_t i = 0; i < batching.servers; ++i) {
     workers_.push_back(std::make_unique<serving::Worker>(batcher_, running));
   }
 }

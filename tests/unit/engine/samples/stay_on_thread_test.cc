@@ -3,6 +3,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/cuda_backends.h"
 #include "tests/support/random_network.h"
 #include "tests/support/reading_bytes.h"
 #include "tests/support/run.h"
