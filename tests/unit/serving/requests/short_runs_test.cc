@@ -1,10 +1,14 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <deque>
 #include <thread>
+#include <vector>
 
 #include "server/serving/requests/batcher.h"
+#include "server/serving/requests/worker.h"
 #include "tests/support/entries.h"
+#include "tests/support/eventually.h"
 #include "tests/support/failing_allocations.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/requests.h"
@@ -186,6 +190,39 @@ TEST_F(ShortRunsTest, WhereMemoryRunsOutARequestFailsAndItsPlaceIsFree) {
   Learn(kShort);
   ASSERT_TRUE(batcher_.Submit(New(0)).ok());
   EXPECT_EQ(sinks_[0].answers(), 1);
+}
+
+// Threads that bring requests beside a worker that takes what finds no place.
+TEST_F(ShortRunsTest, AllAreAnsweredOnceByManyThreads) {
+  constexpr std::size_t kThreads = 4;
+  constexpr std::size_t kRequests = 100;
+  Learn(kShort);
+  const SteadyClock clock;
+  const RunContext context{budget_, clock, 4, {}};
+  Batcher batcher({}, clock);
+  batcher.RunShortOnes(context, 2);
+  std::deque<RecordingSink> sinks(kThreads * kRequests);
+  {
+    const Worker worker(batcher, context);
+    std::vector<std::jthread> callers;
+    for (std::size_t first = 0; first < sinks.size(); first += kRequests) {
+      callers.emplace_back([&, first] {
+        for (std::size_t i = first; i < first + kRequests; ++i) {
+          Request request = MakeRequest(network_, {1.0F}, sinks[i]);
+          request.may_run_at_once = true;
+          EXPECT_TRUE(batcher.Submit(std::move(request)).ok());
+        }
+      });
+    }
+    callers.clear();
+    batcher.Close();
+    EXPECT_TRUE(::spikeserve::testing::Eventually([&] { return worker.done(); }));
+  }
+  for (const RecordingSink& sink : sinks) {
+    ASSERT_EQ(sink.answers(), 1);
+    ASSERT_TRUE(sink.status().ok()) << sink.status().message();
+  }
+  EXPECT_EQ(budget_.used_bytes(), 0);
 }
 
 }  // namespace
