@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds and runs the CPU benchmark; results are build/bench*.json.
 #   tools/bench.sh             cases, neuron types, server, memory
-#   tools/bench.sh quick       its own tests and the small cases, with short times
+#   tools/bench.sh quick       its own tests, the small cases and the server, with short times
 #   tools/bench.sh batching    the server by default beside fixed batch sizes and delays
 #   tools/bench.sh oip         ModelInfer of the Open Inference Protocol beside Simulate
 #   tools/bench.sh cache       what --response-cache-mb saves
@@ -36,6 +36,7 @@ case $what in
     "$programs/bench_tests" --gtest_brief=1
     "$programs/spikeserve-bench" --data "$data" --quick --case mlp_784_128
     "$programs/spikeserve-bench-neurons" build/bench-neurons.json
+    "$python" tests/bench/serving.py --quick
     ;;
   go)
     tools/go.sh build

@@ -128,13 +128,17 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
           }
         });
   }
-  for (std::int64_t i = 0; i < config.workers * backend_->device_count(); ++i) {
-    workers_.push_back(std::make_unique<serving::Worker>(
-        batcher_, serving::RunContext{budget_, clock_, engine::kMaxChunkSteps,
-                                      [this](const serving::RunRecord& record) {
-                                        metrics_.CountRun(record);
-                                        CheckDevice();
-                                      }}));
+  const serving::RunContext running{budget_, clock_, engine::kMaxChunkSteps,
+                                    [this](const serving::RunRecord& record) {
+                                      metrics_.CountRun(record);
+                                      CheckDevice();
+                                    }};
+  const serving::BatcherOptions& batching = batcher_.options();
+  if (backend_->memory_bytes() == 0) {  // a device of its own works at the side of whoever waits for it
+    batcher_.RunShortOnes(running, std::max(batching.servers, batching.min_samples));
+  }
+  for (std::int64_t i = 0; i < batching.servers; ++i) {
+    workers_.push_back(std::make_unique<serving::Worker>(batcher_, running));
   }
 }
 

@@ -53,7 +53,7 @@ def cases(bench: Json) -> str:
         "x naive, first product once", "price of time", "G neuron-steps/s", "G synaptic ops/s",
         "counted MB/inf", "binds", "of the ceiling", "peak MB", "class as naive / float",
     ]  # fmt: skip
-    return _table(header, [_case(row) for row in bench["rows"]])
+    return _table(header, [_case(row) for row in bench["rows"] if row["path"] != "server"])
 
 
 def _case(row: Json) -> list[str]:
@@ -138,10 +138,19 @@ def serving(result: Json) -> str:
     about = (
         f"{result['samples_per_request']} samples per request ({result['request_bytes']:,} bytes, answered "
         f"with {result['response_bytes']:,}), {result['connections']} connections with "
-        f"{result['in_flight']} calls each, {result['threads']} threads, load {result['load']:.1f}."
+        f"{result['in_flight']} calls each, {result['threads']} threads, {result['rounds']} rounds of "
+        f"{result['seconds']:g} s each; {result['date']}, load {result['load']:.1f}."
     )
-    share = f"The server reaches {result['share']:.0%} of the smaller of the other two."
-    return f"{about}\n\n{_table(['', 'inf/s'], rows)}\n\n{share}"
+    share = (
+        f"The server reaches {result['share']:.0%} of the rate at which each request needs both of the "
+        f"others ({min(result['shares']):.0%} to {max(result['shares']):.0%} in the rounds)."
+    )
+    latency = result["latency_us"]
+    single = (
+        f"One image, one call at a time: {latency['server']:.0f} us at the median, {latency['echo']:.0f} us "
+        f"of the bare server, {latency['above_echo']:.0f} us more."
+    )
+    return f"{about}\n\n{_table(['', 'inf/s'], rows)}\n\n{share} {single}"
 
 
 def oip(rows: list[Json]) -> str:

@@ -3,6 +3,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -50,6 +51,14 @@ class Load {
     }
   }
   std::int64_t done() const { return done_; }
+  // What a call took in the middle of those since the last one that was `done` then; once stopped.
+  double MedianSince(std::int64_t done) {
+    const std::lock_guard lock(mu_);
+    const auto first = seconds_.begin() + std::min(done, static_cast<std::int64_t>(seconds_.size()));
+    const auto middle = first + (seconds_.end() - first) / 2;
+    std::nth_element(first, middle, seconds_.end());
+    return middle == seconds_.end() ? 0 : *middle;
+  }
 
   // Waits for the calls under way.
   void Stop() {
@@ -65,6 +74,7 @@ class Load {
   struct Call {
     grpc::ClientContext context;
     grpc::ByteBuffer response;
+    Clock::time_point start = Clock::now();
   };
 
   void Start(grpc::GenericStub& stub) {
@@ -75,10 +85,11 @@ class Load {
     auto call = std::make_shared<Call>();
     Call& at = *call;
     stub.UnaryCall(&at.context, method_, {}, &request_, &at.response,
-                   [this, &stub, call](const grpc::Status& status) { Finish(stub, status); });
+                   [this, &stub, call](const grpc::Status& status) { Finish(stub, *call, status); });
   }
 
-  void Finish(grpc::GenericStub& stub, const grpc::Status& status) {
+  void Finish(grpc::GenericStub& stub, const Call& call, const grpc::Status& status) {
+    const std::chrono::duration<double> took = Clock::now() - call.start;
     if (status.ok()) {
       ++done_;
       if (!stopping_) {
@@ -86,6 +97,7 @@ class Load {
       }
     }
     const std::lock_guard lock(mu_);
+    seconds_.push_back(took.count());
     if (!status.ok() && failure_.empty()) {
       failure_ = method_ + ": " + status.error_message();
     }
@@ -103,6 +115,7 @@ class Load {
   std::condition_variable idle_;
   int running_ = 0;
   std::string failure_;
+  std::vector<double> seconds_;  // that each call took
 };
 
 void Sleep(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
@@ -126,7 +139,7 @@ class EchoService final
 
 }  // namespace
 
-double CallsPerSecond(const LoadOptions& options, const std::string& request) {
+LoadResult MeasureCalls(const LoadOptions& options, const std::string& request) {
   Load load(options, request);
   Sleep(kWarmUpSeconds);
   const std::int64_t before = load.done();
@@ -135,7 +148,7 @@ double CallsPerSecond(const LoadOptions& options, const std::string& request) {
   const std::int64_t after = load.done();
   const double took = std::chrono::duration<double>(Clock::now() - start).count();
   load.Stop();
-  return static_cast<double>(after - before) / took;
+  return {static_cast<double>(after - before) / took, load.MedianSince(before)};
 }
 
 std::string CallOnce(const LoadOptions& options, const std::string& request) {

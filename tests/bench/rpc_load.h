@@ -17,9 +17,14 @@ struct LoadOptions {
   double seconds = 2;
 };
 
-// Calls answered per second by the method with this request, sent over and over as the bytes that they are.
+struct LoadResult {
+  double calls_per_second = 0;
+  double median_s = 0;  // of a call, from its start to its answer
+};
+
+// Calls answered by the method with this request, sent over and over as the bytes that they are.
 // Throws std::runtime_error with the status of the first call that failed.
-double CallsPerSecond(const LoadOptions& options, const std::string& request);
+LoadResult MeasureCalls(const LoadOptions& options, const std::string& request);
 
 // One call of the method; the response as bytes.
 std::string CallOnce(const LoadOptions& options, const std::string& request);

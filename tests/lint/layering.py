@@ -139,7 +139,7 @@ LIBRARIES = (
         re.compile(r"^nlohmann/"),
         ("server/rest/", "server/serving/metrics/", "server/serving/tenants/", "tests/"),
     ),
-    Library("absl", re.compile(r"^absl/"), ("server/app/main.cc",)),
+    Library("absl", re.compile(r"^absl/"), ("server/app/main.cc", "tests/bench/load_main.cc")),
     Library("CLI11", re.compile(r"^CLI/"), ("server/app/", "tests/")),
 )
 

@@ -27,6 +27,11 @@ class Simulation {
   virtual Result<Reading> TakeReading() { return Read(); }
   // Whether no sample needs further steps.
   virtual bool finished() const { return false; }
+  // From now on all work is done by the thread that calls, where the backend can do so: for what is over
+  // sooner than others would have begun to help.
+  virtual void StayOnThread() {}
+  // Seconds that threads have worked so far, added up over them; 0: not known.
+  virtual double worked_s() const { return 0; }
 
   // Of a session. Goes on with other inputs, whose values per step begin at the next step; needed before the
   // first Advance and after Reset. UNIMPLEMENTED where the backend has no sessions.

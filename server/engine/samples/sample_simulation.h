@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -43,6 +44,7 @@ class SampleSimulation final : public Simulation {
         cache_(cache),
         run_(space_->run),
         pool_(pool),
+        threads_(pool.threads()),
         piece_(piece),
         count_(inputs.size()),
         progress_(*run_.spec) {
@@ -99,6 +101,10 @@ class SampleSimulation final : public Simulation {
   }
 
   bool finished() const override { return stops_ && stops_->finished(); }
+  void StayOnThread() override { threads_ = 1; }
+  double worked_s() const override {
+    return std::chrono::duration<double>(std::chrono::steady_clock::duration(worked_)).count();
+  }
 
   Status Feed(const std::vector<InputFormat>& inputs, std::span<const SampleInputs> samples) override {
     const Result<CheckedSpec> spec = FedSpec(run_.spec, inputs, samples, samples_.size());
@@ -195,7 +201,7 @@ class SampleSimulation final : public Simulation {
   template <typename Body>
   void ForEachGroup(Body& body) {
     const auto samples = static_cast<std::int64_t>(count_);
-    const bool inside = samples < pool_.threads();
+    const bool inside = samples < threads_;
     if constexpr (requires(Scratch scratch) { scratch.pool; }) {
       ScratchOf(0).pool = inside ? &pool_ : nullptr;
     }
@@ -205,21 +211,42 @@ class SampleSimulation final : public Simulation {
       return index == groups ? samples : samples * index / groups / unit * unit;
     };
     const auto one = [&](std::int64_t index, std::int64_t thread) {
+      const Times times(*this, inside);
       body(begin(index), begin(index + 1) - begin(index), thread);
     };
-    for (std::int64_t index = 0; inside && index < groups; ++index) {
+    const bool alone = inside || threads_ == 1;
+    for (std::int64_t index = 0; alone && index < groups; ++index) {
       one(index, 0);
     }
-    if (!inside) {
+    if (!alone) {
       pool_.For(groups, std::ref(one));
     }
   }
+
+  // Counts the time of its scope as work: of all threads, where these may have shared it.
+  class Times {
+   public:
+    Times(SampleSimulation& simulation, bool shared)
+        : simulation_(simulation), loops_(shared ? simulation.pool_.begun() : -1) {}
+    ~Times() {
+      const bool all = loops_ >= 0 && simulation_.pool_.begun() != loops_;
+      const std::int64_t threads = all ? simulation_.threads_ : 1;
+      simulation_.worked_ += threads * (std::chrono::steady_clock::now() - begin_).count();
+    }
+    Times(const Times&) = delete;
+    Times& operator=(const Times&) = delete;
+
+   private:
+    SampleSimulation& simulation_;
+    const std::int64_t loops_;
+    const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  };
 
   std::int64_t Groups(std::int64_t samples) const {
     const auto ceiling = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
     // Beginnings are rounded.
     const std::int64_t most = std::max<std::int64_t>(run_.group - kGroupUnit + 1, 1);
-    return std::min(samples, ceiling(ceiling(samples, most), pool_.threads()) * pool_.threads());
+    return std::min(samples, ceiling(ceiling(samples, most), threads_) * threads_);
   }
 
   void ReadGroup(std::span<Sample> group, std::int64_t first, Scratch& scratch, Reading& reading) const {
@@ -235,6 +262,8 @@ class SampleSimulation final : public Simulation {
   WorkspaceCache<Space>* const cache_;
   Run& run_;  // of the space
   ThreadPool& pool_;
+  std::int64_t threads_;                  // that work on it
+  std::atomic<std::int64_t> worked_ = 0;  // in ticks of the clock
   const std::int64_t piece_;
   const std::size_t count_;           // samples
   std::vector<SampleInputs> inputs_;  // with in_one, of the samples that are not made yet

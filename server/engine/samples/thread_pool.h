@@ -24,6 +24,8 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   std::int64_t threads() const { return static_cast<std::int64_t>(workers_.size()) + 1; }
+  // Loops so far that others might help with.
+  std::int64_t begun() const { return begun_; }
 
   // Calls body(index, thread) for every index in [0, count), thread in [0, threads()), no two of the loop
   // with the same thread at the same time, and waits for all. Rethrows an exception of a body, after which no

@@ -59,7 +59,8 @@ Status InferRun::SubmitTo(serving::NetworkHandle network, inference::ModelInferR
                                .deadline = deadline,
                                .caller = std::move(caller),
                                .extra_bytes_per_sample = answer_.text_bytes_per_sample,
-                               .reusable = reports == InferReports::kNo},
+                               .reusable = reports == InferReports::kNo,
+                               .at_once = reports == InferReports::kNo},
                               sink);
 }
 

@@ -50,7 +50,8 @@ Status SimulateCall::Submit(const grpc::ByteBuffer& request) {
   }
   return submission_.Submit(
       std::move(message),
-      {.deadline = DeadlineOf(call_), .caller = std::move(caller).value(), .reusable = true}, *this);
+      {.deadline = DeadlineOf(call_), .caller = std::move(caller).value(), .reusable = true, .at_once = true},
+      *this);
 }
 
 void SimulateCall::OnDone(const Status& status, serving::RunOutcome outcome) noexcept {

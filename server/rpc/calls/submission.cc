@@ -121,6 +121,7 @@ Status Submission::SubmitTo(serving::NetworkHandle network,
   queued.result_bytes = kReadingCopies * answer_->response_bytes + StatisticsBytes(*answer_);
   queued.sink = &sink;
   queued.traced = record_.traced();
+  queued.may_run_at_once = options.at_once;
   record_.SetQueued();
   return Queue(std::move(queued), options);
 }

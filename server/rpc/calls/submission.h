@@ -29,6 +29,7 @@ struct SubmitOptions {
   Caller caller;                            // whose request it is
   std::int64_t extra_bytes_per_sample = 0;  // of the response, beside its tensors
   bool reusable = false;                    // equal requests may be answered alike, where the server does so
+  bool at_once = false;                     // the sink may be called before Submit returns
 };
 
 // A simulation on its way: from the bytes of a call to the batcher, and its cancellation. Submit by one

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -67,10 +68,20 @@ bool CallGate::WaitIdle(Clock::TimePoint deadline, std::stop_token stop) {
 }
 
 void CallGate::CancelAll(const Status& status) {
-  const MutexLock lock(mu_);  // keeps the calls: none ends before its Leave
-  for (auto& [call, why] : under_way_) {
-    why = status;
-    CancelCall(*call, status);
+  grpc::CallbackServerContext* last = nullptr;
+  while (true) {
+    std::optional<HeldCall> held;
+    {
+      const MutexLock lock(mu_);  // keeps the calls: none ends before its Leave
+      const auto next = under_way_.upper_bound(last);
+      if (next == under_way_.end()) {
+        return;
+      }
+      last = next->first;
+      next->second = status;
+      held.emplace(*last);
+    }
+    held->Cancel(status);
   }
 }
 

@@ -63,7 +63,7 @@ void CallLog::Write(const CallFacts& call) {
   }
   if (IsServerFault(code)) {
     log_.Error("request", FieldsOf(call));
-  } else {
+  } else if (log_.takes_info()) {
     log_.Info("request", FieldsOf(call));
   }
 }

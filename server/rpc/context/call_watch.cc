@@ -2,14 +2,20 @@
 
 #include <grpc/grpc.h>
 
+#include <algorithm>
+#include <optional>
 #include <string>
 
 namespace spikeserve::rpc {
 
+HeldCall::HeldCall(grpc::CallbackServerContext& call) : call_(call.c_call()) { grpc_call_ref(call_); }
+
+HeldCall::~HeldCall() { grpc_call_unref(call_); }
+
 // TryCancel of gRPC's own does the same, but always says CANCELLED.
-void CancelCall(grpc::CallbackServerContext& call, const Status& status) {
-  grpc_call_cancel_with_status(call.c_call(), static_cast<grpc_status_code>(status.code()),
-                               status.message().c_str(), nullptr);
+void HeldCall::Cancel(const Status& status) {
+  grpc_call_cancel_with_status(call_, static_cast<grpc_status_code>(status.code()), status.message().c_str(),
+                               nullptr);
 }
 
 CallWatch::CallWatch(std::chrono::seconds patience, const Clock& clock)
@@ -29,16 +35,24 @@ Status CallWatch::Stop(grpc::CallbackServerContext& call) {
 }
 
 void CallWatch::CancelOverdue() {
-  const MutexLock lock(mu_);  // keeps the calls: none ends before its Stop
-  const Clock::TimePoint oldest = clock_.Now() - patience_;
-  for (auto& [call, write] : writes_) {
-    if (write.began >= oldest || !write.ended.ok()) {
-      continue;
+  const Status late{StatusCode::kDeadlineExceeded, "the client did not read its answer within " +
+                                                       std::to_string(patience_.count()) +
+                                                       " s (--write-idle-seconds)"};
+  while (true) {
+    std::optional<HeldCall> call;
+    {
+      const MutexLock lock(mu_);  // keeps the calls: none ends before its Stop
+      const Clock::TimePoint oldest = clock_.Now() - patience_;
+      const auto overdue = std::find_if(writes_.begin(), writes_.end(), [oldest](const auto& write) {
+        return write.second.began < oldest && write.second.ended.ok();
+      });
+      if (overdue == writes_.end()) {
+        return;
+      }
+      overdue->second.ended = late;
+      call.emplace(*overdue->first);
     }
-    write.ended = {StatusCode::kDeadlineExceeded, "the client did not read its answer within " +
-                                                      std::to_string(patience_.count()) +
-                                                      " s (--write-idle-seconds)"};
-    CancelCall(*call, write.ended);
+    call->Cancel(late);
   }
 }
 

@@ -13,8 +13,22 @@
 
 namespace spikeserve::rpc {
 
-// Ends `call` at once with `status`, which the client sees. The call must not be over.
-void CancelCall(grpc::CallbackServerContext& call, const Status& status);
+// A call that can be ended although it may be over by then. One thread at a time.
+class HeldCall {
+ public:
+  // The call must not be over yet.
+  explicit HeldCall(grpc::CallbackServerContext& call);
+  ~HeldCall();
+  HeldCall(const HeldCall&) = delete;
+  HeldCall& operator=(const HeldCall&) = delete;
+
+  // Ends it at once with `status`, which the client sees. What the call does then may happen here: no mutex
+  // that it takes may be held.
+  void Cancel(const Status& status);
+
+ private:
+  grpc_call* const call_;
+};
 
 // Ends calls whose client does not read what it asked for, so that they do not hold their memory for ever.
 // Thread-safe.

@@ -3,6 +3,8 @@
 #include <spdlog/pattern_formatter.h>
 #include <unistd.h>
 
+#include <array>
+#include <charconv>
 #include <cstdio>
 
 namespace spikeserve::rpc {
@@ -30,9 +32,11 @@ std::string Quoted(std::string_view text) {
 }
 
 std::string Number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", value);
-  return text;
+  constexpr int kDigits = 6;
+  std::array<char, 32> text;
+  char* const end =
+      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::general, kDigits).ptr;
+  return std::string(text.data(), end);
 }
 
 std::string ValueText(const LogField& field) {

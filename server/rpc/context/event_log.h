@@ -38,6 +38,8 @@ class EventLog {
   void Warn(std::string_view event, const Fields& fields) const { Write(spdlog::level::warn, event, fields); }
   void Error(std::string_view event, const Fields& fields) const { Write(spdlog::level::err, event, fields); }
 
+  // Whether lines of Info are written.
+  bool takes_info() const { return logger_->should_log(spdlog::level::info); }
   // Lines that were lost, as stderr did not take them in time.
   std::int64_t lost_lines() const { return stderr_ ? stderr_->lost_lines() : 0; }
 

@@ -3,6 +3,12 @@
 #include "server/rpc/wire/parsed_size.h"
 
 namespace spikeserve::rpc {
+namespace {
+
+// Of a request's memory, what may be reserved without need.
+constexpr std::int64_t kSlackBytes = 16 << 10;
+
+}  // namespace
 
 Result<serving::MemoryBudget::Reservation> Receive(const ServiceContext& context,
                                                    const grpc::ByteBuffer& bytes, BulkPath bulk,
@@ -24,7 +30,10 @@ Result<serving::MemoryBudget::Reservation> Receive(const ServiceContext& context
     return status;
   }
   message.DiscardUnknownFields();
-  reservation.value().ShrinkTo(size + static_cast<std::int64_t>(message.SpaceUsedLong()));
+  // To measure takes a look at every field. What was foreseen is close, but for lists of numbers.
+  if (parsed.value() > size + kSlackBytes) {
+    reservation.value().ShrinkTo(size + static_cast<std::int64_t>(message.SpaceUsedLong()));
+  }
   return reservation;
 }
 

@@ -57,7 +57,7 @@ void UploadTable::CancelIdle() {
     }
     upload.reason = Judge(upload);
     if (!upload.reason.ok()) {
-      CancelCall(*call, upload.reason);
+      HeldCall(*call).Cancel(upload.reason);  // whose reactions run on a thread of gRPC
     }
   }
 }

@@ -37,6 +37,7 @@ class LogSink final : public spdlog::sinks::base_sink<std::mutex> {
 
   std::string Format(const spdlog::details::log_msg& message);
   void Lose(std::int64_t lines);
+  bool IsUrgent() const SPIKESERVE_REQUIRES(mu_) { return waiting_.size() > room_ / 2; }
   // What waits, at most until `stop`; empty at the end.
   std::string Take(std::stop_token stop);
   void Write(std::stop_token stop);
@@ -50,6 +51,7 @@ class LogSink final : public spdlog::sinks::base_sink<std::mutex> {
   Mutex mu_;
   std::condition_variable_any changed_;
   std::string waiting_ SPIKESERVE_GUARDED_BY(mu_);
+  bool asleep_ SPIKESERVE_GUARDED_BY(mu_) = false;      // the thread, until there is a line
   std::int64_t unsaid_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // lost lines that no line tells of yet
   std::jthread writer_;                                 // last: uses what is above
 };

@@ -12,6 +12,7 @@
 
 #include "server/serving/metrics/exemplars.h"
 #include "server/serving/metrics/label_metrics.h"
+#include "server/serving/metrics/method_metrics.h"
 #include "server/serving/metrics/openmetrics.h"
 
 namespace spikeserve::serving {
@@ -175,6 +176,7 @@ struct Metrics::Families {
   Family<Counter>& requests;
   Family<Counter>& rejections;
   Family<Histogram>& latency;
+  MethodMetrics by_method{requests, latency, kSeconds};
   LabelMetrics by_network;
   LabelMetrics by_tenant;
   Exemplars exemplars{kSeconds};
@@ -219,27 +221,18 @@ Metrics::Metrics(const std::string& version, const std::string& backend, std::in
 
 Metrics::~Metrics() = default;
 
-void Metrics::BeginRequest(const std::string& method) {
-  const MutexLock lock(in_flight_mu_);
-  ++in_flight_[method];
-}
+void Metrics::BeginRequest(const std::string& method) { families_->by_method.Begin(method); }
 
 std::vector<InFlight> Metrics::in_flight() const {
-  const MutexLock lock(in_flight_mu_);
   std::vector<InFlight> calls;
-  for (const auto& [method, count] : in_flight_) {
+  for (const auto& [method, count] : families_->by_method.in_flight()) {
     calls.push_back({method, count});
   }
   return calls;
 }
 
 void Metrics::CountRequest(const RequestFacts& facts) {
-  {
-    const MutexLock lock(in_flight_mu_);
-    --in_flight_[facts.method];
-  }
-  families_->requests.Add({{"method", facts.method}, {"code", CodeName(facts.code)}}).Increment();
-  families_->latency.Add({{"method", facts.method}}, kSeconds).Observe(facts.seconds);
+  families_->by_method.End(facts);
   if (*facts.rejection != '\0') {
     families_->rejections.Add({{"reason", facts.rejection}}).Increment();
   }

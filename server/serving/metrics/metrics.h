@@ -107,8 +107,6 @@ class Metrics {
   const std::shared_ptr<prometheus::Registry> registry_;
   const std::unique_ptr<Families> families_;
   std::function<Gauges()> gauge_source_;
-  mutable Mutex in_flight_mu_;
-  std::map<std::string, std::int64_t> in_flight_ SPIKESERVE_GUARDED_BY(in_flight_mu_);
   Mutex expose_mu_;  // one scrape at a time: they set what they then read
 };
 

@@ -85,6 +85,13 @@ std::unique_ptr<Run> Batcher::Next(std::stop_token stop) {
   return nullptr;
 }
 
+void Batcher::WakeForWaiting() {
+  if (closed_ || tree_.samples() > 0) {
+    ++changes_;
+    changed_.notify_all();
+  }
+}
+
 void Batcher::AwaitChange(std::stop_token stop) {
   const auto wait = std::min<Clock::TimePoint::duration>(NextEvent() - clock_.Now(), kLongestWait);
   if (wait <= Clock::TimePoint::duration::zero()) {

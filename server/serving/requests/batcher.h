@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -45,9 +46,14 @@ class Batcher {
   // `clock` outlives the batcher.
   Batcher(const BatcherOptions& options, const Clock& clock) : options_(options), clock_(clock) {}
 
-  // Never blocks. The sink is called only where the answer is OK. RESOURCE_EXHAUSTED when full, with the time
-  // after which there may be room; DEADLINE_EXCEEDED where the work before it leaves no time; UNAVAILABLE
-  // when closed.
+  // From now on threads that submit requests which may run at once work on them themselves, where that is
+  // over about as soon as they would have handed them to a worker: as long as nobody waits, and no more than
+  // `places` runs are under way. Before any request.
+  void RunShortOnes(RunContext context, std::int64_t places);
+
+  // Never waits, and works for a fraction of a millisecond at most, see RunShortOnes. The sink is called only
+  // where the answer is OK. RESOURCE_EXHAUSTED when full, with the time after which there may be room;
+  // DEADLINE_EXCEEDED where the work before it leaves no time; UNAVAILABLE when closed.
   Status Submit(Request request);
 
   // The next run as soon as one is due; null when stopped, or when closed and empty. Return it after the
@@ -86,7 +92,16 @@ class Batcher {
     bool empty() const { return requests.empty() && sinks.empty() && runs.empty() && lost.empty(); }
   };
 
+  // In short_runs.cc:
+  // What Submit answers of a request that it has run; nothing, and the request as it was, where it has to
+  // wait for a worker.
+  std::optional<Status> RunAtOnce(Request& request);
+  // A run of the request alone; null, and the request as it was, where it has to wait.
+  std::unique_ptr<Run> TakeShort(Request& request);
+  bool MayRunAtOnce(Request& request) SPIKESERVE_REQUIRES(mu_);
+
   // In batcher_admission.cc:
+  Status QueueUp(Request request);
   Status Admit(Request& request, Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
   Status Refuse(Request& request) SPIKESERVE_REQUIRES(mu_);
   // Seconds that others are expected to hold up the request, by what waits and what is being worked on.
@@ -116,6 +131,8 @@ class Batcher {
   void LeaveAll(Unwanted& unwanted) SPIKESERVE_REQUIRES(mu_);
   void Answer(Unwanted unwanted) SPIKESERVE_EXCLUDES(mu_);
   Clock::TimePoint NextEvent() SPIKESERVE_REQUIRES(mu_);
+  // Something may have become due.
+  void WakeForWaiting() SPIKESERVE_REQUIRES(mu_);
   // Waits for news since nothing was found due, the mutex having been held since.
   void AwaitChange(std::stop_token stop) SPIKESERVE_REQUIRES(mu_);
 
@@ -151,13 +168,16 @@ class Batcher {
 
   const BatcherOptions options_;
   const Clock& clock_;
+  std::optional<RunContext> short_context_;  // set before any request
+  std::int64_t short_places_ = 0;            // likewise
   mutable Mutex mu_;
   std::condition_variable_any changed_;
   Tree tree_ SPIKESERVE_GUARDED_BY(mu_);
   WaitForecast forecast_ SPIKESERVE_GUARDED_BY(mu_);
-  std::vector<Clock::TimePoint> working_ SPIKESERVE_GUARDED_BY(mu_);  // when turns of workers are to end
-  std::int64_t begun_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // runs between two turns that have memory
-  std::int64_t freed_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // counts when memory has become free
+  std::vector<Clock::TimePoint> turn_ends_ SPIKESERVE_GUARDED_BY(mu_);  // of the workers that work on one
+  std::int64_t short_ones_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // runs on the threads that have read them
+  std::int64_t begun_ SPIKESERVE_GUARDED_BY(mu_) = 0;       // runs between two turns that have memory
+  std::int64_t freed_ SPIKESERVE_GUARDED_BY(mu_) = 0;       // counts when memory has become free
   // Room that becomes free is promised until then.
   Clock::TimePoint promised_ SPIKESERVE_GUARDED_BY(mu_);
   Clock::TimePoint swept_ SPIKESERVE_GUARDED_BY(mu_);  // when unwanted requests were last looked for

@@ -71,6 +71,13 @@ std::optional<Request> TakeNewest(Lane& lane) {
 }  // namespace
 
 Status Batcher::Submit(Request request) {
+  if (std::optional<Status> done = RunAtOnce(request)) {
+    return *std::move(done);
+  }
+  return QueueUp(std::move(request));
+}
+
+Status Batcher::QueueUp(Request request) {
   Unwanted unwanted;
   Status status = Guarded([&] {  // who is unwanted is answered whatever becomes of this one
     const MutexLock lock(mu_);
@@ -134,9 +141,9 @@ Status Batcher::Refuse(Request& request) {
 double Batcher::Foresee(const Request& request, double own_s) {
   const Node& lane = LaneOf(request);
   const double first_s =
-      static_cast<std::int64_t>(working_.size()) < options_.servers
+      static_cast<std::int64_t>(turn_ends_.size()) < options_.servers
           ? 0
-          : std::max(Seconds(*std::min_element(working_.begin(), working_.end()) - request.enqueued),
+          : std::max(Seconds(*std::min_element(turn_ends_.begin(), turn_ends_.end()) - request.enqueued),
                      kLeastLeftSeconds);
   const double before_s = tree_.Before(lane, Seconds(options_.turn));
   const double all_s = std::max(tree_.Expected(lane, own_s) - own_s, 0.0);

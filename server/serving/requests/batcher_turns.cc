@@ -114,10 +114,10 @@ std::unique_ptr<Run> Batcher::TakeNext(Batch& taken) {
   if (lane == nullptr) {
     return nullptr;
   }
-  working_.reserve(working_.size() + 1);  // before anything is taken
+  turn_ends_.reserve(turn_ends_.size() + 1);  // before anything is taken
   std::unique_ptr<Run> run = TakeFrom(lane->leaf(), taken);
   Charge(*run);
-  working_.push_back(run->turn_ends);
+  turn_ends_.push_back(run->turn_ends);
   run->freed_before = freed_;
   return run;
 }
@@ -265,8 +265,7 @@ void Batcher::Return(std::unique_ptr<Run> run) {
   {
     const MutexLock lock(mu_);
     failure = TakeBack(run, left_over, ended);
-    ++changes_;
-    changed_.notify_all();
+    WakeForWaiting();
   }
   for (Batch* batch : {&left_over, &ended}) {
     for (Request& request : *batch) {
@@ -280,14 +279,13 @@ void Batcher::Return(std::unique_ptr<Run> run) {
     run.reset();
     const MutexLock lock(mu_);
     Unblock();  // what it held may be enough for another
-    ++changes_;
-    changed_.notify_all();
+    WakeForWaiting();
   }
 }
 
 Status Batcher::TakeBack(std::unique_ptr<Run>& run, Batch& left_over, Batch& ended) {
   Status failure;
-  working_.erase(std::find(working_.begin(), working_.end(), run->turn_ends));
+  turn_ends_.erase(std::find(turn_ends_.begin(), turn_ends_.end(), run->turn_ends));
   try {
     left_over = run->TakeLeftOver();
     Settle(left_over, 0);
@@ -323,7 +321,7 @@ bool Batcher::OthersHoldMemory() {
     }
     return !partly_done;
   });
-  return partly_done || !working_.empty() || begun_ > 0;
+  return partly_done || !turn_ends_.empty() || short_ones_ > 0 || begun_ > 0;
 }
 
 // Between two turns a run waits in the lane of its first request.

@@ -101,7 +101,9 @@ struct Request {
   std::int64_t result_bytes = 0;             // of the readings of all its samples, at most
   std::stop_token cancelled;
   ResultSink* sink = nullptr;
-  bool traced = false;        // somebody wants to know of its chunks
+  bool traced = false;  // somebody wants to know of its chunks
+  // Whether who submits it may work on it, where that is short, and the sink be called before Submit returns.
+  bool may_run_at_once = false;
   Clock::TimePoint enqueued;  // set by the batcher
   RequestProgress progress;
   QueuePlace place;

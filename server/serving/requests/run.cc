@@ -4,6 +4,7 @@
 #include <chrono>
 #include <iterator>
 #include <new>
+#include <span>
 #include <string>
 
 #include "server/base/guarded.h"
@@ -162,17 +163,27 @@ Batch Run::TakeLeftOver() {
 }
 
 Status Run::NewSimulation() {
-  std::vector<engine::SampleInputs> inputs;
-  for (const Part& part : parts_) {
+  const auto inputs_of = [this](const Part& part) {
     const Request& request = batch_[part.request];
-    const auto begin = request.samples.begin() + request.progress.done;
-    inputs.insert(inputs.end(), begin, begin + part.count);
+    return std::span(request.samples)
+        .subspan(static_cast<std::size_t>(request.progress.done), static_cast<std::size_t>(part.count));
+  };
+  std::vector<engine::SampleInputs> joined;
+  for (const Part& part : parts_) {
+    if (parts_.size() > 1) {
+      const auto inputs = inputs_of(part);
+      joined.insert(joined.end(), inputs.begin(), inputs.end());
+    }
   }
-  auto simulation = network().resident->NewSimulation(spec_, inputs);
+  auto simulation = network().resident->NewSimulation(
+      spec_, joined.empty() ? inputs_of(parts_.front()) : std::span<const engine::SampleInputs>(joined));
   if (!simulation.ok()) {
     return simulation.status();
   }
   simulation_ = std::move(simulation).value();
+  if (stays_) {
+    simulation_->StayOnThread();
+  }
   return {};
 }
 
@@ -295,11 +306,12 @@ Status Run::Finish(const RunContext& context) {
   if (!reading.ok()) {
     return reading.status();
   }
+  const double worked_s = simulation_->worked_s();
   simulation_.reset();  // before its inputs and network go
   const NetworkEntry& of = network();
   const double compute_s = ComputeSeconds(context.clock);
   of.statistics->CountRun(samples(), compute_s);
-  of.costs->Learn(*spec_, samples(), steps_done_, compute_s);
+  of.costs->Learn(*spec_, samples(), steps_done_, compute_s, worked_s);
   for (const Part& part : parts_) {
     if (batch_[part.request].sink == nullptr) {
       continue;

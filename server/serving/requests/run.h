@@ -47,6 +47,8 @@ class Run {
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
+  // All of it is to be done by the thread that calls Work, where that can be. Before the first turn.
+  void StayOnThread() { stays_ = true; }
   // A turn of about `turn`, at least a chunk. `stop` ends the run with UNAVAILABLE.
   void Work(const RunContext& context, const std::stop_token& stop, Clock::TimePoint::duration turn);
 
@@ -115,6 +117,7 @@ class Run {
   Batch batch_;  // taken once nothing more can fail
   const bool in_turns_;
   const char* const released_;
+  bool stays_ = false;  // on the thread that works on it
   const std::int64_t report_every_;
   std::vector<Part> parts_;
   MemoryBudget::Reservation reservation_;

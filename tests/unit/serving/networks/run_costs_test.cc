@@ -101,5 +101,29 @@ TEST_F(RunCostsTest, TellsWhereTheCurveBecomesFlat) {
   EXPECT_NEAR(static_cast<double>(Estimate(10).Knee()), 100, 1);  // 10 us of a run for each sample of 100 us
 }
 
+TEST_F(RunCostsTest, ARunIsShortByTheTimeOfAllThreads) {
+  costs_.Learn(Spec(10), 1, 10, 30e-6);
+  EXPECT_FALSE(Estimate(10).IsShort(1));  // nobody knows
+  costs_.Learn(Spec(10), 1, 10, 30e-6, 40e-6);
+  EXPECT_TRUE(Estimate(10).IsShort(1));
+  EXPECT_TRUE(Estimate(10).IsShort(5));
+  EXPECT_FALSE(Estimate(10).IsShort(6));
+  EXPECT_FALSE(Estimate(40).IsShort(1));            // not measured
+  costs_.Learn(Spec(1000), 1, 1000, 30e-6, 60e-6);  // others may join, which saves more
+  EXPECT_FALSE(Estimate(1000).IsShort(1));
+}
+
+TEST_F(RunCostsTest, AThreadThatLeftItsCoreMakesNoRunLong) {
+  for (int i = 0; i < 10; ++i) {
+    costs_.Learn(Spec(10), 1, 10, 20e-6, 20e-6);
+  }
+  costs_.Learn(Spec(10), 1, 10, 1, 1);
+  EXPECT_TRUE(Estimate(10).IsShort(1));
+  for (int i = 0; i < 50; ++i) {
+    costs_.Learn(Spec(10), 1, 10, 1e-3, 1e-3);
+  }
+  EXPECT_FALSE(Estimate(10).IsShort(1));
+}
+
 }  // namespace
 }  // namespace spikeserve::serving
