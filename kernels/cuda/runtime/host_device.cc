@@ -68,6 +68,30 @@ void RunCall(const Scan& scan) {
   }
 }
 
+void RunCall(const ByteProduct& product) {
+  for (std::int64_t row = 0; row < product.rows; ++row) {
+    for (std::int64_t column = 0; column < product.columns; ++column) {
+      std::int32_t sum = 0;
+      for (std::int64_t k = 0; k < product.depth; ++k) {
+        sum += product.cells[row * product.stride + k] * product.digits[column * product.depth + k];
+      }
+      product.sums[row * product.columns + column] = sum;
+    }
+  }
+}
+
+void RunCall(const MemoryNeurons& neurons) {
+  for (std::int64_t sample = 0; sample < neurons.samples; ++sample) {
+    std::int64_t spikes = 0;
+    for (std::int64_t j = 0; j < neurons.stride; ++j) {
+      spikes += RunMemoryNeuron(neurons, sample, j);
+    }
+    if (neurons.sample_spikes != nullptr) {
+      AtomicAdd(neurons.sample_spikes + sample, spikes);
+    }
+  }
+}
+
 void RunCall(const Activity& activity) {
   constexpr std::int64_t kLanes = 32;
   for (std::int64_t sample = 0; sample < activity.samples; ++sample) {
