@@ -1,5 +1,6 @@
 #include "server/engine/cuda/layout/products.h"
 
+#include "kernels/cuda/columns.h"
 #include "server/engine/cuda/layout/scratch.h"
 
 namespace spikeserve::engine {
