@@ -39,21 +39,26 @@ constexpr std::int64_t PadHalves(std::int64_t n) { return (n + kHalfUnit - 1) / 
 // The largest sum over the depth of |digit|, of any output and either digit. `weights` is [depth][width].
 std::int64_t LargestDigitSum(const std::int32_t* weights, std::int64_t depth, std::int64_t width);
 
-// Weights for DigitProduct: [padded depth][2 * padded width], high digits first, zeros where padded.
-std::vector<Half> PackDigits(const std::int32_t* weights, std::int64_t depth, std::int64_t width);
-constexpr std::int64_t DigitCount(std::int64_t depth, std::int64_t width) {
-  return PadHalves(depth) * 2 * PadHalves(width);
+// How many digits these weights need, 1 or 2: in int8 mode their high digits are all 0.
+int DigitsOf(const std::int32_t* weights, std::int64_t count);
+// Weights for DigitProduct: [padded depth][digits * padded width], high digits first, zeros where padded.
+std::vector<Half> PackDigits(const std::int32_t* weights, std::int64_t depth, std::int64_t width, int digits);
+constexpr std::int64_t DigitCount(std::int64_t depth, std::int64_t width, int digits) {
+  return PadHalves(depth) * digits * PadHalves(width);
 }
 
-// sums[row][0..2 width) = cells[row][0..depth) times digits, in float32. Through cuBLAS on the device.
+// sums[row][0..digits width) = cells[row][0..depth) times digits, in float32. Through cuBLAS on the device.
 struct DigitProduct {
   std::int64_t rows = 0;
   std::int64_t depth = 0;       // padded
   std::int64_t width = 0;       // padded
   const Half* cells = nullptr;  // [rows][stride], zero behind the real depth
   std::int64_t stride = 0;
-  const Half* digits = nullptr;  // [depth][2 * width]
-  float* sums = nullptr;         // [rows][2 * width]
+  const Half* digits = nullptr;  // [depth][columns]
+  float* sums = nullptr;         // [rows][columns]
+  int digit_count = 2;           // of a weight
+
+  constexpr std::int64_t columns() const { return digit_count * width; }
 };
 
 }  // namespace spikeserve::cuda

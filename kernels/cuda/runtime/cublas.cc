@@ -97,7 +97,7 @@ void Cublas::Destroy::operator()(cublasHandle_t handle) const {
 void Cublas::Run(const DigitProduct& product) {
   const float one = 1.0F;
   const float zero = 0.0F;
-  const auto columns = static_cast<int>(2 * product.width);
+  const auto columns = static_cast<int>(product.columns());
   Check(Get().gemm(handle_.get(), CUBLAS_OP_N, CUBLAS_OP_N, columns, static_cast<int>(product.rows),
                    static_cast<int>(product.depth), &one, product.digits, CUDA_R_16F, columns, product.cells,
                    CUDA_R_16F, static_cast<int>(product.stride), &zero, product.sums, CUDA_R_32F, columns,

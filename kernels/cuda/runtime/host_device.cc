@@ -25,7 +25,7 @@ void RunCall(const Copy& copy) { std::memcpy(copy.to, copy.from, copy.bytes); }
 // In tiles over the depth, as a tensor core adds them: while the bounds hold the order cannot matter.
 void RunCall(const DigitProduct& product) {
   constexpr std::int64_t kTile = 16;
-  const std::int64_t columns = 2 * product.width;
+  const std::int64_t columns = product.columns();
   for (std::int64_t row = 0; row < product.rows; ++row) {
     float* const sums = product.sums + row * columns;
     std::memset(sums, 0, static_cast<std::size_t>(columns) * sizeof(float));

@@ -16,7 +16,7 @@ std::int64_t SumsOf(const CudaRun& run, std::size_t layer, std::size_t term, std
     return direct;
   }
   const std::int64_t pixels = weights.shape == cuda::ProductShape::kConv ? cuda::Pixels(weights.conv) : 1;
-  return std::max(direct, rows * pixels * 2 * weights.width);
+  return std::max(direct, rows * pixels * weights.digit_count * weights.width);
 }
 
 }  // namespace

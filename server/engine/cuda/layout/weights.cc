@@ -144,10 +144,11 @@ void PutDigits(Uploader& uploader, const Product& product, CudaTerm& term) {
   term.depth = cuda::PadHalves(depth);
   term.width = cuda::PadHalves(width);
   term.digit_limit = limit;
+  term.digit_count = cuda::DigitsOf(product.integers.data(), depth * width);
   if (uploader.counting()) {
-    term.digits = uploader.Skip<cuda::Half>(cuda::DigitCount(depth, width));
+    term.digits = uploader.Skip<cuda::Half>(cuda::DigitCount(depth, width, term.digit_count));
   } else {
-    term.digits = uploader.Put(cuda::PackDigits(product.integers.data(), depth, width));
+    term.digits = uploader.Put(cuda::PackDigits(product.integers.data(), depth, width, term.digit_count));
   }
 }
 

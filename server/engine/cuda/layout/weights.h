@@ -26,6 +26,7 @@ struct CudaTerm {
 
   // Digits for tensor cores; null where the term goes another way.
   const cuda::Half* digits = nullptr;
+  int digit_count = 2;
   std::int64_t depth = 0, width = 0;  // of the matrix, padded
   // Source counts up to this keep the sums of digits exact, and cells in float16.
   std::int32_t digit_limit = 0;
