@@ -4,6 +4,8 @@
 
 #include "kernels/cuda/atomics.h"
 #include "kernels/cuda/byte_product.h"
+#include "kernels/cuda/cells.h"
+#include "kernels/cuda/direct_product.h"
 #include "kernels/cuda/fold.h"
 #include "kernels/cuda/scan.h"
 #include "kernels/math/annotations.h"
@@ -210,8 +212,6 @@ struct RoundCharges {
 };
 
 constexpr std::int64_t Threads(const RoundCharges& round) { return round.rows * round.size; }
-// What received charges may come to, in magnitude.
-constexpr std::int64_t kMostReceived = std::int64_t{1} << 60;
 
 SPIKESERVE_HOST_DEVICE void RunThread(const RoundCharges& round, std::int64_t thread) {
   const std::int64_t row = thread / round.size;
@@ -219,7 +219,7 @@ SPIKESERVE_HOST_DEVICE void RunThread(const RoundCharges& round, std::int64_t th
   std::int64_t whole = round.adds ? round.wholes[thread] : 0;
   for (std::int64_t step = 0; step < round.steps; ++step) {
     const float current = round.sums[(row * round.steps + step) * round.size + j] * round.scale[j];
-    if (!round.adds || (whole <= kMostReceived && whole >= -kMostReceived)) {
+    if (!round.adds || (whole <= math::kMostReceived && whole >= -math::kMostReceived)) {
       whole += math::RoundWhole(static_cast<double>(current) * round.unit[j]);
     }
   }
@@ -271,15 +271,12 @@ struct MemoryNeurons {
 
 constexpr std::int64_t Threads(const MemoryNeurons& neurons) { return neurons.samples * neurons.stride; }
 
-// What a neuron has sent in all is at most that in magnitude.
-constexpr std::int64_t kMostSentCounts = (std::int64_t{1} << 30) - 1;
-
 // What neuron j has sent after so many steps, of what it has received. False where numbers left their range.
 SPIKESERVE_HOST_DEVICE bool SentBy(const MemoryNeurons& neurons, const Charge& received, std::int64_t steps,
                                    std::int64_t j, std::int64_t& sent) {
   constexpr double kToldApart = 2305843009213693952.0;  // 2^61, far below where `whole` wraps
   const bool right = received.about <= kToldApart && received.about >= -kToldApart;
-  if (!right || received.whole > kMostReceived || received.whole < -kMostReceived ||
+  if (!right || received.whole > math::kMostReceived || received.whole < -math::kMostReceived ||
       steps > neurons.most_steps) {
     return false;
   }
@@ -289,7 +286,7 @@ SPIKESERVE_HOST_DEVICE bool SentBy(const MemoryNeurons& neurons, const Charge& r
   }
   sent = neurons.slope == 0 ? math::SentRectified(z, neurons.start[j], neurons.shift[j])
                             : math::SentLeaky(z, neurons.start[j], neurons.shift[j], neurons.slope);
-  return sent <= kMostSentCounts && sent >= -kMostSentCounts;
+  return sent <= math::kMostSent && sent >= -math::kMostSent;
 }
 
 SPIKESERVE_HOST_DEVICE void WriteDigitsOf(const MemoryNeurons& neurons, std::int64_t sample, std::int64_t j,

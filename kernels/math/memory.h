@@ -11,6 +11,10 @@
 namespace spikeserve::math {
 
 constexpr int kSlopeBits = 15;
+// What sources bring, biases and starts are at most in magnitude, each: their sum then fits an int64.
+constexpr std::int64_t kMostReceived = std::int64_t{1} << 60;
+// What a neuron has sent in all is at most that in magnitude.
+constexpr std::int64_t kMostSent = (std::int64_t{1} << 30) - 1;
 
 // floor(slope * z / 2^kSlopeBits), with |slope| <= 2^kSlopeBits and |z| < 2^62.
 SPIKESERVE_HOST_DEVICE std::int64_t TimesSlope(std::int64_t slope, std::int64_t z) {

@@ -114,6 +114,18 @@ class ClosedBlock {
   cuda::Program& program_;
 };
 
+// The most digits that any product here reads: those of inputs that are held have met their weights before.
+int MostPlanes(const CudaRun& run, const CudaPlanes& planes) {
+  int most = 1;
+  for (std::size_t l = 0; l < run.closed_layers.size(); ++l) {
+    for (std::size_t t = 0; t < run.closed_layers[l].sources.size(); ++t) {
+      const bool held = run.closed_layers[l].sources[t] == ChargeSource::kHeld;
+      most = std::max(most, held ? 1 : planes[run.OperandOf(l, t)]);
+    }
+  }
+  return most;
+}
+
 // Why a term of a layer in closed form has no form here; empty: it has.
 std::string WhyNotTerm(const CudaRun& run, const cuda::DeviceLimits& limits, std::size_t l, std::size_t t) {
   constexpr double kWideBound = 4611686018427387904.0;  // 2^62
@@ -170,9 +182,9 @@ cuda::Program ClosedProgram(const CudaScene& scene, const CudaPlanes& planes) {
       cuda::Copy{buffers.read_spikes, buffers.sample_spikes, Index(samples) * sizeof(std::int64_t)});
   program.emplace_back(cuda::FillZero{buffers.needed, planes.size() * sizeof(std::int32_t)});
   program.emplace_back(cuda::FillZero{buffers.untold, Index(samples) * sizeof(std::int32_t)});
-  const int most = *std::max_element(planes.begin(), planes.end());
+  const std::int64_t rows = scene.launch.rows();
   const std::int64_t block =
-      std::min(scene.launch.rows(), std::max<std::int64_t>(1, DigitRows(scene.launch.rows()) / most));
+      std::clamp<std::int64_t>(DigitRows(rows) / MostPlanes(scene.run, planes), 1, rows);
   for (std::int64_t first = 0; first < samples; first += block) {
     ClosedBlock(scene, planes, first, std::min(block, samples - first), program).Append();
   }

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/math/memory.h"
 #include "server/engine/plan/plan.h"
 #include "server/engine/run/simulation_spec.h"
 
@@ -38,10 +39,8 @@ struct MemoryConstants {
   std::int64_t MostSteps() const;
 };
 
-// What sources bring, biases and starts are at most in magnitude, each: their sum then fits an int64.
-constexpr std::int64_t kLargestMemory = std::int64_t{1} << 60;
-// What a neuron with memory has sent in all is at most that in magnitude.
-constexpr std::int64_t kMostSent = (std::int64_t{1} << 30) - 1;
+constexpr std::int64_t kLargestMemory = math::kMostReceived;
+constexpr std::int64_t kMostSent = math::kMostSent;
 
 // RN(value), within 2^62; that too where it is not a number.
 std::int64_t RoundMemory(double value);
