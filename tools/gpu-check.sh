@@ -220,7 +220,7 @@ judge_tests() {
 small='On/*/Gpu:-On/Device.NetworksComeAndGo/Gpu:On/Device.HoldsWhatItAccountsFor/Gpu:On/Device.RefusesMoreThanItHas/Gpu'
 # Of these, what runs no cuBLAS but for the product that every device is tried with.
 small_own="$small:On/DigitProduct.*:On/MemoryLayer.*:On/MemoryProducts.ColumnsOfBytes*:On/Products.ColumnsOfDigits*:On/SelfTest.*"
-small_parity='Gpu/*/Gpu1:Gpu/*/Gpu2:Gpu/*/Gpu3:Gpu/*/Gpu61'
+small_parity='Gpu/*/Gpu1:Gpu/*/Gpu2:Gpu/*/Gpu3:Gpu/*/Gpu61:-Gpu/CudaMemory.Images*/Gpu2:Gpu/CudaMemory.Images*/Gpu3'
 
 do_unit() { run_tests unit 'On/*/Gpu:IgnoreCuda.*:-On/Device.NetworksComeAndGo/Gpu' "$cuda_tests"; }
 do_parity() { run_tests_apart parity 'Gpu/*:On/*/Gpu' "$parity_tests"; }
