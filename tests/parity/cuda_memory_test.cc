@@ -14,7 +14,7 @@
 #include "server/engine/network/neuron_models.h"
 #include "server/engine/plan/compile.h"
 #include "tests/support/cuda_pairs.h"
-#include "tests/support/definitions.h"
+#include "tests/support/memory_chains.h"
 #include "tests/support/random.h"
 #include "tests/support/random_cnn.h"
 
@@ -164,6 +164,37 @@ TEST_P(CudaMemory, ImagesGiveWhatTheyGiveOnTheCpu) {
 
 SPIKESERVE_CUDA_PAIRS(CudaMemory, kNetworks);
 
+// What leaves its range does so on both, and what does not is the same.
+void ExpectSameRanges(const engine::NetworkDefinition& network, const std::vector<Sample>& samples,
+                      std::int64_t steps) {
+  const engine::SimulationSpec spec = OfBytes(steps);
+  EXPECT_EQ(WhyForCpu({network, spec}), "");
+  Loaded cuda{MakeHostTwin(), nullptr};
+  Loaded cpu{MakeCpu(), nullptr};
+  cuda.network = LoadOn(*cuda.backend, network, Mode::kExact);
+  cpu.network = LoadOn(*cpu.backend, network, Mode::kExact);
+  ExpectSame(Simulate(cuda, spec, samples), Simulate(cpu, spec, samples));
+}
+
+TEST(CudaMemoryRanges, OfCountsEndWhereThoseOfTheCpuDo) {
+  std::vector<Sample> samples;
+  for (const int byte : {3, 255, 1, 0, 100, 2}) {
+    samples.push_back({{std::vector<std::byte>(9, std::byte(byte))}});
+  }
+  for (const std::int64_t steps : {1, 2, 4, 100}) {
+    ExpectSameRanges(LargeCounts(), samples, steps);
+  }
+}
+
+TEST(CudaMemoryRanges, OfOffsetsEndWhereThoseOfTheCpuDo) {
+  const std::vector<Sample> samples = {{{std::vector<std::byte>(2, std::byte{9})}}};
+  for (const double offset : {-0.5, 1e7, 1e9, 1e10, -1e9}) {
+    for (const std::int64_t steps : {1, 7, 33, 150, 199}) {
+      ExpectSameRanges(LargeOffset(offset), samples, steps);
+    }
+  }
+}
+
 TEST(CudaMemoryRuns, AreMostlyForTheGpu) {
   int on_gpu = 0;
   for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
@@ -172,6 +203,31 @@ TEST(CudaMemoryRuns, AreMostlyForTheGpu) {
   EXPECT_GE(on_gpu, kNetworks / 3);  // many random ones end in a probe of neurons
   for (std::uint64_t seed = 1; seed <= kImageNetworks; ++seed) {
     EXPECT_EQ(WhyForCpu(MakeMemoryCnn(seed, 30)), "") << seed;
+  }
+}
+
+// What is reserved holds a network on the device and on the CPU, and its runs.
+TEST(CudaMemoryRuns, TakeNoMoreThanIsReserved) {
+  for (std::uint64_t seed = 1; seed <= kImageNetworks; ++seed) {
+    for (RandomNetwork network :
+         {MakeMemoryCnn(seed, 30), MakeClosedNetwork(seed), MakeMemoryNetwork(seed)}) {
+      network.spec.trajectories = false;
+      auto device = std::make_unique<cuda::HostDevice>(SmallLimits());
+      const cuda::HostDevice& memory = *device;
+      const engine::CudaBackend backend(OneDevice(std::move(device)), MakeCpu());
+      const auto checked = engine::Network::Create(network.definition, {});
+      const auto loaded = LoadOn(backend, network.definition, Mode::kExact);
+      EXPECT_LE(loaded->bytes(), backend.EstimateBytes(checked.value(), Mode::kExact).value()) << seed;
+      if (WhyForCpu(network).empty()) {
+        const std::int64_t before = memory.used();
+        EXPECT_GT(before, 0);
+        const std::vector<Sample> samples = RandomSamples(network, 7, seed);
+        const auto run = NewSimulation(*loaded, network.spec, InputsOf(samples));
+        ASSERT_TRUE(run.ok());
+        EXPECT_GT(memory.used(), before);
+        EXPECT_LE(memory.used() - before, EstimateRunBytes(*loaded, network.spec, 7)) << seed;
+      }
+    }
   }
 }
 
