@@ -39,7 +39,8 @@ mv "$archive.next" "$archive"
 (cd "$folder" && du -h bin/* lib/*)
 
 packed=$(stat -c %s "$archive")
-tracked=$(git ls-files -z | xargs -0 stat -c %s 2>/dev/null | awk '{sum += $1} END {print sum + 0}')
+# Files that were deleted and not committed are not carried.
+tracked=$({ git ls-files -z | xargs -0 -r stat -c %s 2>/dev/null || true; } | awk '{sum += $1} END {print sum + 0}')
 echo "gpu-pack: $archive, $((packed >> 20)) MiB of $(du -sm "$folder" | cut -f1), with the repository's files $(((packed + tracked) >> 20)) MiB"
 if [ $((packed + tracked)) -gt $most_bytes ]; then
   echo "gpu-pack: that is more than $((most_bytes >> 20)) MiB" >&2

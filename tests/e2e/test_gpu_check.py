@@ -257,6 +257,37 @@ def test_programs_come_in_one_archive(machine: Machine) -> None:
     assert machine.calls() == []
 
 
+def test_what_is_carried_is_one_archive_that_may_not_be_too_large(tmp_path: Path) -> None:
+    script = (ROOT / "tools/gpu-pack.sh").read_text()
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools/gpu-pack.sh", tmp_path / "tools")
+    (tmp_path / "tools/cuda-env.sh").write_text("cuda=ON cmake=true\n")  # everything is built already
+    programs = re.search(r"programs=\(([^)]*)\)", script)
+    assert programs
+    for program in programs[1].split():
+        (tmp_path / "build/cuda-static" / program).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(str(shutil.which("git")), tmp_path / "build/cuda-static" / program)
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+
+    def pack() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [tmp_path / "tools/gpu-pack.sh"], cwd=tmp_path, check=False, capture_output=True, text=True
+        )
+
+    packed = pack()
+    assert packed.returncode == 0, packed.stderr
+    archive = tmp_path / "build/gpu-pack.tar.gz"
+    listed = subprocess.run(["tar", "-tzf", archive], check=True, capture_output=True, text=True)
+    names = listed.stdout.split()
+    assert {f"bin/{Path(program).name}" for program in programs[1].split()} <= set(names)
+    assert any(name.startswith("lib/lib") for name in names)
+    with (tmp_path / "large").open("wb") as large:
+        large.truncate(50 << 20)
+    subprocess.run(["git", "-C", tmp_path, "add", "large"], check=True)
+    packed = pack()
+    assert (packed.returncode, packed.stderr) == (1, "gpu-pack: that is more than 50 MiB\n")
+
+
 def test_wrong_arguments(machine: Machine) -> None:
     assert machine.check("no-such-part")[0] == 2
     assert machine.check("--no-such-option")[0] == 2
