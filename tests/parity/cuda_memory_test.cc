@@ -238,6 +238,9 @@ TEST(CudaMemoryRuns, AreForTheCpuWhereStepsAreWanted) {
   network.spec.trajectories = false;
   network.spec.session = true;
   EXPECT_NE(WhyForCpu(network).find("every step"), std::string::npos);
+  network.spec.session = false;
+  network.spec.statistics = network.spec.gross_statistics = true;
+  EXPECT_NE(WhyForCpu(network).find("every step"), std::string::npos);
 }
 
 TEST(CudaMemoryRuns, AreForTheCpuWhereBytesDoNotMultiply) {

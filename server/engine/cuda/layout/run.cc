@@ -125,8 +125,7 @@ bool CudaRun::IsWhole(std::size_t layer, std::size_t term) const {
 }
 
 bool CudaRun::HasTotals(std::size_t layer, std::size_t term) const {
-  const ChargeSource source = closed_layers[layer].sources[term];
-  return source == ChargeSource::kTotals || (source == ChargeSource::kSteps && IsWhole(layer, term));
+  return closed_layers[layer].sources[term] == ChargeSource::kTotals;
 }
 
 bool CudaRun::IsRounded(std::size_t layer, std::size_t term) const {
