@@ -3,13 +3,14 @@
 # conformance, compute-sanitizer, leaks, the server, the benchmark. Ends with a table and report.json.
 # A run ends after N minutes, 8 if nothing else is said; what is not done by then is done by running it again.
 # The part peers, which is not among these, times step loops of PyTorch on the same networks: give it by name.
-#   tools/gpu-check.sh [--programs FOLDER] [--out FOLDER] [--minutes N] [--fresh] [PART ...]
-# Programs come from FOLDER or build/gpu-pack (made elsewhere by tools/gpu-pack.sh); where there is neither, they are
-# built here, for which the machine needs nvcc 13, CMake 3.31, Highway, GoogleTest and nlohmann-json.
+#   tools/gpu-check.sh [--programs FOLDER_OR_ARCHIVE] [--out FOLDER] [--minutes N] [--fresh] [PART ...]
+# Programs come from there or from build/gpu-pack.tar.gz (made elsewhere by tools/gpu-pack.sh), which is unpacked into
+# the folder of the results; where there is neither, they are built here, for which the machine needs nvcc 13, CMake
+# 3.31, Highway, GoogleTest and nlohmann-json.
 # A part that was ok with the same programs on a GPU of the same name is not run again, unless --fresh, and the
 # benchmark keeps its rows. All results are in the folder build/gpu-check. To bring them back, and to go on with them
 # in another checkout:
-#   tools/gpu-check.sh; tar -czf gpu-check.tar.gz -C build gpu-check
+#   tools/gpu-check.sh; tar -czf gpu-check.tar.gz --exclude gpu-check/pack -C build gpu-check
 #   tar -xzf gpu-check.tar.gz -C build; tools/gpu-check.sh
 # initcheck runs what needs cuBLAS only with compute-sanitizer 2025.4 or newer, which sees all that cuBLAS stores.
 # Exits 0 if every part is ok, 1 if one is not, 2 for wrong arguments. Leaves the settings of the GPU alone.
@@ -75,9 +76,23 @@ at_least() { [ "$(printf '%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
 
 # ---- Where things are.
 
+# Puts $out/pack in place of the archive.
+unpack_programs() {
+  rm -rf "$out/pack"
+  mkdir -p "$out/pack"
+  if ! tar -xzf "$programs" -C "$out/pack" || [ ! -d "$out/pack/bin" ]; then
+    echo "gpu-check: $programs is no archive of tools/gpu-pack.sh" >&2
+    return 1
+  fi
+  programs=$out/pack
+}
+
 find_programs() {
-  if [ -z "$programs" ] && [ -d build/gpu-pack/bin ]; then
-    programs=build/gpu-pack
+  if [ -z "$programs" ] && [ -f build/gpu-pack.tar.gz ]; then
+    programs=build/gpu-pack.tar.gz
+  fi
+  if [ -f "$programs" ]; then
+    unpack_programs || exit 1
   fi
   if [ -n "$programs" ]; then
     programs=$(realpath "$programs")
@@ -204,8 +219,8 @@ judge_tests() {
 
 small='On/*/Gpu:-On/Device.NetworksComeAndGo/Gpu:On/Device.HoldsWhatItAccountsFor/Gpu:On/Device.RefusesMoreThanItHas/Gpu'
 # Of these, what runs no cuBLAS but for the product that every device is tried with.
-small_own="$small:On/DigitProduct.*:On/Products.ColumnsOfDigits*:On/SelfTest.*"
-small_parity='Gpu/*/Gpu1:Gpu/*/Gpu2:Gpu/*/Gpu3:Gpu/*/Gpu61'
+small_own="$small:On/DigitProduct.*:On/MemoryLayer.*:On/MemoryProducts.ColumnsOfBytes*:On/Products.ColumnsOfDigits*:On/SelfTest.*"
+small_parity='Gpu/*/Gpu1:Gpu/*/Gpu2:Gpu/*/Gpu3:Gpu/*/Gpu61:-Gpu/CudaMemory.Images*/Gpu2:Gpu/CudaMemory.Images*/Gpu3'
 
 do_unit() { run_tests unit 'On/*/Gpu:IgnoreCuda.*:-On/Device.NetworksComeAndGo/Gpu' "$cuda_tests"; }
 do_parity() { run_tests_apart parity 'Gpu/*:On/*/Gpu' "$parity_tests"; }

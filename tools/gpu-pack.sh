@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Puts what tools/gpu-check.sh runs into one folder, to be carried to a machine that has a GPU and nothing else:
+# Puts what tools/gpu-check.sh runs into one archive, to be carried to a machine that has a GPU and nothing else:
 # tests, benchmark and server, stripped, with the shared libraries that are not on every Linux machine.
-#   tools/gpu-pack.sh [FOLDER]     default build/gpu-pack; needs a CUDA 13 toolkit (tools/cuda-toolkit.sh)
+#   tools/gpu-pack.sh [ARCHIVE]    default build/gpu-pack.tar.gz; needs a CUDA 13 toolkit (tools/cuda-toolkit.sh)
+# Fails where the archive and the files of the repository come to more than 50 MiB together, which is what may be
+# carried at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/cuda-env.sh
-folder=${1:-build/gpu-pack}
+archive=${1:-build/gpu-pack.tar.gz}
+most_bytes=$((50 << 20))
 build=build/cuda-static
 programs=(tests/unit/cuda/cuda_tests tests/parity/cuda_parity_tests tests/conformance/conformance_tests
   tests/bench/gpu/gpu_bench server/app/spikeserve-server)
@@ -17,7 +20,8 @@ fi
 "$cmake" --preset cuda-static
 "$cmake" --build --preset cuda-static --target "${programs[@]##*/}"
 
-rm -rf "$folder"
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
 mkdir -p "$folder/bin" "$folder/lib"
 for program in "${programs[@]}"; do
   strip -o "$folder/bin/${program##*/}" "$build/$program"
@@ -29,5 +33,16 @@ ldd "$folder"/bin/* | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
     cp --dereference "$library" "$folder/lib/"
   done
 strip --strip-unneeded "$folder"/lib/*
-echo "gpu-pack: $folder, $(du -sh "$folder" | cut -f1):"
+mkdir -p "$(dirname "$archive")"
+tar -C "$folder" -cf - bin lib | gzip -9 >"$archive.next"
+mv "$archive.next" "$archive"
 (cd "$folder" && du -h bin/* lib/*)
+
+packed=$(stat -c %s "$archive")
+# Files that were deleted and not committed are not carried.
+tracked=$({ git ls-files -z | xargs -0 -r stat -c %s 2>/dev/null || true; } | awk '{sum += $1} END {print sum + 0}')
+echo "gpu-pack: $archive, $((packed >> 20)) MiB of $(du -sm "$folder" | cut -f1), with the repository's files $(((packed + tracked) >> 20)) MiB"
+if [ $((packed + tracked)) -gt $most_bytes ]; then
+  echo "gpu-pack: that is more than $((most_bytes >> 20)) MiB" >&2
+  exit 1
+fi

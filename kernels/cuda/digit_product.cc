@@ -22,15 +22,24 @@ std::int64_t LargestDigitSum(const std::int32_t* weights, std::int64_t depth, st
   return std::max(largest(high), largest(low));
 }
 
-std::vector<Half> PackDigits(const std::int32_t* weights, std::int64_t depth, std::int64_t width) {
-  std::vector<Half> packed(static_cast<std::size_t>(DigitCount(depth, width)), Half{0});
+int DigitsOf(const std::int32_t* weights, std::int64_t count) {
+  return std::all_of(weights, weights + count,
+                     [](std::int32_t weight) { return SplitDigits(weight).high == 0; })
+             ? 1
+             : 2;
+}
+
+std::vector<Half> PackDigits(const std::int32_t* weights, std::int64_t depth, std::int64_t width, int count) {
+  std::vector<Half> packed(static_cast<std::size_t>(DigitCount(depth, width, count)), Half{0});
   const std::int64_t padded = PadHalves(width);
   for (std::int64_t k = 0; k < depth; ++k) {
-    Half* const row = packed.data() + k * 2 * padded;
+    Half* const row = packed.data() + k * count * padded;
     for (std::int64_t j = 0; j < width; ++j) {
       const Digits digits = SplitDigits(weights[k * width + j]);
-      row[j] = HalfOf(digits.high);
-      row[padded + j] = HalfOf(digits.low);
+      if (count == 2) {
+        row[j] = HalfOf(digits.high);
+      }
+      row[(count - 1) * padded + j] = HalfOf(digits.low);
     }
   }
   return packed;

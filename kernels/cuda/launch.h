@@ -23,5 +23,13 @@ void Launch(const FilteredCells& work, cudaStream_t stream);
 void Launch(const Encode& encode, cudaStream_t stream);
 void Launch(const Record& record, cudaStream_t stream);
 void Launch(const Scan& scan, cudaStream_t stream);
+void Launch(const ByteColumns& columns, cudaStream_t stream);
+void Launch(const TakeCells& take, cudaStream_t stream);
+void Launch(const WholeProduct& product, cudaStream_t stream);
+void Launch(const SumCharges& sum, cudaStream_t stream);
+void Launch(const RoundCharges& round, cudaStream_t stream);
+void Launch(const AddTotals& add, cudaStream_t stream);
+void Launch(const MemoryNeurons& neurons, cudaStream_t stream);
+void Launch(const SetFold& set, cudaStream_t stream);
 
 }  // namespace spikeserve::cuda

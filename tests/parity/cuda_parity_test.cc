@@ -97,6 +97,11 @@ TEST_P(CudaParity, GivesTheBytesOfTheCpuInFastMode) {
   ExpectSameBytes();
 }
 
+TEST_P(CudaParity, GivesTheBytesOfTheCpuInInt8Mode) {
+  LoadIn(Mode::kInt8);
+  ExpectSameBytes();
+}
+
 TEST_P(CudaParity, GivesTheTrajectoriesOfTheCpu) {
   network_.spec.trajectories = true;
   ExpectSameBytes();

@@ -14,6 +14,7 @@
 #include "server/engine/network/neuron_models.h"
 #include "tests/support/cpu_targets.h"
 #include "tests/support/definitions.h"
+#include "tests/support/memory_chains.h"
 #include "tests/support/random.h"
 #include "tests/support/random_cnn.h"
 #include "tests/support/random_network.h"
@@ -280,29 +281,6 @@ TEST(MemoryOfPools, AtOnceIsWhatStepsComeTo) {
   }
 }
 
-engine::NetworkDefinition ChainOf(std::vector<engine::OperationDefinition> operations) {
-  engine::NetworkDefinition network;
-  network.format_version = 1;
-  network.operations = std::move(operations);
-  for (std::size_t i = 1; i < network.operations.size(); ++i) {
-    network.connections.push_back({network.operations[i - 1].name, network.operations[i].name, {}});
-  }
-  network.probes = {{"output", network.operations.back().name, engine::ProbeQuantity::kOutput, {}}};
-  return network;
-}
-
-engine::NeuronOperation Remembering(double gain) {
-  return {engine::MemoryRectifiedLinear{}, gain, {}, engine::ConstantVoltage{0.5}};
-}
-
-engine::SimulationSpec OfBytes(std::int64_t steps) {
-  engine::SimulationSpec spec;
-  spec.settings.steps = steps;
-  spec.inputs = {{.type = engine::DataType::kUint8}};
-  spec.probes = {0};
-  return spec;
-}
-
 // Rows of 4 and of 6 that 24 neurons share have no period in common but 2.
 TEST(MemoryOfTerms, WithRowCountsThatDoNotDivideEachOther) {
   engine::NetworkDefinition network = SmallMlp();
@@ -339,14 +317,7 @@ TEST(MemoryOfTerms, WithRowCountsThatDoNotDivideEachOther) {
 // What one sample of a group has too much of is nothing to the others, and what fits step by step fits at
 // once.
 TEST(MemoryOfGroups, EachSampleIsAsIfItWereAlone) {
-  engine::NetworkDefinition network = ChainOf(
-      {{"input", engine::InputOperation{{3, 3, 1}, 1.0, {}}},
-       {"first", Remembering(9e8)},
-       {"pool", engine::PoolOperation{engine::PoolKind::kAverage, {3, 3}, {3, 3}, {0, 0}, {0, 0}, false}},
-       {"flat", engine::ReshapeOperation{{1}}},
-       {"second", Remembering(1e-6)},
-       {"output", engine::AffineOperation{"w", ""}}});
-  network.tensors = {Tensor("w", {1, 1}, {1})};
+  const engine::NetworkDefinition network = LargeCounts();
   const std::vector<Sample> samples = {{{std::vector<std::byte>(9, std::byte{3})}},
                                        {{std::vector<std::byte>(9, std::byte{255})}},
                                        {{std::vector<std::byte>(9, std::byte{1})}}};
@@ -366,11 +337,7 @@ TEST(MemoryOfGroups, EachSampleIsAsIfItWereAlone) {
 
 TEST(MemoryOfOffsets, AreInTheRangeThatIsChecked) {
   for (const double offset : {-0.5, 1e7, 1e9, 1e10, -1e9}) {
-    engine::NetworkDefinition network = ChainOf({{"input", engine::InputOperation{{2}, 1.0, offset}},
-                                                 {"dense", engine::AffineOperation{"w0", ""}},
-                                                 {"first", Remembering(300)},
-                                                 {"output", engine::AffineOperation{"w1", ""}}});
-    network.tensors = {Tensor("w0", {3, 2}, {1, 2, 1, 0.5F, 4, 8}), Tensor("w1", {1, 3}, {1, -2, 0.25F})};
+    const engine::NetworkDefinition network = LargeOffset(offset);
     const std::vector<Sample> samples = {{{std::vector<std::byte>(2, std::byte{9})}}};
     for (const std::int64_t steps : {1, 7, 33, 150, 199}) {
       engine::SimulationSpec spec = OfBytes(steps);

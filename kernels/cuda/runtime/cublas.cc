@@ -97,12 +97,25 @@ void Cublas::Destroy::operator()(cublasHandle_t handle) const {
 void Cublas::Run(const DigitProduct& product) {
   const float one = 1.0F;
   const float zero = 0.0F;
-  const auto columns = static_cast<int>(2 * product.width);
+  const auto columns = static_cast<int>(product.columns());
   Check(Get().gemm(handle_.get(), CUBLAS_OP_N, CUBLAS_OP_N, columns, static_cast<int>(product.rows),
                    static_cast<int>(product.depth), &one, product.digits, CUDA_R_16F, columns, product.cells,
                    CUDA_R_16F, static_cast<int>(product.stride), &zero, product.sums, CUDA_R_32F, columns,
                    CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
         "product");
+}
+
+// The one layout in which tensor cores take bytes: both operands lie along the depth.
+void Cublas::Run(const ByteProduct& product) {
+  const std::int32_t one = 1;
+  const std::int32_t zero = 0;
+  const auto columns = static_cast<int>(product.columns);
+  const auto depth = static_cast<int>(product.depth);
+  Check(Get().gemm(handle_.get(), CUBLAS_OP_T, CUBLAS_OP_N, columns, static_cast<int>(product.rows), depth,
+                   &one, product.digits, CUDA_R_8I, depth, product.cells, CUDA_R_8I,
+                   static_cast<int>(product.stride), &zero, product.sums, CUDA_R_32I, columns,
+                   CUBLAS_COMPUTE_32I, CUBLAS_GEMM_DEFAULT),
+        "product of bytes");
 }
 
 // What broke the device, if it is broken: cuBLAS itself only says that it did not work.

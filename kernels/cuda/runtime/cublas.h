@@ -7,6 +7,7 @@
 #include <memory>
 #include <type_traits>
 
+#include "kernels/cuda/byte_product.h"
 #include "kernels/cuda/digit_product.h"
 
 namespace spikeserve::cuda {
@@ -22,6 +23,7 @@ class Cublas {
   Cublas(cudaStream_t stream, void* workspace);
 
   void Run(const DigitProduct& product);
+  void Run(const ByteProduct& product);
 
  private:
   struct Destroy {

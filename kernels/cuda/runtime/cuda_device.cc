@@ -36,6 +36,7 @@ class CudaDevice final : public Device {
     limits_.l2_bytes = properties.l2CacheSize;
     limits_.product_workspace_bytes = static_cast<std::int64_t>(Cublas::kWorkspaceBytes);
     TestDevice(*this);
+    limits_.byte_products = SumsBytesExactly(*this);
     gpu_.health().SetWorks();
   }
 

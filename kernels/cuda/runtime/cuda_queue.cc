@@ -111,7 +111,7 @@ class CudaQueue final : public Queue {
  private:
   void OpenCublas(const Program& program) {
     const bool has_products = std::any_of(program.begin(), program.end(), [](const Call& call) {
-      return std::holds_alternative<DigitProduct>(call);
+      return std::holds_alternative<DigitProduct>(call) || std::holds_alternative<ByteProduct>(call);
     });
     if (has_products) {
       PrepareProducts();
@@ -143,6 +143,7 @@ class CudaQueue final : public Queue {
     Launch(work, stream_.get());
   }
   void Issue(const DigitProduct& product) { cublas_->Run(product); }
+  void Issue(const ByteProduct& product) { cublas_->Run(product); }
   void Issue(const FillZero& fill) {
     CheckCuda(cudaMemsetAsync(fill.to, 0, fill.bytes, stream_.get()), "fill");
   }

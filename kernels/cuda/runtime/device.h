@@ -17,6 +17,8 @@ struct DeviceLimits {
   std::int64_t memory_bytes = 0;
   std::int64_t l2_bytes = 0;
   std::int64_t product_workspace_bytes = 0;  // per queue, where a program has a DigitProduct
+  // Whether a ByteProduct gives what it should.
+  bool byte_products = true;
   // Fewer leave a product without work for all processors, whatever the L2 says.
   std::int64_t least_rows = 128;
 };

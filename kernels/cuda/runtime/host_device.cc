@@ -25,7 +25,7 @@ void RunCall(const Copy& copy) { std::memcpy(copy.to, copy.from, copy.bytes); }
 // In tiles over the depth, as a tensor core adds them: while the bounds hold the order cannot matter.
 void RunCall(const DigitProduct& product) {
   constexpr std::int64_t kTile = 16;
-  const std::int64_t columns = 2 * product.width;
+  const std::int64_t columns = product.columns();
   for (std::int64_t row = 0; row < product.rows; ++row) {
     float* const sums = product.sums + row * columns;
     std::memset(sums, 0, static_cast<std::size_t>(columns) * sizeof(float));
@@ -64,6 +64,30 @@ void RunCall(const Scan& scan) {
     });
     if (scan.sample_spikes != nullptr) {
       AtomicAdd(scan.sample_spikes + sample, spikes);
+    }
+  }
+}
+
+void RunCall(const ByteProduct& product) {
+  for (std::int64_t row = 0; row < product.rows; ++row) {
+    for (std::int64_t column = 0; column < product.columns; ++column) {
+      std::int32_t sum = 0;
+      for (std::int64_t k = 0; k < product.depth; ++k) {
+        sum += product.cells[row * product.stride + k] * product.digits[column * product.depth + k];
+      }
+      product.sums[row * product.columns + column] = sum;
+    }
+  }
+}
+
+void RunCall(const MemoryNeurons& neurons) {
+  for (std::int64_t sample = 0; sample < neurons.samples; ++sample) {
+    std::int64_t spikes = 0;
+    for (std::int64_t j = 0; j < neurons.stride; ++j) {
+      spikes += RunMemoryNeuron(neurons, sample, j);
+    }
+    if (neurons.sample_spikes != nullptr) {
+      AtomicAdd(neurons.sample_spikes + sample, spikes);
     }
   }
 }

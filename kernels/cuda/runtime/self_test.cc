@@ -87,7 +87,53 @@ bool SumsExactly(Device& device, Queue& queue) {
   return sums.Holds(WantedSums());
 }
 
+// A product of bytes as deep, of the largest digits of either sign; what is read behind a row of sums shows.
+bool SumsBytes(Device& device, Queue& queue) {
+  constexpr std::int64_t kBytesColumns = 3 * kByteUnit;
+  const auto cell = [](std::int64_t row, std::int64_t k) {
+    const std::int64_t digit =
+        row == 0 ? kMostCountDigit : (5 * row + 11 * k) % (2 * kMostCountDigit + 1) - kMostCountDigit;
+    return static_cast<std::int8_t>(digit);
+  };
+  const auto weight = [](std::int64_t column, std::int64_t k) {
+    return static_cast<std::int8_t>(column == 0 ? -128 : (7 * column + 3 * k) % 256 - 128);
+  };
+  std::vector<std::int8_t> cells, digits;
+  std::vector<std::int32_t> sums;
+  for (std::int64_t i = 0; i < kRows * kDepth; ++i) {
+    cells.push_back(cell(i / kDepth, i % kDepth));
+  }
+  for (std::int64_t i = 0; i < kBytesColumns * kDepth; ++i) {
+    digits.push_back(weight(i / kDepth, i % kDepth));
+  }
+  for (std::int64_t i = 0; i < kRows * kBytesColumns; ++i) {
+    std::int32_t sum = 0;
+    for (std::int64_t k = 0; k < kDepth; ++k) {
+      sum += cell(i / kBytesColumns, k) * weight(i % kBytesColumns, k);
+    }
+    sums.push_back(sum);
+  }
+  const Array<std::int8_t> of_cells(device, queue, cells);
+  const Array<std::int8_t> of_digits(device, queue, digits);
+  Array<std::int32_t> got(device, queue, std::vector<std::int32_t>(sums.size(), -1));
+  queue.Run(
+      {ByteProduct{kRows, kDepth, kBytesColumns, of_cells.data(), kDepth, of_digits.data(), got.data()}});
+  return got.Holds(sums);
+}
+
 }  // namespace
+
+bool SumsBytesExactly(Device& device) {
+  const std::unique_ptr<Queue> queue = device.NewQueue(QueueUse::kWork);
+  try {
+    return SumsBytes(device, *queue);
+  } catch (const DeviceError& error) {
+    if (error.failure() != Failure::kRefused) {
+      throw;
+    }
+    return false;
+  }
+}
 
 void TestDevice(Device& device) {
   const std::unique_ptr<Queue> queue = device.NewQueue(QueueUse::kWork);

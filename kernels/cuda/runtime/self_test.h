@@ -9,4 +9,8 @@ namespace spikeserve::cuda {
 // is wrong with the results.
 void TestDevice(Device& device);
 
+// Whether a ByteProduct gives what it should: false too where cuBLAS refuses it. Throws DeviceError for other
+// reasons.
+bool SumsBytesExactly(Device& device);
+
 }  // namespace spikeserve::cuda

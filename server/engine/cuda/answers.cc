@@ -49,7 +49,8 @@ Status CudaSampleAnswers::status() const {
     return {};
   }
   const Layer& layer = run_.plan->layers[Index(staging_.failed[sample_] - 1)];
-  return LeftExactRange(run_.plan->network->definition().operations[Index(layer.operation)].name);
+  const std::string& name = run_.plan->network->definition().operations[Index(layer.operation)].name;
+  return HasMemory(layer) ? LeftMemoryRange(name) : LeftExactRange(name);
 }
 
 void CudaSampleAnswers::ReadProbe(std::size_t index, std::span<double> values) const {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/cuda/byte_product.h"
+#include "server/engine/cuda/layout/closed_program.h"
 #include "server/engine/cuda/network.h"
 #include "server/engine/cuda/replicas.h"
 #include "server/engine/cuda/simulation.h"
@@ -14,7 +16,8 @@
 namespace spikeserve::engine {
 namespace {
 
-// What digits of matrices take beyond the plan's own estimate: they are padded to 16 bytes on both sides.
+// What digits of matrices take beyond the plan's own estimate: they are padded to 16 bytes on both sides, up
+// to 16 of them.
 double PaddingBytes(const Network& network) {
   constexpr double kBytesPerDigits = 4;
   const Result<Paths> paths = FindPaths(network);
@@ -31,21 +34,19 @@ double PaddingBytes(const Network& network) {
         const Shape& shape = network.tensor(conv != nullptr ? conv->weight : affine->weight).shape;
         const auto width = static_cast<double>(shape.front());
         const double depth = static_cast<double>(ElementCount(shape)) / width;
-        bytes += kBytesPerDigits * cuda::kHalfUnit * (width + depth + cuda::kHalfUnit);
+        bytes += kBytesPerDigits * cuda::kByteUnit * (width + depth + cuda::kByteUnit);
       }
     }
   }
   return bytes;
 }
 
-// Whether the CPU runs it: reference mode, and neurons with memory, which have no kernels here yet.
-bool IsForCpu(const Network& network, Mode mode) {
+bool HasMemory(const Network& network) {
   const std::vector<OperationDefinition>& operations = network.definition().operations;
-  return mode == Mode::kReference ||
-         std::any_of(operations.begin(), operations.end(), [](const OperationDefinition& operation) {
-           const auto* neuron = std::get_if<NeuronOperation>(&operation.kind);
-           return neuron != nullptr && Remembers(neuron->model);
-         });
+  return std::any_of(operations.begin(), operations.end(), [](const OperationDefinition& operation) {
+    const auto* neuron = std::get_if<NeuronOperation>(&operation.kind);
+    return neuron != nullptr && Remembers(neuron->model);
+  });
 }
 
 }  // namespace
@@ -76,8 +77,13 @@ std::int64_t CudaBackend::memory_bytes() const {
 
 // The plan's estimate counts at least as many bytes per weight, entry and element as go to the device.
 Result<std::int64_t> CudaBackend::EstimateBytes(const Network& network, Mode mode) const {
-  if (IsForCpu(network, mode)) {
-    return cpu_->EstimateBytes(network, mode);
+  std::int64_t on_cpu = 0;
+  if (mode == Mode::kReference || HasMemory(network)) {
+    const Result<std::int64_t> bytes = cpu_->EstimateBytes(network, mode);
+    if (mode == Mode::kReference || !bytes.ok()) {
+      return bytes;
+    }
+    on_cpu = bytes.value();
   }
   const Result<std::int64_t> plan_bytes = EstimatePlanBytes(network);
   if (!plan_bytes.ok()) {
@@ -87,26 +93,34 @@ Result<std::int64_t> CudaBackend::EstimateBytes(const Network& network, Mode mod
   const double on_device = static_cast<double>(plan_bytes.value()) + PaddingBytes(network) +
                            static_cast<double>(network.definition().operations.size()) * 4096;
   const double bytes = static_cast<double>(plan_bytes.value()) + static_cast<double>(network.bytes()) +
-                       on_device * static_cast<double>(cards_.size());
+                       on_device * static_cast<double>(cards_.size()) + static_cast<double>(on_cpu);
   return static_cast<std::int64_t>(std::min(bytes, kMost));
 }
 
 Result<std::unique_ptr<ResidentNetwork>> CudaBackend::Load(std::shared_ptr<const Network> network, Mode mode,
                                                            const StopCheck& stopped) const {
-  return IsForCpu(*network, mode) ? cpu_->Load(std::move(network), mode, stopped)
+  return mode == Mode::kReference ? cpu_->Load(std::move(network), mode, stopped)
                                   : LoadIntegers(std::move(network), mode, stopped);
 }
 
 Result<std::unique_ptr<ResidentNetwork>> CudaBackend::LoadIntegers(std::shared_ptr<const Network> network,
                                                                    Mode mode,
                                                                    const StopCheck& stopped) const {
-  Result<Plan> compiled = Compile(std::move(network), stopped, LargestWeight(mode));
+  Result<Plan> compiled = Compile(network, stopped, LargestWeight(mode));
   if (!compiled.ok()) {
     return compiled.status();
   }
   auto plan = std::make_shared<const Plan>(std::move(compiled).value());
+  std::shared_ptr<const ResidentNetwork> cpu;
+  if (HasMemory(*network)) {
+    Result<std::unique_ptr<ResidentNetwork>> loaded = cpu_->Load(network, mode, stopped);
+    if (!loaded.ok() || !RunsHere(*plan)) {
+      return loaded;
+    }
+    cpu = std::move(loaded).value();
+  }
   try {
-    return PutOnAll(std::move(plan));
+    return PutOnAll(std::move(plan), std::move(cpu));
   } catch (const cuda::DeviceError& error) {
     for (const std::unique_ptr<Card>& card : cards_) {
       card->pool.Drop("");  // a second attempt finds the memory of idle workspaces free
@@ -115,13 +129,29 @@ Result<std::unique_ptr<ResidentNetwork>> CudaBackend::LoadIntegers(std::shared_p
   }
 }
 
-std::unique_ptr<ResidentNetwork> CudaBackend::PutOnAll(std::shared_ptr<const Plan> plan) const {
+// Whether the plainest run of a network with memory has a form here: if not, none has.
+bool CudaBackend::RunsHere(const Plan& plan) const {
+  SimulationSpec plain;
+  plain.inputs.resize(plan.network->inputs().size());
+  const CudaWeights weights(plan);
+  for (std::size_t p = 0; p < plan.probes.size(); ++p) {
+    plain.probes = {static_cast<std::int64_t>(p)};
+    const Result<CheckedSpec> spec = CheckedSpec::Create(*plan.network, plain);
+    if (spec.ok() && WhyForCpu(CudaRun(plan, weights, spec.value()), cards_[0]->device->limits()).empty()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::unique_ptr<ResidentNetwork> CudaBackend::PutOnAll(std::shared_ptr<const Plan> plan,
+                                                       std::shared_ptr<const ResidentNetwork> cpu) const {
   std::vector<std::unique_ptr<CudaNetwork>> networks;
   for (const std::unique_ptr<Card>& card : cards_) {
     if (CudaWeights::CountBytes(*plan) > card->device->limits().memory_bytes / 2) {
       card->pool.Drop("");
     }
-    networks.push_back(std::make_unique<CudaNetwork>(*card->device, card->pool, plan));
+    networks.push_back(std::make_unique<CudaNetwork>(*card->device, card->pool, plan, cpu));
   }
   if (networks.size() == 1) {
     return std::move(networks.front());

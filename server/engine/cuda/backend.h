@@ -10,8 +10,9 @@
 
 namespace spikeserve::engine {
 
-// GPUs as one device: a network lies on each of them. Exact and fast mode run there; reference mode, the
-// oracle, on the CPU. Thread-safe; outlives its networks.
+// GPUs as one device: a network lies on each of them. The modes of integers run there; reference mode, the
+// oracle, on the CPU, and of networks with memory what has no form on a GPU (WhyForCpu). Thread-safe;
+// outlives its networks.
 class CudaBackend final : public Backend {
  public:
   // At least one device. `cpu` runs reference mode.
@@ -37,7 +38,9 @@ class CudaBackend final : public Backend {
 
   Result<std::unique_ptr<ResidentNetwork>> LoadIntegers(std::shared_ptr<const Network> network, Mode mode,
                                                         const StopCheck& stopped) const;
-  std::unique_ptr<ResidentNetwork> PutOnAll(std::shared_ptr<const Plan> plan) const;
+  bool RunsHere(const Plan& plan) const;
+  std::unique_ptr<ResidentNetwork> PutOnAll(std::shared_ptr<const Plan> plan,
+                                            std::shared_ptr<const ResidentNetwork> cpu) const;
 
   std::vector<std::unique_ptr<Card>> cards_;
   const std::unique_ptr<const Backend> cpu_;

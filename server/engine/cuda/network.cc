@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cassert>
 
+#include "server/engine/cuda/layout/closed_program.h"
 #include "server/engine/cuda/layout/scratch.h"
 #include "server/engine/cuda/simulation.h"
 #include "server/engine/network/synapse_filter.h"
@@ -19,8 +20,14 @@ std::string NextKey() {
 
 }  // namespace
 
-CudaNetwork::CudaNetwork(cuda::Device& device, CudaWorkspacePool& pool, std::shared_ptr<const Plan> plan)
-    : device_(device), pool_(pool), plan_(std::move(plan)), weights_(device, *plan_), key_(NextKey()) {
+CudaNetwork::CudaNetwork(cuda::Device& device, CudaWorkspacePool& pool, std::shared_ptr<const Plan> plan,
+                         std::shared_ptr<const ResidentNetwork> cpu)
+    : device_(device),
+      pool_(pool),
+      plan_(std::move(plan)),
+      weights_(device, *plan_),
+      cpu_(std::move(cpu)),
+      key_(NextKey()) {
   for (const ProbePlan& probe : plan_->probes) {
     probe_sizes_.push_back(probe.size);
   }
@@ -28,7 +35,14 @@ CudaNetwork::CudaNetwork(cuda::Device& device, CudaWorkspacePool& pool, std::sha
 
 CudaNetwork::~CudaNetwork() { pool_.Drop(key_); }
 
-std::int64_t CudaNetwork::bytes() const { return weights_.bytes() + plan_->bytes + plan_->network->bytes(); }
+std::int64_t CudaNetwork::bytes() const {
+  const std::int64_t on_cpu = cpu_ == nullptr ? 0 : cpu_->bytes();
+  return weights_.bytes() + plan_->bytes + plan_->network->bytes() + on_cpu;
+}
+
+bool CudaNetwork::IsForCpu(const CheckedSpec& spec) const {
+  return cpu_ != nullptr && !WhyForCpu(CudaRun(*plan_, weights_, spec), device_.limits()).empty();
+}
 
 Result<CudaLaunchShape> CudaNetwork::ShapeLaunch(const CudaRun& run, std::int64_t samples) const {
   CudaDemand demand = DemandOf(run);
@@ -37,6 +51,9 @@ Result<CudaLaunchShape> CudaNetwork::ShapeLaunch(const CudaRun& run, std::int64_
 }
 
 std::int64_t CudaNetwork::EstimateRunBytes(const CheckedSpec& spec, std::int64_t samples) const {
+  if (IsForCpu(spec)) {
+    return cpu_->EstimateRunBytes(spec, samples);
+  }
   const auto layers = static_cast<std::int64_t>(plan_->spiking.size());
   const std::int64_t answers =
       ReadingBytes(*spec, probe_sizes_, layers, samples) + RecordBytes(*plan_->network, *spec, samples);
@@ -111,6 +128,9 @@ Result<std::unique_ptr<Simulation>> CudaNetwork::NewSimulation(const CheckedSpec
   assert(spec.IsOf(network()));
   if (Status status = CheckSamples(spec, samples); !status.ok()) {
     return status;
+  }
+  if (IsForCpu(spec)) {
+    return cpu_->NewSimulation(spec, samples);
   }
   const auto count = static_cast<std::int64_t>(samples.size());
   const CudaWorkspaces workspaces{

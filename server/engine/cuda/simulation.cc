@@ -29,6 +29,7 @@ class CudaSimulation::Exiting final : public ExitingRun {
   bool finished() const override { return batch_.exit_->finished(); }
   Status AdvanceTo(std::int64_t step) override { return batch_.AdvanceTo(step, stopped_); }
   void Look() override {
+    batch_.workspace_->Settle();
     SendAnswers(*batch_.workspace_, batch_.ages_);
     AwaitAnswers(*batch_.workspace_);
     const Reading reading = batch_.MakeReading();
@@ -117,7 +118,19 @@ Status CudaSimulation::Advance(std::int64_t steps, const StopCheck& stopped) {
   });
 }
 
+// Means begin with what layers in closed form have sent by the end of the skipped steps.
 Status CudaSimulation::AdvanceTo(std::int64_t step, const StopCheck& stopped) {
+  const std::int64_t skipped = run().spec->settings.readout.skip_steps;
+  if (run().HasClosed() && done_ < skipped && skipped <= step) {
+    if (Status status = RunTo(skipped, stopped); !status.ok()) {
+      return status;
+    }
+    workspace_->Settle();
+  }
+  return RunTo(step, stopped);
+}
+
+Status CudaSimulation::RunTo(std::int64_t step, const StopCheck& stopped) {
   if (done_ + pipeline_->steps() > step) {
     pipeline_->RollBack();  // more was run ahead than is wanted now
   }
@@ -137,7 +150,8 @@ Status CudaSimulation::AdvanceTo(std::int64_t step, const StopCheck& stopped) {
 void CudaSimulation::FillPipeline(std::int64_t step) {
   std::int64_t at = done_ + pipeline_->steps();
   while (!pipeline_->full() && at < step) {
-    const std::int64_t now = std::min(step - at, workspace_->launch().chunk);
+    const std::int64_t most = run().takes_steps ? workspace_->launch().chunk : step - at;
+    const std::int64_t now = std::min(step - at, most);
     pipeline_->Issue(samples_, at - progress_.fed_at(), now, false);
     at += now;
   }
@@ -180,6 +194,7 @@ Result<Reading> CudaSimulation::Read() {
   }
   Status answered = OnDevice([&] {
     pipeline_->RollBack();  // of an earlier reading at the same step
+    workspace_->Settle();
     SendAnswers(*workspace_, ages_);
     RunAhead();
     AwaitAnswers(*workspace_);
@@ -198,7 +213,8 @@ Result<Reading> CudaSimulation::Read() {
 // While the caller does something with the answers, the device goes on with what is likely wanted next.
 void CudaSimulation::RunAhead() {
   const std::int64_t left = run().spec->settings.steps - done_;
-  if (!run().spec->session && !exit_ && done_ > 0 && left > 0) {
+  const bool may_settle = run().HasClosed() && done_ < run().spec->settings.readout.skip_steps;
+  if (!run().spec->session && !exit_ && done_ > 0 && left > 0 && run().takes_steps && !may_settle) {
     pipeline_->Issue(samples_, done_, std::min(last_steps_, left), true);
   }
 }

@@ -50,6 +50,7 @@ class CudaSimulation final : public Simulation {
   Status OnDevice(const Work& work);
 
   Status AdvanceTo(std::int64_t step, const StopCheck& stopped);
+  Status RunTo(std::int64_t step, const StopCheck& stopped);
   void FillPipeline(std::int64_t step);
   void Collect(const CudaPipeline::Chunk& chunk);
   void KeepTraces(const CudaPipeline::Chunk& chunk);

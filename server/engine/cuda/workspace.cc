@@ -25,6 +25,7 @@ CudaWorkspace::CudaWorkspace(cuda::Device& device, const Plan& plan, const CudaW
     work_->PrepareProducts();  // while a lack of memory may still be mended
   }
   UploadConstants();
+  planes_ = FewestPlanes(run_);
   state_.program = StateProgram(scene(), 0, launch_.samples);
   inputs_.program = InputProgram(scene());
   MakeMarks();
@@ -56,8 +57,31 @@ void CudaWorkspace::UploadConstants() {
       work_->Upload(to, values->data(), values->size() * sizeof(float));
     }
   }
+  for (std::size_t l = 0; l < constants_.size(); ++l) {
+    UploadMemory(l);
+  }
   UploadStart();
   work_->Wait();
+}
+
+void CudaWorkspace::UploadMemory(std::size_t layer) {
+  if (!run_.IsClosed(layer)) {
+    return;
+  }
+  const MemoryConstants& memory = constants_[layer].memory;
+  const CudaMemoryBuffers& to = buffers_.layers[layer].memory;
+  const auto upload = [this]<typename T>(T* there, const std::vector<T>& values) {
+    if (there != nullptr) {
+      work_->Upload(there, values.data(), values.size() * sizeof(T));
+    }
+  };
+  upload(to.bias, memory.bias);
+  upload(to.ceiling, memory.ceiling);
+  upload(to.unit, memory.unit);
+  upload(to.shift, memory.shift);
+  for (std::size_t t = 0; t < memory.offsets.size(); ++t) {
+    upload(buffers_.layers[layer].terms[t].whole_offset, memory.offsets[t]);
+  }
 }
 
 void CudaWorkspace::SetSpec(const CheckedSpec& spec) {
@@ -69,7 +93,11 @@ void CudaWorkspace::SetSpec(const CheckedSpec& spec) {
   }
   for (std::size_t l = 0; l < constants_.size(); ++l) {
     constants_[l].voltage = StartVoltages(*run_.plan, run_.plan->layers[l], settings);
+    if (run_.IsClosed(l)) {
+      constants_[l].memory.SetStart(*run_.plan, run_.plan->layers[l], settings);
+    }
   }
+  closed_ = {};  // knows how far they may go from there
   UploadStart();
 }
 
@@ -82,6 +110,10 @@ void CudaWorkspace::UploadStart() {
   for (std::size_t l = 0; l < constants_.size(); ++l) {
     if (float* const to = buffers_.layers[l].initial_voltage; to != nullptr) {
       work_->Upload(to, constants_[l].voltage.data(), constants_[l].voltage.size() * sizeof(float));
+    }
+    if (std::int64_t* const to = buffers_.layers[l].memory.start; to != nullptr) {
+      const std::vector<std::int64_t>& start = constants_[l].memory.start;
+      work_->Upload(to, start.data(), start.size() * sizeof(std::int64_t));
     }
   }
 }
@@ -111,7 +143,7 @@ std::int64_t CudaWorkspace::ProgramBytes(const CudaRun& run, const CudaLaunchSha
   const std::int64_t calls = MostCalls(run, launch);
   const std::int64_t kept =
       std::min<std::int64_t>(kMostCalls, static_cast<std::int64_t>(kMostChunks) * calls);
-  return (kept + calls) * static_cast<std::int64_t>(sizeof(cuda::Call));
+  return (kept + calls + MostClosedCalls(run, launch)) * static_cast<std::int64_t>(sizeof(cuda::Call));
 }
 
 void CudaWorkspace::RunChunk(std::int64_t steps, bool wide) {
@@ -122,6 +154,33 @@ void CudaWorkspace::RunChunk(std::int64_t steps, bool wide) {
     chunks_[{steps, wide}].program = std::move(program);
   }
   RunPrepared(chunks_.at({steps, wide}));
+}
+
+void CudaWorkspace::Settle() {
+  if (!run_.HasClosed()) {
+    return;
+  }
+  do {
+    if (closed_.program.empty()) {
+      closed_.program = ClosedProgram(scene(), planes_);
+    }
+    RunPrepared(closed_);
+    work_->Download(staging_.needed, buffers_.needed, planes_.size() * sizeof(std::int32_t));
+    work_->Wait();
+  } while (GrowPlanes());
+}
+
+// Whether the last program had too little room for digits; the next one has more.
+bool CudaWorkspace::GrowPlanes() {
+  bool grown = false;
+  for (std::size_t i = 0; i < planes_.size(); ++i) {
+    grown = grown || staging_.needed[i] > planes_[i];
+    planes_[i] = std::max(planes_[i], staging_.needed[i]);
+  }
+  if (grown) {
+    closed_ = {};
+  }
+  return grown;
 }
 
 // Clients choose how long chunks are: only so many programs and graphs are kept.

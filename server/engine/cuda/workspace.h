@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/cuda/runtime/device.h"
+#include "server/engine/cuda/layout/closed_program.h"
 #include "server/engine/cuda/layout/program.h"
 #include "server/engine/cuda/layout/staging.h"
 
@@ -56,6 +57,9 @@ class CudaWorkspace {
   // Work: what inputs that are held cause.
   void RunInputs();
   void RunChunk(std::int64_t steps, bool wide);
+  // Computes what layers in closed form have sent by now. Waits until that is done, as it may have to begin
+  // anew with room for counts of more digits.
+  void Settle();
 
  private:
   // A program that is launched call by call the first time, and as one graph from the second time on if it is
@@ -72,8 +76,10 @@ class CudaWorkspace {
   static constexpr std::size_t kMostCaptured = 32768;  // longer programs take a graph longer than they save
 
   void UploadConstants();
+  void UploadMemory(std::size_t layer);
   void UploadStart();
   void MakeMarks();
+  bool GrowPlanes();
   void MakeRoom(std::size_t calls);
   void RunPrepared(Prepared& prepared);
   void CaptureIfWorthIt(Prepared& prepared);
@@ -89,6 +95,8 @@ class CudaWorkspace {
   std::unique_ptr<cuda::Queue> work_, uploads_, downloads_;
   CudaMarks marks_;
   Prepared state_, inputs_;
+  CudaPlanes planes_;  // of closed_, which is empty until it is wanted
+  Prepared closed_;
   std::size_t calls_ = 0;                                     // of chunks_
   std::map<std::pair<std::int64_t, bool>, Prepared> chunks_;  // behind the queue that captured them
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/engine/network/index.h"
+#include "server/engine/network/neuron_models.h"
 #include "tests/support/definitions.h"
 #include "tests/support/random.h"
 
@@ -143,6 +144,21 @@ engine::NetworkDefinition ResNet18() {
   return chain.Pool(4).Flatten().Dense(10, false).Finish();
 }
 
+// The network with memory in its neurons, which then need no synapses.
+engine::NetworkDefinition WithMemory(engine::NetworkDefinition network) {
+  for (engine::OperationDefinition& operation : network.operations) {
+    if (auto* neuron = std::get_if<engine::NeuronOperation>(&operation.kind)) {
+      const double amplitude = engine::SpikeAmplitude(neuron->model);
+      neuron->model = engine::MemoryRectifiedLinear{amplitude, std::nullopt, 0};
+      neuron->initial_voltage = engine::ConstantVoltage{0.5};
+    }
+  }
+  for (engine::ConnectionDefinition& connection : network.connections) {
+    connection.synapse.reset();
+  }
+  return network;
+}
+
 }  // namespace
 
 std::vector<Case> MakeCases(const std::string& filter) {
@@ -152,7 +168,9 @@ std::vector<Case> MakeCases(const std::string& filter) {
     std::int64_t steps;
     std::vector<std::int64_t> batches;
     engine::Mode mode = engine::Mode::kExact;
+    bool memory = false;
   };
+  constexpr engine::Mode kExact = engine::Mode::kExact, kInt8 = engine::Mode::kInt8;
   const std::vector<Entry> entries = {{"mlp_784_128_10", Mlp, 100, {1, 32, 256, 4096}},
                                       {"mlp_784_128_10.t1000", Mlp, 1000, {1, 256}},
                                       {"fashion_cnn", FashionCnn, 60, {1, 32, 256}},
@@ -161,11 +179,20 @@ std::vector<Case> MakeCases(const std::string& filter) {
                                       {"mlp_4096x4.fast", Deep, 100, {1, 256}, engine::Mode::kFast},
                                       {"vgg16_cifar", Vgg16, 100, {1, 32}},
                                       {"vgg16_cifar.fast", Vgg16, 100, {1, 32}, engine::Mode::kFast},
-                                      {"resnet18_cifar", ResNet18, 100, {1, 32}}};
+                                      {"resnet18_cifar", ResNet18, 100, {1, 32}},
+                                      {"mlp_784_128_10.memory", Mlp, 100, {256}, kExact, true},
+                                      {"fashion_cnn.memory", FashionCnn, 60, {32, 256}, kExact, true},
+                                      {"fashion_cnn.memory.int8", FashionCnn, 60, {32}, kInt8, true},
+                                      {"vgg16_cifar.memory", Vgg16, 100, {1, 32}, kExact, true},
+                                      {"vgg16_cifar.memory.int8", Vgg16, 100, {32}, kInt8, true}};
   std::vector<Case> cases;
   for (const Entry& entry : entries) {
     if (entry.name.find(filter) != std::string::npos) {
-      cases.push_back({entry.name, entry.make(), entry.steps, entry.batches, entry.mode});
+      cases.push_back({entry.name, entry.make(), entry.steps, entry.batches, entry.mode, {}});
+      if (entry.memory) {
+        cases.back().without_memory = cases.back().definition;
+        cases.back().definition = WithMemory(std::move(cases.back().definition));
+      }
     }
   }
   return cases;
@@ -175,7 +202,8 @@ Work CountWork(const engine::Plan& plan, std::int64_t steps) {
   Work work;
   for (const engine::Layer& layer : plan.layers) {
     const bool neurons = engine::NeuronsOf(layer) != nullptr;
-    work.neuron_steps += neurons ? static_cast<double>(layer.size * steps) : 0;
+    const bool memory = engine::HasMemory(layer);
+    work.neuron_steps += neurons ? static_cast<double>(layer.size * (memory ? 1 : steps)) : 0;
     for (const engine::Term& term : layer.terms) {
       const kernels::ConvGeometry& g = term.product.conv;
       const bool conv = term.product.kind == kernels::ProductKind::kConv;
@@ -185,8 +213,12 @@ Work CountWork(const engine::Plan& plan, std::int64_t steps) {
       const double macs = sparse ? static_cast<double>(term.product.sparse_row.size())
                                  : fan_in * static_cast<double>(layer.size);
       const bool held = plan.populations[engine::Index(term.population)].layer < 0;
-      (held || !neurons ? work.held_macs : work.macs) +=
-          held || !neurons ? macs : macs * static_cast<double>(steps);
+      if (memory && !held) {
+        work.byte_macs += macs;
+      } else {
+        (held || !neurons ? work.held_macs : work.macs) +=
+            held || !neurons ? macs : macs * static_cast<double>(steps);
+      }
       work.weights += static_cast<double>(std::max(term.product.integers.size(), term.product.floats.size()));
     }
   }

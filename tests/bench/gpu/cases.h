@@ -17,6 +17,7 @@ struct Case {
   std::int64_t steps = 0;
   std::vector<std::int64_t> batches;
   engine::Mode mode = engine::Mode::kExact;
+  engine::NetworkDefinition without_memory;  // the same network whose neurons integrate
 };
 
 // All of them, or those whose name contains `filter`.
@@ -25,6 +26,7 @@ std::vector<Case> MakeCases(const std::string& filter);
 // What one sample costs, counted from the plan.
 struct Work {
   double macs = 0;       // weights met by spikes, over all steps
+  double byte_macs = 0;  // weights met by what neurons with memory have sent, once
   double held_macs = 0;  // weights met by the input, once
   double neuron_steps = 0;
   double weights = 0;  // read once per pass over the rows

@@ -78,6 +78,16 @@ engine::SimulationSpec SpecOf(const Case& one) {
   return spec;
 }
 
+std::string NameOf(engine::Mode mode) {
+  switch (mode) {
+    case engine::Mode::kFast: return "fast";
+    case engine::Mode::kInt8: return "int8";
+    case engine::Mode::kExact:
+    case engine::Mode::kReference: break;
+  }
+  return "exact";
+}
+
 class CaseRun {
  public:
   CaseRun(const Case& one, const Ceilings& ceilings, const Options& options)
@@ -102,7 +112,7 @@ class CaseRun {
     row.name = case_.name;
     row.batch = batch;
     row.steps = case_.steps;
-    row.mode = case_.mode == engine::Mode::kFast ? "fast" : "exact";
+    row.mode = NameOf(case_.mode);
     row.correct = correct_;
     if (!correct_) {
       return row;
@@ -114,7 +124,9 @@ class CaseRun {
     row.slow_s = times[times.size() * 99 / 100];
     row.engine_runs = static_cast<std::int64_t>(times.size());
     SetFloor(batch, row);
-    if (IsChain() && PerStepBytes(batch) < kPerStepBytes) {
+    if (!case_.without_memory.operations.empty()) {
+      row.forward_s = ForwardSeconds(batch);
+    } else if (IsChain() && PerStepBytes(batch) < kPerStepBytes) {
       RunPerStep(inputs, row);
     }
     return row;
@@ -167,9 +179,12 @@ class CaseRun {
                         for (int i = 0; i < kRuns; ++i) {
                           workspace.RunState();
                           workspace.RunInputs();
-                          for (std::int64_t done = 0; done < case_.steps; done += launch.value().chunk) {
-                            workspace.RunChunk(std::min(launch.value().chunk, case_.steps - done), false);
+                          const std::int64_t chunk =
+                              workspace.run().takes_steps ? launch.value().chunk : case_.steps;
+                          for (std::int64_t done = 0; done < case_.steps; done += chunk) {
+                            workspace.RunChunk(std::min(chunk, case_.steps - done), false);
                           }
+                          workspace.Settle();
                         }
                         workspace.work().Wait();
                       }) /
@@ -180,10 +195,12 @@ class CaseRun {
     const Work work = CountWork(plan_, case_.steps);
     const auto samples = static_cast<double>(batch);
     row.neuron_steps = samples * work.neuron_steps / row.kernels_s;
-    row.macs = samples * (work.macs + work.held_macs) / row.kernels_s;
+    row.macs = samples * (work.macs + work.byte_macs + work.held_macs) / row.kernels_s;
+    const double digits = case_.mode == engine::Mode::kInt8 ? 1 : 3;
     constexpr double kSumBytes = 8 + 8 + 2 + 2;  // two digits' sums there and back, spikes there and back
     const std::vector<std::pair<std::string, double>> needs = {
         {"fp16 product", samples * work.macs * 4 / ceilings_.fp16_flops},
+        {"int8 product", samples * work.byte_macs * 2 * digits / ceilings_.int8_ops},
         {"fp32 product", samples * work.held_macs * 2 / ceilings_.fp32_flops},
         {"scan", samples * work.neuron_steps / ceilings_.neuron_steps},
         {"L2", work.macs > 0 ? samples * work.neuron_steps * kSumBytes / ceilings_.l2_bytes : 0},
@@ -227,6 +244,16 @@ class CaseRun {
       }
     }
     row.forward_s = MakePerStep(plan_, constants, values, batch, 1, false)->Seconds(options_.repetitions);
+  }
+
+  // One float32 pass of the network.
+  double ForwardSeconds(std::int64_t batch) {
+    const auto network =
+        std::make_shared<engine::Network>(engine::Network::Create(case_.without_memory, {}).value());
+    const engine::Plan plan = engine::Compile(network, {}).value();
+    const std::vector<float> values(values_.begin(), values_.begin() + batch * plan_.populations[0].size);
+    return MakePerStep(plan, engine::MakeConstants(plan, spec_), values, batch, 1, false)
+        ->Seconds(options_.repetitions);
   }
 
   static double SameClass(const std::vector<double>& a, const std::vector<float>& b, std::int64_t batch) {

@@ -59,19 +59,21 @@ bool IsOf(const json& row, const std::string& name, std::int64_t batch) {
 
 void Print(const GpuRow& row) {
   if (!row.correct) {
-    std::printf("%-20s batch %5ld  WRONG: bytes differ from the CPU's, no time\n", row.name.c_str(),
+    std::printf("%-24s batch %5ld  WRONG: bytes differ from the CPU's, no time\n", row.name.c_str(),
                 static_cast<long>(row.batch));
     return;
   }
-  std::printf("%-20s batch %5ld  kernels %10.1f us  engine %10.1f us (p99 %.1f)  %12.0f inf/s",
+  std::printf("%-24s batch %5ld  kernels %10.1f us  engine %10.1f us (p99 %.1f)  %12.0f inf/s",
               row.name.c_str(), static_cast<long>(row.batch), row.kernels_s * 1e6, row.engine_s * 1e6,
               row.slow_s * 1e6, static_cast<double>(row.batch) / row.kernels_s);
   std::printf("  %9.3g neuron steps/s  %9.3g MAC/s  %5.1f %% of %-14s", row.neuron_steps, row.macs,
               100 * row.floor_s / row.kernels_s, row.binding.c_str());
   if (row.per_step_fp32_s > 0) {
-    std::printf("  per step: fp32 x%.1f, TF32 x%.1f, same class %.1f %%  price of time %.2f",
-                row.per_step_fp32_s / row.kernels_s, row.per_step_tf32_s / row.kernels_s,
-                100 * row.same_class, row.kernels_s / row.forward_s);
+    std::printf("  per step: fp32 x%.1f, TF32 x%.1f, same class %.1f %%", row.per_step_fp32_s / row.kernels_s,
+                row.per_step_tf32_s / row.kernels_s, 100 * row.same_class);
+  }
+  if (row.forward_s > 0) {
+    std::printf("  price of time %.2f", row.kernels_s / row.forward_s);
   }
   std::printf("\n");
   std::fflush(stdout);

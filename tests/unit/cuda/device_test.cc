@@ -67,7 +67,7 @@ TEST_P(Device, NetworksComeAndGo) {
         std::make_shared<engine::Network>(engine::Network::Create(random.definition, {}).value());
     auto plan = std::make_unique<const engine::Plan>(engine::Compile(std::move(definition)).value());
     Loaded loaded;
-    loaded.network = std::make_unique<engine::CudaNetwork>(*device_, pool, std::move(plan));
+    loaded.network = std::make_unique<engine::CudaNetwork>(*device_, pool, std::move(plan), nullptr);
     (void)Simulate(loaded, random.spec, RandomSamples(random, 2, 1));
   }
   EXPECT_LE(before - device_->free_bytes(), std::int64_t{2} << 20);
@@ -88,7 +88,7 @@ TEST_P(Device, HoldsWhatItAccountsFor) {
   auto plan = std::make_unique<const engine::Plan>(engine::Compile(std::move(definition)).value());
   engine::CudaWorkspacePool pool;
   const std::int64_t before = device_->free_bytes();
-  const engine::CudaNetwork resident(*device_, pool, std::move(plan));
+  const engine::CudaNetwork resident(*device_, pool, std::move(plan), nullptr);
   const auto taken = static_cast<double>(before - device_->free_bytes());
   EXPECT_NEAR(taken, static_cast<double>(resident.device_bytes()), 0.02 * taken + (2 << 20));
   EXPECT_GT(resident.device_bytes(), kSide * kSide * 8);

@@ -51,9 +51,22 @@ TEST(CombineDigits, RoundsTheSumOnce) {
   }
 }
 
+TEST(PackDigits, LeavesHighDigitsOutWhereAllAreZero) {
+  const std::vector<std::int32_t> weights = {127, -127, 1023, -1024};  // [2][2]
+  EXPECT_EQ(cuda::DigitsOf(weights.data(), 4), 1);
+  const std::int32_t wide = 1024;
+  EXPECT_EQ(cuda::DigitsOf(&wide, 1), 2);
+  const std::vector<cuda::Half> packed = cuda::PackDigits(weights.data(), 2, 2, 1);
+  ASSERT_EQ(packed.size(), 8U * 8U);
+  EXPECT_EQ(cuda::Value(packed[0]), 127);
+  EXPECT_EQ(cuda::Value(packed[1]), -127);
+  EXPECT_EQ(cuda::Value(packed[8]), 1023);
+  EXPECT_EQ(cuda::Value(packed[9]), -1024);
+}
+
 TEST(PackDigits, PadsWithZeros) {
   const std::vector<std::int32_t> weights = {5000, -1, 0, 2047, -5000, 7};  // [3][2]
-  const std::vector<cuda::Half> packed = cuda::PackDigits(weights.data(), 3, 2);
+  const std::vector<cuda::Half> packed = cuda::PackDigits(weights.data(), 3, 2, 2);
   ASSERT_EQ(packed.size(), 8U * 16U);
   std::int64_t nonzero = 0;
   for (const cuda::Half half : packed) {
@@ -96,19 +109,22 @@ class DigitProduct : public DeviceTest {
   void ExpectSums(const kernels::Product& product, const std::vector<std::int32_t>& counts,
                   const std::vector<cuda::Half>& cells, std::int64_t rows) {
     const std::int64_t width = cuda::PadHalves(product.out);
-    auto* const sums = Make<float>(static_cast<std::size_t>(rows * 2 * width));
+    const int digits = cuda::DigitsOf(product.integers.data(), product.in * product.out);
+    auto* const sums = Make<float>(static_cast<std::size_t>(rows * digits * width));
     Run({cuda::DigitProduct{rows, cuda::PadHalves(product.in), width, Put(cells), cuda::PadHalves(product.in),
-                            Put(cuda::PackDigits(product.integers.data(), product.in, product.out)), sums}});
-    const std::vector<float> got = Get(sums, static_cast<std::size_t>(rows * 2 * width));
+                            Put(cuda::PackDigits(product.integers.data(), product.in, product.out, digits)),
+                            sums, digits}});
+    const std::vector<float> got = Get(sums, static_cast<std::size_t>(rows * digits * width));
     std::vector<std::int64_t> wanted(static_cast<std::size_t>(product.out));
     for (std::int64_t row = 0; row < rows; ++row) {
       const auto first = static_cast<std::size_t>(row * product.in);
       kernels::Accumulate(product, std::span(counts).subspan(first, static_cast<std::size_t>(product.in)),
                           wanted);
       for (std::int64_t j = 0; j < product.out; ++j) {
-        const auto at = static_cast<std::size_t>(row * 2 * width + j);
-        ASSERT_EQ(cuda::CombineDigits(got[at], got[at + static_cast<std::size_t>(width)]),
-                  static_cast<float>(wanted[static_cast<std::size_t>(j)]))
+        const auto at = static_cast<std::size_t>(row * digits * width + j);
+        const float sum =
+            digits == 1 ? got[at] : cuda::CombineDigits(got[at], got[at + static_cast<std::size_t>(width)]);
+        ASSERT_EQ(sum, static_cast<float>(wanted[static_cast<std::size_t>(j)]))
             << "row " << row << " output " << j;
       }
     }
@@ -120,7 +136,8 @@ TEST_P(DigitProduct, IsExactUpToItsBound) {
   ExpectExact(17, 64, 24, kMaxWeight);
   ExpectExact(50, 600, 40, kMaxWeight);
   ExpectExact(33, 4608, 8, kMaxWeight / 50);
-  ExpectExact(9, 100, 16, 1000);
+  ExpectExact(9, 100, 16, 1000);  // of one digit
+  ExpectExact(21, 4608, 24, 127);
 }
 
 SPIKESERVE_ON_DEVICES(DigitProduct);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -131,11 +132,17 @@ TEST_P(BenchShapes, FitEveryCard) {
   }
 }
 
-std::string CaseName(const ::testing::TestParamInfo<std::string>& info) { return info.param; }
+std::string CaseName(const ::testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
 
 INSTANTIATE_TEST_SUITE_P(Cases, BenchShapes,
                          ::testing::Values("mlp_784_128_10", "mlp_784_1024_1024_10", "fashion_cnn", "lenet",
-                                           "vgg16_cifar", "resnet18_cifar", "mlp_4096x4"),
+                                           "vgg16_cifar", "resnet18_cifar", "mlp_4096x4",
+                                           "mlp_784_128_10.memory", "fashion_cnn.memory",
+                                           "vgg16_cifar.memory"),
                          CaseName);
 
 TEST(LaunchShapes, OfTheParityTableFitEveryCard) {
@@ -146,6 +153,11 @@ TEST(LaunchShapes, OfTheParityTableFitEveryCard) {
     RandomNetwork network = seed <= kNetworks ? MakeRandomNetwork(seed) : MakeRandomCnn(seed - kNetworks);
     network.spec.trajectories = seed % 2 == 0;
     network.spec.statistics = seed % 3 == 0;
+    ShapedNetwork(std::move(network.definition)).ExpectShapes(network.spec, {1, 7, 4096});
+  }
+  for (std::uint64_t seed = 1; seed <= kImageNetworks; ++seed) {
+    SCOPED_TRACE(::testing::Message() << "network with memory " << seed);
+    RandomNetwork network = MakeMemoryCnn(seed, 1);
     ShapedNetwork(std::move(network.definition)).ExpectShapes(network.spec, {1, 7, 4096});
   }
 }

@@ -251,7 +251,8 @@ TEST_P(Products, ColumnsOfDigitsAreTheConvolution) {
     const std::int64_t lines = kRows * cuda::Pixels(map);
     auto* const columns = Make<cuda::Half>(static_cast<std::size_t>(lines * depth));
     auto* const sums = Make<float>(static_cast<std::size_t>(lines * 2 * width));
-    const auto* digits = Put(cuda::PackDigits(product.integers.data(), cuda::Depth(map), map.out_channels));
+    const auto* digits =
+        Put(cuda::PackDigits(product.integers.data(), cuda::Depth(map), map.out_channels, 2));
     Run({cuda::Im2col{kRows, Put(cells), stride, map, depth, columns},
          cuda::DigitProduct{lines, depth, width, columns, depth, digits, sums}});
     const std::vector<float> got = Get(sums, static_cast<std::size_t>(lines * 2 * width));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <memory>
@@ -74,9 +75,26 @@ TEST(TestDevice, FindsSumsThatAreRounded) {
             "cuBLAS on Forwarding rounds sums of integers");
 }
 
+// Nothing but products of bytes is lost then.
+TEST(SumsBytesExactly, FindsSumsThatSaturate) {
+  ForwardingDevice device(SmallLimits(), [](std::unique_ptr<cuda::Queue> queue) {
+    return std::make_unique<SpoilingQueue>(std::move(queue), [](const cuda::Call& call) {
+      if (const auto* product = std::get_if<cuda::ByteProduct>(&call)) {
+        for (std::int64_t i = 0; i < product->rows * product->columns; ++i) {
+          product->sums[i] = std::clamp(product->sums[i], -(1 << 24), 1 << 24);
+        }
+      }
+    });
+  });
+  EXPECT_NO_THROW(cuda::TestDevice(device));
+  EXPECT_FALSE(cuda::SumsBytesExactly(device));
+}
+
 class SelfTest : public DeviceTest {};
 
 TEST_P(SelfTest, PassesHere) { EXPECT_NO_THROW(cuda::TestDevice(*device_)); }
+
+TEST_P(SelfTest, MultipliesBytesHere) { EXPECT_TRUE(cuda::SumsBytesExactly(*device_)); }
 
 SPIKESERVE_ON_DEVICES(SelfTest);
 

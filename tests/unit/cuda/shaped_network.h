@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "server/engine/cuda/layout/closed_program.h"
 #include "server/engine/cuda/layout/launch_shape.h"
 #include "server/engine/cuda/layout/program.h"
 #include "server/engine/cuda/layout/scratch.h"
@@ -48,6 +49,10 @@ inline std::int64_t Lines(const cuda::DigitProduct& product) { return product.ro
 inline std::int64_t Lines(const cuda::Activity& activity) { return activity.samples; }
 inline std::int64_t Lines(const cuda::Scan& scan) {
   return scan.samples * ((scan.size + kLeastBlock - 1) / kLeastBlock);
+}
+inline std::int64_t Lines(const cuda::ByteProduct& product) { return product.rows; }
+inline std::int64_t Lines(const cuda::MemoryNeurons& neurons) {
+  return neurons.samples * ((neurons.stride + kLeastBlock - 1) / kLeastBlock);
 }
 template <typename Work>  // kernels that loop over what their grid does not cover
 std::int64_t Lines(const Work&) {
@@ -169,6 +174,37 @@ class ShapedNetwork {
       ExpectWithinGrids(program);
       EXPECT_LE(static_cast<std::int64_t>(program.size()), engine::MostCalls(run, launch));
       ExpectCover(run, launch, program);
+    }
+    if (run.HasClosed()) {
+      engine::CudaPlanes planes = engine::FewestPlanes(run);
+      ExpectClosed(scene, planes);
+      planes.assign(planes.size(), cuda::kMostPlanes);
+      ExpectClosed(scene, planes);
+    }
+  }
+
+  // Blocks take every sample of every layer in closed form, once for each of its ages, and fit their buffers.
+  void ExpectClosed(const engine::CudaScene& scene, const engine::CudaPlanes& planes) const {
+    const cuda::Program program = engine::ClosedProgram(scene, planes);
+    ExpectWithinGrids(program);
+    EXPECT_LE(static_cast<std::int64_t>(program.size()), engine::MostClosedCalls(scene.run, scene.launch));
+    std::vector<std::int64_t> samples(plan_.layers.size(), 0);
+    const std::int64_t rows = engine::DigitRows(scene.launch.rows());
+    for (const cuda::Call& call : program) {
+      if (const auto* neurons = std::get_if<cuda::MemoryNeurons>(&call)) {
+        samples[engine::Index(neurons->layer)] += neurons->samples;
+        EXPECT_LE(neurons->samples, scene.launch.rows());
+        EXPECT_TRUE(neurons->digits == nullptr || neurons->samples * neurons->room.planes <= rows);
+      }
+      if (const auto* product = std::get_if<cuda::ByteProduct>(&call)) {
+        EXPECT_EQ(product->depth % cuda::kByteUnit + product->columns % cuda::kByteUnit, 0);
+        EXPECT_EQ(product->stride % cuda::kByteUnit, 0);
+        EXPECT_GE(product->stride, product->depth);
+      }
+    }
+    for (std::size_t l = 0; l < samples.size(); ++l) {
+      const auto ages = static_cast<std::int64_t>(scene.run.closed_layers[l].ages.size());
+      EXPECT_EQ(samples[l], ages * scene.launch.samples) << "layer " << l;
     }
   }
 

@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "server/engine/cpu/layout/closed_form.h"
 #include "server/engine/cpu/layout/vector_weights.h"
 #include "server/engine/network/index.h"
 #include "server/engine/plan/plan.h"
+#include "server/engine/run/constants/closed_form.h"
 #include "server/engine/run/layer_use.h"
 #include "server/engine/run/layers.h"
 

@@ -1,6 +1,7 @@
 #include "server/engine/cuda/layout/group_program.h"
 
 #include "server/base/overloaded.h"
+#include "server/engine/cuda/layout/closed_products.h"
 #include "server/engine/cuda/layout/neurons.h"
 #include "server/engine/cuda/layout/products.h"
 #include "server/engine/cuda/layout/program_parts.h"
@@ -36,6 +37,9 @@ class GroupProgram {
       if (run_.stepped[l]) {
         AppendLayer(l);
       }
+      if (run_.IsClosed(l)) {
+        AppendReceived(l);
+      }
     }
     AppendFolds();
   }
@@ -58,6 +62,21 @@ class GroupProgram {
     call.values = buffers.encoded + first_ * call.size;
     call.out = buffers.values;
     program_.emplace_back(call);
+  }
+
+  // What a layer in closed form must know of every step.
+  void AppendReceived(std::size_t l) {
+    const std::vector<Term>& terms = run_.plan->layers[l].terms;
+    for (std::size_t t = 0; t < terms.size(); ++t) {
+      const std::int64_t population = terms[t].population;
+      const std::int64_t size = run_.population(population).size;
+      if (run_.HasTotals(l, t)) {
+        program_.emplace_back(cuda::AddTotals{count_, steps_, size, Source(population, false),
+                                              buffers_.layers[l].terms[t].totals + first_ * size});
+      } else if (run_.IsRounded(l, t)) {
+        AppendRounded(scene_, l, t, {Source(population, true), first_, count_, steps_}, program_);
+      }
+    }
   }
 
   Cells Source(std::int64_t population, bool as_values) const {
@@ -303,6 +322,9 @@ class GroupProgram {
         const CudaPopulation& use = run_.populations[Index(population)];
         if (use.fused_probe == static_cast<std::int64_t>(p) && use.fused_term == t) {
           continue;
+        }
+        if (run_.IsClosedPopulation(population)) {
+          continue;  // ClosedProgram sets it
         }
         const std::int64_t size = run_.population(population).size;
         program_.emplace_back(cuda::Fold{count_, steps_, size, Source(population, true), use.held,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/engine/cuda/layout/closed_scratch.h"
 #include "server/engine/cuda/layout/neurons.h"
 #include "server/engine/cuda/layout/scratch.h"
 #include "server/engine/network/neuron_models.h"
@@ -28,8 +29,11 @@ class Layout {
         of_term.readout_scale = arena.Take<float>(IsFolded(l) ? layer.size : 0);
         of_term.offset = arena.Take<float>(HasOffset(term) ? layer.size : 0);
         of_term.weights = TakeWeights(run_.term_filters[l][t], arena);
+        const bool whole = run_.IsClosed(l) && HasOffset(term) && run_.IsWhole(l, t);
+        of_term.whole_offset = arena.Take<std::int64_t>(whole ? layer.size : 0);
         buffers.terms.push_back(of_term);
       }
+      buffers.memory = TakeMemory(l, arena);
       buffers_.layers.push_back(std::move(buffers));
     }
     for (const CudaFilterConstants& filter : run_.probe_filters) {
@@ -47,7 +51,10 @@ class Layout {
       const bool counted = run_.spec->statistics && IsSpiking(plan_.layers[l]);
       buffers.activity = arena.Take<cuda::ActivitySum>(counted ? launch_.samples : 0);
       for (std::size_t t = 0; t < buffers.terms.size(); ++t) {
-        buffers.terms[t].held = arena.Take<float>(IsHeld(l, t) ? launch_.samples * plan_.layers[l].size : 0);
+        const std::int64_t size = launch_.samples * plan_.layers[l].size;
+        const bool closed = run_.IsClosed(l) && run_.closed_layers[l].sources[t] == ChargeSource::kHeld;
+        buffers.terms[t].held = arena.Take<float>(IsHeld(l, t) ? size : 0);
+        buffers.terms[t].whole = arena.Take<std::int64_t>(closed ? size : 0);
       }
     }
     for (std::size_t p = 0; p < run_.spec->probes.size(); ++p) {
@@ -62,6 +69,8 @@ class Layout {
     }
     buffers_.sample_index = arena.Take<std::uint32_t>(run_.Draws() ? launch_.samples : 0);
     buffers_.seed = arena.Take<std::uint64_t>(run_.Draws() ? 1 : 0);
+    buffers_.needed = arena.Take<std::int32_t>(static_cast<std::int64_t>(run_.operand_count));
+    buffers_.untold = arena.Take<std::int32_t>(run_.HasClosed() ? launch_.samples : 0);
     buffers_.exceeded = arena.Take<std::int32_t>(1);
     buffers_.exceeded_leaving = arena.Take<std::int32_t>(1);
     buffers_.read_spikes = arena.Take<std::int64_t>(launch_.samples);
@@ -100,6 +109,19 @@ class Layout {
   bool IsHeld(std::size_t layer, std::size_t term) const {
     return run_.stepped[layer] && run_.populations[Index(plan_.layers[layer].terms[term].population)].held;
   }
+  CudaMemoryBuffers TakeMemory(std::size_t layer, CudaArena& arena) const {
+    CudaMemoryBuffers memory;
+    if (run_.IsClosed(layer)) {
+      const std::int64_t size = plan_.layers[layer].size;
+      const auto& model = std::get<MemoryRectifiedLinear>(NeuronsOf(plan_.layers[layer])->model);
+      memory.bias = arena.Take<std::int64_t>(size);
+      memory.start = arena.Take<std::int64_t>(size);
+      memory.ceiling = arena.Take<std::int64_t>(model.max_value ? size : 0);
+      memory.unit = arena.Take<double>(size);
+      memory.shift = arena.Take<std::uint8_t>(size);
+    }
+    return memory;
+  }
   bool HasOffset(const Term& term) const {
     if (!run_.populations[Index(term.population)].bytes) {
       return false;
@@ -121,6 +143,10 @@ class Layout {
     const CudaPopulation& use = run_.populations[index];
     CudaPopulationBuffers buffers;
     buffers.stride = population.spiking ? cuda::PadHalves(population.size) : population.size;
+    if (run_.IsClosedPopulation(static_cast<std::int64_t>(index))) {
+      buffers.sent = TakeSent(population, use, arena);
+      return buffers;
+    }
     if (population.spiking) {
       buffers.counts = arena.Take<std::int32_t>(use.stored ? launch_.rows() * buffers.stride : 0);
       buffers.largest = arena.Take<std::int32_t>(launch_.samples);
@@ -138,6 +164,17 @@ class Layout {
     return buffers;
   }
 
+  std::vector<CudaSent> TakeSent(const Population& population, const CudaPopulation& use,
+                                 CudaArena& arena) const {
+    std::vector<CudaSent> sent(run_.closed_layers[Index(population.layer)].ages.size());
+    const std::int64_t digits = DigitRows(launch_.rows()) * cuda::PadBytes(population.size);
+    for (CudaSent& at_age : sent) {
+      at_age.counts = arena.Take<std::int32_t>(launch_.rows() * population.size);
+      at_age.digits = arena.Take<std::int8_t>(use.read_as_digits ? digits : 0);
+    }
+    return sent;
+  }
+
   void TakeLayerState(std::size_t index, CudaArena& arena) {
     const Layer& layer = plan_.layers[index];
     CudaLayerBuffers& buffers = buffers_.layers[index];
@@ -148,6 +185,11 @@ class Layout {
         CudaStatesOf(layer), buffers.state);
     buffers.neuron_spikes = arena.Take<std::int64_t>(spiking && run_.spec->statistics ? size : 0);
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+      const std::int64_t source = run_.population(layer.terms[t].population).size;
+      const bool totals = run_.IsClosed(index) && run_.HasTotals(index, t);
+      const bool rounded = run_.IsClosed(index) && run_.IsRounded(index, t);
+      buffers.terms[t].received = arena.Take<std::int64_t>(rounded ? size : 0);
+      buffers.terms[t].totals = arena.Take<std::int64_t>(totals ? launch_.samples * source : 0);
       const CudaFilterConstants& general = run_.term_filters[index][t];
       const bool filtered = run_.stepped[index] && layer.terms[t].synapse.has_value() && general == nullptr;
       buffers.terms[t].filter = arena.Take<float>(filtered ? size : 0);
@@ -205,6 +247,11 @@ std::int64_t LayOutBytes(const CudaRun& run, const CudaLaunchShape& launch) {
   return arena.used();
 }
 
+// Their sum, though they share one place: what is taken per row is the same for any number of rows.
+std::int64_t AllScratchBytes(const CudaRun& run, std::int64_t rows) {
+  return ScratchBytes(run, rows) + ClosedScratchBytes(run, rows);
+}
+
 // The most that padding may add to what the arrays of a run hold, whatever their sizes.
 std::int64_t PaddingBytes(const CudaRun& run) {
   CudaArena arena;
@@ -222,6 +269,9 @@ std::int64_t PaddingBytes(const CudaRun& run) {
       LayOutScratch(run, l, 1, reading, of_layer);
       scratch = std::max(scratch, of_layer.arrays());
     }
+    CudaArena of_closed;
+    LayOutClosedScratch(run, l, 1, of_closed);
+    scratch = std::max(scratch, of_closed.arrays());
   }
   return (arena.arrays() + (1 + kSnapshots) * (state.arrays() + 1) + scratch) * CudaArena::kAlignment;
 }
@@ -231,13 +281,17 @@ std::int64_t HotRowBytes(const CudaRun& run) {
   constexpr std::int64_t kRows = 256;
   std::int64_t most = 0;
   for (std::size_t l = 0; l < run.stepped.size(); ++l) {
+    const Layer& layer = run.plan->layers[l];
+    CudaArena arena;
+    if (run.IsClosed(l)) {
+      LayOutClosedScratch(run, l, kRows, arena);
+      most = std::max(most, arena.used() / kRows);
+    }
     if (!run.stepped[l]) {
       continue;
     }
-    CudaArena arena;
     LayOutScratch(run, l, kRows, false, arena);
     std::int64_t bytes = arena.used() / kRows;
-    const Layer& layer = run.plan->layers[l];
     const bool stored = layer.population >= 0 && run.populations[Index(layer.population)].stored;
     bytes += stored ? 2 * layer.size : 0;
     for (const Term& term : layer.terms) {
@@ -251,10 +305,11 @@ std::int64_t HotRowBytes(const CudaRun& run) {
 std::int64_t LinesPerRow(const CudaRun& run) {
   std::int64_t most = 1;
   for (std::size_t l = 0; l < run.stepped.size(); ++l) {
-    for (std::size_t t = 0; run.stepped[l] && t < run.plan->layers[l].terms.size(); ++t) {
+    const bool runs = run.stepped[l] || run.IsClosed(l);
+    for (std::size_t t = 0; runs && t < run.plan->layers[l].terms.size(); ++t) {
       const CudaTerm& term = run.weights->term(l, t);
-      most =
-          std::max(most, term.shape == cuda::ProductShape::kConv ? cuda::Pixels(term.conv) : std::int64_t{1});
+      const std::int64_t pixels = term.shape == cuda::ProductShape::kConv ? cuda::Pixels(term.conv) : 1;
+      most = std::max(most, run.IsClosed(l) ? pixels * cuda::kMostPlanes : pixels);
     }
   }
   return most;
@@ -286,7 +341,7 @@ CudaBuffers LayOutBuffers(const CudaRun& run, const CudaLaunchShape& launch, Cud
 }
 
 std::int64_t WorkspaceBytes(const CudaRun& run, const CudaLaunchShape& launch) {
-  return LayOutBytes(run, launch) + ScratchBytes(run, launch.rows());
+  return LayOutBytes(run, launch) + AllScratchBytes(run, launch.rows());
 }
 
 // Differences between layouts: what lays the buffers out says what each further sample, step or row takes.
@@ -297,12 +352,13 @@ CudaDemand DemandOf(const CudaRun& run) {
   CudaDemand demand;
   // A session's pieces are as long as its messages say: smaller chunks leave room for more samples at a time.
   demand.steps = run.spec->session ? kMaxChunkSteps : run.spec->settings.steps;
+  demand.steps = run.takes_steps ? demand.steps : 1;
   const std::int64_t none = LayOutBytes(run, {0, 0, 0});
   const std::int64_t samples = LayOutBytes(run, {kRows, 0, 0});
-  demand.fixed_bytes = none + ScratchBytes(run, 0) + PaddingBytes(run);
+  demand.fixed_bytes = none + AllScratchBytes(run, 0) + PaddingBytes(run);
   demand.sample_bytes = per_row(samples - none);
   demand.batch_step_bytes = per_row(LayOutBytes(run, {kRows, 0, kSide}) - samples) / kSide;
-  demand.row_bytes = per_row(LayOutBytes(run, {0, kSide, kSide}) - none + ScratchBytes(run, kRows));
+  demand.row_bytes = per_row(LayOutBytes(run, {0, kSide, kSide}) - none + AllScratchBytes(run, kRows));
   demand.hot_row_bytes = HotRowBytes(run);
   demand.lines_per_row = LinesPerRow(run);
   return demand;

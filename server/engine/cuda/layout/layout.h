@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/cuda/activity.h"
+#include "kernels/cuda/byte_product.h"
 #include "kernels/cuda/fold.h"
 #include "kernels/cuda/scan.h"
 #include "server/engine/cuda/layout/arena.h"
@@ -25,6 +26,20 @@ struct CudaTermBuffers {
   float* weights = nullptr;        // of a general filter, where it has any
   cuda::Filter general;            // where the run has a general filter
   float* held = nullptr;           // [samples][size]: sums of an input that is held
+  // Of a layer in closed form:
+  std::int64_t* whole = nullptr;         // [samples][size]: what an input that is held brings in a step
+  std::int64_t* whole_offset = nullptr;  // [size], or null: what comes in every step
+  std::int64_t* totals = nullptr;        // [samples][source]: what the source has emitted in all steps
+  std::int64_t* received = nullptr;      // [samples][size]: what values have brought in all steps
+};
+
+// Of a layer in closed form, as MemoryConstants has them.
+struct CudaMemoryBuffers {
+  std::int64_t* bias = nullptr;     // [size]
+  std::int64_t* start = nullptr;    // [size]
+  std::int64_t* ceiling = nullptr;  // [size], or null
+  double* unit = nullptr;           // [size]
+  std::uint8_t* shift = nullptr;    // [size]
 };
 
 struct CudaLayerBuffers {
@@ -34,6 +49,13 @@ struct CudaLayerBuffers {
   std::int64_t* neuron_spikes = nullptr;  // [samples][size], with statistics
   cuda::ActivitySum* activity = nullptr;  // [samples], with statistics
   std::vector<CudaTermBuffers> terms;
+  CudaMemoryBuffers memory;
+};
+
+// What a layer in closed form has sent at one age, of the samples of a block.
+struct CudaSent {
+  std::int32_t* counts = nullptr;  // [rows][size]
+  std::int8_t* digits = nullptr;   // [planes][rows][stride], or null
 };
 
 struct CudaPopulationBuffers {
@@ -46,6 +68,7 @@ struct CudaPopulationBuffers {
   float* encoded = nullptr;         // [samples][size]: x of an encoded input
   // Of inputs that vary in time, as `values` or `bytes`: where the next chunk arrives while this one runs.
   std::byte* landing = nullptr;
+  std::vector<CudaSent> sent;  // [age], of a layer in closed form
 };
 
 // What a chunk leaves to the host, and where it waits for its copy while the next chunk runs.
@@ -80,6 +103,8 @@ struct CudaBuffers {
   std::int32_t* read_failed = nullptr;    // [samples]: as failed
   std::uint32_t* sample_index = nullptr;  // [samples]: places in the request, where numbers are drawn
   std::uint64_t* seed = nullptr;          // of the run, there too
+  std::int32_t* needed = nullptr;         // [operand]: digits of counts that there was no room for
+  std::int32_t* untold = nullptr;         // [samples]: whose counts these were
   // What a chunk changes, in one piece, and copies of it from before the chunks that are on their way.
   std::byte* state = nullptr;
   std::array<std::byte*, kCudaSlots> snapshots = {};
@@ -87,6 +112,9 @@ struct CudaBuffers {
   std::int64_t state_bytes = 0;
   std::byte* scratch = nullptr;
 };
+
+// Samples times digits of counts that buffers of digits hold: each sample has room for all its digits.
+constexpr std::int64_t DigitRows(std::int64_t rows) { return rows + cuda::kMostPlanes; }
 
 // Cuts the arena into the buffers of a run, without scratch.
 CudaBuffers LayOutBuffers(const CudaRun& run, const CudaLaunchShape& launch, CudaArena& arena);

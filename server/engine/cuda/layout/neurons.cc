@@ -26,7 +26,8 @@ cuda::Emitter CudaEmitterOf(const NeuronConstants& neurons) {
 
 math::PerState<bool> CudaStatesOf(const Layer& layer) {
   const NeuronLayer* neurons = NeuronsOf(layer);
-  return neurons != nullptr ? StatesOf(neurons->model) : math::PerState<bool>{};
+  // Those with memory are never stepped here.
+  return neurons != nullptr && !Remembers(neurons->model) ? StatesOf(neurons->model) : math::PerState<bool>{};
 }
 
 bool HasRandomNeurons(const Plan& plan) {

@@ -1,5 +1,6 @@
 #include "server/engine/cuda/layout/products.h"
 
+#include "kernels/cuda/columns.h"
 #include "server/engine/cuda/layout/scratch.h"
 
 namespace spikeserve::engine {
@@ -32,6 +33,7 @@ void AppendDigits(const CudaTerm& term, const CudaProductRequest& request, const
   product.depth = term.depth;
   product.width = term.width;
   product.digits = term.digits;
+  product.digit_count = term.digit_count;
   product.sums = request.sums;
   if (CellsAreColumns(term)) {
     product.cells = static_cast<const cuda::Half*>(cells.data);
@@ -79,10 +81,10 @@ void SetSums(const CudaTerm& term, bool by_digits, const float* sums, cuda::Scan
     to.stride = term.out;
     return;
   }
-  to.low = sums + term.width;
+  to.low = term.digit_count == 2 ? sums + term.width : nullptr;
   to.pixels = term.shape == ProductShape::kConv ? cuda::Pixels(term.conv) : 1;
   to.channels = term.shape == ProductShape::kConv ? term.conv.out_channels : term.out;
-  to.stride = 2 * term.width;
+  to.stride = term.digit_count * term.width;
 }
 
 }  // namespace spikeserve::engine

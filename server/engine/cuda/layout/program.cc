@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/engine/cuda/layout/closed_products.h"
 #include "server/engine/cuda/layout/group_program.h"
 #include "server/engine/cuda/layout/products.h"
 #include "server/engine/cuda/layout/program_parts.h"
@@ -122,6 +123,9 @@ cuda::Program InputProgram(const CudaScene& scene) {
       if (scene.buffers.layers[l].terms[t].held != nullptr) {
         AppendHeld(scene, l, t, program);
       }
+      if (scene.buffers.layers[l].terms[t].whole != nullptr) {
+        AppendHeldCharges(scene, l, t, program);
+      }
     }
   }
   return program;
@@ -199,7 +203,9 @@ cuda::Program ReadingProgram(const CudaScene& scene, std::span<const CudaReadRan
   cuda::Program program;
   const CudaBuffers& all = scene.buffers;
   const std::size_t samples = Index(scene.launch.samples);
-  program.emplace_back(cuda::Copy{all.read_spikes, all.sample_spikes, samples * sizeof(std::int64_t)});
+  if (!scene.run.HasClosed()) {  // else ClosedProgram has done it
+    program.emplace_back(cuda::Copy{all.read_spikes, all.sample_spikes, samples * sizeof(std::int64_t)});
+  }
   program.emplace_back(cuda::Copy{all.read_failed, all.failed, samples * sizeof(std::int32_t)});
   const std::int64_t block = scene.launch.rows();
   for (std::size_t p = 0; p < scene.run.folded.size(); ++p) {

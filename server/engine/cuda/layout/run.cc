@@ -7,6 +7,7 @@
 #include "kernels/cuda/cells.h"
 #include "server/engine/cuda/layout/neurons.h"
 #include "server/engine/network/synapse_filter.h"
+#include "server/engine/run/constants/run_constants.h"
 #include "server/engine/run/layers.h"
 
 namespace spikeserve::engine {
@@ -57,9 +58,16 @@ CudaFilterConstants GeneralFilter(const Synapse& synapse, std::int64_t delay_ste
 }  // namespace
 
 CudaRun::CudaRun(const Plan& of_plan, const CudaWeights& of_weights, CheckedSpec of_spec)
-    : LayerUse(of_plan, std::move(of_spec)), weights(&of_weights), populations(of_plan.populations.size()) {
+    : LayerUse(of_plan, std::move(of_spec)),
+      weights(&of_weights),
+      closed_layers(PlanClosedForm(*this)),
+      populations(of_plan.populations.size()) {
+  for (std::size_t l = 0; l < stepped.size(); ++l) {
+    stepped[l] = stepped[l] && !IsClosed(l);
+  }
   MarkInputs();
   MarkFolds();
+  MarkClosed();
   MarkReaders();
   MakeFilters();
 }
@@ -100,10 +108,50 @@ void CudaRun::MarkFolds() {
         source.fused_probe = static_cast<std::int64_t>(p);
         source.fused_term = t;
       } else {
-        source.stored = true;
+        source.stored = !IsClosedPopulation(terms[t].population);
       }
     }
   }
+}
+
+bool CudaRun::HasClosed() const {
+  return std::any_of(closed_layers.begin(), closed_layers.end(),
+                     [](const ClosedLayer& layer) { return layer.closed(); });
+}
+
+bool CudaRun::IsWhole(std::size_t layer, std::size_t term) const {
+  const std::int64_t source = plan->layers[layer].terms[term].population;
+  return population(source).spiking || ReadsBytes(*plan, plan->layers[layer], source, *spec);
+}
+
+bool CudaRun::HasTotals(std::size_t layer, std::size_t term) const {
+  return closed_layers[layer].sources[term] == ChargeSource::kTotals;
+}
+
+bool CudaRun::IsRounded(std::size_t layer, std::size_t term) const {
+  return closed_layers[layer].sources[term] == ChargeSource::kSteps && !IsWhole(layer, term);
+}
+
+std::size_t CudaRun::OperandOf(std::size_t layer, std::size_t term) const { return operands_[layer][term]; }
+
+void CudaRun::MarkClosed() {
+  operand_count = populations.size();
+  for (std::size_t l = 0; l < closed_layers.size(); ++l) {
+    std::vector<std::size_t>& of_layer = operands_.emplace_back();
+    for (std::size_t t = 0; IsClosed(l) && t < plan->layers[l].terms.size(); ++t) {
+      const std::int64_t source = plan->layers[l].terms[t].population;
+      const CudaTerm& term = weights->term(l, t);
+      const bool direct = closed_layers[l].sources[t] == ChargeSource::kClosed &&
+                          term.gather_start == nullptr && term.bytes != nullptr;
+      populations[Index(source)].read_as_digits = populations[Index(source)].read_as_digits || direct;
+      populations[Index(source)].as_values = populations[Index(source)].as_values || !IsWhole(l, t);
+      of_layer.push_back(direct ? Index(source) : operand_count++);
+    }
+  }
+  const auto held = [](const CudaPopulation& input) { return input.held; };
+  const auto inputs = static_cast<std::ptrdiff_t>(spec->inputs.size());
+  takes_steps = std::find(stepped.begin(), stepped.end(), true) != stepped.end() ||
+                !std::all_of(populations.begin(), populations.begin() + inputs, held);
 }
 
 void CudaRun::MarkReaders() {
@@ -121,6 +169,10 @@ void CudaRun::MarkReaders() {
     }
   }
   for (std::size_t l = 0; l < stepped.size(); ++l) {
+    for (std::size_t t = 0; IsClosed(l) && t < plan->layers[l].terms.size(); ++t) {
+      const std::int64_t source = plan->layers[l].terms[t].population;
+      populations[Index(source)].stored = populations[Index(source)].stored || !IsClosedPopulation(source);
+    }
     for (std::size_t t = 0; stepped[l] && t < plan->layers[l].terms.size(); ++t) {
       const std::int64_t source = plan->layers[l].terms[t].population;
       const CudaTerm& term = weights->term(l, t);

@@ -9,6 +9,7 @@
 #include "server/engine/cuda/layout/weights.h"
 #include "server/engine/network/index.h"
 #include "server/engine/plan/plan.h"
+#include "server/engine/run/constants/closed_form.h"
 #include "server/engine/run/layer_use.h"
 
 namespace spikeserve::engine {
@@ -24,6 +25,8 @@ struct CudaPopulation {
   // The fold that its scan does on the way: probe of the spec and term. -1: none.
   std::int64_t fused_probe = -1;
   std::size_t fused_term = 0;
+  // Of a layer in closed form: products read digits of its counts as they are.
+  bool read_as_digits = false;
 };
 
 using CudaFilterConstants = std::shared_ptr<const kernels::FilterConstants>;
@@ -44,7 +47,27 @@ struct CudaRun : LayerUse {
   // Whether random numbers are drawn, which depend on a sample's place in its request.
   bool Draws() const;
 
+  // Whether the layer is run in closed form: then it is not stepped. Whether any is, or the one that emits a
+  // population.
+  bool IsClosed(std::size_t layer) const { return closed_layers[layer].closed(); }
+  bool HasClosed() const;
+  bool IsClosedPopulation(std::int64_t index) const {
+    return population(index).layer >= 0 && IsClosed(Index(population(index).layer));
+  }
+  // Of a term of a layer in closed form: whether it reads integers, and whether these are summed up over all
+  // steps.
+  bool IsWhole(std::size_t layer, std::size_t term) const;
+  bool HasTotals(std::size_t layer, std::size_t term) const;
+  // The same of values: what they bring is rounded step by step.
+  bool IsRounded(std::size_t layer, std::size_t term) const;
+  // Whose digits a term's product reads: those of a population, or cells of its own; in
+  // [0, operand_count).
+  std::size_t OperandOf(std::size_t layer, std::size_t term) const;
+
   const CudaWeights* weights;
+  std::vector<ClosedLayer> closed_layers;  // [layer]
+  std::size_t operand_count = 0;
+  bool takes_steps = true;  // something is computed or comes in at every step
   std::vector<CudaPopulation> populations;
   // Of terms [layer][term] and probes [probe of the spec] whose synapse or delay is not simple; else null.
   std::vector<std::vector<CudaFilterConstants>> term_filters;
@@ -55,6 +78,9 @@ struct CudaRun : LayerUse {
   void MarkInputs();
   void MarkReaders();
   void MarkFolds();
+  void MarkClosed();
+
+  std::vector<std::vector<std::size_t>> operands_;  // [layer][term]
 };
 
 // Equal for specifications that run the same way on the same number of samples, whatever the inputs hold and

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/cuda/columns.h"
 #include "kernels/cuda/digit_product.h"
 #include "kernels/cuda/scan.h"
 
@@ -15,7 +16,7 @@ std::int64_t SumsOf(const CudaRun& run, std::size_t layer, std::size_t term, std
     return direct;
   }
   const std::int64_t pixels = weights.shape == cuda::ProductShape::kConv ? cuda::Pixels(weights.conv) : 1;
-  return std::max(direct, rows * pixels * 2 * weights.width);
+  return std::max(direct, rows * pixels * weights.digit_count * weights.width);
 }
 
 }  // namespace
@@ -28,7 +29,7 @@ bool UsesDigits(const CudaRun& run, std::size_t layer, std::size_t term) {
 bool UsesDigits(const CudaRun& run) {
   for (std::size_t l = 0; l < run.plan->layers.size(); ++l) {
     for (std::size_t t = 0; t < run.plan->layers[l].terms.size(); ++t) {
-      if (UsesDigits(run, l, t)) {
+      if (UsesDigits(run, l, t) || (run.IsClosed(l) && run.weights->term(l, t).bytes != nullptr)) {
         return true;
       }
     }

@@ -30,7 +30,7 @@ std::int64_t ScratchBytes(const CudaRun& run, std::int64_t rows);
 
 // Whether a term's product runs on the spikes of a chunk, by digits.
 bool UsesDigits(const CudaRun& run, std::size_t layer, std::size_t term);
-// Whether any does.
+// Whether any product runs on tensor cores.
 bool UsesDigits(const CudaRun& run);
 // Whether its cells already are the columns of its product.
 bool CellsAreColumns(const CudaTerm& term);

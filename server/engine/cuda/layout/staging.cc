@@ -69,6 +69,7 @@ CudaStaging LayOutStaging(const CudaRun& run, const CudaLaunchShape& launch, Cud
     const bool counted = run.spec->statistics && run.IsSpiking(l);
     staging.activity.push_back(arena.Take<cuda::ActivitySum>(counted ? launch.samples : 0));
   }
+  staging.needed = arena.Take<std::int32_t>(static_cast<std::int64_t>(run.operand_count));
   return staging;
 }
 

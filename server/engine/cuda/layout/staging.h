@@ -27,6 +27,7 @@ struct CudaStaging {
   std::vector<float*> answers;               // [probe]: of folded ones, or the last values; [samples][size]
   std::vector<double*> sums;                 // [probe]: [samples][size]
   std::vector<cuda::ActivitySum*> activity;  // [layer]: [samples]
+  std::int32_t* needed = nullptr;            // [operand], of layers in closed form
 };
 
 // Bytes of one element of an input on the device.

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <span>
 
+#include "kernels/cuda/byte_product.h"
+#include "kernels/cuda/columns.h"
 #include "kernels/cuda/digit_product.h"
 #include "server/engine/cuda/layout/arena.h"
 #include "server/engine/network/index.h"
@@ -142,14 +144,36 @@ void PutDigits(Uploader& uploader, const Product& product, CudaTerm& term) {
   term.depth = cuda::PadHalves(depth);
   term.width = cuda::PadHalves(width);
   term.digit_limit = limit;
+  term.digit_count = cuda::DigitsOf(product.integers.data(), depth * width);
   if (uploader.counting()) {
-    term.digits = uploader.Skip<cuda::Half>(cuda::DigitCount(depth, width));
+    term.digits = uploader.Skip<cuda::Half>(cuda::DigitCount(depth, width, term.digit_count));
   } else {
-    term.digits = uploader.Put(cuda::PackDigits(product.integers.data(), depth, width));
+    term.digits = uploader.Put(cuda::PackDigits(product.integers.data(), depth, width, term.digit_count));
   }
 }
 
-CudaTerm PutTerm(Uploader& uploader, const Product& product, bool spiking) {
+void PutBytes(Uploader& uploader, const Product& product, CudaTerm& term) {
+  const bool dense = product.kind == ProductKind::kDense;
+  const bool conv = product.kind == ProductKind::kConv && product.conv.groups == 1;
+  if (product.integers.empty() || (!dense && !conv)) {
+    return;
+  }
+  const std::int64_t depth = dense ? product.in : cuda::Depth(term.conv);
+  const std::int64_t width = dense ? product.out : product.conv.out_channels;
+  if (!cuda::ByteSumsFit(product.integers.data(), depth, width)) {
+    return;
+  }
+  term.byte_digits = cuda::WeightDigits(cuda::LargestOf(product.integers.data(), depth * width));
+  term.byte_depth = cuda::PadBytes(depth);
+  term.byte_width = cuda::PadBytes(width);
+  if (uploader.counting()) {
+    term.bytes = uploader.Skip<std::int8_t>(cuda::ByteCount(term.byte_digits, depth, width));
+  } else {
+    term.bytes = uploader.Put(cuda::PackBytes(product.integers.data(), depth, width).bytes);
+  }
+}
+
+CudaTerm PutTerm(Uploader& uploader, const Product& product, bool spiking, bool memory) {
   CudaTerm term;
   term.in = product.in;
   term.out = product.out;
@@ -160,7 +184,9 @@ CudaTerm PutTerm(Uploader& uploader, const Product& product, bool spiking) {
   term.max_row_sum = product.max_row_sum;
   term.fail_above = LargestExactCount(product.gather.most, product.max_row_sum);
   PutWeights(uploader, product, term);
-  if (spiking) {
+  if (memory) {
+    PutBytes(uploader, product, term);
+  } else if (spiking) {
     PutDigits(uploader, product, term);
   }
   return term;
@@ -173,7 +199,7 @@ void PutPlan(Uploader& uploader, const Plan& plan, std::vector<std::vector<CudaT
     std::vector<CudaTerm>& of_layer = terms.emplace_back();
     for (const Term& term : layer.terms) {
       const bool spiking = plan.populations[Index(term.population)].spiking;
-      of_layer.push_back(PutTerm(uploader, term.product, spiking));
+      of_layer.push_back(PutTerm(uploader, term.product, spiking, HasMemory(layer)));
     }
   }
   for (const std::vector<std::int64_t>& counts : plan.fan_out) {

@@ -26,9 +26,14 @@ struct CudaTerm {
 
   // Digits for tensor cores; null where the term goes another way.
   const cuda::Half* digits = nullptr;
+  int digit_count = 2;
   std::int64_t depth = 0, width = 0;  // of the matrix, padded
   // Source counts up to this keep the sums of digits exact, and cells in float16.
   std::int32_t digit_limit = 0;
+  // Signed digits of 8 bits, of layers with memory; null where the term goes another way.
+  const std::int8_t* bytes = nullptr;
+  int byte_digits = 1;
+  std::int64_t byte_depth = 0, byte_width = 0;  // of the matrix, padded
   // Source counts above this may pass the range in which the integer sum is exact.
   std::int32_t fail_above = 0;
 };

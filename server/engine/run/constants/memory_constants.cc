@@ -11,8 +11,6 @@
 namespace spikeserve::engine {
 namespace {
 
-constexpr double kMostRounded = 4611686018427387904.0;  // 2^62
-
 std::int64_t LargestOf(const std::vector<std::int64_t>& values) {
   std::int64_t largest = 0;
   for (const std::int64_t value : values) {
@@ -29,10 +27,7 @@ bool Repeats(const std::vector<T>& values, std::size_t period) {
 
 }  // namespace
 
-std::int64_t RoundMemory(double value) {
-  constexpr auto kMost = static_cast<std::int64_t>(kMostRounded);
-  return std::isnan(value) ? kMost : std::llrint(std::clamp(value, -kMostRounded, kMostRounded));
-}
+std::int64_t RoundMemory(double value) { return math::RoundWhole(value); }
 
 void MemoryConstants::FindPeriod(std::int64_t channels) {
   const std::size_t all = Index(channels);
@@ -54,10 +49,7 @@ void MemoryConstants::AddOffsets(std::span<const float> of_term) {
 
 std::int64_t MemoryConstants::Sent(std::size_t j, std::int64_t z, std::int64_t steps) const {
   if (!ceiling.empty()) {
-    std::int64_t most = 0;
-    if (!__builtin_mul_overflow(ceiling[j], steps, &most)) {
-      z = std::min(z, most);
-    }
+    z = math::AtMost(z, ceiling[j], steps);
   }
   return slope == 0 ? math::SentRectified(z, start[j], shift[j])
                     : math::SentLeaky(z, start[j], shift[j], slope);
@@ -69,18 +61,32 @@ bool MemoryConstants::Fits(std::int64_t steps) const {
          largest_start <= kLargestMemory;
 }
 
+std::int64_t MemoryConstants::MostSteps() const {
+  if (largest_start > kLargestMemory) {
+    return -1;
+  }
+  return largest_bias == 0 ? INT64_MAX : kLargestMemory / largest_bias;
+}
+
+void MemoryConstants::SetStart(const Plan& plan, const Layer& layer, const RunSettings& settings) {
+  const std::vector<double> voltages =
+      InitialVoltages(*plan.network, settings.initial_voltage.value_or(NeuronsOf(layer)->initial_voltage),
+                      layer.operation, layer.size, settings.seed);
+  start.resize(voltages.size());
+  for (std::size_t j = 0; j < start.size(); ++j) {
+    start[j] = RoundMemory(voltages[j] * unit[j]);
+  }
+  largest_start = LargestOf(start);
+}
+
 MemoryConstants MakeMemoryConstants(const Plan& plan, const Layer& layer, const RunSettings& settings) {
   const NeuronLayer& neurons = *NeuronsOf(layer);
   const auto& model = std::get<MemoryRectifiedLinear>(neurons.model);
-  const std::vector<double> voltages =
-      InitialVoltages(*plan.network, settings.initial_voltage.value_or(neurons.initial_voltage),
-                      layer.operation, layer.size, settings.seed);
   MemoryConstants constants;
   constants.shift = neurons.shift;
   const std::size_t size = Index(layer.size);
   constants.unit.reserve(size);
   constants.bias.reserve(size);
-  constants.start.reserve(size);
   constants.ceiling.reserve(model.max_value ? size : 0);
   for (std::size_t j = 0; j < size; ++j) {
     const double unit = std::ldexp(1.0, neurons.shift[j]);
@@ -88,14 +94,13 @@ MemoryConstants MakeMemoryConstants(const Plan& plan, const Layer& layer, const 
     const double bias = neurons.bias.empty() ? 0.0 : neurons.bias[j];
     constants.unit.push_back(unit);
     constants.bias.push_back(RoundMemory((gain * layer.constant[j] + bias) * settings.dt_s * unit));
-    constants.start.push_back(RoundMemory(voltages[j] * unit));
     if (model.max_value) {
       constants.ceiling.push_back(RoundMemory(*model.max_value * gain * settings.dt_s * unit));
     }
   }
   constants.slope = RoundMemory(std::ldexp(model.negative_slope, math::kSlopeBits));
   constants.largest_bias = LargestOf(constants.bias);
-  constants.largest_start = LargestOf(constants.start);
+  constants.SetStart(plan, layer, settings);
   return constants;
 }
 

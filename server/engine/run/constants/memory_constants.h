@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/math/memory.h"
 #include "server/engine/plan/plan.h"
 #include "server/engine/run/simulation_spec.h"
 
@@ -28,16 +29,18 @@ struct MemoryConstants {
   void FindPeriod(std::int64_t channels);
   // Of the next term.
   void AddOffsets(std::span<const float> of_term);
+  // What neurons start from with these settings, and the largest of it.
+  void SetStart(const Plan& plan, const Layer& layer, const RunSettings& settings);
   // N of neuron j after `steps` steps, of a Z that is in range.
   std::int64_t Sent(std::size_t j, std::int64_t z, std::int64_t steps) const;
   // Whether the biases of so many steps and the start leave room for what the sources bring.
   bool Fits(std::int64_t steps) const;
+  // The largest number of steps for which they do; -1: none.
+  std::int64_t MostSteps() const;
 };
 
-// What sources bring, biases and starts are at most in magnitude, each: their sum then fits an int64.
-constexpr std::int64_t kLargestMemory = std::int64_t{1} << 60;
-// What a neuron with memory has sent in all is at most that in magnitude.
-constexpr std::int64_t kMostSent = (std::int64_t{1} << 30) - 1;
+constexpr std::int64_t kLargestMemory = math::kMostReceived;
+constexpr std::int64_t kMostSent = math::kMostSent;
 
 // RN(value), within 2^62; that too where it is not a number.
 std::int64_t RoundMemory(double value);

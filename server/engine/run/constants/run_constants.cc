@@ -24,10 +24,7 @@ double GainOf(const NeuronLayer* neurons, std::size_t j) {
 TermConstants MakeTerm(const Plan& plan, const Layer& layer, const Term& term, const SimulationSpec& spec) {
   const double dt = spec.settings.dt_s;
   const Population& population = plan.populations[Index(term.population)];
-  bool bytes = population.layer < 0 && HasByteValues(spec.inputs[Index(term.population)]);
-  if (HasMemory(layer) && dt != DefaultDt(plan.network->definition())) {
-    bytes = false;  // their rows are cut for the usual dt
-  }
+  const bool bytes = ReadsBytes(plan, layer, term.population, spec);
   TermConstants constants;
   const NeuronLayer* neurons = NeuronsOf(layer);
   double factor = UnitOf(neurons, dt);
@@ -110,6 +107,13 @@ LayerConstants MakeLayer(const Plan& plan, const Layer& layer, const SimulationS
 }
 
 }  // namespace
+
+bool ReadsBytes(const Plan& plan, const Layer& layer, std::int64_t population, const SimulationSpec& spec) {
+  // The rows of layers with memory are cut for the usual dt.
+  const bool usual = spec.settings.dt_s == DefaultDt(plan.network->definition());
+  return plan.populations[Index(population)].layer < 0 && HasByteValues(spec.inputs[Index(population)]) &&
+         (usual || !HasMemory(layer));
+}
 
 ProbeRecorder::Filter RecorderFilter(const RequestProbe& probe, double dt_s) {
   return {probe.filter_tau_s.has_value(),

@@ -35,6 +35,9 @@ struct LayerConstants {
   float current_unit = 1;  // what J is multiplied by in scale and bias
 };
 
+// Whether the layer's products read the bytes of a population, which is an input then.
+bool ReadsBytes(const Plan& plan, const Layer& layer, std::int64_t population, const SimulationSpec& spec);
+
 // The filter of a request probe.
 ProbeRecorder::Filter RecorderFilter(const RequestProbe& probe, double dt_s);
 

@@ -1,4 +1,4 @@
-#include "server/engine/cpu/layout/closed_form.h"
+#include "server/engine/run/constants/closed_form.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
