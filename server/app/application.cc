@@ -128,13 +128,14 @@ Application::Application(const Config& config, std::unique_ptr<engine::Backend> 
           }
         });
   }
-  const serving::RunContext running{budget_, clock_, engine::kMaxChunkSteps,
-                                    [this](const serving::RunRecord& record) {
-                                      metrics_.CountRun(record);
-                                      CheckDevice();
-                                    }};
-  const serving::BatcherOptions& batching = batcher_.options();
-  if (backend_->memory_bytes() == 0) {  // a device of its own works at the side of whoever waits for it
+  MakeWorkers();
+}
+
+void Application::MakeWorkers() {
+  const auto count = [this](const serving::RunRecord& run) { metrics_.CountRun(run), CheckDevice(); };
+  const serving::RunContext running{budget_, clock_, engine::kMaxChunkSteps, count};
+  const auto& batching = batcher_.options();
+  if (backend_->memory_bytes() == 0) {  // no device that works at the side of whoever waits for it
     batcher_.RunShortOnes(running, std::max(batching.servers, batching.min_samples));
   }
   for (std::int64_t i = 0; i < batching.servers; ++i) {

@@ -82,6 +82,7 @@ class Application {
               std::optional<serving::NetworkRepository> repository, std::unique_ptr<rpc::SpanExporter> spans,
               const rpc::EventLog& log);
 
+  void MakeWorkers();
   rpc::RpcServerOptions MakeRpcOptions(std::optional<transport::TlsTexts> tls) const;
   Status ReserveCache();
   Status StartMetrics(const std::string& address);

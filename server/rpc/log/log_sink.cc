@@ -9,9 +9,10 @@ namespace {
 
 // How often the end of the server is looked for while nobody reads.
 constexpr std::chrono::milliseconds kLook{100};
-// After lines were written, how long those that follow are gathered: to wake the thread for each takes longer
-// than to write it.
-constexpr std::chrono::milliseconds kGather{5};
+// Where there are many lines, how long they are gathered: to wake the thread for each takes longer than to
+// write it. Many are so many in that time.
+constexpr std::chrono::milliseconds kGather{5}, kWindow{20};
+constexpr std::int64_t kManyLines = 64;
 // What the end leaves to a reader that is slow.
 constexpr std::chrono::seconds kLastPatience{1};
 
@@ -46,6 +47,7 @@ void LogSink::sink_it_(const spdlog::details::log_msg& message) {
     waiting_ += Format({message.logger_name, spdlog::level::warn, text});
   }
   waiting_ += line;
+  ++lines_;
   if (std::exchange(asleep_, false) || IsUrgent()) {
     changed_.notify_one();
   }
@@ -59,7 +61,14 @@ void LogSink::Lose(std::int64_t lines) {
 
 std::string LogSink::Take(std::stop_token stop) {
   const MutexLock lock(mu_);
-  changed_.wait_for(mu_, stop, kGather, [this]() SPIKESERVE_REQUIRES(mu_) { return IsUrgent(); });
+  const auto now = std::chrono::steady_clock::now();
+  if (now - since_ >= kWindow) {
+    many_ = std::exchange(lines_, 0) >= kManyLines;
+    since_ = now;
+  }
+  if (many_) {
+    changed_.wait_for(mu_, stop, kGather, [this]() SPIKESERVE_REQUIRES(mu_) { return IsUrgent(); });
+  }
   asleep_ = waiting_.empty();
   changed_.wait(mu_, stop, [this]() SPIKESERVE_REQUIRES(mu_) { return !waiting_.empty(); });
   return std::exchange(waiting_, {});

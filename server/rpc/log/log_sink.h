@@ -3,6 +3,7 @@
 #include <spdlog/sinks/base_sink.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -51,7 +52,10 @@ class LogSink final : public spdlog::sinks::base_sink<std::mutex> {
   Mutex mu_;
   std::condition_variable_any changed_;
   std::string waiting_ SPIKESERVE_GUARDED_BY(mu_);
-  bool asleep_ SPIKESERVE_GUARDED_BY(mu_) = false;      // the thread, until there is a line
+  bool asleep_ SPIKESERVE_GUARDED_BY(mu_) = false;     // the thread, until there is a line
+  bool many_ SPIKESERVE_GUARDED_BY(mu_) = false;       // lines have come, in the window before
+  std::int64_t lines_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // of the window that began then
+  std::chrono::steady_clock::time_point since_ SPIKESERVE_GUARDED_BY(mu_);
   std::int64_t unsaid_ SPIKESERVE_GUARDED_BY(mu_) = 0;  // lost lines that no line tells of yet
   std::jthread writer_;                                 // last: uses what is above
 };
