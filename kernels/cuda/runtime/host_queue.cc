@@ -94,7 +94,11 @@ class HostQueue final : public Queue {
 
  private:
   void PutCopy(void* to, const void* from, std::size_t bytes) {
-    line_->Put([=] { std::memcpy(to, from, bytes); });
+    line_->Put([=] {
+      if (bytes > 0) {  // nothing may lie nowhere
+        std::memcpy(to, from, bytes);
+      }
+    });
   }
 
   const std::shared_ptr<Line> line_;
