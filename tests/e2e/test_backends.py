@@ -16,9 +16,9 @@ HAS_GPU = Path("/dev/nvidiactl").exists() or Path("/dev/nvidia-uvm").exists()
 no_gpu = pytest.mark.skipif(HAS_GPU, reason="this machine has a GPU")
 
 
-def events(server: spikeserve.LocalServer, name: str) -> list[dict[str, object]]:
+def events(server: spikeserve.LocalServer, name: str, least: int = 1) -> list[dict[str, object]]:
     """The lines of a JSON log that are about `name`."""
-    lines = [json.loads(line) for line in server.log.splitlines()]
+    lines = [json.loads(line) for line in servers.log_lines(server, name, least)]
     return [line for line in lines if name in line.values()]
 
 
@@ -52,4 +52,5 @@ def test_auto_without_a_gpu_serves_on_the_cpu_and_says_why() -> None:
 
 def test_cpu_asks_for_no_gpu() -> None:
     with spikeserve.serve(backend="cpu", log_format="json") as server:
-        assert not events(server, "no_gpu")
+        assert events(server, "listening")
+        assert not events(server, "no_gpu", least=0)

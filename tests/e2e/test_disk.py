@@ -129,8 +129,8 @@ def test_what_is_no_network_is_named_at_the_start(tmp_path: Path) -> None:
     with spikeserve.serve(backend="cpu", network_repository=repository) as server:
         with spikeserve.Client(server.address) as client:
             assert [(info.name, info.version) for info in client.list()] == [("good", 1)]
-        lines = [line for line in server.log.splitlines() if " no_network path=" in line]
-    named = ("good/0", "good/01", "good/+1", "good/abc", "not allowed", "good.spk")
+        named = ("good/0", "good/01", "good/+1", "good/abc", "not allowed", "good.spk")
+        lines = servers.log_lines(server, " no_network path=", len(named))
     assert len(lines) == len(named)
     for name in named:
         assert sum(f'"{name}\\"' in line for line in lines) == 1, name

@@ -212,7 +212,7 @@ def test_a_damaged_file_is_skipped_and_left_alone(start_server: ServerMaker, rep
     with spikeserve.Client(second.address) as client:
         assert [info.name for info in client.list()] == ["good"]
         assert client.simulate("good", servers.samples(1)).samples == 1
-    assert "bad" in second.log
+    assert servers.log_lines(second, "bad")
     assert path.read_bytes() == content
 
 

@@ -94,7 +94,7 @@ def test_status_for_programs(start_server: ServerMaker) -> None:
     assert 0 < page["memory"]["used_bytes"] < page["memory"]["limit_bytes"]
     [error] = page["last_errors"]
     assert (error["method"], error["code"]) == ("GetNetwork", "NOT_FOUND")
-    assert error["request_id"] in server.log
+    assert servers.log_lines(server, error["request_id"])
     assert {"flag": "metrics-listen", "value": "127.0.0.1:0"} in page["flags"]
     assert page["telemetry"] == {"log_lines_lost": 0, "trace_spans_sent": 0, "trace_spans_lost": 0}
 

@@ -77,8 +77,7 @@ def test_a_server_with_tls_is_told_from_one_that_is_away(tmp_path: Path) -> None
 def test_a_misspelt_variable_is_warned_of(start_server: ServerMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPIKESERVE_MAX_BATHC", "3")
     monkeypatch.setenv("SPIKESERVE_PORT_8001_TCP_ADDR", "10.0.0.1")  # as Kubernetes does
-    log = start_server().log
-    [line] = [line for line in log.splitlines() if "variable_unknown" in line]
+    [line] = servers.log_lines(start_server(), "variable_unknown")
     assert "SPIKESERVE_MAX_BATHC" in line
     assert "SPIKESERVE_MAX_BATCH" in line.replace("SPIKESERVE_MAX_BATHC", "")
 

@@ -161,7 +161,7 @@ def test_what_is_wrong_stays_out(start_server: ServerMaker, tmp_path: Path) -> N
             sighup(server)
     reason = "tenants[0].callers: got none, wanted one"
     servers.eventually(lambda: reason in server.log, "the log says why")
-    assert "reload_failed" in server.log
+    assert servers.log_lines(server, "reload_failed")
     path.unlink()
     with reloading(server, CALLERS, "failed"):
         sighup(server)

@@ -120,8 +120,8 @@ def test_all_are_answered_as_if_all_were_resident(
     assert values["spikeserve_network_evictions_total"] > 0
     assert values["spikeserve_cold_start_seconds_count"] > ROOM
     assert values["spikeserve_networks"] + values["spikeserve_networks_stored"] == NETWORKS
-    assert "network_evicted" in server.log
-    assert "network_resident" in server.log
+    assert servers.log_lines(server, "network_evicted")
+    assert servers.log_lines(server, "network_resident")
 
 
 def test_after_a_restart_what_does_not_fit_is_stored_and_shown(

@@ -260,8 +260,8 @@ def test_calls_stand_in_log_and_metrics(server: spikeserve.LocalServer) -> None:
     ask(server, "GET", "/nothing")
 
     def refused() -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in server.log.splitlines()]
-        return [line for line in lines if line.get("event") == "http_refused"]
+        lines = [json.loads(line) for line in servers.log_lines(server, "http_refused")]
+        return [line for line in lines if line["event"] == "http_refused"]
 
     servers.eventually(lambda: refused()[-1]["path"] == "/nothing", "the refusal is in the log")
     assert refused()[-1]["status"] == 404

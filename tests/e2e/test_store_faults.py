@@ -87,5 +87,5 @@ def test_a_folder_that_goes_away_and_comes_back(
     status = replicas.repository_status(server)
     assert (status["last_error"], status["role"]) == ("", "owner")
     assert status["failed_polls"] >= 3
-    assert server.log.count("repository_poll_failed") == 1
-    assert server.log.count("repository_poll_recovered") == 1
+    assert len(servers.log_lines(server, "repository_poll_failed")) == 1
+    assert len(servers.log_lines(server, "repository_poll_recovered")) == 1

@@ -42,6 +42,16 @@ def eventually(condition: Callable[[], bool], what: str, timeout: float = 20.0) 
         time.sleep(0.02)
 
 
+def log_lines(server: spikeserve.LocalServer, text: str, least: int = 1) -> list[str]:
+    """The lines of the log with `text` in them, once there are `least`: they are written behind the calls."""
+
+    def found() -> list[str]:
+        return [line for line in server.log.splitlines() if text in line]
+
+    eventually(lambda: len(found()) >= least, f"{least} lines of the log have {text!r}")
+    return found()
+
+
 def files_in(folder: Path) -> list[str]:
     """All files under the folder, relative to it, but for the lock of a repository's owner."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".spikeserve-owner")

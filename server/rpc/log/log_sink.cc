@@ -63,7 +63,7 @@ std::string LogSink::Take(std::stop_token stop) {
   const MutexLock lock(mu_);
   const auto now = std::chrono::steady_clock::now();
   if (now - since_ >= kWindow) {
-    many_ = std::exchange(lines_, 0) >= kManyLines;
+    many_ = std::exchange(lines_, 0) * kWindow >= kManyLines * (now - since_);
     since_ = now;
   }
   if (many_) {
