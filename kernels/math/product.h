@@ -13,6 +13,9 @@ struct GatherSum {
   std::vector<std::int64_t> start;
   std::vector<std::int32_t> index;
   std::int64_t most = 1;  // source elements of the fullest cell
+  // So many cells after each other take elements after each other: index[start[c + 1] + i] is
+  // index[start[c] + i] + 1, in each block of cells.
+  std::int64_t block = 1;
 };
 
 // Channels-last convolution with explicit padding. 1-D: height 1.

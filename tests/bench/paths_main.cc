@@ -1,5 +1,5 @@
 // Measures the two fast paths of a layer against each other and against the model that chooses between them
-// (server/engine/cpu/path_cost.h). One thread; a table of microseconds per chunk.
+// (server/engine/cpu/layout/path_cost.h). One thread; a table of microseconds per chunk.
 
 #include <algorithm>
 #include <chrono>
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "server/engine/cpu/layout/window_sums.h"
-#include "server/engine/cpu/path_cost.h"
+#include "server/engine/cpu/layout/path_cost.h"
 #include "server/engine/cpu/spike_form.h"
 
 namespace spikeserve::bench {

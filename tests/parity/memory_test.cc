@@ -14,6 +14,7 @@
 #include "server/engine/network/neuron_models.h"
 #include "tests/support/cpu_targets.h"
 #include "tests/support/definitions.h"
+#include "tests/support/max_pools.h"
 #include "tests/support/memory_chains.h"
 #include "tests/support/random.h"
 #include "tests/support/random_cnn.h"
@@ -43,8 +44,13 @@ class Memory : public ::testing::TestWithParam<int> {
  protected:
   ~Memory() override { kernels::ForceCpuTarget(""); }
   Memory()
-      : network_(MakeMemoryNetwork(static_cast<std::uint64_t>(GetParam()))),
+      : network_(Make(static_cast<std::uint64_t>(GetParam()))),
         samples_(RandomSamples(network_, kSamples, static_cast<std::uint64_t>(GetParam()))) {}
+
+  static RandomNetwork Make(std::uint64_t seed) {
+    RandomNetwork network = MakeMemoryNetwork(seed);
+    return seed % 3 == 0 ? WithMaxPools(std::move(network), seed) : network;
+  }
 
   // Every step of the output is wanted, so that every step is taken.
   Reading Steps(Mode mode, const std::vector<std::int64_t>& chunks = {}) const {
@@ -134,6 +140,10 @@ void RecordAll(const engine::NetworkDefinition& network, engine::SimulationSpec&
   spec.trajectories = true;
   for (std::size_t op = 0; op < network.operations.size(); ++op) {
     const auto* neuron = std::get_if<engine::NeuronOperation>(&network.operations[op].kind);
+    if (engine::IsMaximum(network.operations[op].kind)) {
+      spec.request_probes.push_back(
+          {static_cast<std::int64_t>(op), engine::ProbeQuantity::kSpikes, std::nullopt, {}});
+    }
     for (const auto quantity : {engine::ProbeQuantity::kSpikes, engine::ProbeQuantity::kVoltage,
                                 engine::ProbeQuantity::kCurrent, engine::ProbeQuantity::kOutput}) {
       if (neuron != nullptr && std::holds_alternative<engine::MemoryRectifiedLinear>(neuron->model)) {
@@ -187,18 +197,23 @@ TEST_P(Memory, OracleAgrees) {
 // As users have them: image, convolutions, pools, dense layers. Counts of one to three digits.
 class MemoryCnn : public ::testing::TestWithParam<int> {
  protected:
+  static RandomNetwork Make(double factor) {
+    const auto seed = static_cast<std::uint64_t>(GetParam());
+    RandomNetwork network = MakeMemoryCnn(seed, factor);
+    return seed % 2 == 0 ? WithMaxPools(std::move(network), seed) : network;
+  }
   ~MemoryCnn() override { kernels::ForceCpuTarget(""); }
 };
 
 TEST_P(MemoryCnn, StepsBesideEachOtherAreThoseOneByOne) {
   constexpr double kFactors[] = {1, 30, 8000};
   const auto seed = static_cast<std::uint64_t>(GetParam());
-  ExpectSameSteps(MakeMemoryCnn(seed, kFactors[seed % 3]), seed);
+  ExpectSameSteps(Make(kFactors[seed % 3]), seed);
 }
 
 TEST_P(MemoryCnn, AtOnceIsWhatStepsComeTo) {
   for (const double factor : {1.0, 30.0, 8000.0}) {
-    const RandomNetwork network = MakeMemoryCnn(static_cast<std::uint64_t>(GetParam()), factor);
+    const RandomNetwork network = Make(factor);
     const std::vector<Sample> samples = RandomSamples(network, 3, static_cast<std::uint64_t>(GetParam()));
     engine::SimulationSpec spec = network.spec;
     spec.trajectories = true;

@@ -47,6 +47,8 @@ struct OperationEncoder {
     auto& message = *out.mutable_pool();
     if (in.kind == engine::PoolKind::kAverage) {
       message.set_kind(v1::POOL_KIND_AVERAGE);
+    } else if (in.kind == engine::PoolKind::kMax) {
+      message.set_kind(v1::POOL_KIND_MAX);
     }
     Fill(in.window, message.mutable_window());
     Fill(in.stride, message.mutable_stride());

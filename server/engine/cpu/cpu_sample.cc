@@ -191,14 +191,22 @@ void CpuSample::RunPlain(const CpuRun& run, std::size_t layer, std::int64_t step
                  .counts = {},
                  .values = {}};
   for (std::int64_t step = 0; step < steps; ++step) {
-    const bool summed = run.constants[layer].neurons.remembers ? SumCharges(run, layer, step, scratch)
-                                                               : SumCurrents(run, layer, step, scratch);
-    if (!summed || !StepKind(run, step, scratch, view)) {
+    if (!Receive(run, layer, step, scratch) || !StepKind(run, step, scratch, view)) {
       Fail(run, layer);
       return;
     }
     readout_.StepLayer(run, view, scratch.output);
   }
+}
+
+// What all terms of the layer bring at this step. False where it might not be exact.
+bool CpuSample::Receive(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch) {
+  if (IsMaximum(run.plan->layers[layer])) {
+    TakeMaximum(run, layer, step, scratch);
+    return true;
+  }
+  return run.constants[layer].neurons.remembers ? SumCharges(run, layer, step, scratch)
+                                                : SumCurrents(run, layer, step, scratch);
 }
 
 // Leaves what all terms of the layer contribute at this step in scratch.total.

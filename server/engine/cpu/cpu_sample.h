@@ -52,6 +52,7 @@ class CpuSample {
   void LoadInput(const CpuRun& run, std::int64_t input, std::int64_t steps, CpuScratch& scratch) const;
   bool RunVector(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch);
   void RunPlain(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch);
+  bool Receive(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch);
   bool SumCurrents(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch);
   bool TermCurrent(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
                    CpuScratch& scratch);
@@ -65,8 +66,9 @@ class CpuSample {
   bool RunClosed(const CpuRun& run, std::size_t layer, std::int64_t steps, CpuScratch& scratch);
   bool ReceiveClosed(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t steps,
                      CpuScratch& scratch);
-  bool Receive(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
-               CpuScratch& scratch);
+  bool ReceiveTerm(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
+                   CpuScratch& scratch);
+  void TakeMaximum(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch);
   bool SumCharges(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch);
   bool TermCharges(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
                    CpuScratch& scratch);

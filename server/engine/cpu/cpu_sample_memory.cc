@@ -5,11 +5,13 @@
 #include <cstdlib>
 
 #include "kernels/cpu/group_product.h"
+#include "kernels/cpu/max_cells.h"
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/population.h"
 #include "server/engine/cpu/closed_pass.h"
 #include "server/engine/cpu/cpu_sample.h"
 #include "server/engine/cpu/currents.h"
+#include "server/engine/cpu/layout/maxima.h"
 #include "server/engine/network/synapse_filter.h"
 
 namespace spikeserve::engine {
@@ -40,7 +42,7 @@ bool CpuSample::SumCharges(const CpuRun& run, std::size_t layer, std::int64_t st
   const std::vector<double>& unit = run.constants[layer].memory.unit;
   std::fill_n(scratch.output.begin(), size, 0.0F);
   for (std::size_t t = 0; t < layers_[layer].terms.size(); ++t) {
-    if (!Receive(run, layer, t, step, scratch)) {
+    if (!ReceiveTerm(run, layer, t, step, scratch)) {
       return false;
     }
     for (std::size_t j = 0; j < size; ++j) {
@@ -51,9 +53,28 @@ bool CpuSample::SumCharges(const CpuRun& run, std::size_t layer, std::int64_t st
   return true;
 }
 
+// Of a Pool of kind MAX: the largest of what its cells have sent by this step.
+void CpuSample::TakeMaximum(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch) {
+  const Layer& plan = run.plan->layers[layer];
+  LayerState& state = layers_[layer];
+  const std::span<std::int64_t> largest = scratch.charges.first(Index(plan.size));
+  std::fill(largest.begin(), largest.end(), INT64_MIN);
+  for (std::size_t t = 0; t < plan.terms.size(); ++t) {
+    const std::span<const std::int32_t> counts = scratch.Counts(plan.terms[t].population, step);
+    const std::span<std::int64_t> totals = state.terms[t].totals;
+    std::transform(counts.begin(), counts.end(), totals.begin(), totals.begin(), std::plus<std::int64_t>());
+    kernels::MaxCells(plan.terms[t].product.gather, std::span<const std::int64_t>(totals), largest);
+  }
+  TakeZeros(*NeuronsOf(plan), largest);
+  for (std::size_t j = 0; j < largest.size(); ++j) {
+    scratch.total[j] = static_cast<float>(largest[j] - state.received[j]);  // what probes see
+    state.received[j] = largest[j];
+  }
+}
+
 // Adds what the term brings at this step, which stays in scratch.charges.
-bool CpuSample::Receive(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
-                        CpuScratch& scratch) {
+bool CpuSample::ReceiveTerm(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
+                            CpuScratch& scratch) {
   LayerState& state = layers_[layer];
   const std::span<std::int64_t> charges = scratch.charges.first(Index(run.plan->layers[layer].size));
   if (!TermCharges(run, layer, term, step, scratch)) {
@@ -177,7 +198,7 @@ bool CpuSample::ReceiveClosed(const CpuRun& run, std::size_t layer, std::size_t 
       return true;
     case ChargeSource::kSteps:
       for (std::int64_t step = 0; step < steps; ++step) {
-        if (!Receive(run, layer, index, step, scratch)) {
+        if (!ReceiveTerm(run, layer, index, step, scratch)) {
           return false;
         }
       }

@@ -8,7 +8,7 @@
 #include "server/engine/cpu/cpu_path.h"
 #include "server/engine/cpu/layout/vector_weights.h"
 #include "server/engine/cpu/layout/window_sums.h"
-#include "server/engine/cpu/path_cost.h"
+#include "server/engine/cpu/layout/path_cost.h"
 
 namespace spikeserve::engine {
 

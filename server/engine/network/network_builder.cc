@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "server/engine/network/maximum_rules.h"
 #include "server/engine/network/names.h"
 #include "server/engine/network/network.h"
 #include "server/engine/network/neuron_models.h"
@@ -46,6 +47,9 @@ class NetworkBuilder final : public TensorTable {
     CheckProbes();
     CheckDefaults();
     CheckSinks();
+    if (violations_.empty()) {
+      CheckMaxima(network_, violations_);
+    }
     if (!violations_.empty()) {
       return violations_.ToStatus();
     }
@@ -159,9 +163,9 @@ class NetworkBuilder final : public TensorTable {
       network_.incoming_[static_cast<std::size_t>(target)].push_back({source, static_cast<std::int64_t>(i)});
       CheckSynapse(connection.synapse, connection.delay_steps, DefaultDt(Definition()),
                    Join("connection ", i), violations_);
-      if ((connection.synapse || connection.delay_steps != 0) && !IsPopulation(source)) {
+      if ((connection.synapse || connection.delay_steps != 0) && !IsPopulation(KindOf(source))) {
         violations_.Add("connection ", i, ": has a synapse or a delay, but its source ",
-                        Quote(connection.source), " is neither an Input nor a Neuron");
+                        Quote(connection.source), " is neither an Input, a Neuron nor a MAX pool");
       }
     }
   }
@@ -174,11 +178,6 @@ class NetworkBuilder final : public TensorTable {
       return -1;
     }
     return found->second;
-  }
-
-  bool IsPopulation(std::int64_t index) const {
-    const OperationKind& kind = KindOf(index);
-    return std::holds_alternative<InputOperation>(kind) || std::holds_alternative<NeuronOperation>(kind);
   }
 
   const OperationKind& KindOf(std::int64_t index) const {
@@ -280,7 +279,7 @@ class NetworkBuilder final : public TensorTable {
                            " has more than ", limits_.max_elements, " elements (--max-elements)");
       return false;
     }
-    if (std::holds_alternative<NeuronOperation>(operation.kind)) {
+    if (HasUnits(operation.kind)) {
       network_.neurons_ += count;
     }
     return CheckSynapses(operation, count);
@@ -342,12 +341,13 @@ class NetworkBuilder final : public TensorTable {
       return;
     }
     const auto* neuron = std::get_if<NeuronOperation>(&KindOf(target));
-    if (neuron == nullptr || !IsSpiking(neuron->model)) {
+    if (!SendsSpikes(KindOf(target))) {
       violations_.Add("probe ", Quote(probe.name), ": reads spikes or voltage of ", Quote(probe.target),
-                      ", which is not a spiking Neuron");
-    } else if (probe.quantity == ProbeQuantity::kVoltage && !HasVoltage(neuron->model)) {
+                      ", which is neither a spiking Neuron nor a MAX pool");
+    } else if (probe.quantity == ProbeQuantity::kVoltage &&
+               (neuron == nullptr || !HasVoltage(neuron->model))) {
       violations_.Add("probe ", Quote(probe.name), ": reads the voltage of ", Quote(probe.target),
-                      ", whose neuron model has none");
+                      ", which has none");
     }
   }
 

@@ -51,7 +51,7 @@ struct ConvOperation {
   std::vector<std::int64_t> stride, dilation, pad_before, pad_after;
   std::int64_t groups = 0;
 };
-enum class PoolKind { kUnspecified, kAverage };
+enum class PoolKind { kUnspecified, kAverage, kMax };
 struct PoolOperation {
   PoolKind kind = PoolKind::kUnspecified;
   std::vector<std::int64_t> window, stride, pad_before, pad_after;
@@ -190,6 +190,22 @@ using OperationKind =
     std::variant<std::monostate, InputOperation, AffineOperation, ConvOperation, PoolOperation,
                  ScaleShiftOperation, WeightedSumOperation, ConcatOperation, ReshapeOperation,
                  PermuteOperation, PadOperation, NeuronOperation, ActivationOperation>;
+
+// A Pool that takes the largest: it has units that send spikes.
+inline bool IsMaximum(const OperationKind& kind) {
+  const auto* pool = std::get_if<PoolOperation>(&kind);
+  return pool != nullptr && pool->kind == PoolKind::kMax;
+}
+
+// Has one unit per element, which has a state: a Neuron or such a Pool.
+inline bool HasUnits(const OperationKind& kind) {
+  return std::holds_alternative<NeuronOperation>(kind) || IsMaximum(kind);
+}
+
+// Emits values that connections may delay and filter.
+inline bool IsPopulation(const OperationKind& kind) {
+  return std::holds_alternative<InputOperation>(kind) || HasUnits(kind);
+}
 
 struct OperationDefinition {
   std::string name;

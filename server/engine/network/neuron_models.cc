@@ -72,6 +72,11 @@ bool TakesCharge(const NeuronModel& model) {
   });
 }
 
+bool SendsSpikes(const OperationKind& kind) {
+  const auto* neuron = std::get_if<NeuronOperation>(&kind);
+  return IsMaximum(kind) || (neuron != nullptr && IsSpiking(neuron->model));
+}
+
 double SpikeAmplitude(const NeuronModel& model) {
   return AskTraits(model, 1.0, []<typename Model>(auto, const Model& kind) {
     if constexpr (kIsSpiking<Model>) {

@@ -25,6 +25,9 @@ bool Remembers(const NeuronModel& model);
 // Takes J*dt, the others J.
 bool TakesCharge(const NeuronModel& model);
 
+// Whether the operation has units that emit integer spike counts.
+bool SendsSpikes(const OperationKind& kind);
+
 // What one spike counts for, times dt; 1 for rate models, whose output carries their amplitude already.
 double SpikeAmplitude(const NeuronModel& model);
 

@@ -79,8 +79,8 @@ class Rules {
     if (!OneInput()) {
       return std::nullopt;
     }
-    if (pool.kind != PoolKind::kAverage) {
-      return Fail("pool kind is not set or unknown, allowed AVERAGE");
+    if (pool.kind == PoolKind::kUnspecified) {
+      return Fail("pool kind is not set or unknown, allowed AVERAGE and MAX");
     }
     const std::size_t rank = In().size() - 1;
     if (rank < 1 || rank > 2) {

@@ -12,6 +12,7 @@
 #include "server/engine/plan/lowering.h"
 #include "server/engine/plan/memory_rows.h"
 #include "server/engine/plan/paths.h"
+#include "server/engine/plan/windows.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -91,6 +92,9 @@ class Compiler {
   Status Visit(std::int64_t operation) {
     const OperationKind& kind = KindOf(operation);
     const auto* neuron = std::get_if<NeuronOperation>(&kind);
+    if (IsMaximum(kind)) {
+      return AddMaximum(operation);
+    }
     if (!std::holds_alternative<InputOperation>(kind)) {
       CombineConstants(operation);
     }
@@ -142,13 +146,46 @@ class Compiler {
 
   Status AddNeurons(std::int64_t operation, const NeuronOperation& neuron) {
     Layer layer;
-    layer.kind = NeuronLayer{neuron.model,
-                             network_.Expand(neuron.gain, operation, 1),
+    layer.kind = NeuronLayer{neuron.model, network_.Expand(neuron.gain, operation, 1),
                              network_.Expand(neuron.bias, operation, 0),
-                             neuron.initial_voltage.value_or(ZeroVoltage{}),
-                             {}};
+                             neuron.initial_voltage.value_or(ZeroVoltage{})};
     layer.sink = true;
     return AddLayer(operation, std::move(layer));
+  }
+
+  // What has been sent counts as it is: in whole spikes, from no start.
+  Status AddMaximum(std::int64_t operation) {
+    Layer layer;
+    layer.operation = operation;
+    layer.size = network_.size(operation);
+    layer.sink = true;
+    layer.constant.assign(Index(layer.size), 0.0);
+    const std::vector<Path>& paths = paths_[Index(operation)];
+    NeuronLayer units;
+    units.maximum = true;
+    units.shift.assign(Index(layer.size), 0);
+    MemoryRectifiedLinear model;
+    for (const Path& path : paths) {
+      std::vector<std::uint8_t> zeros;
+      Result<kernels::Product> product =
+          LowerWindows(network_, path.source, path.chain, kMaxComposedWeights, zeros);
+      if (!product.ok()) {
+        return product.status();
+      }
+      if (paths.size() == 1) {
+        units.zeros = std::move(zeros);
+      }
+      const std::int64_t source = population_of_[Index(path.source)];
+      model.amplitude = plan_.populations[Index(source)].amplitude;
+      if (SendsNegative(plan_.layers[Index(plan_.populations[Index(source)].layer)])) {
+        model.negative_slope = 1;
+      }
+      layer.terms.push_back({source, std::nullopt, std::move(product).value(), 0});
+    }
+    units.model = model;
+    layer.kind = std::move(units);
+    Emit(std::move(layer));
+    return {};
   }
 
   // What other layers can read of the layer, if anything.
@@ -201,13 +238,17 @@ class Compiler {
         return status;
       }
     }
-    layer_of_[Index(operation)] = static_cast<std::int64_t>(plan_.layers.size());
+    Emit(std::move(layer));
+    return {};
+  }
+
+  void Emit(Layer layer) {
+    layer_of_[Index(layer.operation)] = static_cast<std::int64_t>(plan_.layers.size());
     const std::optional<Population> emission = Emission(layer);
     plan_.layers.push_back(std::move(layer));
     if (emission) {
       AddEmission(*emission);
     }
-    return {};
   }
 
   // Lowers a path into a term. Of a layer with memory `memory` gets what the term's rows are cut from.

@@ -144,7 +144,7 @@ Result<std::int64_t> EstimatePlanBytes(const Network& network) {
   std::vector<bool> is_layer(paths.value().size());
   double bytes = 0;
   for (std::size_t i = 0; i < is_layer.size(); ++i) {
-    is_layer[i] = std::holds_alternative<NeuronOperation>(network.definition().operations[i].kind);
+    is_layer[i] = HasUnits(network.definition().operations[i].kind);
     bytes += kBytesPerElement * static_cast<double>(network.size(static_cast<std::int64_t>(i)));
   }
   for (std::size_t i = 0; i < network.definition().probes.size(); ++i) {

@@ -58,6 +58,7 @@ void LinearOperator::Set(const ConvOperation& conv) {
 void LinearOperator::Set(const PoolOperation& pool) {
   kind_ = Kind::kPool;
   count_include_pad_ = pool.count_include_pad;
+  maximum_ = pool.kind == PoolKind::kMax;
   SetWindow(pool.window, pool.stride, std::vector<std::int64_t>(pool.window.size(), 1), pool.pad_before);
 }
 
@@ -228,7 +229,7 @@ void LinearOperator::VisitWindow(std::int64_t row, Visit visit) const {
   }
   std::int64_t cells = 0;
   for_each_tap([&](std::int64_t, std::int64_t) { ++cells; });
-  const double weight = 1.0 / static_cast<double>(count_include_pad_ ? taps : cells);
+  const double weight = maximum_ ? 1.0 : 1.0 / static_cast<double>(count_include_pad_ ? taps : cells);
   for_each_tap([&](std::int64_t, std::int64_t column) { visit(column, weight); });
 }
 

@@ -21,7 +21,8 @@ struct Entry {
   double weight = 0;
 };
 
-// A linear operation seen through one of its inputs, as rows of a sparse matrix. Holds its weights in double.
+// A linear operation, or the windows of a Pool of kind MAX, seen through one of its inputs, as rows of a
+// sparse matrix. Holds its weights in double.
 // Immutable after construction.
 class LinearOperator {
  public:
@@ -76,6 +77,7 @@ class LinearOperator {
   Window window_;
   std::int64_t groups_ = 1;
   bool count_include_pad_ = false;
+  bool maximum_ = false;  // cells as they are, each with a weight of 1
 };
 
 }  // namespace spikeserve::engine

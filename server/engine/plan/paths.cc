@@ -36,6 +36,7 @@ class PathFinder {
   Status Collect(std::int64_t operation) {
     const OperationKind& kind = KindOf(operation);
     const bool linear = !IsPopulation(kind) && !std::holds_alternative<ActivationOperation>(kind);
+    const bool linked = linear || IsMaximum(kind);
     std::vector<Path>& paths = paths_[Index(operation)];
     const std::vector<Incoming>& incoming = network_.incoming(operation);
     for (std::size_t slot = 0; slot < incoming.size(); ++slot) {
@@ -48,7 +49,7 @@ class PathFinder {
         // The source of a synapse or a delay is a population: the path has none yet.
         path.synapse = connection.synapse ? connection.synapse : path.synapse;
         path.delay_steps += connection.delay_steps;
-        if (linear) {
+        if (linked) {
           path.chain.push_back({operation, slot});
         }
         links_ += path.chain.size();
@@ -71,10 +72,6 @@ class PathFinder {
 };
 
 }  // namespace
-
-bool IsPopulation(const OperationKind& kind) {
-  return std::holds_alternative<InputOperation>(kind) || std::holds_alternative<NeuronOperation>(kind);
-}
 
 Result<Paths> FindPaths(const Network& network) { return PathFinder(network).Run(); }
 

@@ -11,10 +11,10 @@ namespace spikeserve::engine {
 
 // A way on which what a population emits reaches an operation: through linear operations only.
 struct Path {
-  std::int64_t source = 0;  // an Input or Neuron operation
+  std::int64_t source = 0;  // an operation that is a population
   Synapse synapse;
   std::int64_t delay_steps = 0;
-  std::vector<Link> chain;  // source first; ends with the operation itself where that is linear
+  std::vector<Link> chain;  // source first; ends with the operation itself where that is linear, or a maximum
 };
 
 // [operation]: the paths that reach it. An Input is reached by itself.
@@ -22,7 +22,5 @@ using Paths = std::vector<std::vector<Path>>;
 
 // RESOURCE_EXHAUSTED where branches that join multiply beyond what a real network has.
 Result<Paths> FindPaths(const Network& network);
-
-bool IsPopulation(const OperationKind& kind);
 
 }  // namespace spikeserve::engine

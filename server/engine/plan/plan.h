@@ -39,7 +39,11 @@ struct NeuronLayer {
   std::vector<double> gain, bias;
   InitialVoltage initial_voltage;
   // [neuron] with memory: its rows of integer weights count in 2^-shift spikes (memory_rows.h). Else empty.
-  std::vector<std::uint8_t> shift;
+  std::vector<std::uint8_t> shift = {};
+  // A Pool of kind MAX: S is the largest of what the cells of the terms' gathers have sent in all, and of 0
+  // where `zeros` [neuron] says so.
+  bool maximum = false;
+  std::vector<std::uint8_t> zeros = {};
 };
 
 // Shows S to its probes.
@@ -70,10 +74,22 @@ struct Layer {
 // Null unless the layer is of neurons.
 inline const NeuronLayer* NeuronsOf(const Layer& layer) { return std::get_if<NeuronLayer>(&layer.kind); }
 
+// Whether the layer takes the largest of what its sources have sent, not a sum.
+inline bool IsMaximum(const Layer& layer) {
+  const NeuronLayer* neurons = NeuronsOf(layer);
+  return neurons != nullptr && neurons->maximum;
+}
+
 // Whether what the layer's neurons have sent is a function of what they have received.
 inline bool HasMemory(const Layer& layer) {
   const NeuronLayer* neurons = NeuronsOf(layer);
   return neurons != nullptr && Remembers(neurons->model);
+}
+
+// Whether what its neurons have sent in all may be negative.
+inline bool SendsNegative(const Layer& layer) {
+  const auto* model = std::get_if<MemoryRectifiedLinear>(&NeuronsOf(layer)->model);
+  return model != nullptr && model->negative_slope != 0;
 }
 
 // Where a probe reads.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "server/engine/network/index.h"
+#include "server/engine/network/maximum_rules.h"
 #include "server/engine/network/neuron_models.h"
 #include "server/engine/plan/plan.h"
 #include "server/engine/run/activity.h"
@@ -78,10 +79,12 @@ ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& 
   run.bias.resize(operations);
   for (std::size_t i = 0; i < operations; ++i) {
     const auto* neuron = std::get_if<NeuronOperation>(&network.definition().operations[i].kind);
+    const auto index = static_cast<std::int64_t>(i);
     if (neuron == nullptr) {
+      const bool units = IsMaximum(network.definition().operations[i].kind);
+      run.voltage[i].assign(units ? Index(network.size(index)) : 0, 0.0);
       continue;
     }
-    const auto index = static_cast<std::int64_t>(i);
     const InitialVoltage own = neuron->initial_voltage.value_or(ZeroVoltage{});
     run.voltage[i] = InitialVoltages(network, spec->settings.initial_voltage.value_or(own), index,
                                      network.size(index), spec->settings.seed);
@@ -116,6 +119,10 @@ ReferenceSample::ReferenceSample(const ReferenceRun& run, SampleInputs inputs)
       neurons_[i].push_back({{.voltage = voltage}, voltage});
     }
     neuron_spikes_.emplace_back(neurons_[i].size(), 0);
+    const bool maximum = IsMaximum(KindOf(run, static_cast<std::int64_t>(i)));
+    const std::size_t read =
+        maximum ? Index(run.network->size(run.network->incoming(static_cast<std::int64_t>(i))[0].source)) : 0;
+    totals_.emplace_back(read, 0.0);
     const std::int64_t size = run.network->size(static_cast<std::int64_t>(i));
     for (const Incoming& incoming : run.network->incoming(static_cast<std::int64_t>(i))) {
       const ConnectionDefinition& connection = ConnectionOf(run, incoming);
@@ -162,6 +169,10 @@ void ReferenceSample::Step(const ReferenceRun& run, ReferenceScratch& scratch) {
   for (const std::int64_t operation : run.network->order()) {
     const OperationKind& kind = KindOf(run, operation);
     if (std::holds_alternative<InputOperation>(kind)) {
+      continue;
+    }
+    if (IsMaximum(kind)) {
+      StepMaximum(run, operation, scratch);
       continue;
     }
     SumInputs(run, operation, scratch);
@@ -290,6 +301,31 @@ void ReferenceSample::StepNeurons(const ReferenceRun& run, std::int64_t operatio
   }
 }
 
+// Sends what the source that has sent the most has more than the unit has sent by now.
+void ReferenceSample::StepMaximum(const ReferenceRun& run, std::int64_t operation,
+                                  ReferenceScratch& scratch) {
+  const std::size_t op = Index(operation);
+  const std::vector<double>& read = scratch.values[Index(run.network->incoming(operation)[0].source)];
+  std::vector<double>& totals = totals_[op];
+  std::transform(read.begin(), read.end(), totals.begin(), totals.begin(), std::plus<>());
+  const double unit = MaximumAmplitude(*run.network, operation) / run.spec->settings.dt_s;
+  std::vector<Entry> cells;
+  for (std::size_t j = 0; j < neurons_[op].size(); ++j) {
+    (*run.operators)[op][0]->Row(static_cast<std::int64_t>(j), cells);
+    double most = totals[Index(cells.front().column)] / unit;
+    for (const Entry& cell : cells) {
+      most = std::max(most, totals[Index(cell.column)] / unit);
+    }
+    const double before = neurons_[op][j].sent;
+    const double emitted = std::nearbyint(most) - before;
+    neurons_[op][j].sent += emitted;
+    scratch.counts[op][j] = emitted;
+    scratch.values[op][j] = emitted * unit;
+    Count(run, operation, j,
+          run.spec->gross_statistics ? std::abs(emitted) : std::abs(neurons_[op][j].sent) - std::abs(before));
+  }
+}
+
 void ReferenceSample::Count(const ReferenceRun& run, std::int64_t operation, std::size_t neuron,
                             double emitted) {
   if (!(std::abs(emitted) <= kMaxCount)) {  // true for what is not a number
@@ -311,8 +347,7 @@ void ReferenceSample::Read(const ReferenceRun&, std::size_t index, ReferenceScra
 std::vector<LayerActivity> ReferenceSample::Activity(const ReferenceRun& run) const {
   std::vector<LayerActivity> activity;
   for (const std::int64_t operation : run.network->order()) {
-    const auto* neuron = std::get_if<NeuronOperation>(&KindOf(run, operation));
-    if (neuron == nullptr || !IsSpiking(neuron->model)) {
+    if (!SendsSpikes(KindOf(run, operation))) {
       continue;
     }
     activity.push_back(Summarise(neuron_spikes_[Index(operation)], (*run.fan_out)[Index(operation)]));

@@ -69,6 +69,7 @@ class ReferenceSample {
   void LoadInput(const ReferenceRun& run, std::size_t input, std::span<double> values) const;
   void RecordCurrents(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
   void RecordOutputs(const ReferenceRun& run, const ReferenceScratch& scratch);
+  void StepMaximum(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
   void SumInputs(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
   void StepNeurons(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
   void Count(const ReferenceRun& run, std::int64_t operation, std::size_t neuron, double emitted);
@@ -81,6 +82,7 @@ class ReferenceSample {
   std::vector<std::vector<ReferenceNeuron>> neurons_;     // [operation][neuron]
   std::vector<std::vector<std::int64_t>> neuron_spikes_;  // [operation][neuron]
   std::vector<std::vector<ReferenceFilter>> filters_;     // [operation][slot]
+  std::vector<std::vector<double>> totals_;               // [operation][element]: what a maximum has read
   std::vector<ReferenceFilter> probe_filters_;
   std::vector<ProbeState> probes_;
   std::vector<ProbeRecorder> recorders_;  // [request probe]

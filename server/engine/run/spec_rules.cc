@@ -56,7 +56,7 @@ bool CanProbe(const Network& network, std::int64_t operation) {
   if (operation < 0 || operation >= static_cast<std::int64_t>(definition.operations.size())) {
     return false;
   }
-  bool can = std::holds_alternative<NeuronOperation>(definition.operations[Index(operation)].kind);
+  bool can = HasUnits(definition.operations[Index(operation)].kind);
   for (std::size_t i = 0; i < definition.probes.size(); ++i) {
     can = can || network.probe_target(static_cast<std::int64_t>(i)) == operation;
   }
@@ -64,11 +64,12 @@ bool CanProbe(const Network& network, std::int64_t operation) {
 }
 
 bool HasQuantity(const Network& network, std::int64_t operation, ProbeQuantity quantity) {
-  const auto* neuron = std::get_if<NeuronOperation>(&network.definition().operations[Index(operation)].kind);
+  const OperationKind& kind = network.definition().operations[Index(operation)].kind;
+  const auto* neuron = std::get_if<NeuronOperation>(&kind);
   switch (quantity) {
     case ProbeQuantity::kOutput: return true;
     case ProbeQuantity::kCurrent: return neuron != nullptr;
-    case ProbeQuantity::kSpikes: return neuron != nullptr && IsSpiking(neuron->model);
+    case ProbeQuantity::kSpikes: return SendsSpikes(kind);
     case ProbeQuantity::kVoltage: return neuron != nullptr && HasVoltage(neuron->model);
     case ProbeQuantity::kUnspecified: break;
   }

@@ -38,7 +38,9 @@ std::string LayerKind(const engine::OperationKind& kind) {
                                [](const engine::InputOperation&) { return Text("input"); },
                                [](const engine::AffineOperation&) { return Text("affine"); },
                                [](const engine::ConvOperation&) { return Text("conv"); },
-                               [](const engine::PoolOperation&) { return Text("pool"); },
+                               [&kind](const engine::PoolOperation&) {
+                                 return Text(engine::IsMaximum(kind) ? "pool.max" : "pool");
+                               },
                                [](const engine::ScaleShiftOperation&) { return Text("scale_shift"); },
                                [](const engine::WeightedSumOperation&) { return Text("weighted_sum"); },
                                [](const engine::ConcatOperation&) { return Text("concat"); },

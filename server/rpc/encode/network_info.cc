@@ -49,7 +49,7 @@ void AddLayer(const engine::Network& network, std::int64_t index, v1::NetworkInf
   for (const std::int64_t dimension : network.shape(index)) {
     layer.add_shape(dimension);
   }
-  if (std::holds_alternative<engine::NeuronOperation>(operation.kind)) {
+  if (engine::HasUnits(operation.kind)) {
     layer.set_neurons(network.size(index));
   }
   for (const std::string& id : TensorsOf(operation.kind)) {

@@ -12,7 +12,11 @@ engine::DataType Decode(v1::DataType type) {
 }
 
 engine::PoolKind Decode(v1::PoolKind kind) {
-  return kind == v1::POOL_KIND_AVERAGE ? engine::PoolKind::kAverage : engine::PoolKind::kUnspecified;
+  switch (kind) {
+    case v1::POOL_KIND_AVERAGE: return engine::PoolKind::kAverage;
+    case v1::POOL_KIND_MAX: return engine::PoolKind::kMax;
+    default: return engine::PoolKind::kUnspecified;
+  }
 }
 
 engine::ProbeQuantity Decode(v1::ProbeQuantity quantity) {

@@ -21,7 +21,7 @@ struct TermState {
   // [step % delay].
   std::span<std::int64_t> whole, delayed;
   std::int64_t largest_whole = 0;  // in magnitude
-  std::span<std::int64_t> totals;  // in closed form: what the source has emitted in all steps, where wanted
+  std::span<std::int64_t> totals;  // what the source has emitted in all steps, where wanted
 };
 
 // What one layer of one sample keeps from step to step in exact or fast mode.

@@ -49,11 +49,8 @@ bool CanStepByPasses(const RunShape& run, std::size_t l, ClosedLayer& pass) {
     if (source < 0 ? !run.MayBeHeld(term.population) : !run.passes[Index(source)].closed()) {
       return false;
     }
-    if (source >= 0) {
-      const auto& model = std::get<MemoryRectifiedLinear>(NeuronsOf(run.plan->layers[Index(source)])->model);
-      if (model.negative_slope != 0) {
-        return false;  // what it has sent may be negative
-      }
+    if (source >= 0 && SendsNegative(run.plan->layers[Index(source)])) {
+      return false;
     }
     (source < 0 ? held : sent) = true;
     pass.sources.push_back(source < 0 ? ChargeSource::kHeld : ChargeSource::kClosed);

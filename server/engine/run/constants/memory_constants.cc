@@ -69,6 +69,10 @@ std::int64_t MemoryConstants::MostSteps() const {
 }
 
 void MemoryConstants::SetStart(const Plan& plan, const Layer& layer, const RunSettings& settings) {
+  if (IsMaximum(layer)) {
+    start.assign(Index(layer.size), 0);
+    return;
+  }
   const std::vector<double> voltages =
       InitialVoltages(*plan.network, settings.initial_voltage.value_or(NeuronsOf(layer)->initial_voltage),
                       layer.operation, layer.size, settings.seed);

@@ -1,4 +1,4 @@
-#include "server/engine/cpu/path_cost.h"
+#include "server/engine/cpu/layout/path_cost.h"
 
 namespace spikeserve::engine {
 namespace {
