@@ -146,7 +146,7 @@ void RecordAll(const engine::NetworkDefinition& network, engine::SimulationSpec&
     }
     for (const auto quantity : {engine::ProbeQuantity::kSpikes, engine::ProbeQuantity::kVoltage,
                                 engine::ProbeQuantity::kCurrent, engine::ProbeQuantity::kOutput}) {
-      if (neuron != nullptr && std::holds_alternative<engine::MemoryRectifiedLinear>(neuron->model)) {
+      if (neuron != nullptr && engine::Remembers(neuron->model)) {
         spec.request_probes.push_back({static_cast<std::int64_t>(op), quantity, std::nullopt, {}});
       }
     }

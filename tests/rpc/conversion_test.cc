@@ -63,6 +63,9 @@ TEST(DecodeNetwork, EveryKindOfOperationComesBack) {
       {"zero", zero},
       {"rate", rate},
       {"memory", engine::NeuronOperation{engine::MemoryRectifiedLinear{2, 6.0, 0.125}, {}, {}, {}}},
+      {"function",
+       engine::NeuronOperation{
+           engine::MemoryFunction{math::MeanFunction::kElu, 2, 0.5}, {}, {}, {}, engine::Parameter(3.0)}},
       {"softmax", engine::ActivationOperation{engine::Softmax{}}},
       {"leaky", engine::ActivationOperation{engine::LeakyRelu{0.25}}}};
   definition.defaults = {0.002, 7, {engine::ReadoutKind::kLast, 3}};

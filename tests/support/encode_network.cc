@@ -169,6 +169,12 @@ struct ModelEncoder {
     }
     message.set_negative_slope(in.negative_slope);
   }
+  void operator()(const engine::MemoryFunction& in) const {
+    auto& message = *out.mutable_memory_function();
+    message.set_function(static_cast<v1::MemoryFunction::Function>(in.function));
+    message.set_amplitude(in.amplitude);
+    message.set_alpha(in.alpha);
+  }
   void operator()(const engine::RegularSpiking& in) const { Base(in, *out.mutable_regular_spiking()); }
   void operator()(const engine::StochasticSpiking& in) const { Base(in, *out.mutable_stochastic_spiking()); }
   void operator()(const engine::PoissonSpiking& in) const { Base(in, *out.mutable_poisson_spiking()); }
@@ -233,6 +239,9 @@ void OperationEncoder::operator()(const engine::NeuronOperation& in) const {
   }
   if (in.bias.index() != 0) {
     EncodeParameter(in.bias, *message.mutable_bias());
+  }
+  if (in.output_scale.index() != 0) {
+    EncodeParameter(in.output_scale, *message.mutable_output_scale());
   }
   if (in.initial_voltage) {
     EncodeVoltage(*in.initial_voltage, *message.mutable_initial_voltage());

@@ -97,6 +97,13 @@ class Grower {
       neurons.model = RandomMemory(amplitude, source.level);
       level = current * std::abs(amplitude);
     }
+    if (memory_ && random_.Chance(0.25)) {
+      neurons.model = RandomFunction(amplitude);
+      neurons.output_scale = random_.Chance(0.5)
+                                 ? engine::Parameter(current)
+                                 : engine::Parameter(linear_.Tensor({source.shape.back()}, current));
+      current = random_.Uniform(1, 5);
+    }
     ChooseParameters(source, current, neurons);
     if (auto* memory = std::get_if<engine::MemoryRectifiedLinear>(&neurons.model);
         memory != nullptr && !std::holds_alternative<double>(neurons.gain)) {
@@ -118,6 +125,15 @@ class Grower {
       model.negative_slope = random_.Uniform(-0.3, 0.9);
     }
     return model;
+  }
+
+  engine::MemoryFunction RandomFunction(double amplitude) {
+    const auto last = static_cast<std::int64_t>(math::MeanFunction::kSoftsign);
+    auto function = static_cast<math::MeanFunction>(random_.Between(1, last));
+    if (function == math::MeanFunction::kExponential) {
+      function = math::MeanFunction::kSigmoid;  // two in a row leave every range
+    }
+    return {function, amplitude, function == math::MeanFunction::kElu ? 0.7 : 0.0};
   }
 
   void ChooseParameters(const Signal& source, double current, engine::NeuronOperation& neurons) {

@@ -130,7 +130,7 @@ class ClosedLayerPass {
     ClosedScratch::Sent& sent = buffers_.sent[source][run_.passes[source].Place(closed_.ages[age_] + delay)];
     const bool digits = run_.vector_weights != nullptr && run_.path != CpuPath::kPlain &&
                         !(*run_.vector_weights)[layer_].terms[t].empty() &&
-                        run_.constants[source].memory.slope == 0;
+                        !run_.constants[source].memory.may_be_negative;
     if (digits) {
       AddDigits(t, sent);
       return;
@@ -264,7 +264,7 @@ class ClosedLayerPass {
       return;
     }
     kernels::AddTimes(memory_.bias, steps, Z(s));
-    if (memory_.slope == 0 && memory_.ceiling.empty()) {
+    if (memory_.IsRectified()) {
       Largest(s) = kernels::SendRectified(Z(s), memory_.start, memory_.shift, sent);
     } else {
       SendEach(s, sent);

@@ -83,7 +83,7 @@ bool CpuRun::IsFused(std::size_t layer) const {
     return false;
   }
   const MemoryConstants& memory = constants[layer].memory;
-  if (memory.slope != 0 || !memory.ceiling.empty()) {
+  if (!memory.IsRectified()) {
     return false;
   }
   switch (passes[layer].sources[0]) {
@@ -98,7 +98,7 @@ bool CpuRun::IsFused(std::size_t layer) const {
              memory.Fits(spec->settings.steps);
     }
     case ChargeSource::kClosed:
-      return constants[Index(population(of_plan.terms[0].population).layer)].memory.slope == 0;
+      return !constants[Index(population(of_plan.terms[0].population).layer)].memory.may_be_negative;
     case ChargeSource::kSteps:
     case ChargeSource::kTotals: break;
   }

@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "kernels/math/memory_function.h"
+
 // A network as received: plain structs, unchecked. Fields mean what
 // proto/spikeserve/v1/{network,neuron}.proto say; all shapes leave out the batch.
 namespace spikeserve::engine {
@@ -114,6 +116,12 @@ struct MemoryRectifiedLinear {
   std::optional<double> max_value;
   double negative_slope = 0;
 };
+// With memory: see kernels/math/memory_function.h.
+struct MemoryFunction {
+  math::MeanFunction function = math::MeanFunction::kNone;
+  double amplitude = 1;
+  double alpha = 0;
+};
 struct Lif {
   double tau_rc = 0.02, tau_ref = 0.002, min_voltage = 0, amplitude = 1;
 };
@@ -166,16 +174,18 @@ struct PoissonSpiking {
   double amplitude = 1;
 };
 
-using NeuronModel = std::variant<std::monostate, SpikingRectifiedLinear, IntegrateAndFire, Lif,
-                                 RectifiedLinear, AdaptiveLif, Izhikevich, SpikingLeakyRectifiedLinear,
-                                 LeakyRectifiedLinear, Sigmoid, Tanh, LifRate, SoftLifRate, AdaptiveLifRate,
-                                 RegularSpiking, StochasticSpiking, PoissonSpiking, MemoryRectifiedLinear>;
+using NeuronModel =
+    std::variant<std::monostate, SpikingRectifiedLinear, IntegrateAndFire, Lif, RectifiedLinear, AdaptiveLif,
+                 Izhikevich, SpikingLeakyRectifiedLinear, LeakyRectifiedLinear, Sigmoid, Tanh, LifRate,
+                 SoftLifRate, AdaptiveLifRate, RegularSpiking, StochasticSpiking, PoissonSpiking,
+                 MemoryRectifiedLinear, MemoryFunction>;
 
 struct NeuronOperation {
   NeuronModel model;
   Parameter gain;
   Parameter bias;
   std::optional<InitialVoltage> initial_voltage;
+  Parameter output_scale = {};  // of MemoryFunction
 };
 
 struct Softmax {};

@@ -51,6 +51,13 @@ void CheckNeuron(const NeuronOperation& neuron, const std::string& where, Violat
   if (const auto* bias = std::get_if<double>(&neuron.bias)) {
     rules.Finite("bias", *bias);
   }
+  if (const auto* scale = std::get_if<double>(&neuron.output_scale)) {
+    rules.Finite("output_scale", *scale);
+  }
+  const bool scaled = !std::holds_alternative<std::monostate>(neuron.output_scale);
+  if (scaled && !std::holds_alternative<MemoryFunction>(neuron.model)) {
+    violations.Add(where, ": output_scale is set, but the model is no memory_function");
+  }
   CheckVoltage(neuron, where, violations);
 }
 

@@ -89,6 +89,23 @@ struct NeuronTraits<MemoryRectifiedLinear> {
 };
 
 template <>
+struct NeuronTraits<MemoryFunction> {
+  using Model = MemoryFunction;
+  using Step = math::spiking::MemoryRectifiedLinear;
+  static constexpr const char* kName = "memory_function";
+  static constexpr double kMaxStart = kMaxVoltage;
+  static void Check(const Model& model, ParameterRules& rules) {
+    rules.Amplitude(model.amplitude);
+    rules.Check("function", static_cast<double>(model.function), model.function != math::MeanFunction::kNone,
+                "one that this server knows");
+    const bool elu = model.function == math::MeanFunction::kElu;
+    rules.Check("alpha", model.alpha, elu ? std::isfinite(model.alpha) : model.alpha == 0,
+                elu ? "a finite number" : "0 for any function but ELU");
+  }
+  static Step At(const Model&, double) { return {}; }
+};
+
+template <>
 struct NeuronTraits<SpikingLeakyRectifiedLinear> {
   using Model = SpikingLeakyRectifiedLinear;
   using Step = math::spiking::LeakyRectifiedLinear;

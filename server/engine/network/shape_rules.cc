@@ -199,8 +199,9 @@ class Rules {
     if (!OneInput()) {
       return std::nullopt;
     }
-    bool valid = CheckParameter(neuron.gain, "gain");  // all three, so that all violations are told
+    bool valid = CheckParameter(neuron.gain, "gain");  // all, so that all violations are told
     valid = CheckParameter(neuron.bias, "bias") && valid;
+    valid = CheckParameter(neuron.output_scale, "output_scale") && valid;
     valid = CheckVoltage(neuron) && valid;
     return valid ? std::optional(In()) : std::nullopt;
   }

@@ -149,6 +149,9 @@ class Compiler {
     layer.kind = NeuronLayer{neuron.model, network_.Expand(neuron.gain, operation, 1),
                              network_.Expand(neuron.bias, operation, 0),
                              neuron.initial_voltage.value_or(ZeroVoltage{})};
+    if (std::holds_alternative<MemoryFunction>(neuron.model)) {
+      std::get<NeuronLayer>(layer.kind).output_scale = network_.Expand(neuron.output_scale, operation, 1);
+    }
     layer.sink = true;
     return AddLayer(operation, std::move(layer));
   }
@@ -177,7 +180,8 @@ class Compiler {
       }
       const std::int64_t source = population_of_[Index(path.source)];
       model.amplitude = plan_.populations[Index(source)].amplitude;
-      if (SendsNegative(plan_.layers[Index(plan_.populations[Index(source)].layer)])) {
+      const Layer& sender = plan_.layers[Index(plan_.populations[Index(source)].layer)];
+      if (SendsNegative(sender) || IsFunction(sender)) {  // which a start below 0 may make negative
         model.negative_slope = 1;
       }
       layer.terms.push_back({source, std::nullopt, std::move(product).value(), 0});
@@ -284,7 +288,8 @@ class Compiler {
     const NeuronLayer& neurons = *NeuronsOf(layer);
     const auto negative =
         std::find_if(neurons.gain.begin(), neurons.gain.end(), [](double gain) { return !(gain > 0); });
-    if (std::get<MemoryRectifiedLinear>(neurons.model).max_value && negative != neurons.gain.end()) {
+    const auto* rectified = std::get_if<MemoryRectifiedLinear>(&neurons.model);
+    if (rectified != nullptr && rectified->max_value && negative != neurons.gain.end()) {
       return InvalidArgument("the gain of neuron " + std::to_string(negative - neurons.gain.begin()) +
                              " of '" + name + "' is " + std::to_string(*negative) +
                              "; neurons with a max_value want gains > 0");

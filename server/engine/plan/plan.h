@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -44,6 +45,7 @@ struct NeuronLayer {
   // where `zeros` [neuron] says so.
   bool maximum = false;
   std::vector<std::uint8_t> zeros = {};
+  std::vector<double> output_scale = {};  // [neuron] of a MemoryFunction
 };
 
 // Shows S to its probes.
@@ -80,6 +82,12 @@ inline bool IsMaximum(const Layer& layer) {
   return neurons != nullptr && neurons->maximum;
 }
 
+// Whether what its neurons have sent is a function of the mean of what they have received.
+inline bool IsFunction(const Layer& layer) {
+  const NeuronLayer* neurons = NeuronsOf(layer);
+  return neurons != nullptr && std::holds_alternative<MemoryFunction>(neurons->model);
+}
+
 // Whether what the layer's neurons have sent is a function of what they have received.
 inline bool HasMemory(const Layer& layer) {
   const NeuronLayer* neurons = NeuronsOf(layer);
@@ -88,8 +96,14 @@ inline bool HasMemory(const Layer& layer) {
 
 // Whether what its neurons have sent in all may be negative.
 inline bool SendsNegative(const Layer& layer) {
-  const auto* model = std::get_if<MemoryRectifiedLinear>(&NeuronsOf(layer)->model);
-  return model != nullptr && model->negative_slope != 0;
+  const NeuronLayer& neurons = *NeuronsOf(layer);
+  if (const auto* model = std::get_if<MemoryRectifiedLinear>(&neurons.model)) {
+    return model->negative_slope != 0;
+  }
+  const auto* function = std::get_if<MemoryFunction>(&neurons.model);
+  return function != nullptr && (math::MayBeNegative(function->function) ||
+                                 std::any_of(neurons.output_scale.begin(), neurons.output_scale.end(),
+                                             [](double scale) { return scale < 0; }));
 }
 
 // Where a probe reads.

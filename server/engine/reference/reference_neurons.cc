@@ -92,6 +92,42 @@ double Step(const MemoryRectifiedLinear& model, const ReferenceStep& step, Refer
   return neuron.sent - before;
 }
 
+// By the functions of the library, which differ from those of the other modes in the last bits.
+double OfMean(const MemoryFunction& model, double x) {
+  using math::MeanFunction;
+  switch (model.function) {
+    case MeanFunction::kSigmoid: return 1 / (1 + std::exp(-x));
+    case MeanFunction::kTanh: return std::tanh(x);
+    case MeanFunction::kSwish: return x / (1 + std::exp(-x));
+    case MeanFunction::kGelu: return x / 2 * std::erfc(-x / std::sqrt(2.0));
+    case MeanFunction::kGeluTanh: {
+      const double pi = std::acos(-1.0);
+      return x / 2 * (1 + std::tanh(std::sqrt(2 / pi) * (x + 0.044715 * std::pow(x, 3))));
+    }
+    case MeanFunction::kElu: return x < 0 ? model.alpha * std::expm1(x) : x;
+    case MeanFunction::kSelu:
+      return 1.0507009873554804934 * (x < 0 ? 1.6732632423543772848 * std::expm1(x) : x);
+    case MeanFunction::kSoftplus: return x > 30 ? x + std::exp(-x) : std::log1p(std::exp(x));
+    case MeanFunction::kMish: return x * std::tanh(x > 30 ? x : std::log1p(std::exp(x)));
+    case MeanFunction::kHardSigmoid: return std::clamp(x / 6 + 0.5, 0.0, 1.0);
+    case MeanFunction::kHardSwish: return x * std::clamp(x / 6 + 0.5, 0.0, 1.0);
+    case MeanFunction::kExponential: return std::exp(x);
+    case MeanFunction::kSoftsign: return x / (1 + std::abs(x));
+    case MeanFunction::kNone: break;
+  }
+  return 0;
+}
+
+double Step(const MemoryFunction& model, const ReferenceStep& step, ReferenceNeuron& neuron) {
+  neuron.received += step.current * step.dt_s;
+  neuron.voltage = neuron.start + neuron.received;
+  const double time_s = (step.site.step + 1.0) * step.dt_s;
+  const double before = neuron.sent;
+  const double mean = OfMean(model, neuron.received / time_s);
+  neuron.sent = std::floor(mean * step.output_scale * time_s + neuron.start);
+  return neuron.sent - before;
+}
+
 double Step(const Lif& lif, const ReferenceStep& step, ReferenceNeuron& neuron) {
   const double current = step.current;
   const double active_s = std::clamp(step.dt_s - neuron.refractory, 0.0, step.dt_s);

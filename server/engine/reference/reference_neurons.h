@@ -15,7 +15,8 @@ struct ReferenceNeuron : math::PerState<double> {
 struct ReferenceStep {
   double current = 0;
   double dt_s = 0;
-  double gain = 1;      // of the neuron
+  double gain = 1;  // of the neuron
+  double output_scale = 1;
   math::DrawSite site;  // of the random types
 };
 

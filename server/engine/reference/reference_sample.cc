@@ -69,7 +69,7 @@ const ProbeDefinition& ProbeOf(const ReferenceRun& run, std::size_t index) {
 ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& operators,
                               const std::vector<std::vector<std::int64_t>>& fan_out, const FilterPaths& paths,
                               const CheckedSpec& spec) {
-  ReferenceRun run{&network, &operators, &fan_out, spec, {}, {}, {}, 1, {}};
+  ReferenceRun run{&network, &operators, &fan_out, spec, {}, {}, {}, {}, 1, {}};
   if (spec->settings.readout.kind == ReadoutKind::kCorrectedMean) {
     run.correction = ReadoutCorrection(paths, *spec);
   }
@@ -77,6 +77,7 @@ ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& 
   run.voltage.resize(operations);
   run.gain.resize(operations);
   run.bias.resize(operations);
+  run.output_scale.resize(operations);
   for (std::size_t i = 0; i < operations; ++i) {
     const auto* neuron = std::get_if<NeuronOperation>(&network.definition().operations[i].kind);
     const auto index = static_cast<std::int64_t>(i);
@@ -90,6 +91,7 @@ ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& 
                                      network.size(index), spec->settings.seed);
     run.gain[i] = network.Expand(neuron->gain, index, 1);
     run.bias[i] = network.Expand(neuron->bias, index, 0);
+    run.output_scale[i] = network.Expand(neuron->output_scale, index, 1);
   }
   return run;
 }
@@ -288,6 +290,7 @@ void ReferenceSample::StepNeurons(const ReferenceRun& run, std::int64_t operatio
   for (std::size_t j = 0; j < values.size(); ++j) {
     step.current = run.bias[op][j] + run.gain[op][j] * values[j];
     step.gain = run.gain[op][j];
+    step.output_scale = run.output_scale[op][j];
     step.site.neuron = static_cast<std::uint32_t>(j);
     const double sent = std::abs(neurons_[op][j].sent);
     const double emitted = StepReference(model, step, neurons_[op][j]);

@@ -21,7 +21,7 @@ struct ReferenceRun {
   const ReferenceOperators* operators = nullptr;
   const std::vector<std::vector<std::int64_t>>* fan_out = nullptr;  // [operation][neuron]
   CheckedSpec spec;
-  std::vector<std::vector<double>> voltage, gain, bias;  // [operation][neuron]
+  std::vector<std::vector<double>> voltage, gain, bias, output_scale;  // [operation][neuron]
   std::int64_t group = 1;
 
   ReadoutCorrection correction;

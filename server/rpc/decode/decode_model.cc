@@ -22,6 +22,17 @@ engine::MemoryRectifiedLinear Decode(const v1::MemoryRectifiedLinear& model) {
   return decoded;
 }
 
+// The numbers of both are the same but for what this server does not know.
+math::MeanFunction Decode(v1::MemoryFunction::Function function) {
+  static_assert(static_cast<int>(math::MeanFunction::kSoftsign) == v1::MemoryFunction::SOFTSIGN);
+  return v1::MemoryFunction::Function_IsValid(function) ? static_cast<math::MeanFunction>(function)
+                                                        : math::MeanFunction::kNone;
+}
+
+engine::MemoryFunction Decode(const v1::MemoryFunction& model) {
+  return {Decode(model.function()), model.amplitude(), model.alpha()};
+}
+
 engine::Lif Decode(const v1::Lif& model) {
   return {model.tau_rc(), model.tau_ref(), model.min_voltage(), model.amplitude()};
 }
@@ -104,6 +115,7 @@ engine::NeuronModel DecodeModel(const v1::NeuronOperation& neuron) {
       return engine::PoissonSpiking{Decode(neuron.poisson_spiking().base()),
                                     neuron.poisson_spiking().amplitude()};
     case v1::NeuronOperation::kMemoryRectifiedLinear: return Decode(neuron.memory_rectified_linear());
+    case v1::NeuronOperation::kMemoryFunction: return Decode(neuron.memory_function());
     case v1::NeuronOperation::MODEL_NOT_SET: break;
   }
   return {};

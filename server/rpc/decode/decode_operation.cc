@@ -61,6 +61,9 @@ engine::NeuronOperation DecodeNeuron(const v1::NeuronOperation& neuron, const st
   if (neuron.has_bias()) {
     decoded.bias = DecodeParameter(neuron.bias(), where + ": bias", problems);
   }
+  if (neuron.has_output_scale()) {
+    decoded.output_scale = DecodeParameter(neuron.output_scale(), where + ": output_scale", problems);
+  }
   if (neuron.has_initial_voltage()) {
     decoded.initial_voltage = DecodeVoltage(neuron.initial_voltage(), where + ": initial_voltage", problems);
   }

@@ -21,6 +21,9 @@ void AddIds(const engine::NeuronOperation& neuron, std::vector<std::string>& ids
   if (const auto* bias = std::get_if<std::string>(&neuron.bias)) {
     ids.push_back(*bias);
   }
+  if (const auto* scale = std::get_if<std::string>(&neuron.output_scale)) {
+    ids.push_back(*scale);
+  }
   if (!neuron.initial_voltage) {
     return;
   }

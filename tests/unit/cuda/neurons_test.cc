@@ -203,7 +203,8 @@ TEST_P(Neurons, OfEveryTypeAreThoseOfTheCpu) {
 // No alternative of the variant is left out above.
 TEST(NeuronTable, HasEveryModel) {
   std::vector<bool> seen(std::variant_size_v<NeuronModel>, false);
-  seen[NeuronModel(engine::MemoryRectifiedLinear{}).index()] = true;  // the CPU runs it
+  seen[NeuronModel(engine::MemoryRectifiedLinear{}).index()] = true;  // the CPU runs these
+  seen[NeuronModel(engine::MemoryFunction{}).index()] = true;
   for (const BusyModel& busy : EveryModel()) {
     seen[busy.model.index()] = true;
   }

@@ -48,6 +48,9 @@ void MemoryConstants::AddOffsets(std::span<const float> of_term) {
 }
 
 std::int64_t MemoryConstants::Sent(std::size_t j, std::int64_t z, std::int64_t steps) const {
+  if (function != math::MeanFunction::kNone) {
+    return math::SentOfMean(function, alpha, z, steps, unit[j] * dt_s, rate[j], start_spikes[j]);
+  }
   if (!ceiling.empty()) {
     z = math::AtMost(z, ceiling[j], steps);
   }
@@ -81,12 +84,27 @@ void MemoryConstants::SetStart(const Plan& plan, const Layer& layer, const RunSe
     start[j] = RoundMemory(voltages[j] * unit[j]);
   }
   largest_start = LargestOf(start);
+  if (function != math::MeanFunction::kNone) {
+    start_spikes = voltages;
+    may_be_negative = SendsNegative(layer) || std::any_of(voltages.begin(), voltages.end(),
+                                                          [](double voltage) { return voltage < 0; });
+  }
 }
 
 MemoryConstants MakeMemoryConstants(const Plan& plan, const Layer& layer, const RunSettings& settings) {
   const NeuronLayer& neurons = *NeuronsOf(layer);
-  const auto& model = std::get<MemoryRectifiedLinear>(neurons.model);
+  const auto* rectified = std::get_if<MemoryRectifiedLinear>(&neurons.model);
+  const MemoryRectifiedLinear model = rectified != nullptr ? *rectified : MemoryRectifiedLinear();
   MemoryConstants constants;
+  constants.may_be_negative = SendsNegative(layer);
+  if (const auto* of_mean = std::get_if<MemoryFunction>(&neurons.model)) {
+    constants.function = of_mean->function;
+    constants.alpha = of_mean->alpha;
+    constants.dt_s = settings.dt_s;
+    for (const double scale : neurons.output_scale) {
+      constants.rate.push_back(scale * settings.dt_s);
+    }
+  }
   constants.shift = neurons.shift;
   const std::size_t size = Index(layer.size);
   constants.unit.reserve(size);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/math/memory.h"
+#include "kernels/math/memory_function.h"
 #include "server/engine/plan/plan.h"
 #include "server/engine/run/simulation_spec.h"
 
@@ -21,6 +22,12 @@ struct MemoryConstants {
   std::vector<std::uint8_t> shift;
   std::vector<std::vector<std::int64_t>> offsets;  // [term], of one step: what uint8_offset adds. Or empty
   std::int64_t slope = 0;                          // below 0, in 2^-math::kSlopeBits; 0: N is at least 0
+  bool may_be_negative = false;                    // N, of some neuron
+  // Of neurons that send a function of the mean (kernels/math/memory_function.h); else kNone.
+  math::MeanFunction function = math::MeanFunction::kNone;
+  double alpha = 0, dt_s = 0;
+  std::vector<double> rate;          // [neuron]: spikes of a step for an f of 1
+  std::vector<double> start_spikes;  // [neuron]: the initial voltage
   std::int64_t largest_bias = 0, largest_start = 0, largest_offset = 0;  // in magnitude
   // After so many neurons all of these begin anew, as the channels of a convolution do; else all neurons.
   std::int64_t period = 0;
@@ -31,6 +38,8 @@ struct MemoryConstants {
   void AddOffsets(std::span<const float> of_term);
   // What neurons start from with these settings, and the largest of it.
   void SetStart(const Plan& plan, const Layer& layer, const RunSettings& settings);
+  // Whether N = max((Z + start) >> shift, 0), without bound and slope.
+  bool IsRectified() const { return function == math::MeanFunction::kNone && slope == 0 && ceiling.empty(); }
   // N of neuron j after `steps` steps, of a Z that is in range.
   std::int64_t Sent(std::size_t j, std::int64_t z, std::int64_t steps) const;
   // Whether the biases of so many steps and the start leave room for what the sources bring.

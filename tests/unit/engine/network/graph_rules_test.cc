@@ -144,13 +144,13 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"Tau", [](auto& n) { n.probes[0].synapse = Lowpass{-0.5}; },
             "probe 'output': lowpass tau is -0.5 s"},
         Row{"SpikesOfAffine", [](auto& n) { n.probes[0].quantity = ProbeQuantity::kSpikes; },
-            "probe 'output': reads spikes or voltage of 'output', which is not a spiking Neuron"},
+            "probe 'output': reads spikes or voltage of 'output', which is neither a spiking Neuron nor a MAX pool"},
         Row{"VoltageOfRateNeuron",
             [](auto& n) {
               n.operations[2].kind = NeuronOperation{RectifiedLinear{}, {}, {}, {}};
               n.probes[0] = {"v", "spikes", ProbeQuantity::kVoltage, {}};
             },
-            "probe 'v': reads spikes or voltage of 'spikes', which is not a spiking Neuron"}),
+            "probe 'v': reads spikes or voltage of 'spikes', which is neither a spiking Neuron nor a MAX pool"}),
     RowName);
 
 INSTANTIATE_TEST_SUITE_P(

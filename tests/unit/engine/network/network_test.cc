@@ -84,7 +84,7 @@ TEST(Network, RefusesACycle) {
 TEST(Network, RefusesASynapseBehindALinearOperation) {
   NetworkDefinition definition = testing::SmallMlp();
   definition.connections[1].synapse = Lowpass{0.005};
-  EXPECT_THAT(Create(definition).message(), HasSubstr("neither an Input nor a Neuron"));
+  EXPECT_THAT(Create(definition).message(), HasSubstr("neither an Input, a Neuron nor a MAX pool"));
 }
 
 TEST(Network, LimitsAreResourceExhausted) {

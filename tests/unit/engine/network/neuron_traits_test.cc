@@ -65,7 +65,8 @@ std::vector<Row> Table() {
           {RegularSpiking{Tanh{}, 1}, "regular_spiking", true, false, true, false, kVoltage, 1e6},
           {StochasticSpiking{Tanh{}, 1}, "stochastic_spiking", true, true, true, false, {}, 0},
           {PoissonSpiking{Tanh{}, 1}, "poisson_spiking", true, true, true, false, {}, 0},
-          {MemoryRectifiedLinear{}, "memory_rectified_linear", true, false, true, true, kVoltage, 1e6}};
+          {MemoryRectifiedLinear{}, "memory_rectified_linear", true, false, true, true, kVoltage, 1e6},
+          {MemoryFunction{}, "memory_function", true, false, true, true, kVoltage, 1e6}};
 }
 
 TEST(NeuronTraits, AreThoseOfTheTable) {
