@@ -97,6 +97,13 @@ SPIKESERVE_HOST_DEVICE std::int64_t WholeSpikes(double value) {
   return whole <= kMost && whole >= -kMost ? static_cast<std::int64_t>(whole) : kMostSent + 1;
 }
 
+// N after `steps` steps of a unit whose sources have sent so many, for `rate` spikes a step where both send
+// one a step. Up to kMostSent each.
+SPIKESERVE_HOST_DEVICE std::int64_t SentProduct(std::int64_t first, std::int64_t second, double rate,
+                                                std::int64_t steps) {
+  return WholeSpikes(static_cast<double>(first * second) * rate / static_cast<double>(steps) + 0.5);
+}
+
 // N after `steps` steps of a neuron that has received z units of charge; `unit` of them in a step are an x of
 // 1. `rate` spikes a step for an f of 1.
 SPIKESERVE_HOST_DEVICE std::int64_t SentOfMean(MeanFunction function, double alpha, std::int64_t z,

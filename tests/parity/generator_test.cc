@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "tests/support/count_readers.h"
 #include "tests/support/random_network.h"
 
 namespace spikeserve::testing {
@@ -69,7 +70,9 @@ TEST(RandomNetworks, HaveEveryPart) {
     CountActivity(network, tally);
   }
   for (std::size_t kind = 1; kind < std::variant_size_v<engine::OperationKind>; ++kind) {
-    EXPECT_GE(tally["kind " + std::to_string(kind)], 5) << kind;
+    if (kind != engine::OperationKind(engine::ProductOperation{}).index()) {  // of neurons with memory
+      EXPECT_GE(tally["kind " + std::to_string(kind)], 5) << kind;
+    }
   }
   for (const char* part : {"model 1",
                            "model 2",
@@ -137,6 +140,23 @@ TEST(RandomNetworks, AreTheSameForTheSameSeed) {
     EXPECT_EQ(first.definition.tensors[i].data, second.definition.tensors[i].data);
   }
   EXPECT_EQ(RandomSamples(first, 2, 1)[1].inputs, RandomSamples(second, 2, 1)[1].inputs);
+}
+
+TEST(RandomNetworks, WithCountReadersHaveSomeOfEachKind) {
+  Tally tally;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    const RandomNetwork network = WithCountReaders(MakeMemoryNetwork(seed), seed);
+    for (const engine::OperationDefinition& operation : network.definition.operations) {
+      const auto* neuron = std::get_if<engine::NeuronOperation>(&operation.kind);
+      tally["maximum"] += engine::IsMaximum(operation.kind) ? 1 : 0;
+      tally["product"] += std::holds_alternative<engine::ProductOperation>(operation.kind) ? 1 : 0;
+      tally["function"] +=
+          neuron != nullptr && std::holds_alternative<engine::MemoryFunction>(neuron->model) ? 1 : 0;
+    }
+  }
+  for (const char* part : {"maximum", "product", "function"}) {
+    EXPECT_GE(tally[part], 20) << part;
+  }
 }
 
 }  // namespace

@@ -12,9 +12,9 @@
 
 #include "kernels/cpu/target.h"
 #include "server/engine/network/neuron_models.h"
+#include "tests/support/count_readers.h"
 #include "tests/support/cpu_targets.h"
 #include "tests/support/definitions.h"
-#include "tests/support/max_pools.h"
 #include "tests/support/memory_chains.h"
 #include "tests/support/random.h"
 #include "tests/support/random_cnn.h"
@@ -49,7 +49,7 @@ class Memory : public ::testing::TestWithParam<int> {
 
   static RandomNetwork Make(std::uint64_t seed) {
     RandomNetwork network = MakeMemoryNetwork(seed);
-    return seed % 3 == 0 ? WithMaxPools(std::move(network), seed) : network;
+    return seed % 3 == 0 ? WithCountReaders(std::move(network), seed) : network;
   }
 
   // Every step of the output is wanted, so that every step is taken.
@@ -140,7 +140,7 @@ void RecordAll(const engine::NetworkDefinition& network, engine::SimulationSpec&
   spec.trajectories = true;
   for (std::size_t op = 0; op < network.operations.size(); ++op) {
     const auto* neuron = std::get_if<engine::NeuronOperation>(&network.operations[op].kind);
-    if (engine::IsMaximum(network.operations[op].kind)) {
+    if (engine::ReadsCounts(network.operations[op].kind)) {
       spec.request_probes.push_back(
           {static_cast<std::int64_t>(op), engine::ProbeQuantity::kSpikes, std::nullopt, {}});
     }
@@ -200,7 +200,7 @@ class MemoryCnn : public ::testing::TestWithParam<int> {
   static RandomNetwork Make(double factor) {
     const auto seed = static_cast<std::uint64_t>(GetParam());
     RandomNetwork network = MakeMemoryCnn(seed, factor);
-    return seed % 2 == 0 ? WithMaxPools(std::move(network), seed) : network;
+    return seed % 2 == 0 ? WithCountReaders(std::move(network), seed, factor) : network;
   }
   ~MemoryCnn() override { kernels::ForceCpuTarget(""); }
 };

@@ -15,6 +15,15 @@ void Fill(const Values& values, Field* field) {
 }
 
 // Fills the message of one kind of operation.
+void EncodeParameter(const engine::Parameter& in, v1::Parameter& out) {
+  if (const auto* scalar = std::get_if<double>(&in)) {
+    out.set_scalar(*scalar);
+  }
+  if (const auto* tensor = std::get_if<std::string>(&in)) {
+    out.set_tensor(*tensor);
+  }
+}
+
 struct OperationEncoder {
   v1::Operation& out;
 
@@ -55,6 +64,12 @@ struct OperationEncoder {
     Fill(in.pad_before, message.mutable_pad_before());
     Fill(in.pad_after, message.mutable_pad_after());
     message.set_count_include_pad(in.count_include_pad);
+  }
+  void operator()(const engine::ProductOperation& in) const {
+    out.mutable_product()->set_amplitude(in.amplitude);
+    if (in.output_scale.index() != 0) {
+      EncodeParameter(in.output_scale, *out.mutable_product()->mutable_output_scale());
+    }
   }
   void operator()(const engine::ScaleShiftOperation& in) const {
     out.mutable_scale_shift()->set_scale(in.scale);
@@ -204,15 +219,6 @@ void EncodeSynapse(const engine::Synapse& in, v1::Synapse& out) {
     Fill(filter->num, out.mutable_linear_filter()->mutable_num());
     Fill(filter->den, out.mutable_linear_filter()->mutable_den());
     out.mutable_linear_filter()->set_discrete(filter->discrete);
-  }
-}
-
-void EncodeParameter(const engine::Parameter& in, v1::Parameter& out) {
-  if (const auto* scalar = std::get_if<double>(&in)) {
-    out.set_scalar(*scalar);
-  }
-  if (const auto* tensor = std::get_if<std::string>(&in)) {
-    out.set_tensor(*tensor);
   }
 }
 

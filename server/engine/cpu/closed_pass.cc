@@ -310,7 +310,7 @@ class ClosedLayerPass {
 void RunClosedPass(const CpuRun& run, std::span<ClosedSample> samples, CpuScratch& scratch) {
   for (std::size_t l = 0; l < run.closed_layers.size(); ++l) {
     for (std::size_t age = 0; age < run.closed_layers[l].ages.size(); ++age) {
-      if (!RunMaximum(run, {l, age}, false, samples, scratch) &&
+      if (!RunCounts(run, {l, age}, false, samples, scratch) &&
           !RunFusedLayer(run, {l, age}, samples, scratch)) {
         ClosedLayerPass(run, l, age, samples, scratch).Run();
       }
@@ -320,7 +320,7 @@ void RunClosedPass(const CpuRun& run, std::span<ClosedSample> samples, CpuScratc
 
 void RunStepPass(const CpuRun& run, std::size_t layer, bool sums, std::span<ClosedSample> samples,
                  CpuScratch& scratch) {
-  if (RunMaximum(run, {layer, 0}, sums, samples, scratch)) {
+  if (RunCounts(run, {layer, 0}, sums, samples, scratch)) {
     return;
   }
   if (sums || !RunFusedLayer(run, {layer, 0}, samples, scratch)) {

@@ -23,9 +23,9 @@ struct ClosedSite {
 bool RunFusedLayer(const CpuRun& run, const ClosedSite& site, std::span<ClosedSample> samples,
                    CpuScratch& scratch);
 
-// The same of a Pool of kind MAX; false where it is none. With `sums` as RunStepPass has them.
-bool RunMaximum(const CpuRun& run, const ClosedSite& site, bool sums, std::span<ClosedSample> samples,
-                CpuScratch& scratch);
+// The same of units that read counts; false where they are others. With `sums` as RunStepPass has them.
+bool RunCounts(const CpuRun& run, const ClosedSite& site, bool sums, std::span<ClosedSample> samples,
+               CpuScratch& scratch);
 
 // Computes what all layers in closed form have sent by the step of the samples, the same of all of them (and
 // at their ages before it), into scratch.closed.sent. At most scratch.closed.group samples, whose other

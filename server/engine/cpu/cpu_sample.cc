@@ -201,8 +201,8 @@ void CpuSample::RunPlain(const CpuRun& run, std::size_t layer, std::int64_t step
 
 // What all terms of the layer bring at this step. False where it might not be exact.
 bool CpuSample::Receive(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch) {
-  if (IsMaximum(run.plan->layers[layer])) {
-    TakeMaximum(run, layer, step, scratch);
+  if (ReadsCounts(run.plan->layers[layer])) {
+    TakeCounts(run, layer, step, scratch);
     return true;
   }
   return run.constants[layer].neurons.remembers ? SumCharges(run, layer, step, scratch)

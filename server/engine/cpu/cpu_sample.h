@@ -68,7 +68,7 @@ class CpuSample {
                      CpuScratch& scratch);
   bool ReceiveTerm(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
                    CpuScratch& scratch);
-  void TakeMaximum(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch);
+  void TakeCounts(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch);
   bool SumCharges(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch);
   bool TermCharges(const CpuRun& run, std::size_t layer, std::size_t term, std::int64_t step,
                    CpuScratch& scratch);

@@ -5,13 +5,12 @@
 #include <cstdlib>
 
 #include "kernels/cpu/group_product.h"
-#include "kernels/cpu/max_cells.h"
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/population.h"
 #include "server/engine/cpu/closed_pass.h"
 #include "server/engine/cpu/cpu_sample.h"
 #include "server/engine/cpu/currents.h"
-#include "server/engine/cpu/layout/maxima.h"
+#include "server/engine/cpu/layout/count_cells.h"
 #include "server/engine/network/synapse_filter.h"
 
 namespace spikeserve::engine {
@@ -53,22 +52,26 @@ bool CpuSample::SumCharges(const CpuRun& run, std::size_t layer, std::int64_t st
   return true;
 }
 
-// Of a Pool of kind MAX: the largest of what its cells have sent by this step.
-void CpuSample::TakeMaximum(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch) {
+// Of units that read counts: what they are to have sent by this step.
+void CpuSample::TakeCounts(const CpuRun& run, std::size_t layer, std::int64_t step, CpuScratch& scratch) {
   const Layer& plan = run.plan->layers[layer];
   LayerState& state = layers_[layer];
-  const std::span<std::int64_t> largest = scratch.charges.first(Index(plan.size));
-  std::fill(largest.begin(), largest.end(), INT64_MIN);
+  const std::span<std::int64_t> taken = scratch.charges.first(Index(plan.size));
   for (std::size_t t = 0; t < plan.terms.size(); ++t) {
     const std::span<const std::int32_t> counts = scratch.Counts(plan.terms[t].population, step);
     const std::span<std::int64_t> totals = state.terms[t].totals;
     std::transform(counts.begin(), counts.end(), totals.begin(), totals.begin(), std::plus<std::int64_t>());
-    kernels::MaxCells(plan.terms[t].product.gather, std::span<const std::int64_t>(totals), largest);
   }
-  TakeZeros(*NeuronsOf(plan), largest);
-  for (std::size_t j = 0; j < largest.size(); ++j) {
-    scratch.total[j] = static_cast<float>(largest[j] - state.received[j]);  // what probes see
-    state.received[j] = largest[j];
+  const auto totals = [&state](std::size_t t) { return state.terms[t].totals; };
+  if (NeuronsOf(plan)->counts == NeuronLayer::Counts::kLargest) {
+    TakeLargest(plan, totals, taken);
+  } else {
+    TakeProduct<std::int64_t>(plan, run.constants[layer].memory, done_ + step + 1, totals, taken,
+                              scratch.other.first(taken.size()));
+  }
+  for (std::size_t j = 0; j < taken.size(); ++j) {
+    scratch.total[j] = static_cast<float>(taken[j] - state.received[j]);  // what probes see
+    state.received[j] = taken[j];
   }
 }
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <set>
 
-#include "server/engine/network/maximum_rules.h"
+#include "server/engine/network/count_rules.h"
 #include "server/engine/network/names.h"
 #include "server/engine/network/network.h"
 #include "server/engine/network/neuron_models.h"
@@ -48,7 +48,7 @@ class NetworkBuilder final : public TensorTable {
     CheckDefaults();
     CheckSinks();
     if (violations_.empty()) {
-      CheckMaxima(network_, violations_);
+      CheckCountReaders(network_, violations_);
     }
     if (!violations_.empty()) {
       return violations_.ToStatus();
@@ -165,7 +165,7 @@ class NetworkBuilder final : public TensorTable {
                    Join("connection ", i), violations_);
       if ((connection.synapse || connection.delay_steps != 0) && !IsPopulation(KindOf(source))) {
         violations_.Add("connection ", i, ": has a synapse or a delay, but its source ",
-                        Quote(connection.source), " is neither an Input, a Neuron nor a MAX pool");
+                        Quote(connection.source), " is neither an Input, a Neuron, a MAX pool nor a Product");
       }
     }
   }
@@ -343,7 +343,7 @@ class NetworkBuilder final : public TensorTable {
     const auto* neuron = std::get_if<NeuronOperation>(&KindOf(target));
     if (!SendsSpikes(KindOf(target))) {
       violations_.Add("probe ", Quote(probe.name), ": reads spikes or voltage of ", Quote(probe.target),
-                      ", which is neither a spiking Neuron nor a MAX pool");
+                      ", which is neither a spiking Neuron, a MAX pool nor a Product");
     } else if (probe.quantity == ProbeQuantity::kVoltage &&
                (neuron == nullptr || !HasVoltage(neuron->model))) {
       violations_.Add("probe ", Quote(probe.name), ": reads the voltage of ", Quote(probe.target),

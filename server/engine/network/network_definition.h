@@ -188,6 +188,12 @@ struct NeuronOperation {
   Parameter output_scale = {};  // of MemoryFunction
 };
 
+// Of what two populations have sent.
+struct ProductOperation {
+  double amplitude = 1;
+  Parameter output_scale = {};
+};
+
 struct Softmax {};
 struct LeakyRelu {
   double negative_slope = 0;
@@ -199,7 +205,7 @@ struct ActivationOperation {
 using OperationKind =
     std::variant<std::monostate, InputOperation, AffineOperation, ConvOperation, PoolOperation,
                  ScaleShiftOperation, WeightedSumOperation, ConcatOperation, ReshapeOperation,
-                 PermuteOperation, PadOperation, NeuronOperation, ActivationOperation>;
+                 PermuteOperation, PadOperation, NeuronOperation, ActivationOperation, ProductOperation>;
 
 // A Pool that takes the largest: it has units that send spikes.
 inline bool IsMaximum(const OperationKind& kind) {
@@ -207,9 +213,14 @@ inline bool IsMaximum(const OperationKind& kind) {
   return pool != nullptr && pool->kind == PoolKind::kMax;
 }
 
-// Has one unit per element, which has a state: a Neuron or such a Pool.
+// Has units that send spikes by what their sources have sent in all.
+inline bool ReadsCounts(const OperationKind& kind) {
+  return IsMaximum(kind) || std::holds_alternative<ProductOperation>(kind);
+}
+
+// Has one unit per element, which has a state.
 inline bool HasUnits(const OperationKind& kind) {
-  return std::holds_alternative<NeuronOperation>(kind) || IsMaximum(kind);
+  return std::holds_alternative<NeuronOperation>(kind) || ReadsCounts(kind);
 }
 
 // Emits values that connections may delay and filter.

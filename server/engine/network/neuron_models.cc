@@ -74,7 +74,7 @@ bool TakesCharge(const NeuronModel& model) {
 
 bool SendsSpikes(const OperationKind& kind) {
   const auto* neuron = std::get_if<NeuronOperation>(&kind);
-  return IsMaximum(kind) || (neuron != nullptr && IsSpiking(neuron->model));
+  return ReadsCounts(kind) || (neuron != nullptr && IsSpiking(neuron->model));
 }
 
 double SpikeAmplitude(const NeuronModel& model) {

@@ -206,6 +206,33 @@ class Rules {
     return valid ? std::optional(In()) : std::nullopt;
   }
 
+  std::optional<Shape> operator()(const ProductOperation& product) {
+    if (context_.inputs.size() != 2) {
+      return Fail("has ", context_.inputs.size(), " connections, wanted 2");
+    }
+    const Shape &first = context_.inputs[0], &second = context_.inputs[1];
+    Shape shape = first;
+    bool fits = first.size() == second.size();
+    for (std::size_t i = 0; fits && i < first.size(); ++i) {
+      fits = first[i] == second[i] || first[i] == 1 || second[i] == 1;
+      shape[i] = std::max(first[i], second[i]);
+    }
+    if (!fits) {
+      return Fail("multiplies ", ToString(first), " and ", ToString(second),
+                  ", wanted as many axes, each equal or 1");
+    }
+    if (!std::isfinite(product.amplitude) || product.amplitude == 0) {
+      return Fail("amplitude is ", product.amplitude, ", wanted finite and not 0");
+    }
+    const auto* scale = std::get_if<double>(&product.output_scale);
+    if (scale != nullptr && !std::isfinite(*scale)) {
+      return Fail("output_scale is ", *scale, ", wanted a finite number");
+    }
+    const auto* id = std::get_if<std::string>(&product.output_scale);
+    const bool valid = id == nullptr || PerUnit(*id, "output_scale", shape, Shape{shape.back()});
+    return valid ? std::optional(shape) : std::nullopt;
+  }
+
   std::optional<Shape> operator()(const ActivationOperation& activation) {
     if (!OneInput()) {
       return std::nullopt;
@@ -319,13 +346,17 @@ class Rules {
 
   // A tensor of one value per neuron, or of the alternative shape.
   bool PerNeuron(const std::string& id, const char* field, const Shape& alternative) {
+    return PerUnit(id, field, In(), alternative);
+  }
+
+  bool PerUnit(const std::string& id, const char* field, const Shape& shape, const Shape& alternative) {
     const TensorDefinition* tensor = Weight(id, field);
     if (tensor == nullptr) {
       return false;
     }
-    const std::int64_t count = ElementCount(In());
-    if (tensor->shape != In() && tensor->shape != Shape{count} && tensor->shape != alternative) {
-      Fail(field, " is ", ToString(tensor->shape), ", wanted ", ToString(In()), " or ",
+    const std::int64_t count = ElementCount(shape);
+    if (tensor->shape != shape && tensor->shape != Shape{count} && tensor->shape != alternative) {
+      Fail(field, " is ", ToString(tensor->shape), ", wanted ", ToString(shape), " or ",
            ToString(alternative));
       return false;
     }

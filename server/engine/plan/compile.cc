@@ -6,13 +6,14 @@
 #include <utility>
 
 #include "server/base/overloaded.h"
+#include "server/engine/network/count_rules.h"
 #include "server/engine/network/index.h"
 #include "server/engine/network/neuron_models.h"
 #include "server/engine/network/synapse_filter.h"
+#include "server/engine/plan/count_cells.h"
 #include "server/engine/plan/lowering.h"
 #include "server/engine/plan/memory_rows.h"
 #include "server/engine/plan/paths.h"
-#include "server/engine/plan/windows.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -92,8 +93,8 @@ class Compiler {
   Status Visit(std::int64_t operation) {
     const OperationKind& kind = KindOf(operation);
     const auto* neuron = std::get_if<NeuronOperation>(&kind);
-    if (IsMaximum(kind)) {
-      return AddMaximum(operation);
+    if (ReadsCounts(kind)) {
+      return AddCountReader(operation);
     }
     if (!std::holds_alternative<InputOperation>(kind)) {
       CombineConstants(operation);
@@ -157,38 +158,62 @@ class Compiler {
   }
 
   // What has been sent counts as it is: in whole spikes, from no start.
-  Status AddMaximum(std::int64_t operation) {
+  Status AddCountReader(std::int64_t operation) {
     Layer layer;
     layer.operation = operation;
     layer.size = network_.size(operation);
     layer.sink = true;
     layer.constant.assign(Index(layer.size), 0.0);
-    const std::vector<Path>& paths = paths_[Index(operation)];
     NeuronLayer units;
-    units.maximum = true;
+    units.counts = NeuronLayer::Counts::kLargest;
     units.shift.assign(Index(layer.size), 0);
-    MemoryRectifiedLinear model;
-    for (const Path& path : paths) {
-      std::vector<std::uint8_t> zeros;
-      Result<kernels::Product> product =
-          LowerWindows(network_, path.source, path.chain, kMaxComposedWeights, zeros);
-      if (!product.ok()) {
-        return product.status();
-      }
-      if (paths.size() == 1) {
-        units.zeros = std::move(zeros);
-      }
-      const std::int64_t source = population_of_[Index(path.source)];
-      model.amplitude = plan_.populations[Index(source)].amplitude;
-      const Layer& sender = plan_.layers[Index(plan_.populations[Index(source)].layer)];
-      if (SendsNegative(sender) || IsFunction(sender)) {  // which a start below 0 may make negative
-        model.negative_slope = 1;
-      }
-      layer.terms.push_back({source, std::nullopt, std::move(product).value(), 0});
+    MemoryRectifiedLinear model{.amplitude = AmplitudeOf(network_, operation), .max_value = {}};
+    const auto* product = std::get_if<ProductOperation>(&KindOf(operation));
+    if (product != nullptr) {
+      SetProduct(operation, *product, units);
     }
+    bool negative = std::any_of(units.output_scale.begin(), units.output_scale.end(),
+                                [](double scale) { return scale < 0; });
+    for (const Path& path : paths_[Index(operation)]) {
+      if (Status status = AddCells(path, layer, units); !status.ok()) {
+        return status;
+      }
+      const std::int64_t source = plan_.populations[Index(population_of_[Index(path.source)])].layer;
+      const Layer& sender = plan_.layers[Index(source)];
+      // A start below 0 may make a function negative.
+      negative = negative || SendsNegative(sender) || IsFunction(sender);
+    }
+    model.negative_slope = negative ? 1 : 0;
     units.model = model;
     layer.kind = std::move(units);
     Emit(std::move(layer));
+    return {};
+  }
+
+  void SetProduct(std::int64_t operation, const ProductOperation& product, NeuronLayer& units) const {
+    units.counts = NeuronLayer::Counts::kProduct;
+    units.output_scale = network_.Expand(product.output_scale, operation, 1);
+    double factor = 1 / product.amplitude;
+    for (const Incoming& incoming : network_.incoming(operation)) {
+      factor *= AmplitudeOf(network_, incoming.source);
+    }
+    for (double& scale : units.output_scale) {
+      scale *= factor;
+    }
+  }
+
+  Status AddCells(const Path& path, Layer& layer, NeuronLayer& units) const {
+    std::vector<std::uint8_t> zeros;
+    Result<kernels::Product> product =
+        LowerCells(network_, path.source, path.chain, kMaxComposedWeights, zeros);
+    if (!product.ok()) {
+      return product.status();
+    }
+    if (paths_[Index(layer.operation)].size() == 1) {
+      units.zeros = std::move(zeros);
+    }
+    units.slots.push_back(path.chain.back().slot);
+    layer.terms.push_back({population_of_[Index(path.source)], std::nullopt, std::move(product).value(), 0});
     return {};
   }
 

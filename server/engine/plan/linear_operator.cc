@@ -138,6 +138,21 @@ void LinearOperator::Set(const PermuteOperation& permute) {
   }
 }
 
+// Which element of the input each product takes.
+void LinearOperator::Set(const ProductOperation&) {
+  const std::vector<std::int64_t> strides = Strides(in_);
+  columns_.resize(Index(rows_));
+  Shape at(out_.size());
+  for (std::int64_t row = 0; row < rows_; ++row) {
+    Unflatten(row, out_, at);
+    std::int64_t column = 0;
+    for (std::size_t i = 0; i < at.size(); ++i) {
+      column += in_[i] == 1 ? 0 : at[i] * strides[i];
+    }
+    columns_[Index(row)] = column;
+  }
+}
+
 void LinearOperator::Set(const PadOperation& pad) {
   const std::vector<std::int64_t> strides = Strides(in_);
   columns_.assign(Index(rows_), -1);

@@ -21,7 +21,7 @@ struct Entry {
   double weight = 0;
 };
 
-// A linear operation, or the windows of a Pool of kind MAX, seen through one of its inputs, as rows of a
+// A linear operation, or the cells of one that reads counts, seen through one of its inputs, as rows of a
 // sparse matrix. Holds its weights in double.
 // Immutable after construction.
 class LinearOperator {
@@ -54,6 +54,7 @@ class LinearOperator {
   void Set(const WeightedSumOperation& sum);
   void Set(const ConcatOperation& concat);
   void Set(const PermuteOperation& permute);
+  void Set(const ProductOperation& product);
   void Set(const PadOperation& pad);
   void SetWindow(const std::vector<std::int64_t>& kernel, const std::vector<std::int64_t>& stride,
                  const std::vector<std::int64_t>& dilation, const std::vector<std::int64_t>& before);

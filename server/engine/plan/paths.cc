@@ -36,7 +36,7 @@ class PathFinder {
   Status Collect(std::int64_t operation) {
     const OperationKind& kind = KindOf(operation);
     const bool linear = !IsPopulation(kind) && !std::holds_alternative<ActivationOperation>(kind);
-    const bool linked = linear || IsMaximum(kind);
+    const bool linked = linear || ReadsCounts(kind);
     std::vector<Path>& paths = paths_[Index(operation)];
     const std::vector<Incoming>& incoming = network_.incoming(operation);
     for (std::size_t slot = 0; slot < incoming.size(); ++slot) {

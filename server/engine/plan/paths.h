@@ -14,7 +14,8 @@ struct Path {
   std::int64_t source = 0;  // an operation that is a population
   Synapse synapse;
   std::int64_t delay_steps = 0;
-  std::vector<Link> chain;  // source first; ends with the operation itself where that is linear, or a maximum
+  std::vector<Link>
+      chain;  // source first; ends with the operation itself where that is linear or reads counts
 };
 
 // [operation]: the paths that reach it. An Input is reached by itself.

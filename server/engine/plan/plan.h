@@ -41,11 +41,15 @@ struct NeuronLayer {
   InitialVoltage initial_voltage;
   // [neuron] with memory: its rows of integer weights count in 2^-shift spikes (memory_rows.h). Else empty.
   std::vector<std::uint8_t> shift = {};
-  // A Pool of kind MAX: S is the largest of what the cells of the terms' gathers have sent in all, and of 0
-  // where `zeros` [neuron] says so.
-  bool maximum = false;
+  // What units that read counts make of what the cells of their terms' gathers have sent in all: the largest
+  // of it, and of 0 where `zeros` [neuron] says so; or the product of that of the terms of both `slots`
+  // [term].
+  enum class Counts { kNone, kLargest, kProduct };
+  Counts counts = Counts::kNone;
   std::vector<std::uint8_t> zeros = {};
-  std::vector<double> output_scale = {};  // [neuron] of a MemoryFunction
+  std::vector<std::size_t> slots = {};
+  // [neuron]: of a MemoryFunction, or that of a product for spikes, times dt.
+  std::vector<double> output_scale = {};
 };
 
 // Shows S to its probes.
@@ -76,10 +80,10 @@ struct Layer {
 // Null unless the layer is of neurons.
 inline const NeuronLayer* NeuronsOf(const Layer& layer) { return std::get_if<NeuronLayer>(&layer.kind); }
 
-// Whether the layer takes the largest of what its sources have sent, not a sum.
-inline bool IsMaximum(const Layer& layer) {
+// Whether the layer's units take what their sources have sent as it is, not through weights.
+inline bool ReadsCounts(const Layer& layer) {
   const NeuronLayer* neurons = NeuronsOf(layer);
-  return neurons != nullptr && neurons->maximum;
+  return neurons != nullptr && neurons->counts != NeuronLayer::Counts::kNone;
 }
 
 // Whether what its neurons have sent is a function of the mean of what they have received.

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "server/engine/network/count_rules.h"
 #include "server/engine/network/index.h"
-#include "server/engine/network/maximum_rules.h"
 #include "server/engine/network/neuron_models.h"
 #include "server/engine/plan/plan.h"
 #include "server/engine/run/activity.h"
@@ -82,8 +82,11 @@ ReferenceRun MakeReferenceRun(const Network& network, const ReferenceOperators& 
     const auto* neuron = std::get_if<NeuronOperation>(&network.definition().operations[i].kind);
     const auto index = static_cast<std::int64_t>(i);
     if (neuron == nullptr) {
-      const bool units = IsMaximum(network.definition().operations[i].kind);
-      run.voltage[i].assign(units ? Index(network.size(index)) : 0, 0.0);
+      const OperationKind& kind = network.definition().operations[i].kind;
+      run.voltage[i].assign(ReadsCounts(kind) ? Index(network.size(index)) : 0, 0.0);
+      if (const auto* product = std::get_if<ProductOperation>(&kind)) {
+        run.output_scale[i] = network.Expand(product->output_scale, index, 1);
+      }
       continue;
     }
     const InitialVoltage own = neuron->initial_voltage.value_or(ZeroVoltage{});
@@ -121,10 +124,12 @@ ReferenceSample::ReferenceSample(const ReferenceRun& run, SampleInputs inputs)
       neurons_[i].push_back({{.voltage = voltage}, voltage});
     }
     neuron_spikes_.emplace_back(neurons_[i].size(), 0);
-    const bool maximum = IsMaximum(KindOf(run, static_cast<std::int64_t>(i)));
-    const std::size_t read =
-        maximum ? Index(run.network->size(run.network->incoming(static_cast<std::int64_t>(i))[0].source)) : 0;
-    totals_.emplace_back(read, 0.0);
+    totals_.emplace_back();
+    if (ReadsCounts(KindOf(run, static_cast<std::int64_t>(i)))) {
+      for (const Incoming& incoming : run.network->incoming(static_cast<std::int64_t>(i))) {
+        totals_[i].emplace_back(Index(run.network->size(incoming.source)), 0.0);
+      }
+    }
     const std::int64_t size = run.network->size(static_cast<std::int64_t>(i));
     for (const Incoming& incoming : run.network->incoming(static_cast<std::int64_t>(i))) {
       const ConnectionDefinition& connection = ConnectionOf(run, incoming);
@@ -173,8 +178,8 @@ void ReferenceSample::Step(const ReferenceRun& run, ReferenceScratch& scratch) {
     if (std::holds_alternative<InputOperation>(kind)) {
       continue;
     }
-    if (IsMaximum(kind)) {
-      StepMaximum(run, operation, scratch);
+    if (ReadsCounts(kind)) {
+      StepCounts(run, operation, scratch);
       continue;
     }
     SumInputs(run, operation, scratch);
@@ -304,29 +309,52 @@ void ReferenceSample::StepNeurons(const ReferenceRun& run, std::int64_t operatio
   }
 }
 
-// Sends what the source that has sent the most has more than the unit has sent by now.
-void ReferenceSample::StepMaximum(const ReferenceRun& run, std::int64_t operation,
-                                  ReferenceScratch& scratch) {
+// Units that read what others have sent in all.
+void ReferenceSample::StepCounts(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch) {
   const std::size_t op = Index(operation);
-  const std::vector<double>& read = scratch.values[Index(run.network->incoming(operation)[0].source)];
-  std::vector<double>& totals = totals_[op];
-  std::transform(read.begin(), read.end(), totals.begin(), totals.begin(), std::plus<>());
-  const double unit = MaximumAmplitude(*run.network, operation) / run.spec->settings.dt_s;
-  std::vector<Entry> cells;
-  for (std::size_t j = 0; j < neurons_[op].size(); ++j) {
-    (*run.operators)[op][0]->Row(static_cast<std::int64_t>(j), cells);
-    double most = totals[Index(cells.front().column)] / unit;
-    for (const Entry& cell : cells) {
-      most = std::max(most, totals[Index(cell.column)] / unit);
-    }
-    const double before = neurons_[op][j].sent;
-    const double emitted = std::nearbyint(most) - before;
-    neurons_[op][j].sent += emitted;
-    scratch.counts[op][j] = emitted;
-    scratch.values[op][j] = emitted * unit;
-    Count(run, operation, j,
-          run.spec->gross_statistics ? std::abs(emitted) : std::abs(neurons_[op][j].sent) - std::abs(before));
+  const std::vector<Incoming>& incoming = run.network->incoming(operation);
+  for (std::size_t slot = 0; slot < incoming.size(); ++slot) {
+    const std::vector<double>& read = scratch.values[Index(incoming[slot].source)];
+    std::vector<double>& totals = totals_[op][slot];
+    std::transform(read.begin(), read.end(), totals.begin(), totals.begin(), std::plus<>());
   }
+  const bool maximum = IsMaximum(KindOf(run, operation));
+  const double height = AmplitudeOf(*run.network, operation) / run.spec->settings.dt_s;
+  for (std::size_t j = 0; j < neurons_[op].size(); ++j) {
+    const double sent = maximum ? std::nearbyint(MostSent(run, op, j, height))
+                                : std::floor(ProductOfCells(run, op, j) / height + 0.5);
+    const double before = neurons_[op][j].sent;
+    neurons_[op][j].sent = sent;
+    scratch.counts[op][j] = sent - before;
+    scratch.values[op][j] = (sent - before) * height;
+    Count(run, operation, j,
+          run.spec->gross_statistics ? std::abs(sent - before) : std::abs(sent) - std::abs(before));
+  }
+}
+
+// In spikes, each of which adds `height` to a total.
+double ReferenceSample::MostSent(const ReferenceRun& run, std::size_t operation, std::size_t unit,
+                                 double height) const {
+  std::vector<Entry> cells;
+  (*run.operators)[operation][0]->Row(static_cast<std::int64_t>(unit), cells);
+  double largest = -HUGE_VAL;
+  for (const Entry& cell : cells) {
+    largest = std::max(largest, totals_[operation][0][Index(cell.column)] / height);
+  }
+  return largest;
+}
+
+// The sum over the steps so far of the product of the two means.
+double ReferenceSample::ProductOfCells(const ReferenceRun& run, std::size_t operation,
+                                       std::size_t unit) const {
+  const auto steps = static_cast<double>(done_ + 1);
+  double product = run.output_scale[operation][unit] * steps;
+  std::vector<Entry> cells;
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    (*run.operators)[operation][slot]->Row(static_cast<std::int64_t>(unit), cells);
+    product *= totals_[operation][slot][Index(cells.front().column)] / steps;
+  }
+  return product;
 }
 
 void ReferenceSample::Count(const ReferenceRun& run, std::int64_t operation, std::size_t neuron,

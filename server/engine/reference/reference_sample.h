@@ -69,7 +69,9 @@ class ReferenceSample {
   void LoadInput(const ReferenceRun& run, std::size_t input, std::span<double> values) const;
   void RecordCurrents(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
   void RecordOutputs(const ReferenceRun& run, const ReferenceScratch& scratch);
-  void StepMaximum(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
+  void StepCounts(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
+  double MostSent(const ReferenceRun& run, std::size_t operation, std::size_t unit, double height) const;
+  double ProductOfCells(const ReferenceRun& run, std::size_t operation, std::size_t unit) const;
   void SumInputs(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
   void StepNeurons(const ReferenceRun& run, std::int64_t operation, ReferenceScratch& scratch);
   void Count(const ReferenceRun& run, std::int64_t operation, std::size_t neuron, double emitted);
@@ -82,7 +84,8 @@ class ReferenceSample {
   std::vector<std::vector<ReferenceNeuron>> neurons_;     // [operation][neuron]
   std::vector<std::vector<std::int64_t>> neuron_spikes_;  // [operation][neuron]
   std::vector<std::vector<ReferenceFilter>> filters_;     // [operation][slot]
-  std::vector<std::vector<double>> totals_;               // [operation][element]: what a maximum has read
+  // [operation][slot][element], of those that read counts: what their sources have emitted, summed.
+  std::vector<std::vector<std::vector<double>>> totals_;
   std::vector<ReferenceFilter> probe_filters_;
   std::vector<ProbeState> probes_;
   std::vector<ProbeRecorder> recorders_;  // [request probe]

@@ -70,6 +70,15 @@ engine::NeuronOperation DecodeNeuron(const v1::NeuronOperation& neuron, const st
   return decoded;
 }
 
+engine::ProductOperation DecodeProduct(const v1::ProductOperation& product, const std::string& where,
+                                       Problems& problems) {
+  engine::ProductOperation decoded{.amplitude = product.amplitude()};
+  if (product.has_output_scale()) {
+    decoded.output_scale = DecodeParameter(product.output_scale(), where + ": output_scale", problems);
+  }
+  return decoded;
+}
+
 engine::ActivationOperation DecodeActivation(const v1::ActivationOperation& activation) {
   switch (activation.kind_case()) {
     case v1::ActivationOperation::kSoftmax: return {engine::Softmax{}};
@@ -101,6 +110,7 @@ engine::OperationKind DecodeKind(const v1::Operation& operation, const std::stri
     case v1::Operation::kPad:
       return engine::PadOperation{List(operation.pad().before()), List(operation.pad().after())};
     case v1::Operation::kNeuron: return DecodeNeuron(operation.neuron(), where, problems);
+    case v1::Operation::kProduct: return DecodeProduct(operation.product(), where, problems);
     case v1::Operation::kActivation: return DecodeActivation(operation.activation());
     case v1::Operation::KIND_NOT_SET: break;
   }

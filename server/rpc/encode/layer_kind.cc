@@ -14,16 +14,16 @@ void AddId(const std::string& id, std::vector<std::string>& ids) {
   }
 }
 
+void AddId(const engine::Parameter& parameter, std::vector<std::string>& ids) {
+  if (const auto* id = std::get_if<std::string>(&parameter)) {
+    ids.push_back(*id);
+  }
+}
+
 void AddIds(const engine::NeuronOperation& neuron, std::vector<std::string>& ids) {
-  if (const auto* gain = std::get_if<std::string>(&neuron.gain)) {
-    ids.push_back(*gain);
-  }
-  if (const auto* bias = std::get_if<std::string>(&neuron.bias)) {
-    ids.push_back(*bias);
-  }
-  if (const auto* scale = std::get_if<std::string>(&neuron.output_scale)) {
-    ids.push_back(*scale);
-  }
+  AddId(neuron.gain, ids);
+  AddId(neuron.bias, ids);
+  AddId(neuron.output_scale, ids);
   if (!neuron.initial_voltage) {
     return;
   }
@@ -53,7 +53,8 @@ std::string LayerKind(const engine::OperationKind& kind) {
                                [](const engine::NeuronOperation& neuron) {
                                  return "neuron." + std::string(engine::NameOf(neuron.model));
                                },
-                               [](const engine::ActivationOperation&) { return Text("activation"); }},
+                               [](const engine::ActivationOperation&) { return Text("activation"); },
+                               [](const engine::ProductOperation&) { return Text("product"); }},
                     kind);
 }
 
@@ -70,6 +71,8 @@ std::vector<std::string> TensorsOf(const engine::OperationKind& kind) {
     AddId(scale->shift, ids);
   } else if (const auto* neuron = std::get_if<engine::NeuronOperation>(&kind)) {
     AddIds(*neuron, ids);
+  } else if (const auto* product = std::get_if<engine::ProductOperation>(&kind)) {
+    AddId(product->output_scale, ids);
   }
   return ids;
 }

@@ -27,7 +27,7 @@ Widths WidthsOf(const RunShape& run) {
     widen(widths.layer, layer.size);
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
       widen(widths.cells,
-            IsMaximum(layer) ? run.population(layer.terms[t].population).size : layer.terms[t].product.in);
+            ReadsCounts(layer) ? run.population(layer.terms[t].population).size : layer.terms[t].product.in);
       if (run.vector_weights != nullptr && !(*run.vector_weights)[l].terms[t].empty()) {
         const VectorTerm& packed = (*run.vector_weights)[l].terms[t];
         widen(widths.plane, PlaneBytes(packed));

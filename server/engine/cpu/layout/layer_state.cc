@@ -29,7 +29,7 @@ bool LayOutCharges(const RunShape& run, std::size_t l, std::size_t t, CpuArena& 
   const bool steps = source == ChargeSource::kSteps;
   state.whole = arena.Take<std::int64_t>(run.MayBeHeld(term.population) ? layer.size : 0);
   state.delayed = arena.Take<std::int64_t>(steps ? delay.value_or(0) * layer.size : 0);
-  const bool totals = source == ChargeSource::kTotals || (IsMaximum(layer) && !run.IsClosed(l));
+  const bool totals = source == ChargeSource::kTotals || (ReadsCounts(layer) && !run.IsClosed(l));
   state.totals = arena.Take<std::int64_t>(totals ? run.population(term.population).size : 0);
   return delay.has_value();
 }

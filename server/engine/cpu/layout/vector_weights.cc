@@ -244,7 +244,7 @@ VectorWeights MakeVectorWeights(const Plan& plan, bool all_digits) {
   for (std::size_t l = 0; l < vectors.size(); ++l) {
     const Layer& layer = plan.layers[l];
     for (std::size_t t = 0; HasMemory(layer) && t < layer.terms.size(); ++t) {
-      vectors[l].terms.push_back(IsMaximum(layer) ? VectorTerm() : MakeMemoryTerm(layer.terms[t]));
+      vectors[l].terms.push_back(ReadsCounts(layer) ? VectorTerm() : MakeMemoryTerm(layer.terms[t]));
     }
     const std::optional<kernels::EventNeuron> neuron = EventNeuronOf(layer);
     if (!neuron) {

@@ -72,7 +72,7 @@ std::int64_t MemoryConstants::MostSteps() const {
 }
 
 void MemoryConstants::SetStart(const Plan& plan, const Layer& layer, const RunSettings& settings) {
-  if (IsMaximum(layer)) {
+  if (ReadsCounts(layer)) {
     start.assign(Index(layer.size), 0);
     return;
   }
@@ -101,9 +101,10 @@ MemoryConstants MakeMemoryConstants(const Plan& plan, const Layer& layer, const 
     constants.function = of_mean->function;
     constants.alpha = of_mean->alpha;
     constants.dt_s = settings.dt_s;
-    for (const double scale : neurons.output_scale) {
-      constants.rate.push_back(scale * settings.dt_s);
-    }
+  }
+  const bool product = neurons.counts == NeuronLayer::Counts::kProduct;
+  for (const double scale : neurons.output_scale) {
+    constants.rate.push_back(product ? scale / settings.dt_s : scale * settings.dt_s);
   }
   constants.shift = neurons.shift;
   const std::size_t size = Index(layer.size);

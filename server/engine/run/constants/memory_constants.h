@@ -26,8 +26,9 @@ struct MemoryConstants {
   // Of neurons that send a function of the mean (kernels/math/memory_function.h); else kNone.
   math::MeanFunction function = math::MeanFunction::kNone;
   double alpha = 0, dt_s = 0;
-  std::vector<double> rate;          // [neuron]: spikes of a step for an f of 1
-  std::vector<double> start_spikes;  // [neuron]: the initial voltage
+  // [neuron]: spikes of a step for an f of 1; of a product, for one spike a step of both sources.
+  std::vector<double> rate;
+  std::vector<double> start_spikes;                                      // [neuron]: the initial voltage
   std::int64_t largest_bias = 0, largest_start = 0, largest_offset = 0;  // in magnitude
   // After so many neurons all of these begin anew, as the channels of a convolution do; else all neurons.
   std::int64_t period = 0;

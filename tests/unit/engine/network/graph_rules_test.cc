@@ -117,8 +117,8 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"TauHuge", [](auto& n) { n.connections[2].synapse = Lowpass{kInf}; },
             "tau is inf s, wanted 0..1e+06"},
         Row{"SynapseBehindAffine", [](auto& n) { n.connections[1].synapse = Lowpass{0.01}; },
-            "connection 1: has a synapse or a delay, but its source 'dense' is neither an Input nor a "
-            "Neuron"},
+            "connection 1: has a synapse or a delay, but its source 'dense' is neither an Input, a "
+            "Neuron, a MAX pool nor a Product"},
         Row{"ActivationRead",
             [](auto& n) {
               n.operations.push_back({"softmax", ActivationOperation{Softmax{}}});
@@ -131,26 +131,28 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Probes, GraphRefused,
-    ::testing::Values(
-        Row{"None", [](auto& n) { n.probes.clear(); }, "the network has no probe"},
-        Row{"Name", [](auto& n) { n.probes[0].name = "a b"; },
-            "probe 0: name 'a b' is not a name or not unique"},
-        Row{"NameTwice", [](auto& n) { n.probes.push_back(n.probes[0]); },
-            "probe 1: name 'output' is not a name"},
-        Row{"Target", [](auto& n) { n.probes[0].target = "x"; },
-            "probe 0: target names operation 'x', which"},
-        Row{"QuantityUnset", [](auto& n) { n.probes[0].quantity = ProbeQuantity::kUnspecified; },
-            "probe 'output': quantity is not set or unknown"},
-        Row{"Tau", [](auto& n) { n.probes[0].synapse = Lowpass{-0.5}; },
-            "probe 'output': lowpass tau is -0.5 s"},
-        Row{"SpikesOfAffine", [](auto& n) { n.probes[0].quantity = ProbeQuantity::kSpikes; },
-            "probe 'output': reads spikes or voltage of 'output', which is neither a spiking Neuron nor a MAX pool"},
-        Row{"VoltageOfRateNeuron",
-            [](auto& n) {
-              n.operations[2].kind = NeuronOperation{RectifiedLinear{}, {}, {}, {}};
-              n.probes[0] = {"v", "spikes", ProbeQuantity::kVoltage, {}};
-            },
-            "probe 'v': reads spikes or voltage of 'spikes', which is neither a spiking Neuron nor a MAX pool"}),
+    ::testing::Values(Row{"None", [](auto& n) { n.probes.clear(); }, "the network has no probe"},
+                      Row{"Name", [](auto& n) { n.probes[0].name = "a b"; },
+                          "probe 0: name 'a b' is not a name or not unique"},
+                      Row{"NameTwice", [](auto& n) { n.probes.push_back(n.probes[0]); },
+                          "probe 1: name 'output' is not a name"},
+                      Row{"Target", [](auto& n) { n.probes[0].target = "x"; },
+                          "probe 0: target names operation 'x', which"},
+                      Row{"QuantityUnset",
+                          [](auto& n) { n.probes[0].quantity = ProbeQuantity::kUnspecified; },
+                          "probe 'output': quantity is not set or unknown"},
+                      Row{"Tau", [](auto& n) { n.probes[0].synapse = Lowpass{-0.5}; },
+                          "probe 'output': lowpass tau is -0.5 s"},
+                      Row{"SpikesOfAffine", [](auto& n) { n.probes[0].quantity = ProbeQuantity::kSpikes; },
+                          "probe 'output': reads spikes or voltage of 'output', which is neither a spiking "
+                          "Neuron, a MAX pool nor a Product"},
+                      Row{"VoltageOfRateNeuron",
+                          [](auto& n) {
+                            n.operations[2].kind = NeuronOperation{RectifiedLinear{}, {}, {}, {}};
+                            n.probes[0] = {"v", "spikes", ProbeQuantity::kVoltage, {}};
+                          },
+                          "probe 'v': reads spikes or voltage of 'spikes', which is neither a spiking "
+                          "Neuron, a MAX pool nor a Product"}),
     RowName);
 
 INSTANTIATE_TEST_SUITE_P(

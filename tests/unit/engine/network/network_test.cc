@@ -84,7 +84,8 @@ TEST(Network, RefusesACycle) {
 TEST(Network, RefusesASynapseBehindALinearOperation) {
   NetworkDefinition definition = testing::SmallMlp();
   definition.connections[1].synapse = Lowpass{0.005};
-  EXPECT_THAT(Create(definition).message(), HasSubstr("neither an Input, a Neuron nor a MAX pool"));
+  EXPECT_THAT(Create(definition).message(),
+              HasSubstr("neither an Input, a Neuron, a MAX pool nor a Product"));
 }
 
 TEST(Network, LimitsAreResourceExhausted) {

@@ -1,4 +1,4 @@
-#include "server/engine/plan/windows.h"
+#include "server/engine/plan/count_cells.h"
 
 #include <algorithm>
 #include <numeric>
@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t kZero = -1;
 
-// [element of what the Pool reads]: the element of the source that it is, or kZero.
+// [element of what the operation reads]: the element of the source that it is, or kZero.
 std::vector<std::int64_t> TraceCells(const Network& network, std::int64_t source,
                                      const std::vector<Link>& chain) {
   std::vector<std::int64_t> cells(Index(network.size(source)));
@@ -52,21 +52,21 @@ bool HasBlocks(const kernels::GatherSum& gather, std::int64_t block) {
 
 }  // namespace
 
-Result<kernels::Product> LowerWindows(const Network& network, std::int64_t source,
-                                      const std::vector<Link>& chain, std::int64_t max_entries,
-                                      std::vector<std::uint8_t>& zeros) {
+Result<kernels::Product> LowerCells(const Network& network, std::int64_t source,
+                                    const std::vector<Link>& chain, std::int64_t max_entries,
+                                    std::vector<std::uint8_t>& zeros) {
   const std::vector<std::int64_t> cells = TraceCells(network, source, chain);
-  const LinearOperator pool(network, chain.back());
+  const LinearOperator units(network, chain.back());
   kernels::Product product;
   product.kind = kernels::ProductKind::kDense;
-  product.in = pool.rows();
+  product.in = units.rows();
   product.out = 1;
   product.integer_unit = product.row_scale = {1.0};
   product.gather.start = {0};
-  zeros.assign(Index(pool.rows()), 0);
+  zeros.assign(Index(units.rows()), 0);
   std::vector<Entry> entries;
-  for (std::int64_t row = 0; row < pool.rows(); ++row) {
-    pool.Row(row, entries);
+  for (std::int64_t row = 0; row < units.rows(); ++row) {
+    units.Row(row, entries);
     for (const Entry& entry : entries) {
       const std::int64_t cell = cells[Index(entry.column)];
       if (cell == kZero) {

@@ -1,27 +1,27 @@
-// Pools of kind MAX: the largest of what their cells have sent is what they have sent.
+// Units that read counts: what they have sent is a function of what their cells have sent.
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
+#include <cstdlib>
 
-#include "kernels/cpu/max_cells.h"
 #include "server/engine/cpu/closed_pass.h"
-#include "server/engine/cpu/layout/maxima.h"
+#include "server/engine/cpu/layout/count_cells.h"
 
 namespace spikeserve::engine {
 namespace {
 
 using Sent = ClosedScratch::Sent;
 
-class MaximumPass {
+class CountsPass {
  public:
-  MaximumPass(const CpuRun& run, const ClosedSite& site, std::span<ClosedSample> samples, CpuScratch& scratch)
+  CountsPass(const CpuRun& run, const ClosedSite& site, std::span<ClosedSample> samples, CpuScratch& scratch)
       : run_(run),
         site_(site),
         plan_(run.plan->layers[site.layer]),
         pass_(run.passes[site.layer]),
         size_(Index(plan_.size)),
         samples_(samples),
+        scratch_(scratch),
         buffers_(scratch.closed),
         own_(buffers_.sent[site.layer][site.age]) {}
 
@@ -50,6 +50,9 @@ class MaximumPass {
   }
 
   bool IsNarrow(std::size_t s) {
+    if (NeuronsOf(plan_)->counts != NeuronLayer::Counts::kLargest) {
+      return false;
+    }
     for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
       if (pass_.sources[t] != ChargeSource::kClosed || !SourceOf(t).narrow[s]) {
         return false;
@@ -68,24 +71,40 @@ class MaximumPass {
     own_.narrow[s] = true;
   }
 
-  void TakeCounts(std::size_t s) {
-    const std::span<std::int32_t> largest = own_.counts.subspan(s * size_, size_);
-    std::fill(largest.begin(), largest.end(), std::numeric_limits<std::int32_t>::min());
-    for (std::size_t t = 0; t < plan_.terms.size(); ++t) {
-      const kernels::GatherSum& cells = plan_.terms[t].product.gather;
-      if (pass_.sources[t] == ChargeSource::kClosed) {
-        kernels::MaxCells(cells, SourceOf(t).Counts(s), largest);
-      } else {
-        const std::span<const std::int64_t> totals = (*samples_[s].layers)[site_.layer].terms[t].totals;
-        const std::span<std::int32_t> counts = buffers_.cells.first(totals.size());
-        std::transform(totals.begin(), totals.end(), counts.begin(),
-                       [](std::int64_t total) { return static_cast<std::int32_t>(total); });
-        kernels::MaxCells(cells, std::span<const std::int32_t>(counts), largest);
-      }
+  // As counts; those that were added step by step fit them as well.
+  std::span<const std::int32_t> TotalsOf(std::size_t s, std::size_t t) {
+    if (pass_.sources[t] == ChargeSource::kClosed) {
+      return SourceOf(t).Counts(s);
     }
-    TakeZeros(*NeuronsOf(plan_), largest);
-    for (const std::int32_t count : largest) {
+    const std::span<const std::int64_t> totals = (*samples_[s].layers)[site_.layer].terms[t].totals;
+    const std::span<std::int32_t> counts = buffers_.cells.first(totals.size());
+    std::transform(totals.begin(), totals.end(), counts.begin(),
+                   [](std::int64_t total) { return static_cast<std::int32_t>(total); });
+    return counts;
+  }
+
+  void TakeCounts(std::size_t s) {
+    const std::span<std::int32_t> taken = own_.counts.subspan(s * size_, size_);
+    const std::int64_t steps = samples_[s].steps - pass_.ages[site_.age];
+    const auto totals = [this, s](std::size_t t) { return TotalsOf(s, t); };
+    if (NeuronsOf(plan_)->counts == NeuronLayer::Counts::kLargest) {
+      TakeLargest(plan_, totals, taken);
+    } else if (steps <= 0) {
+      std::fill(taken.begin(), taken.end(), 0);
+    } else {
+      const std::span<std::int64_t> product = scratch_.charges.first(size_);
+      TakeProduct<std::int32_t>(plan_, run_.constants[site_.layer].memory, steps, totals, product,
+                                scratch_.other.first(size_));
+      std::transform(product.begin(), product.end(), taken.begin(),
+                     [](std::int64_t count) { return static_cast<std::int32_t>(count); });
+    }
+    for (const std::int32_t count : taken) {
       own_.largest[s] = std::max<std::int64_t>(own_.largest[s], std::abs(count));
+    }
+    if (own_.largest[s] > kMostSent) {
+      samples_[s].failed = static_cast<std::int64_t>(site_.layer);
+      own_.largest[s] = 0;
+      std::fill(taken.begin(), taken.end(), 0);
     }
   }
 
@@ -95,18 +114,19 @@ class MaximumPass {
   const ClosedLayer& pass_;
   const std::size_t size_;
   const std::span<ClosedSample> samples_;
+  CpuScratch& scratch_;
   ClosedScratch& buffers_;
   Sent& own_;
 };
 
 }  // namespace
 
-bool RunMaximum(const CpuRun& run, const ClosedSite& site, bool sums, std::span<ClosedSample> samples,
-                CpuScratch& scratch) {
-  if (!IsMaximum(run.plan->layers[site.layer])) {
+bool RunCounts(const CpuRun& run, const ClosedSite& site, bool sums, std::span<ClosedSample> samples,
+               CpuScratch& scratch) {
+  if (!ReadsCounts(run.plan->layers[site.layer])) {
     return false;
   }
-  MaximumPass(run, site, samples, scratch).Run(sums);
+  CountsPass(run, site, samples, scratch).Run(sums);
   return true;
 }
 

@@ -1,4 +1,4 @@
-#include "server/engine/network/maximum_rules.h"
+#include "server/engine/network/count_rules.h"
 
 #include <algorithm>
 #include <optional>
@@ -20,15 +20,15 @@ struct Origin {
   bool joined = false, padded = false;
 };
 
-class MaximumRules {
+class CountRules {
  public:
-  MaximumRules(const Network& network, Violations& violations)
+  CountRules(const Network& network, Violations& violations)
       : network_(network), violations_(violations), origins_(network.definition().operations.size()) {}
 
   void Check() {
     for (const std::int64_t operation : network_.order()) {
       origins_[Index(operation)] = OriginOf(operation);
-      if (IsMaximum(Definition(operation).kind)) {
+      if (ReadsCounts(Definition(operation).kind)) {
         CheckOne(operation);
       }
     }
@@ -44,6 +44,9 @@ class MaximumRules {
     if (const auto* neuron = std::get_if<NeuronOperation>(&own.kind)) {
       return Remembers(neuron->model) ? Origin{{SpikeAmplitude(neuron->model)}, {}, false, false}
                                       : Origin{{}, own.name, false, false};
+    }
+    if (const auto* product = std::get_if<ProductOperation>(&own.kind)) {
+      return {{product->amplitude}, {}, false, false};
     }
     const auto* pad = std::get_if<PadOperation>(&own.kind);
     const bool joins = std::holds_alternative<ConcatOperation>(own.kind);
@@ -65,17 +68,22 @@ class MaximumRules {
   Origin Merge(std::int64_t operation) const {
     Origin merged;
     for (const Incoming& incoming : network_.incoming(operation)) {
-      const Origin& source = origins_[Index(incoming.source)];
+      const Origin source = OriginOf(incoming);
       merged.amplitudes.insert(source.amplitudes.begin(), source.amplitudes.end());
       merged.other = merged.other.empty() ? source.other : merged.other;
       merged.joined = merged.joined || source.joined;
       merged.padded = merged.padded || source.padded;
-      const ConnectionDefinition& connection = network_.definition().connections[Index(incoming.connection)];
-      if (connection.synapse || connection.delay_steps != 0) {
-        merged.other = "connection from " + connection.source + ", which has a synapse or a delay";
-      }
     }
     return merged;
+  }
+
+  Origin OriginOf(const Incoming& incoming) const {
+    Origin origin = origins_[Index(incoming.source)];
+    const ConnectionDefinition& connection = network_.definition().connections[Index(incoming.connection)];
+    if (connection.synapse || connection.delay_steps != 0) {
+      origin.other = connection.source + " through a synapse or a delay";
+    }
+    return origin;
   }
 
   static bool AddsZeros(const PadOperation& pad) {
@@ -85,19 +93,23 @@ class MaximumRules {
   }
 
   void CheckOne(std::int64_t operation) {
-    const std::string& name = Definition(operation).name;
-    const Origin cells = Merge(operation);
+    for (const Incoming& incoming : network_.incoming(operation)) {
+      CheckCells(Quote(Definition(operation).name), OriginOf(incoming));
+    }
+  }
+
+  void CheckCells(const std::string& name, const Origin& cells) {
     if (!cells.other.empty()) {
-      violations_.Add("operation ", Quote(name), ": a MAX pool reads ", Quote(cells.other),
-                      "; wanted: neurons with memory or MAX pools, directly or through Reshape, Permute, Pad "
-                      "and Concat, without synapse and delay");
+      violations_.Add("operation ", name, ": a MAX pool or a Product reads ", Quote(cells.other),
+                      "; wanted: neurons with memory, MAX pools or Products, directly or through Reshape, "
+                      "Permute, Pad and Concat, without synapse and delay");
     } else if (cells.amplitudes.size() > 1) {
-      violations_.Add("operation ", Quote(name), ": a MAX pool reads spikes of amplitudes ",
+      violations_.Add("operation ", name, ": a MAX pool or a Product reads spikes of amplitudes ",
                       *cells.amplitudes.begin(), " and ", *cells.amplitudes.rbegin(),
-                      "; wanted: one, or pools of their own before they are joined");
+                      " by one connection; wanted: one, or the operation before they are joined");
     } else if (cells.joined && cells.padded) {
-      violations_.Add("operation ", Quote(name),
-                      ": a MAX pool reads a Concat and a Pad with zeros; wanted: one of them");
+      violations_.Add("operation ", name,
+                      ": a MAX pool or a Product reads a Concat and a Pad with zeros; wanted: one of them");
     }
   }
 
@@ -108,17 +120,22 @@ class MaximumRules {
 
 }  // namespace
 
-void CheckMaxima(const Network& network, Violations& violations) {
-  MaximumRules(network, violations).Check();
+void CheckCountReaders(const Network& network, Violations& violations) {
+  CountRules(network, violations).Check();
 }
 
-double MaximumAmplitude(const Network& network, std::int64_t operation) {
-  const NeuronOperation* neuron = nullptr;
-  while (neuron == nullptr) {
+double AmplitudeOf(const Network& network, std::int64_t operation) {
+  for (;;) {
+    const OperationKind& kind = network.definition().operations[Index(operation)].kind;
+    if (const auto* neuron = std::get_if<NeuronOperation>(&kind)) {
+      return SpikeAmplitude(neuron->model);
+    }
+    if (const auto* product = std::get_if<ProductOperation>(&kind)) {
+      return product->amplitude;
+    }
+    // All of them have one, as CheckCountReaders sees to.
     operation = network.incoming(operation).front().source;
-    neuron = std::get_if<NeuronOperation>(&network.definition().operations[Index(operation)].kind);
   }
-  return SpikeAmplitude(neuron->model);
 }
 
 }  // namespace spikeserve::engine
