@@ -27,7 +27,15 @@ enum class MeanFunction : std::uint8_t {
   kHardSwish,
   kExponential,
   kSoftsign,
+  // Of a row: memory_row.h.
+  kNormalise,  // alpha is added to the variance
+  kSoftmax,
 };
+
+// Whether f takes a row of neurons, not one.
+SPIKESERVE_HOST_DEVICE bool IsOfRow(MeanFunction function) {
+  return function == MeanFunction::kNormalise || function == MeanFunction::kSoftmax;
+}
 
 SPIKESERVE_HOST_DEVICE double Sigmoid64(double x) {
   const double e = Exp64(x < 0 ? x : -x);
@@ -52,7 +60,7 @@ SPIKESERVE_HOST_DEVICE double Clip64(double x, double low, double high) {
   return x < low ? low : (x > high ? high : x);
 }
 
-// f(x); `alpha` of kElu alone.
+// f(x) of one neuron; `alpha` of kElu alone.
 SPIKESERVE_HOST_DEVICE double OfMean(MeanFunction function, double x, double alpha) {
   switch (function) {
     case MeanFunction::kSigmoid: return Sigmoid64(x);
@@ -77,6 +85,8 @@ SPIKESERVE_HOST_DEVICE double OfMean(MeanFunction function, double x, double alp
     case MeanFunction::kHardSwish: return x * Clip64(x / 6.0 + 0.5, 0.0, 1.0);
     case MeanFunction::kExponential: return Exp64(x);
     case MeanFunction::kSoftsign: return x / (1.0 + (x < 0 ? -x : x));
+    case MeanFunction::kNormalise:
+    case MeanFunction::kSoftmax:
     case MeanFunction::kNone: break;
   }
   return 0.0;
@@ -86,7 +96,7 @@ SPIKESERVE_HOST_DEVICE double OfMean(MeanFunction function, double x, double alp
 SPIKESERVE_HOST_DEVICE bool MayBeNegative(MeanFunction function) {
   return function != MeanFunction::kNone && function != MeanFunction::kSigmoid &&
          function != MeanFunction::kSoftplus && function != MeanFunction::kHardSigmoid &&
-         function != MeanFunction::kExponential;
+         function != MeanFunction::kExponential && function != MeanFunction::kSoftmax;
 }
 
 // What a value that has been sent comes to in whole spikes; beyond kMostSent where there are more, or where

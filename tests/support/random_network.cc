@@ -127,13 +127,21 @@ class Grower {
     return model;
   }
 
+  static double Alpha(math::MeanFunction function) {
+    switch (function) {
+      case math::MeanFunction::kElu: return 0.7;
+      case math::MeanFunction::kNormalise: return 1e-3;
+      default: return 0;
+    }
+  }
+
   engine::MemoryFunction RandomFunction(double amplitude) {
-    const auto last = static_cast<std::int64_t>(math::MeanFunction::kSoftsign);
+    const auto last = static_cast<std::int64_t>(math::MeanFunction::kSoftmax);
     auto function = static_cast<math::MeanFunction>(random_.Between(1, last));
     if (function == math::MeanFunction::kExponential) {
       function = math::MeanFunction::kSigmoid;  // two in a row leave every range
     }
-    return {function, amplitude, function == math::MeanFunction::kElu ? 0.7 : 0.0};
+    return {function, amplitude, Alpha(function)};
   }
 
   void ChooseParameters(const Signal& source, double current, engine::NeuronOperation& neurons) {

@@ -284,10 +284,11 @@ class ClosedLayerPass {
   }
 
   void SendEach(std::size_t s, std::span<std::int32_t> sent) {
+    const std::span<std::int64_t> counts = scratch_.charges.first(size_);
+    memory_.Send(Z(s), Steps(s), counts);
     for (std::size_t j = 0; j < size_; ++j) {
-      const std::int64_t count = memory_.Sent(j, Z(s)[j], Steps(s));
-      Largest(s) = std::max(Largest(s), std::abs(count));
-      sent[j] = static_cast<std::int32_t>(count);
+      Largest(s) = std::max(Largest(s), std::abs(counts[j]));
+      sent[j] = static_cast<std::int32_t>(counts[j]);
     }
   }
 

@@ -304,19 +304,24 @@ bool CpuSample::StepMemory(const CpuRun& run, std::int64_t step, CpuScratch& scr
   }
   const std::span<std::int32_t> counts = scratch.WriteCounts(plan.population, step);
   const bool gross = run.spec->gross_statistics;
+  const std::span<std::int64_t> z = scratch.charges.first(counts.size());
+  const std::span<std::int64_t> sent = scratch.other.first(counts.size());
+  for (std::size_t j = 0; j < counts.size(); ++j) {
+    z[j] = state.received[j] + steps * memory.bias[j];
+  }
+  memory.Send(z, steps, sent);
   std::int32_t largest = 0;
   for (std::size_t j = 0; j < counts.size(); ++j) {
-    const std::int64_t z = state.received[j] + steps * memory.bias[j];
-    const std::int64_t sent = memory.Sent(j, z, steps);
-    if (std::abs(sent) > kMostSent) {
+    if (std::abs(sent[j]) > kMostSent) {
       return false;
     }
-    counts[j] = static_cast<std::int32_t>(sent - state.sent[j]);
+    counts[j] = static_cast<std::int32_t>(sent[j] - state.sent[j]);
     largest = std::max(largest, std::abs(counts[j]));
     // Those that were taken back count no more, unless all are asked for.
-    spikes_ += gross ? std::abs(counts[j]) : std::abs(sent) - std::abs(state.sent[j]);
-    state.sent[j] = sent;
-    state.neurons.voltage[j] = static_cast<float>(static_cast<double>(z + memory.start[j]) / memory.unit[j]);
+    spikes_ += gross ? std::abs(counts[j]) : std::abs(sent[j]) - std::abs(state.sent[j]);
+    state.sent[j] = sent[j];
+    state.neurons.voltage[j] =
+        static_cast<float>(static_cast<double>(z[j] + memory.start[j]) / memory.unit[j]);
   }
   for (std::size_t j = 0; j < state.spikes.size(); ++j) {
     state.spikes[j] = gross ? state.spikes[j] + std::abs(counts[j]) : std::abs(state.sent[j]);

@@ -132,7 +132,7 @@ Result<std::unique_ptr<ResidentNetwork>> CudaBackend::LoadIntegers(std::shared_p
 // Whether the plainest run of a network with memory has a form here: if not, none has.
 bool CudaBackend::RunsHere(const Plan& plan) const {
   if (std::any_of(plan.layers.begin(), plan.layers.end(),
-                  [](const Layer& layer) { return ReadsCounts(layer) || IsFunction(layer); })) {
+                  [](const Layer& layer) { return !WhyNotLayer(layer).empty(); })) {
     return false;
   }
   SimulationSpec plain;

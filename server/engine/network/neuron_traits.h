@@ -98,9 +98,13 @@ struct NeuronTraits<MemoryFunction> {
     rules.Amplitude(model.amplitude);
     rules.Check("function", static_cast<double>(model.function), model.function != math::MeanFunction::kNone,
                 "one that this server knows");
-    const bool elu = model.function == math::MeanFunction::kElu;
-    rules.Check("alpha", model.alpha, elu ? std::isfinite(model.alpha) : model.alpha == 0,
-                elu ? "a finite number" : "0 for any function but ELU");
+    if (model.function == math::MeanFunction::kElu) {
+      rules.Finite("alpha", model.alpha);
+    } else if (model.function == math::MeanFunction::kNormalise) {
+      rules.Positive("alpha", model.alpha);
+    } else {
+      rules.Check("alpha", model.alpha, model.alpha == 0, "0 for any function but ELU and NORMALISE");
+    }
   }
   static Step At(const Model&, double) { return {}; }
 };

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <numeric>
 
+#include "kernels/math/memory_row.h"
 #include "server/engine/network/network.h"
 
 namespace spikeserve::engine {
@@ -198,6 +199,10 @@ class Rules {
   std::optional<Shape> operator()(const NeuronOperation& neuron) {
     if (!OneInput()) {
       return std::nullopt;
+    }
+    const auto* of_mean = std::get_if<MemoryFunction>(&neuron.model);
+    if (of_mean != nullptr && math::IsOfRow(of_mean->function) && In().back() > math::kMostOfRow) {
+      return Fail("its function takes rows of ", In().back(), " neurons, allowed are ", math::kMostOfRow);
     }
     bool valid = CheckParameter(neuron.gain, "gain");  // all, so that all violations are told
     valid = CheckParameter(neuron.bias, "bias") && valid;

@@ -152,6 +152,7 @@ class Compiler {
                              neuron.initial_voltage.value_or(ZeroVoltage{})};
     if (std::holds_alternative<MemoryFunction>(neuron.model)) {
       std::get<NeuronLayer>(layer.kind).output_scale = network_.Expand(neuron.output_scale, operation, 1);
+      std::get<NeuronLayer>(layer.kind).row = network_.shape(operation).back();
     }
     layer.sink = true;
     return AddLayer(operation, std::move(layer));

@@ -98,6 +98,9 @@ std::int64_t CutMemoryRows(std::span<const MemoryTerm> terms, std::int32_t large
       return static_cast<std::int64_t>(j);
     }
   }
+  if (IsRowFunction(layer)) {  // which is of numbers of one unit
+    std::fill(shift.begin(), shift.end(), *std::min_element(shift.begin(), shift.end()));
+  }
   neurons.shift.resize(size);
   for (std::size_t j = 0; j < size; ++j) {
     neurons.shift[j] = static_cast<std::uint8_t>(shift[j % period]);

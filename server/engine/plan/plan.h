@@ -48,6 +48,7 @@ struct NeuronLayer {
   Counts counts = Counts::kNone;
   std::vector<std::uint8_t> zeros = {};
   std::vector<std::size_t> slots = {};
+  std::int64_t row = 1;  // neurons along the last axis
   // [neuron]: of a MemoryFunction, or that of a product for spikes, times dt.
   std::vector<double> output_scale = {};
 };
@@ -90,6 +91,11 @@ inline bool ReadsCounts(const Layer& layer) {
 inline bool IsFunction(const Layer& layer) {
   const NeuronLayer* neurons = NeuronsOf(layer);
   return neurons != nullptr && std::holds_alternative<MemoryFunction>(neurons->model);
+}
+
+// Whether it is of that of a row of them.
+inline bool IsRowFunction(const Layer& layer) {
+  return IsFunction(layer) && math::IsOfRow(std::get<MemoryFunction>(NeuronsOf(layer)->model).function);
 }
 
 // Whether what the layer's neurons have sent is a function of what they have received.

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <utility>
+#include <vector>
 
 #include "server/engine/network/neuron_models.h"
 
@@ -113,9 +116,36 @@ double OfMean(const MemoryFunction& model, double x) {
     case MeanFunction::kHardSwish: return x * std::clamp(x / 6 + 0.5, 0.0, 1.0);
     case MeanFunction::kExponential: return std::exp(x);
     case MeanFunction::kSoftsign: return x / (1 + std::abs(x));
+    case MeanFunction::kNormalise:
+    case MeanFunction::kSoftmax:
     case MeanFunction::kNone: break;
   }
   return 0;
+}
+
+std::vector<double> OfRow(const MemoryFunction& model, std::vector<double> x) {
+  const auto n = static_cast<double>(x.size());
+  if (model.function == math::MeanFunction::kNormalise) {
+    const double mean = std::accumulate(x.begin(), x.end(), 0.0) / n;
+    double variance = 0;
+    for (double& value : x) {
+      value -= mean;
+      variance += value * value / n;
+    }
+    for (double& value : x) {
+      value /= std::sqrt(variance + model.alpha);
+    }
+    return x;
+  }
+  const double largest = *std::max_element(x.begin(), x.end());
+  double sum = 0;
+  for (double& value : x) {
+    sum += value = std::exp(value - largest);
+  }
+  for (double& value : x) {
+    value /= sum;
+  }
+  return x;
 }
 
 double Step(const MemoryFunction& model, const ReferenceStep& step, ReferenceNeuron& neuron) {
@@ -192,6 +222,24 @@ double Step(const PoissonSpiking& model, const ReferenceStep& step, ReferenceNeu
 
 double StepReference(const NeuronModel& model, const ReferenceStep& step, ReferenceNeuron& neuron) {
   return std::visit([&](const auto& kind) { return Step(kind, step, neuron); }, model);
+}
+
+void StepReferenceRow(const MemoryFunction& model, const ReferenceStep& step,
+                      std::span<const double> output_scale, std::span<ReferenceNeuron> row,
+                      std::span<double> current) {
+  const double time_s = (step.site.step + 1.0) * step.dt_s;
+  std::vector<double> means;
+  for (std::size_t j = 0; j < row.size(); ++j) {
+    row[j].received += current[j] * step.dt_s;
+    row[j].voltage = row[j].start + row[j].received;
+    means.push_back(row[j].received / time_s);
+  }
+  const std::vector<double> values = OfRow(model, std::move(means));
+  for (std::size_t j = 0; j < row.size(); ++j) {
+    const double before = row[j].sent;
+    row[j].sent = std::floor(values[j] * output_scale[j] * time_s + row[j].start);
+    current[j] = row[j].sent - before;
+  }
 }
 
 double OutputUnit(const NeuronModel& model, double dt_s) {

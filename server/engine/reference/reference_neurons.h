@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include "kernels/math/neuron.h"
 #include "server/engine/network/network_definition.h"
 
@@ -23,6 +25,11 @@ struct ReferenceStep {
 // One step in float64, by Nengo's definitions (docs/semantics.md): spikes per step, or for a rate neuron its
 // output.
 double StepReference(const NeuronModel& model, const ReferenceStep& step, ReferenceNeuron& neuron);
+
+// The same of a row of neurons, by a function of all their means: spikes of the step, of `current` [neuron].
+void StepReferenceRow(const MemoryFunction& model, const ReferenceStep& step,
+                      std::span<const double> output_scale, std::span<ReferenceNeuron> row,
+                      std::span<double> current);
 
 // Output of one unit of what StepReference gives: amplitude / dt, or 1 for a rate neuron.
 double OutputUnit(const NeuronModel& model, double dt_s);

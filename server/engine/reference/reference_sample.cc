@@ -292,17 +292,28 @@ void ReferenceSample::StepNeurons(const ReferenceRun& run, std::int64_t operatio
   const bool spiking = IsSpiking(model);
   ReferenceStep step{.dt_s = dt_s, .site = DrawsOf(*run.spec, inputs_.index, operation, done_)};
   std::vector<double>& values = scratch.values[op];
+  std::vector<double> sent;
   for (std::size_t j = 0; j < values.size(); ++j) {
-    step.current = run.bias[op][j] + run.gain[op][j] * values[j];
+    values[j] = run.bias[op][j] + run.gain[op][j] * values[j];
+    sent.push_back(std::abs(neurons_[op][j].sent));
+  }
+  const auto* of_mean = std::get_if<MemoryFunction>(&model);
+  const bool rows = of_mean != nullptr && math::IsOfRow(of_mean->function);
+  const std::size_t row = Index(run.network->shape(operation).back());
+  for (std::size_t first = 0; rows && first < values.size(); first += row) {
+    StepReferenceRow(*of_mean, step, std::span(run.output_scale[op]).subspan(first, row),
+                     std::span(neurons_[op]).subspan(first, row), std::span(values).subspan(first, row));
+  }
+  for (std::size_t j = 0; j < values.size(); ++j) {
+    step.current = values[j];
     step.gain = run.gain[op][j];
     step.output_scale = run.output_scale[op][j];
     step.site.neuron = static_cast<std::uint32_t>(j);
-    const double sent = std::abs(neurons_[op][j].sent);
-    const double emitted = StepReference(model, step, neurons_[op][j]);
+    const double emitted = rows ? values[j] : StepReference(model, step, neurons_[op][j]);
     values[j] = emitted * unit;
     scratch.counts[op][j] = emitted;
     if (spiking && Remembers(model) && !run.spec->gross_statistics) {  // what was taken back counts no more
-      Count(run, operation, j, std::abs(neurons_[op][j].sent) - sent);
+      Count(run, operation, j, std::abs(neurons_[op][j].sent) - sent[j]);
     } else if (spiking) {
       Count(run, operation, j, IsSigned(model) || Remembers(model) ? std::abs(emitted) : emitted);
     }

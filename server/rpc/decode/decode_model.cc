@@ -24,7 +24,7 @@ engine::MemoryRectifiedLinear Decode(const v1::MemoryRectifiedLinear& model) {
 
 // The numbers of both are the same but for what this server does not know.
 math::MeanFunction Decode(v1::MemoryFunction::Function function) {
-  static_assert(static_cast<int>(math::MeanFunction::kSoftsign) == v1::MemoryFunction::SOFTSIGN);
+  static_assert(static_cast<int>(math::MeanFunction::kSoftmax) == v1::MemoryFunction::SOFTMAX);
   return v1::MemoryFunction::Function_IsValid(function) ? static_cast<math::MeanFunction>(function)
                                                         : math::MeanFunction::kNone;
 }

@@ -39,7 +39,7 @@ std::int64_t CpuScratch::Bytes(const RunShape& run) {
 // Where everything lies. With a counting arena: how much that is.
 void CpuScratch::LayOut(const RunShape& run, CpuArena& arena) {
   std::int64_t widest = 1;
-  bool remembers = false, counts = false;
+  bool remembers = false;
   rows_.assign(run.plan->populations.size(), {});
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     const Population& population = run.plan->populations[i];
@@ -61,7 +61,6 @@ void CpuScratch::LayOut(const RunShape& run, CpuArena& arena) {
   for (const Layer& layer : run.plan->layers) {
     widest = std::max(widest, layer.size);
     remembers = remembers || HasMemory(layer);
-    counts = counts || ReadsCounts(layer);
   }
   bytes = arena.Take<std::int32_t>(widest);
   widened_ = arena.Take<std::int32_t>(widest);
@@ -69,7 +68,7 @@ void CpuScratch::LayOut(const RunShape& run, CpuArena& arena) {
     *buffer = arena.Take<float>(widest);
   }
   charges = arena.Take<std::int64_t>(remembers ? widest : 0);
-  other = arena.Take<std::int64_t>(counts ? widest : 0);
+  other = arena.Take<std::int64_t>(remembers ? widest : 0);
   currents = CurrentScratch(*run.plan, arena);
   vectors = VectorScratch(run, arena);
   closed = ClosedScratch(run, arena);

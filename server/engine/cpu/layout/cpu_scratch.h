@@ -54,7 +54,7 @@ class CpuScratch {
   std::span<std::int32_t> bytes;            // one step of a uint8 input
   std::span<float> current, total, output;  // of one layer
   std::span<std::int64_t> charges;          // of one term of a layer with memory
-  std::span<std::int64_t> other;            // of units that read counts: the other factor
+  std::span<std::int64_t> other;            // beside it: another factor, or what neurons have sent
   VectorScratch vectors;
   ClosedScratch closed;
   ThreadPool* pool = nullptr;  // threads that are free to share the work of one sample; null: none

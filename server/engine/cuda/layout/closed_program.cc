@@ -150,6 +150,13 @@ std::string WhyNotTerm(const CudaRun& run, const cuda::DeviceLimits& limits, std
 
 }  // namespace
 
+std::string WhyNotLayer(const Layer& layer) {
+  if (ReadsCounts(layer)) {
+    return "it takes what its sources have sent as it is";
+  }
+  return IsFunction(layer) ? "its neurons send a function of the mean" : "";
+}
+
 std::string WhyForCpu(const CudaRun& run, const cuda::DeviceLimits& limits) {
   for (std::size_t l = 0; l < run.plan->layers.size(); ++l) {
     const Layer& layer = run.plan->layers[l];
@@ -158,6 +165,9 @@ std::string WhyForCpu(const CudaRun& run, const cuda::DeviceLimits& limits) {
     }
     const std::string name =
         "layer '" + run.plan->network->definition().operations[Index(layer.operation)].name + "': ";
+    if (const std::string why = WhyNotLayer(layer); !why.empty()) {
+      return name + why;
+    }
     if (!run.IsClosed(l)) {
       return name + "every step of its neurons with memory is wanted";
     }

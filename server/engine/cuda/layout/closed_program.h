@@ -8,6 +8,9 @@
 // for.
 namespace spikeserve::engine {
 
+// Why no run of the layer has a form on a GPU. Empty: some may have.
+std::string WhyNotLayer(const Layer& layer);
+
 // Why the run is one for the CPU: what of it has no form on a GPU. Empty: nothing. The only place that
 // decides it.
 std::string WhyForCpu(const CudaRun& run, const cuda::DeviceLimits& limits);

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "kernels/math/memory.h"
+#include "kernels/math/memory_row.h"
 #include "server/engine/network/index.h"
 #include "server/engine/run/constants/initial_voltage.h"
 
@@ -47,7 +48,35 @@ void MemoryConstants::AddOffsets(std::span<const float> of_term) {
   }
 }
 
-std::int64_t MemoryConstants::Sent(std::size_t j, std::int64_t z, std::int64_t steps) const {
+void MemoryConstants::Send(std::span<const std::int64_t> z, std::int64_t steps,
+                           std::span<std::int64_t> sent) const {
+  if (math::IsOfRow(function)) {
+    SendRows(z, steps, sent);
+    return;
+  }
+  for (std::size_t j = 0; j < sent.size(); ++j) {
+    sent[j] = SentByOne(j, z[j], steps);
+  }
+}
+
+void MemoryConstants::SendRows(std::span<const std::int64_t> z, std::int64_t steps,
+                               std::span<std::int64_t> sent) const {
+  const auto t = static_cast<double>(steps);
+  std::vector<double> values(Index(row));
+  for (std::size_t first = 0; first < sent.size(); first += Index(row)) {
+    const double of_mean = t * (unit[first] * dt_s);
+    if (function == math::MeanFunction::kNormalise) {
+      math::NormaliseRow(z.data() + first, row, of_mean, alpha, values.data());
+    } else {
+      math::SoftmaxRow(z.data() + first, row, of_mean, values.data());
+    }
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      sent[first + i] = math::WholeSpikes(values[i] * (t * rate[first + i]) + start_spikes[first + i]);
+    }
+  }
+}
+
+std::int64_t MemoryConstants::SentByOne(std::size_t j, std::int64_t z, std::int64_t steps) const {
   if (function != math::MeanFunction::kNone) {
     return math::SentOfMean(function, alpha, z, steps, unit[j] * dt_s, rate[j], start_spikes[j]);
   }
@@ -101,6 +130,7 @@ MemoryConstants MakeMemoryConstants(const Plan& plan, const Layer& layer, const 
     constants.function = of_mean->function;
     constants.alpha = of_mean->alpha;
     constants.dt_s = settings.dt_s;
+    constants.row = neurons.row;
   }
   const bool product = neurons.counts == NeuronLayer::Counts::kProduct;
   for (const double scale : neurons.output_scale) {

@@ -26,6 +26,7 @@ struct MemoryConstants {
   // Of neurons that send a function of the mean (kernels/math/memory_function.h); else kNone.
   math::MeanFunction function = math::MeanFunction::kNone;
   double alpha = 0, dt_s = 0;
+  std::int64_t row = 1;  // neurons of a row
   // [neuron]: spikes of a step for an f of 1; of a product, for one spike a step of both sources.
   std::vector<double> rate;
   std::vector<double> start_spikes;                                      // [neuron]: the initial voltage
@@ -41,12 +42,16 @@ struct MemoryConstants {
   void SetStart(const Plan& plan, const Layer& layer, const RunSettings& settings);
   // Whether N = max((Z + start) >> shift, 0), without bound and slope.
   bool IsRectified() const { return function == math::MeanFunction::kNone && slope == 0 && ceiling.empty(); }
-  // N of neuron j after `steps` steps, of a Z that is in range.
-  std::int64_t Sent(std::size_t j, std::int64_t z, std::int64_t steps) const;
+  // N of all neurons after `steps` >= 1 steps, of a Z that is in range.
+  void Send(std::span<const std::int64_t> z, std::int64_t steps, std::span<std::int64_t> sent) const;
   // Whether the biases of so many steps and the start leave room for what the sources bring.
   bool Fits(std::int64_t steps) const;
   // The largest number of steps for which they do; -1: none.
   std::int64_t MostSteps() const;
+
+ private:
+  std::int64_t SentByOne(std::size_t j, std::int64_t z, std::int64_t steps) const;
+  void SendRows(std::span<const std::int64_t> z, std::int64_t steps, std::span<std::int64_t> sent) const;
 };
 
 constexpr std::int64_t kLargestMemory = math::kMostReceived;

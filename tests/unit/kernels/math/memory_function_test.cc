@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/math/memory_row.h"
+
 namespace spikeserve::math {
 namespace {
 
@@ -84,6 +86,60 @@ TEST(SentOfMean, WhatIsOutOfRangeIsToldApart) {
   EXPECT_GT(WholeSpikes(std::numeric_limits<double>::quiet_NaN()), kMostSent);
   EXPECT_GT(WholeSpikes(-HUGE_VAL), kMostSent);
   EXPECT_EQ(WholeSpikes(-1.5), -2);
+}
+
+std::vector<double> Row(std::uint64_t seed, std::int64_t count, double scale) {
+  std::vector<double> x;
+  for (std::int64_t i = 0; i < count; ++i) {
+    seed = seed * 6364136223846793005U + 1442695040888963407U;
+    x.push_back(scale * (static_cast<double>(seed >> 40) / (1 << 24) - 0.5));
+  }
+  return x;
+}
+
+std::vector<std::int64_t> Whole(const std::vector<double>& x, double unit) {
+  std::vector<std::int64_t> z;
+  for (const double value : x) {
+    z.push_back(std::llrint(value * unit));
+  }
+  return z;
+}
+
+TEST(NormaliseRow, IsLayerNormalization) {
+  for (const std::int64_t count : {1, 2, 7, 768, 16384}) {
+    for (const double scale : {1e-6, 1.0, 300.0}) {
+      for (const double unit : {1e6, 1e15}) {
+        const std::vector<double> x = Row(3, count, scale);
+        std::vector<double> y(x.size());
+        NormaliseRow(Whole(x, unit).data(), count, unit, 1e-3, y.data());
+        double mean = 0, variance = 0;
+        for (const double value : x) {
+          mean += value / static_cast<double>(count);
+        }
+        for (const double value : x) {
+          variance += (value - mean) * (value - mean) / static_cast<double>(count);
+        }
+        for (std::size_t i = 0; i < x.size(); ++i) {
+          EXPECT_NEAR(y[i], (x[i] - mean) / std::sqrt(variance + 1e-3), 3e-5) << count << " " << scale;
+        }
+      }
+    }
+  }
+}
+
+TEST(SoftmaxRow, IsSoftmax) {
+  for (const std::int64_t count : {1, 2, 49, 16384}) {
+    const std::vector<double> x = Row(5, count, 20);
+    std::vector<double> y(x.size());
+    SoftmaxRow(Whole(x, 1e12).data(), count, 1e12, y.data());
+    double sum = 0;
+    for (const double value : x) {
+      sum += std::exp(value);
+    }
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      EXPECT_NEAR(y[i], std::exp(x[i]) / sum, 1e-9) << count;
+    }
+  }
 }
 
 }  // namespace
