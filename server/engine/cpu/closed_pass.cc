@@ -129,10 +129,9 @@ class ClosedLayerPass {
     const std::size_t source = Index(run_.population(plan_.terms[t].population).layer);
     ClosedScratch::Sent& sent = buffers_.sent[source][run_.passes[source].Place(closed_.ages[age_] + delay)];
     const bool digits = run_.vector_weights != nullptr && run_.path != CpuPath::kPlain &&
-                        !(*run_.vector_weights)[layer_].terms[t].empty() &&
-                        !run_.constants[source].memory.may_be_negative;
+                        !(*run_.vector_weights)[layer_].terms[t].empty();
     if (digits) {
-      AddDigits(t, sent);
+      AddDigits(t, sent, run_.constants[source].memory.may_be_negative);
       return;
     }
     for (std::size_t s = 0; s < samples_.size(); ++s) {
@@ -182,15 +181,17 @@ class ClosedLayerPass {
   }
 
   // All samples together, one digit of their counts after the other.
-  void AddDigits(std::size_t t, ClosedScratch::Sent& sent) {
+  void AddDigits(std::size_t t, ClosedScratch::Sent& sent, bool negative) {
     const kernels::Product& product = plan_.terms[t].product;
     const VectorTerm& packed = (*run_.vector_weights)[layer_].terms[t];
-    CountPlanes planes(run_, plan_.terms[t], packed, &sent, samples_, buffers_);
+    CountPlanes planes(run_, plan_.terms[t], packed, &sent, samples_, buffers_, negative);
     for (std::size_t s = 0; s < samples_.size(); ++s) {
-      if (planes.MostOf(s) > INT32_MAX) {  // laid out as zeros
+      if (!planes.Fits(s)) {  // laid out as zeros
         AddProduct(t, s, sent.Counts(s), sent.largest[s]);
-      } else {
-        Allow(s, Bound(product, sent.largest[s]));
+      } else if (Allow(s, Bound(product, sent.largest[s])) && planes.lift() != 0) {
+        for (std::size_t j = 0; j < size_; ++j) {
+          Z(s)[j] -= planes.lift() * packed.row_sums[j % packed.row_sums.size()];
+        }
       }
     }
     for (int digit = 0; digit < planes.digits(); ++digit) {

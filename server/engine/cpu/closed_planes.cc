@@ -10,18 +10,23 @@ namespace spikeserve::engine {
 
 CountPlanes::CountPlanes(const CpuRun& run, const Term& term, const VectorTerm& packed,
                          ClosedScratch::Sent* sent, std::span<const ClosedSample> samples,
-                         ClosedScratch& buffers)
-    : run_(run), term_(term), packed_(packed), sent_(sent), samples_(samples), buffers_(buffers) {
+                         ClosedScratch& buffers, bool lifted)
+    : run_(run),
+      term_(term),
+      packed_(packed),
+      sent_(sent),
+      samples_(samples),
+      buffers_(buffers),
+      lifted_(lifted) {
   const auto count = static_cast<std::ptrdiff_t>(samples.size());
-  most_ = 0;
   for (std::size_t s = 0; s < samples.size(); ++s) {  // those without sums say nothing of the others
-    most_ = MostOf(s) <= INT32_MAX ? std::max(most_, MostOf(s)) : most_;
+    most_ = Fits(s) ? std::max(most_, MostOf(s)) : most_;
   }
-  while (most_ >> (digits_ * bits_) != 0) {
+  while ((most_ + lift()) >> (digits_ * bits_) != 0) {
     ++digits_;
   }
   aliased_ =
-      sent != nullptr && digits_ == 1 && term.product.gather.start.empty() && IsPlane() &&
+      sent != nullptr && !lifted && digits_ == 1 && term.product.gather.start.empty() && IsPlane() &&
       std::all_of(sent->narrow.begin(), sent->narrow.begin() + count, [](bool narrow) { return narrow; });
 }
 
@@ -30,7 +35,7 @@ std::int64_t CountPlanes::MostOf(std::size_t sample) const {
 }
 
 std::int64_t CountPlanes::LargestDigit(int digit) const {
-  return std::min(most_ >> (digit * bits_), (std::int64_t{1} << bits_) - 1);
+  return std::min((most_ + lift()) >> (digit * bits_), (std::int64_t{1} << bits_) - 1);
 }
 
 std::int64_t CountPlanes::stride() const { return aliased_ ? sent_->byte_stride : PlaneBytes(packed_); }
@@ -51,13 +56,13 @@ bool CountPlanes::IsPlane() const {
 
 void CountPlanes::LayOutSample(int digit, int slot, std::size_t sample) {
   const bool gathers = !term_.product.gather.start.empty();
-  if (MostOf(sample) > INT32_MAX) {  // its sums would not fit: nobody reads them
+  if (!Fits(sample)) {  // its sums would not: nobody reads them
     Copy(digit, slot, sample, std::span<const std::uint8_t>());
   } else if (aliased_) {
     buffers_.plane[Place(slot, sample)] = sent_->Bytes(sample).data();
-  } else if (sent_ != nullptr && !sent_->narrow[sample]) {
+  } else if (sent_ != nullptr && (lifted_ || !sent_->narrow[sample])) {
     const std::span<const std::int32_t> counts = sent_->Counts(sample);
-    Copy(digit, slot, sample, gathers ? Gather(counts) : counts);
+    Copy(digit, slot, sample, Lift(gathers ? Gather(counts) : counts));
   } else if (!gathers) {
     Copy(digit, slot, sample, BytesOf(sample));
   } else if (sent_ == nullptr || most_ > UINT8_MAX) {
@@ -85,6 +90,16 @@ std::span<const std::int32_t> CountPlanes::Gather(std::span<const T> counts) {
   return cells;
 }
 
+std::span<const std::int32_t> CountPlanes::Lift(std::span<const std::int32_t> cells) {
+  if (!lifted_) {
+    return cells;
+  }
+  const std::span<std::int32_t> lifted = buffers_.cells.first(cells.size());
+  std::transform(cells.begin(), cells.end(), lifted.begin(),
+                 [this](std::int32_t cell) { return cell + static_cast<std::int32_t>(most_); });
+  return lifted;
+}
+
 template <typename T>
 void CountPlanes::Copy(int digit, int slot, std::size_t sample, std::span<const T> cells) {
   const std::int64_t bytes = PlaneBytes(packed_);
@@ -101,7 +116,8 @@ void CountPlanes::Copy(int digit, int slot, std::size_t sample, std::span<const 
   const std::int64_t left = g.pad_left * g.in_channels;
   const std::int64_t width = std::min(row, packed_.plane_row - left);
   const std::int64_t copied = IsPlane() && !cells.empty() ? packed_.plane_row * packed_.plane_rows : 0;
-  std::memset(to + copied, 0, Index(bytes - copied));
+  const std::int64_t beside = cells.empty() ? 0 : (lift() >> shift) & ((1 << bits_) - 1);
+  std::memset(to + copied, static_cast<int>(beside), Index(bytes - copied));
   const std::int64_t rows = std::min(g.in_height, packed_.plane_rows - g.pad_top);
   for (std::int64_t y = 0; y < rows && width > 0 && !cells.empty(); ++y) {
     kernels::TakeDigits(cells.subspan(Index(y * row), Index(width)), shift, bits_,

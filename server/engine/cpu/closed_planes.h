@@ -13,11 +13,17 @@ namespace spikeserve::engine {
 // sent, or from the bytes of an input that is held. One thread.
 class CountPlanes {
  public:
-  // `sent` is null where the source is a held input.
+  // `sent` is null where the source is a held input. Digits are those of numbers from 0 on: cells that may be
+  // below are `lifted`, by the same of all samples, and so is the padding, so that a sum has as much more as
+  // that times the sum of its row.
   CountPlanes(const CpuRun& run, const Term& term, const VectorTerm& packed, ClosedScratch::Sent* sent,
-              std::span<const ClosedSample> samples, ClosedScratch& buffers);
+              std::span<const ClosedSample> samples, ClosedScratch& buffers, bool lifted = false);
 
-  // How many digits the largest cell has, of samples whose cells fit an int32: others are laid out as zeros.
+  // Whether the cells of the sample fit an int32: those of others are laid out as zeros.
+  bool Fits(std::size_t sample) const { return MostOf(sample) <= (lifted_ ? INT32_MAX / 2 : INT32_MAX); }
+  // By what cells of samples that fit are lifted.
+  std::int64_t lift() const { return lifted_ ? most_ : 0; }
+  // How many digits the largest cell has, of samples that fit.
   int digits() const { return digits_; }
   // No cell of that sample is above it.
   std::int64_t MostOf(std::size_t sample) const;
@@ -37,6 +43,7 @@ class CountPlanes {
   std::span<const std::uint8_t> BytesOf(std::size_t sample) const;
   template <typename T>
   std::span<const std::int32_t> Gather(std::span<const T> counts);
+  std::span<const std::int32_t> Lift(std::span<const std::int32_t> cells);
   template <typename T>
   void Copy(int digit, int slot, std::size_t sample, std::span<const T> cells);
 
@@ -47,7 +54,8 @@ class CountPlanes {
   const std::span<const ClosedSample> samples_;
   ClosedScratch& buffers_;
   const int bits_ = DigitBits();
-  std::int64_t most_ = 0;
+  const bool lifted_;
+  std::int64_t most_ = 0;  // in magnitude, of cells of samples that fit
   int digits_ = 1;
   bool aliased_ = false;  // the counts lie as the product reads them
 };

@@ -167,6 +167,10 @@ VectorTerm MakeMemoryTerm(const Term& term) {
   packed.conv = product.conv;
   packed.cells = product.in;
   packed.digits = {product.integers, rows, channels, dense ? 1 : product.conv.kernel_height};
+  packed.row_sums.assign(Index(channels), 0);
+  for (std::size_t e = 0; e < product.integers.size(); ++e) {
+    packed.row_sums[e % packed.row_sums.size()] += product.integers[e];
+  }
   if (!product.gather.start.empty()) {
     packed.runs = kernels::CellRuns(product.gather);
   }
@@ -236,7 +240,8 @@ std::int64_t VectorTerm::ranges() const {
 }
 
 std::int64_t VectorTerm::bytes() const {
-  return runs.bytes() + events.bytes() + digits.bytes() + floats.bytes() + integers.bytes();
+  return runs.bytes() + events.bytes() + digits.bytes() + floats.bytes() + integers.bytes() +
+         static_cast<std::int64_t>(row_sums.size() * sizeof(std::int64_t));
 }
 
 VectorWeights MakeVectorWeights(const Plan& plan, bool all_digits) {

@@ -28,7 +28,9 @@ struct VectorTerm {
   kernels::PackedWeights<float> floats;     // behind inputs
   kernels::PackedWeights<double> integers;  // behind inputs that take bytes
 
-  // Of a convolution into a layer with memory: bytes of a row of the padded image, and rows.
+  // Into a layer with memory: the sum of the integers of each channel.
+  std::vector<std::int64_t> row_sums;
+  // Of a convolution into such a layer: bytes of a row of the padded image, and rows.
   std::int64_t plane_row = 0, plane_rows = 0;
 
   std::int32_t largest_weight = 0;  // magnitude, of the weights as integers
