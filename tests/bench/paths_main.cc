@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
-#include "server/engine/cpu/layout/window_sums.h"
 #include "server/engine/cpu/layout/path_cost.h"
+#include "server/engine/cpu/layout/window_sums.h"
 #include "server/engine/cpu/spike_form.h"
 
 namespace spikeserve::bench {
@@ -25,7 +25,10 @@ struct Shape {
   std::int64_t in_side, in_channels, kernel, stride, out_channels;  // dense: in_side 0, in_channels inputs
 };
 
-VectorTerm MakeTerm(const Shape& shape, std::mt19937& random) {
+// Of weights of so many bits, in magnitude.
+std::int32_t Largest(int bits) { return (1 << (bits - 1)) - 1; }
+
+VectorTerm MakeTerm(const Shape& shape, int bits, std::mt19937& random) {
   VectorTerm term;
   std::int64_t rows = shape.in_channels;
   if (shape.in_side > 0) {
@@ -43,13 +46,15 @@ VectorTerm MakeTerm(const Shape& shape, std::mt19937& random) {
   term.unit = shape.in_side > 0 ? shape.in_channels : std::min<std::int64_t>(rows, 256);
   std::vector<std::int32_t> weights(static_cast<std::size_t>(rows * shape.out_channels));
   for (std::int32_t& weight : weights) {
-    weight = static_cast<std::int32_t>(random() % 4194303) - 2097151;
+    weight = static_cast<std::int32_t>(random() % (2 * Largest(bits) + 1)) - Largest(bits);
   }
   const std::span<const std::int32_t> all(weights);
-  term.events = {all, rows, shape.out_channels, std::min(rows, 320 / term.unit * term.unit), false, false};
+  const bool narrow = bits <= 16;
+  const std::int64_t tile = (narrow ? 640 : 320) / term.unit * term.unit;
+  term.events = {all, rows, shape.out_channels, std::min(rows, tile), narrow, false};
   term.digits = {all, rows, shape.out_channels, std::max<std::int64_t>(1, shape.kernel)};
-  term.largest_weight = 2097152;
-  term.max_row_sum = 2097152.0 * static_cast<double>(rows);
+  term.largest_weight = Largest(bits);
+  term.max_row_sum = static_cast<double>(Largest(bits)) * static_cast<double>(rows);
   return term;
 }
 
@@ -78,9 +83,9 @@ void RunLayer(const VectorTerm& term, const WindowSums::Source& source, WindowSu
   }
 }
 
-void Measure(const Shape& shape, double density) {
+void Measure(const Shape& shape, int bits, double density) {
   std::mt19937 random(1);
-  const VectorTerm term = MakeTerm(shape, random);
+  const VectorTerm term = MakeTerm(shape, bits, random);
   std::vector<std::uint8_t> cells(static_cast<std::size_t>(kSteps * term.cells + kernels::kCountPadding));
   std::bernoulli_distribution spikes(density);
   for (std::uint8_t& cell : cells) {
@@ -112,9 +117,12 @@ int Main() {
                           {"conv 5x5, 14x14x6 to 16", 14, 6, 5, 1, 16},
                           {"conv 3x3 by 2, 26x26x32 to 64", 26, 32, 3, 2, 64},
                           {"conv 3x3, 16x16x128 to 128", 16, 128, 3, 1, 128}};
-  for (const Shape& shape : shapes) {
-    for (const double density : {0.05, 0.1, 0.2, 0.35, 0.5, 1.0}) {
-      Measure(shape, density);
+  for (const int bits : {22, 8}) {
+    std::printf("weights of %d bits\n", bits);
+    for (const Shape& shape : shapes) {
+      for (const double density : {0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0}) {
+        Measure(shape, bits, density);
+      }
     }
   }
   return 0;

@@ -8,11 +8,11 @@ constexpr double kScanByte = 0.15;     // looked at for spikes, once per count d
 constexpr double kScanUnit = 12;       // begun, in each step and digit
 constexpr double kCollectRange = 10;   // of a window, in each step and digit
 constexpr double kCollectEntry = 0.3;  // copied into the list of a window
-constexpr double kAddEntry = 1.6;      // row of kLaneUnit weights added
+constexpr double kAddEntry = 1.9;      // row of kLaneUnit weights added
 constexpr double kSumStep = 5;         // sums of kLaneUnit outputs taken from the running sums, and padding
 // Of the digit path:
 constexpr double kCopyRange = 1;     // of a window, in each step; few windows reach over an edge
-constexpr double kDigitGroup = 1.1;  // four cells times kLaneUnit weights, one weight digit
+constexpr double kDigitGroup = 1.0;  // four cells times kLaneUnit weights, one weight digit
 constexpr double kDigitStep = 10;    // digits put together, for kLaneUnit outputs
 
 }  // namespace
