@@ -25,8 +25,6 @@ def refusal(model: Any, **options: Any) -> str:
         (L("Lambda", {"function": {"class_name": "__lambda__", "config": {}}}), "code", "standard"),
         (L("TFSMLayer"), "external SavedModel", "standard layers"),
         (L("TorchModuleWrapper"), "another framework", "Keras layers"),
-        (L("MaxPooling2D"), "maximum over spikes", "average pooling"),
-        (L("GlobalMaxPooling1D"), "maximum over spikes", "average pooling"),
         (L("LSTM"), "recurrent", "feed-forward"),
         (L("Multiply"), "not linear", "Add"),
         (L("LayerNormalization"), "its own input", "BatchNormalization"),

@@ -121,7 +121,8 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
     swaps = parse_swaps(layers.swap_activations, options.preset.neuron)
     decisions, problems = decide(source.graph, swaps, layers.keep_softmax)
     filters = Synapses(options.synapse, options.probe_synapse)
-    lowered = lower(source.graph, decisions, problems, source.label, filters, layers.input_shape)
+    memory = isinstance(options.preset.neuron, MemoryRectifiedLinear)
+    lowered = lower(source.graph, decisions, problems, source.label, filters, layers.input_shape, memory)
     most = options.preset.samples
     samples = collect_samples(tuning.sample_data, lowered, source.graph, bytes_as, most)
     report = ConversionReport(notes=[*lowered.notes])
@@ -199,6 +200,7 @@ def _scale(
     report.warnings += [
         f"'{item.layer}': a scale changes the outputs of {type(model).__name__} neurons"
         for item in report.layers
+        if item.name in models
         for model in [models[item.name]]
         if item.scale != 1 and model.scales_gain and not model.is_homogeneous
     ]
@@ -210,7 +212,7 @@ def _planned(lowered: Lowered, fixed: Mapping[str, float], activity: Mapping[str
     return [
         op.name
         for op in lowered.definition.operations
-        if op.name in activity
+        if op.name in lowered.populations
         and isinstance(get_model(op.neuron), MemoryRectifiedLinear)
         and lowered.populations[op.name].layer not in fixed
         and activity[op.name].quantile > 0

@@ -25,6 +25,7 @@ MEASURED_SAMPLES = 1000
 # test networks lose less than a point of accuracy, with either preset.
 MIN_SPIKES = 1.0
 ENOUGH_SPIKES = 5.0
+POOL_MODEL = "pool.max"  # in place of a neuron model, in the report of a MAX pool
 _GUESSED = " (a guess from random inputs between 0 and 1: there is no sample_data)"
 _BLOCK = 50
 _MAX_VALUES = 4_000_000
@@ -45,11 +46,11 @@ def measure(lowered: Lowered, inputs: dict[str, Array]) -> dict[str, Activity]:
     """Activity by Neuron operation, from a float forward pass with unit gains.
 
     Of models whose rate is scaled behind the activation (tanh, sigmoid), or that have a bound or a slope
-    below 0, it is that of the activation.
+    below 0, it is that of the activation. With that of MAX pools.
     """
     models = _models(lowered.definition)
     sources = {c.target: c.source for c in lowered.definition.connections if c.target in lowered.populations}
-    collected: dict[str, list[Array]] = {name: [] for name in sources}
+    collected: dict[str, list[Array]] = {name: [] for name in (*sources, *lowered.maxima)}
     count = len(next(iter(inputs.values())))
     block = lowered.block(_BLOCK)
     for start in range(0, count, block):
@@ -60,6 +61,8 @@ def measure(lowered: Lowered, inputs: dict[str, Array]) -> dict[str, Activity]:
             model = models[name]
             behind = not model.scales_gain or isinstance(model, MemoryRectifiedLinear)
             collected[name].append(np.abs(model.steady_rate(currents)) if behind else currents)
+        for name in lowered.maxima:
+            collected[name].append(np.abs(values[name]).reshape(len(values[name]), -1))
     return {name: _statistics(np.concatenate(parts)) for name, parts in collected.items()}
 
 
@@ -94,6 +97,8 @@ def layer_scales(
     models = _models(lowered.definition)
     scales: dict[str, float] = {}
     for name, found in activity.items():
+        if name in lowered.maxima:
+            continue
         layer = lowered.populations[name].layer
         if layer in fixed or found.quantile == 0 or not models[name].spikes:
             continue
@@ -129,14 +134,16 @@ def layer_reports(
     planned: Mapping[str, float],
     seconds: float,
 ) -> list[LayerReport]:
-    """One report per population; `seconds` is the length of a run.
+    """One report per population and MAX pool; `seconds` is the length of a run.
 
     `scales` by layer; `planned`: the mean scales of populations with one per channel, whose few spikes are
     meant.
     """
     reports = []
     for op in lowered.definition.operations:
-        if op.name in activity:
+        if op.name in lowered.maxima:
+            reports.append(_pool_report(op, lowered, activity[op.name], scales, planned, seconds))
+        elif op.name in activity:
             layer = lowered.populations[op.name].layer
             scale = planned.get(op.name, scales.get(layer, 1.0))
             report = _report(op, layer, activity[op.name], scale, seconds)
@@ -172,13 +179,36 @@ def _report(op: pb.Operation, layer: str, found: Activity, scale: float, seconds
     )
 
 
+def _pool_report(
+    op: pb.Operation,
+    lowered: Lowered,
+    found: Activity,
+    scales: Mapping[str, float],
+    planned: Mapping[str, float],
+    seconds: float,
+) -> LayerReport:
+    """Of a MAX pool, whose spikes are those of its population."""
+    population = lowered.carriers[op.name]
+    scale = planned.get(population, scales.get(lowered.populations[population].layer, 1.0))
+    return LayerReport(
+        name=op.name,
+        layer=lowered.maxima[op.name],
+        model=POOL_MODEL,
+        neurons=int(found.currents.shape[1]),
+        scale=scale,
+        mean_activation=found.mean_positive,
+        expected_rate_hz=scale * found.mean,
+        expected_spikes=scale * found.mean_active * seconds,
+    )
+
+
 def low_rate_warnings(reports: list[LayerReport], real: bool) -> list[str]:
     """A message where a population fires less than once per active neuron and run.
 
     `real`: the rates come from the caller's samples, not from random ones.
     """
     low = [r for r in reports if r.suggested_scale is not None]
-    silent = [f"'{r.layer}'" for r in reports if r.mean_activation == 0]
+    silent = [f"'{r.layer}'" for r in reports if r.mean_activation == 0 and r.model != POOL_MODEL]
     messages = []
     if low:
         names = ", ".join(f"'{r.layer}' ({r.expected_spikes:.2g})" for r in low)

@@ -100,11 +100,16 @@ def conv_patches(body: pb.ConvOperation, x: Array, kernel: tuple[int, ...]) -> A
 
 
 def _windows(
-    x: Array, window: list[int], stride: list[int], dilation: list[int], pad: list[tuple[int, int]]
+    x: Array,
+    window: list[int],
+    stride: list[int],
+    dilation: list[int],
+    pad: list[tuple[int, int]],
+    edge: float = 0.0,
 ) -> Array:
-    """Views [batch, out..., channels, window...] of x [batch, spatial..., channels]."""
+    """Views [batch, out..., channels, window...] of x [batch, spatial..., channels]; beyond it is `edge`."""
     rank = len(window)
-    x = np.pad(x, [(0, 0), *pad, (0, 0)])
+    x = np.pad(x, [(0, 0), *pad, (0, 0)], constant_values=edge)
     extent = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
     views = sliding_window_view(x, extent, axis=tuple(range(1, rank + 1)))
     steps = [slice(None, None, s) for s in stride]
@@ -134,6 +139,8 @@ def _pool(body: pb.PoolOperation, args: list[Array], tensors: Mapping[str, Array
     rank = len(body.window)
     axes = tuple(range(-rank, 0))
     spec = list(body.window), list(body.stride), [1] * rank, pad
+    if body.kind == pb.POOL_KIND_MAX:
+        return np.asarray(_windows(args[0], *spec, edge=-np.inf).max(axis=axes))
     total: Array = _windows(args[0], *spec).sum(axis=axes)
     if body.count_include_pad:
         return total / float(np.prod(list(body.window)))

@@ -27,6 +27,11 @@ def operation_shapes(definition: pb.NetworkDefinition) -> dict[str, tuple[int, .
     return {name: tuple(value.shape[1:]) for name, value in values.items()}
 
 
+def has_units(operation: pb.Operation) -> bool:
+    """Whether an operation has units that send of their own: neurons, or those of a MAX pool."""
+    return operation.HasField("neuron") or operation.pool.kind == pb.POOL_KIND_MAX
+
+
 def settings_lines(definition: pb.NetworkDefinition) -> list[str]:
     """A line for all that `summary_table` does not show: windows, neurons, filters, defaults."""
     lines = [f"{op.name}: {text}" for op in definition.operations if (text := _operation_text(op))]
@@ -61,7 +66,7 @@ def _operation_text(op: pb.Operation) -> str:
             return f"{_window_text(op.conv)}, dilation {_by(op.conv.dilation)}{groups}"
         case "pool":
             padded = ", padding counts" if op.pool.count_include_pad else ""
-            return f"window {_by(op.pool.window)}, {_window_text(op.pool)}{padded}"
+            return f"{_largest(op)}window {_by(op.pool.window)}, {_window_text(op.pool)}{padded}"
         case "activation" if op.activation.HasField("leaky_relu"):
             return f"leaky_relu, negative slope {op.activation.leaky_relu.negative_slope:g}"
         case "activation":
@@ -69,6 +74,10 @@ def _operation_text(op: pb.Operation) -> str:
         case "neuron":
             return _neuron_text(op.neuron)
     return ""
+
+
+def _largest(op: pb.Operation) -> str:
+    return "largest of " if op.pool.kind == pb.POOL_KIND_MAX else ""
 
 
 def _window_text(body: pb.ConvOperation | pb.PoolOperation) -> str:
@@ -113,9 +122,11 @@ def summary_rows(definition: pb.NetworkDefinition) -> list[tuple[str, str, str, 
     rows = []
     for op in definition.operations:
         kind = str(op.WhichOneof("kind"))
-        count = math.prod(shapes[op.name]) if kind == "neuron" else 0
+        count = math.prod(shapes[op.name]) if has_units(op) else 0
         if kind == "neuron":
             kind = f"neuron {op.neuron.WhichOneof('model')}"
+        elif op.pool.kind == pb.POOL_KIND_MAX:
+            kind = "pool max"
         body = getattr(op, str(op.WhichOneof("kind")))
         used = sum(sizes.get(str(getattr(body, name, "")), 0) for name in _TENSOR_FIELDS)
         shape = _by(shapes[op.name])

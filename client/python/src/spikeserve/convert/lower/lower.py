@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import spikeserve.convert.lower.linear
-import spikeserve.convert.lower.shape  # noqa: F401  (both register their layers)
+import spikeserve.convert.lower.pools
+import spikeserve.convert.lower.shape  # noqa: F401  (they register their layers)
 from spikeserve.convert.errors import Problem, UnsupportedError, reading_configuration, refuse
 from spikeserve.convert.lower.activations import ACTIVATION_LAYERS
 from spikeserve.convert.lower.builder import Builder, Population, Shape, Value, prune
 from spikeserve.convert.lower.decisions import Decision, taken_notes
 from spikeserve.convert.lower.fold import fold_scales
+from spikeserve.convert.lower.merge import merge_repeats
 from spikeserve.convert.lower.rules import find_rule
 from spikeserve.convert.models.synapses import Synapse
 from spikeserve.convert.read.graph import Graph, Node
@@ -29,6 +31,8 @@ class Lowered:
     definition: pb.NetworkDefinition
     populations: dict[str, Population]  # by Neuron operation
     input_nodes: dict[str, int]  # Input operation -> node
+    maxima: dict[str, str] = field(default_factory=dict)  # MAX pool -> the layer that it comes from
+    carriers: dict[str, str] = field(default_factory=dict)  # MAX pool and what it reads -> its population
     notes: list[str] = field(default_factory=list)
     elements: int = 1  # values of all operations, per sample
 
@@ -52,9 +56,13 @@ def lower(
     label: str,
     synapses: Synapses,
     input_shape: Shape | InputShapes | None,
+    memory: bool,
 ) -> Lowered:
-    """The definition of a graph. Raises one ConversionError that names every layer that cannot be."""
-    builder = Builder(synapses.connection)
+    """The definition of a graph. Raises one ConversionError that names every layer that cannot be.
+
+    `memory`: whether neurons that no layer asks for may be such with memory.
+    """
+    builder = Builder(synapses.connection, memory)
     values: list[Value | None] = []
     inputs: dict[str, int] = {}
     for index, node in enumerate(graph.nodes):
@@ -71,11 +79,12 @@ def lower(
         raise refuse(label, problems)
     _probe_outputs(graph, values, builder, synapses.probe)
     prune(builder.definition)
+    notes = _notes(graph, decisions) + merge_repeats(builder)
     fold_scales(builder.definition)
     kept = {op.name for op in builder.definition.operations}
     populations = {name: item for name, item in builder.populations.items() if name in kept}
-    notes = _notes(graph, decisions)
-    return Lowered(builder.definition, populations, inputs, notes, builder.elements)
+    maxima = {name: layer for name, layer in builder.maxima.items() if name in kept}
+    return Lowered(builder.definition, populations, inputs, maxima, builder.carriers, notes, builder.elements)
 
 
 def _lower_node(

@@ -26,10 +26,7 @@ _ADVICE = {
         "train with BatchNormalization instead",
     ),
 }
-_NO_MAX = ("a maximum over spikes is not linear", "train with average pooling instead")
 _NO_STATE = ("recurrent layers are not supported", "use a feed-forward network")
-for _name in ("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"):
-    _ADVICE[_name] = _NO_MAX
 for _name in ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D"):
     _ADVICE[_name] = _NO_STATE
 

@@ -17,11 +17,11 @@ import numpy as np
 
 from spikeserve._probes import answer_target
 from spikeserve.convert.arrays import Array
-from spikeserve.convert.definition.forward import conv_patches, evaluate, read_sources, topological
+from spikeserve.convert.definition.forward import conv_patches, evaluate, parameter, read_sources, topological
 from spikeserve.convert.memory.channels import NONE, Channels, Reader
 from spikeserve.convert.memory.counts import mean_output
 from spikeserve.convert.memory.weights import Linear, Weights, groups_of, linear_map
-from spikeserve.convert.models.neurons import MemoryRectifiedLinear
+from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
 from spikeserve.v1 import network_pb2 as pb
 
 LEAST_SAMPLES = 64  # with fewer the corrections fit their noise
@@ -73,7 +73,7 @@ class _Walk:
         self._twins = {op.name: op for op in exact.operations}
         self._originals, self._weights = Weights(exact), Weights(counted)
         self._correction, self._dt = correction, counted.defaults.dt
-        self._ranges = channels.ranges
+        self._ranges, self._count = channels.ranges, channels.count
         self._readers = {reader.operation: reader for reader in channels.readers}
         self._sources = read_sources(counted)
         self._operations = {op.name: op for op in counted.operations}
@@ -85,7 +85,8 @@ class _Walk:
         self._left[self._answer] += 1  # which is read at the end
         self._exact: dict[str, Array] = {}
         self._counted: dict[str, Array] = {}  # without those that no counts reach
-        self._worth = np.ones(channels.count)  # of a spike, beside what its quantum says
+        self._maxima = channels.maxima
+        self._worth: dict[str, Array] = {}  # [channels] by sender: of a spike, beside what its quantum says
 
     def visit(self, operation: pb.Operation, inputs: Mapping[str, Array]) -> None:
         """Evaluates one operation, corrected where counts reach it."""
@@ -127,8 +128,8 @@ class _Walk:
 
     def _correct(self, operation: pb.Operation) -> None:
         body, name = linear_map(operation), operation.name
-        if name in self._ranges:
-            self._worth[self._ranges[name]] = self._worth_of(operation)
+        if name in self._ranges or name in self._maxima:
+            self._worth[name] = self._worth_of(name)
         if body is None:
             return
         reader = self._readers.get(name)
@@ -156,28 +157,36 @@ class _Walk:
         starts = np.broadcast_to(neuron.initial_voltage.constant + lacking, shape)
         neuron.initial_voltage.tensor = self._weights.add(f"{readers[0]}/initial_voltage", starts)
 
-    def _worth_of(self, operation: pb.Operation) -> Array:
-        """[channels] the factor that brings the counts of a population closest to what it should compute."""
+    def _worth_of(self, sender: str) -> Array:
+        """[channels] the factor that brings the counts of a population closest to what it should compute.
+
+        Of those that leave a MAX pool, where that is the sender; 1 for other populations' channels.
+        """
+        pooled = self._maxima.get(sender)
+        population = sender if pooled is None else pooled.population
+        own = np.arange(self._count)[self._ranges[population]]
+        places, worth = own if pooled is None else pooled.channels, np.ones(self._count)
+        if places is None:
+            return worth
+        operation = self._operations[population]
         neuron, tensors = operation.neuron, self._weights.of(operation)
-        gain = tensors[neuron.gain.tensor] if neuron.gain.tensor else neuron.gain.scalar
-        height = neuron.memory_rectified_linear.amplitude
-        full = self._twins[operation.name].neuron.memory_rectified_linear.amplitude
-        unit = gain * np.float32(height / full)  # in which the outputs are those of the model
-        sent = (self._counted[operation.name] / unit).reshape(-1, self._size(operation))
-        wanted = self._exact[operation.name].reshape(sent.shape)
+        gain = np.broadcast_to(parameter(neuron.gain, 1.0, tensors), own.shape)
+        height, full = (get_model(op.neuron).amplitude for op in (operation, self._twins[population]))
+        unit = np.float32(height / full) * gain  # in which the outputs are those of the model
+        there = places != NONE
+        sent = self._counted[sender].reshape(-1, len(places))[:, there] / unit[places[there] - own[0]]
+        wanted = self._exact[sender].reshape(-1, len(places))[:, there]
         squares = np.einsum("ij,ij->j", sent, sent, dtype=np.float64)
         products = np.einsum("ij,ij->j", sent, wanted, dtype=np.float64)
-        return np.where(squares > 0, products / np.where(squares > 0, squares, 1), 1.0)
-
-    def _size(self, operation: pb.Operation) -> int:
-        numbers = self._ranges[operation.name]
-        return int(numbers.stop - numbers.start)
+        worth[places[there]] = np.where(squares > 0, products / np.where(squares > 0, squares, 1), 1.0)
+        return worth
 
     def _refit(self, operation: pb.Operation, body: Linear, reader: Reader) -> None:
         """Lets the weights count what spikes are worth, then moves them to where they undo the rounding."""
         name = operation.name
         if reader.channels is not None:
-            worth = np.where(reader.channels == NONE, 1.0, self._worth[reader.channels])
+            known = [self._worth[sender] for sender in sorted(reader.senders)]
+            worth = np.where(reader.channels == NONE, 1.0, np.prod(known, axis=0)[reader.channels])
             self._weights.scale_inputs(operation, worth)
             self._counted[name] = self._evaluate(operation, self._arguments(name), self._weights)
         if groups_of(body) != 1:

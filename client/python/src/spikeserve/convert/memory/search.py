@@ -17,6 +17,7 @@ from spikeserve.convert.memory.channels import Channels
 from spikeserve.convert.memory.correct import Correction, correct
 from spikeserve.convert.memory.counts import run_counts
 from spikeserve.convert.memory.quanta import Quanta, set_quanta
+from spikeserve.convert.models.neurons import get_model
 from spikeserve.v1 import network_pb2 as pb
 
 AGREEMENT = 0.96  # with the classes of the model, of which a good network loses more than a bad one
@@ -216,12 +217,12 @@ class _Descent:
         values = run_counts(definition, self._inputs, trial.steps, known)
         error = float(np.mean((values[self._target] - self._exact) ** 2, dtype=np.float64))
         spent = 0.0
-        for operation in definition.operations:
-            if operation.name in levels:
-                height = operation.neuron.memory_rectified_linear.amplitude / definition.defaults.dt
-                found = values[operation.name]
-                sent = float(np.abs(found).sum(dtype=np.float64)) / len(found) * trial.steps / abs(height)
-                spent += sent * trial.channels.fan_out(operation.name)
+        operations = {operation.name: operation for operation in definition.operations}
+        for name, population in trial.channels.senders().items():
+            height = get_model(operations[population].neuron).amplitude / definition.defaults.dt
+            found = values[name]
+            sent = float(np.abs(found).sum(dtype=np.float64)) / len(found) * trial.steps / abs(height)
+            spent += sent * trial.channels.met(name)
         return values, error, spent
 
     def _agreement(self) -> float:

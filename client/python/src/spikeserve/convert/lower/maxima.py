@@ -1,0 +1,138 @@
+"""Puts max pools where they read what they can: the spikes of one population with memory each.
+
+A pool takes the largest of what neurons have sent, so whatever else it would read is made spikes of first.
+Branches that are joined along the channels are pooled one by one: their spikes count for different amounts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikeserve.convert.errors import UnsupportedError
+from spikeserve.convert.lower.builder import Builder, Shape, Value
+from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
+from spikeserve.convert.read.graph import Node
+from spikeserve.v1 import network_pb2 as pb
+
+_MOVES = frozenset({"reshape", "permute", "pad"})
+_WANTED = "max pooling takes neurons with memory"
+_ADVICE = "preset 'balanced' has them; or train with average pooling"
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """The MAX pool of one call of a layer."""
+
+    node: Node
+    body: pb.PoolOperation
+    shape: Shape  # of its output, without channels
+    builder: Builder
+
+    def of(self, source: Value, pads: tuple[pb.PadOperation, ...] = ()) -> Value:
+        """[shape..., channels] the largest of a source, channels last, and of `pads` behind it."""
+        operation, channels = self.builder.operation(source.operation), source.order[-1]
+        behind = self.builder.sources(source.operation)
+        kind = operation.WhichOneof("kind")
+        if kind == "concat" and operation.concat.axis == channels:
+            parts = [self.of(_seen_as(source, branch), pads) for branch in behind]
+            return self._join(parts)
+        if kind == "pad" and not operation.pad.before[channels] and not operation.pad.after[channels]:
+            return self.of(_seen_as(source, behind[0]), (operation.pad, *pads))
+        if kind == "scale_shift" and not pads and self._rises(source, operation.scale_shift):
+            scaled = operation.scale_shift
+            pooled = self.of(_seen_as(source, behind[0]))
+            body = pb.ScaleShiftOperation(scale=scaled.scale, shift=scaled.shift, axis=-1)
+            return self.builder.add(f"{self.node.name}/scale", [pooled], pooled.shape, ("scale_shift", body))
+        return self._pool(source, pads)
+
+    def _pool(self, source: Value, pads: tuple[pb.PadOperation, ...]) -> Value:
+        cells, population = self._cells(source.as_stored())
+        for pad in pads:
+            cells = self._moved(cells, "pad", pad, population)
+        if not source.plain:
+            cells = self._moved(cells, "permute", pb.PermuteOperation(permutation=source.order), population)
+        shape = (*self.shape, cells.shape[-1])
+        pooled = self.builder.carry(self.node.name, cells, shape, ("pool", self.body), population)
+        self.builder.maxima[pooled.operation] = self.node.layer.name
+        return pooled
+
+    def _cells(self, value: Value) -> tuple[Value, str]:
+        """(the same values as spikes that nothing filters, the population that they are of)."""
+        name, builder = value.operation, self.builder
+        operation = builder.operation(name)
+        kind = str(operation.WhichOneof("kind"))
+        if kind == "neuron":
+            self._check(get_model(operation.neuron))
+            return value, name
+        if kind == "pool" and operation.pool.kind == pb.POOL_KIND_MAX:
+            return value, builder.carriers[name]
+        if kind in _MOVES:
+            cells, population = self._cells(builder.sources(name)[0])
+            return self._moved(cells, kind, getattr(operation, kind), population), population
+        return self._spikes_of(value, kind)
+
+    def _check(self, model: object) -> None:
+        if not isinstance(model, MemoryRectifiedLinear):
+            raise UnsupportedError(f"{_WANTED}, and reads {type(model).__name__}", _ADVICE)
+        if model.amplitude < 0:
+            raise UnsupportedError(
+                f"it reads neurons of the amplitude {model.amplitude:g}, whose largest output is that of the "
+                "fewest spikes",
+                "give an amplitude above 0",
+            )
+
+    def _spikes_of(self, value: Value, kind: str) -> tuple[Value, str]:
+        """A population that gives the values themselves, for what sends no spikes of one population."""
+        what = {"input": "an input", "concat": "joined branches"}.get(kind, "a linear result")
+        if not self.builder.memory:
+            raise UnsupportedError(f"{_WANTED}, and reads {what}", _ADVICE)
+        cells = self.builder.repeat(self.node.name, self.node.layer.name, value, what)
+        return cells, cells.operation
+
+    def _moved(self, source: Value, kind: str, body: _Move, population: str) -> Value:
+        shape = _shape_behind(body, source.shape)
+        return self.builder.carry(f"{self.node.name}/{kind}", source, shape, (kind, body), population)
+
+    def _join(self, parts: list[Value]) -> Value:
+        shape = (*self.shape, sum(part.shape[-1] for part in parts))
+        body = pb.ConcatOperation(axis=len(self.shape))
+        return self.builder.add(f"{self.node.name}/join", parts, shape, ("concat", body))
+
+    def _rises(self, source: Value, body: pb.ScaleShiftOperation) -> bool:
+        """Whether the largest stays the largest behind a scale of what are spikes already."""
+        last = len(source.stored) - 1
+        along = (body.axis if body.axis >= 0 else last) == source.order[-1]
+        sizes = [self.builder.stored(name).size for name in (body.scale, body.shift) if name]
+        if not (along or all(size == 1 for size in sizes)) or not self._remembered(source):
+            return False
+        return not body.scale or bool(np.all(self.builder.stored(body.scale) > 0))
+
+    def _remembered(self, source: Value) -> bool:
+        """Whether it is what neurons with memory have sent, but for scales and where it stands."""
+        operation = self.builder.operation(source.operation)
+        kind = operation.WhichOneof("kind")
+        if kind == "neuron":
+            return isinstance(get_model(operation.neuron), MemoryRectifiedLinear)
+        if kind == "pool":
+            return operation.pool.kind == pb.POOL_KIND_MAX
+        if kind in _MOVES or kind in ("scale_shift", "concat"):
+            return all(self._remembered(value) for value in self.builder.sources(source.operation))
+        return False
+
+
+_Move = pb.ReshapeOperation | pb.PermuteOperation | pb.PadOperation
+
+
+def _seen_as(value: Value, source: Value) -> Value:
+    """A source of the same axes in the axis order of the value."""
+    return Value(source.operation, source.stored, value.order)
+
+
+def _shape_behind(body: _Move, shape: Shape) -> Shape:
+    if isinstance(body, pb.ReshapeOperation):
+        return tuple(body.shape)
+    if isinstance(body, pb.PermuteOperation):
+        return tuple(shape[axis] for axis in body.permutation)
+    return tuple(n + b + a for n, b, a in zip(shape, body.before, body.after, strict=True))
