@@ -15,6 +15,7 @@ from spikeserve import _show, input_events
 from spikeserve._arrays import Given
 from spikeserve._keywords import Checked, checked
 from spikeserve.convert.definition.summary import has_units, operation_shapes
+from spikeserve.convert.models.neurons import get_model
 from spikeserve.network import Network
 from spikeserve.results import SimulationResult
 from spikeserve.v1 import network_pb2 as network_pb
@@ -213,7 +214,7 @@ def estimate_energy(
 def _about_memory(network: Network, device: Device, net: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(notes, warnings) about neurons with memory on a spiking device, by `net` statistics or gross ones."""
     neurons = [item for item in network.definition.operations if item.HasField("neuron")]
-    names = [f"'{item.name}'" for item in neurons if item.neuron.HasField("memory_rectified_linear")]
+    names = [f"'{item.name}'" for item in neurons if get_model(item.neuron).remembers]
     if not names or not device.spiking:
         return (), ()
     layers = _show.some_of(names)

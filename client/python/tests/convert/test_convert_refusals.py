@@ -81,7 +81,7 @@ def test_one_message_names_every_layer(tmp_path: Path) -> None:
         random_dense(3, 3, "elu", name="third"),
         L("Lambda", {"name": "fourth"}),
     ]
-    text = refusal(keras_file(tmp_path, *layers))
+    text = refusal(keras_file(tmp_path, *layers), preset="spikeserve")
     assert "4 layers cannot be converted" in text
     assert [name in text for name in ("'first'", "'second'", "'third'", "'fourth'")] == [True] * 4
 

@@ -33,7 +33,7 @@ from spikeserve.convert.lower.decisions import Decision, decide, output_warnings
 from spikeserve.convert.lower.lower import InputShapes, Lowered, Synapses, lower
 from spikeserve.convert.lower.outputs import output_kind
 from spikeserve.convert.memory.plan import NO_SAMPLES, Plan, make_plan, make_sparse_plan
-from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
+from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.options import (
     DEFAULT_PRESET,
     PLAIN_STEPS,
@@ -121,8 +121,8 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
     swaps = parse_swaps(layers.swap_activations, options.preset.neuron)
     decisions, problems = decide(source.graph, swaps, layers.keep_softmax)
     filters = Synapses(options.synapse, options.probe_synapse)
-    memory = isinstance(options.preset.neuron, MemoryRectifiedLinear)
-    lowered = lower(source.graph, decisions, problems, source.label, filters, layers.input_shape, memory)
+    memory, shape = options.preset.neuron.remembers, layers.input_shape
+    lowered = lower(source.graph, decisions, problems, source.label, filters, shape, memory)
     most = options.preset.samples
     samples = collect_samples(tuning.sample_data, lowered, source.graph, bytes_as, most)
     report = ConversionReport(notes=[*lowered.notes])
@@ -213,7 +213,7 @@ def _planned(lowered: Lowered, fixed: Mapping[str, float], activity: Mapping[str
         op.name
         for op in lowered.definition.operations
         if op.name in lowered.populations
-        and isinstance(get_model(op.neuron), MemoryRectifiedLinear)
+        and get_model(op.neuron).remembers
         and lowered.populations[op.name].layer not in fixed
         and activity[op.name].quantile > 0
     ]
@@ -224,7 +224,7 @@ def _unsearched(lowered: Lowered, fixed: Mapping[str, float], rate: float | None
     memory = [
         lowered.populations[op.name].layer
         for op in lowered.definition.operations
-        if op.HasField("neuron") and isinstance(get_model(op.neuron), MemoryRectifiedLinear)
+        if op.HasField("neuron") and get_model(op.neuron).remembers
     ]
     if not memory:
         return "the network has no neurons with memory; take another preset"

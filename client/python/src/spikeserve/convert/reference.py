@@ -40,6 +40,7 @@ def run_graph(
 
 def _activate(node: Node, values: Array, decision: Decision, scales: Mapping[str, float]) -> Array:
     if decision.neuron is not None:
+        values = values * decision.factor
         return decision.neuron.scaled_rate(values, scales.get(node.layer.name, 1.0))
     if decision.output == "softmax":
         powers = np.exp(values - values.max(axis=-1, keepdims=True))

@@ -13,7 +13,7 @@ from spikeserve.convert.arrays import Array
 from spikeserve.convert.definition.forward import run_rates
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.models.neuron import NeuronModel, Response
-from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model, set_model
+from spikeserve.convert.models.neurons import get_model, set_model
 from spikeserve.v1 import network_pb2 as pb
 
 # A preset says how often a neuron at the 99th percentile of its layer's positive activations spikes in a
@@ -59,7 +59,7 @@ def measure(lowered: Lowered, inputs: dict[str, Array]) -> dict[str, Activity]:
         for name, source in sources.items():
             currents = values[source].reshape(len(values[source]), -1)
             model = models[name]
-            behind = not model.scales_gain or isinstance(model, MemoryRectifiedLinear)
+            behind = not model.scales_gain or model.remembers
             collected[name].append(np.abs(model.steady_rate(currents)) if behind else currents)
         for name in lowered.maxima:
             collected[name].append(np.abs(values[name]).reshape(len(values[name]), -1))
@@ -124,6 +124,8 @@ def apply_scales(lowered: Lowered, scales: dict[str, float]) -> None:
             model = get_model(op.neuron)
             if model.scales_gain:
                 op.neuron.gain.scalar = scale
+            if model.scales_function:
+                op.neuron.output_scale.scalar = scale
             set_model(op.neuron, model.scaled(scale))
 
 

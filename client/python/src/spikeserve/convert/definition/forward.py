@@ -167,7 +167,8 @@ def _scale_shift(body: pb.ScaleShiftOperation, args: list[Array], tensors: Mappi
 def _neuron(body: pb.NeuronOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
     gain = parameter(body.gain, 1.0, tensors)
     current = args[0] * gain + parameter(body.bias, 0.0, tensors)
-    return get_model(body).rate_behind(current, gain)
+    rate = get_model(body).rate_behind(current, gain)
+    return np.asarray(rate * parameter(body.output_scale, 1.0, tensors))
 
 
 def _activation(body: pb.ActivationOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:

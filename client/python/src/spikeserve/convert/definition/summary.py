@@ -91,11 +91,12 @@ def _by(values: Iterable[int]) -> str:
 def _neuron_text(neuron: pb.NeuronOperation) -> str:
     model = get_model(neuron)
     text = str(model)
-    for name in ("gain", "bias"):
+    for name in ("gain", "bias", "output_scale"):
         if neuron.HasField(name):
             value: pb.Parameter = getattr(neuron, name)
             kind = value.WhichOneof("kind")
-            text += f", {name} " + (f"{value.scalar:g}" if kind == "scalar" else f"tensor {value.tensor}")
+            shown = f"{value.scalar:g}" if kind == "scalar" else f"tensor {value.tensor}"
+            text += f", {name.replace('_', ' ')} {shown}"
     start = neuron.initial_voltage
     kind = start.WhichOneof("kind")
     if kind == "constant":

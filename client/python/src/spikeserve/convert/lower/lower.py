@@ -15,6 +15,7 @@ from spikeserve.convert.lower.decisions import Decision, taken_notes
 from spikeserve.convert.lower.fold import fold_scales
 from spikeserve.convert.lower.merge import merge_repeats
 from spikeserve.convert.lower.rules import find_rule
+from spikeserve.convert.lower.shape import scaled
 from spikeserve.convert.models.synapses import Synapse
 from spikeserve.convert.read.graph import Graph, Node
 from spikeserve.convert.read.records import expect, input_shape_of
@@ -112,6 +113,7 @@ def _activate(node: Node, value: Value, decision: Decision, builder: Builder) ->
     alone = node.layer.class_name in ACTIVATION_LAYERS
     if decision.neuron is not None:
         name = node.name if alone else f"{node.name}/neuron"
+        value = scaled(value, decision.factor, f"{node.name}/factor", builder)
         return builder.neuron(name, node.layer.name, value, decision.neuron)
     if decision.output is None:
         return value

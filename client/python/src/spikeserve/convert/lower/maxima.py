@@ -12,7 +12,8 @@ import numpy as np
 
 from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.lower.builder import Builder, Shape, Value
-from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
+from spikeserve.convert.models.neuron import NeuronModel
+from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.read.graph import Node
 from spikeserve.v1 import network_pb2 as pb
 
@@ -73,8 +74,8 @@ class Maximum:
             return self._moved(cells, kind, getattr(operation, kind), population), population
         return self._spikes_of(value, kind)
 
-    def _check(self, model: object) -> None:
-        if not isinstance(model, MemoryRectifiedLinear):
+    def _check(self, model: NeuronModel) -> None:
+        if not model.remembers:
             raise UnsupportedError(f"{_WANTED}, and reads {type(model).__name__}", _ADVICE)
         if model.amplitude < 0:
             raise UnsupportedError(
@@ -114,7 +115,7 @@ class Maximum:
         operation = self.builder.operation(source.operation)
         kind = operation.WhichOneof("kind")
         if kind == "neuron":
-            return isinstance(get_model(operation.neuron), MemoryRectifiedLinear)
+            return get_model(operation.neuron).remembers
         if kind == "pool":
             return operation.pool.kind == pb.POOL_KIND_MAX
         if kind in _MOVES or kind in ("scale_shift", "concat"):

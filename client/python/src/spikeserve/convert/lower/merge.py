@@ -1,4 +1,4 @@
-"""Spares max pools of linear results a population of their own where a rectifier follows.
+"""Spares max pools of linear results a population of their own where neurons follow.
 
 The largest of what a function that never falls makes of values is what it makes of the largest: a population
 behind the pool stands as well in front of it, where the pool needs one.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from spikeserve.convert.lower.builder import Builder, Value
-from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
+from spikeserve.convert.models.neurons import MemoryFunction, MemoryRectifiedLinear, get_model
 from spikeserve.v1 import network_pb2 as pb
 
 
@@ -20,7 +20,7 @@ def merge_repeats(builder: Builder) -> list[str]:
         repeat = builder.repeats[name]
         merger = _Merger(builder, name)
         pool = merger.only_pool()
-        behind = None if pool is None else merger.rectifier(pool)
+        behind = None if pool is None else merger.rising(pool)
         if pool is None or behind is None:
             notes.append(
                 f"'{repeat.pool}' takes the largest of {repeat.what}, of which neurons with memory "
@@ -57,16 +57,28 @@ class _Merger:
                 return None
             name = targets[0]
 
-    def rectifier(self, pool: str) -> pb.Operation | None:
-        """The population that is all to read the pool, if it never falls and gives 0 for 0."""
+    def rising(self, pool: str) -> pb.Operation | None:
+        """The population that is all to read the pool, if it never falls.
+
+        Zeros of a padding in front of the pool are zeros behind it for rectifiers alone.
+        """
         targets = [c.target for c in self._definition.connections if c.source == pool]
         if len(targets) != 1 or any(probe.target == pool for probe in self._definition.probes):
             return None
         operation = self._operations[targets[0]]
         model = get_model(operation.neuron) if operation.HasField("neuron") else None
-        if not isinstance(model, MemoryRectifiedLinear) or targets[0] in self._builder.repeats:
+        if (
+            not isinstance(model, MemoryRectifiedLinear | MemoryFunction)
+            or targets[0] in self._builder.repeats
+        ):
             return None
-        return operation if model.negative_slope >= 0 and model.amplitude > 0 else None
+        padded = any(
+            self._operations[name].HasField("pad")
+            for name, population in self._builder.carriers.items()
+            if population == self._name and name in self._operations
+        )
+        kept = isinstance(model, MemoryRectifiedLinear) or not padded
+        return operation if model.rises and model.amplitude > 0 and kept else None
 
     def merge(self, pool: str, behind: pb.Operation) -> None:
         """Lets the population behind the pool take the place of the one in front."""

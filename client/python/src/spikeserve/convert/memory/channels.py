@@ -49,6 +49,7 @@ class Channels:
     readers: list[Reader] = field(default_factory=list)
     maxima: dict[str, Pooled] = field(default_factory=dict)  # by MAX pool
     single: set[str] = field(default_factory=set)  # populations that must have one gain
+    relayed: set[str] = field(default_factory=set)  # populations whose spikes other neurons get as they are
     groups: list[set[str]] = field(default_factory=list)  # populations of which sums are taken
 
     @property
@@ -62,8 +63,9 @@ class Channels:
         return [*self.groups, *({name} for name in self.ranges if name not in grouped)]
 
     def sinks(self) -> set[str]:
-        """The populations whose spikes meet no weights, nor do those that they share a gain with."""
-        return {name for unit in self.units() if not any(map(self.fan_out, unit)) for name in unit}
+        """Populations whose spikes meet no weights and neurons, nor do those that they share a gain with."""
+        idle = [unit for unit in self.units() if not any(map(self.fan_out, unit)) and not unit & self.relayed]
+        return set[str]().union(*idle)
 
     def senders(self) -> dict[str, str]:
         """All that spikes leave from, populations and MAX pools: the population that they are of."""
@@ -130,6 +132,8 @@ class _Tracer:
             return self._pool(operation, args[0], shape)
         for arg in args:
             self._single(arg)
+            if kind == "neuron":
+                self._found.relayed |= arg.populations
         if kind == "weighted_sum":
             return self._sum(args, nothing)
         return self._population(operation.name, shape) if operation.name in self._populations else nothing

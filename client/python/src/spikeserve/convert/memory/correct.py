@@ -96,7 +96,7 @@ class _Walk:
             return
         exact = [self._exact[source] for source in sources]
         self._exact[name] = self._evaluate(self._twins[name], exact, self._originals)
-        rounds = operation.neuron.HasField("memory_rectified_linear")
+        rounds = operation.HasField("neuron") and get_model(operation.neuron).remembers
         if rounds or any(source in self._counted for source in sources):
             self._counted[name] = self._evaluate(operation, self._arguments(name), self._weights)
             self._correct(operation)
@@ -130,6 +130,8 @@ class _Walk:
         body, name = linear_map(operation), operation.name
         if name in self._ranges or name in self._maxima:
             self._worth[name] = self._worth_of(name)
+        if name in self._ranges and not self._correction.biases:
+            self._center(name)
         if body is None:
             return
         reader = self._readers.get(name)
@@ -150,12 +152,30 @@ class _Walk:
         neuron = self._operations[readers[0]].neuron if len(readers) == 1 else None
         if neuron is None or readers[0] not in self._ranges or int(np.prod(shape)) > _MAX_STARTS:
             return
+        if get_model(neuron).scales_function:
+            return  # whose drive is no number of spikes
         if neuron.initial_voltage.constant != MemoryRectifiedLinear.usual_voltage:
             return  # somebody else's choice
         gain = self._weights.values(neuron.gain.tensor) if neuron.gain.tensor else neuron.gain.scalar
         lacking = np.clip(shift * gain * (self._correction.steps * self._dt), -_MAX_START, _MAX_START)
         starts = np.broadcast_to(neuron.initial_voltage.constant + lacking, shape)
         neuron.initial_voltage.tensor = self._weights.add(f"{readers[0]}/initial_voltage", starts)
+
+    def _center(self, name: str) -> None:
+        """Has a population of a function start from what its counts lack in a run, for each channel."""
+        neuron, exact = self._operations[name].neuron, self._exact[name]
+        model, start = get_model(neuron), neuron.initial_voltage.constant
+        places = int(np.prod(exact.shape[1:]))
+        if not model.scales_function or start != model.usual_voltage or places > _MAX_STARTS:
+            return
+        scale = parameter(neuron.output_scale, 1.0, self._weights.of(self._operations[name]))
+        seconds = self._correction.steps * self._dt
+        wanted = exact * (scale * seconds / get_model(self._twins[name].neuron).amplitude)
+        lacking = wanted - self._counted[name] * (seconds / model.amplitude)
+        mean = lacking.reshape(-1, lacking.shape[-1]).mean(axis=0, dtype=np.float64)
+        starts = np.broadcast_to(start + np.clip(mean, -_MAX_START, _MAX_START), exact.shape[1:])
+        neuron.initial_voltage.tensor = self._weights.add(f"{name}/initial_voltage", starts)
+        self._counted[name] = self._evaluate(self._operations[name], self._arguments(name), self._weights)
 
     def _worth_of(self, sender: str) -> Array:
         """[channels] the factor that brings the counts of a population closest to what it should compute.
@@ -170,7 +190,9 @@ class _Walk:
             return worth
         operation = self._operations[population]
         neuron, tensors = operation.neuron, self._weights.of(operation)
-        gain = np.broadcast_to(parameter(neuron.gain, 1.0, tensors), own.shape)
+        model = get_model(neuron)
+        scale = neuron.output_scale if model.scales_function else neuron.gain
+        gain = np.broadcast_to(parameter(scale, 1.0, tensors), own.shape)
         height, full = (get_model(op.neuron).amplitude for op in (operation, self._twins[population]))
         unit = np.float32(height / full) * gain  # in which the outputs are those of the model
         there = places != NONE

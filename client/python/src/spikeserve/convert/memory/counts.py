@@ -14,6 +14,7 @@ from spikeserve.convert.definition.forward import (
     read_tensors,
     topological,
 )
+from spikeserve.convert.models.neuron import NeuronModel
 from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
 from spikeserve.v1 import network_pb2 as pb
 
@@ -29,9 +30,13 @@ def mean_output(
     """
     neuron = operation.neuron
     model = get_model(neuron)
-    if not isinstance(model, MemoryRectifiedLinear):
+    if not model.remembers:
         return evaluate(operation, [source], tensors)
     gain = parameter(neuron.gain, 1.0, tensors)
+    if not isinstance(model, MemoryRectifiedLinear):
+        return _of_function(
+            neuron, model, source * gain + parameter(neuron.bias, 0.0, tensors), tensors, steps * dt
+        )
     received = (source * gain + parameter(neuron.bias, 0.0, tensors)) * (steps * dt)
     if model.max_value is not None:
         received = np.minimum(received, model.max_value * gain * (steps * dt))
@@ -41,6 +46,16 @@ def mean_output(
     else:
         sent = np.floor(np.where(received < 0, model.negative_slope * received, received) + start)
     return np.asarray(sent * (model.amplitude / (steps * dt)), source.dtype)
+
+
+def _of_function(
+    neuron: pb.NeuronOperation, model: NeuronModel, drive: Array, tensors: Mapping[str, Array], seconds: float
+) -> Array:
+    """The mean output over these seconds of neurons with memory for a function."""
+    scale = parameter(neuron.output_scale, 1.0, tensors) * seconds
+    wanted = model.steady_rate(drive) / model.amplitude * scale
+    sent = np.floor(wanted + _start(neuron.initial_voltage, tensors))
+    return np.asarray(sent * (model.amplitude / seconds), drive.dtype)
 
 
 def run_counts(

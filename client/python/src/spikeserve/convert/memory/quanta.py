@@ -170,11 +170,13 @@ def set_quanta(definition: pb.NetworkDefinition, channels: Channels, quanta: Qua
         neuron = operations[name].neuron
         gains = as_float32(1 / (values * dt), f"{name}/gain").astype(np.float64)
         scale = float(np.exp(np.log(gains).mean()))
-        set_model(neuron, get_model(neuron).scaled(scale))
+        model = get_model(neuron)
+        set_model(neuron, model.scaled(scale))
+        holder = neuron.output_scale if model.scales_function else neuron.gain
         if len(gains) == 1:
-            neuron.gain.scalar = scale
+            holder.scalar = scale
         else:
-            neuron.gain.tensor = weights.add(f"{name}/gain", gains)
+            holder.tensor = weights.add(f"{name}/gain", gains)
             factors[channels.ranges[name]] = gains / scale
     for reader in channels.readers:
         numbers = reader.channels
