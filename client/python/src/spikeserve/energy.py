@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from spikeserve import _show, input_events
 from spikeserve._arrays import Given
 from spikeserve._keywords import Checked, checked
-from spikeserve.convert.definition.summary import has_units, operation_shapes
-from spikeserve.convert.models.neurons import get_model
+from spikeserve.convert.definition.summary import operation_shapes
+from spikeserve.convert.definition.units import has_units, remembers
 from spikeserve.network import Network
 from spikeserve.results import SimulationResult
 from spikeserve.v1 import network_pb2 as network_pb
@@ -105,7 +105,8 @@ class Connections:
 def count_connections(network: Network) -> Connections:
     """Counts Affine and Conv operations (output elements times the weights behind each) and neurons.
 
-    Average pools, sums and reshaping count nothing; the units of max pools count as neurons. An operation
+    Average pools, sums and reshaping count nothing; the units of max pools and products
+    count as neurons. An operation
     belongs to the inputs where no neuron lies before it.
     """
     definition = network.definition
@@ -213,8 +214,7 @@ def estimate_energy(
 
 def _about_memory(network: Network, device: Device, net: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(notes, warnings) about neurons with memory on a spiking device, by `net` statistics or gross ones."""
-    neurons = [item for item in network.definition.operations if item.HasField("neuron")]
-    names = [f"'{item.name}'" for item in neurons if get_model(item.neuron).remembers]
+    names = [f"'{item.name}'" for item in network.definition.operations if remembers(item)]
     if not names or not device.spiking:
         return (), ()
     layers = _show.some_of(names)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikeserve._keywords import checked
-from spikeserve.convert.definition.summary import has_units
+from spikeserve.convert.definition.units import has_units
 from spikeserve.convert.models.neurons import is_rate
 from spikeserve.network import Network
 from spikeserve.results import LayerStatistics

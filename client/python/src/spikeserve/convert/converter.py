@@ -27,6 +27,7 @@ from spikeserve.convert.calibrate.scaling import (
 from spikeserve.convert.calibrate.voltages import set_initial_voltages
 from spikeserve.convert.check import CHECK_SAMPLES, check_conversion
 from spikeserve.convert.definition.summary import operation_shapes
+from spikeserve.convert.definition.units import remembers
 from spikeserve.convert.errors import ConversionError, ConversionWarning, printable
 from spikeserve.convert.levels import finer_outputs, settled
 from spikeserve.convert.lower.decisions import Decision, decide, output_warnings, parse_swaps
@@ -213,7 +214,7 @@ def _planned(lowered: Lowered, fixed: Mapping[str, float], activity: Mapping[str
         op.name
         for op in lowered.definition.operations
         if op.name in lowered.populations
-        and get_model(op.neuron).remembers
+        and remembers(op)
         and lowered.populations[op.name].layer not in fixed
         and activity[op.name].quantile > 0
     ]
@@ -224,7 +225,7 @@ def _unsearched(lowered: Lowered, fixed: Mapping[str, float], rate: float | None
     memory = [
         lowered.populations[op.name].layer
         for op in lowered.definition.operations
-        if op.HasField("neuron") and get_model(op.neuron).remembers
+        if op.name in lowered.populations and remembers(op)
     ]
     if not memory:
         return "the network has no neurons with memory; take another preset"

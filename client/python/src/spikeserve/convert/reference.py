@@ -271,6 +271,13 @@ def _subtract(layer: Layer, args: list[Array]) -> Array:
     return args[0] - args[1]
 
 
+def _multiply(layer: Layer, args: list[Array]) -> Array:
+    del layer
+    rank = max(arg.ndim for arg in args)
+    spread = [arg.reshape(len(arg), *(1,) * (rank - arg.ndim), *arg.shape[1:]) for arg in args]
+    return np.asarray(math.prod(spread[1:], start=spread[0]))
+
+
 def _concatenate(layer: Layer, args: list[Array]) -> Array:
     return np.concatenate(args, axis=int(layer.config.get("axis", -1)))
 
@@ -304,5 +311,6 @@ _MATH: dict[str, _MathFunction] = {
     "Add": _add,
     "Average": _add,
     "Subtract": _subtract,
+    "Multiply": _multiply,
     "Concatenate": _concatenate,
 }

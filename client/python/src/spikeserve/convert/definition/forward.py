@@ -187,6 +187,10 @@ def _weighted_sum(body: pb.WeightedSumOperation, args: list[Array], tensors: Map
     return np.asarray(sum(factor * x for factor, x in pairs))
 
 
+def _product(body: pb.ProductOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
+    return np.asarray(args[0] * args[1] * parameter(body.output_scale, 1.0, tensors))
+
+
 def _concat(body: pb.ConcatOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
     del tensors
     return np.concatenate(args, axis=body.axis if body.axis < 0 else body.axis + 1)
@@ -221,5 +225,6 @@ _EVALUATE: dict[str, Callable[[Any, list[Array], Mapping[str, Array]], Array]] =
     "permute": _permute,
     "pad": _pad,
     "neuron": _neuron,
+    "product": _product,
     "activation": _activation,
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from spikeserve import _show
 from spikeserve.convert.definition.forward import run_rates
+from spikeserve.convert.definition.units import has_units
 from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.models.synapses import describe_synapse
 from spikeserve.v1 import network_pb2 as pb
@@ -25,11 +26,6 @@ def operation_shapes(definition: pb.NetworkDefinition) -> dict[str, tuple[int, .
     }
     values = run_rates(definition, inputs, np.float32)
     return {name: tuple(value.shape[1:]) for name, value in values.items()}
-
-
-def has_units(operation: pb.Operation) -> bool:
-    """Whether an operation has units that send of their own: neurons, or those of a MAX pool."""
-    return operation.HasField("neuron") or operation.pool.kind == pb.POOL_KIND_MAX
 
 
 def settings_lines(definition: pb.NetworkDefinition) -> list[str]:
@@ -67,6 +63,8 @@ def _operation_text(op: pb.Operation) -> str:
         case "pool":
             padded = ", padding counts" if op.pool.count_include_pad else ""
             return f"{_largest(op)}window {_by(op.pool.window)}, {_window_text(op.pool)}{padded}"
+        case "product":
+            return f"of two populations, amplitude {op.product.amplitude:g}"
         case "activation" if op.activation.HasField("leaky_relu"):
             return f"leaky_relu, negative slope {op.activation.leaky_relu.negative_slope:g}"
         case "activation":

@@ -64,11 +64,11 @@ class Population:
 
 @dataclass(frozen=True)
 class Repeat:
-    """A population that a max pool takes, as what it reads sends no spikes of one population."""
+    """A population that a max pool or a product takes, where what it reads is no spikes of one population."""
 
     source: str  # the operation whose values it sends as they are
-    pool: str  # the first call of a layer that takes it
-    what: str  # it repeats, for people
+    reader: str  # the first call of a layer that takes it
+    does: str  # what that does with what, for people
 
 
 def add_tensor(definition: pb.NetworkDefinition, ident: str, values: Array) -> str:
@@ -109,7 +109,8 @@ class Builder:
         self.memory = memory  # whether neurons that no layer asks for may be such with memory
         self.populations: dict[str, Population] = {}  # by Neuron operation
         self.maxima: dict[str, str] = {}  # by MAX pool: the layer it comes from
-        self.carriers: dict[str, str] = {}  # by MAX pool and what it reads: whose spikes it passes on
+        # By MAX pool, product and what is there for one: the population whose spikes it passes on.
+        self.carriers: dict[str, str] = {}
         self.repeats: dict[str, Repeat] = {}  # by Neuron operation
         self.elements = 0  # of all outputs, per sample
         self._synapse = synapse
@@ -145,17 +146,28 @@ class Builder:
         self.populations[value.operation] = Population(layer, value)
         return value
 
-    def repeat(self, name: str, layer: str, source: Value, what: str) -> Value:
-        """A population that sends the values of an operation as they are, of either sign; one for all pools.
+    def repeat(self, name: str, layer: str, source: Value, does: str) -> Value:
+        """A population that sends the values of an operation as they are, of either sign; one for all.
 
-        `what` says what it repeats.
+        `does`: what the first of these does with what.
         """
         known = [made for made, repeat in self.repeats.items() if repeat.source == source.operation]
         if known:
             return self._values[known[0]]
         model = MemoryRectifiedLinear(negative_slope=1)
         value = self.neuron(f"{name}/neuron", layer, source.as_stored(), model)
-        self.repeats[value.operation] = Repeat(source.operation, name, what)
+        self.repeats[value.operation] = Repeat(source.operation, name, does)
+        return value
+
+    def product(self, name: str, layer: str, sources: list[Value], shape: Shape) -> Value:
+        """A population that sends the product of two, which reach it unfiltered; amplitude 1."""
+        operation = self._operation(name)
+        operation.product.amplitude = 1
+        self.carriers[operation.name] = operation.name
+        for source in sources:
+            self._connect(source.operation, operation.name)
+        value = self._value(operation.name, shape)
+        self.populations[operation.name] = Population(layer, value)
         return value
 
     def carry(self, name: str, source: Value, shape: Shape, body: _Body, population: str) -> Value:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import spikeserve.convert.lower.linear
 import spikeserve.convert.lower.pools
+import spikeserve.convert.lower.products
 import spikeserve.convert.lower.shape  # noqa: F401  (they register their layers)
 from spikeserve.convert.errors import Problem, UnsupportedError, reading_configuration, refuse
 from spikeserve.convert.lower.activations import ACTIVATION_LAYERS
@@ -33,7 +34,7 @@ class Lowered:
     populations: dict[str, Population]  # by Neuron operation
     input_nodes: dict[str, int]  # Input operation -> node
     maxima: dict[str, str] = field(default_factory=dict)  # MAX pool -> the layer that it comes from
-    carriers: dict[str, str] = field(default_factory=dict)  # MAX pool and what it reads -> its population
+    carriers: dict[str, str] = field(default_factory=dict)  # MAX pool, what is there for one -> population
     notes: list[str] = field(default_factory=list)
     elements: int = 1  # values of all operations, per sample
 

@@ -10,16 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.lower.builder import Builder, Shape, Value
-from spikeserve.convert.models.neuron import NeuronModel
+from spikeserve.convert.lower.cells import MOVES, Cells
 from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.read.graph import Node
 from spikeserve.v1 import network_pb2 as pb
-
-_MOVES = frozenset({"reshape", "permute", "pad"})
-_WANTED = "max pooling takes neurons with memory"
-_ADVICE = "preset 'balanced' has them; or train with average pooling"
 
 
 @dataclass(frozen=True)
@@ -37,8 +32,7 @@ class Maximum:
         behind = self.builder.sources(source.operation)
         kind = operation.WhichOneof("kind")
         if kind == "concat" and operation.concat.axis == channels:
-            parts = [self.of(_seen_as(source, branch), pads) for branch in behind]
-            return self._join(parts)
+            return self._join([self.of(_seen_as(source, branch), pads) for branch in behind])
         if kind == "pad" and not operation.pad.before[channels] and not operation.pad.after[channels]:
             return self.of(_seen_as(source, behind[0]), (operation.pad, *pads))
         if kind == "scale_shift" and not pads and self._rises(source, operation.scale_shift):
@@ -49,52 +43,19 @@ class Maximum:
         return self._pool(source, pads)
 
     def _pool(self, source: Value, pads: tuple[pb.PadOperation, ...]) -> Value:
-        cells, population = self._cells(source.as_stored())
+        reader = Cells(
+            self.node, self.builder, "max pooling", "takes the largest of", "; or train with average pooling"
+        )
+        cells, population = reader.of(source.as_stored())
         for pad in pads:
-            cells = self._moved(cells, "pad", pad, population)
+            cells = reader.moved(cells, "pad", pad, population)
         if not source.plain:
-            cells = self._moved(cells, "permute", pb.PermuteOperation(permutation=source.order), population)
+            body = pb.PermuteOperation(permutation=source.order)
+            cells = reader.moved(cells, "permute", body, population)
         shape = (*self.shape, cells.shape[-1])
         pooled = self.builder.carry(self.node.name, cells, shape, ("pool", self.body), population)
         self.builder.maxima[pooled.operation] = self.node.layer.name
         return pooled
-
-    def _cells(self, value: Value) -> tuple[Value, str]:
-        """(the same values as spikes that nothing filters, the population that they are of)."""
-        name, builder = value.operation, self.builder
-        operation = builder.operation(name)
-        kind = str(operation.WhichOneof("kind"))
-        if kind == "neuron":
-            self._check(get_model(operation.neuron))
-            return value, name
-        if kind == "pool" and operation.pool.kind == pb.POOL_KIND_MAX:
-            return value, builder.carriers[name]
-        if kind in _MOVES:
-            cells, population = self._cells(builder.sources(name)[0])
-            return self._moved(cells, kind, getattr(operation, kind), population), population
-        return self._spikes_of(value, kind)
-
-    def _check(self, model: NeuronModel) -> None:
-        if not model.remembers:
-            raise UnsupportedError(f"{_WANTED}, and reads {type(model).__name__}", _ADVICE)
-        if model.amplitude < 0:
-            raise UnsupportedError(
-                f"it reads neurons of the amplitude {model.amplitude:g}, whose largest output is that of the "
-                "fewest spikes",
-                "give an amplitude above 0",
-            )
-
-    def _spikes_of(self, value: Value, kind: str) -> tuple[Value, str]:
-        """A population that gives the values themselves, for what sends no spikes of one population."""
-        what = {"input": "an input", "concat": "joined branches"}.get(kind, "a linear result")
-        if not self.builder.memory:
-            raise UnsupportedError(f"{_WANTED}, and reads {what}", _ADVICE)
-        cells = self.builder.repeat(self.node.name, self.node.layer.name, value, what)
-        return cells, cells.operation
-
-    def _moved(self, source: Value, kind: str, body: _Move, population: str) -> Value:
-        shape = _shape_behind(body, source.shape)
-        return self.builder.carry(f"{self.node.name}/{kind}", source, shape, (kind, body), population)
 
     def _join(self, parts: list[Value]) -> Value:
         shape = (*self.shape, sum(part.shape[-1] for part in parts))
@@ -111,29 +72,16 @@ class Maximum:
         return not body.scale or bool(np.all(self.builder.stored(body.scale) > 0))
 
     def _remembered(self, source: Value) -> bool:
-        """Whether it is what neurons with memory have sent, but for scales and where it stands."""
+        """Whether it is what populations with memory have sent, but for scales and where it stands."""
         operation = self.builder.operation(source.operation)
-        kind = operation.WhichOneof("kind")
+        kind = str(operation.WhichOneof("kind"))
         if kind == "neuron":
             return get_model(operation.neuron).remembers
-        if kind == "pool":
-            return operation.pool.kind == pb.POOL_KIND_MAX
-        if kind in _MOVES or kind in ("scale_shift", "concat"):
+        if kind in MOVES or kind in ("scale_shift", "concat"):
             return all(self._remembered(value) for value in self.builder.sources(source.operation))
-        return False
-
-
-_Move = pb.ReshapeOperation | pb.PermuteOperation | pb.PadOperation
+        return kind == "product" or operation.pool.kind == pb.POOL_KIND_MAX
 
 
 def _seen_as(value: Value, source: Value) -> Value:
     """A source of the same axes in the axis order of the value."""
     return Value(source.operation, source.stored, value.order)
-
-
-def _shape_behind(body: _Move, shape: Shape) -> Shape:
-    if isinstance(body, pb.ReshapeOperation):
-        return tuple(body.shape)
-    if isinstance(body, pb.PermuteOperation):
-        return tuple(shape[axis] for axis in body.permutation)
-    return tuple(n + b + a for n, b, a in zip(shape, body.before, body.after, strict=True))

@@ -23,13 +23,12 @@ def merge_repeats(builder: Builder) -> list[str]:
         behind = None if pool is None else merger.rising(pool)
         if pool is None or behind is None:
             notes.append(
-                f"'{repeat.pool}' takes the largest of {repeat.what}, of which neurons with memory "
-                f"('{name}') make spikes first"
+                f"'{repeat.reader}' {repeat.does}, of which neurons with memory ('{name}') make spikes first"
             )
         else:
             layer = builder.populations[behind.name].layer
             notes.append(
-                f"'{layer}' stands in front of '{repeat.pool}', which takes the largest of its spikes"
+                f"'{layer}' stands in front of '{repeat.reader}', which takes the largest of its spikes"
             )
             merger.merge(pool, behind)
     return notes
@@ -53,7 +52,7 @@ class _Merger:
                 target in self._builder.carriers for target in targets
             ):
                 return name
-            if len(targets) != 1 or targets[0] not in self._builder.carriers:
+            if len(targets) != 1 or self._builder.carriers.get(targets[0]) != self._name:
                 return None
             name = targets[0]
 

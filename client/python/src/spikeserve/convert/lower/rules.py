@@ -18,7 +18,6 @@ _ADVICE = {
     "TorchModuleWrapper": ("wraps code of another framework", "rebuild it with Keras layers"),
     "JaxLayer": ("wraps code of another framework", "rebuild it with Keras layers"),
     "FlaxLayer": ("wraps code of another framework", "rebuild it with Keras layers"),
-    "Multiply": ("a product of two signals is not linear", "use Add or Concatenate"),
     "Maximum": ("a maximum of two signals is not linear", "use Average or Concatenate"),
     "Minimum": ("a minimum of two signals is not linear", "use Average or Concatenate"),
     "LayerNormalization": (

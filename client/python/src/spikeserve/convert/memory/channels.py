@@ -132,7 +132,7 @@ class _Tracer:
             return self._pool(operation, args[0], shape)
         for arg in args:
             self._single(arg)
-            if kind == "neuron":
+            if kind in ("neuron", "product"):
                 self._found.relayed |= arg.populations
         if kind == "weighted_sum":
             return self._sum(args, nothing)

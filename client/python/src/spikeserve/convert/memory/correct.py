@@ -18,6 +18,7 @@ import numpy as np
 from spikeserve._probes import answer_target
 from spikeserve.convert.arrays import Array
 from spikeserve.convert.definition.forward import conv_patches, evaluate, parameter, read_sources, topological
+from spikeserve.convert.definition.units import remembers, unit
 from spikeserve.convert.memory.channels import NONE, Channels, Reader
 from spikeserve.convert.memory.counts import mean_output
 from spikeserve.convert.memory.weights import Linear, Weights, groups_of, linear_map
@@ -96,8 +97,7 @@ class _Walk:
             return
         exact = [self._exact[source] for source in sources]
         self._exact[name] = self._evaluate(self._twins[name], exact, self._originals)
-        rounds = operation.HasField("neuron") and get_model(operation.neuron).remembers
-        if rounds or any(source in self._counted for source in sources):
+        if remembers(operation) or any(source in self._counted for source in sources):
             self._counted[name] = self._evaluate(operation, self._arguments(name), self._weights)
             self._correct(operation)
         self._left.subtract(sources)
@@ -116,12 +116,12 @@ class _Walk:
 
     def _evaluate(self, operation: pb.Operation, args: list[Array], weights: Weights) -> Array:
         tensors = weights.of(operation)
-        runs = operation.HasField("neuron") and weights is self._weights
+        runs = weights is self._weights
         parts = []
         for start in range(0, len(args[0]), self._correction.block):
             part = [array[start : start + self._correction.block] for array in args]
             if runs:
-                parts.append(mean_output(operation, part[0], tensors, self._correction.steps, self._dt))
+                parts.append(mean_output(operation, part, tensors, self._correction.steps, self._dt))
             else:
                 parts.append(evaluate(operation, part, tensors))
         return np.concatenate(parts)
@@ -164,6 +164,8 @@ class _Walk:
     def _center(self, name: str) -> None:
         """Has a population of a function start from what its counts lack in a run, for each channel."""
         neuron, exact = self._operations[name].neuron, self._exact[name]
+        if not self._operations[name].HasField("neuron"):
+            return
         model, start = get_model(neuron), neuron.initial_voltage.constant
         places = int(np.prod(exact.shape[1:]))
         if not model.scales_function or start != model.usual_voltage or places > _MAX_STARTS:
@@ -189,14 +191,10 @@ class _Walk:
         if places is None:
             return worth
         operation = self._operations[population]
-        neuron, tensors = operation.neuron, self._weights.of(operation)
-        model = get_model(neuron)
-        scale = neuron.output_scale if model.scales_function else neuron.gain
-        gain = np.broadcast_to(parameter(scale, 1.0, tensors), own.shape)
-        height, full = (get_model(op.neuron).amplitude for op in (operation, self._twins[population]))
-        unit = np.float32(height / full) * gain  # in which the outputs are those of the model
+        worth_of_1 = unit(operation, self._twins[population], self._weights.of(operation))
+        units = np.broadcast_to(np.float32(worth_of_1), own.shape)
         there = places != NONE
-        sent = self._counted[sender].reshape(-1, len(places))[:, there] / unit[places[there] - own[0]]
+        sent = self._counted[sender].reshape(-1, len(places))[:, there] / units[places[there] - own[0]]
         wanted = self._exact[sender].reshape(-1, len(places))[:, there]
         squares = np.einsum("ij,ij->j", sent, sent, dtype=np.float64)
         products = np.einsum("ij,ij->j", sent, wanted, dtype=np.float64)

@@ -16,9 +16,9 @@ import numpy as np
 
 from spikeserve.convert.arrays import Array, as_float32
 from spikeserve.convert.definition.forward import run_rates
+from spikeserve.convert.definition.units import set_scale
 from spikeserve.convert.memory.channels import NONE, Channels, Reader
 from spikeserve.convert.memory.weights import Weights, grouped, groups_of, linear_map
-from spikeserve.convert.models.neurons import get_model, set_model
 from spikeserve.v1 import network_pb2 as pb
 
 Quanta = Mapping[str, Array]  # by population: [channels], or [1] where it has one gain
@@ -167,16 +167,16 @@ def set_quanta(definition: pb.NetworkDefinition, channels: Channels, quanta: Qua
     factors = np.ones(channels.count)
     operations = {op.name: op for op in definition.operations}
     for name, values in quanta.items():
-        neuron = operations[name].neuron
         gains = as_float32(1 / (values * dt), f"{name}/gain").astype(np.float64)
         scale = float(np.exp(np.log(gains).mean()))
-        model = get_model(neuron)
-        set_model(neuron, model.scaled(scale))
-        holder = neuron.output_scale if model.scales_function else neuron.gain
-        if len(gains) == 1:
+        holder = set_scale(operations[name], scale)
+        if len(gains) == 1 and holder is not None:
             holder.scalar = scale
-        else:
-            holder.tensor = weights.add(f"{name}/gain", gains)
+        elif len(gains) > 1:
+            if holder is None:  # a product: all but what its amplitude does
+                operations[name].product.output_scale.tensor = weights.add(f"{name}/gain", gains / scale)
+            else:
+                holder.tensor = weights.add(f"{name}/gain", gains)
             factors[channels.ranges[name]] = gains / scale
     for reader in channels.readers:
         numbers = reader.channels

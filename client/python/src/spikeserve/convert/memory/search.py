@@ -13,11 +13,11 @@ import numpy as np
 
 from spikeserve.convert.arrays import Array
 from spikeserve.convert.definition.forward import read_sources, run_rates, topological
+from spikeserve.convert.definition.units import amplitude
 from spikeserve.convert.memory.channels import Channels
 from spikeserve.convert.memory.correct import Correction, correct
 from spikeserve.convert.memory.counts import run_counts
 from spikeserve.convert.memory.quanta import Quanta, set_quanta
-from spikeserve.convert.models.neurons import get_model
 from spikeserve.v1 import network_pb2 as pb
 
 AGREEMENT = 0.96  # with the classes of the model, of which a good network loses more than a bad one
@@ -219,7 +219,7 @@ class _Descent:
         spent = 0.0
         operations = {operation.name: operation for operation in definition.operations}
         for name, population in trial.channels.senders().items():
-            height = get_model(operations[population].neuron).amplitude / definition.defaults.dt
+            height = amplitude(operations[population]) / definition.defaults.dt
             found = values[name]
             sent = float(np.abs(found).sum(dtype=np.float64)) / len(found) * trial.steps / abs(height)
             spent += sent * trial.channels.met(name)
