@@ -16,7 +16,8 @@ from spikeserve.convert import (
     convert,
 )
 from spikeserve.convert import neurons as _neurons
-from spikeserve.convert.models.integrating import *  # noqa: F403  (every neuron type of each kind)
+from spikeserve.convert.models.functions import *  # noqa: F403  (every neuron type of each kind)
+from spikeserve.convert.models.integrating import *  # noqa: F403
 from spikeserve.convert.models.rates import *  # noqa: F403
 from spikeserve.convert.models.wrappers import *  # noqa: F403
 from spikeserve.energy import Device, EnergyEstimate, estimate_energy

@@ -27,13 +27,14 @@ from spikeserve.convert.calibrate.scaling import (
 from spikeserve.convert.calibrate.voltages import set_initial_voltages
 from spikeserve.convert.check import CHECK_SAMPLES, check_conversion
 from spikeserve.convert.definition.summary import operation_shapes
+from spikeserve.convert.definition.units import remembers
 from spikeserve.convert.errors import ConversionError, ConversionWarning, printable
 from spikeserve.convert.levels import finer_outputs, settled
 from spikeserve.convert.lower.decisions import Decision, decide, output_warnings, parse_swaps
 from spikeserve.convert.lower.lower import InputShapes, Lowered, Synapses, lower
 from spikeserve.convert.lower.outputs import output_kind
 from spikeserve.convert.memory.plan import NO_SAMPLES, Plan, make_plan, make_sparse_plan
-from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
+from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.options import (
     DEFAULT_PRESET,
     PLAIN_STEPS,
@@ -121,7 +122,8 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
     swaps = parse_swaps(layers.swap_activations, options.preset.neuron)
     decisions, problems = decide(source.graph, swaps, layers.keep_softmax)
     filters = Synapses(options.synapse, options.probe_synapse)
-    lowered = lower(source.graph, decisions, problems, source.label, filters, layers.input_shape)
+    memory, shape = options.preset.neuron.remembers, layers.input_shape
+    lowered = lower(source.graph, decisions, problems, source.label, filters, shape, memory)
     most = options.preset.samples
     samples = collect_samples(tuning.sample_data, lowered, source.graph, bytes_as, most)
     report = ConversionReport(notes=[*lowered.notes])
@@ -199,6 +201,7 @@ def _scale(
     report.warnings += [
         f"'{item.layer}': a scale changes the outputs of {type(model).__name__} neurons"
         for item in report.layers
+        if item.name in models
         for model in [models[item.name]]
         if item.scale != 1 and model.scales_gain and not model.is_homogeneous
     ]
@@ -210,8 +213,8 @@ def _planned(lowered: Lowered, fixed: Mapping[str, float], activity: Mapping[str
     return [
         op.name
         for op in lowered.definition.operations
-        if op.name in activity
-        and isinstance(get_model(op.neuron), MemoryRectifiedLinear)
+        if op.name in lowered.populations
+        and remembers(op)
         and lowered.populations[op.name].layer not in fixed
         and activity[op.name].quantile > 0
     ]
@@ -222,7 +225,7 @@ def _unsearched(lowered: Lowered, fixed: Mapping[str, float], rate: float | None
     memory = [
         lowered.populations[op.name].layer
         for op in lowered.definition.operations
-        if op.HasField("neuron") and isinstance(get_model(op.neuron), MemoryRectifiedLinear)
+        if op.name in lowered.populations and remembers(op)
     ]
     if not memory:
         return "the network has no neurons with memory; take another preset"

@@ -16,12 +16,12 @@ from spikeserve._probes import answer_target
 from spikeserve._show import count
 from spikeserve.convert.calibrate.samples import Samples
 from spikeserve.convert.definition.summary import operation_shapes
+from spikeserve.convert.definition.units import remembers
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.memory.channels import trace
 from spikeserve.convert.memory.correct import LEAST_SAMPLES
 from spikeserve.convert.memory.plan import fitted_samples, not_plain, without_memory
 from spikeserve.convert.memory.search import OUTPUT_LEVELS
-from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
 from spikeserve.convert.options import PLAIN_SPIKES, PLAIN_STEPS, Recipe, RunOptions, TuningOptions
 from spikeserve.v1 import network_pb2 as pb
 
@@ -99,7 +99,7 @@ def finer_outputs(lowered: Lowered, scales: Mapping[str, float], options: RunOpt
     memory = [
         op.name
         for op in lowered.definition.operations
-        if op.name in populations and isinstance(get_model(op.neuron), MemoryRectifiedLinear)
+        if op.name in populations and remembers(op)
     ]
     sinks = trace(lowered.definition, memory).sinks()
     busy = {populations[name].layer for name in populations if name not in sinks}

@@ -40,6 +40,7 @@ def run_graph(
 
 def _activate(node: Node, values: Array, decision: Decision, scales: Mapping[str, float]) -> Array:
     if decision.neuron is not None:
+        values = values * decision.factor
         return decision.neuron.scaled_rate(values, scales.get(node.layer.name, 1.0))
     if decision.output == "softmax":
         powers = np.exp(values - values.max(axis=-1, keepdims=True))
@@ -90,7 +91,7 @@ def _offsets(n: int, k: int, s: int, d: int, mode: str) -> tuple[int, int]:
 def _taps(
     x: Array, kernel: tuple[int, ...], config: Config, strides: tuple[int, ...], dilation: tuple[int, ...]
 ) -> Any:
-    """For every kernel position the input it meets, [batch, out..., channels], and a validity mask."""
+    """For every kernel position the input it meets, [batch, out..., channels], and where there is one."""
     mode = str(config.get("padding", "valid")).lower()
     spans = [_offsets(*spec, mode) for spec in zip(x.shape[1:-1], kernel, strides, dilation, strict=True)]
     for position in itertools.product(*(range(k) for k in kernel)):
@@ -154,23 +155,41 @@ def _correlate_depthwise(config: Config, x: Array, kernel: Array) -> Array:
     return np.asarray(total).reshape(*total.shape[:-2], -1)
 
 
-def _average_pool(layer: Layer, args: list[Array]) -> Array:
-    config = layer.config
-    x = _to_last(config, args[0])
-    rank = x.ndim - 2
+def _pool_taps(layer: Layer, x: Array) -> Any:
+    config, rank = layer.config, x.ndim - 2
     window = _tuple(config.get("pool_size", 2), rank)
     strides = _tuple(window if config.get("strides") is None else config["strides"], rank)
+    return _taps(x, window, config, strides, (1,) * rank)
+
+
+def _average_pool(layer: Layer, args: list[Array]) -> Array:
     total: Any = 0
     count: Any = 0
-    for _, piece, valid in _taps(x, window, config, strides, (1,) * rank):
+    for _, piece, valid in _pool_taps(layer, _to_last(layer.config, args[0])):
         total, count = total + piece, count + valid
-    return _from_last(config, total / count)
+    return _from_last(layer.config, total / count)
 
 
-def _global_pool(layer: Layer, args: list[Array]) -> Array:
+def _max_pool(layer: Layer, args: list[Array]) -> Array:
+    largest: Any = -np.inf
+    for _, piece, valid in _pool_taps(layer, _to_last(layer.config, args[0])):
+        largest = np.maximum(largest, np.where(valid, piece, -np.inf))
+    return _from_last(layer.config, largest)
+
+
+def _map_axes(layer: Layer, x: Array) -> tuple[int, ...]:
     first = layer.config.get("data_format") == "channels_first"
-    axes = tuple(range(2, args[0].ndim)) if first else tuple(range(1, args[0].ndim - 1))
+    return tuple(range(2, x.ndim)) if first else tuple(range(1, x.ndim - 1))
+
+
+def _global_average_pool(layer: Layer, args: list[Array]) -> Array:
+    axes = _map_axes(layer, args[0])
     return np.asarray(args[0].mean(axis=axes, keepdims=bool(layer.config.get("keepdims"))))
+
+
+def _global_max_pool(layer: Layer, args: list[Array]) -> Array:
+    axes = _map_axes(layer, args[0])
+    return np.asarray(args[0].max(axis=axes, keepdims=bool(layer.config.get("keepdims"))))
 
 
 def _batch_normalization(layer: Layer, args: list[Array]) -> Array:
@@ -252,6 +271,13 @@ def _subtract(layer: Layer, args: list[Array]) -> Array:
     return args[0] - args[1]
 
 
+def _multiply(layer: Layer, args: list[Array]) -> Array:
+    del layer
+    rank = max(arg.ndim for arg in args)
+    spread = [arg.reshape(len(arg), *(1,) * (rank - arg.ndim), *arg.shape[1:]) for arg in args]
+    return np.asarray(math.prod(spread[1:], start=spread[0]))
+
+
 def _concatenate(layer: Layer, args: list[Array]) -> Array:
     return np.concatenate(args, axis=int(layer.config.get("axis", -1)))
 
@@ -266,8 +292,12 @@ _MATH: dict[str, _MathFunction] = {
     "SeparableConv2D": _separable,
     "AveragePooling1D": _average_pool,
     "AveragePooling2D": _average_pool,
-    "GlobalAveragePooling1D": _global_pool,
-    "GlobalAveragePooling2D": _global_pool,
+    "GlobalAveragePooling1D": _global_average_pool,
+    "GlobalAveragePooling2D": _global_average_pool,
+    "GlobalMaxPooling1D": _global_max_pool,
+    "GlobalMaxPooling2D": _global_max_pool,
+    "MaxPooling1D": _max_pool,
+    "MaxPooling2D": _max_pool,
     "BatchNormalization": _batch_normalization,
     "Normalization": _normalization,
     "Rescaling": _rescaling,
@@ -281,5 +311,6 @@ _MATH: dict[str, _MathFunction] = {
     "Add": _add,
     "Average": _add,
     "Subtract": _subtract,
+    "Multiply": _multiply,
     "Concatenate": _concatenate,
 }

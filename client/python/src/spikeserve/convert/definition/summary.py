@@ -9,6 +9,7 @@ import numpy as np
 
 from spikeserve import _show
 from spikeserve.convert.definition.forward import run_rates
+from spikeserve.convert.definition.units import has_units
 from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.models.synapses import describe_synapse
 from spikeserve.v1 import network_pb2 as pb
@@ -61,7 +62,9 @@ def _operation_text(op: pb.Operation) -> str:
             return f"{_window_text(op.conv)}, dilation {_by(op.conv.dilation)}{groups}"
         case "pool":
             padded = ", padding counts" if op.pool.count_include_pad else ""
-            return f"window {_by(op.pool.window)}, {_window_text(op.pool)}{padded}"
+            return f"{_largest(op)}window {_by(op.pool.window)}, {_window_text(op.pool)}{padded}"
+        case "product":
+            return f"of two populations, amplitude {op.product.amplitude:g}"
         case "activation" if op.activation.HasField("leaky_relu"):
             return f"leaky_relu, negative slope {op.activation.leaky_relu.negative_slope:g}"
         case "activation":
@@ -69,6 +72,10 @@ def _operation_text(op: pb.Operation) -> str:
         case "neuron":
             return _neuron_text(op.neuron)
     return ""
+
+
+def _largest(op: pb.Operation) -> str:
+    return "largest of " if op.pool.kind == pb.POOL_KIND_MAX else ""
 
 
 def _window_text(body: pb.ConvOperation | pb.PoolOperation) -> str:
@@ -82,11 +89,12 @@ def _by(values: Iterable[int]) -> str:
 def _neuron_text(neuron: pb.NeuronOperation) -> str:
     model = get_model(neuron)
     text = str(model)
-    for name in ("gain", "bias"):
+    for name in ("gain", "bias", "output_scale"):
         if neuron.HasField(name):
             value: pb.Parameter = getattr(neuron, name)
             kind = value.WhichOneof("kind")
-            text += f", {name} " + (f"{value.scalar:g}" if kind == "scalar" else f"tensor {value.tensor}")
+            shown = f"{value.scalar:g}" if kind == "scalar" else f"tensor {value.tensor}"
+            text += f", {name.replace('_', ' ')} {shown}"
     start = neuron.initial_voltage
     kind = start.WhichOneof("kind")
     if kind == "constant":
@@ -113,9 +121,11 @@ def summary_rows(definition: pb.NetworkDefinition) -> list[tuple[str, str, str, 
     rows = []
     for op in definition.operations:
         kind = str(op.WhichOneof("kind"))
-        count = math.prod(shapes[op.name]) if kind == "neuron" else 0
+        count = math.prod(shapes[op.name]) if has_units(op) else 0
         if kind == "neuron":
             kind = f"neuron {op.neuron.WhichOneof('model')}"
+        elif op.pool.kind == pb.POOL_KIND_MAX:
+            kind = "pool max"
         body = getattr(op, str(op.WhichOneof("kind")))
         used = sum(sizes.get(str(getattr(body, name, "")), 0) for name in _TENSOR_FIELDS)
         shape = _by(shapes[op.name])

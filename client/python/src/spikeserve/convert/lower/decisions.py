@@ -8,6 +8,7 @@ from typing import Any
 
 from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError, reading_configuration
 from spikeserve.convert.lower.activations import Activation, canonical_name, layer_activation
+from spikeserve.convert.lower.functions import memory_function
 from spikeserve.convert.lower.rules import RULES
 from spikeserve.convert.models.neuron import NeuronModel
 from spikeserve.convert.models.neurons import MemoryRectifiedLinear, as_neuron
@@ -20,6 +21,7 @@ class Decision:
     """What follows a layer's linear part: nothing, a population, or an output nonlinearity."""
 
     neuron: NeuronModel | None = None
+    factor: float = 1.0  # of what the neurons get
     output: str | None = None  # "softmax" or "leaky_relu"
     slope: float = 0.0
     dropped: str | None = None  # an output activation that was left out
@@ -109,6 +111,9 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
     steep = leaky_output and _memory_for(activation) is None  # for neurons with memory, not for outputs
     if kind in _PIECEWISE and _takes(swaps.default, activation) and not steep:
         return Decision(neuron=_taking(swaps.default, activation))
+    function = memory_function(activation)
+    if function is not None and swaps.default.remembers and not sink:
+        return Decision(neuron=function[0], factor=function[1])
     if kind == "softmax":
         return _softmax(activation, sink, keep_softmax)
     if leaky_output:
@@ -116,7 +121,8 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
     where = "" if sink else "hidden "
     reason = "has no neuron by default" if kind in _SWAPS else "has no spiking form"
     swap = _SWAPS.get(kind, "IntegrateAndFire")
-    preset = "" if _memory_for(activation) is None else f"{_PRESETS}, "
+    remembered = _memory_for(activation) is not None or (function is not None and not sink)
+    preset = f"{_PRESETS}, " if remembered else ""
     raise UnsupportedError(
         f"the {where}activation '{kind}' {reason}",
         f"train with relu, {preset}or give swap_activations={{'{kind}': '{swap}'}} "

@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import spikeserve.convert.lower.linear
-import spikeserve.convert.lower.shape  # noqa: F401  (both register their layers)
+import spikeserve.convert.lower.pools
+import spikeserve.convert.lower.products
+import spikeserve.convert.lower.shape  # noqa: F401  (they register their layers)
 from spikeserve.convert.errors import Problem, UnsupportedError, reading_configuration, refuse
 from spikeserve.convert.lower.activations import ACTIVATION_LAYERS
 from spikeserve.convert.lower.builder import Builder, Population, Shape, Value, prune
 from spikeserve.convert.lower.decisions import Decision, taken_notes
 from spikeserve.convert.lower.fold import fold_scales
+from spikeserve.convert.lower.merge import merge_repeats
 from spikeserve.convert.lower.rules import find_rule
+from spikeserve.convert.lower.shape import scaled
 from spikeserve.convert.models.synapses import Synapse
 from spikeserve.convert.read.graph import Graph, Node
 from spikeserve.convert.read.records import expect, input_shape_of
@@ -29,6 +33,8 @@ class Lowered:
     definition: pb.NetworkDefinition
     populations: dict[str, Population]  # by Neuron operation
     input_nodes: dict[str, int]  # Input operation -> node
+    maxima: dict[str, str] = field(default_factory=dict)  # MAX pool -> the layer that it comes from
+    carriers: dict[str, str] = field(default_factory=dict)  # MAX pool, what is there for one -> population
     notes: list[str] = field(default_factory=list)
     elements: int = 1  # values of all operations, per sample
 
@@ -52,9 +58,13 @@ def lower(
     label: str,
     synapses: Synapses,
     input_shape: Shape | InputShapes | None,
+    memory: bool,
 ) -> Lowered:
-    """The definition of a graph. Raises one ConversionError that names every layer that cannot be."""
-    builder = Builder(synapses.connection)
+    """The definition of a graph. Raises one ConversionError that names every layer that cannot be.
+
+    `memory`: whether neurons that no layer asks for may be such with memory.
+    """
+    builder = Builder(synapses.connection, memory)
     values: list[Value | None] = []
     inputs: dict[str, int] = {}
     for index, node in enumerate(graph.nodes):
@@ -71,11 +81,12 @@ def lower(
         raise refuse(label, problems)
     _probe_outputs(graph, values, builder, synapses.probe)
     prune(builder.definition)
+    notes = _notes(graph, decisions) + merge_repeats(builder)
     fold_scales(builder.definition)
     kept = {op.name for op in builder.definition.operations}
     populations = {name: item for name, item in builder.populations.items() if name in kept}
-    notes = _notes(graph, decisions)
-    return Lowered(builder.definition, populations, inputs, notes, builder.elements)
+    maxima = {name: layer for name, layer in builder.maxima.items() if name in kept}
+    return Lowered(builder.definition, populations, inputs, maxima, builder.carriers, notes, builder.elements)
 
 
 def _lower_node(
@@ -103,6 +114,7 @@ def _activate(node: Node, value: Value, decision: Decision, builder: Builder) ->
     alone = node.layer.class_name in ACTIVATION_LAYERS
     if decision.neuron is not None:
         name = node.name if alone else f"{node.name}/neuron"
+        value = scaled(value, decision.factor, f"{node.name}/factor", builder)
         return builder.neuron(name, node.layer.name, value, decision.neuron)
     if decision.output is None:
         return value

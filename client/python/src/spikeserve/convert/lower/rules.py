@@ -18,7 +18,6 @@ _ADVICE = {
     "TorchModuleWrapper": ("wraps code of another framework", "rebuild it with Keras layers"),
     "JaxLayer": ("wraps code of another framework", "rebuild it with Keras layers"),
     "FlaxLayer": ("wraps code of another framework", "rebuild it with Keras layers"),
-    "Multiply": ("a product of two signals is not linear", "use Add or Concatenate"),
     "Maximum": ("a maximum of two signals is not linear", "use Average or Concatenate"),
     "Minimum": ("a minimum of two signals is not linear", "use Average or Concatenate"),
     "LayerNormalization": (
@@ -26,10 +25,7 @@ _ADVICE = {
         "train with BatchNormalization instead",
     ),
 }
-_NO_MAX = ("a maximum over spikes is not linear", "train with average pooling instead")
 _NO_STATE = ("recurrent layers are not supported", "use a feed-forward network")
-for _name in ("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"):
-    _ADVICE[_name] = _NO_MAX
 for _name in ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D"):
     _ADVICE[_name] = _NO_STATE
 

@@ -109,12 +109,19 @@ def lower_sum(node: Node, values: list[Value], builder: Builder) -> Value:
     return _weighted_sum(node.name, merged, builder)
 
 
+def scaled(value: Value, factor: float, name: str, builder: Builder) -> Value:
+    """The value times a factor."""
+    if factor == 1:
+        return value
+    scale = builder.tensor(f"{name}/scale", np.asarray([factor]))
+    body = pb.ScaleShiftOperation(scale=scale, axis=-1)
+    return builder.elementwise(name, value, ("scale_shift", body))
+
+
 def _weighted_sum(name: str, terms: dict[Value, float], builder: Builder) -> Value:
     values = list(terms)
     if len(values) == 1:  # x + x
-        scale = builder.tensor(f"{name}/scale", np.asarray([terms[values[0]]]))
-        body = pb.ScaleShiftOperation(scale=scale, axis=-1)
-        return builder.elementwise(name, values[0], ("scale_shift", body))
+        return scaled(values[0], terms[values[0]], name, builder)
     order = values[0].order
     if any(value.order != order for value in values):
         order = tuple(range(len(order)))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from spikeserve.convert.errors import UnsupportedError
+from spikeserve.convert.lower.builder import Shape, Value, check_size
+from spikeserve.convert.lower.rules import need_rank
 from spikeserve.convert.read.graph import Config
 from spikeserve.convert.read.records import plain_value
+from spikeserve.v1 import network_pb2 as pb
 
 
 def window_padding(mode: str, size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int, int]:
@@ -59,3 +63,38 @@ def pair_per_axis(value: Any, rank: int, what: str) -> list[tuple[int, int]]:
 def channels_first(config: Config) -> bool:
     """True where the layer's data_format is channels_first."""
     return config.get("data_format") == "channels_first"
+
+
+def pad_windows(
+    body: pb.ConvOperation | pb.PoolOperation,
+    config: Config,
+    shape: Shape,
+    window: Shape,
+    dilation: Sequence[int],
+) -> Shape:
+    """Writes the explicit padding; returns the spatial output shape."""
+    mode = str(config.get("padding", "valid")).lower()
+    sizes = [
+        window_padding(mode, n, k, s, d)
+        for n, k, s, d in zip(shape[:-1], window, body.stride, dilation, strict=True)
+    ]
+    padded = [n + before + after for n, (_, before, after) in zip(shape[:-1], sizes, strict=True)]
+    check_size((*padded, shape[-1]), "its padded input")
+    body.pad_before.extend(before for _, before, _ in sizes)
+    body.pad_after.extend(after for _, _, after in sizes)
+    return tuple(out for out, _, _ in sizes)
+
+
+def channels_last(value: Value, rank: int, config: Config) -> Value:
+    """The input of a layer with `rank` spatial axes, seen with its channels last."""
+    need_rank(value, rank + 1)
+    if not channels_first(config):
+        return value
+    return value.permuted((*range(1, rank + 1), 0))
+
+
+def original_layout(value: Value, rank: int, config: Config) -> Value:
+    """The output of such a layer, seen as its data_format says."""
+    if not channels_first(config):
+        return value
+    return value.permuted((rank, *range(rank)))
