@@ -8,6 +8,7 @@
 #include "server/engine/network/violations.h"
 #include "server/rpc/decode/decode_encodings.h"
 #include "server/rpc/decode/decode_request_probes.h"
+#include "server/rpc/decode/input_ranges.h"
 #include "server/rpc/decode/run_settings.h"
 #include "server/serving/names.h"
 
@@ -265,6 +266,8 @@ Result<CheckedRequest> CheckRequest(const v1::SimulateRequest& request, serving:
   answer.class_probe = class_probe;
   answer.record_names = std::move(request_probes.value().names);
   answer.classification = {request.top_k(), request.softmax()};
+  answer.input_warnings = InputWarnings(request.inputs(), network, answer.network->metadata.input_ranges);
+  answer.equal_samples = EqualSamples(request.inputs());
   answer.response_bytes = ResponseBytes(answer, answer.spec->settings.steps);
   if (Status status = CheckResponseSize(answer, answer.spec->settings.steps, limits); !status.ok()) {
     return status;
