@@ -47,8 +47,8 @@ std::string Names(const std::vector<std::string>& layers) {
 
 std::vector<std::string> RunWarnings(const AnswerSpec& answer, const engine::Reading& reading) {
   std::vector<std::string> warnings = answer.input_warnings;
-  if (!answer.spec->statistics) {
-    return warnings;
+  if (!warnings.empty() || !answer.spec->statistics) {
+    return warnings;  // what the inputs do to the layers needs no second word
   }
   std::vector<std::string> silent;
   std::vector<std::string> flooded;
