@@ -133,6 +133,13 @@ Status NumberSamples(std::int64_t first, std::vector<engine::SampleInputs>& samp
   return {};
 }
 
+// Keeps what warnings of the run will need to know of its inputs, which are gone by then.
+void LookAtInputs(const v1::SimulateRequest& request, AnswerSpec& answer) {
+  answer.input_warnings =
+      InputWarnings(request.inputs(), *answer.network->network, answer.network->metadata.input_ranges);
+  answer.equal_samples = EqualSamples(request.inputs());
+}
+
 // What a session leaves to its messages, or does not have.
 Status CheckSessionFields(const v1::SessionOpen& open, const Limits& limits) {
   const v1::SimulateRequest& settings = open.settings();
@@ -266,8 +273,7 @@ Result<CheckedRequest> CheckRequest(const v1::SimulateRequest& request, serving:
   answer.class_probe = class_probe;
   answer.record_names = std::move(request_probes.value().names);
   answer.classification = {request.top_k(), request.softmax()};
-  answer.input_warnings = InputWarnings(request.inputs(), network, answer.network->metadata.input_ranges);
-  answer.equal_samples = EqualSamples(request.inputs());
+  LookAtInputs(request, answer);
   answer.response_bytes = ResponseBytes(answer, answer.spec->settings.steps);
   if (Status status = CheckResponseSize(answer, answer.spec->settings.steps, limits); !status.ok()) {
     return status;

@@ -100,8 +100,11 @@ serving::NetworkMetadata DecodeMetadata(const v1::NetworkDefinition& message, Pr
                                     message.defaults().output_kind(),
                                     {},
                                     {}};
-  for (const v1::Probe& probe : message.probes()) {
-    metadata.activations.push_back(DecodeActivation(probe, problems));
+  for (int probe = 0; probe < message.probes_size(); ++probe) {
+    if (message.probes(probe).has_activation()) {
+      metadata.activations.resize(static_cast<std::size_t>(probe) + 1);
+      metadata.activations.back() = DecodeActivation(message.probes(probe), problems);
+    }
   }
   for (const v1::InputRange& range : provenance.input_ranges()) {
     metadata.input_ranges.push_back({range.input(), range.lowest(), range.highest(), range.mean_magnitude()});

@@ -44,7 +44,7 @@ struct NetworkMetadata {
   std::string converter_version;
   std::vector<std::string> notes;
   int output_kind = 0;  // what the outputs say, by its number on the wire; only clients read it
-  std::vector<OutputActivation> activations;  // one for each probe of the definition
+  std::vector<OutputActivation> activations;  // by probe of the definition, up to the last that has one
   std::vector<InputRange> input_ranges;
 
   // What it takes in memory, about; 0 where it is empty.
