@@ -171,8 +171,7 @@ def simulate_command(
     echo_warnings(result.warnings)
     energy = None if network is None or device is None else _estimate(network, result, device, samples)
     found = answers(info, result, None) if result.classes.size else None
-    if npz is not None:
-        np.savez_compressed(npz, **_arrays(result, found))
+    _save(npz, _arrays(result, found))
     echo_json(_as_json(result, found, energy)) if as_json else _print(result, energy, npz)
 
 
@@ -204,6 +203,11 @@ def _check_same(network: Network | None, info: NetworkInfo, file: str | None) ->
             f"{file} is another network than '{info.name}' version {info.version} on the server: "
             f"SHA-256 {digest[:12]}..., there {info.sha256[:12]}..."
         )
+
+
+def _save(npz: str | None, arrays: dict[str, Any]) -> None:
+    if npz is not None:
+        np.savez_compressed(npz, **arrays)
 
 
 def _arrays(result: SimulationResult, found: Answers | None) -> dict[str, Any]:

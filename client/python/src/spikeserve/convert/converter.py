@@ -102,11 +102,9 @@ def convert(
       the defaults of a run.
     `uint8_scale`: scale, or (scale, offset): the input takes bytes as scale*byte + offset.
     `input_shape`: without batch, where the model leaves it open.
-    `keep_softmax`: keep a softmax at the output in the network, where it is taken in every step. By default
-      clients apply it to the mean over the steps, and any other activation there that no neuron computes
-      (sigmoid, tanh, ...): `result.outputs` are the model's, `result.logits` what they are made of.
-    `delay_steps`: by how many steps the outputs of populations arrive later, for all layers or as
-      {Keras layer: steps}; 0 to 4096.
+    `keep_softmax`: keep a softmax at the output, where it is taken in every step. By default clients apply
+      this, sigmoid, tanh ... to the mean: `result.outputs` are the model's, `result.logits` before that.
+    `delay_steps`: steps by which outputs of populations arrive later, 0 to 4096, or {Keras layer: steps}.
 
     The result has passed a forward comparison with the model. Raises ConversionError naming every layer that
     cannot be converted; warns with ConversionWarning where too few spikes are expected or classes are lost.
