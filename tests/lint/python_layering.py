@@ -31,7 +31,7 @@ def _room(modules: str, *may_import: str) -> Room:
 
 MODELS = ("v1", "basics", "models")
 DEFINITION = (*MODELS, "definition")
-NETWORK = ("v1", "network")
+NETWORK = ("v1", "network", "outputs")
 ANSWERS = (*NETWORK, "answers")
 REQUESTS = (*ANSWERS, "requests")
 LOWER = (*MODELS, "read")
@@ -46,7 +46,8 @@ ROOMS: dict[str, Room] = {
     "basics": _room("_version convert.arrays convert.errors"),
     "models": _room("convert.models", "v1", "basics"),
     "read": _room("convert.read", "basics"),
-    "definition": _room("convert.definition", *MODELS),
+    "outputs": _room("outputs", "v1"),
+    "definition": _room("convert.definition", "outputs", *MODELS),
     "network": _room("network _probes _report", "v1", "definition"),
     "lower": _room("convert.lower", *LOWER),
     "calibrate": _room("convert.calibrate", *CALIBRATE),
@@ -55,7 +56,7 @@ ROOMS: dict[str, Room] = {
     "answers": _room("encodings errors results", *NETWORK),
     "requests": _room("_arrays _address _channel _messages _requests _runs _upload recording", *ANSWERS),
     "client": _room("_client_async _client_base _replay client session", *REQUESTS),
-    "analysis": _room("_tasks calibration energy evaluation input_events plot", *ANALYSIS),
+    "analysis": _room("_tasks calibration energy evaluation input_events outputs.scores plot", *ANALYSIS),
     "outside": _room("local_server samples"),  # processes and files
     "package": _room("__init__", "basics", *ANALYSIS, "analysis", "convert", "outside"),
     "cli": _room("cli", *ANALYSIS, *CONVERT, "analysis", "convert", "outside", "package"),

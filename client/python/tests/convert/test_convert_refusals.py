@@ -45,7 +45,10 @@ def test_hidden_activations_without_a_spiking_form(tmp_path: Path, name: str) ->
     layers = [input_layer(4), random_dense(4, 3, name, name="hidden"), random_dense(3, 2)]
     text = refusal(keras_file(tmp_path, *layers), preset="spikeserve")
     assert "'hidden' (Dense)" in text
-    assert f"swap_activations={{'{name}'" in text
+    assert ("train without it" if name == "softmax" else "train with relu") in text
+    # A neuron that computes something else, or nothing, is no way out.
+    assert "None" not in text
+    assert (f"swap_activations={{'{name}'" in text) == (name in ("sigmoid", "tanh", "relu6"))
 
 
 @pytest.mark.parametrize(
@@ -83,6 +86,33 @@ def test_one_message_names_every_layer(tmp_path: Path) -> None:
     text = refusal(keras_file(tmp_path, *layers), preset="spikeserve")
     assert "4 layers cannot be converted" in text
     assert [name in text for name in ("'first'", "'second'", "'third'", "'fourth'")] == [True] * 4
+
+
+def test_equal_problems_share_a_line(tmp_path: Path) -> None:
+    layers = [input_layer(4)]
+    for number in range(9):
+        layers.append(random_dense(4, 4, "relu6", seed=number, name=f"block_{number}"))
+    path = keras_file(tmp_path, *layers, random_dense(4, 2, name="out"))
+    first, *lines = refusal(path, preset="spikeserve").splitlines()
+    assert first.endswith("9 layers cannot be converted:")
+    (line,) = lines
+    assert line.startswith("  - 'block_0', 'block_1', 'block_2' and 6 more (Dense): ")
+    assert "swap_activations={'relu6': 'MemoryRectifiedLinear'}" in line
+    more = [
+        *layers,
+        random_dense(4, 4, "gelu", name="bent"),
+        L("LayerNormalization", {"name": "norm_1"}),
+        L("LayerNormalization", {"name": "norm_2"}),
+        random_dense(4, 4, "gelu", name="bent_too"),
+        random_dense(4, 2, name="out"),
+    ]
+    first, *lines = refusal(keras_file(tmp_path, *more), preset="spikeserve").splitlines()
+    assert first.endswith("13 layers cannot be converted:")
+    assert [line.partition(": ")[0] for line in lines] == [
+        "  - 'block_0', 'block_1', 'block_2' and 6 more (Dense)",
+        "  - 'bent', 'bent_too' (Dense)",
+        "  - 'norm_1', 'norm_2' (LayerNormalization)",
+    ]
 
 
 def test_open_input_shapes_ask_for_one(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from spikeserve._report import ConversionReport, write_report
 from spikeserve._version import __version__
 from spikeserve.convert.calibrate.checks import byte_map, fixed_scales, positive
 from spikeserve.convert.calibrate.delays import set_delays
+from spikeserve.convert.calibrate.expected import few_spikes, set_input_ranges
 from spikeserve.convert.calibrate.latency import late_outputs, slow_outputs
 from spikeserve.convert.calibrate.samples import Samples, collect_samples, set_byte_inputs
 from spikeserve.convert.calibrate.scaling import (
@@ -30,7 +31,7 @@ from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.convert.definition.units import remembers
 from spikeserve.convert.errors import ConversionError, ConversionWarning, printable
 from spikeserve.convert.levels import finer_outputs, settled
-from spikeserve.convert.lower.decisions import Decision, decide, output_warnings, parse_swaps
+from spikeserve.convert.lower.decisions import Decision, decide, decision_warnings, parse_swaps
 from spikeserve.convert.lower.lower import InputShapes, Lowered, Synapses, lower
 from spikeserve.convert.lower.outputs import output_kind
 from spikeserve.convert.memory.plan import NO_SAMPLES, Plan, make_plan, make_sparse_plan
@@ -102,9 +103,9 @@ def convert(
       the defaults of a run.
     `uint8_scale`: scale, or (scale, offset): the input takes bytes as scale*byte + offset.
     `input_shape`: without batch, where the model leaves it open.
-    `keep_softmax`: keep a softmax at the output; it is left out by default (same class, logits).
-    `delay_steps`: by how many steps the outputs of populations arrive later, for all layers or as
-      {Keras layer: steps}; 0 to 4096.
+    `keep_softmax`: keep a softmax at the output, where it is taken in every step. By default clients apply
+      this, sigmoid, tanh ... to the mean: `result.outputs` are the model's, `result.logits` before that.
+    `delay_steps`: steps by which outputs of populations arrive later, 0 to 4096, or {Keras layer: steps}.
 
     The result has passed a forward comparison with the model. Raises ConversionError naming every layer that
     cannot be converted; warns with ConversionWarning where too few spikes are expected or classes are lost.
@@ -126,11 +127,12 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
     lowered = lower(source.graph, decisions, problems, source.label, filters, shape, memory)
     most = options.preset.samples
     samples = collect_samples(tuning.sample_data, lowered, source.graph, bytes_as, most)
+    set_input_ranges(samples, lowered.definition.provenance)
     report = ConversionReport(notes=[*lowered.notes])
     report.notes += set_byte_inputs(lowered, source.graph, samples, bytes_as)
     report.warnings += [
         *swaps.unused(),
-        *output_warnings(source.graph, decisions, bool(lowered.populations)),
+        *decision_warnings(source.graph, decisions),
         *options.warnings(),
     ]
     set_delays(lowered, tuning.delay_steps)
@@ -198,6 +200,7 @@ def _scale(
     report.layers = layer_reports(lowered, activity, scales, means, options.steps * options.dt)
     report.warnings += low_rate_warnings(report.layers, samples.real)
     models = {op.name: get_model(op.neuron) for op in lowered.definition.operations if op.HasField("neuron")}
+    report.warnings += few_spikes([(item, models[item.name]) for item in report.layers], options.steps)
     report.warnings += [
         f"'{item.layer}': a scale changes the outputs of {type(model).__name__} neurons"
         for item in report.layers

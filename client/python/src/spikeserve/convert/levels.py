@@ -46,9 +46,7 @@ def settled(
     return replace(options, steps=PLAIN_STEPS, spikes=PLAIN_SPIKES), [note]
 
 
-def _reasons(
-    options: RunOptions, tuning: TuningOptions, lowered: Lowered, samples: Samples
-) -> Iterator[str]:
+def _reasons(options: RunOptions, tuning: TuningOptions, lowered: Lowered, samples: Samples) -> Iterator[str]:
     """What keeps the recipe from making do with its steps, as a reader of the report understands it."""
     for name in ("scale_firing_rates", "target_rate_hz"):
         if getattr(tuning, name) is not None:
@@ -85,6 +83,8 @@ def _outputs(definition: pb.NetworkDefinition) -> Iterator[str]:
     values = math.prod(operation_shapes(definition)[target])
     if kind == pb.OUTPUT_KIND_VALUE:
         yield f"the output '{target}' is a value, in which all rounding shows"
+    elif kind == pb.OUTPUT_KIND_LABELS:
+        yield f"the outputs '{target}' are labels, of which most are seldom true: rounding shows in these"
     elif kind == pb.OUTPUT_KIND_UNSPECIFIED:
         known = "" if values == 1 else " (class_labels says that they are)"
         yield f"nothing says that the output '{target}' is classes{known}, and rounding shows in values"

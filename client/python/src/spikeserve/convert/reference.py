@@ -25,7 +25,8 @@ def run_graph(
 ) -> list[Array]:
     """The model's outputs [batch, ...] in float64; `inputs` by node, `scales` by layer name.
 
-    Activations are what the decisions say: swapped ones are the swapped model's rate.
+    Activations are what the decisions say: swapped ones are the swapped model's rate, and those that are left
+    to clients are left out here too.
     """
     values: list[Array] = []
     for index, node in enumerate(graph.nodes):
@@ -45,8 +46,6 @@ def _activate(node: Node, values: Array, decision: Decision, scales: Mapping[str
     if decision.output == "softmax":
         powers = np.exp(values - values.max(axis=-1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
-    if decision.output == "leaky_relu":
-        return np.maximum(values, 0) + decision.slope * np.minimum(values, 0)
     return values
 
 

@@ -12,6 +12,7 @@ from spikeserve.convert.definition.forward import run_rates
 from spikeserve.convert.definition.units import has_units
 from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.models.synapses import describe_synapse
+from spikeserve.outputs import activations
 from spikeserve.v1 import network_pb2 as pb
 
 _TENSOR_FIELDS = ("weight", "bias", "scale", "shift")
@@ -36,7 +37,9 @@ def settings_lines(definition: pb.NetworkDefinition) -> list[str]:
             lines.append(f"{link.source} -> {link.target}: {_filter_text(link)}")
     for probe in definition.probes:
         quantity = pb.ProbeQuantity.Name(probe.quantity).removeprefix("PROBE_QUANTITY_").lower()
-        lines.append(f"probe {probe.name}: {quantity} of {probe.target}, {_filter_text(probe)}")
+        left_out = activations.text(probe.activation)
+        behind = f", then {left_out} of the readout, by the client" if left_out else ""
+        lines.append(f"probe {probe.name}: {quantity} of {probe.target}, {_filter_text(probe)}{behind}")
     readout = definition.defaults.readout
     kind = "last step" if readout.kind == pb.READOUT_KIND_LAST else f"mean after {readout.skip_steps} steps"
     if readout.kind == pb.READOUT_KIND_CORRECTED_MEAN:
@@ -47,6 +50,7 @@ def settings_lines(definition: pb.NetworkDefinition) -> list[str]:
         pb.OUTPUT_KIND_PROBABILITY: ["output: the probability of class 1"],
         pb.OUTPUT_KIND_LOGIT: ["output: the logit of class 1"],
         pb.OUTPUT_KIND_VALUE: ["outputs: values"],
+        pb.OUTPUT_KIND_LABELS: ["outputs: the logits of labels, several of which may hold"],
     }
     lines += [f"readout: {kind}", *kinds.get(definition.defaults.output_kind, [])]
     return [*lines, *([f"class labels: {', '.join(labels)}"] if labels else [])]

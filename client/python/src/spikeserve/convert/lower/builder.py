@@ -214,12 +214,17 @@ class Builder:
         self._tensors[name] = add_tensor(self.definition, ident, values)
         return ident
 
-    def probe(self, name: str, value: Value, synapse: Synapse | None) -> None:
-        """Probes the output of a value; a neuron's probe falls back to the network's synapse."""
+    def probe(
+        self, name: str, value: Value, synapse: Synapse | None, left_out: pb.OutputActivation | None = None
+    ) -> None:
+        """Probes the output of a value; a neuron's probe falls back to the network's synapse.
+
+        `left_out`: what clients apply to it.
+        """
         target = self.plain(value).operation
         sends = target in self.populations or target in self.carriers
         probe = self.definition.probes.add(
-            name=clean_name(name), target=target, quantity=pb.PROBE_QUANTITY_OUTPUT
+            name=clean_name(name), target=target, quantity=pb.PROBE_QUANTITY_OUTPUT, activation=left_out
         )
         if synapse is None and sends:
             synapse = self._synapse

@@ -14,6 +14,7 @@ from spikeserve.convert.lower.activations import ACTIVATION_LAYERS
 from spikeserve.convert.lower.builder import Builder, Population, Shape, Value, prune
 from spikeserve.convert.lower.decisions import Decision, taken_notes
 from spikeserve.convert.lower.fold import fold_scales
+from spikeserve.convert.lower.left_out import function_name, left_out_at
 from spikeserve.convert.lower.merge import merge_repeats
 from spikeserve.convert.lower.rules import find_rule
 from spikeserve.convert.lower.shape import scaled
@@ -79,7 +80,7 @@ def lower(
         values.append(value)
     if problems:
         raise refuse(label, problems)
-    _probe_outputs(graph, values, builder, synapses.probe)
+    _probe_outputs(graph, values, decisions, builder, synapses.probe)
     prune(builder.definition)
     notes = _notes(graph, decisions) + merge_repeats(builder)
     fold_scales(builder.definition)
@@ -119,11 +120,7 @@ def _activate(node: Node, value: Value, decision: Decision, builder: Builder) ->
     if decision.output is None:
         return value
     name = node.name if alone else f"{node.name}/{decision.output}"
-    body = pb.ActivationOperation()
-    if decision.output == "softmax":
-        body.softmax.SetInParent()
-    else:
-        body.leaky_relu.negative_slope = decision.slope
+    body = pb.ActivationOperation(softmax=pb.Softmax())
     return builder.add(name, [value], value.shape, ("activation", body))
 
 
@@ -150,20 +147,26 @@ def _fits(shape: Shape, stored: Sequence[int | None] | None) -> bool:
 
 
 def _probe_outputs(
-    graph: Graph, values: list[Value | None], builder: Builder, synapse: Synapse | None
+    graph: Graph,
+    values: list[Value | None],
+    decisions: Mapping[int, Decision],
+    builder: Builder,
+    synapse: Synapse | None,
 ) -> None:
     single = len(graph.outputs) == 1
     for index, name in zip(graph.outputs, graph.output_names, strict=True):
         value = values[index]
         assert value is not None
-        builder.probe("output" if single else name, value, synapse)
+        left_out = left_out_at(graph, decisions, index)
+        builder.probe("output" if single else name, value, synapse, left_out)
 
 
 def _notes(graph: Graph, decisions: dict[int, Decision]) -> list[str]:
     left_out = [
-        f"the {decision.dropped} at the output '{graph.nodes[index].name}' is left out: the outputs "
-        "are its inputs (logits), the class is the same"
+        f"the {function_name(decision.left_out)} at the output '{graph.nodes[index].name}' is left out of "
+        "the network: clients apply it to the mean over the steps, which gives the model's outputs; "
+        "result.logits has what it is applied to"
         for index, decision in decisions.items()
-        if decision.dropped is not None
+        if decision.left_out is not None
     ]
     return left_out + taken_notes(graph, decisions)

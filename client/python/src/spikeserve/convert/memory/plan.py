@@ -194,7 +194,7 @@ def _started(definition: pb.NetworkDefinition) -> list[str]:
 
 def _threshold(trial: Trial, kind: pb.OutputKind) -> float | None:
     """The output above which a sample is of class 1; None where the largest of several wins."""
-    if kind == pb.OUTPUT_KIND_LOGIT:
+    if kind in (pb.OUTPUT_KIND_LOGIT, pb.OUTPUT_KIND_LABELS):
         return 0.0
     if kind == pb.OUTPUT_KIND_PROBABILITY:
         return 0.5
