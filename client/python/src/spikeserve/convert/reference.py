@@ -76,9 +76,11 @@ def _tuple(value: Any, rank: int) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) else (int(value),) * rank
 
 
-def _offsets(n: int, k: int, s: int, d: int, mode: str) -> tuple[int, int]:
+def _offsets(n: int, k: int, s: int, d: int, mode: str | list[int]) -> tuple[int, int]:
     """(first input position of window 0, number of windows)."""
     reach = (k - 1) * d
+    if isinstance(mode, list):
+        return -mode[0], (n + sum(mode) - reach - 1) // s + 1
     if mode == "same":
         count = math.ceil(n / s)
         missing = max(0, (count - 1) * s + reach + 1 - n)
@@ -91,8 +93,9 @@ def _taps(
     x: Array, kernel: tuple[int, ...], config: Config, strides: tuple[int, ...], dilation: tuple[int, ...]
 ) -> Any:
     """For every kernel position the input it meets, [batch, out..., channels], and a validity mask."""
-    mode = str(config.get("padding", "valid")).lower()
-    spans = [_offsets(*spec, mode) for spec in zip(x.shape[1:-1], kernel, strides, dilation, strict=True)]
+    padding = config.get("padding", "valid")
+    modes = padding if isinstance(padding, list) else [str(padding).lower()] * len(kernel)
+    spans = [_offsets(*spec) for spec in zip(x.shape[1:-1], kernel, strides, dilation, modes, strict=True)]
     for position in itertools.product(*(range(k) for k in kernel)):
         piece, valid = x, np.ones((), bool)
         for axis, (start, count) in enumerate(spans):
@@ -164,6 +167,8 @@ def _average_pool(layer: Layer, args: list[Array]) -> Array:
     count: Any = 0
     for _, piece, valid in _taps(x, window, config, strides, (1,) * rank):
         total, count = total + piece, count + valid
+    if config.get("count_include_pad"):
+        count = math.prod(window)
     return _from_last(config, total / count)
 
 
@@ -204,7 +209,8 @@ def _normalization(layer: Layer, args: list[Array]) -> Array:
 def _rescaling(layer: Layer, args: list[Array]) -> Array:
     scale = np.asarray(plain_value(layer.config.get("scale", 1.0)), np.float64)
     offset = np.asarray(plain_value(layer.config.get("offset", 0.0)), np.float64)
-    return np.asarray(args[0] * scale + offset)
+    axis = layer.config.get("axis", -1)
+    return np.moveaxis(np.moveaxis(args[0], axis, -1) * scale + offset, -1, axis)
 
 
 def _flatten(layer: Layer, args: list[Array]) -> Array:
@@ -242,6 +248,13 @@ def _cropping(layer: Layer, args: list[Array]) -> Array:
     return _from_last(layer.config, x)
 
 
+def _upsampling(layer: Layer, args: list[Array]) -> Array:
+    x = _to_last(layer.config, args[0])
+    for axis, factor in enumerate(_tuple(layer.config.get("size", 2), x.ndim - 2), start=1):
+        x = np.repeat(x, factor, axis=axis)
+    return _from_last(layer.config, x)
+
+
 def _add(layer: Layer, args: list[Array]) -> Array:
     total = np.sum(np.stack(args), axis=0)
     return np.asarray(total / len(args) if layer.class_name == "Average" else total)
@@ -276,6 +289,8 @@ _MATH: dict[str, _MathFunction] = {
     "Permute": _permute,
     "ZeroPadding1D": _zero_padding,
     "ZeroPadding2D": _zero_padding,
+    "UpSampling1D": _upsampling,
+    "UpSampling2D": _upsampling,
     "Cropping1D": _cropping,
     "Cropping2D": _cropping,
     "Add": _add,

@@ -43,6 +43,12 @@ class Value:
         """True where no permutation is pending."""
         return self.order == tuple(range(len(self.order)))
 
+    @property
+    def unmoved(self) -> bool:
+        """True where the permutation moves axes of size 1 alone, so that all values stay where they are."""
+        moved = [axis for axis in self.order if self.stored[axis] > 1]
+        return moved == sorted(moved)
+
     def as_stored(self) -> Value:
         """The same values in the operation's own axis order."""
         return Value(self.operation, self.stored, tuple(range(len(self.stored))))
@@ -97,6 +103,7 @@ class Builder:
         self.definition = pb.NetworkDefinition(format_version=1)
         self.populations: dict[str, Population] = {}  # by Neuron operation
         self.elements = 0  # of all outputs, per sample
+        self.shapes: dict[str, Shape] = {}  # by operation
         self._synapse = synapse
         self._names: set[str] = set()
         self._tensors: dict[str, str] = {}  # name as given -> id
@@ -134,7 +141,10 @@ class Builder:
         key = (value.operation, value.order)
         if key not in self._permutes:
             operation = self._operation(f"{value.operation}/permute")
-            operation.permute.permutation.extend(value.order)
+            if value.unmoved:
+                operation.reshape.shape.extend(value.shape)
+            else:
+                operation.permute.permutation.extend(value.order)
             self._connect(value.operation, operation.name)
             self._permutes[key] = self._value(operation.name, value.shape)
         return self._permutes[key]
@@ -173,7 +183,8 @@ class Builder:
                 f"{_MAX_TOTAL_ELEMENTS}",
                 "use a smaller input",
             )
-        return Value(operation, tuple(int(n) for n in shape), tuple(range(len(shape))))
+        self.shapes[operation] = tuple(int(n) for n in shape)
+        return Value(operation, self.shapes[operation], tuple(range(len(shape))))
 
     def _operation(self, name: str) -> pb.Operation:
         unique = _unique(clean_name(name), self._names)

@@ -11,7 +11,7 @@ from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.lower.builder import Builder, Shape, Value, check_size
 from spikeserve.convert.lower.rules import lowers, need_inputs, need_rank, need_weights
 from spikeserve.convert.lower.scales import layer_scale_shift
-from spikeserve.convert.lower.windows import channels_first, per_axis, window_padding
+from spikeserve.convert.lower.windows import channels_first, padding_modes, per_axis, window_padding
 from spikeserve.convert.read.graph import Node
 from spikeserve.v1 import network_pb2 as pb
 
@@ -86,6 +86,7 @@ def lower_average_pool(node: Node, values: list[Value], builder: Builder) -> Val
     window = per_axis(config.get("pool_size", 2), rank, "pool_size")
     strides = config.get("strides")
     body = pb.PoolOperation(kind=pb.POOL_KIND_AVERAGE, window=window)
+    body.count_include_pad = bool(config.get("count_include_pad"))
     body.stride.extend(window if strides is None else per_axis(strides, rank, "strides"))
     shape = _pad_windows(body, config, source.shape, tuple(window), [1] * rank)
     result = builder.add(node.name, [source], (*shape, source.shape[-1]), ("pool", body))
@@ -158,10 +159,10 @@ def _pad_windows(
     dilation: Sequence[int],
 ) -> Shape:
     """Writes the explicit padding; returns the spatial output shape."""
-    mode = str(config.get("padding", "valid")).lower()
+    modes = padding_modes(config, len(window))
     sizes = [
         window_padding(mode, n, k, s, d)
-        for n, k, s, d in zip(shape[:-1], window, body.stride, dilation, strict=True)
+        for mode, n, k, s, d in zip(modes, shape[:-1], window, body.stride, dilation, strict=True)
     ]
     padded = [n + before + after for n, (_, before, after) in zip(shape[:-1], sizes, strict=True)]
     check_size((*padded, shape[-1]), "its padded input")

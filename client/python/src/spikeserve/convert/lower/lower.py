@@ -12,6 +12,7 @@ from spikeserve.convert.lower.activations import ACTIVATION_LAYERS
 from spikeserve.convert.lower.builder import Builder, Population, Shape, Value, prune
 from spikeserve.convert.lower.decisions import Decision, taken_notes
 from spikeserve.convert.lower.fold import fold_scales
+from spikeserve.convert.lower.fold_moves import fold_permutes
 from spikeserve.convert.lower.rules import find_rule
 from spikeserve.convert.models.synapses import Synapse
 from spikeserve.convert.read.graph import Graph, Node
@@ -71,6 +72,7 @@ def lower(
         raise refuse(label, problems)
     _probe_outputs(graph, values, builder, synapses.probe)
     prune(builder.definition)
+    fold_permutes(builder.definition, builder.shapes)
     fold_scales(builder.definition)
     kept = {op.name for op in builder.definition.operations}
     populations = {name: item for name, item in builder.populations.items() if name in kept}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from spikeserve.convert.errors import UnsupportedError
@@ -9,14 +10,19 @@ from spikeserve.convert.read.graph import Config
 from spikeserve.convert.read.records import plain_value
 
 
-def window_padding(mode: str, size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int, int]:
+def window_padding(
+    mode: str | tuple[int, int], size: int, kernel: int, stride: int, dilation: int = 1
+) -> tuple[int, int, int]:
     """(output size, zeros before, zeros after) of one spatial axis.
 
-    `same` puts the odd zero at the end; `causal` pads in front whatever the stride.
+    `same` puts the odd zero at the end; `causal` pads in front whatever the stride; a pair is what to pad.
     Raises UnsupportedError where nothing is left or the mode is unknown.
     """
     extent = (kernel - 1) * dilation + 1
-    if mode == "same":
+    if isinstance(mode, tuple):
+        before, after = mode
+        out = (size + before + after - extent) // stride + 1
+    elif mode == "same":
         out = -(-size // stride)
         total = max((out - 1) * stride + extent - size, 0)
         before, after = total // 2, total - total // 2
@@ -54,6 +60,14 @@ def pair_per_axis(value: Any, rank: int, what: str) -> list[tuple[int, int]]:
     if len(pairs) != rank or not ok:
         raise UnsupportedError(f"{what} is {value!r}", f"give {rank} pairs of non-negative integers")
     return [(int(p[0]), int(p[1])) for p in pairs]
+
+
+def padding_modes(config: Config, rank: int) -> Sequence[str | tuple[int, int]]:
+    """What `window_padding` takes for each spatial axis: Keras' mode, or pairs, which other formats have."""
+    padding = config.get("padding", "valid")
+    if isinstance(padding, list):
+        return pair_per_axis(padding if rank > 1 else padding[0], rank, "padding")
+    return [str(padding).lower()] * rank
 
 
 def channels_first(config: Config) -> bool:
