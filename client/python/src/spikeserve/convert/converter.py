@@ -117,7 +117,7 @@ def convert(
 def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: RunOptions) -> Network:
     """The steps of `convert`; the warnings name the line that called that, behind what checks its options."""
     bytes_as = byte_map(tuning.uint8_scale)
-    source = read_model(model)
+    source = read_model(model, layers.input_shape)
     swaps = parse_swaps(layers.swap_activations, options.preset.neuron)
     decisions, problems = decide(source.graph, swaps, layers.keep_softmax)
     filters = Synapses(options.synapse, options.probe_synapse)

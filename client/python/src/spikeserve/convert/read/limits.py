@@ -21,6 +21,7 @@ class Limits:
     parameters: int = 1 << 29
     layers: int = 10_000
     hdf5_members: int = 200_000
+    onnx_fields: int = 1_000_000  # of all messages of a file
 
 
 DEFAULT_LIMITS = Limits()
