@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from spikeserve.convert.read.tensors.writer import GraphWriter, Signal
 
 Value = Signal | Array
 Operator = Callable[["Call"], Value]
+_LONGEST = 64  # of lists of axes and sizes
 OPERATORS: dict[str, Operator] = {}
 
 
@@ -63,7 +65,7 @@ class Call:
     def whole(self, index: int, what: str) -> list[int]:
         """A constant list of whole numbers."""
         values = self.constant(index, what)
-        if values.dtype.kind not in "iu" or values.ndim > 1:
+        if values.dtype.kind not in "iu" or values.ndim > 1 or values.size > _LONGEST:
             raise UnsupportedError(f"its {what} are no list of whole numbers", "export the model again")
         return [int(value) for value in values.reshape(-1)]
 
@@ -79,6 +81,8 @@ class Call:
     def number(self, name: str, default: float) -> float:
         """A number."""
         found = self.attribute(name)
+        if found is not None and not math.isfinite(found.f):
+            raise UnsupportedError(f"its {name} is {found.f}", "the file is damaged; export it again")
         return default if found is None else found.f
 
     def word(self, name: str, default: str) -> str:

@@ -54,8 +54,8 @@ class Constants:
             name = _NAMES.get(tensor.data_type, f"number {tensor.data_type}")
             raise ConversionError(f"{where} has the type {name}, wanted plain floats or integers")
         shape = tuple(tensor.dims)
-        if any(size < 0 for size in shape):
-            raise ConversionError(f"{where} has the shape {shape}")
+        if len(shape) > self._limits.axes or any(size < 0 for size in shape):
+            raise ConversionError(f"{where} has {len(shape)} axes of the sizes {shape[:10]}")
         self._parameters += math.prod(shape)
         if self._parameters > self._limits.parameters:
             raise ConversionError(f"{self._label}: more than {self._limits.parameters} values in constants")

@@ -163,6 +163,7 @@ def _range(call: Call) -> Array:
 
 def _where(call: Call) -> Array:
     condition, first, second = (call.constant(index, "inputs") for index in range(3))
+    _bounded(list(np.broadcast_shapes(condition.shape, first.shape, second.shape)))
     return np.asarray(np.where(condition, first, second))
 
 

@@ -20,7 +20,7 @@ def read_inputs(
     inputs: Sequence[ValueInfo], given: InputShape, limits: Limits, label: str
 ) -> tuple[GraphWriter, dict[str, Signal]]:
     """A writer with an input layer for each, and their signals by name; the first axis is the batch."""
-    shapes = {item.name: _sizes(item, given, label) for item in inputs}
+    shapes = {item.name: _sizes(item, given, limits, label) for item in inputs}
     batches = {shape[0] for shape in shapes.values()} - {None}
     if len(batches) > 1:
         raise ConversionError(f"{label}: its inputs have different batches: {sorted(map(str, batches))}")
@@ -29,7 +29,7 @@ def read_inputs(
     return writer, signals
 
 
-def _sizes(item: ValueInfo, given: InputShape, label: str) -> list[int | None]:
+def _sizes(item: ValueInfo, given: InputShape, limits: Limits, label: str) -> list[int | None]:
     """The batch, None where it is open, and the shape of a sample with what the caller says of it."""
     where = f"{label}: the input '{item.name}'"
     tensor = item.type.tensor_type if item.type is not None else None
@@ -40,6 +40,8 @@ def _sizes(item: ValueInfo, given: InputShape, label: str) -> list[int | None]:
         stored: list[int | None] = [None] * (1 + len(told or ()))
     else:
         stored = [dim.dim_value if 0 < dim.dim_value < _LARGEST else None for dim in tensor.shape.dim]
+    if len(stored) > limits.axes:
+        raise ConversionError(f"{where} has {len(stored)} axes, the limit is {limits.axes}")
     if len(stored) < 2:
         raise ConversionError(
             f"{where} has no shape behind the batch; give input_shape=(...), without the batch"

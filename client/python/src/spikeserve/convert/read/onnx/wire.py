@@ -19,6 +19,8 @@ from spikeserve.convert.errors import ConversionError
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types; 3 and 4 are groups, which ONNX does not have
 _WIDTHS = {_FIXED64: 8, _FIXED32: 4}
 _SIGN = 1 << 63
+_MESSAGE_COST = 10  # fields: an object takes that much more memory than a number
+_BLOCK = 1 << 20  # bytes of packed numbers that are unpacked at once, each to an index and more
 
 
 class Kind(Enum):
@@ -60,6 +62,7 @@ def decode(message: type[T], data: memoryview, budget: Budget, depth: int = 0) -
     """The message in `data`, whose class names its fields in FIELDS. ConversionError for a damaged one."""
     if depth > budget.depth:
         raise ConversionError(f"{budget.label}: messages are nested deeper than {budget.depth} levels")
+    budget.fields -= _MESSAGE_COST
     result = message()
     fields: dict[int, Field] = getattr(message, "FIELDS")  # noqa: B009 - T has no such attribute for mypy
     for number, wire, value in _fields(data, budget):
@@ -71,10 +74,19 @@ def decode(message: type[T], data: memoryview, budget: Budget, depth: int = 0) -
 
 def varints(data: bytes) -> Array:
     """int64 values of packed varints; ValueError where the last one is cut off or one is too long."""
-    raw = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(raw < 128)
-    if raw.size and (not ends.size or ends[-1] != raw.size - 1):
-        raise ValueError("a number is cut off")
+    parts, at = [np.zeros(0, np.int64)], 0
+    while at < len(data):
+        block = np.frombuffer(data, np.uint8, min(_BLOCK, len(data) - at), at)
+        ends = np.flatnonzero(block < 128)
+        if not ends.size:
+            raise ValueError("a number is cut off or has more than 64 bits")
+        parts.append(_unpacked(block, ends))
+        at += int(ends[-1]) + 1
+    return np.concatenate(parts)
+
+
+def _unpacked(raw: Array, ends: Array) -> Array:
+    """The numbers that end at these bytes."""
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])[: ends.size]
     lengths = ends - starts + 1
     if lengths.size and int(lengths.max()) > 10:

@@ -88,8 +88,10 @@ def _borders(writer: GraphWriter, name: str, x: Signal, pairs: Pairs, class_name
         )
         pairs = [(0, 0), (0, 0), *pairs[2:]]
     rank = len(pairs) - 2
-    if rank < 1:
-        raise UnsupportedError(f"it changes the size of {x.sample}", "pad or crop spatial axes")
+    if rank == 0:  # a row, as one channel of a series
+        series = reshape(writer, f"{name}/series", x, [*x.shape, 1])
+        changed = _borders(writer, name, series, [*pairs, (0, 0)], class_name, sign)
+        return reshape(writer, f"{name}/row", changed, changed.shape[:-1])
     first = not any(pairs[1])
     key = "padding" if class_name == "ZeroPadding" else "cropping"
     spatial = [list(pair) for pair in (pairs[2:] if first else pairs[1:-1])]

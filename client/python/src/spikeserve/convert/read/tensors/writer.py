@@ -61,6 +61,8 @@ class GraphWriter:
         keras_major: int = 3,
     ) -> Signal:
         """A layer with its output's shape, with the batch; UnsupportedError where nothing is left."""
+        if len(shape) > self._limits.axes:
+            raise UnsupportedError(f"its output has {len(shape)} axes", f"use {self._limits.axes} at most")
         if any(size < 1 for size in shape) and class_name != "InputLayer":
             raise UnsupportedError(f"its output has the shape {shape[1:]}", "check the input shape")
         layer = Layer(self._unique(name), class_name, dict(config), list(weights), keras_major)
