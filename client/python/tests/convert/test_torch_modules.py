@@ -157,7 +157,7 @@ def test_layers_that_need_not_have_a_spiking_form(module: Any, kind: str) -> Non
 
 def test_layers_are_called_as_in_the_module() -> None:
     network = quiet(
-        torch_models.DigitsCnn(), input_shape=(1, 8, 8), preset="spikeserve", scale_firing_rates=7
+        torch_models.DigitsCnn(), input_shape=(1, 8, 8), scale_firing_rates=7
     )
     assert [layer.name for layer in network.report.layers] == ["features.2", "features.5", "classes.3"]
 

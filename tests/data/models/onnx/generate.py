@@ -16,7 +16,8 @@ import onnx
 import onnxruntime
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[3] / "client" / "python" / "tests" / "convert"))
+TESTS = HERE.parents[3] / "client" / "python" / "tests"
+sys.path[:0] = [str(TESTS / "convert"), str(TESTS / "support")]
 
 
 def run(model: bytes | str, inputs: np.ndarray) -> np.ndarray:
