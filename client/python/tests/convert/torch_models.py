@@ -78,6 +78,26 @@ class UNet(nn.Module):  # type: ignore[misc]  # torch is not there
         return self.last(torch.cat([self.up(deep), wide], 1))
 
 
+class Function(nn.Module):  # type: ignore[misc]  # torch is not there
+    """A module that computes one function, which has a parameter and a buffer at hand."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+        self.scale = nn.Parameter(torch.tensor([[2.0], [0.5], [-1.0]]))
+        self.register_buffer("shift", torch.tensor([0.5]))
+
+    def forward(self, x: Any) -> Any:
+        return self.function(self, x)
+
+
+class Two(nn.Module):  # type: ignore[misc]  # torch is not there
+    """A module with two inputs, a setting and two outputs."""
+
+    def forward(self, left: Any, right: Any, factor: float = 2.0) -> Any:
+        return left * factor + right, torch.relu(right)
+
+
 def train_digits(module: Any, path: Path) -> Any:
     """The module after some epochs on the digits that no test looks at."""
     with np.load(path) as data:
