@@ -69,6 +69,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "h5py": frozenset({"read"}),
     "matplotlib": frozenset({"analysis"}),
     "rich": frozenset({"cli"}),
+    "torch": frozenset({"read"}),
 }
 _ROOM_OF = {module: name for name, room in ROOMS.items() for module in room.modules}
 

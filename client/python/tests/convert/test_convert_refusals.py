@@ -185,10 +185,10 @@ def test_models_that_are_classes_of_their_own(tmp_path: Path) -> None:
 
 def test_things_that_are_not_models(tmp_path: Path) -> None:
     assert "is not a model" in refusal(3)
-    assert "SavedModel" in refusal(tmp_path)
+    assert "a folder; give the file of the model in it" in refusal(tmp_path)
     other = tmp_path / "other.txt"
     other.write_text("hello")
-    assert "neither a .keras archive nor an HDF5 file" in refusal(other)
+    assert "neither a .keras archive nor an HDF5 file nor an ONNX file" in refusal(other)
     other.write_text("{}")
     assert "no weights" in refusal(other)
     with pytest.raises(FileNotFoundError):

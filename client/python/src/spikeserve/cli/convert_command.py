@@ -56,7 +56,7 @@ def _swap(text: str) -> tuple[str, str]:
 
 
 @click.command("convert")
-@click.argument("model", type=click.Path(exists=True, dir_okay=False))
+@click.argument("model", type=click.Path(exists=True))
 @click.argument("output", type=click.Path(dir_okay=False))
 @click.option(
     "--preset",
@@ -124,11 +124,17 @@ def _swap(text: str) -> tuple[str, str]:
     default=0,
     help="Steps by which the outputs of populations arrive later.",
 )
+@click.option(
+    "--input-shape",
+    metavar="[INPUT=]SIZE,...",
+    multiple=True,
+    help="Without the batch, where the model leaves it open, e.g. 3,32,32; once per input.",
+)
 @click.option("--class-labels", help="Names of the classes, separated by commas.")
 @click.option("--keep-softmax", is_flag=True, help="Keep a softmax at the output.")
 @json_option
 def convert_command(model: str, output: str, as_json: bool, **options: Any) -> None:
-    """Convert MODEL (.keras or .h5) to a spiking network and write it to OUTPUT (.spk).
+    """Convert MODEL (.keras, .h5 or .onnx) to a spiking network and write it to OUTPUT (.spk).
 
     \b
     Examples:
@@ -193,6 +199,7 @@ _WORDS = {
     "probe_synapse": "--probe-synapse",
     "initial_voltage": "--initial-voltage",
     "class_labels": "--class-labels",
+    "input_shape": "--input-shape",
 }
 
 
@@ -216,6 +223,8 @@ def _arguments(options: dict[str, Any]) -> dict[str, Any]:
         chosen["swap_activations"] = dict(options["swap"])
     if options["class_labels"]:
         chosen["class_labels"] = options["class_labels"].split(",")
+    if options["input_shape"]:
+        chosen["input_shape"] = _input_shape(options["input_shape"])
     if options["sample_data"]:
         chosen["sample_data"] = _sample_data(options["sample_data"], options["sample_limit"])
     return chosen | _scales(options)
@@ -228,6 +237,19 @@ def _sample_data(files: Sequence[str], limit: int) -> Any:
     if "" in arrays and len(arrays) > 1:
         raise click.UsageError("--sample-data: give INPUT=FILE for all of several inputs, or only one input")
     return arrays.get("", arrays)
+
+
+def _input_shape(texts: Sequence[str]) -> Any:
+    """The shape of an only input, or those of several by name."""
+    shapes = {}
+    for text in texts:
+        name, _, sizes = text.rpartition("=")
+        if not all(size.strip().isdecimal() for size in sizes.split(",")):
+            raise click.UsageError(f"--input-shape {text}: {sizes!r} is not a list of sizes such as 3,32,32")
+        shapes[name] = tuple(int(size) for size in sizes.split(","))
+    if "" in shapes and len(texts) > 1:
+        raise click.UsageError("--input-shape: give INPUT=SIZE,... for every one of several inputs")
+    return shapes.get("", shapes)
 
 
 def _scales(options: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The conversion from a Keras model to a spiking network."""
+"""The conversion from a trained model to a spiking network."""
 
 from __future__ import annotations
 
@@ -74,9 +74,10 @@ def convert(
     keep_softmax: bool = False,
     delay_steps: int | Mapping[str, int] = 0,
 ) -> Network:
-    """Converts a trained Keras model to a spiking network.
+    """Converts a trained model of Keras, ONNX or torch to a spiking network.
 
-    `model`: path of a `.keras` or `.h5` file, a (model.json, weights.h5) pair, or a live Keras model.
+    `model`: path of a `.keras`, `.h5` or `.onnx` file, a (model.json, weights.h5) pair, a live Keras model or
+      a live `torch.nn.Module`, which needs `input_shape` and is traced by torch.export.
     `preset`: "balanced" (2 steps) and "accurate" (8) take neurons with memory, a scale per channel for 4
       spikes per step at the 99th percentile, and corrections for rounding; "sparse" (1) the fewest spikes
       that keep the classes. "spikeserve" (16): signed integrate-and-fire, a scale per layer for 2 spikes.
@@ -102,7 +103,7 @@ def convert(
     `dt` in seconds, `steps`, and `readout` ("mean", "last", "corrected_mean" or (a mean, skip_steps)) become
       the defaults of a run.
     `uint8_scale`: scale, or (scale, offset): the input takes bytes as scale*byte + offset.
-    `input_shape`: without batch, where the model leaves it open.
+    `input_shape`: without batch, where the model leaves it open; for several inputs a dict by name.
     `keep_softmax`: keep a softmax at the output, where it is taken in every step. By default clients apply
       this, sigmoid, tanh ... to the mean: `result.outputs` are the model's, `result.logits` before that.
     `delay_steps`: steps by which outputs of populations arrive later, 0 to 4096, or {Keras layer: steps}.
@@ -119,7 +120,7 @@ def convert(
 def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: RunOptions) -> Network:
     """The steps of `convert`; the warnings name the line that called that, behind what checks its options."""
     bytes_as = byte_map(tuning.uint8_scale)
-    source = read_model(model)
+    source = read_model(model, layers.input_shape)
     swaps = parse_swaps(layers.swap_activations, options.preset.neuron)
     decisions, problems = decide(source.graph, swaps, layers.keep_softmax)
     filters = Synapses(options.synapse, options.probe_synapse)

@@ -76,9 +76,11 @@ def _tuple(value: Any, rank: int) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) else (int(value),) * rank
 
 
-def _offsets(n: int, k: int, s: int, d: int, mode: str) -> tuple[int, int]:
+def _offsets(n: int, k: int, s: int, d: int, mode: str | list[int]) -> tuple[int, int]:
     """(first input position of window 0, number of windows)."""
     reach = (k - 1) * d
+    if isinstance(mode, list):
+        return -mode[0], (n + sum(mode) - reach - 1) // s + 1
     if mode == "same":
         count = math.ceil(n / s)
         missing = max(0, (count - 1) * s + reach + 1 - n)
@@ -91,8 +93,9 @@ def _taps(
     x: Array, kernel: tuple[int, ...], config: Config, strides: tuple[int, ...], dilation: tuple[int, ...]
 ) -> Any:
     """For every kernel position the input it meets, [batch, out..., channels], and where there is one."""
-    mode = str(config.get("padding", "valid")).lower()
-    spans = [_offsets(*spec, mode) for spec in zip(x.shape[1:-1], kernel, strides, dilation, strict=True)]
+    padding = config.get("padding", "valid")
+    modes = padding if isinstance(padding, list) else [str(padding).lower()] * len(kernel)
+    spans = [_offsets(*spec) for spec in zip(x.shape[1:-1], kernel, strides, dilation, modes, strict=True)]
     for position in itertools.product(*(range(k) for k in kernel)):
         piece, valid = x, np.ones((), bool)
         for axis, (start, count) in enumerate(spans):
@@ -166,6 +169,8 @@ def _average_pool(layer: Layer, args: list[Array]) -> Array:
     count: Any = 0
     for _, piece, valid in _pool_taps(layer, _to_last(layer.config, args[0])):
         total, count = total + piece, count + valid
+    if layer.config.get("count_include_pad"):
+        count = math.prod(_tuple(layer.config.get("pool_size", 2), args[0].ndim - 2))
     return _from_last(layer.config, total / count)
 
 
@@ -222,7 +227,8 @@ def _normalization(layer: Layer, args: list[Array]) -> Array:
 def _rescaling(layer: Layer, args: list[Array]) -> Array:
     scale = np.asarray(plain_value(layer.config.get("scale", 1.0)), np.float64)
     offset = np.asarray(plain_value(layer.config.get("offset", 0.0)), np.float64)
-    return np.asarray(args[0] * scale + offset)
+    axis = layer.config.get("axis", -1)
+    return np.moveaxis(np.moveaxis(args[0], axis, -1) * scale + offset, -1, axis)
 
 
 def _flatten(layer: Layer, args: list[Array]) -> Array:
@@ -257,6 +263,13 @@ def _cropping(layer: Layer, args: list[Array]) -> Array:
     x = _to_last(layer.config, args[0])
     for axis, (before, after) in enumerate(_borders(layer, "cropping", x.ndim - 2), start=1):
         x = np.take(x, range(before, x.shape[axis] - after), axis=axis)
+    return _from_last(layer.config, x)
+
+
+def _upsampling(layer: Layer, args: list[Array]) -> Array:
+    x = _to_last(layer.config, args[0])
+    for axis, factor in enumerate(_tuple(layer.config.get("size", 2), x.ndim - 2), start=1):
+        x = np.repeat(x, factor, axis=axis)
     return _from_last(layer.config, x)
 
 
@@ -305,6 +318,8 @@ _MATH: dict[str, _MathFunction] = {
     "Permute": _permute,
     "ZeroPadding1D": _zero_padding,
     "ZeroPadding2D": _zero_padding,
+    "UpSampling1D": _upsampling,
+    "UpSampling2D": _upsampling,
     "Cropping1D": _cropping,
     "Cropping2D": _cropping,
     "Add": _add,

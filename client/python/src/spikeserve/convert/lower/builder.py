@@ -45,6 +45,12 @@ class Value:
         """True where no permutation is pending."""
         return self.order == tuple(range(len(self.order)))
 
+    @property
+    def unmoved(self) -> bool:
+        """True where the permutation moves axes of size 1 alone, so that all values stay where they are."""
+        moved = [axis for axis in self.order if self.stored[axis] > 1]
+        return moved == sorted(moved)
+
     def as_stored(self) -> Value:
         """The same values in the operation's own axis order."""
         return Value(self.operation, self.stored, tuple(range(len(self.stored))))
@@ -113,6 +119,7 @@ class Builder:
         self.carriers: dict[str, str] = {}
         self.repeats: dict[str, Repeat] = {}  # by Neuron operation
         self.elements = 0  # of all outputs, per sample
+        self.shapes: dict[str, Shape] = {}  # by operation
         self._synapse = synapse
         self._names: set[str] = set()
         self._tensors: dict[str, str] = {}  # name as given -> id
@@ -201,7 +208,10 @@ class Builder:
         key = (value.operation, value.order)
         if key not in self._permutes:
             operation = self._operation(f"{value.operation}/permute")
-            operation.permute.permutation.extend(value.order)
+            if value.unmoved:
+                operation.reshape.shape.extend(value.shape)
+            else:
+                operation.permute.permutation.extend(value.order)
             self._connect(value.operation, operation.name)
             self._permutes[key] = self._value(operation.name, value.shape)
         return self._permutes[key]
@@ -246,7 +256,8 @@ class Builder:
                 f"{_MAX_TOTAL_ELEMENTS}",
                 "use a smaller input",
             )
-        value = Value(operation, tuple(int(n) for n in shape), tuple(range(len(shape))))
+        self.shapes[operation] = tuple(int(n) for n in shape)
+        value = Value(operation, self.shapes[operation], tuple(range(len(shape))))
         self._values[operation] = value
         return value
 

@@ -14,6 +14,7 @@ from spikeserve.convert.lower.activations import ACTIVATION_LAYERS
 from spikeserve.convert.lower.builder import Builder, Population, Shape, Value, prune
 from spikeserve.convert.lower.decisions import Decision, taken_notes
 from spikeserve.convert.lower.fold import fold_scales
+from spikeserve.convert.lower.fold_moves import fold_permutes
 from spikeserve.convert.lower.left_out import function_name, left_out_at
 from spikeserve.convert.lower.merge import merge_repeats
 from spikeserve.convert.lower.rules import find_rule
@@ -83,6 +84,7 @@ def lower(
     _probe_outputs(graph, values, decisions, builder, synapses.probe)
     prune(builder.definition)
     notes = _notes(graph, decisions) + merge_repeats(builder)
+    fold_permutes(builder.definition, builder.shapes)
     fold_scales(builder.definition)
     kept = {op.name for op in builder.definition.operations}
     populations = {name: item for name, item in builder.populations.items() if name in kept}

@@ -57,6 +57,7 @@ def _windows(node: Node, source: Value, kind: pb.PoolKind) -> tuple[pb.PoolOpera
     window = per_axis(config.get("pool_size", 2), rank, "pool_size")
     strides = config.get("strides")
     body = pb.PoolOperation(kind=kind, window=window)
+    body.count_include_pad = kind == pb.POOL_KIND_AVERAGE and bool(config.get("count_include_pad"))
     body.stride.extend(window if strides is None else per_axis(strides, rank, "strides"))
     return body, pad_windows(body, config, source.shape, tuple(window), [1] * rank)
 

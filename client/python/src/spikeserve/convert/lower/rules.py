@@ -49,6 +49,8 @@ def find_rule(node: Node) -> Lowering:
             f"{layer.custom} is a custom class, and code of a model file is never run",
             "replace it by standard Keras layers",
         )
+    if layer.refusal is not None:
+        raise UnsupportedError(*layer.refusal)
     if layer.class_name not in RULES:
         reason, advice = _ADVICE.get(
             layer.class_name, ("this layer is not supported", "replace it by supported layers")

@@ -21,6 +21,8 @@ class Limits:
     parameters: int = 1 << 29
     layers: int = 10_000
     hdf5_members: int = 200_000
+    onnx_fields: int = 2_000_000  # of all messages of a file; a message counts for ten
+    axes: int = 8  # of a tensor, the batch among them
 
 
 DEFAULT_LIMITS = Limits()
