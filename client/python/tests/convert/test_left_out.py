@@ -202,7 +202,7 @@ def test_every_head_has_its_own(tmp_path: Path) -> None:
 
 def test_an_output_that_others_read_needs_a_neuron(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="'chance' \\(Dense\\): the hidden activation 'sigmoid'"):
-        spikeserve.convert(heads(tmp_path, again=True))
+        spikeserve.convert(heads(tmp_path, again=True), preset="spikeserve")
 
 
 def test_the_hard_sigmoid_of_keras_2_is_steeper() -> None:

@@ -201,12 +201,11 @@ def _scale(
     report.layers = layer_reports(lowered, activity, scales, means, options.steps * options.dt)
     report.warnings += low_rate_warnings(report.layers, samples.real)
     models = {op.name: get_model(op.neuron) for op in lowered.definition.operations if op.HasField("neuron")}
-    report.warnings += few_spikes([(item, models[item.name]) for item in report.layers], options.steps)
+    neurons = [(item, models[item.name]) for item in report.layers if item.name in models]
+    report.warnings += few_spikes(neurons, options.steps)
     report.warnings += [
         f"'{item.layer}': a scale changes the outputs of {type(model).__name__} neurons"
-        for item in report.layers
-        if item.name in models
-        for model in [models[item.name]]
+        for item, model in neurons
         if item.scale != 1 and model.scales_gain and not model.is_homogeneous
     ]
     return scales, plan
