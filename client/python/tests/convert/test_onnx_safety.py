@@ -189,7 +189,8 @@ def test_all_that_cannot_be_read_is_named_at_once(tmp_path: Path) -> None:
              node("Add", "c d", "y")]  # fmt: skip
     text = refusal(tmp_path, onnx_model(*nodes, shape=ROW))
     assert "3 layers cannot be converted" in text
-    assert all(f"(ONNX {kind}): this operator is not supported" in text for kind in ("Foo", "Bar", "Det"))
+    assert text.count("this operator is not supported") == 1
+    assert all(f"ONNX {kind}" in text for kind in ("Foo", "Bar", "Det"))
 
 
 @pytest.mark.parametrize(
