@@ -36,7 +36,7 @@ ANSWERS = (*NETWORK, "answers")
 REQUESTS = (*ANSWERS, "requests")
 LOWER = (*MODELS, "read")
 CALIBRATE = (*LOWER, "definition", "network", "lower")
-CONVERT = (*CALIBRATE, "calibrate", "memory")
+CONVERT = (*CALIBRATE, "calibrate", "memory", "nir")
 ANALYSIS = (*REQUESTS, "client", "models", "definition")
 
 COMMON = "common"  # every room may import it
@@ -49,6 +49,7 @@ ROOMS: dict[str, Room] = {
     "definition": _room("convert.definition", *MODELS),
     "network": _room("network _probes _report", "v1", "definition"),
     "lower": _room("convert.lower", *LOWER),
+    "nir": _room("convert.nir", *LOWER, "lower"),
     "calibrate": _room("convert.calibrate", *CALIBRATE),
     "memory": _room("convert.memory", *CALIBRATE),
     "convert": _room("convert", *CONVERT),

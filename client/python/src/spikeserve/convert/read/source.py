@@ -16,7 +16,7 @@ from spikeserve.convert.read.limits import DEFAULT_LIMITS, Limits
 from spikeserve.convert.read.live import is_live_model, read_live_model
 
 _ZIP_MAGIC = b"PK\x03\x04"
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def read_model(model: Any, limits: Limits = DEFAULT_LIMITS) -> SourceModel:
@@ -56,7 +56,7 @@ def _read_path(path: Path, limits: Limits) -> SourceModel:
         magic = stream.read(8)
     if magic.startswith(_ZIP_MAGIC):
         return replace(read_keras_zip(path, limits), sha256=_digest(path))
-    if magic == _HDF5_MAGIC:
+    if magic == HDF5_MAGIC:
         return replace(read_keras_h5(path, limits), sha256=_digest(path))
     if magic[:1] == b"{":
         raise ConversionError(
