@@ -136,7 +136,7 @@ class _Lowering:
     def _linear(self, name: str, source: Signal, wanted: Filter) -> Signal:
         """One node without spikes, written for one filter in front of it."""
         unit, shape = self.parsed[name].unit, self.parsed[name].shape
-        own = name if wanted == NONE else f"{name}/filtered"
+        own = name if wanted == next(iter(self.wanted[name])) else f"{name}/filtered"
         match unit:
             case Dense():
                 self._constant(name, unit.bias, wanted)
@@ -149,10 +149,10 @@ class _Lowering:
             case Pooling():
                 return self._pooling(own, source, unit, shape)
             case Multiply():
-                return self._scaled(own, name, source, unit.factor, None)
+                return self._scaled(own, source, unit.factor, None)
             case Filtering():
                 self._constant(name, unit.shift, wanted)
-                return self._scaled(own, name, source, unit.factor, unit.shift)
+                return self._scaled(own, source, unit.factor, unit.shift)
             case Flat():
                 operation = self.writer.add(own, [self.writer.plain(source)], shape, "reshape")
                 operation.reshape.shape.extend(shape)
@@ -207,11 +207,9 @@ class _Lowering:
         mean = self.writer.channels_first(operation, shape)
         if unit.factor == 1:
             return mean
-        return self._scaled(f"{own}/sum", f"{own}/sum", mean, np.full(shape, float(unit.factor)), None)
+        return self._scaled(f"{own}.sum", mean, np.full(shape, float(unit.factor)), None)
 
-    def _scaled(
-        self, own: str, name: str, source: Signal, factor: Array | None, shift: Array | None
-    ) -> Signal:
+    def _scaled(self, own: str, source: Signal, factor: Array | None, shift: Array | None) -> Signal:
         """factor*x + shift, where it changes anything."""
         if shift is None and (factor is None or (factor == 1).all()):
             return source
@@ -219,9 +217,9 @@ class _Lowering:
         body = operation.scale_shift
         body.axis = -1
         if factor is not None:
-            body.scale = self._vector(f"{name}/scale", source.layout(factor))
+            body.scale = self._vector(f"{operation.name}/scale", source.layout(factor))
         if shift is not None:
-            body.shift = self._vector(f"{name}/shift", source.layout(shift))
+            body.shift = self._vector(f"{operation.name}/shift", source.layout(shift))
         return self.writer.elementwise(operation, source)
 
     def _vector(self, name: str, values: Array) -> str:
@@ -235,7 +233,7 @@ class _Lowering:
         tail = self.tails[name]
         signal = self._sum(tail.node, NONE)
         for factor in tail.factors:
-            signal = self._scaled(f"{name}/scale", f"{name}/{len(self.made)}", signal, factor, None)
+            signal = self._scaled(f"{name}.scale", signal, factor, None)
         target = self.writer.plain(signal).value.operation
         probe = self.writer.definition.probes.add(
             name=clean_name(name), target=target, quantity=pb.PROBE_QUANTITY_OUTPUT

@@ -23,7 +23,7 @@ from spikeserve.convert.nir.units import Filtering, Shape, Spiking
 
 MAX_DELAY_STEPS = 4096
 _NEAR = 0.01  # of a step, by which a delay may miss a whole number of them
-_PER_STEP = 0.1  # below, r*dt says that r is for inputs that come at once rather than during a step
+PER_STEP = 0.1  # below, r*dt says that r is for inputs that come at once rather than during a step
 _LONGEST = 1e6  # s, of a filter
 
 
@@ -71,7 +71,7 @@ def charge_per_step(r: Array, dt: float) -> Array:
 
     Most tools add r*x, whatever dt is; where r is about 1/dt they mean a current of x during the step.
     """
-    return r * dt if float(np.median(np.abs(r))) * dt >= _PER_STEP else r
+    return r * dt if float(np.median(np.abs(r))) * dt >= PER_STEP else r
 
 
 def integrate_and_fire(node: NirNode, shape: Shape, options: NirOptions) -> Spiking:
