@@ -73,7 +73,9 @@ class Network:
         )
         _write_atomically(target, header + payload)
 
-    def to_nir(self, path: str | os.PathLike[str], *, approximate: bool = False, sum_pools: bool = False) -> None:
+    def to_nir(
+        self, path: str | os.PathLike[str], *, approximate: bool = False, sum_pools: bool = False
+    ) -> None:
         """Writes a NIR file, as Norse, Sinabs, snnTorch, Lava and others read it.
 
         A spike is a 1 there, a time step is not in the file, and images have their channels first. What NIR
