@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-INTEGRATOR_STEPS = 2.0**60  # tau_rc in steps of a LIF neuron that forgets nothing: v - J rounds to -J
+INTEGRATOR_STEPS = 2.0**80  # tau_rc in steps of a LIF neuron that forgets nothing: v - J rounds to -J
 SUM_STEPS = 2.0**26  # tau in steps of a low-pass whose decay is 1 in float32: a running sum
 FORGETS_STEPS = 2.0**-5  # tau in steps of what keeps nothing from step to step: exp(-32) is 0 beside 1
 
