@@ -36,7 +36,7 @@ ANSWERS = (*NETWORK, "answers")
 REQUESTS = (*ANSWERS, "requests")
 LOWER = (*MODELS, "read")
 CALIBRATE = (*LOWER, "definition", "network", "lower")
-CONVERT = (*CALIBRATE, "calibrate", "memory")
+CONVERT = (*CALIBRATE, "calibrate", "memory", "nir")
 ANALYSIS = (*REQUESTS, "client", "models", "definition")
 
 COMMON = "common"  # every room may import it
@@ -48,8 +48,9 @@ ROOMS: dict[str, Room] = {
     "read": _room("convert.read", "basics"),
     "outputs": _room("outputs", "v1"),
     "definition": _room("convert.definition", "outputs", *MODELS),
-    "network": _room("network _probes _report", "v1", "definition"),
+    "network": _room("network _probes _report", "v1", "basics", "definition", "nir"),
     "lower": _room("convert.lower", *LOWER),
+    "nir": _room("convert.nir", *LOWER, "definition", "lower"),
     "calibrate": _room("convert.calibrate", *CALIBRATE),
     "memory": _room("convert.memory", *CALIBRATE),
     "convert": _room("convert", *CONVERT),
@@ -66,7 +67,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "click": frozenset({"cli"}),
     "google": frozenset({"v1", "network", "cli"}),
     "grpc": frozenset({"v1", "answers", "requests", "client"}),
-    "h5py": frozenset({"read"}),
+    "h5py": frozenset({"read", "nir"}),
     "matplotlib": frozenset({"analysis"}),
     "rich": frozenset({"cli"}),
     "torch": frozenset({"read"}),

@@ -14,6 +14,7 @@ from spikeserve.convert import (
     Lowpass,
     Triangle,
     convert,
+    read_nir,
 )
 from spikeserve.convert import neurons as _neurons
 from spikeserve.convert.models.functions import *  # noqa: F403  (every neuron type of each kind)
@@ -119,5 +120,6 @@ __all__ = [
     "evaluate",
     "float_outputs",
     "load_network",
+    "read_nir",
     "serve",
 ]

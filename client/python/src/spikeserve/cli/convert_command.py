@@ -19,6 +19,8 @@ from spikeserve.cli.inputs import by_name
 from spikeserve.convert import ConversionError, ConversionWarning, convert
 from spikeserve.convert.calibrate.delays import MAX_DELAY_STEPS
 from spikeserve.convert.models.synapses import Alpha, Lowpass, Synapse, Triangle
+from spikeserve.convert.nir.options import INTEGRATIONS, RESETS
+from spikeserve.convert.nir_file import is_nir_file, nir_options, read_nir
 from spikeserve.convert.options import DEFAULT_PRESET, PRESETS
 from spikeserve.network import Network
 from spikeserve.samples import read_samples
@@ -57,7 +59,8 @@ def _swap(text: str) -> tuple[str, str]:
 
 @click.command("convert")
 @click.argument("model", type=click.Path(exists=True))
-@click.argument("output", type=click.Path(dir_okay=False))
+@click.argument("output", type=click.Path(dir_okay=False), required=False)
+@click.option("-o", "--output", "other_output", type=click.Path(dir_okay=False), help="The same as OUTPUT.")
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
@@ -132,21 +135,40 @@ def _swap(text: str) -> tuple[str, str]:
 )
 @click.option("--class-labels", help="Names of the classes, separated by commas.")
 @click.option("--keep-softmax", is_flag=True, help="Keep a softmax at the output.")
+@click.option(
+    "--integration",
+    type=click.Choice(INTEGRATIONS),
+    help="Of a NIR file: how its leaks take a step; euler unless given.",
+)
+@click.option(
+    "--reset",
+    type=click.Choice(RESETS),
+    help="Of a NIR file: whether IF nodes go to v_reset, as is the default, or lose a threshold per spike.",
+)
+@click.option(
+    "--min-voltage", type=float, help="With --reset subtract: in thresholds, e.g. -1 as Sinabs has it."
+)
 @json_option
-def convert_command(model: str, output: str, as_json: bool, **options: Any) -> None:
-    """Convert MODEL (.keras, .h5 or .onnx) to a spiking network and write it to OUTPUT (.spk).
+def convert_command(
+    model: str, output: str | None, other_output: str | None, as_json: bool, **options: Any
+) -> None:
+    """Convert MODEL (.keras, .h5, .onnx) to a spiking network, or read one (.nir), and write OUTPUT (.spk).
 
     \b
     Examples:
       spikeserve convert model.keras model.spk --sample-data train-images.gz --uint8-scale 1/255
       spikeserve convert model.h5 model.spk --preset nengo_dl --scale-firing-rates 100
+      spikeserve convert network.nir -o network.spk --dt 0.001
     """
+    if (output is None) == (other_output is None):
+        raise click.UsageError("give OUTPUT or -o OUTPUT, one of them")
+    output = output or str(other_output)
     check_folder(output)
     arguments = _arguments(options)
     with warnings.catch_warnings(record=True) as caught, Console(stderr=True).status("converting"):
         warnings.simplefilter("always", ConversionWarning)
         try:
-            network = convert(model, **arguments)
+            network = _network(model, arguments, options)
         except ConversionError as error:
             raise ConversionError(_refusal(str(error), options)) from error
         network.save(output)
@@ -162,6 +184,16 @@ def convert_command(model: str, output: str, as_json: bool, **options: Any) -> N
     for message in messages:
         click.echo(f"warning: {_in_options(message)}", err=True)
     click.echo(f"wrote {output}")
+
+
+def _network(model: str, arguments: dict[str, Any], options: Mapping[str, Any]) -> Network:
+    """Converted, or read from a NIR file, which has options of its own."""
+    own = {name: options[name] for name in _OF_NIR if options[name] is not None}
+    if is_nir_file(model):
+        return read_nir(model, **nir_options(arguments), **own)
+    if own:
+        raise click.UsageError(f"{', '.join(_OF_NIR[name] for name in own)}: only for a NIR file")
+    return convert(model, **arguments)
 
 
 def _refusal(message: str, options: Mapping[str, Any]) -> str:
@@ -190,6 +222,7 @@ def _in_options(message: str) -> str:
     return re.sub(rf"(?<![\w'/.])({'|'.join(_WORDS)})(?![\w/.]\w)", lambda found: _WORDS[found[0]], message)
 
 
+_OF_NIR = {"integration": "--integration", "reset": "--reset", "min_voltage": "--min-voltage"}
 _FLAGS = {"scale_firing_rates": "--layer-scale", "swap_activations": "--swap"}
 _WORDS = {
     "sample_data": "--sample-data",

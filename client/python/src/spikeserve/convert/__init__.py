@@ -8,6 +8,7 @@ from spikeserve.convert.models.integrating import *  # noqa: F403
 from spikeserve.convert.models.rates import *  # noqa: F403
 from spikeserve.convert.models.synapses import Alpha, LinearFilter, Lowpass, Triangle
 from spikeserve.convert.models.wrappers import *  # noqa: F403
+from spikeserve.convert.nir_file import read_nir
 
 __all__ = [
     *neurons.__all__,
@@ -19,5 +20,6 @@ __all__ = [
     "Triangle",
     "convert",
     "neurons",
+    "read_nir",
     "synapses",
 ]

@@ -36,6 +36,7 @@ from spikeserve.convert.lower.lower import InputShapes, Lowered, Synapses, lower
 from spikeserve.convert.lower.outputs import output_kind
 from spikeserve.convert.memory.plan import NO_SAMPLES, Plan, make_plan, make_sparse_plan
 from spikeserve.convert.models.neurons import get_model
+from spikeserve.convert.nir_file import is_nir_file, nir_options, read_nir
 from spikeserve.convert.options import (
     DEFAULT_PRESET,
     PLAIN_STEPS,
@@ -76,8 +77,8 @@ def convert(
 ) -> Network:
     """Converts a trained model of Keras, ONNX or torch to a spiking network.
 
-    `model`: path of a `.keras`, `.h5` or `.onnx` file, a (model.json, weights.h5) pair, a live Keras model or
-      a live `torch.nn.Module`, which needs `input_shape` and is traced by torch.export.
+    `model`: path of a `.keras`, `.h5`, `.onnx` or NIR file, a (model.json, weights.h5) pair, a live Keras
+      model, or a live `torch.nn.Module`, which needs `input_shape` and is traced by torch.export.
     `preset`: "balanced" (2 steps) and "accurate" (8) take neurons with memory, a scale per channel for 4
       spikes per step at the 99th percentile, and corrections for rounding; "sparse" (1) the fewest spikes
       that keep the classes. "spikeserve" (16): signed integrate-and-fire, a scale per layer for 2 spikes.
@@ -93,13 +94,11 @@ def convert(
       a population; also on the probe of an output that is a population, unless `probe_synapse` gives another.
     `scale_firing_rates`: a number, or {Keras layer: number}: gain s, amplitude divided by s. Layers of nested
       models are named "model/layer".
-    `target_rate_hz`: per layer, scale = target / mean positive activation over `sample_data` (the mean over
-      all samples and neurons of the activations above zero).
+    `target_rate_hz`: per layer, scale = target / mean of the activations above zero over `sample_data`.
     `sample_data`: [n, ...] training inputs as the model takes them; a dict by input name for several inputs.
       Some hundred do, corrections take 64, "sparse" 300. Without it, random inputs between 0 and 1 stand in
       (as they come out of a leading Rescaling or Normalization), with a warning.
-    `initial_voltage`: a number, "uniform", ("uniform", seed) or an array of the layer's shape, for all layers
-      or as {Keras layer: one of these}.
+    `initial_voltage`: a number, "uniform", ("uniform", seed) or an array, or {Keras layer: one of these}.
     `dt` in seconds, `steps`, and `readout` ("mean", "last", "corrected_mean" or (a mean, skip_steps)) become
       the defaults of a run.
     `uint8_scale`: scale, or (scale, offset): the input takes bytes as scale*byte + offset.
@@ -111,6 +110,8 @@ def convert(
     The result has passed a forward comparison with the model. Raises ConversionError naming every layer that
     cannot be converted; warns with ConversionWarning where too few spikes are expected or classes are lost.
     """
+    if is_nir_file(model):
+        return read_nir(model, **nir_options(locals()))
     layers = LayerOptions(swap_activations, input_shape, keep_softmax)
     tuning = TuningOptions(sample_data, uint8_scale, scale_firing_rates, target_rate_hz, delay_steps)
     run = run_options(preset, synapse, probe_synapse, initial_voltage, dt, steps, readout, class_labels)

@@ -19,7 +19,7 @@ from spikeserve.convert.read.strangers import HEAD_BYTES, file_advice, folder_ad
 from spikeserve.convert.read.torch.live import is_torch_module, read_torch_module
 
 _ZIP_MAGIC = b"PK\x03\x04"
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def read_model(model: Any, input_shape: InputShape = None, limits: Limits = DEFAULT_LIMITS) -> SourceModel:
@@ -59,7 +59,7 @@ def _read_path(path: Path, limits: Limits, input_shape: InputShape) -> SourceMod
         head = stream.read(HEAD_BYTES)
     if head.startswith(_ZIP_MAGIC):
         return replace(read_keras_zip(path, limits), sha256=_digest(path))
-    if head.startswith(_HDF5_MAGIC):
+    if head.startswith(HDF5_MAGIC):
         return replace(read_keras_h5(path, limits), sha256=_digest(path))
     advice = file_advice(path, head)
     if advice is not None:
