@@ -9,6 +9,7 @@
 #include "server/base/quote.h"
 #include "server/serving/names.h"
 #include "server/serving/networks/network_reaper.h"
+#include "server/serving/networks/once_there_is_memory.h"
 
 namespace spikeserve::serving {
 namespace {
