@@ -159,18 +159,35 @@ def _activations() -> None:
     _one("prelu_uniform", "PRelu", "x s", s=np.full((4, 1, 1), 0.1, "f4"))
     _one("softmax", "Softmax", shape=("N", 5))
     _one("log_softmax", "LogSoftmax", shape=("N", 5))
-    for kind in ("Sigmoid", "Tanh", "Softplus", "HardSwish", "Mish", "Elu", "Selu", "HardSigmoid"):
-        _one(kind.lower(), kind, opset=18)
-    _one("hardsigmoid_sixth", "HardSigmoid", alpha=1 / 6)
-    _one("gelu", "Gelu", opset=20)
-    _one("prelu", "PRelu", "x s", s=_values(4, 1, 1))
-    _add("silu", node("Sigmoid", "x", "s"), node("Mul", "s x", "y"))
-    _add("mish_parts", node("Softplus", "x", "s"), node("Tanh", "s", "t"), node("Mul", "x t", "y"))
+    for kind in (
+        "Sigmoid",
+        "Tanh",
+        "Softplus",
+        "HardSwish",
+        "Mish",
+        "Elu",
+        "Selu",
+        "HardSigmoid",
+        "Softsign",
+    ):
+        _hidden(kind.lower(), node(kind, "x", "h"), opset=18)
+    _hidden("hardsigmoid_sixth", node("HardSigmoid", "x", "h", alpha=1 / 6))
+    _hidden("elu_half", node("Elu", "x", "h", alpha=0.5))
+    _hidden("gelu", node("Gelu", "x", "h"), opset=20)
+    _hidden("gelu_tanh", node("Gelu", "x", "h", approximate="tanh"), opset=20)
+    _hidden("prelu", node("PRelu", "x s", "h"), s=_values(4, 1, 1))
+    _hidden("silu", node("Sigmoid", "x", "s"), node("Mul", "s x", "h"))
+    _hidden("mish_parts", node("Softplus", "x", "s"), node("Tanh", "s", "t"), node("Mul", "x t", "h"))
     erf = [node("Div", "x root", "d"), node("Erf", "d", "e"), node("Add", "e one", "p")]
     numbers = {"root": 2**0.5, "one": 1, "half": 0.5}
     constants: dict[str, Any] = {name: np.asarray(value, "f4") for name, value in numbers.items()}
-    _add("gelu_parts", *erf, node("Mul", "x p", "m"), node("Mul", "m half", "y"), **constants)
-    _add("gelu_halved", *erf, node("Mul", "x half", "m"), node("Mul", "m p", "y"), **constants)
+    _hidden("gelu_parts", *erf, node("Mul", "x p", "m"), node("Mul", "m half", "h"), **constants)
+    _hidden("gelu_halved", *erf, node("Mul", "x half", "m"), node("Mul", "m p", "h"), **constants)
+
+
+def _hidden(name: str, *nodes: bytes, opset: int = 17, **constants: Any) -> None:
+    """Something behind the activation "h", so that it is none of the output."""
+    _add(name, *nodes, node("Mul", "h three", "y"), opset=opset, three=np.asarray(3, "f4"), **constants)
 
 
 def _moves() -> None:
