@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"spikeserve.example/go/internal/activation"
 	pb "spikeserve.example/go/spikeservev1"
 )
 
@@ -71,6 +72,8 @@ type ProbeInfo struct {
 	Target   string // the operation that it reads
 	Quantity Quantity
 	Shape    []int // of one sample and step
+	// Activation that clients apply to its outputs, such as "sigmoid"; "" where there is none.
+	Activation string
 }
 
 // LayerInfo is one operation of a network.
@@ -196,7 +199,7 @@ func addParts(info *NetworkInfo, message *pb.NetworkInfo) {
 	for _, probe := range message.GetProbes() {
 		info.Probes = append(info.Probes, ProbeInfo{
 			probe.GetName(), probe.GetTarget(), Quantity(word(probe.GetQuantity().String(), "PROBE_QUANTITY_")),
-			ints(probe.GetShape()),
+			ints(probe.GetShape()), activation.Text(probe.GetActivation()),
 		})
 	}
 	for _, layer := range message.GetLayers() {

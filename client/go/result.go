@@ -4,17 +4,22 @@ import (
 	"context"
 	"time"
 
+	"spikeserve.example/go/internal/activation"
 	pb "spikeserve.example/go/spikeservev1"
 )
 
 // ProbeValues is what one probe answered.
 type ProbeValues struct {
-	Name       string
-	Outputs    Tensor  // [batch, shape...]: the readout, float32, or float64 in mode reference
-	Trajectory *Tensor // [batch, steps, shape...] with WithTrajectories
+	Name string
+	// Outputs are what the model gives, [batch, shape...]: Logits with the Activation that the network leaves to
+	// its clients. float32, or float64 in mode reference.
+	Outputs    Tensor
+	Logits     Tensor  // [batch, shape...]: the readout; the same as Outputs where there is no Activation
+	Activation string  // such as "sigmoid" or "relu(max_value=6)"; "" where there is none
+	Trajectory *Tensor // [batch, steps, shape...] with WithTrajectories, without the Activation
 }
 
-// Ranked is a class and its output.
+// Ranked is a class and its logit.
 type Ranked struct {
 	Class int
 	Value float64
@@ -24,19 +29,22 @@ type Ranked struct {
 type Answer struct {
 	// Probes are those asked for, in the order of the network.
 	Probes []ProbeValues
-	// Classes has the class of each sample: the argmax of the first output probe (ties: the lower index). Empty
-	// where no output probe was answered.
+	// Classes has the class of each sample: the argmax of the logits of the first output probe (ties: the lower
+	// index). Empty where no output probe was answered.
 	Classes []int
-	// Margins has the best minus the second-best output of each sample, +Inf with one output.
+	// Margins has the best minus the second-best logit of each sample, +Inf with one output.
 	Margins []float64
 	// TopK has the k best classes of each sample, best first, with WithTopK.
 	TopK [][]Ranked
-	// Scores is softmax(outputs) of the class probe, [batch, outputs], with WithSoftmax.
+	// Scores is softmax(logits) of the class probe, [batch, outputs], with WithSoftmax.
 	Scores *Tensor
 }
 
-// Outputs of the first probe, [batch, shape...].
+// Outputs of the first probe, [batch, shape...]: what the model gives.
 func (a *Answer) Outputs() Tensor { return a.Probes[0].Outputs }
+
+// Logits of the first probe, [batch, shape...]: its outputs before the activation that is left to clients.
+func (a *Answer) Logits() Tensor { return a.Probes[0].Logits }
 
 // Probe is what the probe of this name answered; false where it was not asked for.
 func (a *Answer) Probe(name string) (ProbeValues, bool) {
@@ -97,6 +105,8 @@ type Result struct {
 	StepsUsed []int
 	// Records by WithRecords, in their order.
 	Records Records
+	// Warnings say, for people, what is probably wrong with the inputs or the network, and what to do.
+	Warnings []string
 }
 
 // Simulate runs a batch. in is [batch, shape...], or [batch, steps, shape...] for values that vary in time: a
@@ -141,6 +151,7 @@ func result(message *pb.SimulateResponse) (*Result, error) {
 		Settings:  settings(message.GetSettings()),
 		StepsUsed: ints(message.GetStepsUsed()),
 		Records:   records,
+		Warnings:  message.GetWarnings(),
 	}, nil
 }
 
@@ -153,9 +164,12 @@ func answer(probes []*pb.ProbeResult, classification *pb.Classification) (Answer
 		return found, nonsense("it has no probe")
 	}
 	for _, probe := range probes {
-		values := ProbeValues{Name: probe.GetName()}
+		values := ProbeValues{Name: probe.GetName(), Activation: activation.Text(probe.GetActivation())}
 		var err error
-		if values.Outputs, err = tensor(probe.GetOutputs()); err != nil {
+		if values.Logits, err = tensor(probe.GetOutputs()); err != nil {
+			return found, err
+		}
+		if values.Outputs, err = activated(values.Logits, probe.GetActivation()); err != nil {
 			return found, err
 		}
 		if values.Trajectory, err = optionalTensor(probe.GetTrajectory()); err != nil {
@@ -173,6 +187,30 @@ func answer(probes []*pb.ProbeResult, classification *pb.Classification) (Answer
 	var err error
 	found.Scores, err = optionalTensor(classification.GetScores())
 	return found, err
+}
+
+// activated is the activation of a readout; an error where this client does not know it.
+func activated(readout Tensor, by *pb.OutputActivation) (Tensor, error) {
+	if by.GetFunction() == pb.OutputFunction_OUTPUT_FUNCTION_UNSPECIFIED {
+		return readout, nil
+	}
+	values := readout.Float64s()
+	last := 1
+	if len(readout.shape) > 0 {
+		last = readout.shape[len(readout.shape)-1]
+	}
+	if !activation.Apply(by, values, last) {
+		return Tensor{}, nonsense("the outputs of %q are left with the activation %s, which this version does not know",
+			readout.name, activation.Text(by))
+	}
+	if readout.dataType == TypeFloat64 {
+		return Float64(values, readout.shape...).Named(readout.name), nil
+	}
+	rounded := make([]float32, len(values))
+	for i, value := range values {
+		rounded[i] = float32(value)
+	}
+	return Float32(rounded, readout.shape...).Named(readout.name), nil
 }
 
 func optionalTensor(message *pb.Array) (*Tensor, error) {

@@ -106,7 +106,7 @@ func WithGrossStatistics() RunOption {
 	return runOption(func(r *pb.SimulateRequest) { r.Statistics, r.GrossStatistics = true, true })
 }
 
-// WithSoftmax also answers softmax(outputs) of the class probe, as Scores.
+// WithSoftmax also answers softmax(logits) of the class probe, as Scores.
 func WithSoftmax() RunOption {
 	return runOption(func(r *pb.SimulateRequest) { r.Softmax = true })
 }

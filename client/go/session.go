@@ -62,6 +62,7 @@ type SessionProgress struct {
 	Statistics  []LayerStatistics
 	Records     Records
 	Compute     time.Duration // in the engine
+	Warnings    []string      // what is probably wrong with the inputs of the Advance, and what to do
 }
 
 // Session opens a session for a batch of samples (>= 1). The context is that of the whole session. Options as of
@@ -293,5 +294,6 @@ func sessionProgress(message *pb.SessionProgress) (*SessionProgress, error) {
 		Statistics:  statistics(message.GetStatistics()),
 		Records:     records,
 		Compute:     seconds(message.GetComputeS()),
+		Warnings:    message.GetWarnings(),
 	}, nil
 }

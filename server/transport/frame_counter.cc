@@ -17,6 +17,10 @@ constexpr int kMaxEarlyCalls = 100;
 constexpr std::chrono::milliseconds kInstant{2};
 // Longer, and the healthy calls on this connection would miss their deadlines.
 constexpr std::chrono::seconds kLongestPause{5};
+// Calls that were answered excuse as many instant resets: bytes that had to wait, for this server or for the
+// network, are read together, and then a call seems to be reset at once whose client has waited for it until
+// its deadline. Who has paid for the one with the other gains nothing.
+constexpr int kMostExcused = 4'000;
 // A client may send a PING and a WINDOW_UPDATE, or two, for each frame of data or headers.
 constexpr double kCredit = 2;
 
@@ -72,10 +76,12 @@ Verdict FrameCounter::Judge(Clock::TimePoint now) {
 void FrameCounter::FeedAnswer(std::span<const std::uint8_t> bytes) {
   answers_.Walk(bytes, [this](const FrameHead& head) {
     const bool may_end = head.type == frame::kData || head.type == frame::kHeaders;
-    if (head.type == frame::kReset || (may_end && (head.flags & frame::kEndStream) != 0)) {
+    const bool answered = may_end && (head.flags & frame::kEndStream) != 0;
+    if (answered || head.type == frame::kReset) {
       // A client may reset what the server has ended: that is no sign of haste.
       std::replace(streams_.begin(), streams_.end(), head.stream, std::uint32_t{0});
     }
+    excused_ = answered ? std::min(excused_ + 1, kMostExcused) : excused_;
     if (head.type == frame::kData) {
       pings_.Give(kCredit);
       window_updates_.Give(kCredit);
@@ -146,7 +152,12 @@ Rule FrameCounter::CountBlock(const FrameHead& head, Clock::TimePoint now) {
 void FrameCounter::CountReset(const FrameHead& head, Clock::TimePoint now) {
   ++toll_.resets;
   static_cast<void>(all_resets_.Take(1, now));
-  if (InstantReset(head.stream, now)) {
+  if (!InstantReset(head.stream, now)) {
+    return;
+  }
+  if (excused_ > 0) {
+    --excused_;
+  } else {
     ++toll_.instant_resets;
     static_cast<void>(instant_resets_.Take(1, now));
   }

@@ -31,7 +31,7 @@ const char* RuleName(Rule rule);
 // What costs the server much more than its client, in some bytes of a connection.
 struct Toll {
   int resets = 0;
-  int instant_resets = 0;         // those of streams that had been opened less than 2 ms before
+  int instant_resets = 0;  // those of streams that had been opened less than 2 ms before, unless excused
   std::int64_t header_bytes = 0;  // of single calls, as far as they are more than any call may have
 
   bool empty() const { return resets == 0 && header_bytes == 0; }
@@ -87,6 +87,7 @@ class FrameCounter {
   std::uint32_t block_bytes_ = 0;
   int block_frames_ = 0;
   bool acknowledged_ = false;
+  int excused_ = 0;  // instant resets that are not counted as such
   int early_calls_ = 0;
   Toll toll_;  // of the bytes that are being counted
 

@@ -38,7 +38,7 @@ def test_convert_load_simulate_unload(client: spikeserve.Client, digits: spikese
     assert np.mean(result.classes == labels) > 0.95
     assert result.outputs.shape == (200, 10)
     np.testing.assert_array_equal(result.outputs.argmax(axis=1), result.classes)
-    ranked = np.sort(result.outputs, axis=1)
+    ranked = np.sort(result.logits, axis=1)
     np.testing.assert_allclose(result.margins, ranked[:, -1] - ranked[:, -2], rtol=1e-5)
     assert result.top_k is not None
     np.testing.assert_array_equal(result.top_k.classes[:, 0], result.classes)
@@ -89,8 +89,8 @@ def test_a_mode_is_close_to_reference_mode(
     reference = client.simulate("mode", samples, version=2, steps=32)
     assert (other.settings.mode, reference.settings.mode) == (mode, "reference")
     assert reference.outputs.dtype == np.float64
-    scale = np.abs(reference.outputs).max()
-    assert np.mean(np.abs(other.outputs - reference.outputs) <= 1e-3 * scale) > 0.99
+    scale = np.abs(reference.logits).max()
+    assert np.mean(np.abs(other.logits - reference.logits) <= 1e-3 * scale) > 0.99
     assert np.mean(other.classes == reference.classes) >= 0.995
     client.unload("mode")
 
@@ -109,7 +109,7 @@ def test_stream_updates_are_runs_of_fewer_steps(
     for update in updates:
         assert isinstance(update, spikeserve.Progress)
         shorter = client.simulate("stream", samples, steps=update.steps_done)
-        np.testing.assert_allclose(update.outputs, shorter.outputs, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(update.logits, shorter.logits, rtol=1e-5, atol=1e-5)
         np.testing.assert_array_equal(update.outputs.argmax(axis=1), update.classes)
     client.unload("stream")
 

@@ -35,7 +35,7 @@ def test_counts_and_outputs_are_those_of_whole_numbers(
         client.load(model.name, network)
         result = client.simulate(model.name, samples, steps=steps)
     wanted = expected.output(steps)
-    np.testing.assert_allclose(result.outputs, wanted, atol=4e-6 * float(np.abs(wanted).max()))
+    np.testing.assert_allclose(result.logits, wanted, atol=4e-6 * float(np.abs(wanted).max()))
     counts = expected.counts_at(steps)
     for layer in result.stats:
         assert layer.spikes == int(counts[layer.layer].sum())

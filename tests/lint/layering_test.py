@@ -293,22 +293,25 @@ class Layering(unittest.TestCase):
 ABOVE_CONVERT = "answers requests client analysis outside package cli"
 INSIDE_CONVERT = "basics models read definition lower calibrate memory convert"
 PYTHON_FORBIDDEN: dict[str, set[str]] = {
-    "common": rooms(f"v1 network {INSIDE_CONVERT} {ABOVE_CONVERT}"),
-    "v1": rooms(f"network {INSIDE_CONVERT} {ABOVE_CONVERT}"),
-    "basics": rooms(f"v1 models read definition network lower calibrate memory convert {ABOVE_CONVERT}"),
-    "models": rooms(f"read definition network lower calibrate memory convert {ABOVE_CONVERT}"),
-    "read": rooms(f"v1 models definition network lower calibrate memory convert {ABOVE_CONVERT}"),
+    "common": rooms(f"outputs v1 network {INSIDE_CONVERT} {ABOVE_CONVERT}"),
+    "v1": rooms(f"outputs network {INSIDE_CONVERT} {ABOVE_CONVERT}"),
+    "basics": rooms(
+        f"outputs v1 models read definition network lower calibrate memory convert {ABOVE_CONVERT}"
+    ),
+    "models": rooms(f"outputs read definition network lower calibrate memory convert {ABOVE_CONVERT}"),
+    "read": rooms(f"outputs v1 models definition network lower calibrate memory convert {ABOVE_CONVERT}"),
+    "outputs": rooms(f"network {INSIDE_CONVERT} {ABOVE_CONVERT}"),
     "definition": rooms(f"read network lower calibrate memory convert {ABOVE_CONVERT}"),
-    "network": rooms(f"basics models read lower calibrate memory convert {ABOVE_CONVERT}"),
-    "lower": rooms(f"definition network calibrate memory convert {ABOVE_CONVERT}"),
-    "calibrate": rooms(f"memory convert {ABOVE_CONVERT}"),
-    "memory": rooms(f"calibrate convert {ABOVE_CONVERT}"),
-    "convert": rooms(ABOVE_CONVERT),
+    "network": rooms(f"outputs basics models read lower calibrate memory convert {ABOVE_CONVERT}"),
+    "lower": rooms(f"outputs definition network calibrate memory convert {ABOVE_CONVERT}"),
+    "calibrate": rooms(f"outputs memory convert {ABOVE_CONVERT}"),
+    "memory": rooms(f"outputs calibrate convert {ABOVE_CONVERT}"),
+    "convert": rooms(f"outputs {ABOVE_CONVERT}"),
     "answers": rooms(f"{INSIDE_CONVERT} requests client analysis outside package cli"),
     "requests": rooms(f"{INSIDE_CONVERT} client analysis outside package cli"),
     "client": rooms(f"{INSIDE_CONVERT} analysis outside package cli"),
     "analysis": rooms("basics read lower calibrate memory convert outside package cli"),
-    "outside": rooms(f"v1 network {INSIDE_CONVERT} answers requests client analysis package cli"),
+    "outside": rooms(f"outputs v1 network {INSIDE_CONVERT} answers requests client analysis package cli"),
     "package": rooms("read lower calibrate memory cli"),
     "cli": set(),
 }

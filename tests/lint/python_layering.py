@@ -31,12 +31,12 @@ def _room(modules: str, *may_import: str) -> Room:
 
 MODELS = ("v1", "basics", "models")
 DEFINITION = (*MODELS, "definition")
-NETWORK = ("v1", "network")
+NETWORK = ("v1", "network", "outputs")
 ANSWERS = (*NETWORK, "answers")
 REQUESTS = (*ANSWERS, "requests")
 LOWER = (*MODELS, "read")
 CALIBRATE = (*LOWER, "definition", "network", "lower")
-CONVERT = (*CALIBRATE, "calibrate", "memory")
+CONVERT = (*CALIBRATE, "calibrate", "memory", "nir")
 ANALYSIS = (*REQUESTS, "client", "models", "definition")
 
 COMMON = "common"  # every room may import it
@@ -46,16 +46,18 @@ ROOMS: dict[str, Room] = {
     "basics": _room("_version convert.arrays convert.errors"),
     "models": _room("convert.models", "v1", "basics"),
     "read": _room("convert.read", "basics"),
-    "definition": _room("convert.definition", *MODELS),
-    "network": _room("network _probes _report", "v1", "definition"),
+    "outputs": _room("outputs", "v1"),
+    "definition": _room("convert.definition", "outputs", *MODELS),
+    "network": _room("network _probes _report", "v1", "basics", "definition", "nir"),
     "lower": _room("convert.lower", *LOWER),
+    "nir": _room("convert.nir", *LOWER, "definition", "lower"),
     "calibrate": _room("convert.calibrate", *CALIBRATE),
     "memory": _room("convert.memory", *CALIBRATE),
     "convert": _room("convert", *CONVERT),
     "answers": _room("encodings errors results", *NETWORK),
     "requests": _room("_arrays _address _channel _messages _requests _runs _upload recording", *ANSWERS),
     "client": _room("_client_async _client_base _replay client session", *REQUESTS),
-    "analysis": _room("_tasks calibration energy evaluation input_events plot", *ANALYSIS),
+    "analysis": _room("_tasks calibration energy evaluation input_events outputs.scores plot", *ANALYSIS),
     "outside": _room("local_server samples"),  # processes and files
     "package": _room("__init__", "basics", *ANALYSIS, "analysis", "convert", "outside"),
     "cli": _room("cli", *ANALYSIS, *CONVERT, "analysis", "convert", "outside", "package"),
@@ -65,9 +67,10 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "click": frozenset({"cli"}),
     "google": frozenset({"v1", "network", "cli"}),
     "grpc": frozenset({"v1", "answers", "requests", "client"}),
-    "h5py": frozenset({"read"}),
+    "h5py": frozenset({"read", "nir"}),
     "matplotlib": frozenset({"analysis"}),
     "rich": frozenset({"cli"}),
+    "torch": frozenset({"read"}),
 }
 _ROOM_OF = {module: name for name, room in ROOMS.items() for module in room.modules}
 

@@ -69,7 +69,7 @@ def check_means(vector: Vector, result: SimulationResult) -> None:
         tolerance = MEAN_TOLERANCE * np.abs(wanted).max()
         if vector.threshold_ties and probe.spike_height is not None:  # the last spike may be a step late
             tolerance = max(tolerance, 1.001 * probe.spike_height / vector.steps)
-        error = np.abs(result.probes[probe.name].outputs - wanted).max()
+        error = np.abs(result.probes[probe.name].logits - wanted).max()
         assert error <= tolerance, f"time mean of {probe.name}: {error:g}"
 
 

@@ -18,6 +18,7 @@ from spikeserve.v1 import network_pb2 as pb
 
 Array = np.ndarray[Any, Any]
 _BITS = 20  # of the largest weight of a row, rounded down
+_LEAST = -(2**62)  # below every count
 _EXACT = 2.0**53  # below it float64 products of whole numbers are whole numbers
 
 
@@ -136,7 +137,8 @@ class MemorySimulation:
         elif kind == "weighted_sum":
             self._sum(op, sources)
         else:
-            cells = float(np.prod(list(op.pool.window)))  # 1 for what is no pool
+            averaged = op.pool.kind == pb.POOL_KIND_AVERAGE
+            cells = float(np.prod(list(op.pool.window))) if averaged else 1.0
             moved = move(op, [self.worth[name][None] for name in sources], edge=True)[0]
             self.worth[op.name] = moved / cells**2  # a pool's sum of the worths, over a mean of the counts
         if op.name in self._linear and any(probe.target == op.name for probe in self.definition.probes):
@@ -198,6 +200,7 @@ class Steps:
     def __init__(self, simulation: MemorySimulation) -> None:
         self._of = simulation
         self._received: dict[str, Array] = {}
+        self._totals: dict[str, Array] = {}  # of what every operation has passed on
         self.sent: dict[str, Array] = {}  # N so far
         self.taken_back = 0  # spikes with a minus sign
 
@@ -210,16 +213,24 @@ class Steps:
                     news[op.name] = self._of.counts_at(1)[op.name]
                 elif op.HasField("neuron"):
                     news[op.name] = self._spike(op, news, step)
+                elif op.pool.kind == pb.POOL_KIND_MAX:
+                    (source,) = self._of.sources[op.name]
+                    news[op.name] = self._send(op.name, move(op, [self._totals[source]]))
                 elif op.name in self._of.worth:
                     news[op.name] = move(op, [news[name] for name in self._of.sources[op.name]])
+                if op.name in news:
+                    self._totals[op.name] = self._totals.get(op.name, np.int64(0)) + news[op.name]
             yield dict(self.sent)
 
     def _spike(self, op: pb.Operation, news: dict[str, Array], step: int) -> Array:
         got = self._of.total(op.name, news)
         self._received[op.name] = self._received.get(op.name, np.int64(0)) + got
-        now = self._of.sent(op, self._received[op.name], step)
-        spikes: Array = now - self.sent.get(op.name, np.int64(0))
-        self.sent[op.name] = now
+        return self._send(op.name, self._of.sent(op, self._received[op.name], step))
+
+    def _send(self, name: str, now: Array) -> Array:
+        """The spikes of a step, behind which `now` have been sent in all."""
+        spikes: Array = now - self.sent.get(name, np.int64(0))
+        self.sent[name] = now
         self.taken_back += int(np.minimum(spikes, 0).sum())
         return spikes
 
@@ -283,13 +294,17 @@ def move(op: pb.Operation, values: list[Array], edge: bool = False) -> Array:
 def _pool(op: pb.Operation, values: list[Array], edge: bool) -> Array:
     del edge
     body, x = op.pool, values[0]
-    assert not any([*body.pad_before, *body.pad_after])
+    most = body.kind == pb.POOL_KIND_MAX
+    pads = [(0, 0), *zip(body.pad_before, body.pad_after, strict=True), (0, 0)]
+    assert most or not any([*body.pad_before, *body.pad_after])
+    x = np.pad(x, pads, constant_values=_LEAST) if most and np.any(pads) else x
     sizes = [(n - w) // s + 1 for n, w, s in zip(x.shape[1:-1], body.window, body.stride, strict=True)]
-    total: Any = 0
+    found: Any = _LEAST if most else 0
     for offset in np.ndindex(*body.window):
         where = [slice(o, o + (n - 1) * s + 1, s) for o, n, s in zip(offset, sizes, body.stride, strict=True)]
-        total = total + x[(slice(None), *where)]
-    return np.asarray(total)
+        cells = x[(slice(None), *where)]
+        found = np.maximum(found, cells) if most else found + cells
+    return np.asarray(found)
 
 
 def _pad(op: pb.Operation, values: list[Array], edge: bool) -> Array:

@@ -110,21 +110,21 @@ def test_a_call_of_each_service(
         "spikeserve.v1.SimulationService/Simulate", network=NAME, steps=STEPS,
         inputs=[{"dataType": "DATA_TYPE_UINT8", "shape": images.shape, "data": encoded(images)}],
     )  # fmt: skip
-    assert simulated["probes"][0]["outputs"]["data"] == encoded(wanted.outputs)
+    assert simulated["probes"][0]["outputs"]["data"] == encoded(wanted.logits)
     inferred = ask(
         "inference.GRPCInferenceService/ModelInfer", model_name=NAME,
         parameters={"steps": {"int64_param": STEPS}},
         inputs=[{"name": INPUT, "datatype": "UINT8", "shape": images.shape}],
         raw_input_contents=[encoded(images)],
     )  # fmt: skip
-    assert inferred["raw_output_contents"] == [encoded(wanted.outputs)]
+    assert inferred["raw_output_contents"] == [encoded(wanted.logits)]
     typed = ask(
         "inference.GRPCInferenceService/ModelInfer", model_name=NAME,
         parameters={"steps": {"int64_param": STEPS}},
         inputs=[{"name": INPUT, "datatype": "UINT8", "shape": images.shape,
                  "contents": {"uint_contents": images.ravel().tolist()}}],
     )  # fmt: skip
-    assert typed["raw_output_contents"] == [encoded(wanted.outputs)]
+    assert typed["raw_output_contents"] == [encoded(wanted.logits)]
 
 
 def test_a_refusal_has_its_code_and_message(server: spikeserve.LocalServer) -> None:

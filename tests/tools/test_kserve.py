@@ -38,7 +38,7 @@ def test_infer_gives_the_bytes_of_our_own_client(
     for answer in answers:
         assert answer == {
             "model": NAME, "output": next(iter(wanted.probes)), "shape": [len(floats), 10],
-            "bytes": text(wanted.outputs),
+            "bytes": text(wanted.logits),
         }  # fmt: skip
 
 

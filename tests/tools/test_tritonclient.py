@@ -56,7 +56,7 @@ def tensor(values: npt.NDArray[Any]) -> dict[str, Any]:
 
 def wanted_outputs(result: spikeserve.SimulationResult | spikeserve.Progress) -> dict[str, str]:
     """By probe."""
-    return {name: text(probe.outputs) for name, probe in result.probes.items()}
+    return {name: text(probe.logits) for name, probe in result.probes.items()}
 
 
 @pytest.mark.client("tritonclient gRPC", "health")
@@ -104,7 +104,7 @@ def test_infer_gives_the_bytes_of_our_own_client(
     assert got["id"] == "one"
     assert [*got["outputs"]] == asked
     assert got["outputs"] == {
-        probe: text(wanted.outputs), "classes": text(wanted.classes), "margins": text(wanted.margins),
+        probe: text(wanted.logits), "classes": text(wanted.classes), "margins": text(wanted.margins),
         "steps_used": text(np.full(len(values), STEPS)),
     }  # fmt: skip
     assert got["parameters"]["batch_size"] >= len(values)

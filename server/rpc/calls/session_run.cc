@@ -4,6 +4,7 @@
 
 #include "server/engine/network/violations.h"
 #include "server/rpc/decode/decode_encodings.h"
+#include "server/rpc/decode/input_ranges.h"
 #include "server/rpc/decode/run_settings.h"
 #include "server/rpc/encode/encode_response.h"
 
@@ -100,6 +101,8 @@ Status SessionRun::Begin(const v1::SessionAdvance& message) {
     return status;
   }
   steps_ = message.steps();
+  warnings_ =
+      InputWarnings(message.inputs(), *answer_->network->network, answer_->network->metadata.input_ranges);
   tenant_->Charge(answer_->samples);
   return session_->Feed(inputs.formats, inputs.samples, steps_,
                         kPieceCopies * ResponseBytes(*answer_, steps_));
@@ -113,6 +116,9 @@ Result<v1::SessionProgress> SessionRun::Finish() {
   v1::SessionProgress progress = EncodeSessionProgress(*answer_, reading.value(), steps_);
   steps_done_ = progress.steps_done();
   progress.set_compute_s(session_->compute_s());
+  for (std::string& warning : warnings_) {
+    progress.add_warnings(std::move(warning));
+  }
   return progress;
 }
 

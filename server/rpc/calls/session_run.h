@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "server/base/status.h"
 #include "server/base/stop_check.h"
@@ -61,8 +63,9 @@ class SessionRun {
   std::unique_ptr<serving::Session> session_;
   std::optional<Result<serving::NetworkHandle>> network_;  // from Seek to Open
   serving::TenantHandle tenant_;
-  serving::Tenant::Permit permit_;  // from TakePlace to GiveUpPlace
-  std::int64_t steps_ = 0;          // of the message
+  serving::Tenant::Permit permit_;     // from TakePlace to GiveUpPlace
+  std::int64_t steps_ = 0;             // of the message
+  std::vector<std::string> warnings_;  // of its inputs
   std::int64_t steps_done_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include "server/engine/network/violations.h"
 #include "server/rpc/decode/decode_encodings.h"
 #include "server/rpc/decode/decode_request_probes.h"
+#include "server/rpc/decode/input_ranges.h"
 #include "server/rpc/decode/run_settings.h"
 #include "server/serving/names.h"
 
@@ -130,6 +131,13 @@ Status NumberSamples(std::int64_t first, std::vector<engine::SampleInputs>& samp
     samples[i].index = first + static_cast<std::int64_t>(i);
   }
   return {};
+}
+
+// Keeps what warnings of the run will need to know of its inputs, which are gone by then.
+void LookAtInputs(const v1::SimulateRequest& request, AnswerSpec& answer) {
+  answer.input_warnings =
+      InputWarnings(request.inputs(), *answer.network->network, answer.network->metadata.input_ranges);
+  answer.equal_samples = EqualSamples(request.inputs());
 }
 
 // What a session leaves to its messages, or does not have.
@@ -265,6 +273,7 @@ Result<CheckedRequest> CheckRequest(const v1::SimulateRequest& request, serving:
   answer.class_probe = class_probe;
   answer.record_names = std::move(request_probes.value().names);
   answer.classification = {request.top_k(), request.softmax()};
+  LookAtInputs(request, answer);
   answer.response_bytes = ResponseBytes(answer, answer.spec->settings.steps);
   if (Status status = CheckResponseSize(answer, answer.spec->settings.steps, limits); !status.ok()) {
     return status;

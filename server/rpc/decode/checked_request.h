@@ -27,7 +27,9 @@ struct AnswerSpec {
   std::vector<std::string> record_names;  // of spec.request_probes
   int class_probe = -1;  // index in spec.probes of the first OUTPUT probe; -1 where there is none
   ClassificationOptions classification;
-  std::int64_t response_bytes = 0;  // upper bound of the tensors of the response
+  std::int64_t response_bytes = 0;          // upper bound of the tensors of the response
+  std::vector<std::string> input_warnings;  // for people, of a request
+  bool equal_samples = false;               // its samples are all the same, one by one or in one
 };
 
 // A checked request: what to run and how to answer.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -69,15 +71,45 @@ engine::RunDefaults DecodeDefaults(const v1::RunDefaults& defaults, Problems& pr
   return decoded;
 }
 
-serving::NetworkMetadata DecodeMetadata(const v1::NetworkDefinition& message) {
+serving::OutputActivation DecodeActivation(const v1::Probe& probe, Problems& problems) {
+  const v1::OutputActivation& message = probe.activation();
+  serving::OutputActivation decoded{message.function(), message.alpha(), std::nullopt, message.threshold()};
+  if (message.has_max_value()) {
+    decoded.max_value = message.max_value();
+  }
+  const std::array<std::pair<const char*, double>, 3> numbers{{{"alpha", decoded.alpha},
+                                                               {"max_value", decoded.max_value.value_or(0)},
+                                                               {"threshold", decoded.threshold}}};
+  for (const auto& [name, value] : numbers) {
+    if (!std::isfinite(value)) {
+      problems.push_back("probe " + Quote(probe.name()) + ": activation." + name + " is " +
+                         std::to_string(value) + ", wanted a finite number");
+    }
+  }
+  return decoded;
+}
+
+serving::NetworkMetadata DecodeMetadata(const v1::NetworkDefinition& message, Problems& problems) {
   const v1::Provenance& provenance = message.provenance();
   const auto& labels = message.defaults().class_labels();
-  return {{labels.begin(), labels.end()},
-          provenance.source_format(),
-          provenance.source_sha256(),
-          provenance.converter_version(),
-          {provenance.notes().begin(), provenance.notes().end()},
-          message.defaults().output_kind()};
+  serving::NetworkMetadata metadata{{labels.begin(), labels.end()},
+                                    provenance.source_format(),
+                                    provenance.source_sha256(),
+                                    provenance.converter_version(),
+                                    {provenance.notes().begin(), provenance.notes().end()},
+                                    message.defaults().output_kind(),
+                                    {},
+                                    {}};
+  for (int probe = 0; probe < message.probes_size(); ++probe) {
+    if (message.probes(probe).has_activation()) {
+      metadata.activations.resize(static_cast<std::size_t>(probe) + 1);
+      metadata.activations.back() = DecodeActivation(message.probes(probe), problems);
+    }
+  }
+  for (const v1::InputRange& range : provenance.input_ranges()) {
+    metadata.input_ranges.push_back({range.input(), range.lowest(), range.highest(), range.mean_magnitude()});
+  }
+  return metadata;
 }
 
 serving::ParsedNetwork Decode(v1::NetworkDefinition& message) {
@@ -98,7 +130,7 @@ serving::ParsedNetwork Decode(v1::NetworkDefinition& message) {
     definition.tensors.push_back(DecodeTensor(tensor, problems));
   }
   definition.defaults = DecodeDefaults(message.defaults(), problems);
-  parsed.metadata = DecodeMetadata(message);
+  parsed.metadata = DecodeMetadata(message, problems);
   return parsed;
 }
 
@@ -145,17 +177,22 @@ Status CheckCounts(std::string_view bytes, const engine::NetworkLimits& limits) 
 Status CheckTexts(std::string_view bytes) {
   constexpr std::array<int, 1> kProvenance{v1::NetworkDefinition::kProvenanceFieldNumber};
   constexpr std::array<int, 2> kNotes{kProvenance[0], v1::Provenance::kNotesFieldNumber};
+  constexpr std::array<int, 2> kRanges{kProvenance[0], v1::Provenance::kInputRangesFieldNumber};
   constexpr std::array<int, 2> kLabels{v1::NetworkDefinition::kDefaultsFieldNumber,
                                        v1::RunDefaults::kClassLabelsFieldNumber};
   const auto provenance = TotalOf(bytes, kProvenance);
   const auto notes = TotalOf(bytes, kNotes);
+  const auto ranges = TotalOf(bytes, kRanges);
   const auto labels = TotalOf(bytes, kLabels);
-  for (const auto* totals : {&provenance, &notes, &labels}) {
+  for (const auto* totals : {&provenance, &notes, &ranges, &labels}) {
     if (!totals->ok()) {
       return totals->status();
     }
   }
   Status status = CheckCount("provenance.notes", notes.value().count, kMaxNotes, "");
+  if (status.ok()) {
+    status = CheckCount("provenance.input_ranges", ranges.value().count, kMaxInputRanges, "");
+  }
   if (status.ok()) {
     status = CheckCount("defaults.class_labels", labels.value().count, kMaxClassLabels, "");
   }

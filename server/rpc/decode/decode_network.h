@@ -19,6 +19,7 @@ Result<serving::ParsedNetwork> DecodeNetwork(std::string_view bytes, const Limit
 
 // Texts that travel with a network: how many of each there may be, and how many bytes they may have in all.
 inline constexpr std::int64_t kMaxNotes = 1024;
+inline constexpr std::int64_t kMaxInputRanges = 1024;
 inline constexpr std::int64_t kMaxClassLabels = 65'536;
 inline constexpr std::int64_t kMaxTextBytes = 1 << 20;
 

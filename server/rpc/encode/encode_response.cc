@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "server/rpc/decode/classification.h"
@@ -10,6 +12,8 @@
 #include "server/rpc/decode/decode_request_probes.h"
 #include "server/rpc/decode/run_settings.h"
 #include "server/rpc/encode/encode_records.h"
+#include "server/rpc/encode/output_activation.h"
+#include "server/rpc/encode/run_warnings.h"
 #include "server/rpc/wire/enums.h"
 
 namespace spikeserve::rpc {
@@ -44,6 +48,9 @@ void AddProbes(const AnswerSpec& answer, const engine::Reading& reading, Traject
     v1::ProbeResult& result = *message.add_probes();
     result.set_name(Definition(answer, i).name);
     SetArray(answer, i, reading.probes[i].values, std::nullopt, *result.mutable_outputs());
+    if (const auto* activation = ActivationOf(*answer.network, answer.spec->probes[i])) {
+      *result.mutable_activation() = Encode(*activation);
+    }
     if (trajectories == Trajectories::kYes) {
       SetArray(answer, i, reading.probes[i].trajectory, steps, *result.mutable_trajectory());
     }
@@ -133,6 +140,9 @@ v1::SimulateResponse EncodeResponse(const AnswerSpec& answer, const serving::Run
   SetSettings(answer, *response.mutable_settings());
   response.mutable_steps_used()->Assign(reading.steps_used.begin(), reading.steps_used.end());
   EncodeRecords(answer, reading, *response.mutable_records());
+  for (std::string& warning : RunWarnings(answer, reading)) {
+    response.add_warnings(std::move(warning));
+  }
   return response;
 }
 

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "server/rpc/decode/classification.h"
+#include "server/rpc/encode/output_activation.h"
+#include "server/rpc/encode/run_warnings.h"
 
 namespace spikeserve::rpc {
 namespace {
@@ -88,6 +90,9 @@ void AddProbe(const AnswerSpec& spec, const engine::ProbeReading& reading, std::
   auto& output = AddOutput(spec, Definition(spec, probe).name, InferDatatype(type), response);
   for (const std::int64_t dimension : network.shape(network.probe_target(spec.spec->probes[probe]))) {
     output.add_shape(dimension);
+  }
+  if (const auto* activation = ActivationOf(*spec.network, spec.spec->probes[probe])) {
+    (*output.mutable_parameters())["activation"].set_string_param(ActivationText(*activation));
   }
   *response.add_raw_output_contents() = Pack(reading.values, type);
 }
@@ -179,6 +184,13 @@ ModelInferResponse EncodeInferResponse(const AnswerSpec& spec, const InferAnswer
   if (outcome.reuse != serving::Reuse::kNone) {
     const char* how = outcome.reuse == serving::Reuse::kCached ? "cached" : "coalesced";
     (*response.mutable_parameters())[how].set_bool_param(true);
+  }
+  std::string warnings;
+  for (const std::string& warning : RunWarnings(spec, *outcome.reading)) {
+    warnings += (warnings.empty() ? "" : "\n") + warning;
+  }
+  if (!warnings.empty()) {
+    (*response.mutable_parameters())["warnings"].set_string_param(warnings);
   }
   return response;
 }

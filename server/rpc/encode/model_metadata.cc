@@ -11,6 +11,7 @@
 #include "server/rpc/decode/checked_request.h"
 #include "server/rpc/decode/infer_request.h"
 #include "server/rpc/encode/infer_response.h"
+#include "server/rpc/encode/output_activation.h"
 #include "server/rpc/wire/enums.h"
 #include "server/serving/networks/network_statistics.h"
 #include "spikeserve/v1/network.pb.h"
@@ -101,6 +102,16 @@ void AddByteScales(const engine::Network& network, Properties& properties) {
   }
 }
 
+// What the network leaves to clients to apply to its outputs.
+void AddActivations(const serving::NetworkEntry& entry, Properties& properties) {
+  const auto& probes = entry.network->definition().probes;
+  for (std::size_t i = 0; i < probes.size(); ++i) {
+    if (const auto* activation = ActivationOf(entry, static_cast<std::int64_t>(i))) {
+      properties.emplace_back("activation." + probes[i].name, ActivationText(*activation));
+    }
+  }
+}
+
 // What a client may want to know of a network before it sends something.
 Properties PropertiesOf(const serving::NetworkEntry& entry) {
   const engine::RunDefaults& defaults = entry.network->definition().defaults;
@@ -115,6 +126,7 @@ Properties PropertiesOf(const serving::NetworkEntry& entry) {
     properties.emplace_back("dt", engine::Join(defaults.dt));
   }
   AddByteScales(*entry.network, properties);
+  AddActivations(entry, properties);
   for (std::size_t i = 0; i < entry.metadata.class_labels.size(); ++i) {
     properties.emplace_back("class_label." + std::to_string(i), entry.metadata.class_labels[i]);
   }
@@ -232,7 +244,8 @@ std::int64_t ModelMetadataBytes(const serving::NetworkEntry& entry) {
   constexpr std::int64_t kPerProperty = 512;
   const engine::Network& network = *entry.network;
   const std::size_t tensors = 4 + network.inputs().size() + network.definition().probes.size();
-  const std::size_t properties = 16 + 2 * network.inputs().size() + entry.metadata.class_labels.size();
+  const std::size_t properties = 16 + 2 * network.inputs().size() + network.definition().probes.size() +
+                                 entry.metadata.class_labels.size();
   return kPerTensor * static_cast<std::int64_t>(tensors) +
          kPerProperty * static_cast<std::int64_t>(properties) + 2 * entry.metadata.bytes();
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "server/rpc/encode/layer_kind.h"
+#include "server/rpc/encode/output_activation.h"
 #include "server/rpc/wire/enums.h"
 
 namespace spikeserve::rpc {
@@ -29,7 +30,8 @@ void AddInput(const engine::Network& network, std::int64_t index, v1::NetworkInf
   }
 }
 
-void AddProbe(const engine::Network& network, std::int64_t index, v1::NetworkInfo& info) {
+void AddProbe(const serving::NetworkEntry& entry, std::int64_t index, v1::NetworkInfo& info) {
+  const engine::Network& network = *entry.network;
   const engine::ProbeDefinition& definition = network.definition().probes[static_cast<std::size_t>(index)];
   v1::ProbeInfo& probe = *info.add_probes();
   probe.set_name(definition.name);
@@ -37,6 +39,9 @@ void AddProbe(const engine::Network& network, std::int64_t index, v1::NetworkInf
   probe.set_quantity(Encode(definition.quantity));
   for (const std::int64_t dimension : network.shape(network.probe_target(index))) {
     probe.add_shape(dimension);
+  }
+  if (const serving::OutputActivation* activation = ActivationOf(entry, index)) {
+    *probe.mutable_activation() = Encode(*activation);
   }
 }
 
@@ -76,9 +81,17 @@ void SetProvenance(const serving::NetworkMetadata& metadata, v1::Provenance& pro
   for (const std::string& note : metadata.notes) {
     provenance.add_notes(note);
   }
+  for (const serving::InputRange& range : metadata.input_ranges) {
+    v1::InputRange& out = *provenance.add_input_ranges();
+    out.set_input(range.input);
+    out.set_lowest(range.lowest);
+    out.set_highest(range.highest);
+    out.set_mean_magnitude(range.mean_magnitude);
+  }
 }
 
-void SetStructure(const engine::Network& network, v1::NetworkInfo& info) {
+void SetStructure(const serving::NetworkEntry& entry, v1::NetworkInfo& info) {
+  const engine::Network& network = *entry.network;
   info.set_neurons(network.neurons());
   info.set_parameters(network.parameters());
   for (const std::int64_t index : network.inputs()) {
@@ -86,7 +99,7 @@ void SetStructure(const engine::Network& network, v1::NetworkInfo& info) {
   }
   const auto probes = static_cast<std::int64_t>(network.definition().probes.size());
   for (std::int64_t index = 0; index < probes; ++index) {
-    AddProbe(network, index, info);
+    AddProbe(entry, index, info);
   }
   const auto operations = static_cast<std::int64_t>(network.definition().operations.size());
   for (std::int64_t index = 0; index < operations; ++index) {
@@ -109,7 +122,7 @@ v1::NetworkInfo EncodeNetworkInfo(const serving::NetworkEntry& entry, serving::N
     *info.mutable_loaded_at() = google::protobuf::util::TimeUtil::TimeTToTimestamp(
         std::chrono::system_clock::to_time_t(entry.loaded_at));
   }
-  SetStructure(*entry.network, info);
+  SetStructure(entry, info);
   SetDefaults(entry, *info.mutable_defaults());
   SetProvenance(entry.metadata, *info.mutable_provenance());
   return info;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,22 @@
 
 namespace spikeserve::serving {
 
+// A function that clients apply to the readout of a probe, in the numbers of the wire; only they compute it.
+struct OutputActivation {
+  int function = 0;  // 0: none
+  double alpha = 0;
+  std::optional<double> max_value = std::nullopt;
+  double threshold = 0;
+};
+
+// The values of an input that the conversion was calibrated on.
+struct InputRange {
+  std::string input;
+  double lowest = 0;
+  double highest = 0;
+  double mean_magnitude = 0;
+};
+
 // What travels with a network and never reaches the engine.
 struct NetworkMetadata {
   std::vector<std::string> class_labels;
@@ -27,6 +44,8 @@ struct NetworkMetadata {
   std::string converter_version;
   std::vector<std::string> notes;
   int output_kind = 0;  // what the outputs say, by its number on the wire; only clients read it
+  std::vector<OutputActivation> activations;  // by probe of the definition, up to the last that has one
+  std::vector<InputRange> input_ranges;
 
   // What it takes in memory, about; 0 where it is empty.
   std::int64_t bytes() const {
@@ -36,6 +55,10 @@ struct NetworkMetadata {
         total += sizeof(std::string) + text.size();
       }
     }
+    for (const InputRange& range : input_ranges) {
+      total += sizeof(InputRange) + range.input.size();
+    }
+    total += sizeof(OutputActivation) * activations.size();
     return static_cast<std::int64_t>(total);
   }
 };

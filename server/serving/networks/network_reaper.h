@@ -3,7 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <utility>
 
@@ -15,12 +15,15 @@ namespace spikeserve::serving {
 // Where dropped networks wait to be freed. Owned by the registry and by every handle's deleter. Thread-safe.
 class NetworkReaper {
  public:
-  void Push(std::unique_ptr<const NetworkEntry> entry) {
+  using Dead = std::list<std::unique_ptr<const NetworkEntry>>;
+
+  // Does not throw.
+  void Push(Dead entries) {
     const MutexLock lock(mu_);
     if (stopped_) {
-      return;  // the registry is gone: free it here
+      return;  // the registry is gone: free them here
     }
-    dead_.push_back(std::move(entry));
+    dead_.splice(dead_.end(), entries);
     changed_.notify_one();
   }
 
@@ -49,7 +52,7 @@ class NetworkReaper {
   std::atomic<std::uint64_t> uses_ = 0;  // of all networks since the start
   Mutex mu_;
   std::condition_variable_any changed_;
-  std::deque<std::unique_ptr<const NetworkEntry>> dead_ SPIKESERVE_GUARDED_BY(mu_);
+  Dead dead_ SPIKESERVE_GUARDED_BY(mu_);
   bool stopped_ SPIKESERVE_GUARDED_BY(mu_) = false;
 };
 

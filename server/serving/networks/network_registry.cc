@@ -1,11 +1,15 @@
 #include "server/serving/networks/network_registry.h"
 
 #include <algorithm>
+#include <chrono>
+#include <new>
+#include <thread>
 #include <utility>
 
 #include "server/base/quote.h"
 #include "server/serving/names.h"
 #include "server/serving/networks/network_reaper.h"
+#include "server/serving/networks/once_there_is_memory.h"
 
 namespace spikeserve::serving {
 namespace {
@@ -31,11 +35,26 @@ const char* Already(NetworkState state) {
   return "known";
 }
 
+// What has to be done, by who cannot tell anybody that there was no memory for it. Without mutexes.
+template <typename Work>
+void OnceThereIsMemory(const Work& work) {
+  constexpr std::chrono::milliseconds kPause{1};
+  for (;;) {
+    try {
+      work();
+      return;
+    } catch (const std::bad_alloc&) {
+      std::this_thread::sleep_for(kPause);
+    }
+  }
+}
+
 }  // namespace
 
+// Else nobody could load this version any more.
 NetworkRegistry::Claim::~Claim() {
   if (registry_) {
-    registry_->DropClaim(name_, version_);
+    OnceThereIsMemory([this] { registry_->DropClaim(name_, version_); });
   }
 }
 
@@ -52,6 +71,7 @@ NetworkRegistry::~NetworkRegistry() {
 
 Result<NetworkRegistry::Claim> NetworkRegistry::BeginLoad(const std::string& name, std::int64_t version,
                                                           std::int64_t highest_stored) {
+  std::string claimed = name;  // nothing may fail once the version is loading
   const MutexLock lock(write_mu_);
   auto map = std::make_shared<Map>(*Snapshot());
   Versions& versions = (*map)[name];
@@ -71,16 +91,19 @@ Result<NetworkRegistry::Claim> NetworkRegistry::BeginLoad(const std::string& nam
   }
   versions.emplace(version, Slot{});
   Replace(std::move(map));
-  return Claim(this, name, version);
+  return Claim(this, std::move(claimed), version);
 }
 
 NetworkHandle NetworkRegistry::MakeHandle(std::unique_ptr<NetworkEntry> entry) const {
-  return {entry.release(), [reaper = reaper_](const NetworkEntry* dropped) {
-            reaper->Push(std::unique_ptr<const NetworkEntry>(dropped));
+  NetworkReaper::Dead place(1);  // now, as who drops the last handle cannot fail
+  return {entry.release(), [reaper = reaper_, place = std::move(place)](const NetworkEntry* dropped) mutable {
+            place.front().reset(dropped);
+            reaper->Push(std::move(place));
           }};
 }
 
 Result<NetworkRegistry::Claim> NetworkRegistry::BeginReload(const std::string& name, std::int64_t version) {
+  std::string claimed = name;
   const MutexLock lock(write_mu_);
   auto map = std::make_shared<Map>(*Snapshot());
   const auto found = FindIn(*map, name, version);
@@ -93,7 +116,7 @@ Result<NetworkRegistry::Claim> NetworkRegistry::BeginReload(const std::string& n
   }
   slot.state = NetworkState::kLoading;
   Replace(std::move(map));
-  return Claim(this, name, version);
+  return Claim(this, std::move(claimed), version);
 }
 
 NetworkHandle NetworkRegistry::Keep(Claim claim, NetworkHandle outline) {
@@ -248,6 +271,7 @@ Result<std::vector<std::int64_t>> NetworkRegistry::Unload(const std::string& nam
                                                           const std::shared_ptr<void>& until_freed) {
   std::vector<std::int64_t> unloaded;
   {
+    Waiting waiting;  // until nothing more can fail
     const MutexLock lock(write_mu_);
     const Result<NetworkListing> found = Find(name, version);
     if (!found.ok()) {
@@ -268,12 +292,13 @@ Result<std::vector<std::int64_t>> NetworkRegistry::Unload(const std::string& nam
       }
       slot.state = NetworkState::kUnloading;
       slot.handle = nullptr;
-      waiting_.emplace(slot.id, until_freed);
+      waiting.emplace(slot.id, until_freed);
       ++it;
     }
     if (versions.empty()) {
       map->erase(name);
     }
+    waiting_.merge(waiting);
     if (!unloaded.empty()) {
       Replace(std::move(map));
     }
@@ -338,7 +363,7 @@ void NetworkRegistry::DropClaim(const std::string& name, std::int64_t version) {
 
 // The entry with this id is no more, and its version neither where that is unloading.
 void NetworkRegistry::Freed(const std::string& name, std::int64_t version, std::uint64_t id) {
-  std::vector<std::shared_ptr<void>> waiting;  // dropped outside the lock
+  Waiting waiting;  // dropped outside the lock
   {
     const MutexLock lock(write_mu_);
     auto map = std::make_shared<Map>(*Snapshot());
@@ -353,33 +378,35 @@ void NetworkRegistry::Freed(const std::string& name, std::int64_t version, std::
         Replace(std::move(map));
       }
     }
-    const auto [first, last] = waiting_.equal_range(id);
-    for (auto it = first; it != last; ++it) {
-      waiting.push_back(std::move(it->second));
+    while (Waiting::node_type one = waiting_.extract(id)) {
+      waiting.insert(std::move(one));
     }
-    waiting_.erase(first, last);
   }
 }
 
+// The change is made: it cannot be taken back for want of memory to tell of it.
 void NetworkRegistry::Notify(const std::string& name) {
   if (!listener_) {
     return;
   }
-  const MutexLock lock(notify_mu_);
-  const std::shared_ptr<const Map> map = Snapshot();
-  const auto versions = map->find(name);
-  const bool ready = versions != map->end() && std::any_of(versions->second.begin(), versions->second.end(),
-                                                           [](auto& item) { return item.second.usable(); });
-  listener_(name, ready);
+  OnceThereIsMemory([&] {
+    const MutexLock lock(notify_mu_);
+    const std::shared_ptr<const Map> map = Snapshot();
+    const auto versions = map->find(name);
+    const bool ready = versions != map->end() && std::any_of(versions->second.begin(), versions->second.end(),
+                                                             [](auto& item) { return item.second.usable(); });
+    listener_(name, ready);
+  });
 }
 
 void NetworkRegistry::ReapUntilStopped() {
   while (std::unique_ptr<const NetworkEntry> entry = reaper_->Pop()) {
-    const std::string name = entry->name;
+    std::string name;
+    OnceThereIsMemory([&] { name = entry->name; });
     const std::int64_t version = entry->version;
     const std::uint64_t id = entry->id;
     entry.reset();
-    Freed(name, version, id);
+    OnceThereIsMemory([&] { Freed(name, version, id); });
   }
 }
 

@@ -122,6 +122,7 @@ class NetworkRegistry {
   };
   using Versions = std::map<std::int64_t, Slot>;
   using Map = std::map<std::string, Versions>;
+  using Waiting = std::multimap<std::uint64_t, std::shared_ptr<void>>;
   NetworkHandle MakeHandle(std::unique_ptr<NetworkEntry> entry) const;
   static Result<Versions::const_iterator> FindIn(const Map& map, const std::string& name,
                                                  std::int64_t version);
@@ -138,7 +139,7 @@ class NetworkRegistry {
   Mutex write_mu_;  // held while a new map is made
   std::uint64_t last_id_ SPIKESERVE_GUARDED_BY(write_mu_) = 0;
   // What is dropped once the entry with this id is freed.
-  std::multimap<std::uint64_t, std::shared_ptr<void>> waiting_ SPIKESERVE_GUARDED_BY(write_mu_);
+  Waiting waiting_ SPIKESERVE_GUARDED_BY(write_mu_);
   Mutex notify_mu_;  // held while the listener runs, so that news arrive in order
   mutable Mutex map_mu_;
   std::shared_ptr<const Map> map_ SPIKESERVE_GUARDED_BY(map_mu_);

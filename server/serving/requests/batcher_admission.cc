@@ -102,6 +102,7 @@ Status Batcher::Admit(Request& request, Unwanted& unwanted) {
   if (Status status = MakeRoom(request, unwanted); !status.ok()) {
     return status;
   }
+  forecast_.LetIn(request.place.level, request.enqueued);
   Enqueue(request, false);
   ++changes_;
   changed_.notify_one();
@@ -113,21 +114,32 @@ Status Batcher::Refuse(Request& request) {
   QueuePlace& place = request.place;
   place.level = LevelOf(own, Seconds(options_.turn));
   place.foreseen_s = Foresee(request, own);
-  const double wait = forecast_.Correct(place.level, place.foreseen_s, request.enqueued);
+  double wait = forecast_.Correct(place.level, place.foreseen_s, request.enqueued);
   const double left = Seconds(request.ends_by() - request.enqueued);
+  const double allowed = Seconds(options_.max_wait);
   // To be there in time it has to be begun in time (StillPossible), and to get to the client.
-  const double needed = wait > 0 ? wait + kMargin * own + kAnswerSeconds : own;
-  if (place.cost.measured && left > 0 && needed > left) {
+  const auto needs = [own](double held_up) {
+    return held_up > 0 ? held_up + kMargin * own + kAnswerSeconds : own;
+  };
+  const auto too_late = [&](double held_up) {
+    return place.cost.measured && left > 0 && needs(held_up) > left;
+  };
+  const auto fits = [&](double held_up) { return !too_late(held_up) && held_up <= allowed; };
+  if (!fits(wait) && fits(place.foreseen_s) &&
+      forecast_.MayTry(place.level, std::min(left, allowed), request.enqueued)) {
+    wait = place.foreseen_s;
+  }
+  if (too_late(wait)) {
     if (own > left) {
       request.network->costs->Doubt(*request.spec);
     }
-    return {StatusCode::kDeadlineExceeded,
-            "the deadline cannot be met: it is in " + InSeconds(left) + ", the simulation takes about " +
-                InSeconds(own) + " and is held up by others for " + InSeconds(wait) +
-                (wait > 0 ? ", with " + InSeconds(needed - own - wait) + " to spare for what is not foreseen"
-                          : "")};
+    return {
+        StatusCode::kDeadlineExceeded,
+        "the deadline cannot be met: it is in " + InSeconds(left) + ", the simulation takes about " +
+            InSeconds(own) + " and is held up by others for " + InSeconds(wait) +
+            (wait > 0 ? ", with " + InSeconds(needs(wait) - own - wait) + " to spare for what is not foreseen"
+                      : "")};
   }
-  const double allowed = Seconds(options_.max_wait);
   if (wait <= allowed) {
     return {};
   }

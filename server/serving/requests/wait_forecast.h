@@ -27,6 +27,19 @@ class WaitForecast {
     const Seen& seen = Fade(level, now);
     return foreseen_s + std::min(Sure(seen) * (foreseen_s + kSlackSeconds), seen.excess_s);
   }
+  // One of the level is let in, and will show how long it was held up.
+  void LetIn(std::size_t level, Clock::TimePoint now) { levels_.at(level).let_in = now; }
+  // Whether one is to be let in against what Correct says, who will be answered or given up within
+  // `within_s`: where the last one that was let in must be over, nobody is left to show that waits have
+  // become shorter. What was seen counts half then.
+  bool MayTry(std::size_t level, double within_s, Clock::TimePoint now) {
+    Seen& seen = Fade(level, now);
+    if (std::chrono::duration<double>(now - seen.let_in).count() < within_s) {
+      return false;
+    }
+    Keep(seen, kTried);
+    return true;
+  }
   // A request was to be held up for `foreseen_s`, and was for `waited_s`.
   void Learn(std::size_t level, double foreseen_s, double waited_s, Clock::TimePoint now) {
     Seen& seen = Fade(level, now);
@@ -43,6 +56,7 @@ class WaitForecast {
   // of all for good, when nobody who is let in shows that it is over.
   static constexpr double kDoubt = 20;
   static constexpr double kMemorySeconds = 4;
+  static constexpr double kTried = 0.5;
   // Bounds of the buckets but the first, which has those that did not wait longer: twice the last one each
   // second step.
   static constexpr std::size_t kBuckets = 20;
@@ -52,6 +66,7 @@ class WaitForecast {
     std::array<double, kBuckets> counts{};
     double excess_s = 0;  // the most: what short waits show says little of long ones
     Clock::TimePoint faded{};
+    Clock::TimePoint let_in{};  // the last one
   };
 
   static std::size_t BucketOf(double error) {
@@ -75,14 +90,16 @@ class WaitForecast {
     return bucket == 0 ? 0 : kFinest * std::exp2(static_cast<double>(bucket - 1) / 2);
   }
 
+  static void Keep(Seen& seen, double part) {
+    for (double& count : seen.counts) {
+      count *= part;
+    }
+    seen.excess_s *= part;
+  }
   Seen& Fade(std::size_t level, Clock::TimePoint now) {
     Seen& seen = levels_.at(level);
     if (now > seen.faded) {
-      const double kept = std::exp(-std::chrono::duration<double>(now - seen.faded).count() / kMemorySeconds);
-      for (double& count : seen.counts) {
-        count *= kept;
-      }
-      seen.excess_s *= kept;
+      Keep(seen, std::exp(-std::chrono::duration<double>(now - seen.faded).count() / kMemorySeconds));
       seen.faded = now;
     }
     return seen;

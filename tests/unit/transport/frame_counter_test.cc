@@ -69,6 +69,7 @@ class Connection {
     stream_ += 2;
     return Frame(kHeaders, kEndHeaders, stream_, 5);
   }
+  unsigned stream() const { return stream_; }
   std::string Reset() const { return Frame(kReset, 0, stream_, 4); }
 
  private:
@@ -127,6 +128,49 @@ TEST(FrameCounter, AResetOfWhatTheServerHasEndedIsNoHaste) {
       EXPECT_EQ(verdict.toll.instant_resets, 0);
     }
   }
+}
+
+// After a stall, calls that have missed their deadlines are read together with their resets.
+TEST(FrameCounter, CallsThatWereAnsweredExcuseAsManyResets) {
+  Connection connection;
+  const auto flood = [&](int calls) {
+    std::string all;
+    for (int i = 0; i < calls; ++i) {
+      all += connection.OpenAndReset();
+    }
+    return connection.Send(all);
+  };
+  const auto answer = [&](int calls) {
+    for (int i = 0; i < calls; ++i) {
+      static_cast<void>(connection.Send(connection.Open()));
+      connection.Answer(Frame(kHeaders, 1, connection.stream(), 4));
+    }
+  };
+  answer(300);
+  Verdict verdict = flood(300);
+  ExpectPassed(verdict);
+  EXPECT_EQ(verdict.toll.resets, 300);
+  EXPECT_EQ(verdict.toll.instant_resets, 0);
+  ExpectPassed(flood(100));  // as many as anybody may
+  EXPECT_EQ(flood(1).rule, Rule::kInstantResets);
+  answer(1);
+  EXPECT_EQ(flood(1).toll.instant_resets, 0);  // it does not pay what is owed
+  EXPECT_EQ(flood(1).toll.instant_resets, 1);
+}
+
+TEST(FrameCounter, NoNumberOfAnswersExcusesAFlood) {
+  Connection connection;
+  for (int i = 0; i < 20'000; ++i) {
+    ExpectPassed(connection.Send(connection.Open()));
+    connection.Answer(Frame(kData, 1, connection.stream(), 4));
+  }
+  std::string all;
+  for (int i = 0; i < 5'000; ++i) {
+    all += connection.OpenAndReset();
+  }
+  const Verdict verdict = connection.Send(all);
+  EXPECT_EQ(verdict.toll.instant_resets, 1'000);
+  EXPECT_EQ(verdict.pause, std::chrono::seconds(5));
 }
 
 TEST(FrameCounter, FindsEveryFrameWhereverTheBytesAreCut) {

@@ -165,6 +165,7 @@ func ofAnswer(answer spikeserve.Answer) answers {
 	found := answers{"classes": numbers(wide(answer.Classes)), "margins": numbers(answer.Margins)}
 	for _, probe := range answer.Probes {
 		found["outputs "+probe.Name] = probe.Outputs.Bytes()
+		found["logits "+probe.Name] = probe.Logits.Bytes()
 		if probe.Trajectory != nil {
 			found["trajectory "+probe.Name] = probe.Trajectory.Bytes()
 		}

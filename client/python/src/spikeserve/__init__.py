@@ -14,9 +14,11 @@ from spikeserve.convert import (
     Lowpass,
     Triangle,
     convert,
+    read_nir,
 )
 from spikeserve.convert import neurons as _neurons
-from spikeserve.convert.models.integrating import *  # noqa: F403  (every neuron type of each kind)
+from spikeserve.convert.models.functions import *  # noqa: F403  (every neuron type of each kind)
+from spikeserve.convert.models.integrating import *  # noqa: F403
 from spikeserve.convert.models.rates import *  # noqa: F403
 from spikeserve.convert.models.wrappers import *  # noqa: F403
 from spikeserve.energy import Device, EnergyEstimate, estimate_energy
@@ -118,5 +120,6 @@ __all__ = [
     "evaluate",
     "float_outputs",
     "load_network",
+    "read_nir",
     "serve",
 ]

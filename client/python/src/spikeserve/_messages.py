@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from spikeserve import _arrays, encodings
 from spikeserve.errors import InternalError
+from spikeserve.outputs import activations
 from spikeserve.recording import records
 from spikeserve.results import (
     InputInfo,
@@ -81,7 +82,7 @@ def _input(item: network_pb.InputInfo) -> InputInfo:
 
 def _probe(item: network_pb.ProbeInfo) -> ProbeInfo:
     quantity = _word(network_pb.ProbeQuantity.Name(item.quantity), "PROBE_QUANTITY_")
-    return ProbeInfo(item.name, item.target, quantity, tuple(item.shape))
+    return ProbeInfo(item.name, item.target, quantity, tuple(item.shape), activations.text(item.activation))
 
 
 def event(message: pb.SimulateStreamResponse) -> Progress | SimulationResult:
@@ -125,22 +126,26 @@ def result(message: pb.SimulateResponse) -> SimulationResult:
         settings=settings(message.settings),
         steps_used=np.asarray(message.steps_used, np.int64) if message.steps_used else None,
         records=records(message.records),
+        warnings=tuple(message.warnings),
     )
 
 
 def probes(items: Iterable[pb.ProbeResult]) -> dict[str, ProbeValues]:
-    """What the probes answered, by name."""
-    values = {
-        item.name: ProbeValues(
-            item.name,
-            _arrays.decode(item.outputs),
-            _arrays.decode(item.trajectory) if item.HasField("trajectory") else None,
-        )
-        for item in items
-    }
+    """What the probes answered, by name, with the activations that the network leaves to its clients."""
+    values = {item.name: _probe_values(item) for item in items}
     if not values:
         raise InternalError("the server answered without any probe")
     return values
+
+
+def _probe_values(item: pb.ProbeResult) -> ProbeValues:
+    readout = _arrays.decode(item.outputs)
+    trajectory = _arrays.decode(item.trajectory) if item.HasField("trajectory") else None
+    activation = item.activation
+    if not activation.function:
+        return ProbeValues(item.name, readout, trajectory)
+    outputs = activations.apply(activation, readout)
+    return ProbeValues(item.name, outputs, trajectory, readout, activations.text(activation))
 
 
 def _classes(message: pb.Classification) -> npt.NDArray[np.int64]:

@@ -58,7 +58,7 @@ class SessionOptions(TypedDict, total=False):
     trajectories: bool  # also every step of the probes
     statistics: bool  # the activity per layer; default True
     gross_statistics: bool  # it counts what neurons with memory take back too: every step is taken
-    softmax: bool  # also softmax(outputs) as `scores`
+    softmax: bool  # also softmax(logits) as `scores`
     top_k: int  # also the k best classes; 0, the default: none
     record: Sequence[Record]  # probes on neurons, or on what a probe of the network reads
 
@@ -248,6 +248,7 @@ def join(results: Sequence[SimulationResult]) -> SimulationResult:
         stats=_join_statistics(results),
         records={name: np.concatenate([r.records[name] for r in results]) for name in first.records},
         steps_used=_join_steps(results),
+        warnings=_join_warnings(results),
         timing=Timing(
             queue_s=sum(r.timing.queue_s for r in results),
             compute_s=sum(r.timing.compute_s for r in results),
@@ -265,8 +266,12 @@ def _concatenate(values: Sequence[Values | None]) -> Values | None:
 
 
 def _join_probe(values: Sequence[ProbeValues]) -> ProbeValues:
-    outputs = np.concatenate([value.outputs for value in values])
-    return ProbeValues(values[0].name, outputs, _concatenate([value.trajectory for value in values]))
+    return replace(
+        values[0],
+        outputs=np.concatenate([value.outputs for value in values]),
+        trajectory=_concatenate([value.trajectory for value in values]),
+        readout=_concatenate([value.readout for value in values]),
+    )
 
 
 def _join_top_k(values: Sequence[TopK]) -> TopK | None:
@@ -289,6 +294,11 @@ def _join_statistics(results: Sequence[SimulationResult]) -> tuple[LayerStatisti
 def _join_steps(results: Sequence[SimulationResult]) -> npt.NDArray[np.int64] | None:
     used = [r.steps_used for r in results if r.steps_used is not None]
     return np.concatenate(used) if used else None
+
+
+def _join_warnings(results: Sequence[SimulationResult]) -> tuple[str, ...]:
+    """Those of the first part that has any: those of the others say the same with other numbers."""
+    return next((r.warnings for r in results if r.warnings), ())
 
 
 def _join_layer(

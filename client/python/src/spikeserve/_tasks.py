@@ -11,16 +11,20 @@ import numpy.typing as npt
 
 from spikeserve import _arrays
 
-CLASSES, BINARY, REGRESSION = "classes", "binary", "regression"
+CLASSES, BINARY, LABELS, REGRESSION = "classes", "binary", "labels", "regression"
 
-_THRESHOLDS = {"probability": 0.5, "logit": 0.0}
+_THRESHOLDS = {"probability": 0.5, "logit": 0.0, "labels": 0.5, "label logits": 0.0}
 
 Labels = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Truth:
-    """Labels as they are compared: class indices [n], or values [n, outputs...]."""
+    """Labels as they are compared.
+
+    Of classes [n], of a map [n, ...] without the last axis of the outputs; 0 and 1 for one of two [n] or
+    [n, ...], for labels that may hold at once [n, ..., labels]; values [n, outputs...].
+    """
 
     task: str
     labels: Labels
@@ -53,15 +57,27 @@ def read_labels(labels: Labels, outputs: tuple[int, ...], kind: str) -> Truth:
     given = labels.reshape(len(labels), -1)
     if given.shape[1] == 1:
         return _one_output(given[:, 0], kind) if size == 1 else _indices(given[:, 0], size)
+    positions = outputs[:-1]
+    if outputs[-1] > 1 and given.shape[1] * outputs[-1] == size and kind != "value":
+        return Truth(CLASSES, _indices(given.reshape(-1), outputs[-1]).labels.reshape(-1, *positions))
     if given.shape[1] != size:
         raise ValueError(
             f"{len(labels)} samples with {size} outputs, but labels of shape {list(labels.shape)}: wanted a "
-            f"class for each, or {size} values"
+            f"class for each{' position' if len(outputs) > 1 else ''}, or {size} values"
         )
-    one_hot = bool(np.isin(given, (0, 1)).all() and (given.sum(axis=1) == 1).all())
-    if one_hot and kind != "value":
-        return Truth(CLASSES, given.argmax(axis=1))
-    return Truth(REGRESSION, given.reshape(len(given), *outputs).astype(np.float64))
+    return _each_output(given.reshape(len(given), *outputs), kind)
+
+
+def _each_output(given: Labels, kind: str) -> Truth:
+    """Labels [n, outputs...], a number for each output."""
+    two = kind != "value" and bool(np.isin(given, (0, 1)).all())
+    if two and given.shape[-1] == 1:
+        return Truth(BINARY, given[..., 0].astype(np.int64))
+    if two and kind not in ("labels", "label logits") and bool((given.sum(axis=-1) == 1).all()):
+        return Truth(CLASSES, given.argmax(axis=-1))
+    if two:
+        return Truth(LABELS, given.astype(np.int64))
+    return Truth(REGRESSION, given.astype(np.float64))
 
 
 def _one_output(labels: Labels, kind: str) -> Truth:
@@ -91,10 +107,10 @@ def _indices(labels: Labels, size: int) -> Truth:
 
 
 def threshold_of(outputs: npt.NDArray[Any], kind: str, given: float | None) -> float:
-    """Above which value an only output means class 1.
+    """Above which value an output means that its class, or label, holds.
 
-    The caller's; else 0.5 for probabilities and 0 for logits. Where nobody says which of them the outputs
-    are, they are taken for probabilities if all lie between 0 and 1.
+    The caller's; else 0.5 for probabilities and 0 for logits, of one class or of labels. Where nobody says
+    which of them the outputs are, they are taken for probabilities if all lie between 0 and 1.
     """
     if given is not None:
         return given

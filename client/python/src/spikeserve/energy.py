@@ -15,6 +15,7 @@ from spikeserve import _show, input_events
 from spikeserve._arrays import Given
 from spikeserve._keywords import Checked, checked
 from spikeserve.convert.definition.summary import operation_shapes
+from spikeserve.convert.definition.units import has_units, remembers
 from spikeserve.network import Network
 from spikeserve.results import SimulationResult
 from spikeserve.v1 import network_pb2 as network_pb
@@ -104,8 +105,9 @@ class Connections:
 def count_connections(network: Network) -> Connections:
     """Counts Affine and Conv operations (output elements times the weights behind each) and neurons.
 
-    Pooling, sums and reshaping count nothing. An operation belongs to the inputs where no neuron lies before
-    it.
+    Average pools, sums and reshaping count nothing; the units of max pools and products
+    count as neurons. An operation
+    belongs to the inputs where no neuron lies before it.
     """
     definition = network.definition
     behind = _behind_neurons(definition)
@@ -114,7 +116,7 @@ def count_connections(network: Network) -> Connections:
     counts = {True: 0, False: 0}
     for operation in definition.operations:
         counts[behind[operation.name]] += _weights(operation, shapes, tensors)
-    neurons = sum(math.prod(shapes[item.name]) for item in definition.operations if item.HasField("neuron"))
+    neurons = sum(math.prod(shapes[item.name]) for item in definition.operations if has_units(item))
     return Connections(counts[False], counts[True], neurons)
 
 
@@ -123,7 +125,7 @@ def _behind_neurons(definition: network_pb.NetworkDefinition) -> dict[str, bool]
     sources: dict[str, list[str]] = {}
     for connection in definition.connections:
         sources.setdefault(connection.target, []).append(connection.source)
-    behind = {operation.name: operation.HasField("neuron") for operation in definition.operations}
+    behind = {operation.name: has_units(operation) for operation in definition.operations}
     pending = [name for name, is_behind in behind.items() if not is_behind]
     changed = True
     while changed:
@@ -212,8 +214,7 @@ def estimate_energy(
 
 def _about_memory(network: Network, device: Device, net: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(notes, warnings) about neurons with memory on a spiking device, by `net` statistics or gross ones."""
-    neurons = [item for item in network.definition.operations if item.HasField("neuron")]
-    names = [f"'{item.name}'" for item in neurons if item.neuron.HasField("memory_rectified_linear")]
+    names = [f"'{item.name}'" for item in network.definition.operations if remembers(item)]
     if not names or not device.spiking:
         return (), ()
     layers = _show.some_of(names)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +14,13 @@ import numpy.typing as npt
 from spikeserve import _arrays, _probes, _show, _tasks
 from spikeserve._keywords import with_options
 from spikeserve._requests import RUN_PARAMETERS, RunOptions
+from spikeserve._tasks import Labels
 from spikeserve._upload import OnProgress
 from spikeserve.client import Client
 from spikeserve.convert.definition.forward import run_rates
 from spikeserve.network import Network
+from spikeserve.outputs import activations
+from spikeserve.outputs.scores import Given, Scores, scores
 from spikeserve.results import LayerStatistics, Settings, SimulationResult, statistics_table
 from spikeserve.v1 import network_pb2 as pb
 
@@ -26,17 +30,11 @@ if TYPE_CHECKING:
 _FORWARD_BATCH = 250  # samples of one float pass, so that its memory stays small
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """The result of `evaluate`. Fractions are 0..1; None where they are not of the task, or nothing is known.
-
-    `task`: "classes" (the largest output), "binary" (one output, against `threshold`) or "regression".
-    """
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Scores):
+    """The result of `evaluate`: the scores of the answers, of the first head where there are several."""
 
     samples: int
-    accuracy: float | None
-    float_accuracy: float | None
-    agreement: float | None  # same class as the float network
     mean_rate_hz: float  # over all spiking neurons
     spikes_per_inference: float
     synaptic_operations_per_inference: float
@@ -44,23 +42,14 @@ class Evaluation:
     layers: tuple[LayerStatistics, ...]
     settings: Settings
     mean_steps: float  # per sample; below the steps of the run with early_exit
-    task: str = _tasks.CLASSES
-    threshold: float | None = None  # binary: an output above it means class 1
-    rmse: float | None = None  # regression: root mean square of outputs - labels
-    r2: float | None = None  # regression: share of the labels' variance that is explained, at most 1
-    float_rmse: float | None = None
-    float_r2: float | None = None
-    rmse_to_float: float | None = None  # regression: of outputs - float outputs
+    heads: dict[str, Scores] = field(default_factory=dict)  # by probe, where labels were given by probe
+    warnings: tuple[str, ...] = ()  # of the run: what is probably wrong, and what to do
 
     def rows(self) -> list[tuple[str, str]]:
         """What was found, as names and values for people."""
-        rows = [("accuracy", self.accuracy), ("float accuracy", self.float_accuracy)]
-        rows += [("agreement with float", self.agreement)]
-        shown = [(name, f"{value:.2%}") for name, value in rows if value is not None]
-        errors = [("RMSE", self.rmse), ("R2", self.r2), ("float RMSE", self.float_rmse)]
-        errors += [("float R2", self.float_r2), ("RMSE to float", self.rmse_to_float)]
-        shown += [(name, f"{value:.4g}") for name, value in errors if value is not None]
-        shown += [("threshold", f"{self.threshold:g}")] if self.threshold is not None else []
+        shown = [] if self.heads else self.score_rows()
+        for head, found in self.heads.items():
+            shown += [(f"{head} {name}", value) for name, value in found.score_rows()]
         shown += [("mean rate", f"{self.mean_rate_hz:.4g} Hz")]
         shown += [("spikes", f"{self.spikes_per_inference:,.1f} per inference")]
         shown += [("synaptic operations", f"{self.synaptic_operations_per_inference:,.0f} per inference")]
@@ -76,11 +65,14 @@ class Evaluation:
 
     def __repr__(self) -> str:
         rows = ", ".join(f"{name} {value}" for name, value in self.rows())
-        return f"<Evaluation ({self.task}): {self.title()}\n {rows}>"
+        tasks = ", ".join(dict.fromkeys(one.task for one in self.heads.values())) or self.task
+        said = "".join(f"\n warning: {text}" for text in self.warnings)
+        return f"<Evaluation ({tasks}): {self.title()}\n {rows}{said}>"
 
     def _repr_html_(self) -> str:
         """In a notebook: what was found, and the activity per layer."""
-        return _show.table(self.title(), (), self.rows()) + statistics_table("Activity", self.layers)
+        rows = [*self.rows(), *(("warning", text) for text in self.warnings)]
+        return _show.table(self.title(), (), rows) + statistics_table("Activity", self.layers)
 
 
 @with_options(RUN_PARAMETERS)
@@ -88,10 +80,10 @@ def evaluate(
     client: Client,
     name: str,
     samples: _arrays.Given,
-    labels: npt.ArrayLike,
+    labels: npt.ArrayLike | Mapping[str, npt.ArrayLike],
     *,
     float_classes: npt.ArrayLike | None = None,
-    float_outputs: npt.ArrayLike | None = None,
+    float_outputs: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None,
     threshold: float | None = None,
     on_progress: OnProgress | None = None,
     timeout: float | None = None,
@@ -100,34 +92,82 @@ def evaluate(
     """Runs `samples` on the server and compares the answers with `labels`.
 
     `samples` as the inputs of `Client.simulate`. `labels` are classes [n] or one-hot rows where the network
-    has several outputs, and 0 or 1 where it has one: there an output above `threshold` (default: 0.5 for
-    probabilities, 0 for logits) means 1. All others, [n] or [n, outputs...], are the values of a regression.
-    `float_classes` [n] or `float_outputs` [n, outputs...] are the float network's, see the functions
-    `classify_float` and `float_outputs`. Options as in `Client.simulate`. ValueError where the counts differ
-    or labels are neither; TypeError for an AsyncClient.
+    has several outputs, 0 or 1 where it has one or where several labels may hold at once (an output above
+    `threshold` means 1; default: 0.5 for probabilities, 0 for logits), and classes, one-hot rows, 0 or 1 for
+    each position of a map. All others, [n] or [n, outputs...], are the values of a regression. For several
+    heads a dict by probe. `float_classes` [n] or `float_outputs` [n, outputs...], also by probe, are the
+    float network's, see the functions `classify_float` and `float_outputs`. Options as in `Client.simulate`.
+    ValueError where the counts differ or labels are neither; TypeError for an AsyncClient.
     """
     check_waits(client)
-    given = _tasks.numbers(labels, _tasks.count(samples))
+    number = _tasks.count(samples)
+    wanted = {name: _tasks.numbers(one, number) for name, one in _by_head(labels).items()}
     start = time.monotonic()
     result = client.simulate(name, samples, on_progress=on_progress, timeout=timeout, **options)
     seconds = time.monotonic() - start
     _probes.check_classes(result.classes, result.samples, name)
-    given = _tasks.numbers(given, result.samples)
-    kind = ""
-    if _size(result) == 1 or given.ndim > 1:
-        kind = client.get(result.settings.network, result.settings.version).output_kind
-    truth = _tasks.read_labels(given, result.outputs.shape[1:], kind)
-    floats = None if float_outputs is None else _same(float_outputs, result.outputs.shape, "float outputs")
+    heads = {
+        head: _tasks.numbers(one, result.samples) for head, one in _answered(wanted, result, name).items()
+    }
+    kinds = _kinds(client, result, heads)
+    floats = _floats(float_outputs, result, heads)
     classes = None if float_classes is None else _same(float_classes, (result.samples,), "float classes")
-    if truth.task == _tasks.REGRESSION:
-        if classes is not None:
-            raise ValueError(
-                "the labels are values, which have no classes: give float_outputs, not float_classes"
-            )
-        found = _regression(result, truth.labels, floats)
-    else:
-        found = _classification(result, truth, kind, threshold, floats, classes)
-    return Evaluation(**_activity(result), **found, inferences_per_second=result.samples / seconds)
+    found = {}
+    for head, truth in heads.items():
+        probe = result.probes[head]
+        given = Given(probe.outputs, probe.logits, kinds.get(head, ""), floats.get(head), classes)
+        found[head] = scores(_tasks.read_labels(truth, probe.outputs.shape[1:], given.kind), given, threshold)
+        classes = None  # of the first head
+    return Evaluation(
+        **_activity(result),
+        **vars(next(iter(found.values()))),
+        heads=found if isinstance(labels, Mapping) else {},
+        warnings=result.warnings,
+        inferences_per_second=result.samples / seconds,
+    )
+
+
+def _by_head(labels: Any) -> dict[str, Any]:
+    """Labels by probe; "" for the first one."""
+    return dict(labels) if isinstance(labels, Mapping) else {"": labels}
+
+
+def _answered(wanted: Mapping[str, Labels], result: SimulationResult, network: str) -> dict[str, Labels]:
+    """The labels by the names of probes that were answered; ValueError for others."""
+    if not wanted:
+        raise ValueError("labels is empty, wanted labels for one head or more")
+    found = {name or next(iter(result.probes)): one for name, one in wanted.items()}
+    for name in found:
+        if name not in result.probes:
+            raise ValueError(f"labels for '{name}', network '{network}' answers {', '.join(result.probes)}")
+    return found
+
+
+def _kinds(client: Client, result: SimulationResult, heads: Mapping[str, Labels]) -> dict[str, str]:
+    """What the outputs of each head say; asked for only where labels leave it open."""
+    first = next(iter(result.probes))
+    if set(heads) == {first} and _size(result) > 1 and heads[first].ndim == 1:
+        return {}
+    info = client.get(result.settings.network, result.settings.version)
+    probes = {probe.name: probe for probe in info.message.probes}
+    kinds = {
+        name: _probes.kind_of(probes[name], int(np.prod(probes[name].shape, dtype=int)))
+        for name in heads
+        if name in probes
+    }
+    return kinds | {first: info.output_kind}
+
+
+def _floats(given: Any, result: SimulationResult, heads: Mapping[str, Labels]) -> dict[str, npt.NDArray[Any]]:
+    """The float network's outputs by head, each of the shape of the answer."""
+    if given is None:
+        return {}
+    by_head = given if isinstance(given, Mapping) else {next(iter(heads)): given}
+    return {
+        head: _same(values, result.probes[head].outputs.shape, "float outputs")
+        for head, values in by_head.items()
+        if head in heads
+    }
 
 
 def check_waits(client: Client) -> None:
@@ -145,48 +185,6 @@ def _same(values: npt.ArrayLike, shape: tuple[int, ...], what: str) -> npt.NDArr
     if array.shape != shape:
         raise ValueError(f"{shape[0]} samples, but {what} of shape {list(array.shape)}, wanted {list(shape)}")
     return array
-
-
-def _classification(
-    result: SimulationResult,
-    truth: _tasks.Truth,
-    kind: str,
-    threshold: float | None,
-    floats: npt.NDArray[Any] | None,
-    classes: npt.NDArray[Any] | None,
-) -> dict[str, Any]:
-    found = result.classes
-    edge = None
-    if truth.task == _tasks.BINARY:
-        edge = _tasks.threshold_of(result.outputs, kind, threshold)
-        found = _tasks.classes_of(result.outputs, edge)
-    if floats is not None and edge is not None:
-        classes = _tasks.classes_of(floats, edge)
-    elif floats is not None:
-        classes = floats.reshape(len(floats), -1).argmax(axis=1)
-    return {
-        "task": truth.task,
-        "threshold": edge,
-        "accuracy": float(np.mean(found == truth.labels)),
-        "float_accuracy": None if classes is None else float(np.mean(classes == truth.labels)),
-        "agreement": None if classes is None else float(np.mean(found == classes)),
-    }
-
-
-def _regression(
-    result: SimulationResult, labels: _tasks.Labels, floats: npt.NDArray[Any] | None
-) -> dict[str, Any]:
-    outputs = result.outputs.reshape(labels.shape)
-    found: dict[str, Any] = {"task": _tasks.REGRESSION}
-    found |= dict.fromkeys(("accuracy", "float_accuracy", "agreement"))
-    found["rmse"] = _tasks.root_mean_square(outputs - labels)
-    found["r2"] = _tasks.explained(outputs, labels)
-    if floats is not None:
-        wanted = floats.reshape(labels.shape)
-        found["float_rmse"] = _tasks.root_mean_square(wanted - labels)
-        found["float_r2"] = _tasks.explained(wanted, labels)
-        found["rmse_to_float"] = _tasks.root_mean_square(outputs - wanted)
-    return found
 
 
 def _activity(result: SimulationResult) -> dict[str, Any]:
@@ -207,13 +205,17 @@ def _activity(result: SimulationResult) -> dict[str, Any]:
     }
 
 
-def float_outputs(network: Network, samples: _arrays.Given) -> npt.NDArray[np.float32]:
+def float_outputs(
+    network: Network, samples: _arrays.Given, probe: str | None = None
+) -> npt.NDArray[np.float32]:
     """The outputs [n, outputs...] of the network with its neurons as rates: the model it was converted from.
 
     `samples` as for the server, but without steps: an array [n, shape...], for several inputs a dict by name
-    or a list in the network's order. Bytes are scaled where the network says how. ValueError for others.
+    or a list in the network's order. Bytes are scaled where the network says how. `probe`: by name, default
+    the first. ValueError for others.
     """
     definition = network.definition
+    read = definition.probes[0] if probe is None else _named(definition, probe)
     bodies = {item.name: item.input for item in definition.operations if item.HasField("input")}
     shapes = {name: tuple(body.shape) for name, body in bodies.items()}
     arrays = _arrays.fit(samples, shapes, "of this file")
@@ -222,12 +224,19 @@ def float_outputs(network: Network, samples: _arrays.Given) -> npt.NDArray[np.fl
     if arrays.keys() != bodies.keys():
         raise ValueError(f"the network has the inputs {', '.join(bodies)}, got {', '.join(arrays) or 'one'}")
     values = {name: _values(name, array, bodies[name]) for name, array in arrays.items()}
-    target = _probes.answer_target(definition)
     outputs = []
     for start in range(0, len(next(iter(values.values()))), _FORWARD_BATCH):
         batch = {name: array[start : start + _FORWARD_BATCH] for name, array in values.items()}
-        outputs.append(run_rates(definition, batch, np.float32)[target])
-    return np.concatenate(outputs)
+        outputs.append(run_rates(definition, batch, np.float32)[read.target])
+    return activations.apply(read.activation, np.concatenate(outputs))
+
+
+def _named(definition: pb.NetworkDefinition, name: str) -> pb.Probe:
+    for probe in definition.probes:
+        if probe.name == name:
+            return probe
+    names = ", ".join(probe.name for probe in definition.probes)
+    raise ValueError(f"probe is '{name}', the network has {names}")
 
 
 def _values(name: str, array: npt.NDArray[Any], body: pb.InputOperation) -> npt.NDArray[np.float32]:
@@ -251,7 +260,7 @@ def classify_float(
     outputs = float_outputs(network, samples)
     if outputs[0].size > 1:
         return np.asarray(outputs.reshape(len(outputs), -1).argmax(axis=1), np.int64)
-    kind = _probes.output_kind(network.definition.defaults)
+    kind = _probes.output_kind(network.definition.defaults, network.definition.probes)
     if kind == "value" and threshold is None:
         raise ValueError("the network gives values, which have no classes: use float_outputs, or a threshold")
     return _tasks.classes_of(outputs, _tasks.threshold_of(outputs, kind, threshold))

@@ -6,6 +6,7 @@ import hashlib
 import os
 import struct
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,26 @@ class Network:
             MAGIC, FILE_VERSION, pb.MODE_UNSPECIFIED, len(payload), hashlib.sha256(payload).digest()
         )
         _write_atomically(target, header + payload)
+
+    def to_nir(
+        self, path: str | os.PathLike[str], *, approximate: bool = False, sum_pools: bool = False
+    ) -> None:
+        """Writes a NIR file, as Norse, Sinabs, snnTorch, Lava and others read it.
+
+        A spike is a 1 there, a time step is not in the file, and images have their channels first. What NIR
+        cannot say (signed neurons, neurons with memory, refractory periods, initial voltages ...) raises
+        ConversionError with each operation; `approximate`: what has a near relative in NIR is written as
+        that, with a ConversionWarning that names the difference. `sum_pools`: means under a window are sums,
+        and the weights behind divide (Norse and Sinabs know SumPool2d alone, snnTorch AvgPool2d alone). Read
+        it again with `read_nir` and the dt of the network.
+        """
+        from spikeserve.convert.errors import ConversionWarning, printable
+        from spikeserve.convert.nir.write.definition import write_nir
+
+        content, said = write_nir(self._definition, approximate, sum_pools)
+        _write_atomically(Path(path), content)
+        for text in said:
+            warnings.warn(printable(text), ConversionWarning, stacklevel=2)
 
     def summary(self) -> str:
         """A table of the operations with output shape, neurons and parameters."""

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikeserve._keywords import checked
+from spikeserve.convert.definition.units import has_units
 from spikeserve.convert.models.neurons import is_rate
 from spikeserve.network import Network
 from spikeserve.results import LayerStatistics
@@ -45,7 +46,7 @@ def add_spike_probes(network: Network) -> Network:
     existing = {probe.name for probe in definition.probes}
     for operation in definition.operations:
         name = spike_probe_name(operation.name)
-        spiking = operation.HasField("neuron") and not is_rate(operation.neuron)
+        spiking = has_units(operation) and not is_rate(operation.neuron)
         if spiking and name not in existing:
             definition.probes.add(name=name, target=operation.name, quantity=pb.PROBE_QUANTITY_SPIKES)
     return Network(definition, network.report)

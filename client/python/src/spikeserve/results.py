@@ -17,13 +17,22 @@ Values = npt.NDArray[np.floating]
 class ProbeValues:
     """What one probe answered.
 
-    `outputs` is [batch, shape...]: the readout, in the unit of the probe (network outputs, spikes per step or
-    voltage). `trajectory` is [batch, steps, shape...] where it was asked for.
+    `outputs` is [batch, shape...]: what the model gives, or spikes per step or voltage, by the probe's
+    quantity. Where the network leaves an activation to its clients, that is the `activation` of `readout`,
+    the mean over the steps (or the last step). `trajectory` is [batch, steps, shape...] where it was asked
+    for: always without the activation, whose mean over the steps is not the output.
     """
 
     name: str
     outputs: Values
     trajectory: Values | None = None
+    readout: Values | None = None  # [batch, shape...]: before the activation; None where there is none
+    activation: str = ""  # e.g. "sigmoid", "relu(max_value=6)"; "" where there is none
+
+    @property
+    def logits(self) -> Values:
+        """[batch, shape...]: the outputs before their activation; the outputs where there is none."""
+        return self.outputs if self.readout is None else self.readout
 
     def __repr__(self) -> str:
         steps = "" if self.trajectory is None else f"trajectory {_show.array(self.trajectory)}"
@@ -32,7 +41,7 @@ class ProbeValues:
 
 @dataclass(frozen=True)
 class TopK:
-    """The k best classes per sample, best first: `classes` and their outputs `values`, both [batch, k]."""
+    """The k best classes per sample, best first: `classes` and their logits `values`, both [batch, k]."""
 
     classes: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
@@ -89,19 +98,30 @@ class Settings:
     initial_voltage: float | tuple[str, int] | None = None  # ("uniform", seed); None: each layer's own
 
 
+class Answer:
+    """What the answers of all kinds of runs have."""
+
+    probes: dict[str, ProbeValues]
+
+    @property
+    def outputs(self) -> Values:
+        """[batch, outputs...] of the first answered probe: what the model gives, over the steps so far."""
+        return _probes.first(self.probes).outputs
+
+    @property
+    def logits(self) -> Values:
+        """[batch, outputs...] of the same probe before its activation; the outputs where there is none."""
+        return _probes.first(self.probes).logits
+
+
 @dataclass(frozen=True)
-class Progress:
+class Progress(Answer):
     """A running answer of a stream, over the first `steps_done` steps."""
 
     steps_done: int
     probes: dict[str, ProbeValues]
     classes: npt.NDArray[np.int64]  # [batch]; empty where no output probe was answered
-    margins: npt.NDArray[np.float64]  # [batch]: best minus second-best output
-
-    @property
-    def outputs(self) -> Values:
-        """[batch, outputs...] of the first answered probe."""
-        return _probes.first(self.probes).outputs
+    margins: npt.NDArray[np.float64]  # [batch]: best minus second-best logit
 
     def __repr__(self) -> str:
         return _show.line(
@@ -113,23 +133,25 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class SimulationResult:
+class SimulationResult(Answer):
     """The answer for a batch.
 
-    `classes` [batch] is the argmax of the first output probe (ties: the lower index), `margins` [batch] the
-    best minus the second-best output (+inf with one output). Both are empty without an output probe.
+    `classes` [batch] is the argmax of the logits of the first output probe (ties: the lower index), `margins`
+    [batch] the best minus the second-best of them (+inf with one output). Both are empty without an output
+    probe.
     """
 
     probes: dict[str, ProbeValues]
     classes: npt.NDArray[np.int64]
     margins: npt.NDArray[np.float64]
     top_k: TopK | None  # where top_k was asked for
-    scores: Values | None  # softmax(outputs) [batch, outputs], where it was asked for
+    scores: Values | None  # softmax(logits) [batch, outputs], where it was asked for
     stats: tuple[LayerStatistics, ...]  # per spiking layer, where statistics were asked for
     timing: Timing
     settings: Settings
     steps_used: npt.NDArray[np.int64] | None = None  # [batch], with early_exit
     records: dict[str, Values] = field(default_factory=dict)  # of `record`, by name
+    warnings: tuple[str, ...] = ()  # what is probably wrong with these inputs or the network, and what to do
 
     @property
     def samples(self) -> int:
@@ -137,13 +159,8 @@ class SimulationResult:
         return len(self.outputs)
 
     @property
-    def outputs(self) -> Values:
-        """[batch, outputs...]: the readout of the first answered probe."""
-        return _probes.first(self.probes).outputs
-
-    @property
     def trajectories(self) -> dict[str, Values]:
-        """By probe [batch, steps, shape...]; empty unless trajectories were asked for."""
+        """By probe [batch, steps, shape...], without activations; empty unless they were asked for."""
         return {name: p.trajectory for name, p in self.probes.items() if p.trajectory is not None}
 
     def __repr__(self) -> str:
@@ -156,6 +173,7 @@ class SimulationResult:
         kept += [f"record {name} {_show.array(value)}" for name, value in self.records.items()]
         kept += [f"statistics of {_show.count(len(self.stats), 'layer')}"] if self.stats else []
         lines = [self._title(), ", ".join(values), _show.some_of(kept)]
+        lines += [f"warning: {text}" for text in self.warnings]
         return "<SimulationResult: " + "\n".join(line for line in lines if line) + ">"
 
     def _title(self) -> str:
@@ -171,6 +189,8 @@ class SimulationResult:
         samples = [(number, int(self.classes[number]), float(self.margins[number])) for number in shown]
         title = f"{self._title()}; outputs {_show.array(self.outputs)}"
         html = _show.table(title, ("sample", "class", "margin"), samples)
+        if self.warnings:
+            html += _show.table("", (), [("warning", text) for text in self.warnings])
         return html + (statistics_table("Activity", self.stats) if self.stats else "")
 
 
@@ -201,6 +221,7 @@ class ProbeInfo:
     target: str
     quantity: str  # "output", "spikes" or "voltage"
     shape: tuple[int, ...]
+    activation: str = ""  # that clients apply to its outputs, e.g. "sigmoid"; "" where there is none
 
 
 @dataclass(frozen=True)
@@ -247,8 +268,12 @@ class NetworkInfo:
 
     @property
     def output_kind(self) -> str:
-        """What the outputs say: "classes", "probability", "logit", "value", or "" where it is not known."""
-        return _probes.output_kind(self.message.defaults)
+        """What the outputs say, with their activation.
+
+        "classes", "probability" or "logit" (of class 1 of two), "value", "labels" (probabilities of several
+        that may hold at once), "label logits", or "" where it is not known.
+        """
+        return _probes.output_kind(self.message.defaults, self.message.probes)
 
     def __repr__(self) -> str:
         shapes = [f"input {item.name} {list(item.shape)}" for item in self.inputs]

@@ -16,7 +16,7 @@ import grpc.aio
 import numpy as np
 import numpy.typing as npt
 
-from spikeserve import _arrays, _messages, _probes, _replay, _requests, _show
+from spikeserve import _arrays, _messages, _replay, _requests, _show
 from spikeserve.encodings import Encodings
 from spikeserve.errors import (
     InternalError,
@@ -27,7 +27,7 @@ from spikeserve.errors import (
     from_status,
 )
 from spikeserve.recording import records
-from spikeserve.results import LayerStatistics, NetworkInfo, ProbeValues, Settings, Values
+from spikeserve.results import Answer, LayerStatistics, NetworkInfo, ProbeValues, Settings, Values
 from spikeserve.v1 import simulation_pb2 as pb
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _NO_ANSWER = "the server ended the session without an answer"
 
 
 @dataclass(frozen=True)
-class SessionProgress:
+class SessionProgress(Answer):
     """The answer to one `Session.advance`.
 
     Readouts, classes and statistics run over all steps since the begin or the sample's reset; trajectories
@@ -62,11 +62,7 @@ class SessionProgress:
     stats: tuple[LayerStatistics, ...]
     records: dict[str, Values] = field(default_factory=dict)
     compute_s: float = 0.0
-
-    @property
-    def outputs(self) -> Values:
-        """[batch, outputs...] of the first answered probe."""
-        return _probes.first(self.probes).outputs
+    warnings: tuple[str, ...] = ()  # what is probably wrong with the inputs of this message, and what to do
 
     def __repr__(self) -> str:
         return _show.line(
@@ -395,4 +391,5 @@ def _progress(response: pb.SessionResponse) -> SessionProgress:
         stats=tuple(_messages.statistics(item) for item in message.statistics),
         records=records(message.records),
         compute_s=message.compute_s,
+        warnings=tuple(message.warnings),
     )

@@ -53,8 +53,7 @@ def test_a_scale_is_suggested_only_where_it_helps(path: Path, neuron: str, scale
 def test_outputs_behind_a_nonlinearity_are_warned_about(tmp_path: Path, path: Path) -> None:
     layers = [input_layer(4), random_dense(4, 5, "relu"), random_dense(5, 3, name="top")]
     leaky = keras_file(tmp_path, *layers, L("LeakyReLU", {"negative_slope": 0.1, "name": "leak"}))
-    text = warned(leaky, preset="spikeserve", sample_data=SAMPLES)
-    assert "the output 'leak' is the mean over the steps of its leaky_relu" in text
+    assert spikeserve.convert(leaky, preset="spikeserve", sample_data=SAMPLES).report.warnings == []
     soft = keras_file(tmp_path, *layers[:2], random_dense(5, 3, "softmax", name="top"))
     assert "the output 'top' is the mean over the steps of its softmax" in warned(
         soft, sample_data=SAMPLES, keep_softmax=True
@@ -114,9 +113,55 @@ def test_the_advised_neuron_spikes_and_converts(tmp_path: Path, name: str) -> No
     with pytest.raises(ConversionError) as caught:
         spikeserve.convert(path, preset="spikeserve")
     assert f"'{name}' has no neuron by default" in str(caught.value)
-    swap = eval(str(caught.value).split("swap_activations=")[1].split(" (or")[0])
+    swap = eval(str(caught.value).split("swap_activations=")[1].split("}")[0] + "}")
     network = spikeserve.convert(path, preset="spikeserve", swap_activations=swap, sample_data=SAMPLES)
     assert "piking" in str(network.report.layers[0].model)
+    assert ("with a bias" in str(caught.value)) == (name != "leaky_relu")
+
+
+def test_what_bends_spikes_is_said_to_be_biased(tmp_path: Path) -> None:
+    layers = [
+        input_layer(4),
+        random_dense(4, 6, "tanh", name="first"),  # of inputs that do not vary: exact
+        random_dense(6, 6, "relu", name="second"),
+        random_dense(6, 6, "tanh", name="third"),
+        random_dense(6, 2, name="out"),
+    ]
+    path = keras_file(tmp_path, *layers)
+    swap = {"tanh": "RegularSpiking(Tanh)"}
+    text = warned(path, preset="spikeserve", swap_activations=swap, sample_data=SAMPLES)
+    assert "the neurons of 'third' are biased" in text
+    assert "'first'" not in text
+    quick = {"tanh": "MemoryRectifiedLinear"}
+    network = spikeserve.convert(path, preset="spikeserve", swap_activations=quick, sample_data=SAMPLES)
+    assert "biased" not in network.report.text()
+
+
+def test_neurons_with_a_trained_response_that_hardly_spike_are_warned_about(path: Path) -> None:
+    options: dict[str, Any] = {
+        "preset": "nengo_dl",
+        "sample_data": SAMPLES,
+        "swap_activations": {"relu": "LIF"},
+    }
+    text = warned(path, **options)
+    assert (
+        "fewer than one expected spike per active neuron and run, so the outputs will be poor: 'hidden'"
+        in text
+    )
+    steps = int(text.split("give more steps (steps=")[1].split(" ")[0])
+    assert steps > 100
+    network = spikeserve.convert(path, **options, steps=steps)
+    assert (network.report.layers[0].expected_spikes or 0) >= 5
+    assert "fewer than one" not in network.report.text()
+
+
+def test_the_ranges_of_samples_are_kept_and_those_of_stand_ins_are_not(path: Path) -> None:
+    (found,) = spikeserve.convert(path, sample_data=SAMPLES).definition.provenance.input_ranges
+    assert found.input == "input"
+    assert (found.lowest, found.highest) == (SAMPLES.min(), SAMPLES.max())
+    assert found.mean_magnitude == pytest.approx(SAMPLES.mean())
+    with pytest.warns(spikeserve.ConversionWarning):
+        assert not spikeserve.convert(path).definition.provenance.input_ranges
 
 
 def test_a_layer_is_refused_and_counted_once(tmp_path: Path) -> None:

@@ -25,10 +25,7 @@ def refusal(model: Any, **options: Any) -> str:
         (L("Lambda", {"function": {"class_name": "__lambda__", "config": {}}}), "code", "standard"),
         (L("TFSMLayer"), "external SavedModel", "standard layers"),
         (L("TorchModuleWrapper"), "another framework", "Keras layers"),
-        (L("MaxPooling2D"), "maximum over spikes", "average pooling"),
-        (L("GlobalMaxPooling1D"), "maximum over spikes", "average pooling"),
         (L("LSTM"), "recurrent", "feed-forward"),
-        (L("Multiply"), "not linear", "Add"),
         (L("LayerNormalization"), "its own input", "BatchNormalization"),
         (L("Conv3D"), "not supported", "supported layers"),
         (L("QDense", module="qkeras.qlayers", registered_name="qkeras>QDense"), "custom class", "standard"),
@@ -48,7 +45,10 @@ def test_hidden_activations_without_a_spiking_form(tmp_path: Path, name: str) ->
     layers = [input_layer(4), random_dense(4, 3, name, name="hidden"), random_dense(3, 2)]
     text = refusal(keras_file(tmp_path, *layers), preset="spikeserve")
     assert "'hidden' (Dense)" in text
-    assert f"swap_activations={{'{name}'" in text
+    assert ("train without it" if name == "softmax" else "train with relu") in text
+    # A neuron that computes something else, or nothing, is no way out.
+    assert "None" not in text
+    assert (f"swap_activations={{'{name}'" in text) == (name in ("sigmoid", "tanh", "relu6"))
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,36 @@ def test_one_message_names_every_layer(tmp_path: Path) -> None:
         random_dense(3, 3, "elu", name="third"),
         L("Lambda", {"name": "fourth"}),
     ]
-    text = refusal(keras_file(tmp_path, *layers))
+    text = refusal(keras_file(tmp_path, *layers), preset="spikeserve")
     assert "4 layers cannot be converted" in text
     assert [name in text for name in ("'first'", "'second'", "'third'", "'fourth'")] == [True] * 4
+
+
+def test_equal_problems_share_a_line(tmp_path: Path) -> None:
+    layers = [input_layer(4)]
+    for number in range(9):
+        layers.append(random_dense(4, 4, "relu6", seed=number, name=f"block_{number}"))
+    path = keras_file(tmp_path, *layers, random_dense(4, 2, name="out"))
+    first, *lines = refusal(path, preset="spikeserve").splitlines()
+    assert first.endswith("9 layers cannot be converted:")
+    (line,) = lines
+    assert line.startswith("  - 'block_0', 'block_1', 'block_2' and 6 more (Dense): ")
+    assert "swap_activations={'relu6': 'MemoryRectifiedLinear'}" in line
+    more = [
+        *layers,
+        random_dense(4, 4, "gelu", name="bent"),
+        L("LayerNormalization", {"name": "norm_1"}),
+        L("LayerNormalization", {"name": "norm_2"}),
+        random_dense(4, 4, "gelu", name="bent_too"),
+        random_dense(4, 2, name="out"),
+    ]
+    first, *lines = refusal(keras_file(tmp_path, *more), preset="spikeserve").splitlines()
+    assert first.endswith("13 layers cannot be converted:")
+    assert [line.partition(": ")[0] for line in lines] == [
+        "  - 'block_0', 'block_1', 'block_2' and 6 more (Dense)",
+        "  - 'bent', 'bent_too' (Dense)",
+        "  - 'norm_1', 'norm_2' (LayerNormalization)",
+    ]
 
 
 def test_open_input_shapes_ask_for_one(tmp_path: Path) -> None:
@@ -158,10 +185,10 @@ def test_models_that_are_classes_of_their_own(tmp_path: Path) -> None:
 
 def test_things_that_are_not_models(tmp_path: Path) -> None:
     assert "is not a model" in refusal(3)
-    assert "SavedModel" in refusal(tmp_path)
+    assert "a folder; give the file of the model in it" in refusal(tmp_path)
     other = tmp_path / "other.txt"
     other.write_text("hello")
-    assert "neither a .keras archive nor an HDF5 file" in refusal(other)
+    assert "neither a .keras archive nor an HDF5 file nor an ONNX file" in refusal(other)
     other.write_text("{}")
     assert "no weights" in refusal(other)
     with pytest.raises(FileNotFoundError):

@@ -15,6 +15,7 @@ from test_memory_presets import SAMPLES, convert, neurons, simple
 import spikeserve
 from spikeserve.convert.definition.forward import run_rates
 from spikeserve.convert.memory.counts import run_counts
+from spikeserve.v1 import network_pb2 as pb
 
 LABELS = ["a", "b", "c"]
 KEPT = "the class is the model's on "
@@ -135,11 +136,13 @@ def test_a_network_that_loses_classes_takes_more_steps(tmp_path: Path) -> None:
         assert long.expected_spikes == pytest.approx(steps / 2 * (brief.expected_spikes or 0))
 
 
-def test_a_steep_leaky_relu_at_the_output_stays_an_output_nonlinearity(tmp_path: Path) -> None:
+def test_a_steep_leaky_relu_at_the_output_is_left_to_clients(tmp_path: Path) -> None:
     """No neuron with memory has its slope."""
     leaky = L("LeakyReLU", {"negative_slope": 3.0, "name": "leak"})
     network = default(simple(tmp_path, random_dense(5, 3, seed=2), leaky))
-    assert network.definition.operations[-1].activation.HasField("leaky_relu")
+    assert network.definition.probes[0].activation == pb.OutputActivation(
+        function=pb.OUTPUT_FUNCTION_RELU, alpha=3
+    )
 
 
 def test_outputs_of_neurons_are_fine_without_samples_too(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.Simulation
         self.inputs: dict[str, tuple[int, ...]] = {"input": (2,)}
         self.outputs: tuple[int, ...] = (2,)
         self.output_kind = network_pb.OUTPUT_KIND_UNSPECIFIED
+        self.activation = network_pb.OutputActivation()  # that is left to clients
+        self.warnings: list[str] = []
         self.stream_cancelled = futures.Future[bool]()
         self._server = grpc.server(
             futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", -1)]
@@ -119,7 +121,10 @@ class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.Simulation
             ],
             probes=[
                 network_pb.ProbeInfo(
-                    name="output", quantity=network_pb.PROBE_QUANTITY_OUTPUT, shape=self.outputs
+                    name="output",
+                    quantity=network_pb.PROBE_QUANTITY_OUTPUT,
+                    shape=self.outputs,
+                    activation=self.activation,
                 )
             ],
             defaults=network_pb.RunDefaults(output_kind=self.output_kind),
@@ -133,14 +138,22 @@ class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.Simulation
     def Simulate(self, request: Any, context: Any) -> pb.SimulateResponse:  # noqa: N802
         self._begin("Simulate", context)
         self.requests.append(request)
-        return answer(request, request.steps or 10, self.outputs[0])
+        return self._answer(request, request.steps or 10)
+
+    def _answer(self, request: pb.SimulateRequest, steps: int) -> pb.SimulateResponse:
+        """With what is left to clients, and what they are warned of."""
+        response = answer(request, steps, self.outputs[0])
+        if self.activation.function:
+            response.probes[0].activation.CopyFrom(self.activation)
+        response.warnings.extend(self.warnings)
+        return response
 
     def SimulateStream(self, request: Any, context: Any) -> Iterator[pb.SimulateStreamResponse]:  # noqa: N802
         context.add_callback(lambda: self.stream_cancelled.set_result(True))
         self._begin("SimulateStream", context)
         steps = request.request.steps or 10
         for done in range(request.report_every, steps, request.report_every):
-            part = answer(request.request, done)
+            part = self._answer(request.request, done)
             yield pb.SimulateStreamResponse(
                 progress=pb.Progress(steps_done=done, probes=part.probes, classification=part.classification)
             )
@@ -148,7 +161,7 @@ class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.Simulation
                 while context.is_active():
                     time.sleep(0.01)
                 return
-        yield pb.SimulateStreamResponse(result=answer(request.request, steps))
+        yield pb.SimulateStreamResponse(result=self._answer(request.request, steps))
 
     def Session(self, request_iterator: Any, context: Any) -> Iterator[pb.SessionResponse]:  # noqa: N802
         self._begin("Session", context)
@@ -163,10 +176,13 @@ class FakeServer(network_grpc.NetworkServiceServicer, simulation_grpc.Simulation
                 yield pb.SessionResponse(reset=pb.SessionResetDone())
             else:
                 done += request.advance.steps
-                part = answer(pb.SimulateRequest(inputs=request.advance.inputs), done)
+                part = self._answer(pb.SimulateRequest(inputs=request.advance.inputs), done)
                 yield pb.SessionResponse(
                     progress=pb.SessionProgress(
-                        steps_done=done, probes=part.probes, classification=part.classification
+                        steps_done=done,
+                        probes=part.probes,
+                        classification=part.classification,
+                        warnings=part.warnings,
                     )
                 )
 

@@ -3,16 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <future>
+#include <new>
 #include <optional>
 #include <thread>
 
 #include "server/serving/names.h"
 #include "tests/support/entries.h"
+#include "tests/support/failing_allocations.h"
 
 namespace spikeserve::serving {
 namespace {
 
+using ::spikeserve::testing::FailingAllocation;
 using ::spikeserve::testing::FakeScript;
 using ::spikeserve::testing::MakeEntry;
 using ::testing::ElementsAre;
@@ -228,6 +232,71 @@ TEST_F(NetworkRegistryTest, OnlyWhatIsReadyIsExchanged) {
   const NetworkHandle held = Load(1);
   ASSERT_TRUE(registry_.Unload("net", 1, nullptr).ok());
   EXPECT_EQ(registry_.Exchange(MakeEntry(script_, "net", 1)).status().code(), StatusCode::kUnavailable);
+}
+
+// Does `work` without its first allocation, then without its second, and so on, until it needs no more.
+void WithoutMemory(const std::function<void()>& work, const std::function<void()>& check) {
+  for (int which = 0;; ++which) {
+    bool failed = false;
+    {
+      const FailingAllocation failing(which);
+      try {
+        work();
+      } catch (const std::bad_alloc&) {
+      }
+      failed = failing.failed();
+    }
+    check();
+    if (!failed) {
+      EXPECT_GT(which, 0);
+      return;
+    }
+  }
+}
+
+TEST_F(NetworkRegistryTest, WithoutMemoryNoClaimIsLeft) {
+  const std::string name = "a name that has to be allocated";
+  Load(1, name);
+  WithoutMemory([&] { static_cast<void>(registry_.BeginLoad(name, 2, 0)); },  // and dropped
+                [&] { EXPECT_EQ(registry_.Find(name, 2).status().code(), StatusCode::kNotFound); });
+  std::optional<NetworkRegistry::Claim> claim;
+  const auto begin = [&] { claim.emplace(registry_.BeginLoad(name, 2, 0).value()); };
+  begin();
+  WithoutMemory([&] { claim.reset(); },
+                [&] {
+                  EXPECT_EQ(registry_.Find(name, 2).status().code(), StatusCode::kNotFound);
+                  begin();
+                });
+  auto entry = MakeEntry(script_, name, 2);
+  WithoutMemory([&] { registry_.Publish(std::move(*claim), std::move(entry)); },
+                [&] {
+                  if (registry_.Get(name, 2).ok()) {
+                    Freed freed;
+                    ASSERT_TRUE(registry_.Unload(name, 2, freed.Token()).ok());
+                    freed.Await();
+                  }
+                  EXPECT_EQ(registry_.Find(name, 2).status().code(), StatusCode::kNotFound);
+                  claim.reset();
+                  begin();
+                  entry = MakeEntry(script_, name, 2);
+                });
+}
+
+TEST_F(NetworkRegistryTest, WithoutMemoryAnUnloadIsEitherDoneOrNot) {
+  const std::string name = "a name that has to be allocated";
+  Load(1, name);
+  Load(2, name);
+  const auto token = std::make_shared<int>();
+  WithoutMemory([&] { static_cast<void>(registry_.Unload(name, 0, token)); },
+                [&] {
+                  if (registry_.Get(name, 1).ok()) {
+                    EXPECT_EQ(token.use_count(), 1);
+                    EXPECT_TRUE(registry_.Get(name, 2).ok());
+                  }
+                });
+  while (!registry_.List().empty()) {
+    std::this_thread::yield();
+  }
 }
 
 }  // namespace

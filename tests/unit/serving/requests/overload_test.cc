@@ -129,6 +129,11 @@ class OverloadTest : public ::testing::Test {
       batcher_.Return(std::move(run));
     }
   }
+  // No call is left, nor will any come: whose call fails may have meant to send another.
+  void End() {
+    batcher_.FailQueued(Unavailable("over"));
+    events_.clear();
+  }
   // What was done for answers, of what there was time for.
   static double Kept(const Work& work, const Tally& tally, Duration time) {
     return work.Seconds() * tally.answered / std::chrono::duration<double>(time).count();
@@ -167,8 +172,37 @@ TEST_F(OverloadTest, WhoIsLetInIsAnsweredAndNearlyAllTimeGoesIntoAnswers) {
     EXPECT_LE(singles.expired, 0.05 * (singles.answered + singles.expired)) << steps;
     EXPECT_GE(kept_single, 0.3) << steps;  // of its half
     EXPECT_GE(kept, 0.9) << steps;         // of a device that takes 1.05 times as long as it is said to
-    events_.clear();
-    batcher_.FailQueued(Unavailable("over"));
+    End();
+  }
+}
+
+// Calls that share a run wait for one another, which says nothing of those who come later and have less time.
+TEST_F(OverloadTest, WhatPatientOnesHaveWaitedKeepsNobodyOutForLong) {
+  const Work large{"large", 4096, 8, std::chrono::seconds(60)};
+  for (const std::int64_t steps : {1'000, 10'000}) {
+    const Work patient{"single", 1, steps, std::chrono::seconds(60)};
+    Tally ignored;
+    for (int caller = 0; caller < 4; ++caller) {
+      Repeat(patient, ignored, 0);
+    }
+    Repeat(large, ignored, 0);
+    Repeat(large, ignored, 0);
+    WorkUntil(clock_.Now() + std::chrono::seconds(10));
+    End();
+    Tally singles;
+    Tally larges;
+    for (int caller = 0; caller < 20; ++caller) {
+      Repeat(large, larges, 0);
+    }
+    const Work single{"single", 1, steps, 3 * kPerSampleStep * steps};
+    Flood(single, singles, kPerSampleStep * steps / 5);
+    constexpr std::chrono::seconds kTime{12};
+    WorkUntil(clock_.Now() + kTime);
+    const double kept_single = Kept(single, singles, kTime);
+    EXPECT_LE(singles.expired, 0.05 * (singles.answered + singles.expired)) << steps;
+    EXPECT_GE(kept_single, 0.35) << steps;  // of its half
+    EXPECT_GE(kept_single + Kept(large, larges, kTime), 0.9) << steps;
+    End();
   }
 }
 

@@ -7,6 +7,7 @@
 namespace spikeserve::serving {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 const Clock::TimePoint kStart = Clock::TimePoint() + std::chrono::hours(1);
@@ -49,6 +50,25 @@ TEST(WaitForecast, HoldsForNearlyAllAndNotForTheMeanAlone) {
     forecast.Learn(0, 0.01, 0.01, kStart);  // and then one of 100
   }
   EXPECT_DOUBLE_EQ(forecast.Correct(0, 0.01, kStart), 0.01);
+}
+
+TEST(WaitForecast, TriesAgainWhenNobodyIsLeftToShowThatWaitsHaveBecomeShorter) {
+  WaitForecast forecast;
+  LearnOften(forecast, 0, 0.01, 1, kStart);
+  forecast.LetIn(0, kStart);
+  EXPECT_GT(forecast.Correct(0, 0.01, kStart), 0.05);
+  EXPECT_FALSE(forecast.MayTry(0, 0.1, kStart + milliseconds(50)));
+  EXPECT_TRUE(forecast.MayTry(0, 0.1, kStart + milliseconds(100)));
+  EXPECT_TRUE(forecast.MayTry(1, 0.1, kStart + milliseconds(100)));  // another level
+  Clock::TimePoint now = kStart + milliseconds(100);
+  for (int tried = 1; tried < 4; ++tried) {
+    forecast.LetIn(0, now);
+    EXPECT_FALSE(forecast.MayTry(0, 0.1, now + milliseconds(50)));
+    now += milliseconds(100);
+    forecast.Learn(0, 0.01, 0.01, now);
+    EXPECT_TRUE(forecast.MayTry(0, 0.1, now));
+  }
+  EXPECT_DOUBLE_EQ(forecast.Correct(0, 0.01, now), 0.01);
 }
 
 TEST(WaitForecast, WhatIsNewerCountsMore) {

@@ -26,7 +26,7 @@ threshold_option = click.option(
 class Answers:
     """Classes [n] with how clear they are, or values [n, outputs]."""
 
-    kind: str  # of the outputs: "classes", "probability", "logit", "value", or "" where nobody knows
+    kind: str  # of the outputs, as NetworkInfo.output_kind
     classes: npt.NDArray[np.int64] | None
     values: npt.NDArray[Any]  # margins [n] of classes; else the outputs [n, outputs]
     labels: tuple[str, ...]
@@ -71,8 +71,10 @@ def answers(info: NetworkInfo, result: SimulationResult, threshold: float | None
     if outputs[0].size > 1:
         if threshold is not None:
             raise ValueError(f"--threshold is for one output, network '{info.name}' has {outputs[0].size}")
-        if kind == "value":
+        if kind in ("value", "labels", "label logits"):
             return Answers(kind, None, outputs, labels)
+        if outputs[0].size != outputs.shape[-1]:  # a map, whose classes are those of its positions
+            return Answers("", None, outputs, labels)
         return Answers("classes", result.classes, result.margins, labels)
     if threshold is None and kind not in ("probability", "logit"):
         return Answers(kind if kind == "value" else "", None, outputs, labels)

@@ -9,6 +9,7 @@ from spikeserve.cli.common import (
     ServerOptions,
     echo_json,
     echo_table,
+    echo_warnings,
     json_option,
     progress_bar,
     server_options,
@@ -64,6 +65,7 @@ def classify_command(
         result = client.simulate(
             info.name, samples, version=info.version, steps=steps, statistics=False, on_progress=on_progress
         )
+    echo_warnings(result.warnings)
     found = answers(info, result, threshold)
     if as_json:
         run = result.settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,6 +174,12 @@ def server_options(command: Command) -> Command:
     for option in reversed(_SERVER_OPTIONS):
         option(wrapper)
     return wrapper  # type: ignore[return-value]
+
+
+def echo_warnings(warnings: Iterable[str]) -> None:
+    """Writes each on a line of stderr."""
+    for text in warnings:
+        click.echo(f"warning: {text}", err=True)
 
 
 def echo_json(value: Any) -> None:

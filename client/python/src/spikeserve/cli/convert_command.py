@@ -19,6 +19,8 @@ from spikeserve.cli.inputs import by_name
 from spikeserve.convert import ConversionError, ConversionWarning, convert
 from spikeserve.convert.calibrate.delays import MAX_DELAY_STEPS
 from spikeserve.convert.models.synapses import Alpha, Lowpass, Synapse, Triangle
+from spikeserve.convert.nir.options import INTEGRATIONS, RESETS
+from spikeserve.convert.nir_file import is_nir_file, nir_options, read_nir
 from spikeserve.convert.options import DEFAULT_PRESET, PRESETS
 from spikeserve.network import Network
 from spikeserve.samples import read_samples
@@ -56,8 +58,9 @@ def _swap(text: str) -> tuple[str, str]:
 
 
 @click.command("convert")
-@click.argument("model", type=click.Path(exists=True, dir_okay=False))
-@click.argument("output", type=click.Path(dir_okay=False))
+@click.argument("model", type=click.Path(exists=True))
+@click.argument("output", type=click.Path(dir_okay=False), required=False)
+@click.option("-o", "--output", "other_output", type=click.Path(dir_okay=False), help="The same as OUTPUT.")
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
@@ -124,23 +127,48 @@ def _swap(text: str) -> tuple[str, str]:
     default=0,
     help="Steps by which the outputs of populations arrive later.",
 )
+@click.option(
+    "--input-shape",
+    metavar="[INPUT=]SIZE,...",
+    multiple=True,
+    help="Without the batch, where the model leaves it open, e.g. 3,32,32; once per input.",
+)
 @click.option("--class-labels", help="Names of the classes, separated by commas.")
 @click.option("--keep-softmax", is_flag=True, help="Keep a softmax at the output.")
+@click.option(
+    "--integration",
+    type=click.Choice(INTEGRATIONS),
+    help="Of a NIR file: how its leaks take a step; euler unless given.",
+)
+@click.option(
+    "--reset",
+    type=click.Choice(RESETS),
+    help="Of a NIR file: whether IF nodes go to v_reset, as is the default, or lose a threshold per spike.",
+)
+@click.option(
+    "--min-voltage", type=float, help="With --reset subtract: in thresholds, e.g. -1 as Sinabs has it."
+)
 @json_option
-def convert_command(model: str, output: str, as_json: bool, **options: Any) -> None:
-    """Convert MODEL (.keras or .h5) to a spiking network and write it to OUTPUT (.spk).
+def convert_command(
+    model: str, output: str | None, other_output: str | None, as_json: bool, **options: Any
+) -> None:
+    """Convert MODEL (.keras, .h5, .onnx) to a spiking network, or read one (.nir), and write OUTPUT (.spk).
 
     \b
     Examples:
       spikeserve convert model.keras model.spk --sample-data train-images.gz --uint8-scale 1/255
       spikeserve convert model.h5 model.spk --preset nengo_dl --scale-firing-rates 100
+      spikeserve convert network.nir -o network.spk --dt 0.001
     """
+    if (output is None) == (other_output is None):
+        raise click.UsageError("give OUTPUT or -o OUTPUT, one of them")
+    output = output or str(other_output)
     check_folder(output)
     arguments = _arguments(options)
     with warnings.catch_warnings(record=True) as caught, Console(stderr=True).status("converting"):
         warnings.simplefilter("always", ConversionWarning)
         try:
-            network = convert(model, **arguments)
+            network = _network(model, arguments, options)
         except ConversionError as error:
             raise ConversionError(_refusal(str(error), options)) from error
         network.save(output)
@@ -156,6 +184,16 @@ def convert_command(model: str, output: str, as_json: bool, **options: Any) -> N
     for message in messages:
         click.echo(f"warning: {_in_options(message)}", err=True)
     click.echo(f"wrote {output}")
+
+
+def _network(model: str, arguments: dict[str, Any], options: Mapping[str, Any]) -> Network:
+    """Converted, or read from a NIR file, which has options of its own."""
+    own = {name: options[name] for name in _OF_NIR if options[name] is not None}
+    if is_nir_file(model):
+        return read_nir(model, **nir_options(arguments), **own)
+    if own:
+        raise click.UsageError(f"{', '.join(_OF_NIR[name] for name in own)}: only for a NIR file")
+    return convert(model, **arguments)
 
 
 def _refusal(message: str, options: Mapping[str, Any]) -> str:
@@ -184,6 +222,7 @@ def _in_options(message: str) -> str:
     return re.sub(rf"(?<![\w'/.])({'|'.join(_WORDS)})(?![\w/.]\w)", lambda found: _WORDS[found[0]], message)
 
 
+_OF_NIR = {"integration": "--integration", "reset": "--reset", "min_voltage": "--min-voltage"}
 _FLAGS = {"scale_firing_rates": "--layer-scale", "swap_activations": "--swap"}
 _WORDS = {
     "sample_data": "--sample-data",
@@ -193,6 +232,7 @@ _WORDS = {
     "probe_synapse": "--probe-synapse",
     "initial_voltage": "--initial-voltage",
     "class_labels": "--class-labels",
+    "input_shape": "--input-shape",
 }
 
 
@@ -216,6 +256,8 @@ def _arguments(options: dict[str, Any]) -> dict[str, Any]:
         chosen["swap_activations"] = dict(options["swap"])
     if options["class_labels"]:
         chosen["class_labels"] = options["class_labels"].split(",")
+    if options["input_shape"]:
+        chosen["input_shape"] = _input_shape(options["input_shape"])
     if options["sample_data"]:
         chosen["sample_data"] = _sample_data(options["sample_data"], options["sample_limit"])
     return chosen | _scales(options)
@@ -228,6 +270,19 @@ def _sample_data(files: Sequence[str], limit: int) -> Any:
     if "" in arrays and len(arrays) > 1:
         raise click.UsageError("--sample-data: give INPUT=FILE for all of several inputs, or only one input")
     return arrays.get("", arrays)
+
+
+def _input_shape(texts: Sequence[str]) -> Any:
+    """The shape of an only input, or those of several by name."""
+    shapes = {}
+    for text in texts:
+        name, _, sizes = text.rpartition("=")
+        if not all(size.strip().isdecimal() for size in sizes.split(",")):
+            raise click.UsageError(f"--input-shape {text}: {sizes!r} is not a list of sizes such as 3,32,32")
+        shapes[name] = tuple(int(size) for size in sizes.split(","))
+    if "" in shapes and len(texts) > 1:
+        raise click.UsageError("--input-shape: give INPUT=SIZE,... for every one of several inputs")
+    return shapes.get("", shapes)
 
 
 def _scales(options: dict[str, Any]) -> dict[str, Any]:

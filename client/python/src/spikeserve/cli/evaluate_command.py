@@ -15,6 +15,7 @@ from spikeserve.cli.common import (
     ServerOptions,
     echo_json,
     echo_table,
+    echo_warnings,
     json_option,
     progress_bar,
     ratio,
@@ -67,7 +68,7 @@ def evaluate_command(
     """Run network NAME on IMAGES, compare with LABELS, and count spikes and synaptic operations.
 
     Both are .npy, .npz[:KEY], IDX, IDX.gz or .csv[:COLUMN,...] files; for several inputs give INPUT=FILE for
-    each. LABELS are classes, or the values of a regression.
+    each. LABELS are classes, 0 or 1 for each output, or the values of a regression.
 
     \b
     Examples:
@@ -88,6 +89,7 @@ def evaluate_command(
             client, info.name, samples, truth, float_outputs=reference, threshold=threshold,
             on_progress=on_progress, version=info.version, steps=steps,
         )  # fmt: skip
+    echo_warnings(outcome.warnings)
     if as_json:
         echo_json(asdict(outcome))
     else:

@@ -22,6 +22,7 @@ EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
     "convert": ("spikeserve.cli.convert_command", "convert_command"),
+    "export-nir": ("spikeserve.cli.export_command", "export_nir_command"),
     "inspect": ("spikeserve.cli.inspect_command", "inspect_command"),
     "load": ("spikeserve.cli.network_commands", "load_command"),
     "unload": ("spikeserve.cli.network_commands", "unload_command"),

@@ -19,6 +19,7 @@ from spikeserve.cli.common import (
     check_folder,
     echo_json,
     echo_table,
+    echo_warnings,
     json_option,
     progress_bar,
     server_options,
@@ -167,10 +168,10 @@ def simulate_command(
             gross_statistics=device is not None,  # a device sends them all
             on_progress=on_progress,
         )  # fmt: skip
+    echo_warnings(result.warnings)
     energy = None if network is None or device is None else _estimate(network, result, device, samples)
     found = answers(info, result, None) if result.classes.size else None
-    if npz is not None:
-        np.savez_compressed(npz, **_arrays(result, found))
+    _save(npz, _arrays(result, found))
     echo_json(_as_json(result, found, energy)) if as_json else _print(result, energy, npz)
 
 
@@ -179,8 +180,7 @@ def _estimate(network: Network, result: SimulationResult, device: str, samples: 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         energy = estimate_energy(network, result, device, samples)
-    for text in energy.warnings:
-        click.echo(f"warning: {text}", err=True)
+    echo_warnings(energy.warnings)
     return energy
 
 
@@ -205,13 +205,19 @@ def _check_same(network: Network | None, info: NetworkInfo, file: str | None) ->
         )
 
 
+def _save(npz: str | None, arrays: dict[str, Any]) -> None:
+    if npz is not None:
+        np.savez_compressed(npz, **arrays)
+
+
 def _arrays(result: SimulationResult, found: Answers | None) -> dict[str, Any]:
-    """Everything as arrays: outputs by probe, records by name, classes, margins, steps used."""
+    """Everything as arrays: outputs and logits by probe, records by name, classes, margins, steps used."""
     arrays: dict[str, Any] = {}
     if found is not None and found.classes is not None:
         arrays["classes"] = found.classes
         arrays |= {"margins": found.values} if found.kind == "classes" else {}
     arrays |= {f"output/{name}": probe.outputs for name, probe in result.probes.items()}
+    arrays |= {f"logits/{name}": probe.logits for name, probe in result.probes.items() if probe.activation}
     arrays |= {f"record/{name}": values for name, values in result.records.items()}
     if result.steps_used is not None:
         arrays["steps_used"] = result.steps_used
@@ -238,6 +244,7 @@ def _as_json(
         "steps_used": None if result.steps_used is None else result.steps_used.tolist(),
         "records": {name: list(values.shape) for name, values in result.records.items()},
         "layers": [asdict(layer) for layer in result.stats],
+        "warnings": list(result.warnings),
         "energy_estimate": None if energy is None else asdict(energy),
     }
 

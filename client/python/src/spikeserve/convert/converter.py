@@ -1,4 +1,4 @@
-"""The conversion from a Keras model to a spiking network."""
+"""The conversion from a trained model to a spiking network."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from spikeserve._report import ConversionReport, write_report
 from spikeserve._version import __version__
 from spikeserve.convert.calibrate.checks import byte_map, fixed_scales, positive
 from spikeserve.convert.calibrate.delays import set_delays
+from spikeserve.convert.calibrate.expected import few_spikes, set_input_ranges
 from spikeserve.convert.calibrate.latency import late_outputs, slow_outputs
 from spikeserve.convert.calibrate.samples import Samples, collect_samples, set_byte_inputs
 from spikeserve.convert.calibrate.scaling import (
@@ -27,13 +28,15 @@ from spikeserve.convert.calibrate.scaling import (
 from spikeserve.convert.calibrate.voltages import set_initial_voltages
 from spikeserve.convert.check import CHECK_SAMPLES, check_conversion
 from spikeserve.convert.definition.summary import operation_shapes
+from spikeserve.convert.definition.units import remembers
 from spikeserve.convert.errors import ConversionError, ConversionWarning, printable
 from spikeserve.convert.levels import finer_outputs, settled
-from spikeserve.convert.lower.decisions import Decision, decide, output_warnings, parse_swaps
+from spikeserve.convert.lower.decisions import Decision, decide, decision_warnings, parse_swaps
 from spikeserve.convert.lower.lower import InputShapes, Lowered, Synapses, lower
 from spikeserve.convert.lower.outputs import output_kind
 from spikeserve.convert.memory.plan import NO_SAMPLES, Plan, make_plan, make_sparse_plan
-from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
+from spikeserve.convert.models.neurons import get_model
+from spikeserve.convert.nir_file import is_nir_file, nir_options, read_nir
 from spikeserve.convert.options import (
     DEFAULT_PRESET,
     PLAIN_STEPS,
@@ -72,9 +75,10 @@ def convert(
     keep_softmax: bool = False,
     delay_steps: int | Mapping[str, int] = 0,
 ) -> Network:
-    """Converts a trained Keras model to a spiking network.
+    """Converts a trained model of Keras, ONNX or torch to a spiking network.
 
-    `model`: path of a `.keras` or `.h5` file, a (model.json, weights.h5) pair, or a live Keras model.
+    `model`: path of a `.keras`, `.h5`, `.onnx` or NIR file, a (model.json, weights.h5) pair, a live Keras
+      model, or a live `torch.nn.Module`, which needs `input_shape` and is traced by torch.export.
     `preset`: "balanced" (2 steps) and "accurate" (8) take neurons with memory, a scale per channel for 4
       spikes per step at the 99th percentile, and corrections for rounding; "sparse" (1) the fewest spikes
       that keep the classes. "spikeserve" (16): signed integrate-and-fire, a scale per layer for 2 spikes.
@@ -90,24 +94,24 @@ def convert(
       a population; also on the probe of an output that is a population, unless `probe_synapse` gives another.
     `scale_firing_rates`: a number, or {Keras layer: number}: gain s, amplitude divided by s. Layers of nested
       models are named "model/layer".
-    `target_rate_hz`: per layer, scale = target / mean positive activation over `sample_data` (the mean over
-      all samples and neurons of the activations above zero).
+    `target_rate_hz`: per layer, scale = target / mean of the activations above zero over `sample_data`.
     `sample_data`: [n, ...] training inputs as the model takes them; a dict by input name for several inputs.
       Some hundred do, corrections take 64, "sparse" 300. Without it, random inputs between 0 and 1 stand in
       (as they come out of a leading Rescaling or Normalization), with a warning.
-    `initial_voltage`: a number, "uniform", ("uniform", seed) or an array of the layer's shape, for all layers
-      or as {Keras layer: one of these}.
+    `initial_voltage`: a number, "uniform", ("uniform", seed) or an array, or {Keras layer: one of these}.
     `dt` in seconds, `steps`, and `readout` ("mean", "last", "corrected_mean" or (a mean, skip_steps)) become
       the defaults of a run.
     `uint8_scale`: scale, or (scale, offset): the input takes bytes as scale*byte + offset.
-    `input_shape`: without batch, where the model leaves it open.
-    `keep_softmax`: keep a softmax at the output; it is left out by default (same class, logits).
-    `delay_steps`: by how many steps the outputs of populations arrive later, for all layers or as
-      {Keras layer: steps}; 0 to 4096.
+    `input_shape`: without batch, where the model leaves it open; for several inputs a dict by name.
+    `keep_softmax`: keep a softmax at the output, where it is taken in every step. By default clients apply
+      this, sigmoid, tanh ... to the mean: `result.outputs` are the model's, `result.logits` before that.
+    `delay_steps`: steps by which outputs of populations arrive later, 0 to 4096, or {Keras layer: steps}.
 
     The result has passed a forward comparison with the model. Raises ConversionError naming every layer that
     cannot be converted; warns with ConversionWarning where too few spikes are expected or classes are lost.
     """
+    if is_nir_file(model):
+        return read_nir(model, **nir_options(locals()))
     layers = LayerOptions(swap_activations, input_shape, keep_softmax)
     tuning = TuningOptions(sample_data, uint8_scale, scale_firing_rates, target_rate_hz, delay_steps)
     run = run_options(preset, synapse, probe_synapse, initial_voltage, dt, steps, readout, class_labels)
@@ -117,18 +121,20 @@ def convert(
 def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: RunOptions) -> Network:
     """The steps of `convert`; the warnings name the line that called that, behind what checks its options."""
     bytes_as = byte_map(tuning.uint8_scale)
-    source = read_model(model)
+    source = read_model(model, layers.input_shape)
     swaps = parse_swaps(layers.swap_activations, options.preset.neuron)
     decisions, problems = decide(source.graph, swaps, layers.keep_softmax)
     filters = Synapses(options.synapse, options.probe_synapse)
-    lowered = lower(source.graph, decisions, problems, source.label, filters, layers.input_shape)
+    memory, shape = options.preset.neuron.remembers, layers.input_shape
+    lowered = lower(source.graph, decisions, problems, source.label, filters, shape, memory)
     most = options.preset.samples
     samples = collect_samples(tuning.sample_data, lowered, source.graph, bytes_as, most)
+    set_input_ranges(samples, lowered.definition.provenance)
     report = ConversionReport(notes=[*lowered.notes])
     report.notes += set_byte_inputs(lowered, source.graph, samples, bytes_as)
     report.warnings += [
         *swaps.unused(),
-        *output_warnings(source.graph, decisions, bool(lowered.populations)),
+        *decision_warnings(source.graph, decisions),
         *options.warnings(),
     ]
     set_delays(lowered, tuning.delay_steps)
@@ -196,10 +202,11 @@ def _scale(
     report.layers = layer_reports(lowered, activity, scales, means, options.steps * options.dt)
     report.warnings += low_rate_warnings(report.layers, samples.real)
     models = {op.name: get_model(op.neuron) for op in lowered.definition.operations if op.HasField("neuron")}
+    neurons = [(item, models[item.name]) for item in report.layers if item.name in models]
+    report.warnings += few_spikes(neurons, options.steps)
     report.warnings += [
         f"'{item.layer}': a scale changes the outputs of {type(model).__name__} neurons"
-        for item in report.layers
-        for model in [models[item.name]]
+        for item, model in neurons
         if item.scale != 1 and model.scales_gain and not model.is_homogeneous
     ]
     return scales, plan
@@ -210,8 +217,8 @@ def _planned(lowered: Lowered, fixed: Mapping[str, float], activity: Mapping[str
     return [
         op.name
         for op in lowered.definition.operations
-        if op.name in activity
-        and isinstance(get_model(op.neuron), MemoryRectifiedLinear)
+        if op.name in lowered.populations
+        and remembers(op)
         and lowered.populations[op.name].layer not in fixed
         and activity[op.name].quantile > 0
     ]
@@ -222,7 +229,7 @@ def _unsearched(lowered: Lowered, fixed: Mapping[str, float], rate: float | None
     memory = [
         lowered.populations[op.name].layer
         for op in lowered.definition.operations
-        if op.HasField("neuron") and isinstance(get_model(op.neuron), MemoryRectifiedLinear)
+        if op.name in lowered.populations and remembers(op)
     ]
     if not memory:
         return "the network has no neurons with memory; take another preset"

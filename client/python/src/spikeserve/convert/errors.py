@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -54,14 +54,30 @@ class Problem:
     reason: str
     advice: str
 
-    def __str__(self) -> str:
-        return f"  - '{self.layer}' ({self.class_name}): {self.reason}; {self.advice}"
+
+_LISTED = 3  # names of one kind
+
+
+def some(names: Iterable[str]) -> str:
+    """The first of these names, and how many more there are."""
+    each = [*dict.fromkeys(names)]
+    more = f" and {len(each) - _LISTED} more" if len(each) > _LISTED else ""
+    return ", ".join(each[:_LISTED]) + more
 
 
 def refuse(source: str, problems: list[Problem]) -> ConversionError:
-    """One error for all unsupported layers, each named once."""
-    unique = list(dict.fromkeys(problems))
-    layers = len({problem.layer for problem in unique})
+    """One error for all unsupported layers, with a line for each kind of problem."""
+    kinds: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault((problem.reason, problem.advice), []).append(problem)
+    layers = len({problem.layer for problem in problems})
     count = "1 layer" if layers == 1 else f"{layers} layers"
-    lines = "\n".join(str(problem) for problem in unique)
-    return ConversionError(f"{source}: {count} cannot be converted:\n{lines}")
+    lines = [_line(found) for found in kinds.values()]
+    return ConversionError("\n".join([f"{source}: {count} cannot be converted:", *lines]))
+
+
+def _line(problems: list[Problem]) -> str:
+    """Of one kind."""
+    names = some(f"'{problem.layer}'" for problem in problems)
+    classes = some(problem.class_name for problem in problems)
+    return f"  - {names} ({classes}): {problems[0].reason}; {problems[0].advice}"

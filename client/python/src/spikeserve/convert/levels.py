@@ -16,12 +16,12 @@ from spikeserve._probes import answer_target
 from spikeserve._show import count
 from spikeserve.convert.calibrate.samples import Samples
 from spikeserve.convert.definition.summary import operation_shapes
+from spikeserve.convert.definition.units import remembers
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.memory.channels import trace
 from spikeserve.convert.memory.correct import LEAST_SAMPLES
 from spikeserve.convert.memory.plan import fitted_samples, not_plain, without_memory
 from spikeserve.convert.memory.search import OUTPUT_LEVELS
-from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
 from spikeserve.convert.options import PLAIN_SPIKES, PLAIN_STEPS, Recipe, RunOptions, TuningOptions
 from spikeserve.v1 import network_pb2 as pb
 
@@ -46,9 +46,7 @@ def settled(
     return replace(options, steps=PLAIN_STEPS, spikes=PLAIN_SPIKES), [note]
 
 
-def _reasons(
-    options: RunOptions, tuning: TuningOptions, lowered: Lowered, samples: Samples
-) -> Iterator[str]:
+def _reasons(options: RunOptions, tuning: TuningOptions, lowered: Lowered, samples: Samples) -> Iterator[str]:
     """What keeps the recipe from making do with its steps, as a reader of the report understands it."""
     for name in ("scale_firing_rates", "target_rate_hz"):
         if getattr(tuning, name) is not None:
@@ -85,6 +83,8 @@ def _outputs(definition: pb.NetworkDefinition) -> Iterator[str]:
     values = math.prod(operation_shapes(definition)[target])
     if kind == pb.OUTPUT_KIND_VALUE:
         yield f"the output '{target}' is a value, in which all rounding shows"
+    elif kind == pb.OUTPUT_KIND_LABELS:
+        yield f"the outputs '{target}' are labels, of which most are seldom true: rounding shows in these"
     elif kind == pb.OUTPUT_KIND_UNSPECIFIED:
         known = "" if values == 1 else " (class_labels says that they are)"
         yield f"nothing says that the output '{target}' is classes{known}, and rounding shows in values"
@@ -99,7 +99,7 @@ def finer_outputs(lowered: Lowered, scales: Mapping[str, float], options: RunOpt
     memory = [
         op.name
         for op in lowered.definition.operations
-        if op.name in populations and isinstance(get_model(op.neuron), MemoryRectifiedLinear)
+        if op.name in populations and remembers(op)
     ]
     sinks = trace(lowered.definition, memory).sinks()
     busy = {populations[name].layer for name in populations if name not in sinks}

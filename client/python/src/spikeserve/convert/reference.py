@@ -25,7 +25,8 @@ def run_graph(
 ) -> list[Array]:
     """The model's outputs [batch, ...] in float64; `inputs` by node, `scales` by layer name.
 
-    Activations are what the decisions say: swapped ones are the swapped model's rate.
+    Activations are what the decisions say: swapped ones are the swapped model's rate, and those that are left
+    to clients are left out here too.
     """
     values: list[Array] = []
     for index, node in enumerate(graph.nodes):
@@ -40,12 +41,11 @@ def run_graph(
 
 def _activate(node: Node, values: Array, decision: Decision, scales: Mapping[str, float]) -> Array:
     if decision.neuron is not None:
+        values = values * decision.factor
         return decision.neuron.scaled_rate(values, scales.get(node.layer.name, 1.0))
     if decision.output == "softmax":
         powers = np.exp(values - values.max(axis=-1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
-    if decision.output == "leaky_relu":
-        return np.maximum(values, 0) + decision.slope * np.minimum(values, 0)
     return values
 
 
@@ -76,9 +76,11 @@ def _tuple(value: Any, rank: int) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) else (int(value),) * rank
 
 
-def _offsets(n: int, k: int, s: int, d: int, mode: str) -> tuple[int, int]:
+def _offsets(n: int, k: int, s: int, d: int, mode: str | list[int]) -> tuple[int, int]:
     """(first input position of window 0, number of windows)."""
     reach = (k - 1) * d
+    if isinstance(mode, list):
+        return -mode[0], (n + sum(mode) - reach - 1) // s + 1
     if mode == "same":
         count = math.ceil(n / s)
         missing = max(0, (count - 1) * s + reach + 1 - n)
@@ -90,9 +92,10 @@ def _offsets(n: int, k: int, s: int, d: int, mode: str) -> tuple[int, int]:
 def _taps(
     x: Array, kernel: tuple[int, ...], config: Config, strides: tuple[int, ...], dilation: tuple[int, ...]
 ) -> Any:
-    """For every kernel position the input it meets, [batch, out..., channels], and a validity mask."""
-    mode = str(config.get("padding", "valid")).lower()
-    spans = [_offsets(*spec, mode) for spec in zip(x.shape[1:-1], kernel, strides, dilation, strict=True)]
+    """For every kernel position the input it meets, [batch, out..., channels], and where there is one."""
+    padding = config.get("padding", "valid")
+    modes = padding if isinstance(padding, list) else [str(padding).lower()] * len(kernel)
+    spans = [_offsets(*spec) for spec in zip(x.shape[1:-1], kernel, strides, dilation, modes, strict=True)]
     for position in itertools.product(*(range(k) for k in kernel)):
         piece, valid = x, np.ones((), bool)
         for axis, (start, count) in enumerate(spans):
@@ -154,23 +157,43 @@ def _correlate_depthwise(config: Config, x: Array, kernel: Array) -> Array:
     return np.asarray(total).reshape(*total.shape[:-2], -1)
 
 
-def _average_pool(layer: Layer, args: list[Array]) -> Array:
-    config = layer.config
-    x = _to_last(config, args[0])
-    rank = x.ndim - 2
+def _pool_taps(layer: Layer, x: Array) -> Any:
+    config, rank = layer.config, x.ndim - 2
     window = _tuple(config.get("pool_size", 2), rank)
     strides = _tuple(window if config.get("strides") is None else config["strides"], rank)
+    return _taps(x, window, config, strides, (1,) * rank)
+
+
+def _average_pool(layer: Layer, args: list[Array]) -> Array:
     total: Any = 0
     count: Any = 0
-    for _, piece, valid in _taps(x, window, config, strides, (1,) * rank):
+    for _, piece, valid in _pool_taps(layer, _to_last(layer.config, args[0])):
         total, count = total + piece, count + valid
-    return _from_last(config, total / count)
+    if layer.config.get("count_include_pad"):
+        count = math.prod(_tuple(layer.config.get("pool_size", 2), args[0].ndim - 2))
+    return _from_last(layer.config, total / count)
 
 
-def _global_pool(layer: Layer, args: list[Array]) -> Array:
+def _max_pool(layer: Layer, args: list[Array]) -> Array:
+    largest: Any = -np.inf
+    for _, piece, valid in _pool_taps(layer, _to_last(layer.config, args[0])):
+        largest = np.maximum(largest, np.where(valid, piece, -np.inf))
+    return _from_last(layer.config, largest)
+
+
+def _map_axes(layer: Layer, x: Array) -> tuple[int, ...]:
     first = layer.config.get("data_format") == "channels_first"
-    axes = tuple(range(2, args[0].ndim)) if first else tuple(range(1, args[0].ndim - 1))
+    return tuple(range(2, x.ndim)) if first else tuple(range(1, x.ndim - 1))
+
+
+def _global_average_pool(layer: Layer, args: list[Array]) -> Array:
+    axes = _map_axes(layer, args[0])
     return np.asarray(args[0].mean(axis=axes, keepdims=bool(layer.config.get("keepdims"))))
+
+
+def _global_max_pool(layer: Layer, args: list[Array]) -> Array:
+    axes = _map_axes(layer, args[0])
+    return np.asarray(args[0].max(axis=axes, keepdims=bool(layer.config.get("keepdims"))))
 
 
 def _batch_normalization(layer: Layer, args: list[Array]) -> Array:
@@ -204,7 +227,8 @@ def _normalization(layer: Layer, args: list[Array]) -> Array:
 def _rescaling(layer: Layer, args: list[Array]) -> Array:
     scale = np.asarray(plain_value(layer.config.get("scale", 1.0)), np.float64)
     offset = np.asarray(plain_value(layer.config.get("offset", 0.0)), np.float64)
-    return np.asarray(args[0] * scale + offset)
+    axis = layer.config.get("axis", -1)
+    return np.moveaxis(np.moveaxis(args[0], axis, -1) * scale + offset, -1, axis)
 
 
 def _flatten(layer: Layer, args: list[Array]) -> Array:
@@ -242,6 +266,13 @@ def _cropping(layer: Layer, args: list[Array]) -> Array:
     return _from_last(layer.config, x)
 
 
+def _upsampling(layer: Layer, args: list[Array]) -> Array:
+    x = _to_last(layer.config, args[0])
+    for axis, factor in enumerate(_tuple(layer.config.get("size", 2), x.ndim - 2), start=1):
+        x = np.repeat(x, factor, axis=axis)
+    return _from_last(layer.config, x)
+
+
 def _add(layer: Layer, args: list[Array]) -> Array:
     total = np.sum(np.stack(args), axis=0)
     return np.asarray(total / len(args) if layer.class_name == "Average" else total)
@@ -250,6 +281,13 @@ def _add(layer: Layer, args: list[Array]) -> Array:
 def _subtract(layer: Layer, args: list[Array]) -> Array:
     del layer
     return args[0] - args[1]
+
+
+def _multiply(layer: Layer, args: list[Array]) -> Array:
+    del layer
+    rank = max(arg.ndim for arg in args)
+    spread = [arg.reshape(len(arg), *(1,) * (rank - arg.ndim), *arg.shape[1:]) for arg in args]
+    return np.asarray(math.prod(spread[1:], start=spread[0]))
 
 
 def _concatenate(layer: Layer, args: list[Array]) -> Array:
@@ -266,8 +304,12 @@ _MATH: dict[str, _MathFunction] = {
     "SeparableConv2D": _separable,
     "AveragePooling1D": _average_pool,
     "AveragePooling2D": _average_pool,
-    "GlobalAveragePooling1D": _global_pool,
-    "GlobalAveragePooling2D": _global_pool,
+    "GlobalAveragePooling1D": _global_average_pool,
+    "GlobalAveragePooling2D": _global_average_pool,
+    "GlobalMaxPooling1D": _global_max_pool,
+    "GlobalMaxPooling2D": _global_max_pool,
+    "MaxPooling1D": _max_pool,
+    "MaxPooling2D": _max_pool,
     "BatchNormalization": _batch_normalization,
     "Normalization": _normalization,
     "Rescaling": _rescaling,
@@ -276,10 +318,13 @@ _MATH: dict[str, _MathFunction] = {
     "Permute": _permute,
     "ZeroPadding1D": _zero_padding,
     "ZeroPadding2D": _zero_padding,
+    "UpSampling1D": _upsampling,
+    "UpSampling2D": _upsampling,
     "Cropping1D": _cropping,
     "Cropping2D": _cropping,
     "Add": _add,
     "Average": _add,
     "Subtract": _subtract,
+    "Multiply": _multiply,
     "Concatenate": _concatenate,
 }

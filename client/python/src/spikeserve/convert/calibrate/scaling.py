@@ -11,9 +11,10 @@ import numpy as np
 from spikeserve._report import LayerReport
 from spikeserve.convert.arrays import Array
 from spikeserve.convert.definition.forward import run_rates
+from spikeserve.convert.definition.units import set_scale
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.models.neuron import NeuronModel, Response
-from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model, set_model
+from spikeserve.convert.models.neurons import get_model
 from spikeserve.v1 import network_pb2 as pb
 
 # A preset says how often a neuron at the 99th percentile of its layer's positive activations spikes in a
@@ -25,6 +26,7 @@ MEASURED_SAMPLES = 1000
 # test networks lose less than a point of accuracy, with either preset.
 MIN_SPIKES = 1.0
 ENOUGH_SPIKES = 5.0
+POOL_MODEL, PRODUCT_MODEL = "pool.max", "product"  # in reports, in place of a neuron model
 _GUESSED = " (a guess from random inputs between 0 and 1: there is no sample_data)"
 _BLOCK = 50
 _MAX_VALUES = 4_000_000
@@ -45,11 +47,13 @@ def measure(lowered: Lowered, inputs: dict[str, Array]) -> dict[str, Activity]:
     """Activity by Neuron operation, from a float forward pass with unit gains.
 
     Of models whose rate is scaled behind the activation (tanh, sigmoid), or that have a bound or a slope
-    below 0, it is that of the activation.
+    below 0, it is that of the activation. With that of MAX pools and products.
     """
     models = _models(lowered.definition)
-    sources = {c.target: c.source for c in lowered.definition.connections if c.target in lowered.populations}
-    collected: dict[str, list[Array]] = {name: [] for name in sources}
+    neurons = lowered.populations.keys() & models.keys()
+    sources = {c.target: c.source for c in lowered.definition.connections if c.target in neurons}
+    others = [*lowered.maxima, *(name for name in lowered.populations if name not in models)]
+    collected: dict[str, list[Array]] = {name: [] for name in (*sources, *others)}
     count = len(next(iter(inputs.values())))
     block = lowered.block(_BLOCK)
     for start in range(0, count, block):
@@ -58,8 +62,10 @@ def measure(lowered: Lowered, inputs: dict[str, Array]) -> dict[str, Activity]:
         for name, source in sources.items():
             currents = values[source].reshape(len(values[source]), -1)
             model = models[name]
-            behind = not model.scales_gain or isinstance(model, MemoryRectifiedLinear)
+            behind = not model.scales_gain or model.remembers
             collected[name].append(np.abs(model.steady_rate(currents)) if behind else currents)
+        for name in others:
+            collected[name].append(np.abs(values[name]).reshape(len(values[name]), -1))
     return {name: _statistics(np.concatenate(parts)) for name, parts in collected.items()}
 
 
@@ -94,12 +100,15 @@ def layer_scales(
     models = _models(lowered.definition)
     scales: dict[str, float] = {}
     for name, found in activity.items():
+        if name in lowered.maxima:
+            continue
         layer = lowered.populations[name].layer
-        if layer in fixed or found.quantile == 0 or not models[name].spikes:
+        model = models.get(name)  # None: a product
+        if layer in fixed or found.quantile == 0 or not (model is None or model.spikes):
             continue
         if target_rate_hz is not None:
             scale = target_rate_hz / found.mean_positive
-        elif spikes is not None and models[name].is_homogeneous:
+        elif spikes is not None and (model is None or model.is_homogeneous):
             scale = spikes / (found.quantile * dt)
         else:
             continue
@@ -116,10 +125,9 @@ def apply_scales(lowered: Lowered, scales: dict[str, float]) -> None:
         population = lowered.populations.get(op.name)
         scale = 1.0 if population is None else scales.get(population.layer, 1.0)
         if scale != 1.0:
-            model = get_model(op.neuron)
-            if model.scales_gain:
-                op.neuron.gain.scalar = scale
-            set_model(op.neuron, model.scaled(scale))
+            multiplier = set_scale(op, scale)
+            if multiplier is not None:
+                multiplier.scalar = scale
 
 
 def layer_reports(
@@ -129,14 +137,16 @@ def layer_reports(
     planned: Mapping[str, float],
     seconds: float,
 ) -> list[LayerReport]:
-    """One report per population; `seconds` is the length of a run.
+    """One report per population and MAX pool; `seconds` is the length of a run.
 
     `scales` by layer; `planned`: the mean scales of populations with one per channel, whose few spikes are
     meant.
     """
     reports = []
     for op in lowered.definition.operations:
-        if op.name in activity:
+        if op.name in lowered.maxima or (op.name in activity and op.HasField("product")):
+            reports.append(_unit_report(op, lowered, activity[op.name], scales, planned, seconds))
+        elif op.name in activity:
             layer = lowered.populations[op.name].layer
             scale = planned.get(op.name, scales.get(layer, 1.0))
             report = _report(op, layer, activity[op.name], scale, seconds)
@@ -172,13 +182,37 @@ def _report(op: pb.Operation, layer: str, found: Activity, scale: float, seconds
     )
 
 
+def _unit_report(
+    op: pb.Operation,
+    lowered: Lowered,
+    found: Activity,
+    scales: Mapping[str, float],
+    planned: Mapping[str, float],
+    seconds: float,
+) -> LayerReport:
+    """Of a product, or of a MAX pool, whose spikes are those of its population."""
+    population = lowered.carriers[op.name]
+    layer = lowered.populations[population].layer
+    scale = planned.get(population, scales.get(layer, 1.0))
+    return LayerReport(
+        name=op.name,
+        layer=lowered.maxima.get(op.name, layer),
+        model=POOL_MODEL if op.name in lowered.maxima else PRODUCT_MODEL,
+        neurons=int(found.currents.shape[1]),
+        scale=scale,
+        mean_activation=found.mean_positive,
+        expected_rate_hz=scale * found.mean,
+        expected_spikes=scale * found.mean_active * seconds,
+    )
+
+
 def low_rate_warnings(reports: list[LayerReport], real: bool) -> list[str]:
     """A message where a population fires less than once per active neuron and run.
 
     `real`: the rates come from the caller's samples, not from random ones.
     """
     low = [r for r in reports if r.suggested_scale is not None]
-    silent = [f"'{r.layer}'" for r in reports if r.mean_activation == 0]
+    silent = [f"'{r.layer}'" for r in reports if r.mean_activation == 0 and r.model != POOL_MODEL]
     messages = []
     if low:
         names = ", ".join(f"'{r.layer}' ({r.expected_spikes:.2g})" for r in low)

@@ -25,7 +25,8 @@ def set_initial_voltages(lowered: Lowered, value: object, default: object) -> No
     table = value if isinstance(value, Mapping) else {}
     check_layers(table, [p.layer for p in lowered.populations.values()], "initial_voltage")
     for op in lowered.definition.operations:
-        if op.name in lowered.populations and (model := get_model(op.neuron)).has_voltage:
+        neurons = op.name in lowered.populations and op.HasField("neuron")
+        if neurons and (model := get_model(op.neuron)).has_voltage:
             population = lowered.populations[op.name]
             usual = default if model.usual_voltage is None else model.usual_voltage
             given = table.get(population.layer) if isinstance(value, Mapping) else value

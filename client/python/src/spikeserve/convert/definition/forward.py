@@ -100,11 +100,16 @@ def conv_patches(body: pb.ConvOperation, x: Array, kernel: tuple[int, ...]) -> A
 
 
 def _windows(
-    x: Array, window: list[int], stride: list[int], dilation: list[int], pad: list[tuple[int, int]]
+    x: Array,
+    window: list[int],
+    stride: list[int],
+    dilation: list[int],
+    pad: list[tuple[int, int]],
+    edge: float = 0.0,
 ) -> Array:
-    """Views [batch, out..., channels, window...] of x [batch, spatial..., channels]."""
+    """Views [batch, out..., channels, window...] of x [batch, spatial..., channels]; beyond it is `edge`."""
     rank = len(window)
-    x = np.pad(x, [(0, 0), *pad, (0, 0)])
+    x = np.pad(x, [(0, 0), *pad, (0, 0)], constant_values=edge)
     extent = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
     views = sliding_window_view(x, extent, axis=tuple(range(1, rank + 1)))
     steps = [slice(None, None, s) for s in stride]
@@ -134,6 +139,8 @@ def _pool(body: pb.PoolOperation, args: list[Array], tensors: Mapping[str, Array
     rank = len(body.window)
     axes = tuple(range(-rank, 0))
     spec = list(body.window), list(body.stride), [1] * rank, pad
+    if body.kind == pb.POOL_KIND_MAX:
+        return np.asarray(_windows(args[0], *spec, edge=-np.inf).max(axis=axes))
     total: Array = _windows(args[0], *spec).sum(axis=axes)
     if body.count_include_pad:
         return total / float(np.prod(list(body.window)))
@@ -160,7 +167,8 @@ def _scale_shift(body: pb.ScaleShiftOperation, args: list[Array], tensors: Mappi
 def _neuron(body: pb.NeuronOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
     gain = parameter(body.gain, 1.0, tensors)
     current = args[0] * gain + parameter(body.bias, 0.0, tensors)
-    return get_model(body).rate_behind(current, gain)
+    rate = get_model(body).rate_behind(current, gain)
+    return np.asarray(rate * parameter(body.output_scale, 1.0, tensors))
 
 
 def _activation(body: pb.ActivationOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
@@ -177,6 +185,10 @@ def _weighted_sum(body: pb.WeightedSumOperation, args: list[Array], tensors: Map
     del tensors
     pairs = zip(body.coefficients, args, strict=True)
     return np.asarray(sum(factor * x for factor, x in pairs))
+
+
+def _product(body: pb.ProductOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
+    return np.asarray(args[0] * args[1] * parameter(body.output_scale, 1.0, tensors))
 
 
 def _concat(body: pb.ConcatOperation, args: list[Array], tensors: Mapping[str, Array]) -> Array:
@@ -213,5 +225,6 @@ _EVALUATE: dict[str, Callable[[Any, list[Array], Mapping[str, Array]], Array]] =
     "permute": _permute,
     "pad": _pad,
     "neuron": _neuron,
+    "product": _product,
     "activation": _activation,
 }

@@ -9,8 +9,10 @@ import numpy as np
 
 from spikeserve import _show
 from spikeserve.convert.definition.forward import run_rates
+from spikeserve.convert.definition.units import has_units
 from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.models.synapses import describe_synapse
+from spikeserve.outputs import activations
 from spikeserve.v1 import network_pb2 as pb
 
 _TENSOR_FIELDS = ("weight", "bias", "scale", "shift")
@@ -35,7 +37,9 @@ def settings_lines(definition: pb.NetworkDefinition) -> list[str]:
             lines.append(f"{link.source} -> {link.target}: {_filter_text(link)}")
     for probe in definition.probes:
         quantity = pb.ProbeQuantity.Name(probe.quantity).removeprefix("PROBE_QUANTITY_").lower()
-        lines.append(f"probe {probe.name}: {quantity} of {probe.target}, {_filter_text(probe)}")
+        left_out = activations.text(probe.activation)
+        behind = f", then {left_out} of the readout, by the client" if left_out else ""
+        lines.append(f"probe {probe.name}: {quantity} of {probe.target}, {_filter_text(probe)}{behind}")
     readout = definition.defaults.readout
     kind = "last step" if readout.kind == pb.READOUT_KIND_LAST else f"mean after {readout.skip_steps} steps"
     if readout.kind == pb.READOUT_KIND_CORRECTED_MEAN:
@@ -46,6 +50,7 @@ def settings_lines(definition: pb.NetworkDefinition) -> list[str]:
         pb.OUTPUT_KIND_PROBABILITY: ["output: the probability of class 1"],
         pb.OUTPUT_KIND_LOGIT: ["output: the logit of class 1"],
         pb.OUTPUT_KIND_VALUE: ["outputs: values"],
+        pb.OUTPUT_KIND_LABELS: ["outputs: the logits of labels, several of which may hold"],
     }
     lines += [f"readout: {kind}", *kinds.get(definition.defaults.output_kind, [])]
     return [*lines, *([f"class labels: {', '.join(labels)}"] if labels else [])]
@@ -61,7 +66,9 @@ def _operation_text(op: pb.Operation) -> str:
             return f"{_window_text(op.conv)}, dilation {_by(op.conv.dilation)}{groups}"
         case "pool":
             padded = ", padding counts" if op.pool.count_include_pad else ""
-            return f"window {_by(op.pool.window)}, {_window_text(op.pool)}{padded}"
+            return f"{_largest(op)}window {_by(op.pool.window)}, {_window_text(op.pool)}{padded}"
+        case "product":
+            return f"of two populations, amplitude {op.product.amplitude:g}"
         case "activation" if op.activation.HasField("leaky_relu"):
             return f"leaky_relu, negative slope {op.activation.leaky_relu.negative_slope:g}"
         case "activation":
@@ -69,6 +76,10 @@ def _operation_text(op: pb.Operation) -> str:
         case "neuron":
             return _neuron_text(op.neuron)
     return ""
+
+
+def _largest(op: pb.Operation) -> str:
+    return "largest of " if op.pool.kind == pb.POOL_KIND_MAX else ""
 
 
 def _window_text(body: pb.ConvOperation | pb.PoolOperation) -> str:
@@ -82,11 +93,12 @@ def _by(values: Iterable[int]) -> str:
 def _neuron_text(neuron: pb.NeuronOperation) -> str:
     model = get_model(neuron)
     text = str(model)
-    for name in ("gain", "bias"):
+    for name in ("gain", "bias", "output_scale"):
         if neuron.HasField(name):
             value: pb.Parameter = getattr(neuron, name)
             kind = value.WhichOneof("kind")
-            text += f", {name} " + (f"{value.scalar:g}" if kind == "scalar" else f"tensor {value.tensor}")
+            shown = f"{value.scalar:g}" if kind == "scalar" else f"tensor {value.tensor}"
+            text += f", {name.replace('_', ' ')} {shown}"
     start = neuron.initial_voltage
     kind = start.WhichOneof("kind")
     if kind == "constant":
@@ -113,9 +125,11 @@ def summary_rows(definition: pb.NetworkDefinition) -> list[tuple[str, str, str, 
     rows = []
     for op in definition.operations:
         kind = str(op.WhichOneof("kind"))
-        count = math.prod(shapes[op.name]) if kind == "neuron" else 0
+        count = math.prod(shapes[op.name]) if has_units(op) else 0
         if kind == "neuron":
             kind = f"neuron {op.neuron.WhichOneof('model')}"
+        elif op.pool.kind == pb.POOL_KIND_MAX:
+            kind = "pool max"
         body = getattr(op, str(op.WhichOneof("kind")))
         used = sum(sizes.get(str(getattr(body, name, "")), 0) for name in _TENSOR_FIELDS)
         shape = _by(shapes[op.name])

@@ -26,6 +26,7 @@ _ALIASES = {
     "leakyrelu": "leaky_relu",
     "swish": "silu",
     "relu_layer": "relu",
+    "hard_swish": "hard_silu",
 }
 
 
@@ -55,7 +56,7 @@ def canonical_name(spelling: object) -> str:
 def resolve(entry: Any, keras_major: int = 3) -> Activation:
     """The activation of a configuration entry: null, a name, a function or a layer record."""
     if entry is None or isinstance(entry, str):
-        return _named(canonical_name(entry), {})
+        return _named(canonical_name(entry), {}, None, keras_major)
     if not isinstance(entry, dict):
         return Activation("unknown", custom=repr(entry)[:60])
     class_name = str(entry.get("class_name"))
@@ -65,7 +66,7 @@ def resolve(entry: Any, keras_major: int = 3) -> Activation:
     config = entry.get("config")
     if class_name == "function":
         custom = origin or (config if isinstance(config, str) and ">" in config else None)
-        return _named(canonical_name(str(config)), {}, custom)
+        return _named(canonical_name(str(config)), {}, custom, keras_major)
     if class_name in ACTIVATION_LAYERS and isinstance(config, dict) and origin is None:
         return layer_activation(Layer("activation", class_name, config, keras_major=keras_major))
     return Activation("unknown", custom=origin or class_name)
@@ -83,17 +84,21 @@ def layer_activation(layer: Layer) -> Activation:
     if kind == "leaky_relu":
         slope = config.get("negative_slope", config.get("alpha", 0.3))
         return Activation("leaky_relu", {"negative_slope": _number(slope)})
+    if kind == "elu":
+        return Activation("elu", {"alpha": _number(config.get("alpha", 1.0))})
     if kind == "softmax":
         axis = config.get("axis", -1)
         return Activation("softmax", {} if axis == -1 else {"axis": _number(axis)})
     return Activation(kind)
 
 
-def _named(kind: str, options: dict[str, float], custom: str | None = None) -> Activation:
+def _named(kind: str, options: dict[str, float], custom: str | None, keras_major: int) -> Activation:
     if kind == "leaky_relu" and not options:
         options = {"negative_slope": 0.2}  # the function's default; the layer's is 0.3
     if kind == "relu6":
         options = {"max_value": 6.0}
+    if kind == "hard_sigmoid" and keras_major < 3:
+        options = {"slope": 0.2}  # Keras 3 has a sixth
     return Activation(kind, options, custom)
 
 

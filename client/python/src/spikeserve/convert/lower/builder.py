@@ -7,10 +7,12 @@ import math
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from spikeserve.convert.arrays import Array, as_float32
 from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.models.neuron import NeuronModel
-from spikeserve.convert.models.neurons import set_model
+from spikeserve.convert.models.neurons import MemoryRectifiedLinear, set_model
 from spikeserve.convert.models.synapses import Synapse, set_synapse
 from spikeserve.v1 import network_pb2 as pb
 
@@ -43,6 +45,12 @@ class Value:
         """True where no permutation is pending."""
         return self.order == tuple(range(len(self.order)))
 
+    @property
+    def unmoved(self) -> bool:
+        """True where the permutation moves axes of size 1 alone, so that all values stay where they are."""
+        moved = [axis for axis in self.order if self.stored[axis] > 1]
+        return moved == sorted(moved)
+
     def as_stored(self) -> Value:
         """The same values in the operation's own axis order."""
         return Value(self.operation, self.stored, tuple(range(len(self.stored))))
@@ -58,6 +66,15 @@ class Population:
 
     layer: str
     value: Value
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A population that a max pool or a product takes, where what it reads is no spikes of one population."""
+
+    source: str  # the operation whose values it sends as they are
+    reader: str  # the first call of a layer that takes it
+    does: str  # what that does with what, for people
 
 
 def add_tensor(definition: pb.NetworkDefinition, ident: str, values: Array) -> str:
@@ -93,14 +110,23 @@ def clean_name(name: str) -> str:
 class Builder:
     """Collects operations, connections, probes and tensors of one definition."""
 
-    def __init__(self, synapse: Synapse | None) -> None:
+    def __init__(self, synapse: Synapse | None, memory: bool) -> None:
         self.definition = pb.NetworkDefinition(format_version=1)
+        self.memory = memory  # whether neurons that no layer asks for may be such with memory
         self.populations: dict[str, Population] = {}  # by Neuron operation
+        self.maxima: dict[str, str] = {}  # by MAX pool: the layer it comes from
+        # By MAX pool, product and what is there for one: the population whose spikes it passes on.
+        self.carriers: dict[str, str] = {}
+        self.repeats: dict[str, Repeat] = {}  # by Neuron operation
         self.elements = 0  # of all outputs, per sample
+        self.shapes: dict[str, Shape] = {}  # by operation
         self._synapse = synapse
         self._names: set[str] = set()
         self._tensors: dict[str, str] = {}  # name as given -> id
         self._permutes: dict[tuple[str, Shape], Value] = {}
+        self._operations: dict[str, pb.Operation] = {}
+        self._values: dict[str, Value] = {}
+        self._sources: dict[str, list[str]] = {}
 
     def input(self, name: str, shape: Shape) -> Value:
         """A named input, shape without batch."""
@@ -127,6 +153,54 @@ class Builder:
         self.populations[value.operation] = Population(layer, value)
         return value
 
+    def repeat(self, name: str, layer: str, source: Value, does: str) -> Value:
+        """A population that sends the values of an operation as they are, of either sign; one for all.
+
+        `does`: what the first of these does with what.
+        """
+        known = [made for made, repeat in self.repeats.items() if repeat.source == source.operation]
+        if known:
+            return self._values[known[0]]
+        model = MemoryRectifiedLinear(negative_slope=1)
+        value = self.neuron(f"{name}/neuron", layer, source.as_stored(), model)
+        self.repeats[value.operation] = Repeat(source.operation, name, does)
+        return value
+
+    def product(self, name: str, layer: str, sources: list[Value], shape: Shape) -> Value:
+        """A population that sends the product of two, which reach it unfiltered; amplitude 1."""
+        operation = self._operation(name)
+        operation.product.amplitude = 1
+        self.carriers[operation.name] = operation.name
+        for source in sources:
+            self._connect(source.operation, operation.name)
+        value = self._value(operation.name, shape)
+        self.populations[operation.name] = Population(layer, value)
+        return value
+
+    def carry(self, name: str, source: Value, shape: Shape, body: _Body, population: str) -> Value:
+        """A MAX pool, or an operation that is there for one: the spikes of a population reach it unfiltered.
+
+        What filters them, and makes them late, is behind the pool. The source is taken in its own axis order.
+        """
+        operation = self._operation(name)
+        getattr(operation, body[0]).CopyFrom(body[1])
+        self.carriers[operation.name] = population
+        self._connect(source.operation, operation.name)
+        return self._value(operation.name, shape)
+
+    def operation(self, name: str) -> pb.Operation:
+        """The operation of this name."""
+        return self._operations[name]
+
+    def stored(self, ident: str) -> Array:
+        """The values of a tensor, by its id."""
+        (blob,) = [tensor for tensor in self.definition.tensors if tensor.id == ident]
+        return np.frombuffer(blob.data, "<f4").reshape(tuple(blob.shape))
+
+    def sources(self, name: str) -> list[Value]:
+        """What the operation of this name reads, each in its own axis order."""
+        return [self._values[source] for source in self._sources.get(name, [])]
+
     def plain(self, value: Value) -> Value:
         """The value in its own axis order; emits a Permute (once) where that takes one."""
         if value.plain:
@@ -134,7 +208,10 @@ class Builder:
         key = (value.operation, value.order)
         if key not in self._permutes:
             operation = self._operation(f"{value.operation}/permute")
-            operation.permute.permutation.extend(value.order)
+            if value.unmoved:
+                operation.reshape.shape.extend(value.shape)
+            else:
+                operation.permute.permutation.extend(value.order)
             self._connect(value.operation, operation.name)
             self._permutes[key] = self._value(operation.name, value.shape)
         return self._permutes[key]
@@ -147,13 +224,19 @@ class Builder:
         self._tensors[name] = add_tensor(self.definition, ident, values)
         return ident
 
-    def probe(self, name: str, value: Value, synapse: Synapse | None) -> None:
-        """Probes the output of a value; a neuron's probe falls back to the network's synapse."""
+    def probe(
+        self, name: str, value: Value, synapse: Synapse | None, left_out: pb.OutputActivation | None = None
+    ) -> None:
+        """Probes the output of a value; a neuron's probe falls back to the network's synapse.
+
+        `left_out`: what clients apply to it.
+        """
         target = self.plain(value).operation
+        sends = target in self.populations or target in self.carriers
         probe = self.definition.probes.add(
-            name=clean_name(name), target=target, quantity=pb.PROBE_QUANTITY_OUTPUT
+            name=clean_name(name), target=target, quantity=pb.PROBE_QUANTITY_OUTPUT, activation=left_out
         )
-        if synapse is None and target in self.populations:
+        if synapse is None and sends:
             synapse = self._synapse
         set_synapse(probe, synapse)
 
@@ -173,16 +256,22 @@ class Builder:
                 f"{_MAX_TOTAL_ELEMENTS}",
                 "use a smaller input",
             )
-        return Value(operation, tuple(int(n) for n in shape), tuple(range(len(shape))))
+        self.shapes[operation] = tuple(int(n) for n in shape)
+        value = Value(operation, self.shapes[operation], tuple(range(len(shape))))
+        self._values[operation] = value
+        return value
 
     def _operation(self, name: str) -> pb.Operation:
         unique = _unique(clean_name(name), self._names)
         self._names.add(unique)
-        return self.definition.operations.add(name=unique)
+        self._operations[unique] = self.definition.operations.add(name=unique)
+        return self._operations[unique]
 
     def _connect(self, source: str, target: str) -> None:
         connection = self.definition.connections.add(source=source, target=target)
-        if source in self.populations:
+        self._sources.setdefault(target, []).append(source)
+        sends = source in self.populations or source in self.carriers
+        if sends and target not in self.carriers:
             set_synapse(connection, self._synapse)
 
 
@@ -195,6 +284,7 @@ _Message = (
     | pb.ConcatOperation
     | pb.ReshapeOperation
     | pb.PadOperation
+    | pb.PermuteOperation
     | pb.NeuronOperation
     | pb.ActivationOperation
 )

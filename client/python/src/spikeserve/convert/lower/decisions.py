@@ -6,13 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from spikeserve.convert.errors import ConversionError, Problem, UnsupportedError, reading_configuration
+from spikeserve.convert.errors import (
+    ConversionError,
+    Problem,
+    UnsupportedError,
+    reading_configuration,
+    some,
+)
 from spikeserve.convert.lower.activations import Activation, canonical_name, layer_activation
+from spikeserve.convert.lower.functions import memory_function
+from spikeserve.convert.lower.left_out import leads_out, output_activation
 from spikeserve.convert.lower.rules import RULES
 from spikeserve.convert.models.neuron import NeuronModel
 from spikeserve.convert.models.neurons import MemoryRectifiedLinear, as_neuron
+from spikeserve.convert.models.rates import Sigmoid, Tanh
 from spikeserve.convert.models.spelling import has_parameters
+from spikeserve.convert.models.wrappers import Wrapper
 from spikeserve.convert.read.graph import Graph
+from spikeserve.v1 import network_pb2 as pb
 
 
 @dataclass(frozen=True)
@@ -20,9 +31,9 @@ class Decision:
     """What follows a layer's linear part: nothing, a population, or an output nonlinearity."""
 
     neuron: NeuronModel | None = None
-    output: str | None = None  # "softmax" or "leaky_relu"
-    slope: float = 0.0
-    dropped: str | None = None  # an output activation that was left out
+    factor: float = 1.0  # of what the neurons get
+    output: str | None = None  # "softmax", kept as the caller wants
+    left_out: pb.OutputActivation | None = None  # to clients
     taken: Mapping[str, float] = field(default_factory=dict)  # by a neuron with memory given as an object
 
 
@@ -80,18 +91,22 @@ def decide(graph: Graph, swaps: Swaps, keep_softmax: bool) -> tuple[dict[int, De
         decisions[index] = Decision()
         if node.layer.custom is not None or node.layer.class_name not in RULES:
             continue  # no activation of a layer that is refused itself
-        sink = index in graph.outputs and not consumers[index]
         try:
             with reading_configuration():
                 activation = layer_activation(node.layer)
-            decisions[index] = _decide(activation, sink, swaps, keep_softmax)
+                at_end = leads_out(graph, consumers, index, activation.kind)
+                left_out = output_activation(node.layer, activation) if at_end else None
+            decisions[index] = _decide(activation, left_out, swaps, keep_softmax)
         except UnsupportedError as error:
             layer = node.layer
             problems.append(Problem(layer.name, layer.class_name, error.reason, error.advice))
     return decisions, problems
 
 
-def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool) -> Decision:
+def _decide(
+    activation: Activation, left_out: pb.OutputActivation | None, swaps: Swaps, keep_softmax: bool
+) -> Decision:
+    """`left_out`: what clients would compute, where the activation is at an output and they can."""
     kind = activation.kind
     if activation.custom is not None:
         raise UnsupportedError(
@@ -103,25 +118,37 @@ def _decide(activation: Activation, sink: bool, swaps: Swaps, keep_softmax: bool
         return _swapped(model, activation, kind in swaps.named)
     if kind == "linear":
         return Decision()
-    if kind == "relu":
-        _check_relu(activation, swaps.default)
-    leaky_output = kind == "leaky_relu" and sink
-    steep = leaky_output and _memory_for(activation) is None  # for neurons with memory, not for outputs
-    if kind in _PIECEWISE and _takes(swaps.default, activation) and not steep:
+    unable = bool(activation.options) and _memory_for(activation) is None  # no neuron has these options
+    if kind in _PIECEWISE and _takes(swaps.default, activation) and not (left_out and unable):
         return Decision(neuron=_taking(swaps.default, activation))
+    function = memory_function(activation)
+    if function is not None and swaps.default.remembers and left_out is None:
+        return Decision(neuron=function[0], factor=function[1])
     if kind == "softmax":
-        return _softmax(activation, sink, keep_softmax)
-    if leaky_output:
-        return Decision(output="leaky_relu", slope=activation.options["negative_slope"])
-    where = "" if sink else "hidden "
-    reason = "has no neuron by default" if kind in _SWAPS else "has no spiking form"
-    swap = _SWAPS.get(kind, "IntegrateAndFire")
-    preset = "" if _memory_for(activation) is None else f"{_PRESETS}, "
-    raise UnsupportedError(
-        f"the {where}activation '{kind}' {reason}",
-        f"train with relu, {preset}or give swap_activations={{'{kind}': '{swap}'}} "
-        f"(or {{'{kind}': None}} to leave it out)",
-    )
+        _check_softmax(activation, left_out)
+        if keep_softmax:
+            return Decision(output="softmax")
+    if left_out is not None:
+        return Decision(left_out=left_out)
+    if kind == "relu":
+        raise _refused(swaps.default, activation)
+    raise _without_neuron(activation)
+
+
+def _without_neuron(activation: Activation) -> UnsupportedError:
+    """What to do about an activation inside of the network that the default neuron does not compute."""
+    kind = activation.kind
+    swap = f"swap_activations={{'{kind}': '{_SWAPS.get(kind)}'}}"
+    remembered = _memory_for(activation) is not None or memory_function(activation) is not None
+    preset = f", or {_PRESETS}" if remembered else ""
+    if kind not in _SWAPS:
+        reason = "has no neuron by default" if remembered else "has no spiking form"
+        return UnsupportedError(f"the hidden activation '{kind}' {reason}", f"train with relu{preset}")
+    if kind in _OF_EACH_STEP:
+        advice = f"train with relu{preset}. {swap} converts it, with a bias: it {_BIAS}"
+    else:
+        advice = f"train with relu{preset}, or give {swap}"
+    return UnsupportedError(f"the hidden activation '{kind}' has no neuron by default", advice)
 
 
 # Activations that a ReLU with options computes; a preset's neuron stands for those whose options it has.
@@ -135,7 +162,11 @@ _SWAPS = {
     "leaky_relu": "SpikingLeakyReLU",
 }
 
-_PRESETS = "take preset 'accurate' or 'balanced'"  # whose neurons have the options of a ReLU
+# Those that bend what they get in every step, noise and all, instead of what is added up over the steps.
+_OF_EACH_STEP = frozenset({"tanh", "sigmoid"})
+_BIAS = "bends the spikes of every step and not their mean, which more spikes per step make less"
+
+_PRESETS = "take preset 'accurate' or 'balanced'"  # whose neurons have options and functions
 
 
 def taken_notes(graph: Graph, decisions: Mapping[int, Decision]) -> list[str]:
@@ -148,21 +179,48 @@ def taken_notes(graph: Graph, decisions: Mapping[int, Decision]) -> list[str]:
     ]
 
 
-def output_warnings(graph: Graph, decisions: Mapping[int, Decision], spiking: bool) -> list[str]:
-    """A message for every output behind a nonlinearity that spikes reach (`spiking`: there are any)."""
-    return [
+def decision_warnings(graph: Graph, decisions: Mapping[int, Decision]) -> list[str]:
+    """A message for what is computed of every step's spikes, and so is no longer what was trained."""
+    behind = _behind_spikes(graph, decisions)
+    outputs = [
         f"the output '{graph.nodes[index].name}' is the mean over the steps of its {decision.output}, not "
-        f"the {decision.output} of the mean: with more steps it does not come closer to the model's; {advice}"
+        f"the {decision.output} of the mean: with more steps it does not come closer to the model's; without "
+        "keep_softmax the client applies it to the mean"
         for index, decision in decisions.items()
-        if spiking and decision.output is not None
-        for advice in [_OUTPUT_ADVICE[decision.output]]
+        if index in behind and decision.output is not None
     ]
+    bent = [
+        index
+        for index, decision in decisions.items()
+        if index in behind and isinstance(_base(decision.neuron), Sigmoid | Tanh)
+    ]
+    ends, hidden = (
+        [f"'{graph.nodes[index].layer.name}'" for index in bent if (index in graph.outputs) == at_end]
+        for at_end in (True, False)
+    )
+    biased = [
+        f"the neurons of {some(names)} are biased: each {_BIAS}; {advice}"
+        for names, advice in (
+            (hidden, "train with relu"),
+            (ends, "leave the swap out, and the client applies the activation to the mean"),
+        )
+        if names
+    ]
+    return outputs + biased
 
 
-_OUTPUT_ADVICE = {
-    "softmax": "leave it out and ask the run for softmax",
-    "leaky_relu": "swap_activations={'leaky_relu': None} leaves it out",
-}
+def _behind_spikes(graph: Graph, decisions: Mapping[int, Decision]) -> set[int]:
+    """The nodes that spikes reach."""
+    behind: set[int] = set()
+    for index, node in enumerate(graph.nodes):
+        spiking = [decisions[source].neuron is not None for source in node.inputs]
+        if any(spiking) or behind.intersection(node.inputs):
+            behind.add(index)
+    return behind
+
+
+def _base(model: NeuronModel | None) -> NeuronModel | None:
+    return model.base if isinstance(model, Wrapper) else model
 
 
 def _swapped(model: NeuronModel | None, activation: Activation, named: bool) -> Decision:
@@ -188,11 +246,6 @@ def _taking(model: NeuronModel, activation: Activation) -> NeuronModel:
     except ValueError as error:
         name = type(model).__name__
         raise UnsupportedError(f"no {name} has its options: {error}", _advice(activation)) from error
-
-
-def _check_relu(activation: Activation, model: NeuronModel) -> None:
-    if not _takes(model, activation):
-        raise _refused(model, activation)
 
 
 def _refused(model: NeuronModel, activation: Activation) -> UnsupportedError:
@@ -230,12 +283,11 @@ def _written(options: Mapping[str, float]) -> str:
     return ", ".join(f"{key}={value:g}" for key, value in options.items())
 
 
-def _softmax(activation: Activation, sink: bool, keep: bool) -> Decision:
-    if not sink:
-        raise UnsupportedError(
-            "a softmax inside of the network has no spiking form",
-            "remove it, or give swap_activations={'softmax': None} to leave it out",
-        )
+def _check_softmax(activation: Activation, left_out: pb.OutputActivation | None) -> None:
     if activation.options:
         raise UnsupportedError("its softmax is not over the last axis", "use axis=-1")
-    return Decision(output="softmax") if keep else Decision(dropped="softmax")
+    if left_out is None:
+        raise UnsupportedError(
+            "a softmax inside of the network has no spiking form",
+            "train without it, or, where only a reshape follows, move it behind that",
+        )

@@ -1,17 +1,15 @@
-"""Lowering of Dense, convolutions, pools and per-channel scales."""
+"""Lowering of Dense, convolutions and per-channel scales."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 
 from spikeserve.convert.arrays import Array
 from spikeserve.convert.errors import UnsupportedError
-from spikeserve.convert.lower.builder import Builder, Shape, Value, check_size
-from spikeserve.convert.lower.rules import lowers, need_inputs, need_rank, need_weights
+from spikeserve.convert.lower.builder import Builder, Shape, Value
+from spikeserve.convert.lower.rules import lowers, need_inputs, need_weights
 from spikeserve.convert.lower.scales import layer_scale_shift
-from spikeserve.convert.lower.windows import channels_first, per_axis, window_padding
+from spikeserve.convert.lower.windows import channels_last, original_layout, pad_windows, per_axis
 from spikeserve.convert.read.graph import Node
 from spikeserve.v1 import network_pb2 as pb
 
@@ -37,16 +35,16 @@ def lower_conv(node: Node, values: list[Value], builder: Builder) -> Value:
     need_inputs(node, values, 1)
     config, name = node.layer.config, node.layer.name
     rank = 1 if node.layer.class_name.endswith("1D") else 2
-    source = _channels_last(values[0], rank, config)
+    source = channels_last(values[0], rank, config)
     kernel, groups, bias = _conv_weights(node, rank, source.shape[-1])
     body = pb.ConvOperation(groups=groups, weight=builder.tensor(f"{name}/weight", kernel))
     if bias is not None:
         body.bias = builder.tensor(f"{name}/bias", bias)
     body.stride.extend(per_axis(config.get("strides", 1), rank, "strides"))
     body.dilation.extend(per_axis(config.get("dilation_rate", 1), rank, "dilation_rate"))
-    shape = _pad_windows(body, config, source.shape, kernel.shape[2:], body.dilation)
+    shape = pad_windows(body, config, source.shape, kernel.shape[2:], body.dilation)
     result = builder.add(node.name, [source], (*shape, kernel.shape[0]), ("conv", body))
-    return _original_layout(result, rank, config)
+    return original_layout(result, rank, config)
 
 
 @lowers("SeparableConv1D", "SeparableConv2D")
@@ -55,7 +53,7 @@ def lower_separable(node: Node, values: list[Value], builder: Builder) -> Value:
     need_inputs(node, values, 1)
     config, name = node.layer.config, node.layer.name
     rank = 1 if node.layer.class_name.endswith("1D") else 2
-    source = _channels_last(values[0], rank, config)
+    source = channels_last(values[0], rank, config)
     channels, filters = source.shape[-1], int(config["filters"])
     kernel = tuple(per_axis(config["kernel_size"], rank, "kernel_size"))
     mid = channels * int(config.get("depth_multiplier", 1))
@@ -66,49 +64,14 @@ def lower_separable(node: Node, values: list[Value], builder: Builder) -> Value:
     body = pb.ConvOperation(groups=channels, weight=builder.tensor(f"{name}/depthwise", depthwise))
     body.stride.extend(per_axis(config.get("strides", 1), rank, "strides"))
     body.dilation.extend(per_axis(config.get("dilation_rate", 1), rank, "dilation_rate"))
-    shape = _pad_windows(body, config, source.shape, kernel, body.dilation)
+    shape = pad_windows(body, config, source.shape, kernel, body.dilation)
     inner = builder.add(f"{node.name}/depthwise", [source], (*shape, mid), ("conv", body))
     pointwise = weights[1].reshape(mid, filters).T
     point = pb.AffineOperation(weight=builder.tensor(f"{name}/pointwise", pointwise))
     if use_bias:
         point.bias = builder.tensor(f"{name}/bias", weights[2])
     result = builder.add(node.name, [inner], (*shape, filters), ("affine", point))
-    return _original_layout(result, rank, config)
-
-
-@lowers("AveragePooling1D", "AveragePooling2D")
-def lower_average_pool(node: Node, values: list[Value], builder: Builder) -> Value:
-    """A Pool that divides by the real cells under the window."""
-    need_inputs(node, values, 1)
-    config = node.layer.config
-    rank = 1 if node.layer.class_name.endswith("1D") else 2
-    source = _channels_last(values[0], rank, config)
-    window = per_axis(config.get("pool_size", 2), rank, "pool_size")
-    strides = config.get("strides")
-    body = pb.PoolOperation(kind=pb.POOL_KIND_AVERAGE, window=window)
-    body.stride.extend(window if strides is None else per_axis(strides, rank, "strides"))
-    shape = _pad_windows(body, config, source.shape, tuple(window), [1] * rank)
-    result = builder.add(node.name, [source], (*shape, source.shape[-1]), ("pool", body))
-    return _original_layout(result, rank, config)
-
-
-@lowers("GlobalAveragePooling1D", "GlobalAveragePooling2D")
-def lower_global_pool(node: Node, values: list[Value], builder: Builder) -> Value:
-    """A Pool over the whole map."""
-    need_inputs(node, values, 1)
-    config = node.layer.config
-    rank = 1 if node.layer.class_name.endswith("1D") else 2
-    source = _channels_last(values[0], rank, config)
-    window, channels = source.shape[:-1], source.shape[-1]
-    zeros = [0] * rank
-    body = pb.PoolOperation(
-        kind=pb.POOL_KIND_AVERAGE, window=window, stride=window, pad_before=zeros, pad_after=zeros
-    )
-    result = builder.add(node.name, [source], (*(1,) * rank, channels), ("pool", body))
-    if config.get("keepdims"):
-        return _original_layout(result, rank, config)
-    flat = pb.ReshapeOperation(shape=[channels])
-    return builder.add(f"{node.name}/flatten", [result], (channels,), ("reshape", flat))
+    return original_layout(result, rank, config)
 
 
 @lowers("BatchNormalization", "Rescaling", "Normalization")
@@ -148,36 +111,3 @@ def _conv_weights(node: Node, rank: int, channels: int) -> tuple[Array, int, Arr
     values = weights[0].reshape(*kernel, 1, out) if depthwise else weights[0]
     moved = np.moveaxis(values, (-1, -2), (0, 1))
     return moved, groups, weights[1] if use_bias else None
-
-
-def _pad_windows(
-    body: pb.ConvOperation | pb.PoolOperation,
-    config: dict[str, object],
-    shape: Shape,
-    window: Shape,
-    dilation: Sequence[int],
-) -> Shape:
-    """Writes the explicit padding; returns the spatial output shape."""
-    mode = str(config.get("padding", "valid")).lower()
-    sizes = [
-        window_padding(mode, n, k, s, d)
-        for n, k, s, d in zip(shape[:-1], window, body.stride, dilation, strict=True)
-    ]
-    padded = [n + before + after for n, (_, before, after) in zip(shape[:-1], sizes, strict=True)]
-    check_size((*padded, shape[-1]), "its padded input")
-    body.pad_before.extend(before for _, before, _ in sizes)
-    body.pad_after.extend(after for _, _, after in sizes)
-    return tuple(out for out, _, _ in sizes)
-
-
-def _channels_last(value: Value, rank: int, config: dict[str, object]) -> Value:
-    need_rank(value, rank + 1)
-    if not channels_first(config):
-        return value
-    return value.permuted((*range(1, rank + 1), 0))
-
-
-def _original_layout(value: Value, rank: int, config: dict[str, object]) -> Value:
-    if not channels_first(config):
-        return value
-    return value.permuted((rank, *range(rank)))

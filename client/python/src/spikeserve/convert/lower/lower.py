@@ -6,13 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import spikeserve.convert.lower.linear
-import spikeserve.convert.lower.shape  # noqa: F401  (both register their layers)
+import spikeserve.convert.lower.pools
+import spikeserve.convert.lower.products
+import spikeserve.convert.lower.shape  # noqa: F401  (they register their layers)
 from spikeserve.convert.errors import Problem, UnsupportedError, reading_configuration, refuse
 from spikeserve.convert.lower.activations import ACTIVATION_LAYERS
 from spikeserve.convert.lower.builder import Builder, Population, Shape, Value, prune
 from spikeserve.convert.lower.decisions import Decision, taken_notes
 from spikeserve.convert.lower.fold import fold_scales
+from spikeserve.convert.lower.fold_moves import fold_permutes
+from spikeserve.convert.lower.left_out import function_name, left_out_at
+from spikeserve.convert.lower.merge import merge_repeats
 from spikeserve.convert.lower.rules import find_rule
+from spikeserve.convert.lower.shape import scaled
 from spikeserve.convert.models.synapses import Synapse
 from spikeserve.convert.read.graph import Graph, Node
 from spikeserve.convert.read.records import expect, input_shape_of
@@ -29,6 +35,8 @@ class Lowered:
     definition: pb.NetworkDefinition
     populations: dict[str, Population]  # by Neuron operation
     input_nodes: dict[str, int]  # Input operation -> node
+    maxima: dict[str, str] = field(default_factory=dict)  # MAX pool -> the layer that it comes from
+    carriers: dict[str, str] = field(default_factory=dict)  # MAX pool, what is there for one -> population
     notes: list[str] = field(default_factory=list)
     elements: int = 1  # values of all operations, per sample
 
@@ -52,9 +60,13 @@ def lower(
     label: str,
     synapses: Synapses,
     input_shape: Shape | InputShapes | None,
+    memory: bool,
 ) -> Lowered:
-    """The definition of a graph. Raises one ConversionError that names every layer that cannot be."""
-    builder = Builder(synapses.connection)
+    """The definition of a graph. Raises one ConversionError that names every layer that cannot be.
+
+    `memory`: whether neurons that no layer asks for may be such with memory.
+    """
+    builder = Builder(synapses.connection, memory)
     values: list[Value | None] = []
     inputs: dict[str, int] = {}
     for index, node in enumerate(graph.nodes):
@@ -69,13 +81,15 @@ def lower(
         values.append(value)
     if problems:
         raise refuse(label, problems)
-    _probe_outputs(graph, values, builder, synapses.probe)
+    _probe_outputs(graph, values, decisions, builder, synapses.probe)
     prune(builder.definition)
+    notes = _notes(graph, decisions) + merge_repeats(builder)
+    fold_permutes(builder.definition, builder.shapes)
     fold_scales(builder.definition)
     kept = {op.name for op in builder.definition.operations}
     populations = {name: item for name, item in builder.populations.items() if name in kept}
-    notes = _notes(graph, decisions)
-    return Lowered(builder.definition, populations, inputs, notes, builder.elements)
+    maxima = {name: layer for name, layer in builder.maxima.items() if name in kept}
+    return Lowered(builder.definition, populations, inputs, maxima, builder.carriers, notes, builder.elements)
 
 
 def _lower_node(
@@ -103,15 +117,12 @@ def _activate(node: Node, value: Value, decision: Decision, builder: Builder) ->
     alone = node.layer.class_name in ACTIVATION_LAYERS
     if decision.neuron is not None:
         name = node.name if alone else f"{node.name}/neuron"
+        value = scaled(value, decision.factor, f"{node.name}/factor", builder)
         return builder.neuron(name, node.layer.name, value, decision.neuron)
     if decision.output is None:
         return value
     name = node.name if alone else f"{node.name}/{decision.output}"
-    body = pb.ActivationOperation()
-    if decision.output == "softmax":
-        body.softmax.SetInParent()
-    else:
-        body.leaky_relu.negative_slope = decision.slope
+    body = pb.ActivationOperation(softmax=pb.Softmax())
     return builder.add(name, [value], value.shape, ("activation", body))
 
 
@@ -138,20 +149,26 @@ def _fits(shape: Shape, stored: Sequence[int | None] | None) -> bool:
 
 
 def _probe_outputs(
-    graph: Graph, values: list[Value | None], builder: Builder, synapse: Synapse | None
+    graph: Graph,
+    values: list[Value | None],
+    decisions: Mapping[int, Decision],
+    builder: Builder,
+    synapse: Synapse | None,
 ) -> None:
     single = len(graph.outputs) == 1
     for index, name in zip(graph.outputs, graph.output_names, strict=True):
         value = values[index]
         assert value is not None
-        builder.probe("output" if single else name, value, synapse)
+        left_out = left_out_at(graph, decisions, index)
+        builder.probe("output" if single else name, value, synapse, left_out)
 
 
 def _notes(graph: Graph, decisions: dict[int, Decision]) -> list[str]:
     left_out = [
-        f"the {decision.dropped} at the output '{graph.nodes[index].name}' is left out: the outputs "
-        "are its inputs (logits), the class is the same"
+        f"the {function_name(decision.left_out)} at the output '{graph.nodes[index].name}' is left out of "
+        "the network: clients apply it to the mean over the steps, which gives the model's outputs; "
+        "result.logits has what it is applied to"
         for index, decision in decisions.items()
-        if decision.dropped is not None
+        if decision.left_out is not None
     ]
     return left_out + taken_notes(graph, decisions)

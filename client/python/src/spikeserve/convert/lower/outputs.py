@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from spikeserve.convert.lower.activations import layer_activation
 from spikeserve.convert.lower.decisions import Decision
+from spikeserve.convert.lower.left_out import MOVES
 from spikeserve.convert.models.neuron import NeuronModel
 from spikeserve.convert.models.rates import Sigmoid
 from spikeserve.convert.models.wrappers import Wrapper
@@ -13,8 +14,6 @@ from spikeserve.convert.read.graph import Graph
 from spikeserve.convert.read.loss import Loss
 from spikeserve.v1 import network_pb2 as pb
 
-# Layers behind which an output means what it means before them.
-_SAME = frozenset({"ActivityRegularization", "Dropout", "Flatten", "Identity", "Permute", "Reshape"})
 _BINARY = frozenset({"binary_crossentropy", "binary_focal_crossentropy", "hinge", "squared_hinge"})
 _CLASSES = frozenset(
     {"categorical_crossentropy", "categorical_focal_crossentropy", "sparse_categorical_crossentropy"}
@@ -31,14 +30,15 @@ def output_kind(graph: Graph, decisions: Mapping[int, Decision], loss: Loss, siz
     """That of the first output, which has `size` values; UNSPECIFIED where neither layers nor loss tell."""
     index = _behind(graph, graph.outputs[0])
     activation, decision = layer_activation(graph.nodes[index].layer).kind, decisions[index]
-    if activation == "softmax" or loss.name in _CLASSES:
+    if activation in ("softmax", "log_softmax") or loss.name in _CLASSES:
         return pb.OUTPUT_KIND_CLASSES
-    sigmoid = activation == "sigmoid"
+    sigmoid = activation in ("sigmoid", "hard_sigmoid", "log_sigmoid")
     kept = decision.neuron is not None
-    if loss.name in _VALUES and (kept or not sigmoid):
+    if loss.name in _VALUES and (kept or not sigmoid or decision.left_out is not None):
         return pb.OUTPUT_KIND_VALUE
+    logits = (sigmoid and not kept) or (loss.name in _BINARY and loss.from_logits)
     if size != 1:
-        return pb.OUTPUT_KIND_UNSPECIFIED
+        return pb.OUTPUT_KIND_LABELS if logits else pb.OUTPUT_KIND_UNSPECIFIED
     if sigmoid:
         if not kept:
             return pb.OUTPUT_KIND_LOGIT
@@ -52,7 +52,7 @@ def output_kind(graph: Graph, decisions: Mapping[int, Decision], loss: Loss, siz
 def _behind(graph: Graph, index: int) -> int:
     """The node that gives the values of this one, which only moves them."""
     node = graph.nodes[index]
-    while node.layer.class_name in _SAME and len(node.inputs) == 1:
+    while node.layer.class_name in MOVES and len(node.inputs) == 1:
         index = node.inputs[0]
         node = graph.nodes[index]
     return index

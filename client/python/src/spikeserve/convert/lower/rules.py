@@ -18,7 +18,6 @@ _ADVICE = {
     "TorchModuleWrapper": ("wraps code of another framework", "rebuild it with Keras layers"),
     "JaxLayer": ("wraps code of another framework", "rebuild it with Keras layers"),
     "FlaxLayer": ("wraps code of another framework", "rebuild it with Keras layers"),
-    "Multiply": ("a product of two signals is not linear", "use Add or Concatenate"),
     "Maximum": ("a maximum of two signals is not linear", "use Average or Concatenate"),
     "Minimum": ("a minimum of two signals is not linear", "use Average or Concatenate"),
     "LayerNormalization": (
@@ -26,10 +25,7 @@ _ADVICE = {
         "train with BatchNormalization instead",
     ),
 }
-_NO_MAX = ("a maximum over spikes is not linear", "train with average pooling instead")
 _NO_STATE = ("recurrent layers are not supported", "use a feed-forward network")
-for _name in ("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"):
-    _ADVICE[_name] = _NO_MAX
 for _name in ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D"):
     _ADVICE[_name] = _NO_STATE
 
@@ -53,6 +49,8 @@ def find_rule(node: Node) -> Lowering:
             f"{layer.custom} is a custom class, and code of a model file is never run",
             "replace it by standard Keras layers",
         )
+    if layer.refusal is not None:
+        raise UnsupportedError(*layer.refusal)
     if layer.class_name not in RULES:
         reason, advice = _ADVICE.get(
             layer.class_name, ("this layer is not supported", "replace it by supported layers")

@@ -71,12 +71,12 @@ def _rescaling(layer: Layer, shape: tuple[int, ...]) -> tuple[Array, Array, int]
     scale = np.asarray(plain_value(layer.config.get("scale", 1.0)), np.float64)
     offset = np.asarray(plain_value(layer.config.get("offset", 0.0)), np.float64)
     count = max(scale.size, offset.size)
-    if count not in (1, shape[-1]):
+    axis = _axis(layer.config.get("axis", -1), shape)  # readers of other formats set it
+    if count not in (1, shape[axis]):
         raise UnsupportedError(
-            f"scale and offset have {count} values for an axis of {shape[-1]}",
+            f"scale and offset have {count} values for an axis of {shape[axis]}",
             "give one value or one per channel",
         )
-    axis = len(shape) - 1
     return _vector(scale, count, "scale"), _vector(offset, count, "offset"), axis
 
 

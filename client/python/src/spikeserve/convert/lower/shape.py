@@ -9,7 +9,7 @@ import numpy as np
 from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.lower.builder import Builder, Shape, Value
 from spikeserve.convert.lower.rules import lowers, need_inputs, need_rank
-from spikeserve.convert.lower.windows import channels_first, pair_per_axis
+from spikeserve.convert.lower.windows import channels_first, pair_per_axis, per_axis
 from spikeserve.convert.read.graph import Node
 from spikeserve.convert.read.records import plain_value
 from spikeserve.v1 import network_pb2 as pb
@@ -87,6 +87,29 @@ def lower_padding(node: Node, values: list[Value], builder: Builder) -> Value:
     return builder.add(node.name, [source], shape, ("pad", body)).permuted(order)
 
 
+@lowers("UpSampling1D", "UpSampling2D")
+def lower_upsampling(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A Concat of a value with itself and a Reshape, for each axis that grows."""
+    need_inputs(node, values, 1)
+    config = node.layer.config
+    rank = 1 if node.layer.class_name.endswith("1D") else 2
+    need_rank(values[0], rank + 1)
+    if config.get("interpolation", "nearest") != "nearest":
+        raise UnsupportedError(f"its interpolation is {config['interpolation']!r}", "use nearest")
+    first = channels_first(config)
+    source = values[0].permuted((*range(1, rank + 1), 0)) if first else values[0]
+    for axis, factor in enumerate(per_axis(config.get("size", 2), rank, "size")):
+        if factor > 1:
+            shape = list(source.shape)
+            shape[axis + 1] *= factor
+            body = pb.ConcatOperation(axis=axis + 1)
+            name = f"{node.name}/repeat_{axis}"
+            source = builder.add(name, [source] * factor, tuple(shape), ("concat", body))
+            shape[axis], shape[axis + 1] = shape[axis] * factor, shape[axis + 1] // factor
+            source = _reshape(node.name, source, tuple(shape), builder)
+    return source.permuted((rank, *range(rank))) if first else source
+
+
 @lowers("Add", "Subtract", "Average")
 def lower_sum(node: Node, values: list[Value], builder: Builder) -> Value:
     """A WeightedSum over equal shapes."""
@@ -109,12 +132,19 @@ def lower_sum(node: Node, values: list[Value], builder: Builder) -> Value:
     return _weighted_sum(node.name, merged, builder)
 
 
+def scaled(value: Value, factor: float, name: str, builder: Builder) -> Value:
+    """The value times a factor."""
+    if factor == 1:
+        return value
+    scale = builder.tensor(f"{name}/scale", np.asarray([factor]))
+    body = pb.ScaleShiftOperation(scale=scale, axis=-1)
+    return builder.elementwise(name, value, ("scale_shift", body))
+
+
 def _weighted_sum(name: str, terms: dict[Value, float], builder: Builder) -> Value:
     values = list(terms)
     if len(values) == 1:  # x + x
-        scale = builder.tensor(f"{name}/scale", np.asarray([terms[values[0]]]))
-        body = pb.ScaleShiftOperation(scale=scale, axis=-1)
-        return builder.elementwise(name, values[0], ("scale_shift", body))
+        return scaled(values[0], terms[values[0]], name, builder)
     order = values[0].order
     if any(value.order != order for value in values):
         order = tuple(range(len(order)))

@@ -2,8 +2,9 @@
 
 A population has one amplitude, but may have a gain for each index of its last axis, its channels. What a
 spike of a channel counts for then has to be in the weights of all that reads it. Channels are followed by
-number through what only moves values, to the weights that can take such factors; where something else reads
-them (a sum of branches, a probe), the population has to have one gain.
+number through what only moves values and through MAX pools, which pass the spikes of one neuron under each
+window on, to the weights that can take such factors; where something else reads them (a sum of branches, a
+probe), the population has to have one gain.
 """
 
 from __future__ import annotations
@@ -28,7 +29,16 @@ class Reader:
     operation: str
     channels: Array | None  # [in] the channel behind each index of its last axis; None: there is no one
     populations: frozenset[str]  # of all spikes that it gets
+    senders: frozenset[str]  # that these spikes come from: populations, or the last MAX pools behind them
     fan_out: float  # weights that a value of its input meets, in the mean
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What a MAX pool passes on: spikes of one population, and [last axis] of which of its channels."""
+
+    population: str
+    channels: Array | None  # None: of more than one under a window, so that the population has one gain
 
 
 @dataclass
@@ -37,7 +47,9 @@ class Channels:
 
     ranges: dict[str, slice] = field(default_factory=dict)  # numbers of the channels, by population
     readers: list[Reader] = field(default_factory=list)
+    maxima: dict[str, Pooled] = field(default_factory=dict)  # by MAX pool
     single: set[str] = field(default_factory=set)  # populations that must have one gain
+    relayed: set[str] = field(default_factory=set)  # populations whose spikes other neurons get as they are
     groups: list[set[str]] = field(default_factory=list)  # populations of which sums are taken
 
     @property
@@ -51,8 +63,18 @@ class Channels:
         return [*self.groups, *({name} for name in self.ranges if name not in grouped)]
 
     def sinks(self) -> set[str]:
-        """The populations whose spikes meet no weights, nor do those that they share a gain with."""
-        return {name for unit in self.units() if not any(map(self.fan_out, unit)) for name in unit}
+        """Populations whose spikes meet no weights and neurons, nor do those that they share a gain with."""
+        idle = [unit for unit in self.units() if not any(map(self.fan_out, unit)) and not unit & self.relayed]
+        return set[str]().union(*idle)
+
+    def senders(self) -> dict[str, str]:
+        """All that spikes leave from, populations and MAX pools: the population that they are of."""
+        behind = {name: pooled.population for name, pooled in self.maxima.items()}
+        return {name: name for name in self.ranges} | behind
+
+    def met(self, sender: str) -> float:
+        """Weights that a spike which leaves a population, or a MAX pool behind one, meets in the mean."""
+        return sum(reader.fan_out for reader in self.readers if sender in reader.senders)
 
     def fan_out(self, population: str) -> float:
         """Weights that a spike of the population meets, in the mean."""
@@ -65,6 +87,7 @@ class _Traced:
 
     channels: Array
     populations: frozenset[str] = frozenset()
+    senders: frozenset[str] = frozenset()
 
 
 def trace(definition: pb.NetworkDefinition, populations: Iterable[str]) -> Channels:
@@ -101,15 +124,16 @@ class _Tracer:
             return nothing
         if kind == "scale_shift":
             self._read(operation, args[0])
-            return _Traced(nothing.channels, args[0].populations)
+            return _Traced(nothing.channels, args[0].populations, args[0].senders)
         if kind in _MOVES:
             moved = [arg.channels for arg in args]
-            held = frozenset[str]().union(*(arg.populations for arg in args))
-            return _Traced(_MOVES[kind](getattr(operation, kind), moved), held)
+            return _Traced(_MOVES[kind](getattr(operation, kind), moved), *_held(args))
         if kind == "pool":
-            return self._pool(args[0], shape)
+            return self._pool(operation, args[0], shape)
         for arg in args:
             self._single(arg)
+            if kind in ("neuron", "product"):
+                self._found.relayed |= arg.populations
         if kind == "weighted_sum":
             return self._sum(args, nothing)
         return self._population(operation.name, shape) if operation.name in self._populations else nothing
@@ -118,7 +142,8 @@ class _Tracer:
         first = self._found.count
         self._found.ranges[name] = slice(first, first + shape[-1])
         self._owners += [name] * shape[-1]
-        return _Traced(np.broadcast_to(np.arange(first, first + shape[-1]), shape), frozenset({name}))
+        own = frozenset({name})
+        return _Traced(np.broadcast_to(np.arange(first, first + shape[-1]), shape), own, own)
 
     def _read(self, operation: pb.Operation, source: _Traced) -> None:
         if not source.populations:
@@ -127,7 +152,8 @@ class _Tracer:
         if common is None:
             self._single(source)
         fan_out = self._fan_out(operation, source.channels.size)
-        self._found.readers.append(Reader(operation.name, common, source.populations, fan_out))
+        reader = Reader(operation.name, common, source.populations, source.senders, fan_out)
+        self._found.readers.append(reader)
 
     def _common(self, operation: pb.Operation, channels: Array) -> Array | None:
         """The one channel behind each index of the last axis, or None where there is more than one."""
@@ -146,25 +172,35 @@ class _Tracer:
         outputs = int(np.prod(self._shapes[operation.name]))
         return outputs * int(np.prod(self._sizes[body.weight][1:])) / inputs
 
-    def _pool(self, source: _Traced, shape: tuple[int, ...]) -> _Traced:
-        common = common_channels(source.channels)
+    def _pool(self, operation: pb.Operation, source: _Traced, shape: tuple[int, ...]) -> _Traced:
+        common, senders = common_channels(source.channels), source.senders
+        if operation.pool.kind == pb.POOL_KIND_MAX and source.populations:
+            (population,) = source.populations
+            self._found.maxima[operation.name] = Pooled(population, common)
+            senders = frozenset({operation.name})
         if common is None:
             self._single(source)
-            return _Traced(np.full(shape, NONE), source.populations)
-        return _Traced(np.broadcast_to(common, shape), source.populations)
+            return _Traced(np.full(shape, NONE), source.populations, senders)
+        return _Traced(np.broadcast_to(common, shape), source.populations, senders)
 
     def _sum(self, args: list[_Traced], nothing: _Traced) -> _Traced:
         """Populations whose counts are added share a gain, with all that these share one with."""
-        held = set[str]().union(*(arg.populations for arg in args))
+        held, senders = _held(args)
         if held:
             touching = [group for group in self._found.groups if group & held]
             self._found.groups = [group for group in self._found.groups if not group & held]
-            self._found.groups.append(held.union(*touching))
-        return _Traced(nothing.channels, frozenset(held))
+            self._found.groups.append(set(held).union(*touching))
+        return _Traced(nothing.channels, held, senders)
 
     def _single(self, source: _Traced) -> None:
         numbers = np.unique(source.channels)
         self._found.single |= {self._owners[number] for number in numbers if number != NONE}
+
+
+def _held(args: list[_Traced]) -> tuple[frozenset[str], frozenset[str]]:
+    """(populations, senders) of all of these."""
+    nobody = frozenset[str]()
+    return nobody.union(*(arg.populations for arg in args)), nobody.union(*(arg.senders for arg in args))
 
 
 def common_channels(channels: Array) -> Array | None:

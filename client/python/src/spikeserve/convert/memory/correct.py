@@ -17,11 +17,12 @@ import numpy as np
 
 from spikeserve._probes import answer_target
 from spikeserve.convert.arrays import Array
-from spikeserve.convert.definition.forward import conv_patches, evaluate, read_sources, topological
+from spikeserve.convert.definition.forward import conv_patches, evaluate, parameter, read_sources, topological
+from spikeserve.convert.definition.units import remembers, unit
 from spikeserve.convert.memory.channels import NONE, Channels, Reader
 from spikeserve.convert.memory.counts import mean_output
 from spikeserve.convert.memory.weights import Linear, Weights, groups_of, linear_map
-from spikeserve.convert.models.neurons import MemoryRectifiedLinear
+from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
 from spikeserve.v1 import network_pb2 as pb
 
 LEAST_SAMPLES = 64  # with fewer the corrections fit their noise
@@ -73,7 +74,7 @@ class _Walk:
         self._twins = {op.name: op for op in exact.operations}
         self._originals, self._weights = Weights(exact), Weights(counted)
         self._correction, self._dt = correction, counted.defaults.dt
-        self._ranges = channels.ranges
+        self._ranges, self._count = channels.ranges, channels.count
         self._readers = {reader.operation: reader for reader in channels.readers}
         self._sources = read_sources(counted)
         self._operations = {op.name: op for op in counted.operations}
@@ -85,7 +86,8 @@ class _Walk:
         self._left[self._answer] += 1  # which is read at the end
         self._exact: dict[str, Array] = {}
         self._counted: dict[str, Array] = {}  # without those that no counts reach
-        self._worth = np.ones(channels.count)  # of a spike, beside what its quantum says
+        self._maxima = channels.maxima
+        self._worth: dict[str, Array] = {}  # [channels] by sender: of a spike, beside what its quantum says
 
     def visit(self, operation: pb.Operation, inputs: Mapping[str, Array]) -> None:
         """Evaluates one operation, corrected where counts reach it."""
@@ -95,8 +97,7 @@ class _Walk:
             return
         exact = [self._exact[source] for source in sources]
         self._exact[name] = self._evaluate(self._twins[name], exact, self._originals)
-        rounds = operation.neuron.HasField("memory_rectified_linear")
-        if rounds or any(source in self._counted for source in sources):
+        if remembers(operation) or any(source in self._counted for source in sources):
             self._counted[name] = self._evaluate(operation, self._arguments(name), self._weights)
             self._correct(operation)
         self._left.subtract(sources)
@@ -115,20 +116,22 @@ class _Walk:
 
     def _evaluate(self, operation: pb.Operation, args: list[Array], weights: Weights) -> Array:
         tensors = weights.of(operation)
-        runs = operation.HasField("neuron") and weights is self._weights
+        runs = weights is self._weights
         parts = []
         for start in range(0, len(args[0]), self._correction.block):
             part = [array[start : start + self._correction.block] for array in args]
             if runs:
-                parts.append(mean_output(operation, part[0], tensors, self._correction.steps, self._dt))
+                parts.append(mean_output(operation, part, tensors, self._correction.steps, self._dt))
             else:
                 parts.append(evaluate(operation, part, tensors))
         return np.concatenate(parts)
 
     def _correct(self, operation: pb.Operation) -> None:
         body, name = linear_map(operation), operation.name
-        if name in self._ranges:
-            self._worth[self._ranges[name]] = self._worth_of(operation)
+        if name in self._ranges or name in self._maxima:
+            self._worth[name] = self._worth_of(name)
+        if name in self._ranges and not self._correction.biases:
+            self._center(name)
         if body is None:
             return
         reader = self._readers.get(name)
@@ -149,6 +152,8 @@ class _Walk:
         neuron = self._operations[readers[0]].neuron if len(readers) == 1 else None
         if neuron is None or readers[0] not in self._ranges or int(np.prod(shape)) > _MAX_STARTS:
             return
+        if get_model(neuron).scales_function:
+            return  # whose drive is no number of spikes
         if neuron.initial_voltage.constant != MemoryRectifiedLinear.usual_voltage:
             return  # somebody else's choice
         gain = self._weights.values(neuron.gain.tensor) if neuron.gain.tensor else neuron.gain.scalar
@@ -156,28 +161,52 @@ class _Walk:
         starts = np.broadcast_to(neuron.initial_voltage.constant + lacking, shape)
         neuron.initial_voltage.tensor = self._weights.add(f"{readers[0]}/initial_voltage", starts)
 
-    def _worth_of(self, operation: pb.Operation) -> Array:
-        """[channels] the factor that brings the counts of a population closest to what it should compute."""
-        neuron, tensors = operation.neuron, self._weights.of(operation)
-        gain = tensors[neuron.gain.tensor] if neuron.gain.tensor else neuron.gain.scalar
-        height = neuron.memory_rectified_linear.amplitude
-        full = self._twins[operation.name].neuron.memory_rectified_linear.amplitude
-        unit = gain * np.float32(height / full)  # in which the outputs are those of the model
-        sent = (self._counted[operation.name] / unit).reshape(-1, self._size(operation))
-        wanted = self._exact[operation.name].reshape(sent.shape)
+    def _center(self, name: str) -> None:
+        """Has a population of a function start from what its counts lack in a run, for each channel."""
+        neuron, exact = self._operations[name].neuron, self._exact[name]
+        if not self._operations[name].HasField("neuron"):
+            return
+        model, start = get_model(neuron), neuron.initial_voltage.constant
+        places = int(np.prod(exact.shape[1:]))
+        if not model.scales_function or start != model.usual_voltage or places > _MAX_STARTS:
+            return
+        scale = parameter(neuron.output_scale, 1.0, self._weights.of(self._operations[name]))
+        seconds = self._correction.steps * self._dt
+        wanted = exact * (scale * seconds / get_model(self._twins[name].neuron).amplitude)
+        lacking = wanted - self._counted[name] * (seconds / model.amplitude)
+        mean = lacking.reshape(-1, lacking.shape[-1]).mean(axis=0, dtype=np.float64)
+        starts = np.broadcast_to(start + np.clip(mean, -_MAX_START, _MAX_START), exact.shape[1:])
+        neuron.initial_voltage.tensor = self._weights.add(f"{name}/initial_voltage", starts)
+        self._counted[name] = self._evaluate(self._operations[name], self._arguments(name), self._weights)
+
+    def _worth_of(self, sender: str) -> Array:
+        """[channels] the factor that brings the counts of a population closest to what it should compute.
+
+        Of those that leave a MAX pool, where that is the sender; 1 for other populations' channels.
+        """
+        pooled = self._maxima.get(sender)
+        population = sender if pooled is None else pooled.population
+        own = np.arange(self._count)[self._ranges[population]]
+        places, worth = own if pooled is None else pooled.channels, np.ones(self._count)
+        if places is None:
+            return worth
+        operation = self._operations[population]
+        worth_of_1 = unit(operation, self._twins[population], self._weights.of(operation))
+        units = np.broadcast_to(np.float32(worth_of_1), own.shape)
+        there = places != NONE
+        sent = self._counted[sender].reshape(-1, len(places))[:, there] / units[places[there] - own[0]]
+        wanted = self._exact[sender].reshape(-1, len(places))[:, there]
         squares = np.einsum("ij,ij->j", sent, sent, dtype=np.float64)
         products = np.einsum("ij,ij->j", sent, wanted, dtype=np.float64)
-        return np.where(squares > 0, products / np.where(squares > 0, squares, 1), 1.0)
-
-    def _size(self, operation: pb.Operation) -> int:
-        numbers = self._ranges[operation.name]
-        return int(numbers.stop - numbers.start)
+        worth[places[there]] = np.where(squares > 0, products / np.where(squares > 0, squares, 1), 1.0)
+        return worth
 
     def _refit(self, operation: pb.Operation, body: Linear, reader: Reader) -> None:
         """Lets the weights count what spikes are worth, then moves them to where they undo the rounding."""
         name = operation.name
         if reader.channels is not None:
-            worth = np.where(reader.channels == NONE, 1.0, self._worth[reader.channels])
+            known = [self._worth[sender] for sender in sorted(reader.senders)]
+            worth = np.where(reader.channels == NONE, 1.0, np.prod(known, axis=0)[reader.channels])
             self._weights.scale_inputs(operation, worth)
             self._counted[name] = self._evaluate(operation, self._arguments(name), self._weights)
         if groups_of(body) != 1:

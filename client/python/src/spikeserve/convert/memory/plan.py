@@ -28,7 +28,7 @@ from spikeserve.convert.memory.search import (
     refitted,
     search_levels,
 )
-from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
+from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.models.synapses import describe_synapse
 from spikeserve.v1 import network_pb2 as pb
 
@@ -194,7 +194,7 @@ def _started(definition: pb.NetworkDefinition) -> list[str]:
 
 def _threshold(trial: Trial, kind: pb.OutputKind) -> float | None:
     """The output above which a sample is of class 1; None where the largest of several wins."""
-    if kind == pb.OUTPUT_KIND_LOGIT:
+    if kind in (pb.OUTPUT_KIND_LOGIT, pb.OUTPUT_KIND_LABELS):
         return 0.0
     if kind == pb.OUTPUT_KIND_PROBABILITY:
         return 0.5
@@ -232,7 +232,7 @@ def without_memory(definition: pb.NetworkDefinition) -> list[str]:
         for op in definition.operations
         if op.HasField("neuron")
         for model in [get_model(op.neuron)]
-        if model.spikes and not isinstance(model, MemoryRectifiedLinear)
+        if model.spikes and not model.remembers
     ]
 
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from spikeserve.convert.arrays import Array, as_float32
 from spikeserve.convert.definition.forward import run_rates
+from spikeserve.convert.definition.units import set_scale
 from spikeserve.convert.memory.channels import NONE, Channels, Reader
 from spikeserve.convert.memory.weights import Weights, grouped, groups_of, linear_map
-from spikeserve.convert.models.neurons import get_model, set_model
 from spikeserve.v1 import network_pb2 as pb
 
 Quanta = Mapping[str, Array]  # by population: [channels], or [1] where it has one gain
@@ -35,6 +35,8 @@ class Activity:
     quantiles: Array  # [channels] of the absolute values other than 0; 0 where there are none
     joint: dict[str, float]  # the same over a whole population, and those that it shares a gain with
     means: Array  # [channels] of the absolute values
+    pooled: dict[str, Array]  # the same behind MAX pools, [channels] of all populations
+    places: dict[str, int]  # neurons, or units of a MAX pool, for each of its channels
 
 
 def measure_channels(
@@ -43,6 +45,9 @@ def measure_channels(
     """Activity on all samples, `block` of them in each float pass."""
     count = len(next(iter(inputs.values())))
     sums = np.zeros(channels.count)
+    maxima = {name: found.channels for name, found in channels.maxima.items() if found.channels is not None}
+    pooled = {name: np.zeros(channels.count) for name in maxima}
+    places: dict[str, int] = {}
     rows: dict[str, list[Array]] = {name: [] for name in channels.ranges}
     totals = dict.fromkeys(channels.ranges, 0)
     for start in range(0, count, block):
@@ -54,6 +59,12 @@ def measure_channels(
             sums[numbers] += found.sum(axis=0, dtype=np.float64)
             every = max(1, -(-found.size * count // (len(part[next(iter(part))]) * _MAX_VALUES)))
             rows[name].append(found[::every])
+        for name, own in maxima.items():
+            found = np.abs(values[name]).reshape(-1, len(own)).sum(axis=0, dtype=np.float64)
+            pooled[name][own[own != NONE]] += found[own != NONE]
+        for name in (*channels.ranges, *maxima):
+            places[name] = int(np.prod(values[name].shape[1:-1]))
+    pooled = {name: total / (count * places[name]) for name, total in pooled.items()}
     means, quantiles = np.zeros(channels.count), np.zeros(channels.count)
     joined = {name: np.concatenate(parts) for name, parts in rows.items()}
     for name, numbers in channels.ranges.items():
@@ -63,7 +74,7 @@ def measure_channels(
     for unit in channels.units():
         together = _quantile(np.concatenate([joined[name].ravel() for name in sorted(unit)]))
         joint.update(dict.fromkeys(unit, together))
-    return Activity(quantiles, joint, means)
+    return Activity(quantiles, joint, means, pooled, places)
 
 
 def _quantile(values: Array) -> float:
@@ -77,13 +88,13 @@ def unit_quanta(definition: pb.NetworkDefinition, channels: Channels, activity: 
     A population with a gain per channel has as many synaptic operations as if that was so in each of its
     channels, divided over them by the rule above.
     """
-    cost, noise = _consequences(definition, channels)
+    cost, noise = _consequences(definition, channels, activity)
     quanta: dict[str, Array] = {}
     for name, numbers in channels.ranges.items():
         if name in channels.single:
             quanta[name] = np.array([activity.joint[name]])
             continue
-        spent, levels = activity.means[numbers] * cost[numbers], activity.quantiles[numbers]
+        spent, levels = cost[numbers], activity.quantiles[numbers]
         used = (spent > 0) & (noise[numbers] > 0) & (levels > 0)
         chosen = np.full(len(levels), activity.joint[name])
         if used.any():
@@ -95,8 +106,10 @@ def unit_quanta(definition: pb.NetworkDefinition, channels: Channels, activity: 
     return quanta
 
 
-def _consequences(definition: pb.NetworkDefinition, channels: Channels) -> tuple[Array, Array]:
-    """([channels] weights that a spike meets, [channels] sum of their squares), in the mean over neurons."""
+def _consequences(
+    definition: pb.NetworkDefinition, channels: Channels, activity: Activity
+) -> tuple[Array, Array]:
+    """[channels] (mean activation * weights that a spike meets, sum of their squares), per neuron."""
     weights = Weights(definition)
     operations = {op.name: op for op in definition.operations}
     cost, noise = np.zeros(channels.count), np.zeros(channels.count)
@@ -105,10 +118,28 @@ def _consequences(definition: pb.NetworkDefinition, channels: Channels) -> tuple
             met, squares = _of_inputs(operations[reader.operation], reader, weights)
             there = reader.channels != NONE
             places = np.bincount(reader.channels[there], minlength=channels.count)
-            for total, values in ((cost, met), (noise, squares)):
+            for total, values, times in zip(
+                (cost, noise), (met, squares), _arriving(reader, channels, activity), strict=True
+            ):
                 found = np.bincount(reader.channels[there], values[there], channels.count)
-                total += found / np.maximum(places, 1)
+                total += times * found / np.maximum(places, 1)
     return cost, noise
+
+
+def _arriving(reader: Reader, channels: Channels, activity: Activity) -> tuple[Array, Array]:
+    """[channels] (activation that reaches a reader, values that do), for each neuron."""
+    means, shares = np.zeros(channels.count), np.zeros(channels.count)
+    for name in reader.senders:
+        pooled = channels.maxima.get(name)
+        numbers = channels.ranges[name if pooled is None else pooled.population]
+        if pooled is None:
+            means[numbers] += activity.means[numbers]
+            shares[numbers] += 1
+        elif name in activity.pooled:
+            share = activity.places[name] / activity.places[pooled.population]
+            means[numbers] += share * activity.pooled[name][numbers]
+            shares[numbers] += share
+    return means, shares
 
 
 def _of_inputs(operation: pb.Operation, reader: Reader, weights: Weights) -> tuple[Array, Array]:
@@ -136,14 +167,16 @@ def set_quanta(definition: pb.NetworkDefinition, channels: Channels, quanta: Qua
     factors = np.ones(channels.count)
     operations = {op.name: op for op in definition.operations}
     for name, values in quanta.items():
-        neuron = operations[name].neuron
         gains = as_float32(1 / (values * dt), f"{name}/gain").astype(np.float64)
         scale = float(np.exp(np.log(gains).mean()))
-        set_model(neuron, get_model(neuron).scaled(scale))
-        if len(gains) == 1:
-            neuron.gain.scalar = scale
-        else:
-            neuron.gain.tensor = weights.add(f"{name}/gain", gains)
+        holder = set_scale(operations[name], scale)
+        if len(gains) == 1 and holder is not None:
+            holder.scalar = scale
+        elif len(gains) > 1:
+            if holder is None:  # a product: all but what its amplitude does
+                operations[name].product.output_scale.tensor = weights.add(f"{name}/gain", gains / scale)
+            else:
+                holder.tensor = weights.add(f"{name}/gain", gains)
             factors[channels.ranges[name]] = gains / scale
     for reader in channels.readers:
         numbers = reader.channels

@@ -13,6 +13,7 @@ import numpy as np
 
 from spikeserve.convert.arrays import Array
 from spikeserve.convert.definition.forward import read_sources, run_rates, topological
+from spikeserve.convert.definition.units import amplitude
 from spikeserve.convert.memory.channels import Channels
 from spikeserve.convert.memory.correct import Correction, correct
 from spikeserve.convert.memory.counts import run_counts
@@ -216,12 +217,12 @@ class _Descent:
         values = run_counts(definition, self._inputs, trial.steps, known)
         error = float(np.mean((values[self._target] - self._exact) ** 2, dtype=np.float64))
         spent = 0.0
-        for operation in definition.operations:
-            if operation.name in levels:
-                height = operation.neuron.memory_rectified_linear.amplitude / definition.defaults.dt
-                found = values[operation.name]
-                sent = float(np.abs(found).sum(dtype=np.float64)) / len(found) * trial.steps / abs(height)
-                spent += sent * trial.channels.fan_out(operation.name)
+        operations = {operation.name: operation for operation in definition.operations}
+        for name, population in trial.channels.senders().items():
+            height = amplitude(operations[population]) / definition.defaults.dt
+            found = values[name]
+            sent = float(np.abs(found).sum(dtype=np.float64)) / len(found) * trial.steps / abs(height)
+            spent += sent * trial.channels.met(name)
         return values, error, spent
 
     def _agreement(self) -> float:

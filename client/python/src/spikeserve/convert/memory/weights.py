@@ -41,7 +41,10 @@ def _used(operation: pb.Operation) -> list[str]:
     """The ids of all tensors that an operation uses."""
     if operation.HasField("neuron"):
         neuron = operation.neuron
-        given = [neuron.gain.tensor, neuron.bias.tensor, neuron.initial_voltage.tensor]
+        given = [neuron.gain.tensor, neuron.bias.tensor]
+        given += [neuron.output_scale.tensor, neuron.initial_voltage.tensor]
+    elif operation.HasField("product"):
+        given = [operation.product.output_scale.tensor]
     else:
         body = getattr(operation, str(operation.WhichOneof("kind")))
         given = [getattr(body, name, "") for name in ("weight", "bias", "scale", "shift")]

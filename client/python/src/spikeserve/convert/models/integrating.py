@@ -85,11 +85,17 @@ class MemoryRectifiedLinear(IntegratingNeuron):
 
     wire_field = "memory_rectified_linear"
     response = Response.LINEAR
+    remembers = True
     usual_voltage: ClassVar[float | None] = 0.5  # what has been sent is rounded to the nearest
 
     amplitude: float = parameter(1.0, NOT_ZERO)
     max_value: float | None = parameter(None, ABOVE_0)  # of what it computes, at any gain; None: no bound
     negative_slope: float = parameter(0.0, SLOPE)  # what of the drive below 0 counts
+
+    @property
+    def rises(self) -> bool:
+        """Whether what it computes never falls, so that the largest of it is that of the largest drive."""
+        return self.negative_slope >= 0
 
     def steady_rate(self, current: Array) -> Array:
         """As a ReLU with these options."""

@@ -66,6 +66,8 @@ class NeuronModel(Checked, ABC):
         if isinstance(name, str):
             TYPES[name] = cls
 
+    # Whether what it has sent by a step is a function of what it has received by then.
+    remembers: ClassVar[bool] = False
     # What its voltage starts from unless the caller says otherwise; None: what the preset says.
     usual_voltage: ClassVar[float | None] = None
 
@@ -113,6 +115,11 @@ class NeuronModel(Checked, ABC):
     def scales_gain(self) -> bool:
         """Whether a scale multiplies the gain of its population."""
         return self.response is not Response.BOUNDED
+
+    @property
+    def scales_function(self) -> bool:
+        """Whether a scale multiplies what a neuron with memory makes of its drive (output_scale)."""
+        return self.remembers and not self.scales_gain
 
     @property
     def is_homogeneous(self) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from spikeserve.convert.models import integrating, rates, wrappers
+from spikeserve.convert.models import functions, integrating, rates, wrappers
+from spikeserve.convert.models.functions import *  # noqa: F403
 from spikeserve.convert.models.integrating import *  # noqa: F403
 from spikeserve.convert.models.neuron import TYPES
 from spikeserve.convert.models.neuron import NeuronModel as NeuronModel
@@ -16,7 +17,7 @@ from spikeserve.convert.models.wrappers import *  # noqa: F403
 from spikeserve.v1 import network_pb2 as pb
 
 # The types alone: what the package exports too.
-__all__ = [*integrating.__all__, *rates.__all__, *wrappers.__all__]
+__all__ = [*functions.__all__, *integrating.__all__, *rates.__all__, *wrappers.__all__]
 
 _BY_NAME = {cls.__name__: cls for cls in TYPES.values()}
 
@@ -62,6 +63,8 @@ def _write(holder: Any, model: NeuronModel) -> None:
         value = getattr(model, item.name)
         if item.name == "base":
             _write(message.base, value)
+        elif item.name == "function":
+            message.function = type(message).Function.Value(value.upper())
         elif not (value == item.default and _may_be_absent(message, item.name)):
             setattr(message, item.name, value)
     message.SetInParent()
@@ -81,9 +84,16 @@ def _read(holder: Any) -> NeuronModel:
     for name in [item.name for item in fields(cls)]:
         if name == "base":
             given[name] = _read(message.base)
+        elif name == "function":
+            given[name] = _function_name(message)
         elif not _may_be_absent(message, name) or message.HasField(name):
             given[name] = getattr(message, name)
     return _make(cls, **given)
+
+
+def _function_name(message: Any) -> str:
+    known = {value: name.lower() for name, value in type(message).Function.items()}
+    return str(known.get(message.function, message.function))
 
 
 def _may_be_absent(message: Any, name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from spikeserve._keywords import check
@@ -43,14 +43,24 @@ def _neuron(tree: ast.expr, text: str, types: Mapping[str, type[NeuronModel]]) -
         words = [("base", base) for base in call.args]
         words += [(str(word.arg), word.value) for word in call.keywords]
         for key, value in words:
-            given[key] = _neuron(value, text, types) if key == "base" else _number(key, value, text)
+            given[key] = _neuron(value, text, types) if key == "base" else _value(key, value, text)
     if wraps and "base" not in given:
         raise ValueError(f"{cls.__name__} wants a base, e.g. {cls.__name__}(Tanh())")
     try:
         check(cls.__name__, given, [item.name for item in fields(cls)])
     except TypeError as error:
         raise ValueError(f"{text!r}: {error}") from error
+    missing = [item.name for item in fields(cls) if item.default is MISSING and item.name not in given]
+    if missing:
+        raise ValueError(f"{cls.__name__} wants its {missing[0]}, e.g. {cls.__name__}({missing[0]}='tanh')")
     return cls(**given)
+
+
+def _value(key: str, value: ast.expr, text: str) -> float | str:
+    """A number, or the name of a function."""
+    if key == "function" and isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return value.value
+    return _number(key, value, text)
 
 
 def _number(key: str, value: ast.expr, text: str) -> float:

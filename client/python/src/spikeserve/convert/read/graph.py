@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,11 +10,13 @@ from spikeserve.convert.arrays import Array
 from spikeserve.convert.read.loss import Loss
 
 Config = dict[str, Any]
+InputShape = tuple[int, ...] | Mapping[str, tuple[int, ...]] | None  # what the caller gives, without batch
+Refusal = tuple[str, str]  # why an operation is no layer, and what to do
 
 
 @dataclass(eq=False)
 class Layer:
-    """One Keras layer with its weights. Calls of a shared layer refer to the same object."""
+    """One layer with its weights, named and configured as in Keras. A shared layer is one object."""
 
     name: str  # path of names, nested models joined by "/"
     class_name: str
@@ -21,6 +24,7 @@ class Layer:
     weights: list[Array] = field(default_factory=list)  # in the order Keras stores them
     keras_major: int = 3
     custom: str | None = None  # registered name or module of a class that is not Keras' own
+    refusal: Refusal | None = None  # of an operation that a reader could not make a layer of
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Reader for whole-model `.h5` files of Keras 2 and 3, and for model.json + weights.h5."""
+"""Reader for whole-model `.h5` files of Keras 1 to 3, and for model.json + weights.h5."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from spikeserve.convert.arrays import Array
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.read.graph import Layer, SourceModel
 from spikeserve.convert.read.inline import inline
+from spikeserve.convert.read.keras1 import in_layout_of_keras2, in_words_of_keras2, unflipped
 from spikeserve.convert.read.limits import Limits
 from spikeserve.convert.read.loss import Loss, stored_loss
 from spikeserve.convert.read.model_tree import ModelTree, TreeParser
@@ -33,14 +34,24 @@ def read_keras_h5(path: Path, limits: Limits, json_path: Path | None = None) -> 
                 "convert(('model.json', 'weights.h5')), or save the whole model"
             )
         what = f"{json_path or path}: model configuration"
-        tree = TreeParser(major, limits).parse(expect(parse_json(text, what, limits), dict, what))
+        config = expect(parse_json(text, what, limits), dict, what)
+        tree = TreeParser(major, limits).parse(config if major == 3 else in_words_of_keras2(config))
         _assign(tree, file)
+        _correct_kernels(tree, str(_first(file, "backend") or ""))
         training = file.attribute("", "training_config")
     loss = Loss()
     if isinstance(training, (str, bytes)):
         loss = stored_loss(parse_json(training, f"{path}: training configuration", limits))
     kind = "keras .h5" if json_path is None else "keras .json + .h5"
     return SourceModel(inline(tree, limits), str(path), f"{kind} (Keras {version})", loss=loss)
+
+
+def _correct_kernels(tree: ModelTree, backend: str) -> None:
+    """Brings kernels to the layout of Keras 2, and to what a correlation takes."""
+    for layer in dict.fromkeys(_leaves(tree)):  # a shared layer once
+        in_layout_of_keras2(layer, backend)
+        if backend == "theano":
+            unflipped(layer)
 
 
 def _json_text(path: Path, limits: Limits) -> bytes:

@@ -21,6 +21,10 @@ class Limits:
     parameters: int = 1 << 29
     layers: int = 10_000
     hdf5_members: int = 200_000
+    onnx_fields: int = 2_000_000  # of all messages of a file; a message counts for ten
+    axes: int = 8  # of a tensor, the batch among them
+    hdf5_text: int = 4096  # characters of one value of a dataset
+    graph_depth: int = 16  # of graphs within graphs
 
 
 DEFAULT_LIMITS = Limits()

@@ -123,6 +123,8 @@ class SafeFile:
         where = f"{self.label}: weight {path!r}" + (f" of '{layer}'" if layer else "")
         if not isinstance(dataset, h5py.Dataset):
             raise ConversionError(f"{where} is missing")
+        if dataset.dtype.kind not in "fiu" and dataset.dtype != _BFLOAT16:
+            raise ConversionError(f"{where} has the type {dataset.dtype}, wanted numbers")
         self._check_dataset(dataset, where)
         values: Array = np.asarray(dataset[()])
         if values.dtype == _BFLOAT16 or self.attribute(path, "dtype") == "bfloat16":
@@ -131,13 +133,38 @@ class SafeFile:
             raise ConversionError(f"{where} holds NaN or infinity; retrain or repair the model")
         return values
 
+    def is_text(self, path: str) -> bool:
+        """True for a dataset of text."""
+        dataset = self.find(path)
+        return isinstance(dataset, h5py.Dataset) and dataset.dtype.kind in "SO"
+
+    def texts(self, path: str, most: int) -> list[str]:
+        """The values of a dataset of text in row-major order, at most so many; one where it is a scalar.
+
+        They are read one by one, and a long one ends it: each of variable length refers into the file, and
+        many may refer to the same bytes.
+        """
+        dataset = self.find(path)
+        where = f"{self.label}: {path!r}"
+        if not isinstance(dataset, h5py.Dataset) or not self.is_text(path):
+            raise ConversionError(f"{where} is {'missing' if dataset is None else 'no text'}")
+        self._check_dataset(dataset, where)
+        count = math.prod(int(n) for n in dataset.shape or ())
+        if count > most:
+            raise ConversionError(f"{where} has {count} values, the limit is {most}")
+        result = []
+        for index in np.ndindex(*(dataset.shape or ())):
+            value = _plain(dataset[index])
+            if not isinstance(value, str) or len(value) > self._limits.hdf5_text:
+                raise ConversionError(f"{where} is no text of at most {self._limits.hdf5_text} characters")
+            result.append(value)
+        return result
+
     def _check_dataset(self, dataset: h5py.Dataset, where: str) -> None:
         if dataset.is_virtual:
             raise ConversionError(f"{where} is a virtual dataset, which is not followed")
         if dataset.external:
             raise ConversionError(f"{where} has its data in another file, which is not followed")
-        if dataset.dtype.kind not in "fiu" and dataset.dtype != _BFLOAT16:
-            raise ConversionError(f"{where} has the type {dataset.dtype}, wanted numbers")
         plist = dataset.id.get_create_plist()
         filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
         if not filters <= _FILTERS:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.read.limits import Limits
+from spikeserve.convert.read.strangers import PICKLE
 
 # What zipfile and its decompressors raise for bytes that make no sense.
 _DAMAGED = (
@@ -47,6 +48,8 @@ def _directory(archive: zipfile.ZipFile, path: Path, limits: Limits) -> dict[str
             raise ConversionError(f"{path}: the archive holds {info.filename!r} twice; {_RESAVE}")
         members[info.filename] = info
     if "model.weights.h5" not in members:
+        if any(n.endswith(".pkl") for n in members):
+            raise ConversionError(f"{path}: {PICKLE}")
         other = [n for n in members if n.endswith((".npz", ".weights.json"))]
         found = f" (it holds {other[0]!r}, which is not read)" if other else ""
         raise ConversionError(f"{path}: no model.weights.h5 in the archive{found}; {_RESAVE}")

@@ -1,0 +1,1 @@
+"""From NIR files, which are spiking networks already, to network definitions."""

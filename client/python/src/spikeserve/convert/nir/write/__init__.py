@@ -1,0 +1,1 @@
+"""From network definitions to NIR files."""

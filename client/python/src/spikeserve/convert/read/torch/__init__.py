@@ -1,0 +1,1 @@
+"""Reads live modules of torch, which traces them; torch is imported for these alone."""

@@ -1,0 +1,1 @@
+"""What is made of the values that a run answers, beside the server."""
