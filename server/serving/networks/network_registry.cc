@@ -1,9 +1,6 @@
 #include "server/serving/networks/network_registry.h"
 
 #include <algorithm>
-#include <chrono>
-#include <new>
-#include <thread>
 #include <utility>
 
 #include "server/base/quote.h"
@@ -33,20 +30,6 @@ const char* Already(NetworkState state) {
     case NetworkState::kStored: return "stored";
   }
   return "known";
-}
-
-// What has to be done, by who cannot tell anybody that there was no memory for it. Without mutexes.
-template <typename Work>
-void OnceThereIsMemory(const Work& work) {
-  constexpr std::chrono::milliseconds kPause{1};
-  for (;;) {
-    try {
-      work();
-      return;
-    } catch (const std::bad_alloc&) {
-      std::this_thread::sleep_for(kPause);
-    }
-  }
 }
 
 }  // namespace
