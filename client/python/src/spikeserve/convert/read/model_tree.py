@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spikeserve.convert.errors import ConversionError
+from spikeserve.convert.read.constants import constant_operation
 from spikeserve.convert.read.graph import Layer
 from spikeserve.convert.read.limits import Limits
 from spikeserve.convert.read.records import (
@@ -94,15 +95,25 @@ class TreeParser:
     def _functional(self, config: dict[str, Any], prefix: str, depth: int) -> ModelTree:
         entries = []
         for record in expect(config.get("layers"), list, "the list of layers"):
-            entry = self._entry(record, prefix, depth)
-            entry.calls = inbound_calls(record, entry.name)
-            entries.append(entry)
+            entries.append(self._called(record, prefix, depth))
         _check_names(entries)
         inputs = tensor_refs(config.get("input_layers"))
         outputs = tensor_refs(config.get("output_layers"))
         if not inputs or not outputs:
             raise ConversionError("the model has no input or no output")
         return ModelTree(str(config.get("name", "model")), "Functional", entries, inputs, outputs)
+
+    def _called(self, record: Any, prefix: str, depth: int) -> Entry:
+        """A layer of a functional model with its calls."""
+        entry = self._entry(record, prefix, depth)
+        name = entry.item.name if isinstance(entry.item, Layer) else ""
+        rescaling = constant_operation(record, name, self._major)
+        if rescaling is None:
+            entry.calls = inbound_calls(record, entry.name)
+        else:
+            entry.item, source = rescaling
+            entry.calls = [[source]]
+        return entry
 
     def _entry(self, record: Any, prefix: str, depth: int) -> Entry:
         record = expect(record, dict, "a layer")

@@ -131,12 +131,22 @@ def _keras3_call(node: dict[str, Any], name: str) -> list[TensorRef]:
     return refs
 
 
+def tensor_of(value: Any) -> TensorRef | None:
+    """The tensor that one argument of a call is, as Keras 2 or 3 spells it; None for anything else."""
+    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+        history = expect(value.get("config"), dict, "a tensor").get("keras_history")
+        return _ref(expect(history, list, "keras_history"))
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
+        return _ref(value)
+    return None
+
+
 def _keras_tensors(value: Any, name: str) -> list[TensorRef]:
     if isinstance(value, list):
         return [ref for item in value for ref in _keras_tensors(item, name)]
-    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
-        history = expect(value.get("config"), dict, "a tensor").get("keras_history")
-        return [_ref(expect(history, list, "keras_history"))]
+    tensor = tensor_of(value)
+    if tensor is not None:
+        return [tensor]
     raise ConversionError(
         f"'{name}' is called with a constant argument ({value!r:.60}), which is not supported; "
         "use a layer (Rescaling, Add, ...) instead"
