@@ -6,9 +6,9 @@
 
 #include "kernels/cpu/spikes/event_list.h"
 #include "server/engine/cpu/cpu_path.h"
+#include "server/engine/cpu/layout/path_cost.h"
 #include "server/engine/cpu/layout/vector_weights.h"
 #include "server/engine/cpu/layout/window_sums.h"
-#include "server/engine/cpu/layout/path_cost.h"
 
 namespace spikeserve::engine {
 
