@@ -1,6 +1,6 @@
 """Trains digits_maxpool.keras, a convolutional network with max pools, on the digits beside it.
 
-Needs numpy and h5py alone; the seed is fixed. Run it in this folder: it writes the file and prints the accuracy.
+Needs numpy and h5py; the seed is fixed. Run it in this folder: it writes the file and prints the accuracy.
 """
 
 from __future__ import annotations

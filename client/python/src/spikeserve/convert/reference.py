@@ -13,6 +13,7 @@ from spikeserve.convert.arrays import Array
 from spikeserve.convert.lower.decisions import Decision
 from spikeserve.convert.read.graph import Config, Graph, Layer, Node
 from spikeserve.convert.read.records import plain_value
+from spikeserve.convert.reference_sizes import resample, scatter
 
 _MathFunction = Callable[[Layer, list[Array]], Array]
 
@@ -41,8 +42,11 @@ def run_graph(
 
 def _activate(node: Node, values: Array, decision: Decision, scales: Mapping[str, float]) -> Array:
     if decision.neuron is not None:
-        values = values * decision.factor
-        return decision.neuron.scaled_rate(values, scales.get(node.layer.name, 1.0))
+        scale, values = scales.get(node.layer.name, 1.0), values * decision.factor
+        rates = decision.neuron.scaled_rate(values, scale)
+        if decision.slopes is None:
+            return rates
+        return np.asarray(rates - decision.slopes * decision.neuron.scaled_rate(-values, scale))
     if decision.output == "softmax":
         powers = np.exp(values - values.max(axis=-1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
@@ -164,6 +168,32 @@ def _pool_taps(layer: Layer, x: Array) -> Any:
     return _taps(x, window, config, strides, (1,) * rank)
 
 
+def _transposed(layer: Layer, args: list[Array]) -> Array:
+    config, x = layer.config, _to_last(layer.config, args[0])
+    rank, same = x.ndim - 2, str(config.get("padding", "valid")).lower() == "same"
+    strides, steps = (_tuple(config.get(key, 1), rank) for key in ("strides", "dilation_rate"))
+    total = scatter(x, layer.weights[0].astype(np.float64), strides, steps, same)
+    return _from_last(config, _add_bias(layer, total, 1))
+
+
+def _resizing(layer: Layer, args: list[Array]) -> Array:
+    config = layer.config
+    kind = str(config.get("interpolation", "bilinear"))
+    x = resample(_to_last(config, args[0]), (config["height"], config["width"]), kind)
+    return _from_last(config, x)
+
+
+def _center_crop(layer: Layer, args: list[Array]) -> Array:
+    x = _to_last(layer.config, args[0])
+    for axis, size in ((1, layer.config["height"]), (2, layer.config["width"])):
+        x = np.take(x, np.arange(size) + (x.shape[axis] - size) // 2, axis=axis)
+    return _from_last(layer.config, x)
+
+
+def _repeat_vector(layer: Layer, args: list[Array]) -> Array:
+    return np.repeat(args[0][:, None], int(layer.config["n"]), axis=1)
+
+
 def _average_pool(layer: Layer, args: list[Array]) -> Array:
     total: Any = 0
     count: Any = 0
@@ -268,9 +298,9 @@ def _cropping(layer: Layer, args: list[Array]) -> Array:
 
 def _upsampling(layer: Layer, args: list[Array]) -> Array:
     x = _to_last(layer.config, args[0])
-    for axis, factor in enumerate(_tuple(layer.config.get("size", 2), x.ndim - 2), start=1):
-        x = np.repeat(x, factor, axis=axis)
-    return _from_last(layer.config, x)
+    factors = _tuple(layer.config.get("size", 2), x.ndim - 2)
+    sizes = tuple(n * factor for n, factor in zip(x.shape[1:], factors, strict=False))
+    return _from_last(layer.config, resample(x, sizes, str(layer.config.get("interpolation", "nearest"))))
 
 
 def _add(layer: Layer, args: list[Array]) -> Array:
@@ -296,6 +326,11 @@ def _concatenate(layer: Layer, args: list[Array]) -> Array:
 
 _MATH: dict[str, _MathFunction] = {
     "Dense": _dense,
+    "Conv1DTranspose": _transposed,
+    "Conv2DTranspose": _transposed,
+    "Resizing": _resizing,
+    "CenterCrop": _center_crop,
+    "RepeatVector": _repeat_vector,
     "Conv1D": _conv,
     "Conv2D": _conv,
     "DepthwiseConv1D": _depthwise,

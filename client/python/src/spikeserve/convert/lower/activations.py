@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from spikeserve.convert.read.graph import Layer
 from spikeserve.convert.read.records import custom_origin
 
@@ -84,6 +86,8 @@ def layer_activation(layer: Layer) -> Activation:
     if kind == "leaky_relu":
         slope = config.get("negative_slope", config.get("alpha", 0.3))
         return Activation("leaky_relu", {"negative_slope": _number(slope)})
+    if kind == "prelu" and len(layer.weights) == 1 and np.unique(layer.weights[0]).size == 1:
+        return Activation("leaky_relu", {"negative_slope": float(layer.weights[0].flat[0])})
     if kind == "elu":
         return Activation("elu", {"alpha": _number(config.get("alpha", 1.0))})
     if kind == "softmax":

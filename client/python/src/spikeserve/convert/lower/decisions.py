@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from spikeserve.convert.arrays import Array
 from spikeserve.convert.errors import (
     ConversionError,
     Problem,
@@ -32,6 +33,7 @@ class Decision:
 
     neuron: NeuronModel | None = None
     factor: float = 1.0  # of what the neurons get
+    slopes: Array | None = None  # of a PReLU below 0, batch left out: other neurons are for what is there
     output: str | None = None  # "softmax", kept as the caller wants
     left_out: pb.OutputActivation | None = None  # to clients
     taken: Mapping[str, float] = field(default_factory=dict)  # by a neuron with memory given as an object
@@ -96,7 +98,11 @@ def decide(graph: Graph, swaps: Swaps, keep_softmax: bool) -> tuple[dict[int, De
                 activation = layer_activation(node.layer)
                 at_end = leads_out(graph, consumers, index, activation.kind)
                 left_out = output_activation(node.layer, activation) if at_end else None
-            decisions[index] = _decide(activation, left_out, swaps, keep_softmax)
+                slopes = node.layer.weights[0] if activation.kind == "prelu" else None
+            if slopes is not None and swaps.default.remembers and "prelu" not in swaps.table:
+                decisions[index] = Decision(neuron=swaps.default, slopes=slopes)
+            else:
+                decisions[index] = _decide(activation, left_out, swaps, keep_softmax)
         except UnsupportedError as error:
             layer = node.layer
             problems.append(Problem(layer.name, layer.class_name, error.reason, error.advice))

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import spikeserve.convert.lower.linear
 import spikeserve.convert.lower.pools
 import spikeserve.convert.lower.products
-import spikeserve.convert.lower.shape  # noqa: F401  (they register their layers)
+import spikeserve.convert.lower.resize
+import spikeserve.convert.lower.shape
+import spikeserve.convert.lower.transposed  # noqa: F401  (they register their layers)
 from spikeserve.convert.errors import Problem, UnsupportedError, reading_configuration, refuse
 from spikeserve.convert.lower.activations import ACTIVATION_LAYERS
 from spikeserve.convert.lower.builder import Builder, Population, Shape, Value, prune
@@ -17,6 +19,7 @@ from spikeserve.convert.lower.fold import fold_scales
 from spikeserve.convert.lower.fold_moves import fold_permutes
 from spikeserve.convert.lower.left_out import function_name, left_out_at
 from spikeserve.convert.lower.merge import merge_repeats
+from spikeserve.convert.lower.prelu import both_sides
 from spikeserve.convert.lower.rules import find_rule
 from spikeserve.convert.lower.shape import scaled
 from spikeserve.convert.models.synapses import Synapse
@@ -117,6 +120,8 @@ def _activate(node: Node, value: Value, decision: Decision, builder: Builder) ->
     alone = node.layer.class_name in ACTIVATION_LAYERS
     if decision.neuron is not None:
         name = node.name if alone else f"{node.name}/neuron"
+        if decision.slopes is not None:
+            return both_sides(node, name, value, decision.neuron, decision.slopes, builder)
         value = scaled(value, decision.factor, f"{node.name}/factor", builder)
         return builder.neuron(name, node.layer.name, value, decision.neuron)
     if decision.output is None:

@@ -8,8 +8,15 @@ import numpy as np
 
 from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.lower.builder import Builder, Shape, Value
+from spikeserve.convert.lower.resize import resized
 from spikeserve.convert.lower.rules import lowers, need_inputs, need_rank
-from spikeserve.convert.lower.windows import channels_first, pair_per_axis, per_axis
+from spikeserve.convert.lower.windows import (
+    channels_first,
+    channels_last,
+    original_layout,
+    pair_per_axis,
+    per_axis,
+)
 from spikeserve.convert.read.graph import Node
 from spikeserve.convert.read.records import plain_value
 from spikeserve.v1 import network_pb2 as pb
@@ -17,7 +24,12 @@ from spikeserve.v1 import network_pb2 as pb
 
 @lowers(
     "Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout", "GaussianDropout",
-    "GaussianNoise", "ActivityRegularization", "Identity",
+    "SpatialDropout3D", "GaussianNoise", "ActivityRegularization", "Identity",
+    "AugMix", "CutMix", "MixUp", "RandAugment", "RandomBrightness", "RandomColorDegeneration",
+    "RandomColorJitter", "RandomContrast", "RandomElasticTransform", "RandomErasing", "RandomFlip",
+    "RandomGaussianBlur", "RandomGrayscale", "RandomHeight", "RandomHue", "RandomInvert", "RandomPerspective",
+    "RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear",
+    "RandomTranslation", "RandomWidth", "RandomZoom",
     "Activation", "ReLU", "LeakyReLU", "Softmax", "ELU", "PReLU", "ThresholdedReLU", "Relu",
 )  # fmt: skip
 def lower_nothing(node: Node, values: list[Value], builder: Builder) -> Value:
@@ -89,16 +101,18 @@ def lower_padding(node: Node, values: list[Value], builder: Builder) -> Value:
 
 @lowers("UpSampling1D", "UpSampling2D")
 def lower_upsampling(node: Node, values: list[Value], builder: Builder) -> Value:
-    """A Concat of a value with itself and a Reshape, for each axis that grows."""
+    """A Concat of a value with itself and a Reshape for each axis that grows; bilinear: a matrix."""
     need_inputs(node, values, 1)
     config = node.layer.config
     rank = 1 if node.layer.class_name.endswith("1D") else 2
     need_rank(values[0], rank + 1)
-    if config.get("interpolation", "nearest") != "nearest":
-        raise UnsupportedError(f"its interpolation is {config['interpolation']!r}", "use nearest")
+    kind, factors = str(config.get("interpolation", "nearest")), per_axis(config.get("size", 2), rank, "size")
     first = channels_first(config)
     source = values[0].permuted((*range(1, rank + 1), 0)) if first else values[0]
-    for axis, factor in enumerate(per_axis(config.get("size", 2), rank, "size")):
+    if kind != "nearest":
+        sizes = tuple(n * factor for n, factor in zip(source.shape, factors, strict=False))
+        return original_layout(resized(node, source, sizes, kind, builder), rank, config)
+    for axis, factor in enumerate(factors):
         if factor > 1:
             shape = list(source.shape)
             shape[axis + 1] *= factor
@@ -108,6 +122,35 @@ def lower_upsampling(node: Node, values: list[Value], builder: Builder) -> Value
             shape[axis], shape[axis + 1] = shape[axis] * factor, shape[axis + 1] // factor
             source = _reshape(node.name, source, tuple(shape), builder)
     return source.permuted((rank, *range(rank))) if first else source
+
+
+@lowers("CenterCrop")
+def lower_center_crop(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A Pad that takes away; an image that is too small would have to grow."""
+    need_inputs(node, values, 1)
+    config = node.layer.config
+    source = channels_last(values[0], 2, config)
+    sizes = (int(config["height"]), int(config["width"]))
+    less = [n - size for n, size in zip(source.shape, sizes, strict=False)]
+    if min(less) < 0 or min(sizes) < 1:
+        raise UnsupportedError(
+            f"it takes {sizes} of {source.shape[:2]}", "give at most the size of the image"
+        )
+    body = pb.PadOperation(before=[*(-(n // 2) for n in less), 0], after=[*(n // 2 - n for n in less), 0])
+    result = builder.add(node.name, [source], (*sizes, source.shape[-1]), ("pad", body))
+    return original_layout(result, 2, config)
+
+
+@lowers("RepeatVector")
+def lower_repeat_vector(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A Concat of the vector with itself."""
+    need_inputs(node, values, 1)
+    need_rank(values[0], 1)
+    count, width = int(node.layer.config["n"]), values[0].shape[0]
+    row = _reshape(f"{node.name}/row", values[0], (1, width), builder)
+    if count < 2:
+        return row
+    return builder.add(node.name, [row] * count, (count, width), ("concat", pb.ConcatOperation(axis=0)))
 
 
 @lowers("Add", "Subtract", "Average")

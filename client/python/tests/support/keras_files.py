@@ -56,6 +56,16 @@ def sequential_config(layers: list[L]) -> dict[str, Any]:
     return {"module": "keras", "class_name": "Sequential", "config": {"name": "model", "layers": records}}
 
 
+_GROUPS = {
+    "Dense": "dense",
+    "Conv1D": "conv1d",
+    "Conv2D": "conv2d",
+    "Conv1DTranspose": "conv1d_transpose",
+    "Conv2DTranspose": "conv2d_transpose",
+    "PReLU": "p_re_lu",
+}
+
+
 def weight_groups(layers: list[L]) -> dict[str, list[Any]]:
     """Group path -> weights, by Keras' rule of class names counted per model."""
     groups: dict[str, list[Any]] = {}
@@ -63,9 +73,7 @@ def weight_groups(layers: list[L]) -> dict[str, list[Any]]:
     for layer in layers:
         if layer.class_name == "InputLayer":
             continue
-        base = {"Dense": "dense", "Conv1D": "conv1d", "Conv2D": "conv2d"}.get(
-            layer.class_name, "_".join(_words(layer.class_name))
-        )
+        base = _GROUPS.get(layer.class_name, "_".join(_words(layer.class_name)))
         count = counts.get(base, 0)
         counts[base] = count + 1
         groups[f"layers/{base}" + (f"_{count}" if count else "")] = layer.weights
