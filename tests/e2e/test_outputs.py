@@ -37,7 +37,7 @@ def heads(steps: int = 4) -> spikeserve.Network:
     neuron.memory_rectified_linear.amplitude = 1 / 4000
     neuron.gain.scalar = 4000
     neuron.initial_voltage.constant = 0.5
-    weights = {"w": RNG.normal(size=(16, 6)).astype(np.float32)}
+    weights: dict[str, np.ndarray] = {"w": RNG.normal(size=(16, 6)).astype(np.float32)}
     functions = {
         "chance": (1, pb.OUTPUT_FUNCTION_SIGMOID),
         "kind": (3, pb.OUTPUT_FUNCTION_SOFTMAX),

@@ -77,7 +77,8 @@ def _spike(name: str, kind: str, x: Array, p: dict[str, Array], dt: float, state
         v = before + dt / tau * (p["v_leak"] - before + p["r"] * current)
     spikes = v > p["v_threshold"]
     state[name] = np.where(spikes, p["v_reset"], v)
-    return spikes.astype(np.float64)
+    fired: Array = spikes.astype(np.float64)
+    return fired
 
 
 def _synapse(name: str, x: Array, p: dict[str, Array], dt: float, state: dict[str, Array]) -> Array:

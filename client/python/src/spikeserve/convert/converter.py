@@ -99,16 +99,15 @@ def convert(
       Some hundred do, corrections take 64, "sparse" 300. Without it, random inputs between 0 and 1 stand in
       (as they come out of a leading Rescaling or Normalization), with a warning.
     `initial_voltage`: a number, "uniform", ("uniform", seed) or an array, or {Keras layer: one of these}.
-    `dt` in seconds, `steps`, and `readout` ("mean", "last", "corrected_mean" or (a mean, skip_steps)) become
-      the defaults of a run.
+    `dt` in seconds, `steps`, `readout` ("mean", "last", "corrected_mean", (a mean, skip_steps)): of runs.
     `uint8_scale`: scale, or (scale, offset): the input takes bytes as scale*byte + offset.
     `input_shape`: without batch, where the model leaves it open; for several inputs a dict by name.
-    `keep_softmax`: keep a softmax at the output, where it is taken in every step. By default clients apply
-      this, sigmoid, tanh ... to the mean: `result.outputs` are the model's, `result.logits` before that.
+    `keep_softmax`: take a softmax at the output in every step. By default clients apply it, sigmoid, tanh ...
+      to the mean: `result.outputs` are the model's, `result.logits` before that.
     `delay_steps`: steps by which outputs of populations arrive later, 0 to 4096, or {Keras layer: steps}.
 
-    The result has passed a forward comparison with the model. Raises ConversionError naming every layer that
-    cannot be converted; warns with ConversionWarning where too few spikes are expected or classes are lost.
+    The result has passed a forward comparison with the model. ConversionError names every layer that cannot
+    be converted, ConversionWarning says where too few spikes are expected or classes are lost.
     """
     if is_nir_file(model):
         return read_nir(model, **nir_options(locals()))
