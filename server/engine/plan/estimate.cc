@@ -1,6 +1,7 @@
 #include "server/engine/plan/estimate.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "kernels/math/lanes.h"
 #include "server/engine/network/index.h"
@@ -34,22 +35,29 @@ class Estimator {
     for (const Link& link : path.chain) {
       weights += Weights(link);
     }
+    const auto split = FirstWeighted(path);
+    if (split != path.chain.end()) {
+      weights = std::max(weights, StructuredWeights(split, path.chain.end()).value_or(0));
+    }
     const double composed = PeakEntries(path.source, path.chain.begin(), path.chain.end());
     return by_position ? (kBytesPerEntry + kBytesPerDouble) * composed
                        : kBytesPerDouble * std::max(weights, weights > 0 ? 0 : composed);
   }
 
   double PathBytes(const Path& path) const {
-    const auto split = std::find_if(path.chain.begin(), path.chain.end(),
-                                    [this](const Link& link) { return Weights(link) > 0; });
-    if (split == path.chain.end() || !IsStructured(split, path.chain.end())) {
+    const auto split = FirstWeighted(path);
+    const std::optional<double> weights =
+        split == path.chain.end() ? std::nullopt : StructuredWeights(split, path.chain.end());
+    if (!weights) {
       return kBytesPerEntry * PeakEntries(path.source, path.chain.begin(), path.chain.end());
     }
     // Where the first part turns out not to be a plain gather, the whole chain is composed after all.
     const bool uniform =
         std::all_of(path.chain.begin(), split, [this](const Link& link) { return IsUniform(link); });
     const auto end = uniform ? split : path.chain.end();
-    return BytesPerWeight(*split) * Weights(*split) +
+    constexpr double kBytesPerComposed = 8;  // the doubles before the last matrix
+    const bool more = *weights != Weights(*split);
+    return BytesPerWeight(*split) * *weights + (more ? kBytesPerComposed * *weights : 0) +
            kBytesPerEntry * PeakEntries(path.source, path.chain.begin(), end);
   }
 
@@ -102,15 +110,30 @@ class Estimator {
     return scaling.scale.empty() ? 1 : ElementCount(network_.tensor(scaling.scale).shape);
   }
 
-  // Whether nothing but reshapes and scalings by one factor per row of the weights follows them.
-  bool IsStructured(Iterator weighted, Iterator end) const {
-    const std::int64_t rows = network_.shape(weighted->operation).back();
-    return std::all_of(weighted + 1, end, [&](const Link& link) {
-      const auto* scaling = std::get_if<ScaleShiftOperation>(&KindOf(link));
+  Iterator FirstWeighted(const Path& path) const {
+    return std::find_if(path.chain.begin(), path.chain.end(),
+                        [this](const Link& link) { return Weights(link) > 0; });
+  }
+
+  // The most weights that one product of what follows has on its way; nothing where more follows than
+  // reshapes, scalings by one factor per row of the weights, and matrices over channels.
+  std::optional<double> StructuredWeights(Iterator weighted, Iterator end) const {
+    std::int64_t rows = network_.shape(weighted->operation).back();
+    double weights = Weights(*weighted);
+    const auto* conv = std::get_if<ConvOperation>(&KindOf(*weighted));
+    const double fan_in = FanIn(*weighted) * static_cast<double>(conv != nullptr ? conv->groups : 1);
+    for (auto link = weighted + 1; link != end; ++link) {
+      const auto* scaling = std::get_if<ScaleShiftOperation>(&KindOf(*link));
       const bool per_row = scaling != nullptr && (ScaleCount(*scaling) == 1 || ScaleCount(*scaling) == rows);
-      return per_row || std::holds_alternative<ReshapeOperation>(KindOf(link)) ||
-             std::holds_alternative<WeightedSumOperation>(KindOf(link));
-    });
+      if (Weights(*link) > 0 && MixesChannels(network_, *link, rows)) {
+        rows = network_.shape(link->operation).back();
+        weights = std::max(weights, fan_in * static_cast<double>(rows));
+      } else if (!per_row && !std::holds_alternative<ReshapeOperation>(KindOf(*link)) &&
+                 !std::holds_alternative<WeightedSumOperation>(KindOf(*link))) {
+        return std::nullopt;
+      }
+    }
+    return weights <= static_cast<double>(kMaxComposedWeights) ? std::optional(weights) : std::nullopt;
   }
 
   double PeakEntries(std::int64_t source, Iterator begin, Iterator end) const {

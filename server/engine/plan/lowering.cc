@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "server/engine/network/index.h"
+#include "server/engine/plan/weight_writer.h"
 
 namespace spikeserve::engine {
 namespace {
@@ -64,55 +65,6 @@ std::optional<double> UniformWeight(const Rows& rows) {
   return uniform && weight != 0 ? std::optional(weight) : std::nullopt;
 }
 
-// Quantises `weights` (by entry) row by row into the forms of the product.
-class WeightWriter {
- public:
-  WeightWriter(Product& product, WeightForms forms, std::int64_t rows, std::size_t entries)
-      : product_(product), forms_(forms), largest_(Index(rows), 0.0), sums_(Index(rows), 0.0) {
-    product_.integer_unit.assign(Index(rows), 1.0);
-    product_.row_scale.assign(Index(rows), 1.0);
-    if (forms.integers) {
-      product_.integers.resize(entries);
-    }
-    if (forms.floats) {
-      product_.floats.resize(entries);
-    }
-    if (forms.doubles != nullptr) {
-      forms.doubles->assign(entries, 0.0);
-    }
-  }
-
-  void See(std::int64_t row, double weight) {
-    largest_[Index(row)] = std::max(largest_[Index(row)], std::abs(weight));
-  }
-
-  void Fix() {
-    std::transform(largest_.begin(), largest_.end(), product_.integer_unit.begin(),
-                   [this](double largest) { return IntegerUnit(largest, forms_.largest_integer); });
-  }
-
-  void Write(std::int64_t row, std::size_t entry, double weight) {
-    if (forms_.integers) {
-      const double integer = std::nearbyint(weight / product_.integer_unit[Index(row)]);
-      product_.integers[entry] = static_cast<std::int32_t>(integer);
-      sums_[Index(row)] += std::abs(integer);
-    }
-    if (forms_.floats) {
-      product_.floats[entry] = static_cast<float>(weight);
-    }
-    if (forms_.doubles != nullptr) {
-      (*forms_.doubles)[entry] = weight;
-    }
-  }
-
-  void Finish() { product_.max_row_sum = sums_.empty() ? 0 : *std::max_element(sums_.begin(), sums_.end()); }
-
- private:
-  Product& product_;
-  const WeightForms forms_;
-  std::vector<double> largest_, sums_;
-};
-
 Product SparseProduct(const Rows& rows, std::int64_t columns, WeightForms forms) {
   Product product;
   product.kind = ProductKind::kSparse;
@@ -158,6 +110,44 @@ class StructuredProduct {
     const std::string& weight = conv_ != nullptr ? conv_->weight : affine->weight;
     weights_ = network.Values(weight);
     kernel_ = network.tensor(weight).shape;
+    groups_ = conv_ != nullptr ? conv_->groups : 1;
+  }
+
+  std::int64_t rows() const { return kernel_[0]; }
+
+  // Puts a matrix over the channels behind it, which come to it times `scale` [row]: one product of both.
+  // False where that would have more than max_entries weights.
+  bool Then(const Network& network, Link link, const std::vector<double>& scale, std::int64_t max_entries) {
+    const OperationKind& kind = network.definition().operations[Index(link.operation)].kind;
+    const auto* conv = std::get_if<ConvOperation>(&kind);
+    const std::vector<double> matrix =
+        network.Values(conv != nullptr ? conv->weight : std::get<AffineOperation>(kind).weight);
+    const std::int64_t middle = rows(), of_group = kernel_[1];
+    const std::int64_t taps = ElementCount({kernel_.begin() + 2, kernel_.end()});
+    const std::int64_t in = of_group * groups_, out = static_cast<std::int64_t>(matrix.size()) / middle;
+    if (out * in * taps > max_entries) {
+      return false;
+    }
+    std::vector<double> composed(Index(out * in * taps), 0.0);
+    for (std::int64_t row = 0; row < out; ++row) {
+      for (std::int64_t m = 0; m < middle; ++m) {
+        const double factor = matrix[Index(row * middle + m)] * scale[Index(m)];
+        double* const to = composed.data() + (row * in + m / (middle / groups_) * of_group) * taps;
+        const double* const from = weights_.data() + m * of_group * taps;
+        for (std::int64_t i = 0; i < of_group * taps; ++i) {
+          to[i] += factor * from[i];
+        }
+      }
+    }
+    if (!std::all_of(composed.begin(), composed.end(), [](double weight) { return std::isfinite(weight); })) {
+      return false;
+    }
+    weights_ = std::move(composed);
+    kernel_[0] = out;
+    kernel_[1] = in;
+    groups_ = 1;
+    out_.back() = out;
+    return true;
   }
 
   Product Build(WeightForms forms) const {
@@ -195,7 +185,7 @@ class StructuredProduct {
     }
     const bool two = in_.size() == 3;
     const std::size_t x = two ? 1 : 0;
-    g.groups = conv_->groups;
+    g.groups = groups_;
     g.in_width = in_[x];
     g.out_width = out_[x];
     g.kernel_width = kernel_[2 + x];
@@ -213,22 +203,24 @@ class StructuredProduct {
     return g;
   }
 
-  const Shape in_, out_;
+  const Shape in_;
+  Shape out_;
   const ConvOperation* conv_;
   std::vector<double> weights_;
   Shape kernel_;
+  std::int64_t groups_ = 1;
 };
 
 bool IsWeighted(const OperationKind& kind) {
   return std::holds_alternative<AffineOperation>(kind) || std::holds_alternative<ConvOperation>(kind);
 }
 
-// What the operations behind the weights multiply each row by; nothing if they do more than that.
+// What the operations from `first` to `last` multiply each row by; nothing if they do more than that.
 std::optional<std::vector<double>> RowScale(const Network& network, const std::vector<Link>& chain,
-                                            std::size_t first, const Product& product) {
-  std::vector<double> scale(product.row_scale.size(), 1.0);
+                                            std::size_t first, std::size_t last, std::int64_t rows) {
+  std::vector<double> scale(Index(rows), 1.0);
   std::vector<Entry> entries;
-  for (std::size_t i = first; i < chain.size(); ++i) {
+  for (std::size_t i = first; i < last; ++i) {
     const OperationKind& kind = network.definition().operations[Index(chain[i].operation)].kind;
     if (std::holds_alternative<ReshapeOperation>(kind)) {
       continue;
@@ -291,11 +283,25 @@ std::optional<Product> LowerStructured(const Network& network, std::int64_t sour
   if (!factor) {
     return std::nullopt;
   }
-  Product product = StructuredProduct(network, chain[weighted]).Build(forms);
-  const std::optional<std::vector<double>> scale = RowScale(network, chain, weighted + 1, product);
+  StructuredProduct weights(network, chain[weighted]);
+  std::size_t first = weighted + 1;
+  for (std::size_t i = first; i < chain.size(); ++i) {
+    if (!IsWeighted(network.definition().operations[Index(chain[i].operation)].kind)) {
+      continue;
+    }
+    const auto scale = RowScale(network, chain, first, i, weights.rows());
+    if (!scale || !MixesChannels(network, chain[i], weights.rows()) ||
+        !weights.Then(network, chain[i], *scale, max_entries)) {
+      return std::nullopt;
+    }
+    first = i + 1;
+  }
+  const std::optional<std::vector<double>> scale =
+      RowScale(network, chain, first, chain.size(), weights.rows());
   if (!scale) {
     return std::nullopt;
   }
+  Product product = weights.Build(forms);
   for (std::size_t row = 0; row < scale->size(); ++row) {
     product.row_scale[row] = (*scale)[row] * *factor;
   }
@@ -310,6 +316,25 @@ std::optional<Product> LowerStructured(const Network& network, std::int64_t sour
 }
 
 }  // namespace
+
+bool MixesChannels(const Network& network, Link link, std::int64_t channels) {
+  const OperationKind& kind = network.definition().operations[Index(link.operation)].kind;
+  if (const auto* affine = std::get_if<AffineOperation>(&kind)) {
+    return network.tensor(affine->weight).shape[1] == channels;
+  }
+  const auto* conv = std::get_if<ConvOperation>(&kind);
+  if (conv == nullptr || conv->groups != 1) {
+    return false;
+  }
+  const auto is = [](std::int64_t wanted) {
+    return [wanted](std::int64_t value) { return value == wanted; };
+  };
+  const Shape& shape = network.tensor(conv->weight).shape;
+  return shape[1] == channels && std::all_of(shape.begin() + 2, shape.end(), is(1)) &&
+         std::all_of(conv->stride.begin(), conv->stride.end(), is(1)) &&
+         std::all_of(conv->pad_before.begin(), conv->pad_before.end(), is(0)) &&
+         std::all_of(conv->pad_after.begin(), conv->pad_after.end(), is(0));
+}
 
 Result<Product> LowerChain(const Network& network, std::int64_t source, const std::vector<Link>& chain,
                            WeightForms forms, std::int64_t max_entries) {

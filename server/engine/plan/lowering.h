@@ -23,10 +23,14 @@ struct WeightForms {
   std::vector<double>* doubles = nullptr;  // where the weights go as they are, without the row scale
 };
 
+// Whether the operation is a matrix over so many channels at each position, by itself.
+bool MixesChannels(const Network& network, Link link, std::int64_t channels);
+
 // Turns a chain of linear operations, source first, into one product. Index and sum operations before one
-// Affine or Conv become its gather, scalings behind it its row scale; any other chain is composed into a
-// sparse matrix. An empty chain is the identity. RESOURCE_EXHAUSTED where the sparse matrix would pass
-// max_entries, INVALID_ARGUMENT where a composed weight overflows.
+// Affine or Conv become its gather, matrices over the channels behind it part of its weights, scalings its
+// row scale; any other chain is composed into a sparse matrix. An empty chain is the identity.
+// RESOURCE_EXHAUSTED where the sparse matrix would pass max_entries, INVALID_ARGUMENT where a composed weight
+// overflows.
 Result<kernels::Product> LowerChain(const Network& network, std::int64_t source,
                                     const std::vector<Link>& chain, WeightForms forms,
                                     std::int64_t max_entries);

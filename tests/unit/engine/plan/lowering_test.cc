@@ -99,6 +99,36 @@ TEST(LowerChain, PoolConvScaleBecomesOneConvolution) {
   ExpectNear(Apply(product.value(), input, false), ByRows(network, chain, input));
 }
 
+// A separable convolution, and a matrix over channels behind another one.
+TEST(LowerChain, MatricesOverChannelsBecomePartOfTheConvolution) {
+  NetworkDefinition definition = ConvNetwork().definition();
+  definition.operations.push_back({"point", ConvOperation{"v", "", {1, 1}, {1, 1}, {0, 0}, {0, 0}, 1}});
+  definition.operations.push_back({"sum", WeightedSumOperation{{-0.5}}});
+  definition.operations.push_back({"affine", AffineOperation{"u", ""}});
+  definition.operations.push_back({"behind", ScaleShiftOperation{"r", "", -1}});
+  definition.connections.push_back({"scale", "point", {}});
+  definition.connections.push_back({"point", "sum", {}});
+  definition.connections.push_back({"sum", "affine", {}});
+  definition.connections.push_back({"affine", "behind", {}});
+  definition.tensors.push_back(testing::Tensor("v", {5, 4, 1, 1}, Random(20, 5)));
+  definition.tensors.push_back(testing::Tensor("u", {3, 5}, Random(15, 6)));
+  definition.tensors.push_back(testing::Tensor("r", {3}, {2, -1, 0.5F}));
+  const Result<Network> network = Network::Create(definition, {});
+  ASSERT_TRUE(network.ok()) << network.status().message();
+  const std::vector<Link> chain = {{1, 0}, {2, 0}, {3, 0}, {4, 0}, {5, 0}, {6, 0}, {7, 0}};
+  const Result<kernels::Product> product = LowerChain(network.value(), 0, chain, {true, true}, 1 << 20);
+  ASSERT_TRUE(product.ok());
+  EXPECT_EQ(product.value().kind, kernels::ProductKind::kConv);
+  EXPECT_EQ(product.value().conv.groups, 1);
+  EXPECT_EQ(product.value().conv.out_channels, 3);
+  const std::vector<float> input = Random(72, 7);
+  ExpectNear(Apply(product.value(), input, true), ByRows(network.value(), chain, input));
+  ExpectNear(Apply(product.value(), input, false), ByRows(network.value(), chain, input));
+  // More weights than are allowed: as a sparse matrix, which has too many entries as well.
+  EXPECT_EQ(LowerChain(network.value(), 0, chain, {true, true}, 53).status().code(),
+            StatusCode::kResourceExhausted);
+}
+
 TEST(LowerChain, TooManyComposedWeightsAreRefused) {
   NetworkDefinition definition = ConvNetwork().definition();
   definition.operations.push_back(
