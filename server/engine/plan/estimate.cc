@@ -125,7 +125,7 @@ class Estimator {
     for (auto link = weighted + 1; link != end; ++link) {
       const auto* scaling = std::get_if<ScaleShiftOperation>(&KindOf(*link));
       const bool per_row = scaling != nullptr && (ScaleCount(*scaling) == 1 || ScaleCount(*scaling) == rows);
-      if (Weights(*link) > 0 && MixesChannels(network_, *link, rows)) {
+      if (Weights(*link) > 0 && MixesChannels(network_, *link, rows, conv != nullptr)) {
         rows = network_.shape(link->operation).back();
         weights = std::max(weights, fan_in * static_cast<double>(rows));
       } else if (!per_row && !std::holds_alternative<ReshapeOperation>(KindOf(*link)) &&

@@ -110,10 +110,14 @@ class StructuredProduct {
     const std::string& weight = conv_ != nullptr ? conv_->weight : affine->weight;
     weights_ = network.Values(weight);
     kernel_ = network.tensor(weight).shape;
-    groups_ = conv_ != nullptr ? conv_->groups : 1;
+    if (conv_ != nullptr) {
+      groups_ = conv_->groups;
+      stride_ = conv_->stride;
+    }
   }
 
   std::int64_t rows() const { return kernel_[0]; }
+  bool IsConv() const { return conv_ != nullptr; }
 
   // Puts a matrix over the channels behind it, which come to it times `scale` [row]: one product of both.
   // False where that would have more than max_entries weights.
@@ -146,7 +150,10 @@ class StructuredProduct {
     kernel_[0] = out;
     kernel_[1] = in;
     groups_ = 1;
-    out_.back() = out;
+    out_ = network.shape(link.operation);
+    for (std::size_t i = 0; i < stride_.size() && conv != nullptr; ++i) {
+      stride_[i] *= conv->stride[i];
+    }
     return true;
   }
 
@@ -189,14 +196,14 @@ class StructuredProduct {
     g.in_width = in_[x];
     g.out_width = out_[x];
     g.kernel_width = kernel_[2 + x];
-    g.stride_x = conv_->stride[x];
+    g.stride_x = stride_[x];
     g.dilation_x = conv_->dilation[x];
     g.pad_left = conv_->pad_before[x];
     if (two) {
       g.in_height = in_[0];
       g.out_height = out_[0];
       g.kernel_height = kernel_[2];
-      g.stride_y = conv_->stride[0];
+      g.stride_y = stride_[0];
       g.dilation_y = conv_->dilation[0];
       g.pad_top = conv_->pad_before[0];
     }
@@ -209,6 +216,7 @@ class StructuredProduct {
   std::vector<double> weights_;
   Shape kernel_;
   std::int64_t groups_ = 1;
+  std::vector<std::int64_t> stride_;  // of a convolution
 };
 
 bool IsWeighted(const OperationKind& kind) {
@@ -290,7 +298,7 @@ std::optional<Product> LowerStructured(const Network& network, std::int64_t sour
       continue;
     }
     const auto scale = RowScale(network, chain, first, i, weights.rows());
-    if (!scale || !MixesChannels(network, chain[i], weights.rows()) ||
+    if (!scale || !MixesChannels(network, chain[i], weights.rows(), weights.IsConv()) ||
         !weights.Then(network, chain[i], *scale, max_entries)) {
       return std::nullopt;
     }
@@ -317,7 +325,7 @@ std::optional<Product> LowerStructured(const Network& network, std::int64_t sour
 
 }  // namespace
 
-bool MixesChannels(const Network& network, Link link, std::int64_t channels) {
+bool MixesChannels(const Network& network, Link link, std::int64_t channels, bool strided) {
   const OperationKind& kind = network.definition().operations[Index(link.operation)].kind;
   if (const auto* affine = std::get_if<AffineOperation>(&kind)) {
     return network.tensor(affine->weight).shape[1] == channels;
@@ -331,7 +339,7 @@ bool MixesChannels(const Network& network, Link link, std::int64_t channels) {
   };
   const Shape& shape = network.tensor(conv->weight).shape;
   return shape[1] == channels && std::all_of(shape.begin() + 2, shape.end(), is(1)) &&
-         std::all_of(conv->stride.begin(), conv->stride.end(), is(1)) &&
+         (strided || std::all_of(conv->stride.begin(), conv->stride.end(), is(1))) &&
          std::all_of(conv->pad_before.begin(), conv->pad_before.end(), is(0)) &&
          std::all_of(conv->pad_after.begin(), conv->pad_after.end(), is(0));
 }

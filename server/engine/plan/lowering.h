@@ -23,8 +23,9 @@ struct WeightForms {
   std::vector<double>* doubles = nullptr;  // where the weights go as they are, without the row scale
 };
 
-// Whether the operation is a matrix over so many channels at each position, by itself.
-bool MixesChannels(const Network& network, Link link, std::int64_t channels);
+// Whether the operation is a matrix over so many channels at each position by itself, or at some if
+// `strided`.
+bool MixesChannels(const Network& network, Link link, std::int64_t channels, bool strided);
 
 // Turns a chain of linear operations, source first, into one product. Index and sum operations before one
 // Affine or Conv become its gather, matrices over the channels behind it part of its weights, scalings its

@@ -102,7 +102,7 @@ TEST(LowerChain, PoolConvScaleBecomesOneConvolution) {
 // A separable convolution, and a matrix over channels behind another one.
 TEST(LowerChain, MatricesOverChannelsBecomePartOfTheConvolution) {
   NetworkDefinition definition = ConvNetwork().definition();
-  definition.operations.push_back({"point", ConvOperation{"v", "", {1, 1}, {1, 1}, {0, 0}, {0, 0}, 1}});
+  definition.operations.push_back({"point", ConvOperation{"v", "", {1, 2}, {1, 1}, {0, 0}, {0, 0}, 1}});
   definition.operations.push_back({"sum", WeightedSumOperation{{-0.5}}});
   definition.operations.push_back({"affine", AffineOperation{"u", ""}});
   definition.operations.push_back({"behind", ScaleShiftOperation{"r", "", -1}});
