@@ -263,6 +263,10 @@ def _normalization(layer: Layer, args: list[Array]) -> Array:
     return np.asarray(center + x * deviation if config.get("invert") else (x - center) / deviation)
 
 
+def _layer_scale(layer: Layer, args: list[Array]) -> Array:
+    return np.asarray(args[0] * layer.weights[0])
+
+
 def _rescaling(layer: Layer, args: list[Array]) -> Array:
     scale = np.asarray(plain_value(layer.config.get("scale", 1.0)), np.float64)
     offset = np.asarray(plain_value(layer.config.get("offset", 0.0)), np.float64)
@@ -358,6 +362,7 @@ _MATH: dict[str, _MathFunction] = {
     "Normalization": _normalization,
     "LayerNormalization": _layer_normalization,
     "Rescaling": _rescaling,
+    "LayerScale": _layer_scale,
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Permute": _permute,
