@@ -41,9 +41,9 @@ def test_upsampling_of_series(tmp_path: Path) -> None:
     assert np.array_equal(got, x.repeat(3, 1))
 
 
-def test_upsampling_that_interpolates_is_refused(tmp_path: Path) -> None:
-    layer = L("UpSampling2D", {"size": 2, "interpolation": "bilinear"})
-    with pytest.raises(ConversionError, match="its interpolation is 'bilinear'; use nearest"):
+def test_upsampling_by_curves_is_refused(tmp_path: Path) -> None:
+    layer = L("UpSampling2D", {"size": 2, "interpolation": "bicubic"})
+    with pytest.raises(ConversionError, match="its interpolation is 'bicubic'; use 'nearest' or 'bilinear'"):
         quiet(keras_file(tmp_path, input_layer(3, 4, 5), layer))
 
 

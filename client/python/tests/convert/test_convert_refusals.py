@@ -26,7 +26,6 @@ def refusal(model: Any, **options: Any) -> str:
         (L("TFSMLayer"), "external SavedModel", "standard layers"),
         (L("TorchModuleWrapper"), "another framework", "Keras layers"),
         (L("LSTM"), "recurrent", "feed-forward"),
-        (L("LayerNormalization"), "its own input", "BatchNormalization"),
         (L("Conv3D"), "not supported", "supported layers"),
         (L("QDense", module="qkeras.qlayers", registered_name="qkeras>QDense"), "custom class", "standard"),
         (L("Mine", module=None, registered_name="pack>Mine"), "custom class", "standard"),

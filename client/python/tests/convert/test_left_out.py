@@ -145,8 +145,10 @@ def test_a_softmax_before_a_reshape_is_inside(tmp_path: Path) -> None:
         random_dense(4, 6, "softmax", name="top"),
         L("Reshape", {"target_shape": [3, 2]}),
     ]
+    path = keras_file(tmp_path, *layers)
     with pytest.raises(ConversionError, match=r"'top'.*move it behind that"):
-        spikeserve.convert(keras_file(tmp_path, *layers))
+        spikeserve.convert(path, preset="spikeserve")
+    assert not quiet(path).definition.probes[0].HasField("activation")
 
 
 def heads(folder: Path, again: bool = False) -> Path:

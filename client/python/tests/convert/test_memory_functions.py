@@ -182,6 +182,7 @@ def test_neurons_given_by_the_caller(tmp_path: Path) -> None:
         ("MemoryFunction", "wants its function, e.g. MemoryFunction"),
         ("MemoryFunction(function='cosine')", "function is 'cosine', wanted one of sigmoid, tanh"),
         ("MemoryFunction(function='tanh', alpha=1)", "wanted 0 for any function but elu"),
+        ("MemoryFunction(function='normalise')", "alpha is 0.0, wanted a number above 0"),
         ("MemoryFunction(function='tanh', amplitude=0)", "amplitude is 0"),
         ("MemoryFunction(amplitude='tanh')", "wanted a number"),
     ],
@@ -195,3 +196,72 @@ def test_error_functions_are_right_where_they_bend() -> None:
     x = np.linspace(-8, 8, 4001)
     wanted = [KINDS["gelu"](value) for value in x]
     assert MemoryFunction("gelu").steady_rate(x) == pytest.approx(wanted, abs=1e-8)
+
+
+def rows(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> np.ndarray:
+    """What LayerNormalization does before its factors, one row at a time."""
+    result = np.empty_like(x, np.float64)
+    size = math.prod(x.shape[axis] for axis in axes)
+    for found, row in zip(result.reshape(-1, size), x.astype(np.float64).reshape(-1, size), strict=True):
+        found[:] = (row - row.mean()) / math.sqrt(row.var() + epsilon)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("config", "axes"),
+    [({}, (3,)), ({"axis": [3], "epsilon": 0.1}, (3,)), ({"axis": [2, 3], "scale": False}, (2, 3))],
+    ids=["last", "epsilon", "two"],
+)
+def test_rows_are_normalised_by_their_mean_and_spread(
+    tmp_path: Path, config: dict[str, Any], axes: tuple[int, ...]
+) -> None:
+    x = RNG.uniform(-1, 1, (200, 3, 4, 5)).astype("f4")
+    shape = tuple(x.shape[axis] for axis in axes)
+    beta = RNG.normal(size=shape).astype("f4")
+    gamma = RNG.uniform(0.5, 2, shape).astype("f4") if config.get("scale", True) else np.ones(shape, "f4")
+    layer = L("LayerNormalization", config, [gamma, beta] if config.get("scale", True) else [beta])
+    network = quiet(keras_file(tmp_path, input_layer(3, 4, 5), layer), sample_data=x)
+    wanted = gamma * rows(x, axes, config.get("epsilon", 1e-3)) + beta
+    assert outputs(network, x)[0] == pytest.approx(wanted, rel=1e-4, abs=1e-4)
+    values = run_counts(network.definition, {"input": x}, 1000)
+    assert np.abs(values[network.definition.probes[0].target] - wanted).max() < 0.01 * np.abs(wanted).max()
+
+
+def test_normalisation_goes_into_the_weights_behind(tmp_path: Path) -> None:
+    """Its factors; each channel keeps its quantum."""
+    weights = [RNG.uniform(0.5, 2, 8).astype("f4"), RNG.normal(size=8).astype("f4")]
+    layers = [random_dense(6, 8), L("LayerNormalization", {}, weights), random_dense(8, 3, seed=1)]
+    network = quiet(keras_file(tmp_path, input_layer(6), *layers), sample_data=SAMPLES)
+    assert kinds(network) == ["input", "affine", "neuron", "affine"]
+    (neuron,) = neurons(network).values()
+    assert neuron.output_scale.tensor
+    drive = SAMPLES.astype(np.float64) @ layers[0].weights[0] + layers[0].weights[1]
+    wanted = (weights[0] * rows(drive, (1,), 1e-3) + weights[1]) @ layers[2].weights[0] + layers[2].weights[1]
+    assert error_of_a_run(network, wanted, 1000) < 0.01
+
+
+def test_a_hidden_softmax_is_one_of_rows(tmp_path: Path) -> None:
+    path, weights = two_layers(tmp_path, "softmax")
+    network = quiet(path, sample_data=SAMPLES)
+    drive = SAMPLES.astype(np.float64) @ weights[0] + weights[1]
+    shares = np.exp(drive) / np.exp(drive).sum(axis=1, keepdims=True)
+    wanted = shares @ weights[2] + weights[3]
+    assert outputs(network, SAMPLES)[0] == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+    assert error_of_a_run(network, wanted, 1000) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "message"),
+    [
+        ({"axis": 1}, {}, "normalises along the axes .1.; normalise along the last axes"),
+        ({"rms_scaling": True}, {}, "rms_scaling"),
+        ({}, {"preset": "spikeserve"}, "its own input, so it has no fixed weights; take preset 'balanced'"),
+    ],
+    ids=["axis", "rms", "preset"],
+)
+def test_normalisation_that_is_refused(
+    tmp_path: Path, config: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
+    layer = L("LayerNormalization", config, [np.ones(4, "f4"), np.ones(4, "f4")])
+    with pytest.raises(ConversionError, match=message):
+        spikeserve.convert(keras_file(tmp_path, input_layer(3, 4), layer), **options)

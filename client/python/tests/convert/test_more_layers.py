@@ -168,3 +168,10 @@ def test_one_slope_is_that_of_one_population(tmp_path: Path) -> None:
     network = quiet(keras_file(tmp_path, input_layer(5, 4, 3), layer, L("Flatten")), sample_data=x)
     (neuron,) = neurons(network).values()
     assert neuron.memory_rectified_linear.negative_slope == 0.25
+
+
+def test_scales_of_channels(tmp_path: Path) -> None:
+    x, gamma = RNG.normal(size=(2, 3, 4)).astype("f4"), RNG.normal(size=4).astype("f4")
+    layer = L("LayerScale", {"projection_dim": 4}, [gamma])
+    got = outputs(quiet(keras_file(tmp_path, input_layer(3, 4), layer)), x)[0]
+    assert got == pytest.approx(x * gamma, rel=1e-5)

@@ -99,6 +99,22 @@ def test_two_maps_and_their_sign(tmp_path: Path) -> None:
     )
 
 
+def test_a_factor_of_a_population_is_behind_the_product(tmp_path: Path) -> None:
+    """As of a hard sigmoid that is spelled out: ReLU6(x + 3) / 6."""
+    x = RNG.uniform(-1, 1, (100, 5)).astype("f4")
+    layers = [
+        record("ReLU", "a", called("x")),
+        record("Rescaling", "more", called("x"), scale=4.0, offset=3.0),
+        record("ReLU", "bounded", called("more"), max_value=6.0),
+        record("Rescaling", "sixth", called("bounded"), scale=1 / 6),
+        record("Multiply", "both", called("a", "sixth")),
+        record("Flatten", "flat", called("both")),
+    ]
+    wanted = np.maximum(x, 0) * np.clip(4 * x + 3, 0, 6) / 6
+    network = check(model(tmp_path, [5], layers, {}), wanted, x)
+    assert len(neurons(network)) == 2
+
+
 def test_fewer_axes_are_spread_as_keras_does(tmp_path: Path) -> None:
     x = RNG.uniform(0, 1, (100, 4, 3)).astype("f4")
     layers = [

@@ -238,6 +238,15 @@ def _batch_normalization(layer: Layer, args: list[Array]) -> Array:
     return np.moveaxis(result, -1, axis)
 
 
+def _layer_normalization(layer: Layer, args: list[Array]) -> Array:
+    config, weights = layer.config, [w.astype(np.float64) for w in layer.weights]
+    axes = tuple(np.atleast_1d(plain_value(config.get("axis", -1))))
+    off = args[0] - args[0].mean(axis=axes, keepdims=True)
+    result = off / np.sqrt((off**2).mean(axis=axes, keepdims=True) + config.get("epsilon", 1e-3))
+    result = result * (weights.pop(0) if config.get("scale", True) else 1.0)
+    return np.asarray(result + (weights.pop(0) if config.get("center", True) else 0.0))
+
+
 def _normalization(layer: Layer, args: list[Array]) -> Array:
     config = layer.config
     mean, variance = plain_value(config.get("mean")), plain_value(config.get("variance"))
@@ -252,6 +261,10 @@ def _normalization(layer: Layer, args: list[Array]) -> Array:
     deviation = np.maximum(np.sqrt(np.asarray(variance, np.float64)).reshape(shape), 1e-7)
     x = args[0]
     return np.asarray(center + x * deviation if config.get("invert") else (x - center) / deviation)
+
+
+def _layer_scale(layer: Layer, args: list[Array]) -> Array:
+    return np.asarray(args[0] * layer.weights[0])
 
 
 def _rescaling(layer: Layer, args: list[Array]) -> Array:
@@ -347,7 +360,9 @@ _MATH: dict[str, _MathFunction] = {
     "MaxPooling2D": _max_pool,
     "BatchNormalization": _batch_normalization,
     "Normalization": _normalization,
+    "LayerNormalization": _layer_normalization,
     "Rescaling": _rescaling,
+    "LayerScale": _layer_scale,
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Permute": _permute,

@@ -60,10 +60,10 @@ def measure(lowered: Lowered, inputs: dict[str, Array]) -> dict[str, Activity]:
         part = {name: array[start : start + block] for name, array in inputs.items()}
         values = run_rates(lowered.definition, part, np.float32)
         for name, source in sources.items():
-            currents = values[source].reshape(len(values[source]), -1)
-            model = models[name]
-            behind = not model.scales_gain or model.remembers
-            collected[name].append(np.abs(model.steady_rate(currents)) if behind else currents)
+            model, currents = models[name], values[source]
+            if not model.scales_gain or model.remembers:
+                currents = np.abs(model.steady_rate(currents))
+            collected[name].append(currents.reshape(len(currents), -1))
         for name in others:
             collected[name].append(np.abs(values[name]).reshape(len(values[name]), -1))
     return {name: _statistics(np.concatenate(parts)) for name, parts in collected.items()}

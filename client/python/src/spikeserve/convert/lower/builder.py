@@ -149,6 +149,7 @@ class Builder:
         """A population of one neuron per element, gain 1; `layer` is what options name it by."""
         body = pb.NeuronOperation()
         set_model(body, model)
+        source = self.plain(source) if model.of_rows else source
         value = self.elementwise(name, source, ("neuron", body))
         self.populations[value.operation] = Population(layer, value)
         return value

@@ -79,6 +79,17 @@ class Cells:
         return cells, cells.operation
 
 
+def sent(value: Value, builder: Builder, through: frozenset[str] = MOVES) -> bool:
+    """Whether it is what populations with memory have sent, but for operations of the kinds of `through`."""
+    operation = builder.operation(value.operation)
+    kind = str(operation.WhichOneof("kind"))
+    if kind == "neuron":
+        return get_model(operation.neuron).remembers
+    if kind in through:
+        return all(sent(source, builder, through) for source in builder.sources(value.operation))
+    return kind == "product" or operation.pool.kind == pb.POOL_KIND_MAX
+
+
 def _shape_behind(body: Move, shape: Shape) -> Shape:
     if isinstance(body, pb.ReshapeOperation):
         return tuple(body.shape)

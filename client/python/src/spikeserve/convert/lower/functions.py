@@ -18,6 +18,7 @@ _FUNCTIONS = {
     "selu": "selu",
     "sigmoid": "sigmoid",
     "silu": "swish",
+    "softmax": "softmax",  # over the last axis
     "softplus": "softplus",
     "softsign": "softsign",
     "tanh": "tanh",
@@ -28,7 +29,7 @@ _SIXTH = 1 / 6  # the slope of what neurons compute for a hard sigmoid
 def memory_function(activation: Activation) -> tuple[MemoryFunction, float] | None:
     """(the neurons for an activation, the factor in front of them); None where there are none."""
     function = _FUNCTIONS.get(activation.kind)
-    if function is None:
+    if function is None or "axis" in activation.options:
         return None
     alpha = activation.options.get("alpha", 1.0) if function == "elu" else 0.0
     slope = activation.options.get("slope", _SIXTH)

@@ -90,6 +90,17 @@ def lower_scale_shift(node: Node, values: list[Value], builder: Builder) -> Valu
     return builder.elementwise(node.name, source, ("scale_shift", body))
 
 
+@lowers("LayerScale")
+def lower_layer_scale(node: Node, values: list[Value], builder: Builder) -> Value:
+    """A ScaleShift without shift, as ConvNeXt has it."""
+    need_inputs(node, values, 1)
+    (gamma,) = need_weights(node, [values[0].shape[-1:]])
+    axis = values[0].order[-1]
+    scale = builder.tensor(f"{node.layer.name}/scale", gamma)
+    body = pb.ScaleShiftOperation(scale=scale, axis=-1 if axis == len(values[0].stored) - 1 else axis)
+    return builder.elementwise(node.name, values[0], ("scale_shift", body))
+
+
 def _conv_weights(node: Node, rank: int, channels: int) -> tuple[Array, int, Array | None]:
     """(weight [out, in/groups, kernel...], groups, bias or None)."""
     config = node.layer.config

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import spikeserve.convert.lower.linear
+import spikeserve.convert.lower.normalise
 import spikeserve.convert.lower.pools
 import spikeserve.convert.lower.products
 import spikeserve.convert.lower.resize
@@ -104,7 +105,7 @@ def _lower_node(
 ) -> Value | None:
     if node.layer.class_name == "InputLayer" and node.layer.custom is None:
         return builder.input(node.name, _input_shape(node, input_shape))
-    rule = find_rule(node)
+    rule = find_rule(node, builder.memory)
     sources = [values[index] for index in node.inputs]
     known = [source for source in sources if source is not None]
     if len(known) != len(sources):

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikeserve.convert.lower.builder import Builder, Shape, Value
-from spikeserve.convert.lower.cells import MOVES, Cells
-from spikeserve.convert.models.neurons import get_model
+from spikeserve.convert.lower.cells import MOVES, Cells, sent
 from spikeserve.convert.read.graph import Node
 from spikeserve.v1 import network_pb2 as pb
+
+_SCALED = MOVES | {"concat", "scale_shift"}
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,9 @@ class Maximum:
         last = len(source.stored) - 1
         along = (body.axis if body.axis >= 0 else last) == source.order[-1]
         sizes = [self.builder.stored(name).size for name in (body.scale, body.shift) if name]
-        if not (along or all(size == 1 for size in sizes)) or not self._remembered(source):
+        if not (along or all(size == 1 for size in sizes)) or not sent(source, self.builder, _SCALED):
             return False
         return not body.scale or bool(np.all(self.builder.stored(body.scale) > 0))
-
-    def _remembered(self, source: Value) -> bool:
-        """Whether it is what populations with memory have sent, but for scales and where it stands."""
-        operation = self.builder.operation(source.operation)
-        kind = str(operation.WhichOneof("kind"))
-        if kind == "neuron":
-            return get_model(operation.neuron).remembers
-        if kind in MOVES or kind in ("scale_shift", "concat"):
-            return all(self._remembered(value) for value in self.builder.sources(source.operation))
-        return kind == "product" or operation.pool.kind == pb.POOL_KIND_MAX
 
 
 def _seen_as(value: Value, source: Value) -> Value:

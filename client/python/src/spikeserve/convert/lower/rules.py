@@ -20,10 +20,6 @@ _ADVICE = {
     "FlaxLayer": ("wraps code of another framework", "rebuild it with Keras layers"),
     "Maximum": ("a maximum of two signals is not linear", "use Average or Concatenate"),
     "Minimum": ("a minimum of two signals is not linear", "use Average or Concatenate"),
-    "LayerNormalization": (
-        "normalises by its own input, so it has no fixed weights",
-        "train with BatchNormalization instead",
-    ),
 }
 _NO_STATE = ("recurrent layers are not supported", "use a feed-forward network")
 for _name in ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D"):
@@ -41,8 +37,20 @@ def lowers(*class_names: str) -> Callable[[Lowering], Lowering]:
     return register
 
 
-def find_rule(node: Node) -> Lowering:
-    """The lowering of a node's layer; UnsupportedError, with advice, where there is none."""
+# Layers that only neurons with memory compute.
+_REMEMBERED = {
+    "LayerNormalization": (
+        "normalises by its own input, so it has no fixed weights",
+        "take preset 'balanced', or train with BatchNormalization instead",
+    ),
+}
+
+
+def find_rule(node: Node, memory: bool) -> Lowering:
+    """The lowering of a node's layer; UnsupportedError, with advice, where there is none.
+
+    `memory`: whether neurons that no layer asks for may be such with memory.
+    """
     layer = node.layer
     if layer.custom is not None:
         raise UnsupportedError(
@@ -56,6 +64,8 @@ def find_rule(node: Node) -> Lowering:
             layer.class_name, ("this layer is not supported", "replace it by supported layers")
         )
         raise UnsupportedError(reason, advice)
+    if not memory and layer.class_name in _REMEMBERED:
+        raise UnsupportedError(*_REMEMBERED[layer.class_name])
     _check_dtype(node)
     return RULES[layer.class_name]
 

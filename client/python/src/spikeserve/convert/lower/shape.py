@@ -29,7 +29,7 @@ from spikeserve.v1 import network_pb2 as pb
     "RandomColorJitter", "RandomContrast", "RandomElasticTransform", "RandomErasing", "RandomFlip",
     "RandomGaussianBlur", "RandomGrayscale", "RandomHeight", "RandomHue", "RandomInvert", "RandomPerspective",
     "RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear",
-    "RandomTranslation", "RandomWidth", "RandomZoom",
+    "RandomTranslation", "RandomWidth", "RandomZoom", "StochasticDepth",
     "Activation", "ReLU", "LeakyReLU", "Softmax", "ELU", "PReLU", "ThresholdedReLU", "Relu",
 )  # fmt: skip
 def lower_nothing(node: Node, values: list[Value], builder: Builder) -> Value:

@@ -12,7 +12,7 @@ import numpy as np
 
 from spikeserve.convert.arrays import Array
 from spikeserve.convert.models.integrating import IntegratingNeuron
-from spikeserve.convert.models.neuron import NOT_ZERO, Response, parameter
+from spikeserve.convert.models.neuron import ABOVE_0, NOT_ZERO, Response, parameter
 
 __all__ = ["MemoryFunction"]
 
@@ -27,8 +27,9 @@ class MemoryFunction(IntegratingNeuron):
 
     A step sends what is new, a negative number where spikes are taken back or the function is below 0; output
     n*amplitude/dt. `function`: "sigmoid", "tanh", "swish", "gelu", "gelu_tanh", "elu", "selu", "softplus",
-    "mish", "hard_sigmoid" (x/6 + 1/2 within 0..1), "hard_swish", "exponential" or "softsign". `amplitude`:
-    area of a spike, not 0. `alpha`: of elu alone, 0 for the others.
+    "mish", "hard_sigmoid" (x/6 + 1/2 within 0..1), "hard_swish", "exponential" or "softsign"; or of a row of
+    neurons, along the last axis, "normalise" ((x - mean)/sqrt(variance + alpha)) or "softmax". `amplitude`:
+    area of a spike, not 0. `alpha`: of elu, and above 0 of normalise; 0 for the others.
     """
 
     wire_field = "memory_function"
@@ -44,8 +45,15 @@ class MemoryFunction(IntegratingNeuron):
         super().__post_init__()
         if self.function not in FUNCTIONS:
             raise ValueError(f"function is {self.function!r}, wanted one of {', '.join(FUNCTIONS)}")
-        if self.alpha != 0 and self.function != "elu":
-            raise ValueError(f"alpha is {self.alpha}, wanted 0 for any function but elu")
+        if self.function == "normalise":
+            ABOVE_0.check("alpha", self.alpha)
+        elif self.alpha != 0 and self.function != "elu":
+            raise ValueError(f"alpha is {self.alpha}, wanted 0 for any function but elu and normalise")
+
+    @property
+    def of_rows(self) -> bool:
+        """Whether it is a function of all neurons along the last axis together."""
+        return self.function in ("normalise", "softmax")
 
     @property
     def rises(self) -> bool:
@@ -104,6 +112,17 @@ def _softplus(x: Array, alpha: float) -> Array:
     return np.asarray(np.logaddexp(0, x))
 
 
+def _normalise(x: Array, alpha: float) -> Array:
+    off = x - x.mean(axis=-1, keepdims=True)
+    return np.asarray(off / np.sqrt((off**2).mean(axis=-1, keepdims=True) + alpha))
+
+
+def _softmax(x: Array, alpha: float) -> Array:
+    del alpha
+    powers = np.exp(x - x.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
 # By name, as functions of the drive and of alpha.
 FUNCTIONS: dict[str, Callable[[Array, float], Array]] = {
     "sigmoid": _sigmoid,
@@ -118,5 +137,7 @@ FUNCTIONS: dict[str, Callable[[Array, float], Array]] = {
     "hard_sigmoid": _hard_sigmoid,
     "hard_swish": lambda x, alpha: x * _hard_sigmoid(x, alpha),
     "exponential": lambda x, alpha: np.exp(x),
+    "normalise": _normalise,
+    "softmax": _softmax,
     "softsign": lambda x, alpha: x / (1 + np.abs(x)),
 }

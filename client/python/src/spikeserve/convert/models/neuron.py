@@ -117,6 +117,11 @@ class NeuronModel(Checked, ABC):
         return self.response is not Response.BOUNDED
 
     @property
+    def of_rows(self) -> bool:
+        """Whether the rate of a neuron depends on the others along the last axis."""
+        return False
+
+    @property
     def scales_function(self) -> bool:
         """Whether a scale multiplies what a neuron with memory makes of its drive (output_scale)."""
         return self.remembers and not self.scales_gain
