@@ -56,7 +56,8 @@ LINEAR = {
         [2, 3, 4], N("Flatten", {"start_dim": 1, "end_dim": -1}), affine(RNG.normal(size=(4, 24))), out=[4],
     ),
     "scale": chain(
-        [3, 4, 4], conv(RNG.normal(size=(3, 3, 1, 1))), neuron("Scale", (3, 4, 4), scale=RNG.normal(size=(3, 1, 1))),
+        [3, 4, 4], conv(RNG.normal(size=(3, 3, 1, 1))),
+        neuron("Scale", (3, 4, 4), scale=RNG.normal(size=(3, 1, 1))),
     ),
 }  # fmt: skip
 

@@ -60,7 +60,7 @@ CHANGES: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     "NaN": (lambda f: replace(f, WEIGHT, data=np.full((2, 2, 2, 2), np.nan)), "NaN"),
     "a strange stride": (lambda f: replace(f, "node/nodes/n0/stride", data=0), "stride is 0, wanted 2 whole"),
     "half a stride": (lambda f: replace(f, "node/nodes/n0/stride", data=1.5), "stride is 1.5"),
-    "a large pad": (lambda f: replace(f, "node/nodes/n0/padding", data=1 << 30), "pad by less than the window"),
+    "a large pad": (lambda f: replace(f, "node/nodes/n0/padding", data=1 << 30), "pad by less than"),
     "a word for padding": (
         lambda f: replace(f, "node/nodes/n0/padding", data="mirror", dtype=TEXT), "'mirror'",
     ),
@@ -117,7 +117,7 @@ def test_one_parameter_for_a_large_population(tmp_path: Path, shape: list[int]) 
 
 
 def test_many_large_populations(tmp_path: Path) -> None:
-    refused(write_nir(tmp_path / "g.nir", chain([256, 65536], *[neuron("IF", 1)] * 5)), "values in all nodes")
+    refused(write_nir(tmp_path / "g.nir", chain([256, 65536], *[neuron("IF", 1)] * 2)), "values in all nodes")
 
 
 def test_branches_that_ask_for_ever_more_filters(tmp_path: Path) -> None:

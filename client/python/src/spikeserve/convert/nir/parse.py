@@ -21,7 +21,7 @@ from spikeserve.convert.nir.options import NirOptions
 from spikeserve.convert.nir.units import Parsed, Pass, Shape, Unit
 
 _TIMES = ("tau", "tau_mem", "tau_syn")
-_LARGEST = 1 << 26  # values of all nodes, each with some parameters in float64
+_LARGEST = 1 << 25  # values of all nodes, each with some parameters in float64
 _LONG = 0.5  # s; time constants above are probably not in seconds
 
 
