@@ -66,7 +66,8 @@ LINEAR = {
 def test_nodes_without_time(tmp_path: Path, name: str) -> None:
     graph = LINEAR[name]
     network = read(tmp_path, graph)
-    x = RNG.normal(size=graph.nodes["input"].fields["shape"]).astype(np.float32)  # type: ignore[union-attr]
+    first: Any = graph.nodes["input"]
+    x = RNG.normal(size=tuple(first.fields["shape"])).astype(np.float32)
     target = network.definition.probes[0].target
     found = run_rates(network.definition, {"input": x[None]})[target][0]
     wanted = nir_equations.run(graph, x[None], 1.0)[0]["output"]
@@ -179,7 +180,7 @@ def looped() -> G:
     return G(graph.nodes, [*graph.edges, ("n1", "n0")])
 
 
-REFUSALS = {
+REFUSALS: dict[str, tuple[G, dict[str, Any], str]] = {
     "recurrent edges": (looped(), {}, "recurrent edges: 'n0' <- 'n1' <- 'n0'|recurrent edges: 'n1' <- 'n0'"),
     "times that differ": (chain([2], neuron("LIF", 2, tau=[1e-2, 2e-2])), {}, "tau differs between elements"),
     "subtracting leak": (chain([2], neuron("LIF", 2)), {"reset": "subtract"}, "keeps what is above"),

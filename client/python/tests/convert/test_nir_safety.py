@@ -139,7 +139,7 @@ def test_truncated_and_changed_bytes(tmp_path: Path) -> None:
     damaged = tmp_path / "d.nir"
     for _ in range(150):
         if rng.random() < 0.4:
-            changed = content[: rng.randrange(len(content))]
+            changed = bytearray(content[: rng.randrange(len(content))])
         else:
             changed = bytearray(content)
             for _ in range(rng.randrange(1, 8)):

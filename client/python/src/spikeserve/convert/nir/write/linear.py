@@ -104,7 +104,8 @@ def _undilated(window: Window) -> Window:
     rows, sizes = window.weight.shape[:2], window.weight.shape[2:]
     extent = [(k - 1) * d + 1 for k, d in zip(sizes, window.dilation, strict=True)]
     weight = np.zeros((*rows, *extent))
-    weight[(..., *(slice(None, None, d) for d in window.dilation))] = window.weight
+    every: tuple[slice, ...] = tuple(slice(None, None, d) for d in window.dilation)
+    weight[(slice(None), slice(None), *every)] = window.weight
     return replace(window, weight=weight, dilation=(1,) * len(sizes))
 
 
