@@ -56,7 +56,7 @@ def _step(name: str, node: N, x: Any, dt: float, state: dict[str, Array]) -> Arr
         case "SumPool2d" | "AvgPool2d":
             return _pool(x, p, node.kind)
         case "Flatten":
-            return np.asarray(x).reshape(-1)
+            return np.ascontiguousarray(x, np.float64).ravel()
         case "Threshold":
             return np.asarray(x > p["threshold"], np.float64)
         case "Delay":

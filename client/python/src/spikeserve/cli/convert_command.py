@@ -218,7 +218,7 @@ def _in_options(message: str) -> str:
         r"(?:(?P<name>scale_firing_rates|swap_activations)=|(?<=\(or ))(?P<table>\{'[^}]*\})", flags, message
     )
     message = re.sub(r"\bsteps=(\d+)", r"--steps \1", message)
-    message = re.sub(r"\breadout='(\w+)'", r"--readout \1", message)
+    message = re.sub(r"\b(readout|integration|reset)='(\w+)'", r"--\1 \2", message)
     return re.sub(rf"(?<![\w'/.])({'|'.join(_WORDS)})(?![\w/.]\w)", lambda found: _WORDS[found[0]], message)
 
 

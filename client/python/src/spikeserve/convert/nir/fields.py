@@ -48,10 +48,10 @@ def same_size(one: Shape, other: Shape) -> bool:
 def spread(node: NirNode, name: str, shape: Shape, default: float | None = None) -> Array:
     """A parameter for each element of the shape, in float64; one value stands for all."""
     if name not in node.values and default is not None:
-        return np.full(shape, default)
+        return np.broadcast_to(np.float64(default), shape)
     values = np.asarray(node.values[name], np.float64)
     if values.size == 1:
-        return np.full(shape, float(values.ravel()[0]))
+        return np.broadcast_to(values.ravel()[0], shape)
     if values.size == math.prod(shape) and same_size(values.shape, shape):
         return values.reshape(shape)
     raise UnsupportedError(f"{name} has the shape {values.shape}, what it reads {shape}", AGAIN)

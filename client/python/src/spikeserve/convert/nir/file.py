@@ -55,8 +55,7 @@ class _Reader:
 
     def node(self, path: str, name: str, depth: int) -> NirNode | NirGraph:
         self._count += 1
-        if self._count > self._limits.layers:
-            raise ConversionError(f"{self._file.label}: more than {self._limits.layers} nodes")
+        self._check_count(0)
         kind = self._file.texts(f"{path}/type", 1)[0]
         if kind == GRAPH:
             return self._graph(path, name, depth)
@@ -68,13 +67,19 @@ class _Reader:
             self.problems.append(Problem(name, kind, "this kind of node is not known", f"use {known}"))
         return node
 
+    def _check_count(self, more: int) -> None:
+        if self._count + more > self._limits.layers:
+            raise ConversionError(f"{self._file.label}: more than {self._limits.layers} nodes")
+
     def _graph(self, path: str, name: str, depth: int) -> NirGraph:
         if depth >= self._limits.graph_depth:
             raise ConversionError(
                 f"{self._file.label}: graphs nested deeper than {self._limits.graph_depth} levels at {name!r}"
             )
         graph = NirGraph(name)
-        for child in self._file.children(f"{path}/nodes"):
+        children = self._file.children(f"{path}/nodes")
+        self._check_count(len(children))
+        for child in children:
             full = f"{name}/{child}" if name else child
             graph.nodes[child] = self.node(f"{path}/nodes/{child}", full, depth + 1)
         flat = self._file.texts(f"{path}/edges", 2 * _EDGES_PER_NODE * self._limits.layers)

@@ -62,22 +62,23 @@ def integrator(node: NirNode, shape: Shape, options: NirOptions) -> Filtering:
             f"a step of {options.dt:g} s is too long for a running sum",
             f"give dt, at most {_LONGEST / SUM_STEPS:.3g} s",
         )
-    charge = charge_per_step(spread(node, "r", shape), options.dt)
+    charge = charge_per_step(node, shape, options.dt)
     return Filtering((tau,), factor=charge * SUM_STEPS, endless=True)
 
 
-def charge_per_step(r: Array, dt: float) -> Array:
+def charge_per_step(node: NirNode, shape: Shape, dt: float) -> Array:
     """What an input of 1 adds to a voltage without leak in a step.
 
     Most tools add r*x, whatever dt is; where r is about 1/dt they mean a current of x during the step.
     """
-    return r * dt if float(np.median(np.abs(r))) * dt >= PER_STEP else r
+    held = float(np.median(np.abs(node.values["r"]))) * dt >= PER_STEP
+    return spread(node, "r", shape) * (dt if held else 1.0)
 
 
 def integrate_and_fire(node: NirNode, shape: Shape, options: NirOptions) -> Spiking:
     """IF: one spike per step at most and then v_reset, or floor(v) spikes and as many thresholds less."""
     span, reset = _span(node, shape)
-    charge = charge_per_step(spread(node, "r", shape), options.dt)
+    charge = charge_per_step(node, shape, options.dt)
     start = -reset / span
     _check_start(start)
     if options.reset == "subtract":

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from spikeserve.convert.errors import Problem, UnsupportedError, reading_configuration, refuse
+from spikeserve.convert.errors import (
+    ConversionError,
+    Problem,
+    UnsupportedError,
+    reading_configuration,
+    refuse,
+)
+from spikeserve.convert.lower.builder import check_size
 from spikeserve.convert.nir import linear, neurons
 from spikeserve.convert.nir.fields import shape_of
 from spikeserve.convert.nir.graph import FlatGraph, NirNode
@@ -12,6 +21,7 @@ from spikeserve.convert.nir.options import NirOptions
 from spikeserve.convert.nir.units import Parsed, Pass, Shape, Unit
 
 _TIMES = ("tau", "tau_mem", "tau_syn")
+_LARGEST = 1 << 25  # values of all nodes, each with some parameters in float64
 _LONG = 0.5  # s; time constants above are probably not in seconds
 
 
@@ -20,16 +30,23 @@ def parse(graph: FlatGraph, label: str, options: NirOptions) -> tuple[dict[str, 
     parsed: dict[str, Parsed] = {}
     problems: list[Problem] = []
     warnings: list[str] = []
+    total = 0
     for node in graph.nodes:
         sources = graph.sources[node.name]
         if all(name in parsed for name in sources):
             try:
                 shape = _read_shape(node, [parsed[name] for name in sources])
                 with reading_configuration():
+                    check_size(shape, "what it reads")
                     unit, out = _unit(node, shape, options, graph, warnings)
             except UnsupportedError as error:
                 problems.append(Problem(node.name, node.kind, error.reason, error.advice))
             else:
+                total += math.prod(out)
+                if total > _LARGEST:
+                    raise ConversionError(
+                        f"{label}: more than {_LARGEST} values in all nodes; use a smaller input"
+                    )
                 parsed[node.name] = Parsed(node.name, node.kind, unit, out)
     if problems:
         raise refuse(label, problems)

@@ -13,6 +13,7 @@ import numpy as np
 
 from spikeserve.convert.arrays import Array
 from spikeserve.convert.errors import ConversionError
+from spikeserve.convert.read.hdf5_heaps import check_heaps
 from spikeserve.convert.read.limits import Limits
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, 32000}
@@ -29,6 +30,7 @@ class SafeFile:
         self._limits = limits
         self._parameters = 0
         self.label = label
+        check_heaps(source, label)
         try:
             self._file_bytes = len(source) if isinstance(source, bytes) else source.stat().st_size
             self._file = h5py.File(io.BytesIO(source) if isinstance(source, bytes) else source, "r")

@@ -64,7 +64,6 @@ def _conv(graph: OutGraph, name: str, names: list[str], wave: Wave, shape: Shape
     rank = len(shape) - 1
     if rank not in (1, 2) or not np.array_equal(wave.index, channels_first(shape)):
         raise UnsupportedError("it reads a value whose axes are not those of an image with channels", _EXPORT)
-    weight, padding = _even(window)
     space = tuple(
         (n + b + a - (k - 1) * d - 1) // s + 1
         for n, b, a, k, d, s in zip(
@@ -72,17 +71,21 @@ def _conv(graph: OutGraph, name: str, names: list[str], wave: Wave, shape: Shape
             strict=True,
         )
     )  # fmt: skip
-    offset = np.zeros(len(weight)) if window.bias is None else window.bias
+    even, filters = _even(window), len(window.weight)
+    offset = np.zeros(filters) if window.bias is None else window.bias
     node = graph.add(
-        name, f"Conv{rank}d", (len(weight), *space), names,
-        input_shape=_sizes(shape[:-1]), weight=_f32(weight), stride=_sizes(window.stride),
-        padding=_sizes(padding), dilation=_sizes(window.dilation), groups=window.groups, bias=_f32(offset),
+        name, f"Conv{rank}d", (filters, *space), names,
+        input_shape=_sizes(shape[:-1]), weight=_f32(even.weight), stride=_sizes(window.stride),
+        padding=_sizes(even.before), dilation=_sizes(even.dilation), groups=window.groups, bias=_f32(offset),
     )  # fmt: skip
-    return Wave({node: 1.0}, channels_first((*space, len(weight))))
+    return Wave({node: 1.0}, channels_first((*space, filters)))
 
 
-def _even(window: Window) -> tuple[Array, Shape]:
-    """Weights with zeros around them, so that as much padding on both sides does the same."""
+def _even(window: Window) -> Window:
+    """The same with zeros around its weights, and as much padding on both sides."""
+    missing = [a - b for a, b in zip(window.after, window.before, strict=True)]
+    if any(n % d for n, d in zip(missing, window.dilation, strict=True)):
+        window = _undilated(window)
     padding, zeros = [], []
     sides = zip(window.before, window.after, window.dilation, window.weight.shape[2:], strict=True)
     for before, after, dilation, size in sides:
@@ -90,13 +93,20 @@ def _even(window: Window) -> tuple[Array, Shape]:
         most += (before - most) % dilation
         while most > (size - 1) * dilation + 2 * most - before - after:
             most += dilation  # a window reaches further than its padding
-        if (most - before) % dilation or (most - after) % dilation:
-            raise UnsupportedError(
-                f"padding of {before} before and {after} after with dilation {dilation}", _EXPORT
-            )
         padding.append(most)
         zeros.append(((most - before) // dilation, (most - after) // dilation))
-    return np.pad(window.weight, [(0, 0), (0, 0), *zeros]), tuple(padding)
+    weight = np.pad(window.weight, [(0, 0), (0, 0), *zeros])
+    return replace(window, weight=weight, before=tuple(padding), after=tuple(padding))
+
+
+def _undilated(window: Window) -> Window:
+    """The same with the zeros between its weights written out."""
+    rows, sizes = window.weight.shape[:2], window.weight.shape[2:]
+    extent = [(k - 1) * d + 1 for k, d in zip(sizes, window.dilation, strict=True)]
+    weight = np.zeros((*rows, *extent))
+    every: tuple[slice, ...] = tuple(slice(None, None, d) for d in window.dilation)
+    weight[(slice(None), slice(None), *every)] = window.weight
+    return replace(window, weight=weight, dilation=(1,) * len(sizes))
 
 
 def pooling(graph: OutGraph, name: str, wave: Wave, shape: Shape, body: pb.PoolOperation, sums: bool) -> Wave:
