@@ -42,7 +42,6 @@ LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
     "hardsigmoid": ("Activation", {"activation": "hard_sigmoid"}),
     "hardsigmoid_sixth": ("Activation", {"activation": "hard_sigmoid"}),
     "gelu": ("Activation", {"activation": "gelu"}),
-    "prelu": ("PReLU", {"shared_axes": [2, 3]}),
     "silu": ("Activation", {"activation": "silu"}),
     "mish_parts": ("Activation", {"activation": "mish"}),
     "gelu_parts": ("Activation", {"activation": "gelu"}),

@@ -40,6 +40,12 @@ def test_networks(name: str, shape: tuple[int, ...]) -> None:
     assert network.definition.provenance.source_format == "live torch module"
 
 
+def _slopes() -> Any:
+    module = nn.PReLU(2)
+    module.weight.data[0] = 0.5
+    return module
+
+
 @pytest.mark.parametrize(
     ("module", "shape"),
     [
@@ -60,6 +66,7 @@ def test_networks(name: str, shape: tuple[int, ...]) -> None:
         (lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Identity(), nn.Dropout2d()), (3, 4, 5)),
         (lambda: nn.LeakyReLU(0.2), (4,)),
         (lambda: nn.PReLU(), (4,)),
+        (_slopes, (2, 3, 4)),
         (lambda: nn.ReLU6(), (4,)),
         (lambda: nn.Hardtanh(0, 4), (4,)),
         (lambda: nn.Threshold(0, 0), (4,)),
@@ -117,19 +124,13 @@ def test_several_inputs_and_outputs() -> None:
     assert second == pytest.approx(np.maximum(x[1], 0), abs=1e-6)
 
 
-def _slopes() -> Any:
-    module = nn.PReLU(2)
-    module.weight.data[0] = 0.5
-    return module
-
-
 @pytest.mark.parametrize(
     ("module", "kind"),
     [
         (nn.MaxPool2d(2), "MaxPooling2D"), (nn.AdaptiveMaxPool2d(1), "GlobalMaxPooling2D"),
         (nn.SiLU(), "silu"), (nn.GELU(), "gelu"), (nn.Mish(), "mish"), (nn.Hardswish(), "hard_silu"),
         (nn.Hardsigmoid(), "hard_sigmoid"), (nn.Sigmoid(), "sigmoid"), (nn.Tanh(), "tanh"),
-        (nn.Softplus(), "softplus"), (nn.SELU(), "selu"), (nn.ELU(0.5), "ELU"), (_slopes(), "PReLU"),
+        (nn.Softplus(), "softplus"), (nn.SELU(), "selu"), (nn.ELU(0.5), "ELU"),
         (nn.LogSoftmax(-1), "log_softmax"), (nn.LayerNorm(4), "LayerNormalization"),
     ],
 )  # fmt: skip
@@ -139,9 +140,7 @@ def test_layers_that_need_not_have_a_spiking_form(module: Any, kind: str) -> Non
 
 
 def test_layers_are_called_as_in_the_module() -> None:
-    network = quiet(
-        torch_models.DigitsCnn(), input_shape=(1, 8, 8), scale_firing_rates=7
-    )
+    network = quiet(torch_models.DigitsCnn(), input_shape=(1, 8, 8), scale_firing_rates=7)
     assert [layer.name for layer in network.report.layers] == ["features.2", "features.5", "classes.3"]
 
 

@@ -43,7 +43,10 @@ def leaky_relu(writer: GraphWriter, name: str, x: Signal, slope: float) -> Signa
 
 
 def prelu(writer: GraphWriter, name: str, x: Signal, slopes: Array) -> Signal:
-    """x, times a slope of its own where it is negative; `slopes` broadcast to x, batch counted."""
+    """x, times a slope of its own where it is negative; `slopes` broadcast to x, batch counted.
+
+    Neurons have one slope, so that several become two rectifiers, of x and of -x.
+    """
     shape = (1,) * (len(x.shape) - slopes.ndim) + slopes.shape
     if len(shape) != len(x.shape) or any(n not in (1, m) for n, m in zip(shape[1:], x.sample, strict=True)):
         raise UnsupportedError(f"its slopes have the shape {slopes.shape} for {x.sample}", "check the model")
@@ -51,8 +54,10 @@ def prelu(writer: GraphWriter, name: str, x: Signal, slopes: Array) -> Signal:
         raise UnsupportedError("its slopes differ along the batch", "check the model")
     if not np.ptp(slopes).any():
         return leaky_relu(writer, name, x, float(slopes.reshape(-1)[0]))
-    shared = [axis for axis, n in enumerate(shape) if axis > 0 and n == 1 != x.shape[axis]]
-    return writer.add(name, "PReLU", {"shared_axes": shared}, [slopes.reshape(shape[1:])], [x], x.shape)
+    one, zero = np.ones(1), np.zeros(1)
+    above = relu(writer, f"{name}/above", x)
+    below = relu(writer, f"{name}/below", scale_shift(writer, f"{name}/negated", x, -one, zero))
+    return merge(writer, name, "Add", [above, scale_shift(writer, f"{name}/slopes", below, -slopes, zero)])
 
 
 def elu(writer: GraphWriter, name: str, x: Signal, alpha: float) -> Signal:
