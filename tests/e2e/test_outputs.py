@@ -44,7 +44,7 @@ def heads(steps: int = 4) -> spikeserve.Network:
         "amount": (2, pb.OUTPUT_FUNCTION_SOFTPLUS),
     }
     for name, (size, function) in functions.items():
-        weights[f"w.{name}"] = RNG.normal(size=(size, 16)).astype(np.float32) / 4
+        weights[f"w.{name}"] = RNG.normal(scale=0.25, size=(size, 16)).astype(np.float32)
         definition.operations.add(name=name).affine.weight = f"w.{name}"
         links.append(("spikes", name))
         probe = definition.probes.add(name=name, target=name, quantity=pb.PROBE_QUANTITY_OUTPUT)

@@ -170,6 +170,15 @@ TEST_F(OutputsTest, WarnsOfInputsOnAnotherScale) {
   EXPECT_THAT(response.warnings(), ElementsAre(HasSubstr("no value is beyond 1")));
 }
 
+TEST_F(OutputsTest, LooksAtAllValuesWhereTheFirstAreSmall) {
+  config_.limits.max_samples = 20'000;
+  StartWithNetwork();
+  std::vector<float> values(20'000, 0.5F);
+  EXPECT_THAT(Warnings(values), ElementsAre(HasSubstr("no value is beyond 0.5")));
+  values.back() = 100;
+  EXPECT_THAT(Warnings(values), IsEmpty());
+}
+
 TEST_F(OutputsTest, IsSilentAboutWhatMayBeMeant) {
   StartWithNetwork();
   EXPECT_THAT(Warnings({0}), IsEmpty());          // black

@@ -20,7 +20,8 @@ using engine::Join;
 // Room in a response for everything of one sample that is not a tensor: class, margin, tags.
 constexpr std::int64_t kBytesPerSample = 64;
 constexpr std::int64_t kBytesPerTopK = 32;
-constexpr double kBytesPerRecord = 512;  // its name and shape
+constexpr double kBytesPerRecord = 512;     // its name and shape
+constexpr double kBytesPerActivation = 64;  // of a probe
 
 const std::vector<engine::ProbeDefinition>& Probes(const engine::Network& network) {
   return network.definition().probes;
@@ -187,7 +188,10 @@ std::int64_t ResponseBytes(const AnswerSpec& answer, std::int64_t steps) {
   for (const std::int64_t probe : answer.spec->probes) {
     bytes += per_value * static_cast<double>(ProbeSize(network, probe));
   }
-  double fixed = 0;
+  double fixed = kBytesPerActivation * static_cast<double>(answer.network->metadata.activations.size());
+  for (const std::string& warning : answer.input_warnings) {
+    fixed += static_cast<double>(warning.size());
+  }
   for (const engine::RequestProbe& probe : answer.spec->request_probes) {
     const std::int64_t rows = probe.recording.Rows(probe.recording.Kept(0, steps));
     bytes += element * static_cast<double>(rows) * static_cast<double>(network.size(probe.operation));

@@ -1,11 +1,11 @@
 #include "server/rpc/decode/input_ranges.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -23,6 +23,8 @@ using engine::Join;
 constexpr double kBelow = 128;
 constexpr double kAbove = 32;
 constexpr double kMeanAbove = 3;
+// How many values are looked at, unless these are all small: a look costs a request next to nothing.
+constexpr std::size_t kLooked = 8192;
 
 template <typename T>
 T ValueAt(const std::string& data, std::size_t i) {
@@ -33,69 +35,66 @@ T ValueAt(const std::string& data, std::size_t i) {
 
 // The largest magnitude of finite numbers, by their bits: integers, unlike floats, have a maximum in vectors.
 template <typename T>
-double LargestMagnitude(const std::string& data) {
-  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-  constexpr Bits kMagnitude = ~Bits{0} >> 1U;
+double LargestMagnitude(const std::string& data, std::size_t begin, std::size_t end) {
+  using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  constexpr Bits kMagnitude = std::numeric_limits<Bits>::max();
   Bits largest = 0;
-  for (std::size_t i = 0; i < data.size() / sizeof(T); ++i) {
+  for (std::size_t i = begin; i < end; ++i) {
     largest = std::max<Bits>(largest, ValueAt<Bits>(data, i) & kMagnitude);
   }
   return static_cast<double>(std::bit_cast<T>(largest));
 }
 
 template <typename T>
-double MeanMagnitude(const std::string& data) {
-  const std::size_t count = data.size() / sizeof(T);
+double MeanMagnitude(const std::string& data, std::size_t begin, std::size_t end) {
   double sum = 0;
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = begin; i < end; ++i) {
     sum += std::abs(static_cast<double>(ValueAt<T>(data, i)));
   }
-  return sum / static_cast<double>(std::max<std::size_t>(count, 1));
+  return sum / static_cast<double>(std::max<std::size_t>(end - begin, 1));
 }
 
-// Magnitudes of an array, as the network takes its values.
+// Magnitudes of the elements of an array, as the network takes its values.
 class Magnitudes {
  public:
   Magnitudes(const v1::Array& array, const engine::InputOperation& input) : array_(array), input_(input) {}
 
-  double Largest() const {
+  std::size_t count() const {
+    const std::size_t bytes = array_.data().size();
+    return array_.data_type() == v1::DATA_TYPE_FLOAT32   ? bytes / sizeof(float)
+           : array_.data_type() == v1::DATA_TYPE_FLOAT64 ? bytes / sizeof(double)
+                                                         : bytes;
+  }
+
+  double Largest(std::size_t begin, std::size_t end) const {
     switch (array_.data_type()) {
-      case v1::DATA_TYPE_FLOAT32: return LargestMagnitude<float>(array_.data());
-      case v1::DATA_TYPE_FLOAT64: return LargestMagnitude<double>(array_.data());
-      default:
-        return OverBytes([](double largest, double value, std::int64_t) { return std::max(largest, value); });
+      case v1::DATA_TYPE_FLOAT32: return LargestMagnitude<float>(array_.data(), begin, end);
+      case v1::DATA_TYPE_FLOAT64: return LargestMagnitude<double>(array_.data(), begin, end);
+      default: {
+        const auto [least, most] = std::minmax_element(Bytes() + begin, Bytes() + end);
+        return begin == end ? 0 : std::max(OfByte(*least), OfByte(*most));
+      }
     }
   }
 
-  double Mean() const {
+  double Mean(std::size_t begin, std::size_t end) const {
     switch (array_.data_type()) {
-      case v1::DATA_TYPE_FLOAT32: return MeanMagnitude<float>(array_.data());
-      case v1::DATA_TYPE_FLOAT64: return MeanMagnitude<double>(array_.data());
+      case v1::DATA_TYPE_FLOAT32: return MeanMagnitude<float>(array_.data(), begin, end);
+      case v1::DATA_TYPE_FLOAT64: return MeanMagnitude<double>(array_.data(), begin, end);
       default: {
-        const auto bytes = static_cast<double>(std::max<std::size_t>(array_.data().size(), 1));
-        return OverBytes([bytes](double sum, double value, std::int64_t count) {
-          return sum + value * static_cast<double>(count) / bytes;
-        });
+        double sum = 0;
+        for (std::size_t i = begin; i < end; ++i) {
+          sum += OfByte(Bytes()[i]);
+        }
+        return sum / static_cast<double>(std::max<std::size_t>(end - begin, 1));
       }
     }
   }
 
  private:
-  // Folds the magnitudes of the bytes that occur, each with how often it does.
-  template <typename Fold>
-  double OverBytes(const Fold& fold) const {
-    std::array<std::int64_t, 256> counts{};
-    for (const char byte : array_.data()) {
-      ++counts[static_cast<unsigned char>(byte)];
-    }
-    double folded = 0;
-    for (std::size_t byte = 0; byte < counts.size(); ++byte) {
-      if (counts[byte] > 0) {
-        const double value = input_.uint8_scale.value_or(1) * static_cast<double>(byte);
-        folded = fold(folded, std::abs(value + input_.uint8_offset.value_or(0)), counts[byte]);
-      }
-    }
-    return folded;
+  const unsigned char* Bytes() const { return reinterpret_cast<const unsigned char*>(array_.data().data()); }
+  double OfByte(unsigned char byte) const {
+    return std::abs(input_.uint8_scale.value_or(1) * byte + input_.uint8_offset.value_or(0));
   }
 
   const v1::Array& array_;
@@ -113,15 +112,20 @@ std::string Warning(const v1::Array& array, const std::string& name, const engin
     return {};
   }
   const Magnitudes got(array, input);
-  const double largest = got.Largest();
-  if (largest > 0 && largest < magnitude / kBelow) {
+  const std::size_t head = std::min(got.count(), kLooked);
+  const double small = magnitude / kBelow;
+  double largest = got.Largest(0, head);
+  for (std::size_t begin = head; largest < small && begin < got.count(); begin += kLooked) {
+    largest = std::max(largest, got.Largest(begin, std::min(begin + kLooked, got.count())));
+  }
+  if (largest > 0 && largest < small) {
     return Join(
         "input ", Quote(name), ": no value is beyond ", largest, ", but ", Calibrated(range),
         ": few neurons will spike, and the outputs will say little; send the inputs on that scale, or "
         "convert again with samples such as these as sample_data");
   }
   // Values that vary in time may be spikes, of which each is large and the mean is not.
-  if (held && largest > kAbove * magnitude && got.Mean() > kMeanAbove * range.mean_magnitude) {
+  if (held && largest > kAbove * magnitude && got.Mean(0, head) > kMeanAbove * range.mean_magnitude) {
     return Join("input ", Quote(name), ": values reach ", largest, ", but ", Calibrated(range),
                 ": neurons will spike far more often than planned; send the inputs on that scale, or convert "
                 "again with samples such as these as sample_data");

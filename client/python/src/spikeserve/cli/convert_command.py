@@ -134,7 +134,11 @@ def _swap(text: str) -> tuple[str, str]:
     help="Without the batch, where the model leaves it open, e.g. 3,32,32; once per input.",
 )
 @click.option("--class-labels", help="Names of the classes, separated by commas.")
-@click.option("--keep-softmax", is_flag=True, help="Keep a softmax at the output.")
+@click.option(
+    "--keep-softmax",
+    is_flag=True,
+    help="Keep a softmax at the output, taken in every step; else clients take it of the mean.",
+)
 @click.option(
     "--integration",
     type=click.Choice(INTEGRATIONS),
