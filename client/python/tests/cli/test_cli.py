@@ -20,7 +20,7 @@ from spikeserve.cli import convert_command, main
 from spikeserve.v1 import network_pb2 as pb
 
 COMMANDS = [
-    *("convert", "inspect", "load", "unload", "alias", "list"),
+    *("convert", "export-nir", "inspect", "load", "unload", "alias", "list"),
     *("classify", "simulate", "evaluate", "serve"),
 ]
 

@@ -74,7 +74,7 @@ def _fail(message: str, status: int) -> None:
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="spikeserve", message="spikeserve %(version)s")
 def main() -> None:
-    """Convert trained Keras networks to spiking networks and run them on a spikeserve server.
+    """Convert trained networks (Keras, ONNX) to spiking networks and run them on a spikeserve server.
 
     \b
     Examples:
