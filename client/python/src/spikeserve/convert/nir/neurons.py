@@ -79,7 +79,7 @@ def integrate_and_fire(node: NirNode, shape: Shape, options: NirOptions) -> Spik
     """IF: one spike per step at most and then v_reset, or floor(v) spikes and as many thresholds less."""
     span, reset = _span(node, shape)
     charge = charge_per_step(node, shape, options.dt)
-    start = -reset / span
+    start = 0.0 - reset / span
     _check_start(start)
     if options.reset == "subtract":
         model = IntegrateAndFire(amplitude=options.dt, min_voltage=options.min_voltage)
