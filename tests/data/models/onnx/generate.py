@@ -2,7 +2,7 @@
 
 Needs torch, onnx, onnxscript, onnxruntime and this repository's Python package; the tests need none but that.
 Run it in this folder: `python generate.py`. `operators.npz` has what onnxruntime computes for the cases of
-`client/python/tests/convert/onnx_cases.py`, for which `python generate.py operators` is enough.
+`client/python/tests/convert/readers/onnx_cases.py`, for which `python generate.py operators` is enough.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import onnxruntime
 
 HERE = Path(__file__).resolve().parent
 TESTS = HERE.parents[3] / "client" / "python" / "tests"
-sys.path[:0] = [str(TESTS / "convert"), str(TESTS / "support")]
+sys.path[:0] = [str(TESTS / "convert" / "readers"), str(TESTS / "support")]
 
 
 def run(model: bytes | str, inputs: np.ndarray) -> np.ndarray:

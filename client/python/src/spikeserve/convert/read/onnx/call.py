@@ -15,7 +15,7 @@ from spikeserve.convert.read.onnx.schema import Attribute, Node
 from spikeserve.convert.read.tensors.writer import GraphWriter, Signal
 
 Value = Signal | Array
-Operator = Callable[["Call"], Value]
+Operator = Callable[["Call"], Value | list[Signal]]  # a list for several outputs
 _LONGEST = 64  # of lists of axes and sizes
 OPERATORS: dict[str, Operator] = {}
 

@@ -120,6 +120,20 @@ def _slice(call: Call) -> Value:
     return moves.pad(call.writer, call.name, x, pairs)
 
 
+@operator("Split")
+def _split(call: Call) -> list[Signal]:
+    x, count = call.signal(), len(call.node.output)
+    axis = moves.axis_of(call.integer("axis", 0), len(x.shape))
+    if call.has(1):
+        sizes = call.whole(1, "sizes")
+    else:
+        most = -(-x.shape[axis] // count)
+        sizes = [most] * (count - 1) + [x.shape[axis] - most * (count - 1)]
+    if len(sizes) != count:
+        raise UnsupportedError(f"it makes parts of {sizes} for {count} outputs", "check the model")
+    return moves.split(call.writer, call.name, x, sizes, axis)
+
+
 @operator("Upsample", "Resize")
 def _resize(call: Call) -> Value:
     x = call.signal()

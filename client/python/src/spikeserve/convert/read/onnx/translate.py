@@ -49,7 +49,7 @@ class Translation:
         self._label = label
         self._values: dict[str, Value] = {}
         self._lost: set[str] = set()  # behind something that is refused
-        self._extra: set[str] = set()  # all but the first outputs of a node
+        self._extra: set[str] = set()  # further outputs of a node, which are not computed
 
     def run(self, input_shape: InputShape) -> Layers:
         """The layers; ConversionError for a graph that is damaged as a whole."""
@@ -83,23 +83,21 @@ class Translation:
             )
         inputs = [self._values.get(item) if item else None for item in node.input]
         call = Call(node, name, inputs, writer, self._constants, self._opset)
-        self._extra.update(item for item in node.output[1:] if item)
+        results: Sequence[Value] = ()
         try:
-            value = self._evaluate(call)
+            results = self._evaluate(call)
         except UnsupportedError as error:
             signals = [item for item in inputs if isinstance(item, Signal)]
             writer.refuse(name, f"ONNX {node.op_type}", (error.reason, error.advice), signals)
-            value = None
-        if value is None:
-            self._lost.add(node.output[0])
-        else:
-            self._values[node.output[0]] = value
+        self._values.update((item, value) for item, value in zip(node.output, results, strict=False) if item)
+        rest = (item for item in node.output[len(results) :] if item)
+        (self._extra if results else self._lost).update(rest)
 
     def _knows(self, name: str) -> bool:
         return name in self._values or name in self._lost or name in self._extra
 
-    def _evaluate(self, call: Call) -> Value | None:
-        """The first output; None where an input is lost."""
+    def _evaluate(self, call: Call) -> Sequence[Value]:
+        """The outputs that are known, from the first on; none where an input is lost."""
         node = call.node
         if node.domain not in _DOMAINS:
             raise UnsupportedError(
@@ -114,17 +112,18 @@ class Translation:
         if any(item in self._extra for item in node.input):
             raise UnsupportedError("it reads a second output of a node", "use the first outputs alone")
         if any(item in self._lost for item in node.input):
-            return None
+            return ()
         with reading_configuration():
             if kind == "Shape" and call.has(0):
-                return _shape(call)
+                return [_shape(call)]
             if not any(isinstance(value, Signal) for value in call.inputs) and kind in FOLDED:
-                return self._constants.computed(fold(call))
+                return [self._constants.computed(fold(call))]
             if kind not in OPERATORS:
                 raise UnsupportedError(
                     "it is computed for constants alone", "replace it by supported operators"
                 )
-            return OPERATORS[kind](call)
+            result = OPERATORS[kind](call)
+        return result if isinstance(result, list) else [result]
 
 
 def _shape(call: Call) -> np.ndarray:

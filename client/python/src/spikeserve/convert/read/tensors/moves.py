@@ -103,6 +103,20 @@ def _borders(writer: GraphWriter, name: str, x: Signal, pairs: Pairs, class_name
     return writer.add(name, f"{class_name}{rank}D", config, [], [x], shape)
 
 
+def split(writer: GraphWriter, name: str, x: Signal, sizes: Sequence[int], axis: int) -> list[Signal]:
+    """Parts of these sizes along an axis, batch counted."""
+    axis = axis_of(axis, len(x.shape))
+    if sum(sizes) != x.shape[axis] or any(size < 1 for size in sizes):
+        raise UnsupportedError(f"it makes parts of {list(sizes)} from {x.shape[axis]}", "check the model")
+    parts, start = [], 0
+    for index, size in enumerate(sizes):
+        pairs: Pairs = [(0, 0)] * len(x.shape)
+        pairs[axis] = -start, start + size - x.shape[axis]
+        parts.append(pad(writer, f"{name}/{index}", x, pairs))
+        start += size
+    return parts
+
+
 def concatenate(writer: GraphWriter, name: str, signals: Sequence[Signal], axis: int) -> Signal:
     """Signals side by side along an axis, batch counted."""
     first = signals[0]

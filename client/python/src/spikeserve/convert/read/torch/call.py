@@ -12,7 +12,7 @@ from spikeserve.convert.arrays import Array
 from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.read.tensors.writer import GraphWriter, Signal
 
-Operator = Callable[["Call"], Signal]
+Operator = Callable[["Call"], Signal | list[Signal]]  # a list for several outputs
 OPERATORS: dict[str, Operator] = {}
 
 

@@ -150,7 +150,9 @@ class _Translation:
             return None
         call = Call(kind, _name(node), values, self._writer)
         try:
-            if kind == "getitem" and node.args[1] == 0:  # the first of several outputs is what a call gives
+            if kind == "getitem" and isinstance(values["0"], list):
+                return values["0"][node.args[1]]
+            if kind == "getitem" and node.args[1] == 0:  # of further outputs that are not computed
                 return values["0"]
             if kind not in OPERATORS:
                 raise UnsupportedError("this operator is not supported", "replace it by supported ones")
@@ -162,14 +164,16 @@ class _Translation:
             self._writer.refuse(call.name, f"torch {kind}", (error.reason, error.advice), signals)
             return _Lost()
 
-    def _checked(self, node: Any, value: Signal) -> Signal:
-        """The shape that was computed has to be what torch has traced."""
+    def _checked(self, node: Any, value: Signal | list[Signal]) -> Signal | list[Signal]:
+        """The shapes that were computed have to be those that torch has traced."""
         result = node.meta["val"]
-        traced = tuple((result[0] if isinstance(result, (list, tuple)) else result).shape)
-        if value.shape != traced:
-            raise UnsupportedError(
-                f"its output has the shape {traced}, not {value.shape}", "please report this model"
-            )
+        traced = [tuple(item.shape) for item in (result if isinstance(result, (list, tuple)) else [result])]
+        values = value if isinstance(value, list) else [value]
+        for found, shape in zip(values, traced, strict=False):
+            if found.shape != shape:
+                raise UnsupportedError(
+                    f"its output has the shape {shape}, not {found.shape}", "please report this model"
+                )
         return value
 
     def _resolved(self, value: Any) -> Any:

@@ -89,6 +89,22 @@ def _cat(call: Call) -> Signal:
     return moves.concatenate(call.writer, call.name, _signals(call), int(call.get("dim", default=0)))
 
 
+@operator("split", "split_with_sizes", "chunk")
+def _split(call: Call) -> list[Signal]:
+    x = call.signal()
+    axis = axis_of(int(call.get("dim", default=0)), len(x.shape))
+    whole = x.shape[axis]
+    if "chunks" in call.arguments:
+        most = -(-whole // int(call.get("chunks")))
+    else:
+        given = call.get("split_size", "split_sizes")
+        if not isinstance(given, int):
+            return moves.split(call.writer, call.name, x, [int(n) for n in given], axis)
+        most = given
+    sizes = [min(most, whole - start) for start in range(0, whole, most)]
+    return moves.split(call.writer, call.name, x, sizes, axis)
+
+
 @operator("stack")
 def _stack(call: Call) -> Signal:
     axis = int(call.get("dim", default=0))

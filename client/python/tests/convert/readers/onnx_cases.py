@@ -207,6 +207,13 @@ def _moves() -> None:
     _one("pad_axes", "Pad", "x pads - axes", opset=18, pads=_ints(2, 1), axes=_ints(-1))
     _one("crop", "Pad", "x pads", pads=_ints(0, 0, -1, 0, 0, 0, 0, -2))
     _one("slice", "Slice", "x s e axes", s=_ints(1, -4), e=_ints(3, 2**62), axes=_ints(1, 3))
+    _add("split", node("Split", "x", "a b", axis=1), node("Concat", "b a", "y", axis=1))
+    _add(
+        "split_sizes",
+        node("Split", "x sizes", "a m b", axis=3),
+        node("Concat", "b a", "y", axis=3),
+        sizes=_ints(1, 3, 2),
+    )
     _one("slice_row", "Slice", "x s e axes", shape=("N", 9), s=_ints(2), e=_ints(-3), axes=_ints(1))
     _one("resize", "Resize", "x - f", f=np.asarray([1, 1, 2, 3], "f4"), mode="nearest",
          coordinate_transformation_mode="asymmetric", nearest_mode="floor")  # fmt: skip
