@@ -102,9 +102,14 @@ def convert(
     layers = LayerOptions(swap_activations, input_shape, keep_softmax)
     tuning = TuningOptions(sample_data, uint8_scale, scale_firing_rates, target_rate_hz, delay_steps)
     run = run_options(preset, synapse, probe_synapse, initial_voltage, dt, steps, readout, class_labels)
+    return _warned(_converted(model, layers, tuning, run, progress))
+
+
+def _converted(
+    model: Any, layers: LayerOptions, tuning: TuningOptions, run: RunOptions, progress: bool | OnStage | None
+) -> Network:
     with stages_of(progress) as stages:
-        network = _convert(model, layers, tuning, run, stages)
-    return _warned(network)
+        return _convert(model, layers, tuning, run, stages)
 
 
 def _warned(network: Network) -> Network:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from keras_files import L, input_layer, keras_file, quiet, random_dense
+from keras_files import input_layer, keras_file, quiet, random_dense
+from large_models import chain_of_convolutions, dense_chain
 
 from spikeserve.convert.definition import work
 
-PROGRAM = Path(__file__).with_name("cost_of_conversion.py")
+PROGRAM = Path(__file__).parents[2] / "support" / "cost_of_conversion.py"
 RNG = np.random.default_rng(5)
 
 pytestmark = pytest.mark.skipif(
@@ -37,37 +38,24 @@ def cost(model: Path, shape: tuple[int, ...], samples: int, **environment: str) 
     return found
 
 
-def conv(inputs: int, filters: int) -> L:
-    config = {"filters": filters, "kernel_size": [3, 3], "padding": "same", "activation": "relu"}
-    weights = RNG.normal(size=(3, 3, inputs, filters)) / np.sqrt(4.5 * inputs)
-    return L("Conv2D", config, [weights.astype("f4"), np.zeros(filters, "f4")])
+def convolutions(folder: Path) -> Path:
+    """For images of 16x16: 4.7 million parameters, 64 million multiplications."""
+    return chain_of_convolutions(folder, 16, [(64, 64), (128, 128), (256, 256), (512, 512)], [])
 
 
-def chain_of_convolutions(folder: Path) -> Path:
-    """As a VGG is, for images of 16x16: 4.7 million parameters, 64 million multiplications."""
-    layers, channels = [input_layer(16, 16, 3)], 3
-    for filters, count in ((64, 2), (128, 2), (256, 2), (512, 2)):
-        for _ in range(count):
-            layers.append(conv(channels, filters))
-            channels = filters
-        layers.append(L("AveragePooling2D", {"pool_size": [2, 2]}))
-    return keras_file(folder, *layers, L("Flatten"), random_dense(512, 10))
-
-
-def dense_chain(folder: Path) -> Path:
+def dense_layers(folder: Path) -> Path:
     """5.8 million parameters."""
-    first, second = random_dense(784, 2048, "relu"), random_dense(2048, 2048, "relu", seed=1)
-    return keras_file(folder, input_layer(784), first, second, random_dense(2048, 10, seed=2))
+    return dense_chain(folder, 784, [2048, 2048])
 
 
 def test_convolutions_take_few_passes(tmp_path: Path) -> None:
-    found = cost(chain_of_convolutions(tmp_path), (16, 16, 3), 100)
+    found = cost(convolutions(tmp_path), (16, 16, 3), 100)
     # Two passes, the check, and what is no product of matrices: about 5 in all, where it was 15 before.
     assert found["seconds"] < 9 * found["pass_seconds"] + 0.4, found
 
 
 @pytest.mark.parametrize(
-    ("make", "shape", "samples"), [(chain_of_convolutions, (16, 16, 3), 100), (dense_chain, (784,), 200)]
+    ("make", "shape", "samples"), [(convolutions, (16, 16, 3), 100), (dense_layers, (784,), 200)]
 )
 def test_memory_is_below_three_times_the_weights(
     tmp_path: Path, make: Callable[[Path], Path], shape: tuple[int, ...], samples: int
