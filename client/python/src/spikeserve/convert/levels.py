@@ -19,9 +19,9 @@ from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.convert.definition.units import remembers
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.memory.channels import trace
-from spikeserve.convert.memory.correct import LEAST_SAMPLES
 from spikeserve.convert.memory.plan import fitted_samples, not_plain, without_memory
 from spikeserve.convert.memory.search import OUTPUT_LEVELS
+from spikeserve.convert.memory.starts import LEAST_SAMPLES
 from spikeserve.convert.options import PLAIN_SPIKES, PLAIN_STEPS, Recipe, RunOptions, TuningOptions
 from spikeserve.v1 import network_pb2 as pb
 
