@@ -209,11 +209,15 @@ def _pool(body: pb.PoolOperation, args: list[Array], tensors: Tensors) -> Array:
     del tensors
     pads = [(0, 0), *zip(body.pad_before, body.pad_after, strict=True), (0, 0)]
     if body.kind == pb.POOL_KIND_MAX:
-        return _over_windows(body, np.pad(args[0], pads, constant_values=-np.inf), np.maximum)
-    total = _over_windows(body, np.pad(args[0], pads) if any(map(any, pads)) else args[0], np.add)
+        return _over_windows(body, _padded(args[0], pads, -np.inf), np.maximum)
+    total = _over_windows(body, _padded(args[0], pads, 0.0), np.add)
     if body.count_include_pad or not any(map(any, pads)):
         return np.asarray(total / total.dtype.type(np.prod(list(body.window))))
-    return np.asarray(total / _over_windows(body, np.pad(np.ones_like(args[0][:1]), pads), np.add))
+    return np.asarray(total / _over_windows(body, _padded(np.ones_like(args[0][:1]), pads, 0.0), np.add))
+
+
+def _padded(x: Array, pads: list[tuple[int, int]], edge: float) -> Array:
+    return np.pad(x, pads, constant_values=edge) if any(map(any, pads)) else x
 
 
 def _over_windows(body: pb.PoolOperation, x: Array, join: Callable[[Array, Array], Array]) -> Array:

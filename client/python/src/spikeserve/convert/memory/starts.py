@@ -109,6 +109,7 @@ class _Walk:
         for connection in definition.connections:
             self._targets[connection.source].append(connection.target)
         self._answer = answer_target(definition)
+        self._senders = channels.senders()
         self._drives = self._corrected_drives()
         self._centered = {
             name
@@ -180,7 +181,8 @@ class _Walk:
 
     def _keep(self, operation: pb.Operation) -> None:
         way, roots = self._ways[operation.name]
-        unit = amplitude(operation) / self._seconds if remembers(operation) else None
+        sender = self._operations[self._senders.get(operation.name, operation.name)]  # of a pool's spikes
+        unit = amplitude(sender) / self._seconds if remembers(sender) else None
         for index in range(len(next(iter(self._kept[root] for root in roots)).blocks)):
             values = {root: self._kept[root].block(index) for root in roots}
             for one in way:
