@@ -96,11 +96,7 @@ def finer_outputs(lowered: Lowered, scales: Mapping[str, float], options: RunOpt
     `scales`: of all layers without a scale for each channel. Other neurons stay as they are.
     """
     populations = lowered.populations
-    memory = [
-        op.name
-        for op in lowered.definition.operations
-        if op.name in populations and remembers(op)
-    ]
+    memory = [op.name for op in lowered.definition.operations if op.name in populations and remembers(op)]
     sinks = trace(lowered.definition, memory).sinks()
     busy = {populations[name].layer for name in populations if name not in sinks}
     finer = max(1.0, OUTPUT_LEVELS / ((options.spikes or 1.0) * options.steps))

@@ -147,9 +147,7 @@ class Tuning:
         return [
             op.name
             for op in self._lowered.definition.operations
-            if op.name in populations
-            and remembers(op)
-            and populations[op.name].layer not in self._fixed
+            if op.name in populations and remembers(op) and populations[op.name].layer not in self._fixed
         ]
 
     def _make_plan(self) -> Plan | None:

@@ -27,9 +27,7 @@ _HALF = 0.5  # by which a product rounds to the nearest
 _EVEN_START = 0.5  # the mean of what is drawn from [0, 1)
 
 
-def mean_output(
-    operation: pb.Operation, args: list[Array], tensors: Tensors, steps: int, dt: float
-) -> Array:
+def mean_output(operation: pb.Operation, args: list[Array], tensors: Tensors, steps: int, dt: float) -> Array:
     """The mean output [batch, ...] over a run of an operation that gets `args` in every step.
 
     Neurons without memory give their steady rate.
@@ -82,8 +80,6 @@ def _of_function(
 def counting(steps: int, dt: float) -> Compute:
     """Mean outputs over runs of so many steps, as another way through a network in rate mode."""
     return partial(mean_output, steps=steps, dt=dt)
-
-
 
 
 def run_counts(
