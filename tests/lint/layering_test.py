@@ -291,20 +291,18 @@ class Layering(unittest.TestCase):
 
 # The same for the Python package, from the bottom up.
 ABOVE_CONVERT = "answers requests client analysis outside package cli"
-INSIDE_CONVERT = "basics models read definition lower nir calibrate memory convert"
+INSIDE_CONVERT = "basics models draft read definition lower nir calibrate memory convert"
+ABOVE_DEFINITION = f"network lower nir calibrate memory convert {ABOVE_CONVERT}"
 PYTHON_FORBIDDEN: dict[str, set[str]] = {
     "common": rooms(f"outputs v1 network {INSIDE_CONVERT} {ABOVE_CONVERT}"),
     "v1": rooms(f"outputs network {INSIDE_CONVERT} {ABOVE_CONVERT}"),
-    "basics": rooms(
-        f"outputs v1 models read definition network lower nir calibrate memory convert {ABOVE_CONVERT}"
-    ),
-    "models": rooms(f"outputs read definition network lower nir calibrate memory convert {ABOVE_CONVERT}"),
-    "read": rooms(
-        f"outputs v1 models definition network lower nir calibrate memory convert {ABOVE_CONVERT}"
-    ),
+    "basics": rooms(f"outputs v1 models draft read definition {ABOVE_DEFINITION}"),
+    "models": rooms(f"outputs draft read definition {ABOVE_DEFINITION}"),
+    "draft": rooms(f"outputs models read definition {ABOVE_DEFINITION}"),
+    "read": rooms(f"outputs v1 models draft definition {ABOVE_DEFINITION}"),
     "outputs": rooms(f"network {INSIDE_CONVERT} {ABOVE_CONVERT}"),
-    "definition": rooms(f"read network lower nir calibrate memory convert {ABOVE_CONVERT}"),
-    "network": rooms(f"outputs models read lower calibrate memory convert {ABOVE_CONVERT}"),
+    "definition": rooms(f"draft read {ABOVE_DEFINITION}"),
+    "network": rooms(f"outputs models draft read lower calibrate memory convert {ABOVE_CONVERT}"),
     "lower": rooms(f"outputs definition network nir calibrate memory convert {ABOVE_CONVERT}"),
     "nir": rooms(f"outputs network calibrate memory convert {ABOVE_CONVERT}"),
     "calibrate": rooms(f"outputs nir memory convert {ABOVE_CONVERT}"),
@@ -313,9 +311,9 @@ PYTHON_FORBIDDEN: dict[str, set[str]] = {
     "answers": rooms(f"{INSIDE_CONVERT} requests client analysis outside package cli"),
     "requests": rooms(f"{INSIDE_CONVERT} client analysis outside package cli"),
     "client": rooms(f"{INSIDE_CONVERT} analysis outside package cli"),
-    "analysis": rooms("basics read lower nir calibrate memory convert outside package cli"),
+    "analysis": rooms("basics draft read lower nir calibrate memory convert outside package cli"),
     "outside": rooms(f"outputs v1 network {INSIDE_CONVERT} answers requests client analysis package cli"),
-    "package": rooms("read lower nir calibrate memory cli"),
+    "package": rooms("draft read lower nir calibrate memory cli"),
     "cli": set(),
 }
 

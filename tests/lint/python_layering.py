@@ -34,7 +34,7 @@ DEFINITION = (*MODELS, "definition")
 NETWORK = ("v1", "network", "outputs")
 ANSWERS = (*NETWORK, "answers")
 REQUESTS = (*ANSWERS, "requests")
-LOWER = (*MODELS, "read")
+LOWER = (*MODELS, "read", "draft")
 CALIBRATE = (*LOWER, "definition", "network", "lower")
 CONVERT = (*CALIBRATE, "calibrate", "memory", "nir")
 ANALYSIS = (*REQUESTS, "client", "models", "definition")
@@ -45,6 +45,7 @@ ROOMS: dict[str, Room] = {
     "v1": _room("v1"),  # generated
     "basics": _room("_version convert.arrays convert.errors"),
     "models": _room("convert.models", "v1", "basics"),
+    "draft": _room("convert.draft", "v1", "basics"),
     "read": _room("convert.read", "basics"),
     "outputs": _room("outputs", "v1"),
     "definition": _room("convert.definition", "outputs", *MODELS),
@@ -69,7 +70,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "grpc": frozenset({"v1", "answers", "requests", "client"}),
     "h5py": frozenset({"read", "nir"}),
     "matplotlib": frozenset({"analysis"}),
-    "rich": frozenset({"cli"}),
+    "rich": frozenset({"cli", "convert"}),
     "torch": frozenset({"read"}),
 }
 _ROOM_OF = {module: name for name, room in ROOMS.items() for module in room.modules}

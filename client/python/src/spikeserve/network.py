@@ -71,7 +71,7 @@ class Network:
         header = _HEADER.pack(
             MAGIC, FILE_VERSION, pb.MODE_UNSPECIFIED, len(payload), hashlib.sha256(payload).digest()
         )
-        _write_atomically(target, header + payload)
+        _write_atomically(target, header, payload)
 
     def to_nir(
         self, path: str | os.PathLike[str], *, approximate: bool = False, sum_pools: bool = False
@@ -175,11 +175,11 @@ def _check_header(source: Path, header: bytes, read: Callable[[int], bytes]) -> 
     return payload
 
 
-def _write_atomically(target: Path, content: bytes) -> None:
+def _write_atomically(target: Path, *parts: bytes) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
+            stream.writelines(parts)
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(name, 0o644)

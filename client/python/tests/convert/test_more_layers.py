@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_files import L, input_layer, keras_file, kinds, outputs, quiet, random_dense
-from test_memory_presets import neurons
+from keras_files import L, input_layer, keras_file, kinds, neurons, outputs, quiet, random_dense
 
 import spikeserve
 from spikeserve import ConversionError

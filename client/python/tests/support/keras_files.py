@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 import spikeserve
+from spikeserve.v1 import network_pb2 as pb
 
 ROOT = Path(__file__).resolve().parents[4]
 MODELS = ROOT / "tests" / "data" / "models"
@@ -151,6 +152,10 @@ def quiet(model: Any, **options: Any) -> spikeserve.Network:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", spikeserve.ConversionWarning)
         return spikeserve.convert(model, **options)
+
+
+def neurons(network: spikeserve.Network) -> dict[str, pb.NeuronOperation]:
+    return {op.name: op.neuron for op in network.definition.operations if op.HasField("neuron")}
 
 
 def kinds(network: spikeserve.Network) -> list[str]:

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.console import Console
 
 from spikeserve._probes import READOUTS
 from spikeserve.cli.common import check_folder, echo_json, json_option, ratio
@@ -169,10 +168,10 @@ def convert_command(
     output = output or str(other_output)
     check_folder(output)
     arguments = _arguments(options)
-    with warnings.catch_warnings(record=True) as caught, Console(stderr=True).status("converting"):
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConversionWarning)
         try:
-            network = _network(model, arguments, options)
+            network = _network(model, arguments, options, progress=not as_json)
         except ConversionError as error:
             raise ConversionError(_refusal(str(error), options)) from error
         network.save(output)
@@ -190,14 +189,14 @@ def convert_command(
     click.echo(f"wrote {output}")
 
 
-def _network(model: str, arguments: dict[str, Any], options: Mapping[str, Any]) -> Network:
+def _network(model: str, arguments: dict[str, Any], options: Mapping[str, Any], progress: bool) -> Network:
     """Converted, or read from a NIR file, which has options of its own."""
     own = {name: options[name] for name in _OF_NIR if options[name] is not None}
     if is_nir_file(model):
         return read_nir(model, **nir_options(arguments), **own)
     if own:
         raise click.UsageError(f"{', '.join(_OF_NIR[name] for name in own)}: only for a NIR file")
-    return convert(model, **arguments)
+    return convert(model, progress=progress, **arguments)
 
 
 def _refusal(message: str, options: Mapping[str, Any]) -> str:

@@ -11,35 +11,22 @@ from spikeserve._keywords import checked
 from spikeserve._probes import answer_target
 from spikeserve._report import ConversionReport, write_report
 from spikeserve._version import __version__
-from spikeserve.convert.calibrate.checks import byte_map, fixed_scales, positive
+from spikeserve.convert.calibrate.checks import byte_map
 from spikeserve.convert.calibrate.delays import set_delays
-from spikeserve.convert.calibrate.expected import few_spikes, set_input_ranges
+from spikeserve.convert.calibrate.expected import set_input_ranges
 from spikeserve.convert.calibrate.latency import late_outputs, slow_outputs
-from spikeserve.convert.calibrate.samples import Samples, collect_samples, set_byte_inputs
-from spikeserve.convert.calibrate.scaling import (
-    MEASURED_SAMPLES,
-    Activity,
-    apply_scales,
-    layer_reports,
-    layer_scales,
-    low_rate_warnings,
-    measure,
-)
+from spikeserve.convert.calibrate.samples import collect_samples, set_byte_inputs
 from spikeserve.convert.calibrate.voltages import set_initial_voltages
-from spikeserve.convert.check import CHECK_SAMPLES, check_conversion
+from spikeserve.convert.check import CHECK_SAMPLES, check_conversion, model_outputs
 from spikeserve.convert.definition.summary import operation_shapes
-from spikeserve.convert.definition.units import remembers
 from spikeserve.convert.errors import ConversionError, ConversionWarning, printable
-from spikeserve.convert.levels import finer_outputs, settled
+from spikeserve.convert.levels import settled
 from spikeserve.convert.lower.decisions import Decision, decide, decision_warnings, parse_swaps
 from spikeserve.convert.lower.lower import InputShapes, Lowered, Synapses, lower
 from spikeserve.convert.lower.outputs import output_kind
-from spikeserve.convert.memory.plan import NO_SAMPLES, Plan, make_plan, make_sparse_plan
-from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.nir_file import is_nir_file, nir_options, read_nir
 from spikeserve.convert.options import (
     DEFAULT_PRESET,
-    PLAIN_STEPS,
     UNSET,
     LayerOptions,
     Recipe,
@@ -48,8 +35,10 @@ from spikeserve.convert.options import (
     TuningOptions,
     run_options,
 )
+from spikeserve.convert.progress import OnStage, Stages, stages_of
 from spikeserve.convert.read.graph import SourceModel
 from spikeserve.convert.read.source import read_model
+from spikeserve.convert.tuning import Tuning
 from spikeserve.network import Network
 from spikeserve.v1 import network_pb2 as pb
 
@@ -74,6 +63,7 @@ def convert(
     class_labels: Sequence[str] | None = None,
     keep_softmax: bool = False,
     delay_steps: int | Mapping[str, int] = 0,
+    progress: bool | OnStage | None = None,
 ) -> Network:
     """Converts a trained model of Keras, ONNX or torch to a spiking network.
 
@@ -92,19 +82,17 @@ def convert(
       None leaves the activation out. A leaky ReLU given by name takes the slope of the layer.
     `synapse`: None, tau in seconds, Lowpass, Alpha, Triangle or LinearFilter, on every connection that leaves
       a population; also on the probe of an output that is a population, unless `probe_synapse` gives another.
-    `scale_firing_rates`: a number, or {Keras layer: number}: gain s, amplitude divided by s. Layers of nested
-      models are named "model/layer".
+    `scale_firing_rates`: a number, {Keras layer ("model/layer" if nested): number}: gain s, amplitude / s.
     `target_rate_hz`: per layer, scale = target / mean of the activations above zero over `sample_data`.
     `sample_data`: [n, ...] training inputs as the model takes them; a dict by input name for several inputs.
-      Some hundred do, corrections take 64, "sparse" 300. Without it, random inputs between 0 and 1 stand in
-      (as they come out of a leading Rescaling or Normalization), with a warning.
+      Some hundred do, corrections take 64, "sparse" 300. Without it random inputs stand in, with a warning.
     `initial_voltage`: a number, "uniform", ("uniform", seed) or an array, or {Keras layer: one of these}.
     `dt` in seconds, `steps`, `readout` ("mean", "last", "corrected_mean", (a mean, skip_steps)): of runs.
-    `uint8_scale`: scale, or (scale, offset): the input takes bytes as scale*byte + offset.
-    `input_shape`: without batch, where the model leaves it open; for several inputs a dict by name.
+    `uint8_scale`: scale, or (scale, offset), of inputs in bytes. `input_shape`: without batch, or a dict.
     `keep_softmax`: take a softmax at the output in every step. By default clients apply it, sigmoid, tanh ...
       to the mean: `result.outputs` are the model's, `result.logits` before that.
     `delay_steps`: steps by which outputs of populations arrive later, 0 to 4096, or {Keras layer: steps}.
+    `progress`: True draws a bar on a terminal's stderr; a function gets (stage, done, total), 0 if unknown.
 
     The result has passed a forward comparison with the model. ConversionError names every layer that cannot
     be converted, ConversionWarning says where too few spikes are expected or classes are lost.
@@ -114,12 +102,29 @@ def convert(
     layers = LayerOptions(swap_activations, input_shape, keep_softmax)
     tuning = TuningOptions(sample_data, uint8_scale, scale_firing_rates, target_rate_hz, delay_steps)
     run = run_options(preset, synapse, probe_synapse, initial_voltage, dt, steps, readout, class_labels)
-    return _convert(model, layers, tuning, run)
+    return _warned(_converted(model, layers, tuning, run, progress))
 
 
-def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: RunOptions) -> Network:
-    """The steps of `convert`; the warnings name the line that called that, behind what checks its options."""
+def _converted(
+    model: Any, layers: LayerOptions, tuning: TuningOptions, run: RunOptions, progress: bool | OnStage | None
+) -> Network:
+    with stages_of(progress) as stages:
+        return _convert(model, layers, tuning, run, stages)
+
+
+def _warned(network: Network) -> Network:
+    """Warns, in the line that called `convert`, behind what checks its options."""
+    for message in network.report.warnings:
+        warnings.warn(message, ConversionWarning, stacklevel=4)
+    return network
+
+
+def _convert(
+    model: Any, layers: LayerOptions, tuning: TuningOptions, options: RunOptions, stages: Stages
+) -> Network:
+    """The steps of `convert`, all but its warnings."""
     bytes_as = byte_map(tuning.uint8_scale)
+    stages.say("reading the model")
     source = read_model(model, layers.input_shape)
     swaps = parse_swaps(layers.swap_activations, options.preset.neuron)
     decisions, problems = decide(source.graph, swaps, layers.keep_softmax)
@@ -142,112 +147,23 @@ def _convert(model: Any, layers: LayerOptions, tuning: TuningOptions, options: R
     options, notes = settled(options, tuning, lowered, samples)
     report.notes += notes
     report.warnings += [*late_outputs(lowered.definition), *slow_outputs(lowered.definition)]
-    scales, plan = _scale(lowered, samples, options, tuning, report)
+    tuning_of = Tuning(lowered, samples, options, tuning)
+    tuning_of.measure(stages.of("measuring activations"))
+    stages.say("checking")
     some = samples.first(lowered.block(CHECK_SAMPLES))
-    report.max_error = check_conversion(source.graph, decisions, lowered, some, scales)
-    if plan is not None:
-        notes, messages = plan.correct(lowered.definition)  # after which rate mode may be the model no more
-        report.notes += notes
-        report.warnings += messages
-        longer = lowered.definition.defaults.steps / options.steps
-        report.layers = [item.over(longer) for item in report.layers]
+    wanted = model_outputs(source.graph, decisions, lowered, some, tuning_of.scales())
+    source.graph.forget_weights()
+    searching = options.preset.recipe is Recipe.SEARCH
+    stages.say("searching for the fewest spikes" if searching else "setting scales")
+    tuning_of.apply(report)
+    report.max_error = check_conversion(lowered, some, wanted)
+    tuning_of.correct(report, stages.of("correcting for rounding"))  # rate mode may be the model no more
+    stages.say("writing weights")
+    lowered.draft.finish()
     report.notes = [printable(note) for note in report.notes]
     report.warnings = [printable(message) for message in report.warnings]
     write_report(report, lowered.definition.provenance)
-    for message in report.warnings:
-        warnings.warn(message, ConversionWarning, stacklevel=4)
     return Network(lowered.definition, report)
-
-
-def _scale(
-    lowered: Lowered,
-    samples: Samples,
-    options: RunOptions,
-    tuning: TuningOptions,
-    report: ConversionReport,
-) -> tuple[dict[str, float], Plan | None]:
-    """Sets all gains and fills the report with the layers and warnings about them.
-
-    Returns the scales by layer, and what else a recipe sets where it has samples.
-    """
-    layers = [population.layer for population in lowered.populations.values()]
-    fixed = fixed_scales(tuning.scale_firing_rates, layers)
-    target, preset = tuning.target_rate_hz, options.preset
-    rate = None if target is None else positive(target, "target_rate_hz", "Hz")
-    if (rate is not None or options.spikes is not None) and not samples.real and set(layers) - set(fixed):
-        if preset.recipe is Recipe.SEARCH and rate is None:
-            raise ConversionError(NO_SAMPLES)
-        report.warnings.append(
-            "no sample_data: the firing rates are set from random inputs, as if every input value were "
-            "between 0 and 1; give some hundred training inputs as sample_data, or scale_firing_rates",
-        )
-    activity = measure(lowered, samples.first(MEASURED_SAMPLES))
-    by_recipe = samples.real and rate is None and preset.recipe is not Recipe.LAYERS
-    planned = _planned(lowered, fixed, activity) if by_recipe else []
-    unplanned = {name: found for name, found in activity.items() if name not in planned}
-    scales = layer_scales(lowered, unplanned, fixed, rate, options.spikes, options.dt)
-    if rate is None and preset.recipe is Recipe.CHANNELS:
-        free = {layer: scale for layer, scale in scales.items() if layer not in fixed}
-        scales |= finer_outputs(lowered, free, options)
-    apply_scales(lowered, scales)
-    plan = _plan(lowered, planned, samples, options)
-    if plan is None and preset.recipe is Recipe.SEARCH:
-        report.warnings.append(f"preset 'sparse' has nothing to search: {_unsearched(lowered, fixed, rate)}")
-    if plan is not None:
-        plan.apply(lowered.definition)
-        report.notes += plan.notes
-        report.warnings += plan.warnings
-    means = {} if plan is None else plan.scales()
-    report.layers = layer_reports(lowered, activity, scales, means, options.steps * options.dt)
-    report.warnings += low_rate_warnings(report.layers, samples.real)
-    models = {op.name: get_model(op.neuron) for op in lowered.definition.operations if op.HasField("neuron")}
-    neurons = [(item, models[item.name]) for item in report.layers if item.name in models]
-    report.warnings += few_spikes(neurons, options.steps)
-    report.warnings += [
-        f"'{item.layer}': a scale changes the outputs of {type(model).__name__} neurons"
-        for item, model in neurons
-        if item.scale != 1 and model.scales_gain and not model.is_homogeneous
-    ]
-    return scales, plan
-
-
-def _planned(lowered: Lowered, fixed: Mapping[str, float], activity: Mapping[str, Activity]) -> list[str]:
-    """The populations with memory whose scale is left to the preset and that are ever active."""
-    return [
-        op.name
-        for op in lowered.definition.operations
-        if op.name in lowered.populations
-        and remembers(op)
-        and lowered.populations[op.name].layer not in fixed
-        and activity[op.name].quantile > 0
-    ]
-
-
-def _unsearched(lowered: Lowered, fixed: Mapping[str, float], rate: float | None) -> str:
-    """Why there is no population whose spikes the preset may set."""
-    memory = [
-        lowered.populations[op.name].layer
-        for op in lowered.definition.operations
-        if op.name in lowered.populations and remembers(op)
-    ]
-    if not memory:
-        return "the network has no neurons with memory; take another preset"
-    if rate is not None:
-        return "target_rate_hz sets the scales; leave it out, or take another preset"
-    if set(memory) <= set(fixed):
-        return "scale_firing_rates sets the scales; leave it out, or take another preset"
-    return "no neuron with memory whose scale is left to it is active for any sample"
-
-
-def _plan(lowered: Lowered, planned: list[str], samples: Samples, options: RunOptions) -> Plan | None:
-    preset, steps = options.preset, options.steps
-    if not planned:
-        return None
-    if preset.recipe is Recipe.SEARCH:
-        kind = lowered.definition.defaults.output_kind
-        return make_sparse_plan(lowered, planned, samples.values, steps, kind)
-    most = 0 if options.steps_given else PLAIN_STEPS
-    return make_plan(lowered, planned, samples.values, steps, options.spikes or 1.0, most)
 
 
 def _finish(

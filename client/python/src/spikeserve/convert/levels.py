@@ -19,9 +19,9 @@ from spikeserve.convert.definition.summary import operation_shapes
 from spikeserve.convert.definition.units import remembers
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.memory.channels import trace
-from spikeserve.convert.memory.correct import LEAST_SAMPLES
 from spikeserve.convert.memory.plan import fitted_samples, not_plain, without_memory
 from spikeserve.convert.memory.search import OUTPUT_LEVELS
+from spikeserve.convert.memory.starts import LEAST_SAMPLES
 from spikeserve.convert.options import PLAIN_SPIKES, PLAIN_STEPS, Recipe, RunOptions, TuningOptions
 from spikeserve.v1 import network_pb2 as pb
 
@@ -96,11 +96,7 @@ def finer_outputs(lowered: Lowered, scales: Mapping[str, float], options: RunOpt
     `scales`: of all layers without a scale for each channel. Other neurons stay as they are.
     """
     populations = lowered.populations
-    memory = [
-        op.name
-        for op in lowered.definition.operations
-        if op.name in populations and remembers(op)
-    ]
+    memory = [op.name for op in lowered.definition.operations if op.name in populations and remembers(op)]
     sinks = trace(lowered.definition, memory).sinks()
     busy = {populations[name].layer for name in populations if name not in sinks}
     finer = max(1.0, OUTPUT_LEVELS / ((options.spikes or 1.0) * options.steps))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spikeserve.convert.arrays import Array
+from spikeserve.convert.arrays import Array, product
 from spikeserve.convert.lower.decisions import Decision
 from spikeserve.convert.read.graph import Config, Graph, Layer, Node
 from spikeserve.convert.read.records import plain_value
@@ -29,14 +29,18 @@ def run_graph(
     Activations are what the decisions say: swapped ones are the swapped model's rate, and those that are left
     to clients are left out here too.
     """
-    values: list[Array] = []
+    values: dict[int, Array] = {}
+    last = {source: index for index, node in enumerate(graph.nodes) for source in node.inputs}
     for index, node in enumerate(graph.nodes):
         if index in inputs:
-            values.append(np.asarray(inputs[index], np.float64))
+            values[index] = np.asarray(inputs[index], np.float64)
             continue
         args = [values[source] for source in node.inputs]
         linear = _function(node)(node.layer, args)
-        values.append(_activate(node, linear, decisions[index], scales))
+        values[index] = _activate(node, linear, decisions[index], scales)
+        for source in set(node.inputs):
+            if last[source] == index and source not in graph.outputs:
+                del values[source]
     return [values[index] for index in graph.outputs]
 
 
@@ -63,8 +67,7 @@ def _identity(layer: Layer, args: list[Array]) -> Array:
 
 
 def _dense(layer: Layer, args: list[Array]) -> Array:
-    kernel = layer.weights[0].astype(np.float64)
-    result: Array = np.einsum("...i,io->...o", args[0], kernel, optimize=True)
+    result = product(args[0], layer.weights[0].T)
     return result + layer.weights[1] if layer.config.get("use_bias", True) else result
 
 
@@ -101,19 +104,22 @@ def _taps(
     modes = padding if isinstance(padding, list) else [str(padding).lower()] * len(kernel)
     spans = [_offsets(*spec) for spec in zip(x.shape[1:-1], kernel, strides, dilation, modes, strict=True)]
     for position in itertools.product(*(range(k) for k in kernel)):
-        piece, valid = x, np.ones((), bool)
+        piece, valid = x, np.ones((1,) * (x.ndim - 1), bool)
         for axis, (start, count) in enumerate(spans):
             where = start + position[axis] * dilation[axis] + np.arange(count) * strides[axis]
             inside = (where >= 0) & (where < x.shape[axis + 1])
-            piece = np.take(piece, np.clip(where, 0, x.shape[axis + 1] - 1), axis=axis + 1)
+            if inside.all():
+                piece = piece[(slice(None),) * (axis + 1) + (slice(where[0], where[-1] + 1, strides[axis]),)]
+            else:
+                piece = np.take(piece, np.clip(where, 0, x.shape[axis + 1] - 1), axis=axis + 1)
             shape = [1] * (x.ndim - 1)
             shape[axis] = count
             valid = valid & inside.reshape(shape)
-        yield position, piece * valid, valid
+        yield position, piece if valid.all() else piece * valid, valid
 
 
 def _conv(layer: Layer, args: list[Array]) -> Array:
-    kernel = layer.weights[0].astype(np.float64)
+    kernel = layer.weights[0]
     groups = int(layer.config.get("groups") or 1)
     result = _correlate(layer.config, _to_last(layer.config, args[0]), kernel, groups)
     return _from_last(layer.config, _add_bias(layer, result, 1))
@@ -143,12 +149,13 @@ def _correlate(config: Config, x: Array, kernel: Array, groups: int) -> Array:
     width, out = kernel.shape[-2], kernel.shape[-1] // groups
     total: Any = 0
     for position, piece, _ in _taps(x, kernel.shape[:rank], config, strides, dilation):
-        tap = kernel[position]
+        tap = kernel[position].astype(np.float64)
+        rows = piece.reshape(-1, piece.shape[-1])
         parts = [
-            piece[..., g * width : (g + 1) * width] @ tap[:, g * out : (g + 1) * out] for g in range(groups)
+            rows[:, g * width : (g + 1) * width] @ tap[:, g * out : (g + 1) * out] for g in range(groups)
         ]
-        total = total + np.concatenate(parts, axis=-1)
-    return np.asarray(total)
+        total += parts[0] if groups == 1 else np.concatenate(parts, axis=-1)
+    return np.asarray(total).reshape(*piece.shape[:-1], -1)
 
 
 def _correlate_depthwise(config: Config, x: Array, kernel: Array) -> Array:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from spikeserve._report import LayerReport
 from spikeserve.convert.arrays import Array
-from spikeserve.convert.definition.forward import run_rates
 from spikeserve.convert.definition.units import set_scale
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.models.neuron import NeuronModel, Response
@@ -28,60 +27,87 @@ MIN_SPIKES = 1.0
 ENOUGH_SPIKES = 5.0
 POOL_MODEL, PRODUCT_MODEL = "pool.max", "product"  # in reports, in place of a neuron model
 _GUESSED = " (a guess from random inputs between 0 and 1: there is no sample_data)"
-_BLOCK = 50
 _MAX_VALUES = 4_000_000
+_SHOWN = 16  # samples whose currents are kept
 
 
 @dataclass(frozen=True)
 class Activity:
     """Statistics of one population over the samples, in units of the float activation."""
 
-    quantile: float  # of the positive activations; 0 where there are none
+    quantile: float  # of the positive activations; 0 where there are none, or where nobody asks for it
     mean_positive: float  # mean of the positive activations
     mean: float  # over all neurons and samples
     mean_active: float  # mean over samples, of the neurons that are ever positive
-    currents: Array  # a sample of the inputs, for rates of nonlinear models
+    neurons: int
+    currents: Array  # [some, neurons] inputs, for rates of models that are not homogeneous; of others none
 
 
-def measure(lowered: Lowered, inputs: dict[str, Array]) -> dict[str, Activity]:
-    """Activity by Neuron operation, from a float forward pass with unit gains.
+class ActivityMeter:
+    """Takes the activity of all populations from a float forward pass with unit gains.
 
     Of models whose rate is scaled behind the activation (tanh, sigmoid), or that have a bound or a slope
     below 0, it is that of the activation. With that of MAX pools and products.
     """
-    models = _models(lowered.definition)
-    neurons = lowered.populations.keys() & models.keys()
-    sources = {c.target: c.source for c in lowered.definition.connections if c.target in neurons}
-    others = [*lowered.maxima, *(name for name in lowered.populations if name not in models)]
-    collected: dict[str, list[Array]] = {name: [] for name in (*sources, *others)}
-    count = len(next(iter(inputs.values())))
-    block = lowered.block(_BLOCK)
-    for start in range(0, count, block):
-        part = {name: array[start : start + block] for name, array in inputs.items()}
-        values = run_rates(lowered.definition, part, np.float32)
-        for name, source in sources.items():
-            model, currents = models[name], values[source]
-            if not model.scales_gain or model.remembers:
-                currents = np.abs(model.steady_rate(currents))
-            collected[name].append(currents.reshape(len(currents), -1))
-        for name in others:
-            collected[name].append(np.abs(values[name]).reshape(len(values[name]), -1))
-    return {name: _statistics(np.concatenate(parts)) for name, parts in collected.items()}
+
+    def __init__(self, lowered: Lowered, by_quantile: Container[str]) -> None:
+        """`by_quantile`: the populations of which the quantile is asked for; it takes all values."""
+        models = _models(lowered.definition)
+        self._totals = {
+            name: _Totals(models.get(name), name in by_quantile)
+            for name in (*lowered.populations, *lowered.maxima)
+        }
+
+    def see(self, operation: pb.Operation, args: list[Array], value: Array, first: int) -> None:
+        """What an operation reads and gives; `first`: number of the first of these samples."""
+        del first
+        if operation.name in self._totals:
+            self._totals[operation.name].add(args[0].reshape(len(value), -1), value.reshape(len(value), -1))
+
+    def activity(self) -> dict[str, Activity]:
+        """By Neuron operation, product and MAX pool."""
+        return {name: totals.activity() for name, totals in self._totals.items()}
 
 
-def _statistics(currents: Array) -> Activity:
-    positive = currents[currents > 0]
-    if positive.size == 0:
-        return Activity(0.0, 0.0, 0.0, 0.0, currents[:1])
-    means = np.maximum(currents, 0).mean(axis=0, dtype=np.float64)
-    thinned = positive[:: -(-positive.size // _MAX_VALUES)]
-    return Activity(
-        float(np.quantile(thinned, QUANTILE)),
-        float(positive.mean(dtype=np.float64)),
-        float(means.mean()),
-        float(means[means > 0].mean()),
-        currents[:16],
-    )
+class _Totals:
+    """Sums over the samples of one population."""
+
+    def __init__(self, model: NeuronModel | None, by_quantile: bool) -> None:
+        """`model`: None of products and MAX pools."""
+        self._behind = model is None or not model.scales_gain or model.remembers
+        self._shown = 0 if model is None or model.is_homogeneous else _SHOWN
+        self._by_quantile = by_quantile
+        self._samples = self._active = 0
+        self._sums: Array = np.zeros(0)
+        self._positive: list[Array] = []
+        self._currents: list[Array] = []
+
+    def add(self, currents: Array, outputs: Array) -> None:
+        currents = np.abs(outputs) if self._behind else currents
+        positive = currents if self._behind else np.maximum(currents, 0)
+        sums = positive.sum(axis=0, dtype=np.float64)
+        self._sums = sums + (self._sums if self._samples else 0)
+        self._active += int(np.count_nonzero(positive))
+        if self._by_quantile:
+            self._positive.append(currents[currents > 0])
+        self._currents.append(currents[: max(0, self._shown - self._samples)].copy())
+        self._samples += len(currents)
+
+    def activity(self) -> Activity:
+        means = self._sums / self._samples
+        currents, some = np.concatenate(self._currents), bool(self._active)
+        return Activity(
+            self._quantile() if self._by_quantile and some else 0.0,
+            float(self._sums.sum() / self._active) if some else 0.0,
+            float(means.mean()),
+            float(means[means > 0].mean()) if some else 0.0,
+            means.size,
+            currents,
+        )
+
+    def _quantile(self) -> float:
+        positive = np.concatenate(self._positive)
+        return float(np.quantile(positive[:: -(-positive.size // _MAX_VALUES)], QUANTILE))
 
 
 def layer_scales(
@@ -104,7 +130,7 @@ def layer_scales(
             continue
         layer = lowered.populations[name].layer
         model = models.get(name)  # None: a product
-        if layer in fixed or found.quantile == 0 or not (model is None or model.spikes):
+        if layer in fixed or found.mean_positive == 0 or not (model is None or model.spikes):
             continue
         if target_rate_hz is not None:
             scale = target_rate_hz / found.mean_positive
@@ -173,7 +199,7 @@ def _report(op: pb.Operation, layer: str, found: Activity, scale: float, seconds
         name=op.name,
         layer=layer,
         model=str(op.neuron.WhichOneof("model")),
-        neurons=int(found.currents.shape[1]),
+        neurons=found.neurons,
         scale=scale,
         mean_activation=found.mean_positive,
         expected_rate_hz=mean,
@@ -198,7 +224,7 @@ def _unit_report(
         name=op.name,
         layer=lowered.maxima.get(op.name, layer),
         model=POOL_MODEL if op.name in lowered.maxima else PRODUCT_MODEL,
-        neurons=int(found.currents.shape[1]),
+        neurons=found.neurons,
         scale=scale,
         mean_activation=found.mean_positive,
         expected_rate_hz=scale * found.mean,

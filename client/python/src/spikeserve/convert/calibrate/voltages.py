@@ -9,8 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from spikeserve.convert.calibrate.checks import check_layers, whole
+from spikeserve.convert.draft import Draft
 from spikeserve.convert.errors import ConversionError
-from spikeserve.convert.lower.builder import Population, add_tensor
+from spikeserve.convert.lower.builder import Population
 from spikeserve.convert.lower.lower import Lowered
 from spikeserve.convert.models.neurons import get_model
 from spikeserve.v1 import network_pb2 as pb
@@ -31,10 +32,10 @@ def set_initial_voltages(lowered: Lowered, value: object, default: object) -> No
             usual = default if model.usual_voltage is None else model.usual_voltage
             given = table.get(population.layer) if isinstance(value, Mapping) else value
             chosen = usual if given is None else given
-            _set(lowered.definition, op, population, chosen)
+            _set(lowered.draft, op, population, chosen)
 
 
-def _set(definition: pb.NetworkDefinition, op: pb.Operation, population: Population, value: object) -> None:
+def _set(draft: Draft, op: pb.Operation, population: Population, value: object) -> None:
     target = op.neuron.initial_voltage
     if isinstance(value, str) and value == "uniform":
         value = ("uniform", 0)
@@ -47,7 +48,7 @@ def _set(definition: pb.NetworkDefinition, op: pb.Operation, population: Populat
         else:
             target.constant = float(value)
     elif isinstance(value, np.ndarray):
-        target.tensor = _tensor(definition, op, population, value)
+        target.tensor = _tensor(draft, op, population, value)
     else:
         raise ConversionError(
             f"initial_voltage is {value!r:.60}; give a number, 'uniform', ('uniform', seed), an array "
@@ -55,9 +56,7 @@ def _set(definition: pb.NetworkDefinition, op: pb.Operation, population: Populat
         )
 
 
-def _tensor(
-    definition: pb.NetworkDefinition, op: pb.Operation, population: Population, values: object
-) -> str:
+def _tensor(draft: Draft, op: pb.Operation, population: Population, values: object) -> str:
     array = np.asarray(values, np.float64)
     shape = population.value.shape
     if array.shape != shape or not np.isfinite(array).all():
@@ -66,4 +65,4 @@ def _tensor(
             f"numbers of the shape {shape}"
         )
     stored = array.transpose(np.argsort(population.value.order))  # the operation's own axis order
-    return add_tensor(definition, f"{op.name}/initial_voltage", stored)
+    return draft.add(f"{op.name}/initial_voltage", stored)

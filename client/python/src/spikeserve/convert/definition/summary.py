@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from spikeserve import _show
-from spikeserve.convert.definition.forward import run_rates
+from spikeserve.convert.definition.forward import in_turn
 from spikeserve.convert.definition.units import has_units
 from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.models.synapses import describe_synapse
@@ -20,13 +20,14 @@ _TENSOR_FIELDS = ("weight", "bias", "scale", "shift")
 
 def operation_shapes(definition: pb.NetworkDefinition) -> dict[str, tuple[int, ...]]:
     """The output shape of every operation, without the batch."""
-    inputs = {
-        op.name: np.zeros((1, *op.input.shape), np.float32)
+    nothing = {  # a pass over no samples, for which no values are read
+        op.name: np.zeros((0, *op.input.shape), np.float32)
         for op in definition.operations
         if op.HasField("input")
     }
-    values = run_rates(definition, inputs, np.float32)
-    return {name: tuple(value.shape[1:]) for name, value in values.items()}
+    blank = {t.id: np.broadcast_to(np.float32(0), tuple(t.shape)) for t in definition.tensors}
+    passed = in_turn(definition, nothing, np.float32, blank)
+    return {operation.name: tuple(value.shape[1:]) for operation, _, value in passed}
 
 
 def settings_lines(definition: pb.NetworkDefinition) -> list[str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from dataclasses import dataclass
 
-import numpy as np
-
-from spikeserve.convert.arrays import Array, as_float32
+from spikeserve.convert.arrays import Array
+from spikeserve.convert.draft import Draft
 from spikeserve.convert.errors import UnsupportedError
 from spikeserve.convert.models.neuron import NeuronModel
 from spikeserve.convert.models.neurons import MemoryRectifiedLinear, set_model
@@ -77,21 +75,6 @@ class Repeat:
     does: str  # what that does with what, for people
 
 
-def add_tensor(definition: pb.NetworkDefinition, ident: str, values: Array) -> str:
-    """Adds a float32 blob under a free id; returns the id."""
-    blob = as_float32(values, ident)
-    tensor = definition.tensors.add(id=ident, shape=blob.shape, data_type=pb.DATA_TYPE_FLOAT32)
-    set_values(tensor, blob)
-    return ident
-
-
-def set_values(tensor: pb.Tensor, values: Array) -> None:
-    """Replaces the values of a float32 tensor, with their shape and digest."""
-    tensor.shape[:] = values.shape
-    tensor.data = as_float32(values, tensor.id).tobytes()
-    tensor.sha256 = hashlib.sha256(tensor.data).digest()
-
-
 def check_size(shape: Shape, what: str) -> None:
     """UnsupportedError where an array of this shape is more than a forward pass should hold."""
     if max(shape) > _MAX_DIMENSION or math.prod(shape) > _MAX_ELEMENTS:
@@ -111,7 +94,8 @@ class Builder:
     """Collects operations, connections, probes and tensors of one definition."""
 
     def __init__(self, synapse: Synapse | None, memory: bool) -> None:
-        self.definition = pb.NetworkDefinition(format_version=1)
+        self.draft = Draft()
+        self.definition = self.draft.definition
         self.memory = memory  # whether neurons that no layer asks for may be such with memory
         self.populations: dict[str, Population] = {}  # by Neuron operation
         self.maxima: dict[str, str] = {}  # by MAX pool: the layer it comes from
@@ -195,8 +179,7 @@ class Builder:
 
     def stored(self, ident: str) -> Array:
         """The values of a tensor, by its id."""
-        (blob,) = [tensor for tensor in self.definition.tensors if tensor.id == ident]
-        return np.frombuffer(blob.data, "<f4").reshape(tuple(blob.shape))
+        return self.draft.tensors[ident]
 
     def sources(self, name: str) -> list[Value]:
         """What the operation of this name reads, each in its own axis order."""
@@ -218,11 +201,11 @@ class Builder:
         return self._permutes[key]
 
     def tensor(self, name: str, values: Array) -> str:
-        """Stores a float32 blob under `name` unless it is there already (shared layers)."""
+        """Keeps a float32 tensor under `name` unless it is there already (shared layers)."""
         if name in self._tensors:
             return self._tensors[name]
         ident = _unique(clean_name(name), set(self._tensors.values()))
-        self._tensors[name] = add_tensor(self.definition, ident, values)
+        self._tensors[name] = self.draft.add(ident, values)
         return ident
 
     def probe(

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeserve.convert.arrays import Array
-from spikeserve.convert.lower.builder import add_tensor, set_values
+from spikeserve.convert.arrays import Array, scaled
+from spikeserve.convert.draft import Draft
 from spikeserve.v1 import network_pb2 as pb
 
 _Linear = pb.AffineOperation | pb.ConvOperation
 
 
-def fold_scales(definition: pb.NetworkDefinition) -> None:
+def fold_scales(draft: Draft) -> None:
     """Removes every ScaleShift that a neighbour's weights can absorb, then unused tensors.
 
     First into the producer (its only reader is the ScaleShift), then into the consumer, which must
     not pad unless the shift is zero. Weights used more than once are left alone.
     """
     for into_consumer in (False, True):
-        for operation in list(definition.operations):
+        for operation in list(draft.definition.operations):
             if operation.HasField("scale_shift"):
-                _Folder(definition).fold(operation, into_consumer)
-    _drop_unused_tensors(definition)
+                _Folder(draft).fold(operation, into_consumer)
+    _drop_unused_tensors(draft)
 
 
 class _Folder:
     """The links of a definition at one moment."""
 
-    def __init__(self, definition: pb.NetworkDefinition) -> None:
-        self._definition = definition
-        self._operations = {op.name: op for op in definition.operations}
-        self._tensors = {tensor.id: tensor for tensor in definition.tensors}
+    def __init__(self, draft: Draft) -> None:
+        self._draft, self._definition = draft, draft.definition
+        self._operations = {op.name: op for op in draft.definition.operations}
 
     def fold(self, operation: pb.Operation, into_consumer: bool) -> None:
         incoming = [c for c in self._definition.connections if c.target == operation.name]
@@ -54,13 +53,13 @@ class _Folder:
         probed = any(probe.target == producer for probe in self._definition.probes)
         if body is None or len(readers) != 1 or probed or not self._own(body):
             return False
-        weight = self._values(body.weight)
+        weight = self._draft.tensors[body.weight]
         pair = self._vectors(operation, weight.shape[0], self._rank(producer))
         if pair is None:
             return False
         scale, shift = pair
         bias = self._values(body.bias) if body.bias else np.zeros(weight.shape[0])
-        self._store(body.weight, weight * scale.reshape(-1, *(1,) * (weight.ndim - 1)))
+        self._draft.replace(body.weight, scaled(weight, scale.reshape(-1, *(1,) * (weight.ndim - 1))))
         self._store_bias(body, bias * scale + shift)
         return True
 
@@ -68,7 +67,7 @@ class _Folder:
         body = self._linear(link.target)
         if body is None or not self._own(body):
             return False
-        weight = self._values(body.weight)
+        weight = self._draft.tensors[body.weight]
         groups = body.groups if isinstance(body, pb.ConvOperation) else 1
         pair = self._vectors(operation, weight.shape[1] * groups, self._rank(link.target))
         if pair is None:
@@ -80,10 +79,10 @@ class _Folder:
         bias = self._values(body.bias) if body.bias else np.zeros(weight.shape[0])
         split = (groups, -1, *weight.shape[1:])
         inner = (groups, 1, weight.shape[1], *(1,) * (weight.ndim - 2))
-        moved = (weight.reshape(split) * shift.reshape(inner)).reshape(weight.shape)
-        scaled = (weight.reshape(split) * scale.reshape(inner)).reshape(weight.shape)
-        self._store_bias(body, bias + moved.reshape(weight.shape[0], -1).sum(axis=1))
-        self._store(body.weight, scaled)
+        moved = _sums(weight.reshape(split), shift.reshape(groups, -1)).ravel()
+        self._store_bias(body, bias + moved)
+        values = scaled(weight.reshape(split), scale.reshape(inner)).reshape(weight.shape)
+        self._draft.replace(body.weight, values)
         return True
 
     def _linear(self, name: str) -> _Linear | None:
@@ -119,31 +118,30 @@ class _Folder:
         return scale, shift
 
     def _values(self, name: str) -> Array:
-        tensor = self._tensors[name]
-        return np.frombuffer(tensor.data, "<f4").reshape(tuple(tensor.shape)).astype(np.float64)
-
-    def _store(self, name: str, values: Array) -> None:
-        set_values(self._tensors[name], values)
+        return self._draft.tensors[name].astype(np.float64)
 
     def _store_bias(self, body: _Linear, values: Array) -> None:
         if not body.bias and np.any(values != 0):
             body.bias = f"{body.weight}.bias"
-            add_tensor(self._definition, body.bias, values)
-            self._tensors[body.bias] = self._definition.tensors[-1]
+            self._draft.add(body.bias, values)
         elif body.bias:
-            self._store(body.bias, values)
+            self._draft.replace(body.bias, values)
 
     def _remove(self, operation: pb.Operation, link: pb.Connection) -> None:
         self._definition.connections.remove(link)
         self._definition.operations.remove(operation)
 
 
-def _drop_unused_tensors(definition: pb.NetworkDefinition) -> None:
+def _sums(weight: Array, shift: Array) -> Array:
+    """[groups, out] the sums of weights [groups, out, in, kernel...] times shifts [groups, in]."""
+    flat = weight.reshape(*weight.shape[:3], -1)
+    return np.asarray(np.einsum("goik,gi->go", flat, shift, dtype=np.float64))
+
+
+def _drop_unused_tensors(draft: Draft) -> None:
     used: set[str] = set()
-    for op in definition.operations:
+    for op in draft.definition.operations:
         for body in (op.affine, op.conv):
             used.update((body.weight, body.bias))
         used.update((op.scale_shift.scale, op.scale_shift.shift))
-    kept = [tensor for tensor in definition.tensors if tensor.id in used]
-    del definition.tensors[:]
-    definition.tensors.extend(kept)
+    draft.keep(used)

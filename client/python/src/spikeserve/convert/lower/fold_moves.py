@@ -7,16 +7,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from spikeserve.convert.lower.builder import Shape, set_values
+from spikeserve.convert.draft import Draft
+from spikeserve.convert.lower.builder import Shape
 from spikeserve.v1 import network_pb2 as pb
 
 
-def fold_permutes(definition: pb.NetworkDefinition, shapes: Mapping[str, Shape]) -> None:
+def fold_permutes(draft: Draft, shapes: Mapping[str, Shape]) -> None:
     """Removes every Permute whose values a Reshape makes one row for an Affine: its columns move instead.
 
     That is what flattening a channels-first map comes to. Weights and values with other readers stay.
     `shapes` are those of all operations.
     """
+    definition = draft.definition
     operations = {op.name: op for op in definition.operations}
     weights = [op.affine.weight for op in definition.operations]
     for affine in list(definition.operations):
@@ -30,20 +32,19 @@ def fold_permutes(definition: pb.NetworkDefinition, shapes: Mapping[str, Shape])
         permute = operations[link.source] if link is not None else None
         if link is not None and permute is not None and permute.HasField("permute"):
             incoming = next(c for c in definition.connections if c.target == permute.name)
-            _move_columns(definition, affine, shapes[incoming.source], tuple(permute.permute.permutation))
+            _move_columns(draft, affine, shapes[incoming.source], tuple(permute.permute.permutation))
             definition.connections.remove(link)
             definition.operations.remove(permute)
             incoming.target = reshape.name
 
 
-def _move_columns(definition: pb.NetworkDefinition, affine: pb.Operation, stored: Shape, axes: Shape) -> None:
+def _move_columns(draft: Draft, affine: pb.Operation, stored: Shape, axes: Shape) -> None:
     """Reorders the columns of a weight: its inputs come as they are stored, and no more permuted."""
-    tensor = next(item for item in definition.tensors if item.id == affine.affine.weight)
-    weight = np.frombuffer(tensor.data, "<f4").reshape(tuple(tensor.shape))
+    weight = draft.tensors[affine.affine.weight]
     places = np.arange(math.prod(stored)).reshape(stored).transpose(axes).reshape(-1)
     moved = np.empty_like(weight)
     moved[:, places] = weight
-    set_values(tensor, moved)
+    draft.replace(affine.affine.weight, moved)
 
 
 def _only_source(definition: pb.NetworkDefinition, name: str) -> pb.Connection | None:

@@ -12,6 +12,7 @@ import spikeserve.convert.lower.products
 import spikeserve.convert.lower.resize
 import spikeserve.convert.lower.shape
 import spikeserve.convert.lower.transposed  # noqa: F401  (they register their layers)
+from spikeserve.convert.draft import Draft
 from spikeserve.convert.errors import Problem, UnsupportedError, reading_configuration, refuse
 from spikeserve.convert.lower.activations import ACTIVATION_LAYERS
 from spikeserve.convert.lower.builder import Builder, Population, Shape, Value, prune
@@ -36,13 +37,18 @@ _BLOCK_ELEMENTS = 1 << 26  # values of a forward pass that are held in memory
 class Lowered:
     """A definition with unit gains, and which Keras layers its parts come from."""
 
-    definition: pb.NetworkDefinition
+    draft: Draft
     populations: dict[str, Population]  # by Neuron operation
     input_nodes: dict[str, int]  # Input operation -> node
     maxima: dict[str, str] = field(default_factory=dict)  # MAX pool -> the layer that it comes from
     carriers: dict[str, str] = field(default_factory=dict)  # MAX pool, what is there for one -> population
     notes: list[str] = field(default_factory=list)
     elements: int = 1  # values of all operations, per sample
+
+    @property
+    def definition(self) -> pb.NetworkDefinition:
+        """The draft's."""
+        return self.draft.definition
 
     def block(self, most: int) -> int:
         """How many samples, at most `most`, a forward pass may hold at once."""
@@ -88,12 +94,12 @@ def lower(
     _probe_outputs(graph, values, decisions, builder, synapses.probe)
     prune(builder.definition)
     notes = _notes(graph, decisions) + merge_repeats(builder)
-    fold_permutes(builder.definition, builder.shapes)
-    fold_scales(builder.definition)
+    fold_permutes(builder.draft, builder.shapes)
+    fold_scales(builder.draft)
     kept = {op.name for op in builder.definition.operations}
     populations = {name: item for name, item in builder.populations.items() if name in kept}
     maxima = {name: layer for name, layer in builder.maxima.items() if name in kept}
-    return Lowered(builder.definition, populations, inputs, maxima, builder.carriers, notes, builder.elements)
+    return Lowered(builder.draft, populations, inputs, maxima, builder.carriers, notes, builder.elements)
 
 
 def _lower_node(

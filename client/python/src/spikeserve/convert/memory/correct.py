@@ -1,10 +1,7 @@
-"""Corrects what rounding in populations with memory does to the layers behind them, in the mean.
+"""Fits biases and weights to what few levels of populations with memory do to the layers behind them.
 
-Layer by layer, each behind the corrected layers before it, from unlabelled samples. What is missing from the
-drive of a population in a run of the default length is put into its initial voltages: rounding takes a number
-of spikes, whatever the length of the run, and in rate mode the definition stays the model. With few levels
-that is not enough: then the biases and weights of all linear maps are fitted, for runs of that length, and in
-rate mode the definition is the model no more.
+Layer by layer, each behind the corrected layers before it, from unlabelled samples and for runs of one
+length: in rate mode the definition is the model no more. Where levels are not that few, initial voltages do.
 """
 
 from __future__ import annotations
@@ -15,50 +12,48 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikeserve._probes import answer_target
 from spikeserve.convert.arrays import Array
-from spikeserve.convert.definition.forward import conv_patches, evaluate, parameter, read_sources, topological
+from spikeserve.convert.definition.forward import (
+    Tensors,
+    conv_patches,
+    evaluate,
+    read_sources,
+    topological,
+)
 from spikeserve.convert.definition.units import remembers, unit
+from spikeserve.convert.draft import Draft
 from spikeserve.convert.memory.channels import NONE, Channels, Reader
 from spikeserve.convert.memory.counts import mean_output
+from spikeserve.convert.memory.starts import LEAST_SAMPLES
 from spikeserve.convert.memory.weights import Linear, Weights, groups_of, linear_map
-from spikeserve.convert.models.neurons import MemoryRectifiedLinear, get_model
 from spikeserve.v1 import network_pb2 as pb
 
-LEAST_SAMPLES = 64  # with fewer the corrections fit their noise
-_MAX_START = 2.0  # how far an initial voltage may be from one half
-_MAX_STARTS = 1 << 20  # neurons of a population, each of which has its number in the file
 _RIDGE = 0.1  # of the mean square of an input: how much the trained weights are trusted
 _MAX_ROWS = 20_000  # of a regression
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What is corrected: initial voltages, or biases and the weights behind the populations of `refitted`."""
+    """What is corrected: biases, and the weights behind the populations of `refitted`."""
 
     steps: int
     block: int  # samples of one pass
-    biases: bool = False
     refitted: frozenset[str] = frozenset()
 
 
 def correct(
-    exact: pb.NetworkDefinition,
-    counted: pb.NetworkDefinition,
+    exact: Draft,
+    counted: Draft,
     channels: Channels,
     inputs: Mapping[str, Array],
     correction: Correction,
-) -> tuple[Array, Array] | None:
-    """Corrects `counted`, which is `exact` with quanta, on these samples; not at all on too few.
-
-    Returns what the first probe reads on them, (of the model, of the corrected network).
-    """
+) -> None:
+    """Corrects `counted`, which is `exact` with quanta, on these samples; not at all on too few."""
     if len(next(iter(inputs.values()))) < LEAST_SAMPLES:
-        return None
+        return
     walk = _Walk(exact, counted, channels, correction)
-    for operation in topological(counted):
+    for operation in topological(counted.definition):
         walk.visit(operation, inputs)
-    return walk.outputs()
 
 
 class _Walk:
@@ -66,24 +61,19 @@ class _Walk:
 
     def __init__(
         self,
-        exact: pb.NetworkDefinition,
-        counted: pb.NetworkDefinition,
+        exact: Draft,
+        counted: Draft,
         channels: Channels,
         correction: Correction,
     ) -> None:
-        self._twins = {op.name: op for op in exact.operations}
-        self._originals, self._weights = Weights(exact), Weights(counted)
-        self._correction, self._dt = correction, counted.defaults.dt
+        self._operations = {op.name: op for op in counted.definition.operations}
+        self._twins = {op.name: op for op in exact.definition.operations}
+        self._originals, self._tensors, self._weights = exact.tensors, counted.tensors, Weights(counted)
+        self._correction, self._dt = correction, counted.definition.defaults.dt
         self._ranges, self._count = channels.ranges, channels.count
         self._readers = {reader.operation: reader for reader in channels.readers}
-        self._sources = read_sources(counted)
-        self._operations = {op.name: op for op in counted.operations}
-        self._targets: dict[str, list[str]] = {name: [] for name in self._operations}
-        for connection in counted.connections:
-            self._targets[connection.source].append(connection.target)
+        self._sources = read_sources(counted.definition)
         self._left = Counter(name for names in self._sources.values() for name in names)
-        self._answer = answer_target(counted)
-        self._left[self._answer] += 1  # which is read at the end
         self._exact: dict[str, Array] = {}
         self._counted: dict[str, Array] = {}  # without those that no counts reach
         self._maxima = channels.maxima
@@ -98,7 +88,7 @@ class _Walk:
         exact = [self._exact[source] for source in sources]
         self._exact[name] = self._evaluate(self._twins[name], exact, self._originals)
         if remembers(operation) or any(source in self._counted for source in sources):
-            self._counted[name] = self._evaluate(operation, self._arguments(name), self._weights)
+            self._counted[name] = self._evaluate(operation, self._arguments(name), self._tensors)
             self._correct(operation)
         self._left.subtract(sources)
         for source in sources:
@@ -106,17 +96,11 @@ class _Walk:
                 self._exact.pop(source, None)
                 self._counted.pop(source, None)
 
-    def outputs(self) -> tuple[Array, Array]:
-        """What the first probe reads: (exact, counted)."""
-        exact = self._exact[self._answer]
-        return exact, self._counted.get(self._answer, exact)
-
     def _arguments(self, name: str) -> list[Array]:
         return [self._counted.get(source, self._exact[source]) for source in self._sources[name]]
 
-    def _evaluate(self, operation: pb.Operation, args: list[Array], weights: Weights) -> Array:
-        tensors = weights.of(operation)
-        runs = weights is self._weights
+    def _evaluate(self, operation: pb.Operation, args: list[Array], tensors: Tensors) -> Array:
+        runs = tensors is self._tensors
         parts = []
         for start in range(0, len(args[0]), self._correction.block):
             part = [array[start : start + self._correction.block] for array in args]
@@ -130,54 +114,16 @@ class _Walk:
         body, name = linear_map(operation), operation.name
         if name in self._ranges or name in self._maxima:
             self._worth[name] = self._worth_of(name)
-        if name in self._ranges and not self._correction.biases:
-            self._center(name)
         if body is None:
             return
         reader = self._readers.get(name)
         if reader is not None and reader.populations & self._correction.refitted:
             self._refit(operation, body, reader)
-            self._counted[name] = self._evaluate(operation, self._arguments(name), self._weights)
+            self._counted[name] = self._evaluate(operation, self._arguments(name), self._tensors)
         error = self._exact[name] - self._counted[name]
         shift = error.reshape(-1, error.shape[-1]).mean(axis=0, dtype=np.float64)
-        if self._correction.biases:
-            self._weights.replace(body, "bias", self._weights.bias(body) + shift, f"{name}/bias")
-            self._counted[name] += shift.astype(np.float32)
-        else:
-            self._start(name, shift, error.shape[1:])
-
-    def _start(self, name: str, shift: Array, shape: tuple[int, ...]) -> None:
-        """Has the population that is all to read this operation start from what it lacks in a run."""
-        readers = self._targets[name]
-        neuron = self._operations[readers[0]].neuron if len(readers) == 1 else None
-        if neuron is None or readers[0] not in self._ranges or int(np.prod(shape)) > _MAX_STARTS:
-            return
-        if get_model(neuron).scales_function:
-            return  # whose drive is no number of spikes
-        if neuron.initial_voltage.constant != MemoryRectifiedLinear.usual_voltage:
-            return  # somebody else's choice
-        gain = self._weights.values(neuron.gain.tensor) if neuron.gain.tensor else neuron.gain.scalar
-        lacking = np.clip(shift * gain * (self._correction.steps * self._dt), -_MAX_START, _MAX_START)
-        starts = np.broadcast_to(neuron.initial_voltage.constant + lacking, shape)
-        neuron.initial_voltage.tensor = self._weights.add(f"{readers[0]}/initial_voltage", starts)
-
-    def _center(self, name: str) -> None:
-        """Has a population of a function start from what its counts lack in a run, for each channel."""
-        neuron, exact = self._operations[name].neuron, self._exact[name]
-        if not self._operations[name].HasField("neuron"):
-            return
-        model, start = get_model(neuron), neuron.initial_voltage.constant
-        places = int(np.prod(exact.shape[1:]))
-        if not model.scales_function or start != model.usual_voltage or places > _MAX_STARTS:
-            return
-        scale = parameter(neuron.output_scale, 1.0, self._weights.of(self._operations[name]))
-        seconds = self._correction.steps * self._dt
-        wanted = exact * (scale * seconds / get_model(self._twins[name].neuron).amplitude)
-        lacking = wanted - self._counted[name] * (seconds / model.amplitude)
-        mean = lacking.reshape(-1, lacking.shape[-1]).mean(axis=0, dtype=np.float64)
-        starts = np.broadcast_to(start + np.clip(mean, -_MAX_START, _MAX_START), exact.shape[1:])
-        neuron.initial_voltage.tensor = self._weights.add(f"{name}/initial_voltage", starts)
-        self._counted[name] = self._evaluate(self._operations[name], self._arguments(name), self._weights)
+        self._weights.replace(body, "bias", self._weights.bias(body) + shift, f"{name}/bias")
+        self._counted[name] += shift.astype(np.float32)
 
     def _worth_of(self, sender: str) -> Array:
         """[channels] the factor that brings the counts of a population closest to what it should compute.
@@ -191,7 +137,7 @@ class _Walk:
         if places is None:
             return worth
         operation = self._operations[population]
-        worth_of_1 = unit(operation, self._twins[population], self._weights.of(operation))
+        worth_of_1 = unit(operation, self._twins[population], self._tensors)
         units = np.broadcast_to(np.float32(worth_of_1), own.shape)
         there = places != NONE
         sent = self._counted[sender].reshape(-1, len(places))[:, there] / units[places[there] - own[0]]
@@ -208,17 +154,17 @@ class _Walk:
             known = [self._worth[sender] for sender in sorted(reader.senders)]
             worth = np.where(reader.channels == NONE, 1.0, np.prod(known, axis=0)[reader.channels])
             self._weights.scale_inputs(operation, worth)
-            self._counted[name] = self._evaluate(operation, self._arguments(name), self._weights)
+            self._counted[name] = self._evaluate(operation, self._arguments(name), self._tensors)
         if groups_of(body) != 1:
             return
-        weight = self._weights.values(body.weight)
+        weight = self._tensors[body.weight]
         source = self._arguments(name)[0]
         views = conv_patches(body, source, weight.shape[2:]) if isinstance(body, pb.ConvOperation) else source
         error = self._exact[name] - self._counted[name]
         chosen = _some(error.shape[:-1])
         rows = views[chosen].reshape(len(chosen[0]), -1)
         change = _ridge(rows, error[chosen])
-        self._weights.replace(body, "weight", weight + change.T.reshape(weight.shape))
+        self._weights.replace(body, "weight", weight.astype(np.float64) + change.T.reshape(weight.shape))
 
 
 def _some(shape: tuple[int, ...]) -> tuple[Array, ...]:

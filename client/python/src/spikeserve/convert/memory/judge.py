@@ -12,6 +12,7 @@ import numpy as np
 
 from spikeserve._show import count
 from spikeserve.convert.arrays import Array
+from spikeserve.convert.draft import Draft
 from spikeserve.convert.memory.search import Trial, outputs_of
 from spikeserve.v1 import network_pb2 as pb
 
@@ -23,7 +24,7 @@ _THRESHOLDS = {pb.OUTPUT_KIND_LOGIT: 0.0, pb.OUTPUT_KIND_PROBABILITY: 0.5}
 
 def judge(
     trial: Trial,
-    corrected: pb.NetworkDefinition,
+    corrected: Draft,
     outputs: tuple[Array, Array],
     samples: Mapping[str, Array],
     most_steps: int,
@@ -33,7 +34,7 @@ def judge(
     `outputs`: those of the model and of the corrected network. `most_steps`: up to which the steps of the
     definition are doubled until enough classes are kept. Nothing, where outputs are no classes.
     """
-    kind = corrected.defaults.output_kind
+    kind = corrected.definition.defaults.output_kind
     if kind != pb.OUTPUT_KIND_CLASSES and kind not in _THRESHOLDS:
         return [], []
     trial = replace(trial, threshold=_THRESHOLDS.get(kind))
@@ -50,7 +51,7 @@ def judge(
         steps *= 2
         kept = share(steps)
         said.append(_said(steps, kept))
-    corrected.defaults.steps = steps
+    corrected.definition.defaults.steps = steps
     shares = " and ".join(dict.fromkeys((said[0], said[-1])))
     text = f"the class is the model's on {shares}"
     if len(said) > 1:

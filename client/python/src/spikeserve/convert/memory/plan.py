@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,12 +11,14 @@ import numpy as np
 from spikeserve._probes import READOUTS, answer_target
 from spikeserve.convert.arrays import Array
 from spikeserve.convert.definition.summary import operation_shapes
+from spikeserve.convert.definition.work import affordable
+from spikeserve.convert.draft import Draft
 from spikeserve.convert.errors import ConversionError
 from spikeserve.convert.lower.lower import Lowered
-from spikeserve.convert.memory.channels import trace
-from spikeserve.convert.memory.correct import LEAST_SAMPLES, Correction, correct
+from spikeserve.convert.memory.channels import Channels, trace
+from spikeserve.convert.memory.correct import Correction, correct
 from spikeserve.convert.memory.judge import judge
-from spikeserve.convert.memory.quanta import Activity, Quanta, measure_channels, set_quanta, unit_quanta
+from spikeserve.convert.memory.quanta import Activity, ChannelMeter, Quanta, set_quanta, unit_quanta
 from spikeserve.convert.memory.search import (
     AGREEMENT,
     LOST,
@@ -28,6 +30,7 @@ from spikeserve.convert.memory.search import (
     refitted,
     search_levels,
 )
+from spikeserve.convert.memory.starts import LEAST_SAMPLES, DriveMeter, correct_starts
 from spikeserve.convert.models.neurons import get_model
 from spikeserve.convert.models.synapses import describe_synapse
 from spikeserve.v1 import network_pb2 as pb
@@ -39,6 +42,7 @@ NO_SAMPLES = (
 LEAST_SEARCHED = 300  # samples: with fewer nobody can tell 96 % from 94 %
 _MEASURED, _FITTED, _HELD = 500, 1000, 2000  # samples
 _BLOCK = 50
+_VALUES = 1 << 24  # of all operations on one block; a few of them are held at a time
 _MAX_VALUES = 1 << 28  # of all operations on samples that are held at once
 
 
@@ -46,34 +50,49 @@ _MAX_VALUES = 1 << 28  # of all operations on samples that are held at once
 class Plan:
     """The quanta of some populations, and what is left to do to the weights behind them."""
 
-    trial: Trial  # with the definition as it was before
+    trial: Trial  # where weights are fitted with the draft as it was before
     activity: Activity
     quanta: Quanta
-    correction: Correction
+    correction: Correction | DriveMeter  # of biases and weights, or by initial voltages
     samples: Mapping[str, Array]  # for the corrections
     notes: list[str]
     warnings: list[str]
     most_steps: int = 0  # that a run may get for its classes
 
-    def apply(self, definition: pb.NetworkDefinition) -> None:
+    def apply(self, draft: Draft) -> None:
         """Sets the quanta; in rate mode nothing changes."""
-        set_quanta(definition, self.trial.channels, self.quanta, definition.defaults.dt)
+        set_quanta(draft, self.trial.channels, self.quanta)
 
-    def correct(self, definition: pb.NetworkDefinition) -> tuple[list[str], list[str]]:
-        """Corrects for rounding, if there are samples enough; (notes, warnings) on what came of it."""
-        before, trial = _started(definition), self.trial
-        outputs = correct(trial.definition, definition, trial.channels, self.samples, self.correction)
-        if outputs is None:
+    def correct(self, draft: Draft, seen: Callable[[int, int], None]) -> tuple[list[str], list[str]]:
+        """Corrects for rounding, if there are samples enough; (notes, warnings) on what came of it.
+
+        `seen`: is told of the layers that are done, and how many there are.
+        """
+        if _count(self.samples) < LEAST_SAMPLES:
             return [], []
-        found = [f"'{name}'" for name in _started(definition) if name not in before]
-        what = f"the initial voltages of {', '.join(found)}" if found else ""
-        if self.correction.biases:
+        if isinstance(self.correction, Correction):
+            correct(self.trial.draft, draft, self.trial.channels, self.samples, self.correction)
             what = "biases and weights" if self.correction.refitted else "biases"
-        notes = [f"rounding is corrected for in {what}, from {_count(self.samples)} samples"] if what else []
-        if self.correction.biases or not_plain(definition) or without_memory(definition):
-            return notes, []  # judged by the search, or a run gives something else
-        kept, warnings = judge(trial, definition, outputs, self.samples, self.most_steps)
+            return [self._corrected(what)], []  # judged by the search
+        return self._start(draft, self.correction, seen)
+
+    def _start(
+        self, draft: Draft, drives: DriveMeter, seen: Callable[[int, int], None]
+    ) -> tuple[list[str], list[str]]:
+        definition, trial = draft.definition, self.trial
+        before = _started(definition)
+        counted = correct_starts(
+            draft, trial.channels, self.samples, drives.means(), trial.steps, trial.block, seen
+        )
+        found = [f"'{name}'" for name in _started(definition) if name not in before]
+        notes = [self._corrected(f"the initial voltages of {', '.join(found)}")] if found else []
+        if not_plain(definition) or without_memory(definition):
+            return notes, []  # a run gives something else
+        kept, warnings = judge(trial, draft, (drives.answers(), counted), self.samples, self.most_steps)
         return notes + kept, warnings
+
+    def _corrected(self, what: str) -> str:
+        return f"rounding is corrected for in {what}, from {_count(self.samples)} samples"
 
     def scales(self) -> dict[str, float]:
         """Mean firing rate in Hz per unit of activation, by population."""
@@ -82,19 +101,42 @@ class Plan:
     def _scale(self, name: str, quanta: Array) -> float:
         means = self.activity.means[self.trial.channels.ranges[name]]
         weights = means / means.sum() if means.sum() > 0 else np.full(len(means), 1 / len(means))
-        rates = 1 / (np.broadcast_to(quanta, means.shape) * self.trial.definition.defaults.dt)
+        rates = 1 / (np.broadcast_to(quanta, means.shape) * self.trial.draft.definition.defaults.dt)
         return float(weights @ rates)
 
 
 def fitted_samples(lowered: Lowered, samples: Mapping[str, Array]) -> int:
     """How many of these samples corrections are made with."""
-    return min(_count(samples), _MEASURED, _most(lowered))
+    return min(affordable(lowered.definition, min(_count(samples), _MEASURED)), _most(lowered))
+
+
+class Survey:
+    """What a plan takes from a float pass over samples, of populations that it may be for."""
+
+    def __init__(self, lowered: Lowered, populations: Iterable[str], samples: Mapping[str, Array]) -> None:
+        """The pass is to be in blocks of `block_of(lowered)` samples."""
+        self.samples = samples
+        self._channels = trace(lowered.definition, populations)
+        shapes = operation_shapes(lowered.definition)
+        sizes = {name: math.prod(shapes[name]) for name in self._channels.ranges}
+        count = affordable(lowered.definition, min(_count(samples), _MEASURED))
+        self._meter = ChannelMeter(self._channels, sizes, count)
+        self.drives = DriveMeter(lowered.definition, fitted_samples(lowered, samples))
+
+    def see(self, operation: pb.Operation, args: list[Array], value: Array, first: int) -> None:
+        """What an operation reads and gives; `first`: number of the first of these samples."""
+        self._meter.see(operation, args, value, first)
+        self.drives.see(operation, args, value, first)
+
+    def activity(self, channels: Channels) -> Activity:
+        """In the numbers of these channels, which are among those that were measured."""
+        return self._meter.activity().renumbered(self._channels, channels)
 
 
 def make_plan(
     lowered: Lowered,
     populations: Iterable[str],
-    samples: Mapping[str, Array],
+    survey: Survey,
     steps: int,
     spikes: float,
     most_steps: int,
@@ -103,26 +145,22 @@ def make_plan(
 
     A network that loses too many classes gets more steps, up to `most_steps`.
     """
-    trial, activity = _trial(lowered, populations, samples, steps)
+    trial, activity = _trial(lowered, lowered.draft, populations, survey, steps)
     levels = levels_of(trial.channels, spikes * steps)
-    fit = _first(samples, fitted_samples(lowered, samples))
-    correction = Correction(steps, trial.block)
+    fit = _first(survey.samples, fitted_samples(lowered, survey.samples))
     chosen = quanta_at(trial.quanta, levels, steps)
-    notes = _few(fit, samples) + _means(lowered, chosen)
-    return Plan(trial, activity, chosen, correction, fit, notes, [], most_steps)
+    notes = _few(fit, survey.samples) + _means(lowered, chosen)
+    return Plan(trial, activity, chosen, survey.drives, fit, notes, [], most_steps)
 
 
 def make_sparse_plan(
-    lowered: Lowered,
-    populations: Iterable[str],
-    samples: Mapping[str, Array],
-    steps: int,
-    kind: pb.OutputKind,
+    lowered: Lowered, populations: Iterable[str], survey: Survey, steps: int, kind: pb.OutputKind
 ) -> Plan:
     """The plan with the fewest levels that keep the classes; `kind` is that of the first output."""
     _check_plain(lowered.definition)
+    samples = survey.samples
     fit, held = _split(samples)
-    trial, activity = _trial(lowered, populations, samples, steps)
+    trial, activity = _trial(lowered, lowered.draft.copy(), populations, survey, steps)
     trial = replace(trial, threshold=_threshold(trial, kind))
     fit = _first(fit, trial.most)
     found = search_levels(trial, _first(fit, _MEASURED), held)
@@ -130,21 +168,24 @@ def make_sparse_plan(
     listed = ", ".join(f"'{layer}': {level}" for layer, level in layers.items())
     kept, warnings = _kept(found, _count(held))
     notes = [f"levels, spikes that a neuron at the 99th percentile sends in a run: {listed}", *kept]
-    correction = Correction(steps, trial.block, True, refitted(found.levels))
+    correction = Correction(steps, trial.block, refitted(found.levels))
     chosen = quanta_at(trial.quanta, found.levels, steps)
     notes += _few(fit, samples) + _means(lowered, chosen)
     return Plan(trial, activity, chosen, correction, fit, notes, warnings)
 
 
+def block_of(lowered: Lowered) -> int:
+    """Samples of one pass."""
+    return lowered.block(max(1, min(_BLOCK, _VALUES // lowered.elements)))
+
+
 def _trial(
-    lowered: Lowered, populations: Iterable[str], samples: Mapping[str, Array], steps: int
+    lowered: Lowered, draft: Draft, populations: Iterable[str], survey: Survey, steps: int
 ) -> tuple[Trial, Activity]:
-    definition, block = pb.NetworkDefinition(), lowered.block(_BLOCK)
-    definition.CopyFrom(lowered.definition)
-    channels = trace(definition, populations)
-    activity = measure_channels(definition, channels, _first(samples, _MEASURED), block)
-    quanta = unit_quanta(definition, channels, activity)
-    return Trial(definition, channels, quanta, steps, block, _most(lowered)), activity
+    channels = trace(draft.definition, populations)
+    activity = survey.activity(channels)
+    quanta = unit_quanta(draft, channels, activity)
+    return Trial(draft, channels, quanta, steps, block_of(lowered), _most(lowered)), activity
 
 
 def _most(lowered: Lowered) -> int:
@@ -198,8 +239,8 @@ def _threshold(trial: Trial, kind: pb.OutputKind) -> float | None:
         return 0.0
     if kind == pb.OUTPUT_KIND_PROBABILITY:
         return 0.5
-    target = answer_target(trial.definition)
-    one = math.prod(operation_shapes(trial.definition)[target]) == 1
+    target = answer_target(trial.draft.definition)
+    one = math.prod(operation_shapes(trial.draft.definition)[target]) == 1
     if kind == pb.OUTPUT_KIND_VALUE or one:
         raise ConversionError(
             "preset 'sparse' searches for the fewest spikes that keep the class, and the output "

@@ -15,15 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikeserve.convert.arrays import Array, as_float32
-from spikeserve.convert.definition.forward import run_rates
 from spikeserve.convert.definition.units import set_scale
+from spikeserve.convert.draft import Draft
 from spikeserve.convert.memory.channels import NONE, Channels, Reader
+from spikeserve.convert.memory.quantiles import Quantiles
 from spikeserve.convert.memory.weights import Weights, grouped, groups_of, linear_map
 from spikeserve.v1 import network_pb2 as pb
 
 Quanta = Mapping[str, Array]  # by population: [channels], or [1] where it has one gain
 
-QUANTILE = 0.99
+_THINNED = 50  # samples, of which rows are taken by number
 _MAX_VALUES = 4_000_000  # of a population, for its quantiles
 _SPREAD = 32.0  # how far a quantum may be from the median of its population
 
@@ -38,57 +39,86 @@ class Activity:
     pooled: dict[str, Array]  # the same behind MAX pools, [channels] of all populations
     places: dict[str, int]  # neurons, or units of a MAX pool, for each of its channels
 
+    def renumbered(self, channels: Channels, others: Channels) -> Activity:
+        """The same of some of the populations, whose channels have other numbers."""
 
-def measure_channels(
-    definition: pb.NetworkDefinition, channels: Channels, inputs: Mapping[str, Array], block: int
-) -> Activity:
-    """Activity on all samples, `block` of them in each float pass."""
-    count = len(next(iter(inputs.values())))
-    sums = np.zeros(channels.count)
-    maxima = {name: found.channels for name, found in channels.maxima.items() if found.channels is not None}
-    pooled = {name: np.zeros(channels.count) for name in maxima}
-    places: dict[str, int] = {}
-    rows: dict[str, list[Array]] = {name: [] for name in channels.ranges}
-    totals = dict.fromkeys(channels.ranges, 0)
-    for start in range(0, count, block):
-        part = {name: array[start : start + block] for name, array in inputs.items()}
-        values = run_rates(definition, part, np.float32)
-        for name, numbers in channels.ranges.items():
-            found = np.abs(values[name]).reshape(-1, numbers.stop - numbers.start)
-            totals[name] += len(found)
-            sums[numbers] += found.sum(axis=0, dtype=np.float64)
-            every = max(1, -(-found.size * count // (len(part[next(iter(part))]) * _MAX_VALUES)))
-            rows[name].append(found[::every])
-        for name, own in maxima.items():
-            found = np.abs(values[name]).reshape(-1, len(own)).sum(axis=0, dtype=np.float64)
-            pooled[name][own[own != NONE]] += found[own != NONE]
-        for name in (*channels.ranges, *maxima):
-            places[name] = int(np.prod(values[name].shape[1:-1]))
-    pooled = {name: total / (count * places[name]) for name, total in pooled.items()}
-    means, quantiles = np.zeros(channels.count), np.zeros(channels.count)
-    joined = {name: np.concatenate(parts) for name, parts in rows.items()}
-    for name, numbers in channels.ranges.items():
-        means[numbers] = sums[numbers] / totals[name]
-        quantiles[numbers] = [_quantile(column) for column in joined[name].T]
-    joint = {}
-    for unit in channels.units():
-        together = _quantile(np.concatenate([joined[name].ravel() for name in sorted(unit)]))
-        joint.update(dict.fromkeys(unit, together))
-    return Activity(quantiles, joint, means, pooled, places)
+        def moved(values: Array) -> Array:
+            found = np.zeros(others.count)
+            for name, numbers in others.ranges.items():
+                found[numbers] = values[channels.ranges[name]]
+            return found
+
+        pooled = {name: moved(values) for name, values in self.pooled.items()}
+        return Activity(moved(self.quantiles), self.joint, moved(self.means), pooled, self.places)
 
 
-def _quantile(values: Array) -> float:
-    active = values[values > 0]
-    return float(np.quantile(active, QUANTILE)) if active.size else 0.0
+class ChannelMeter:
+    """Takes the activity of channels from a float pass over so many samples."""
+
+    def __init__(self, channels: Channels, sizes: Mapping[str, int], samples: int) -> None:
+        """`sizes`: the neurons of each population. Of large ones not all rows count for the quantiles."""
+        self._channels, self._samples = channels, samples
+        self._sums = np.zeros(channels.count)
+        self._every = {name: -(-sizes[name] * samples // _MAX_VALUES) for name in channels.ranges}
+        self._rows = {
+            name: samples * sizes[name] // self._size(name) // every + samples
+            for name, every in self._every.items()
+        }
+        self._columns = {name: Quantiles(self._size(name), self._rows[name]) for name in channels.ranges}
+        self._positions = {name: sizes[name] // self._size(name) for name in channels.ranges}
+        self._maxima = {
+            name: found.channels for name, found in channels.maxima.items() if found.channels is not None
+        }
+        self._pooled = {name: np.zeros(channels.count) for name in self._maxima}
+        self._pooled_places: dict[str, int] = {}
+        self._units = {name: unit for unit, names in enumerate(channels.units()) for name in names}
+        self._joint = [
+            Quantiles(1, sum(self._rows[name] * self._size(name) for name in names))
+            for names in channels.units()
+        ]
+
+    def see(self, operation: pb.Operation, args: list[Array], value: Array, first: int) -> None:
+        """What an operation reads and gives; `first`: number of the first of these samples."""
+        del args
+        name = operation.name
+        if first < self._samples and name in self._maxima:
+            self._pool(name, value[: self._samples - first])
+        if first >= self._samples or name not in self._channels.ranges:
+            return
+        found = np.abs(value[: self._samples - first]).reshape(-1, self._size(name))
+        self._sums[self._channels.ranges[name]] += found.sum(axis=0, dtype=np.float64)
+        rows = first % _THINNED * self._positions[name]  # that have passed since the thinning began anew
+        chosen = found[-rows % self._every[name] :: self._every[name]]
+        self._columns[name].add(chosen)
+        self._joint[self._units[name]].add(chosen.reshape(-1, 1))
+
+    def _pool(self, name: str, value: Array) -> None:
+        own, there = self._maxima[name], self._maxima[name] != NONE
+        self._pooled_places[name] = places = int(np.prod(value.shape[1:-1]))
+        sums = np.abs(value).reshape(-1, len(own)).sum(axis=0, dtype=np.float64)
+        self._pooled[name][own[there]] += sums[there] / (self._samples * places)
+
+    def activity(self) -> Activity:
+        """Of all samples, once they have passed."""
+        means, quantiles = np.zeros(self._channels.count), np.zeros(self._channels.count)
+        for name, numbers in self._channels.ranges.items():
+            means[numbers] = self._sums[numbers] / (self._samples * self._positions[name])
+            quantiles[numbers] = self._columns[name].values()
+        joint = {name: float(self._joint[unit].values()[0]) for name, unit in self._units.items()}
+        return Activity(quantiles, joint, means, self._pooled, self._positions | self._pooled_places)
+
+    def _size(self, name: str) -> int:
+        numbers = self._channels.ranges[name]
+        return int(numbers.stop - numbers.start)
 
 
-def unit_quanta(definition: pb.NetworkDefinition, channels: Channels, activity: Activity) -> Quanta:
+def unit_quanta(draft: Draft, channels: Channels, activity: Activity) -> Quanta:
     """The quanta at which a neuron at the 99th percentile of its population spikes about once per step.
 
     A population with a gain per channel has as many synaptic operations as if that was so in each of its
     channels, divided over them by the rule above.
     """
-    cost, noise = _consequences(definition, channels, activity)
+    cost, noise = _consequences(draft, channels, activity)
     quanta: dict[str, Array] = {}
     for name, numbers in channels.ranges.items():
         if name in channels.single:
@@ -106,16 +136,13 @@ def unit_quanta(definition: pb.NetworkDefinition, channels: Channels, activity: 
     return quanta
 
 
-def _consequences(
-    definition: pb.NetworkDefinition, channels: Channels, activity: Activity
-) -> tuple[Array, Array]:
+def _consequences(draft: Draft, channels: Channels, activity: Activity) -> tuple[Array, Array]:
     """[channels] (mean activation * weights that a spike meets, sum of their squares), per neuron."""
-    weights = Weights(definition)
-    operations = {op.name: op for op in definition.operations}
+    operations = {op.name: op for op in draft.definition.operations}
     cost, noise = np.zeros(channels.count), np.zeros(channels.count)
     for reader in channels.readers:
         if reader.channels is not None:
-            met, squares = _of_inputs(operations[reader.operation], reader, weights)
+            met, squares = _of_inputs(operations[reader.operation], reader, draft.tensors)
             there = reader.channels != NONE
             places = np.bincount(reader.channels[there], minlength=channels.count)
             for total, values, times in zip(
@@ -142,30 +169,31 @@ def _arriving(reader: Reader, channels: Channels, activity: Activity) -> tuple[A
     return means, shares
 
 
-def _of_inputs(operation: pb.Operation, reader: Reader, weights: Weights) -> tuple[Array, Array]:
+def _of_inputs(operation: pb.Operation, reader: Reader, tensors: Mapping[str, Array]) -> tuple[Array, Array]:
     """The same of one reader, for each index of its input's last axis."""
     assert reader.channels is not None
     inputs = len(reader.channels)
     body = linear_map(operation)
     if body is None:
         name = operation.scale_shift.scale
-        scale = weights.values(name) if name else np.ones(1)
+        scale = tensors[name].astype(np.float64) if name else np.ones(1)
         return np.ones(inputs), np.broadcast_to(scale**2, inputs)
     groups = groups_of(body)
-    weight = grouped(weights.values(body.weight), groups)
-    axes = (1, *range(3, weight.ndim))
+    weight = grouped(tensors[body.weight], groups)
     reach = reader.fan_out / np.prod(weight.shape[1:2] + weight.shape[3:])  # positions that read an input
-    return np.full(inputs, reader.fan_out), (weight**2).sum(axis=axes).reshape(inputs) * reach
+    flat = weight.reshape(*weight.shape[:3], -1)
+    squares = np.einsum("goik,goik->gi", flat, flat, dtype=np.float64)
+    return np.full(inputs, reader.fan_out), squares.reshape(inputs) * reach
 
 
-def set_quanta(definition: pb.NetworkDefinition, channels: Channels, quanta: Quanta, dt: float) -> None:
+def set_quanta(draft: Draft, channels: Channels, quanta: Quanta) -> None:
     """Gains and amplitudes of the populations, and the rest of what a spike counts for in the weights behind.
 
     In rate mode the definition computes what it did before.
     """
-    weights = Weights(definition)
+    weights, dt = Weights(draft), draft.definition.defaults.dt
     factors = np.ones(channels.count)
-    operations = {op.name: op for op in definition.operations}
+    operations = {op.name: op for op in draft.definition.operations}
     for name, values in quanta.items():
         gains = as_float32(1 / (values * dt), f"{name}/gain").astype(np.float64)
         scale = float(np.exp(np.log(gains).mean()))

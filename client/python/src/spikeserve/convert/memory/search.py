@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikeserve.convert.arrays import Array
-from spikeserve.convert.definition.forward import read_sources, run_rates, topological
+from spikeserve.convert.definition.forward import output_of, read_sources, topological
 from spikeserve.convert.definition.units import amplitude
+from spikeserve.convert.draft import Draft
 from spikeserve.convert.memory.channels import Channels
 from spikeserve.convert.memory.correct import Correction, correct
-from spikeserve.convert.memory.counts import run_counts
+from spikeserve.convert.memory.counts import counting, run_counts
 from spikeserve.convert.memory.quanta import Quanta, set_quanta
 from spikeserve.v1 import network_pb2 as pb
 
@@ -36,7 +37,7 @@ Levels = Mapping[str, float]  # by population
 class Trial:
     """What levels are tried on."""
 
-    definition: pb.NetworkDefinition  # with unit gains, and the dt and the voltages of the run
+    draft: Draft  # with unit gains, and the dt and the voltages of the run
     channels: Channels
     quanta: Quanta  # at one spike per step
     steps: int
@@ -44,17 +45,16 @@ class Trial:
     most: int  # samples that the outputs of all operations may be held of
     threshold: float | None = None  # of one output, above which it is class 1; None: the largest output wins
 
-    def at(self, levels: Levels) -> pb.NetworkDefinition:
-        """The definition with these levels, without corrections."""
-        made = pb.NetworkDefinition()
-        made.CopyFrom(self.definition)
-        set_quanta(made, self.channels, quanta_at(self.quanta, levels, self.steps), made.defaults.dt)
+    def at(self, levels: Levels) -> Draft:
+        """The draft with these levels, without corrections."""
+        made = self.draft.copy()
+        set_quanta(made, self.channels, quanta_at(self.quanta, levels, self.steps))
         return made
 
-    def corrected(self, levels: Levels, fit: Mapping[str, Array]) -> pb.NetworkDefinition:
+    def corrected(self, levels: Levels, fit: Mapping[str, Array]) -> Draft:
         """The same with biases corrected on these samples."""
         made = self.at(levels)
-        correct(self.definition, made, self.channels, fit, Correction(self.steps, self.block, biases=True))
+        correct(self.draft, made, self.channels, fit, Correction(self.steps, self.block))
         return made
 
     def classes(self, outputs: Array) -> Array:
@@ -113,7 +113,7 @@ def search_levels(trial: Trial, fit: Mapping[str, Array], held: Mapping[str, Arr
     promise more than they keep on other samples.
     """
     path = _Descent(trial, held).path()
-    exact = outputs_of(trial, trial.definition, held, exact=True)
+    exact = outputs_of(trial, trial.draft, held, exact=True)
     wanted = trial.classes(exact)
     chances = trial.chances(exact, wanted)
 
@@ -134,18 +134,14 @@ def search_levels(trial: Trial, fit: Mapping[str, Array], held: Mapping[str, Arr
     return best or judge(0)
 
 
-def outputs_of(
-    trial: Trial, definition: pb.NetworkDefinition, inputs: Mapping[str, Array], exact: bool
-) -> Array:
+def outputs_of(trial: Trial, draft: Draft, inputs: Mapping[str, Array], exact: bool) -> Array:
     """What the first probe reads: in rate mode (`exact`), or in the mean of a run of the trial's steps."""
-    target = definition.probes[0].target
+    target = draft.definition.probes[0].target
+    compute = None if exact else counting(trial.steps, draft.definition.defaults.dt)
     parts = []
     for start in range(0, len(next(iter(inputs.values()))), trial.block):
         part = {name: array[start : start + trial.block] for name, array in inputs.items()}
-        if exact:
-            parts.append(run_rates(definition, part, np.float32)[target])
-        else:
-            parts.append(run_counts(definition, part, trial.steps)[target])
+        parts.append(output_of(draft.definition, target, part, draft.tensors, compute))
     return np.concatenate(parts)
 
 
@@ -162,9 +158,10 @@ class _Descent:
         self._inputs = {name: array[:count] for name, array in held.items()}
         sinks = trial.channels.sinks()
         self._units = [unit for unit in trial.channels.units() if not unit & sinks]
-        self._behind = [_reached(trial.definition, unit) for unit in self._units]
-        self._target = trial.definition.probes[0].target
-        exact = run_rates(trial.definition, self._inputs, np.float32)[self._target]
+        self._behind = [_reached(trial.draft.definition, unit) for unit in self._units]
+        definition, tensors = trial.draft.definition, trial.draft.tensors
+        self._target = definition.probes[0].target
+        exact = output_of(definition, self._target, self._inputs, tensors)
         self._exact, self._wanted = exact, trial.classes(exact)
         self._levels: Levels = levels_of(trial.channels, START)
         self._values: dict[str, Array] = {}
@@ -212,9 +209,10 @@ class _Descent:
 
     def _run(self, levels: Levels, behind: set[str]) -> tuple[dict[str, Array], float, float]:
         """(outputs, their mean squared error, synaptic operations per sample); computes only `behind`."""
-        trial, definition = self._trial, self._trial.at(levels)
+        trial, draft = self._trial, self._trial.at(levels)
+        definition = draft.definition
         known = {name: value for name, value in self._values.items() if name not in behind}
-        values = run_counts(definition, self._inputs, trial.steps, known)
+        values = run_counts(definition, self._inputs, trial.steps, known, draft.tensors)
         error = float(np.mean((values[self._target] - self._exact) ** 2, dtype=np.float64))
         spent = 0.0
         operations = {operation.name: operation for operation in definition.operations}

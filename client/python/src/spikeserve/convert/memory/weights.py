@@ -6,9 +6,8 @@ from collections import Counter
 
 import numpy as np
 
-from spikeserve.convert.arrays import Array
-from spikeserve.convert.definition.forward import read_tensors
-from spikeserve.convert.lower.builder import add_tensor, set_values
+from spikeserve.convert.arrays import Array, scaled
+from spikeserve.convert.draft import Draft
 from spikeserve.v1 import network_pb2 as pb
 
 Linear = pb.AffineOperation | pb.ConvOperation
@@ -54,32 +53,21 @@ def _used(operation: pb.Operation) -> list[str]:
 class Weights:
     """Reads and replaces tensors; one that several operations use is copied before it is changed."""
 
-    def __init__(self, definition: pb.NetworkDefinition) -> None:
-        self._definition = definition
-        self._tensors = {tensor.id: tensor for tensor in definition.tensors}
-        self._values = read_tensors(definition, np.float64)
-        self._users = Counter(ident for op in definition.operations for ident in _used(op))
-
-    def values(self, ident: str) -> Array:
-        """A tensor in float64."""
-        return self._values[ident]
-
-    def of(self, operation: pb.Operation) -> dict[str, Array]:
-        """All tensors that an operation uses, in float32."""
-        return {ident: self._values[ident].astype(np.float32) for ident in _used(operation)}
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._users = Counter(ident for op in draft.definition.operations for ident in _used(op))
 
     def bias(self, body: Linear) -> Array:
         """[out] the bias of a linear map; zeros where it has none."""
-        return self._values[body.bias] if body.bias else np.zeros(self._values[body.weight].shape[0])
+        tensors = self._draft.tensors
+        return tensors[body.bias].astype(np.float64) if body.bias else np.zeros(len(tensors[body.weight]))
 
     def add(self, ident: str, values: Array) -> str:
         """A new tensor; returns its id, which is `ident` or one made of it."""
         base, count = ident, 2
-        while ident in self._tensors:
+        while ident in self._draft.tensors:
             ident, count = f"{base}.{count}", count + 1
-        add_tensor(self._definition, ident, values)
-        self._tensors[ident] = self._definition.tensors[-1]
-        self._keep(ident)
+        self._draft.add(ident, values)
         self._users[ident] += 1
         return ident
 
@@ -87,8 +75,7 @@ class Weights:
         """Sets the tensor of this field of an operation; `wanted`: the id of one that there is not yet."""
         ident = getattr(body, name)
         if ident and self._users[ident] == 1:
-            set_values(self._tensors[ident], values)
-            self._keep(ident)
+            self._draft.replace(ident, values)
             return
         self._users[ident] -= 1
         setattr(body, name, self.add(ident or wanted, values))
@@ -98,15 +85,9 @@ class Weights:
         body = linear_map(operation)
         if body is None:
             scales = operation.scale_shift
-            own = self._values[scales.scale] if scales.scale else np.ones(1)
-            self.replace(scales, "scale", own * factors, f"{operation.name}/scale")
+            own = self._draft.tensors[scales.scale] if scales.scale else np.ones(1, np.float32)
+            self.replace(scales, "scale", scaled(own, factors), f"{operation.name}/scale")
             return
-        weight, groups = self._values[body.weight], groups_of(body)
-        scaled = grouped(weight, groups) * by_input(weight, groups, factors)
-        self.replace(body, "weight", scaled.reshape(weight.shape))
-
-    def _keep(self, ident: str) -> None:
-        """The values as they are stored, rounded to float32."""
-        tensor = self._tensors[ident]
-        stored = np.frombuffer(tensor.data, "<f4").reshape(tuple(tensor.shape))
-        self._values[ident] = stored.astype(np.float64)
+        weight, groups = self._draft.tensors[body.weight], groups_of(body)
+        values = scaled(grouped(weight, groups), by_input(weight, groups, factors))
+        self.replace(body, "weight", values.reshape(weight.shape))

@@ -16,6 +16,8 @@ def rectified(current: Array, amplitude: float) -> Array:
 
 def leaky_rectified(current: Array, negative_slope: float, amplitude: float) -> Array:
     """amplitude * (max(J, 0) + negative_slope*min(J, 0))."""
+    if negative_slope == 0:
+        return rectified(current, amplitude)
     return np.asarray(amplitude * (np.maximum(current, 0) + negative_slope * np.minimum(current, 0)))
 
 

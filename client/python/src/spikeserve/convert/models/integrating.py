@@ -103,8 +103,8 @@ class MemoryRectifiedLinear(IntegratingNeuron):
 
     def rate_behind(self, current: Array, gain: float | Array) -> Array:
         """As a ReLU with these options; the bound grows with the gain."""
-        bound = np.inf if self.max_value is None else self.max_value * gain
-        return curves.leaky_rectified(np.minimum(current, bound), self.negative_slope, self.amplitude)
+        bounded = current if self.max_value is None else np.minimum(current, self.max_value * gain)
+        return curves.leaky_rectified(bounded, self.negative_slope, self.amplitude)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from spikeserve.convert.arrays import Array
+from spikeserve.convert.draft import add_tensor
 from spikeserve.convert.errors import UnsupportedError
-from spikeserve.convert.lower.builder import Value, add_tensor, check_size, clean_name
+from spikeserve.convert.lower.builder import Value, check_size, clean_name
 from spikeserve.convert.models.neuron import NeuronModel
 from spikeserve.convert.models.neurons import set_model
 from spikeserve.convert.models.synapses import LinearFilter, Lowpass, Synapse, set_synapse

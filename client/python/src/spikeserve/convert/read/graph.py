@@ -53,6 +53,11 @@ class Graph:
                 table[source].append(index)
         return table
 
+    def forget_weights(self) -> None:
+        """Lets the weights of all layers go, which is what most of the memory is."""
+        for node in self.nodes:
+            node.layer.weights = []
+
 
 @dataclass
 class SourceModel:

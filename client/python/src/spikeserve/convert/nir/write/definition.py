@@ -62,7 +62,7 @@ class _Writing:
     def __post_init__(self) -> None:
         self.dt = self.definition.defaults.dt or _DEFAULT_DT
         self.shapes = operation_shapes(self.definition)
-        self.tensors = read_tensors(self.definition, np.float64)
+        self.tensors = dict(read_tensors(self.definition, np.float64))
         self.operations = {op.name: op for op in self.definition.operations}
 
     def run(self) -> None:

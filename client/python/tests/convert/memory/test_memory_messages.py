@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_files import quiet, random_dense
-from test_memory_presets import SAMPLES, convert, neurons, simple
+from keras_files import neurons, quiet, random_dense
+from test_memory_presets import SAMPLES, convert, simple
 
 import spikeserve
 from spikeserve.convert.definition.forward import run_rates

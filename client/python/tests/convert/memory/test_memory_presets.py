@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_files import MODELS, L, h5_file, input_layer, keras_file, outputs, quiet, random_dense
+from keras_files import MODELS, L, h5_file, input_layer, keras_file, neurons, outputs, quiet, random_dense
 from memory_simulation import MemorySimulation, Steps
 
 import spikeserve
@@ -26,10 +26,6 @@ def convert(model: Any, samples: Any = SAMPLES, **options: Any) -> spikeserve.Ne
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", spikeserve.ConversionWarning)
         return spikeserve.convert(model, sample_data=samples, **{"preset": "balanced", **options})
-
-
-def neurons(network: spikeserve.Network) -> dict[str, pb.NeuronOperation]:
-    return {op.name: op.neuron for op in network.definition.operations if op.HasField("neuron")}
 
 
 def per_channel(network: spikeserve.Network) -> dict[str, bool]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_files import L, input_layer, keras_file, random_dense
-from test_memory_presets import SAMPLES, convert, neurons, simple
+from keras_files import L, input_layer, keras_file, neurons, random_dense
+from test_memory_presets import SAMPLES, convert, simple
 
 import spikeserve
 from spikeserve.convert.definition.forward import run_rates

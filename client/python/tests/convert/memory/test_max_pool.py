@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_files import L, h5_file, input_layer, keras_file, kinds, outputs, quiet, random_dense
+from keras_files import L, h5_file, input_layer, keras_file, kinds, neurons, outputs, quiet, random_dense
 from memory_simulation import MemorySimulation, Steps
-from test_memory_presets import called, neurons, per_channel, record
+from test_memory_presets import called, per_channel, record
 
 import spikeserve
 from spikeserve import ConversionError

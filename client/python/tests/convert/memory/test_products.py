@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_files import L, h5_file, input_layer, keras_file, outputs, quiet
-from test_memory_presets import called, neurons, record
+from keras_files import L, h5_file, input_layer, keras_file, neurons, outputs, quiet
+from test_memory_presets import called, record
 
 import spikeserve
 from spikeserve import ConversionError
