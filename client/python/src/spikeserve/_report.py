@@ -11,11 +11,11 @@ from spikeserve.v1 import neuron_pb2 as neuron_pb
 
 @dataclass(frozen=True)
 class LayerReport:
-    """What the conversion chose for one population of neurons."""
+    """What the conversion chose for one population: of neurons, of a product, or the units of a max pool."""
 
-    name: str  # the Neuron operation
+    name: str  # the operation
     layer: str  # the Keras layer it comes from
-    model: str  # field name of the neuron model
+    model: str  # field name of the neuron model, "product" or "pool.max"
     neurons: int
     scale: float  # gain of the neuron, firing rate in Hz per unit of activation; of several channels the mean
     mean_activation: float | None  # mean positive float activation of the sample data
