@@ -132,6 +132,7 @@ class _Walk:
                     self._kept[name].add(part.reshape(len(part), *op.input.shape))
         self._ways = {name: self._way(name) for name in self._kept if self._sources[name]}
         self._left = Counter(root for _, roots in self._ways.values() for root in roots)
+        self._left.update(self._sources[drive][0] for drive in self._drives.values())
 
     def _corrected_drives(self) -> dict[str, str]:
         """The linear maps behind rounding by the population that is all to read them."""
@@ -166,14 +167,19 @@ class _Walk:
         """Has a population start where it should, and computes what is kept."""
         name = operation.name
         if name in self._drives:
-            self._start(operation, self._operations[self._drives[name]])
+            drive = self._operations[self._drives[name]]
+            self._start(operation, drive)
+            self._let_go({self._sources[drive.name][0]})
         if name not in self._ways:
             return
         self._keep(operation)
         if name in self._centered and self._center(operation):
             self._kept[name] = _Kept(True)
             self._keep(operation)
-        roots = self._ways[name][1]
+        self._let_go(self._ways[name][1])
+
+    def _let_go(self, roots: set[str]) -> None:
+        """One who reads these is done."""
         self._left.subtract(roots)
         for root in roots:
             if not self._left[root] and root != self._answer:
