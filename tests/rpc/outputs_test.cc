@@ -171,12 +171,22 @@ TEST_F(OutputsTest, WarnsOfInputsOnAnotherScale) {
 }
 
 TEST_F(OutputsTest, LooksAtAllValuesWhereTheFirstAreSmall) {
-  config_.limits.max_samples = 20'000;
   StartWithNetwork();
+  v1::SimulateRequest request = Request("net", {0});
+  v1::Array& input = *request.mutable_inputs(0);
+  input.clear_shape();
+  for (const std::int64_t size : {1000, 10, 2}) {  // a value for each step
+    input.add_shape(size);
+  }
   std::vector<float> values(20'000, 0.5F);
-  EXPECT_THAT(Warnings(values), ElementsAre(HasSubstr("no value is beyond 0.5")));
-  values.back() = 100;
-  EXPECT_THAT(Warnings(values), IsEmpty());
+  v1::SimulateResponse response;
+  for (const bool small : {true, false}) {
+    values.back() = small ? 0.5F : 100;
+    input.set_data(values.data(), values.size() * sizeof(float));
+    const grpc::Status status = Simulate(request, &response);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(response.warnings_size(), small ? 1 : 0);
+  }
 }
 
 TEST_F(OutputsTest, IsSilentAboutWhatMayBeMeant) {
