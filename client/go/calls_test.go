@@ -37,7 +37,7 @@ func TestANetworkIsLoadedShownRunAndUnloaded(t *testing.T) {
 	equal(t, "readout", info.Readout.String(), "mean")
 	equal(t, "labels", fmt.Sprint(info.ClassLabels), "[class 0 class 1 class 2 class 3]")
 	equal(t, "inputs", fmt.Sprint(info.Inputs), "[{input [4] [float32 float64 uint8]}]")
-	equal(t, "probes", fmt.Sprint(info.Probes), "[{output output output [4]}]")
+	equal(t, "probes", fmt.Sprint(info.Probes), "[{output output output [4] }]")
 	equal(t, "takes bytes", info.Inputs[0].Takes(spikeserve.TypeUint8), true)
 	equal(t, "layers", len(info.Layers), 4)
 	equal(t, "kind of neurons", info.Layers[2].Kind, "neuron.integrate_and_fire")
