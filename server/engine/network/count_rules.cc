@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "server/base/quote.h"
 #include "server/engine/network/index.h"
+#include "server/engine/network/names.h"
 #include "server/engine/network/neuron_models.h"
 
 namespace spikeserve::engine {
