@@ -126,6 +126,12 @@ class StructuredProduct {
     const auto* conv = std::get_if<ConvOperation>(&kind);
     const std::vector<double> matrix =
         network.Values(conv != nullptr ? conv->weight : std::get<AffineOperation>(kind).weight);
+    const bool strided = conv != nullptr && std::any_of(conv->stride.begin(), conv->stride.end(),
+                                                        [](std::int64_t stride) { return stride != 1; });
+    // Which positions it takes is known of the convolution's own ones alone, not of a reshaped image.
+    if (strided && network.shape(network.incoming(link.operation)[link.slot].source) != out_) {
+      return false;
+    }
     const std::int64_t middle = rows(), of_group = kernel_[1];
     const std::int64_t taps = ElementCount({kernel_.begin() + 2, kernel_.end()});
     const std::int64_t in = of_group * groups_, out = static_cast<std::int64_t>(matrix.size()) / middle;
@@ -150,10 +156,11 @@ class StructuredProduct {
     kernel_[0] = out;
     kernel_[1] = in;
     groups_ = 1;
-    out_ = network.shape(link.operation);
-    for (std::size_t i = 0; i < stride_.size() && conv != nullptr; ++i) {
+    for (std::size_t i = 0; i < stride_.size() && strided; ++i) {
       stride_[i] *= conv->stride[i];
+      out_[i] = network.shape(link.operation)[i];
     }
+    out_.back() = out;
     return true;
   }
 

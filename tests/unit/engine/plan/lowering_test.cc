@@ -129,6 +129,32 @@ TEST(LowerChain, MatricesOverChannelsBecomePartOfTheConvolution) {
             StatusCode::kResourceExhausted);
 }
 
+// The positions of a convolution stay its own, whatever shape its values have been given before the matrix.
+TEST(LowerChain, MatricesBehindAReshapeKeepTheConvolution) {
+  const auto check = [](const Shape& reshaped, const OperationKind& matrix, const Shape& weight) {
+    NetworkDefinition definition = ConvNetwork().definition();  // its convolution gives [2, 3, 4]
+    definition.operations.push_back({"reshape", ReshapeOperation{reshaped}});
+    definition.operations.push_back({"matrix", matrix});
+    definition.connections.push_back({"scale", "reshape", {}});
+    definition.connections.push_back({"reshape", "matrix", {}});
+    definition.tensors.push_back(testing::Tensor("v", weight, Random(ElementCount(weight), 8)));
+    const Result<Network> network = Network::Create(definition, {});
+    ASSERT_TRUE(network.ok()) << network.status().message();
+    const std::vector<Link> chain = {{1, 0}, {2, 0}, {3, 0}, {4, 0}, {5, 0}};
+    const Result<kernels::Product> product = LowerChain(network.value(), 0, chain, {true, true}, 1 << 20);
+    ASSERT_TRUE(product.ok());
+    const std::vector<float> input = Random(72, 9);
+    ExpectNear(Apply(product.value(), input, true), ByRows(network.value(), chain, input));
+  };
+  ASSERT_EQ(ConvNetwork().shape(2), (Shape{2, 3, 4}));
+  check({6, 4}, AffineOperation{"v", ""}, {5, 4});
+  check({3, 2, 4}, AffineOperation{"v", ""}, {5, 4});
+  check({3, 2, 4}, ConvOperation{"v", "", {1, 1}, {1, 1}, {0, 0}, {0, 0}, 1}, {5, 4, 1, 1});
+  check({3, 2, 4}, ConvOperation{"v", "", {2, 1}, {1, 1}, {0, 0}, {0, 0}, 1}, {5, 4, 1, 1});
+  check({6, 4}, ConvOperation{"v", "", {2}, {1}, {0}, {0}, 1}, {5, 4, 1});
+  check({24}, AffineOperation{"v", ""}, {5, 24});
+}
+
 TEST(LowerChain, TooManyComposedWeightsAreRefused) {
   NetworkDefinition definition = ConvNetwork().definition();
   definition.operations.push_back(
