@@ -126,30 +126,28 @@ void LinearOperator::Set(const ConcatOperation& concat) {
 
 void LinearOperator::Set(const PermuteOperation& permute) {
   const std::vector<std::int64_t> strides = Strides(in_);
-  columns_.resize(Index(rows_));
-  Shape at(out_.size());
-  for (std::int64_t row = 0; row < rows_; ++row) {
-    Unflatten(row, out_, at);
-    std::int64_t column = 0;
-    for (std::size_t i = 0; i < at.size(); ++i) {
-      column += at[i] * strides[Index(permute.permutation[i])];
-    }
-    columns_[Index(row)] = column;
+  std::vector<std::int64_t> moved;
+  for (const std::int64_t axis : permute.permutation) {
+    moved.push_back(strides[Index(axis)]);
   }
+  TakeColumns(moved);
 }
 
-// Which element of the input each product takes.
+// Which element of the input each product takes: along an axis of 1 the same one.
 void LinearOperator::Set(const ProductOperation&) {
-  const std::vector<std::int64_t> strides = Strides(in_);
+  std::vector<std::int64_t> strides = Strides(in_);
+  for (std::size_t i = 0; i < strides.size(); ++i) {
+    strides[i] = in_[i] == 1 ? 0 : strides[i];
+  }
+  TakeColumns(strides);
+}
+
+void LinearOperator::TakeColumns(const std::vector<std::int64_t>& strides) {
   columns_.resize(Index(rows_));
   Shape at(out_.size());
   for (std::int64_t row = 0; row < rows_; ++row) {
     Unflatten(row, out_, at);
-    std::int64_t column = 0;
-    for (std::size_t i = 0; i < at.size(); ++i) {
-      column += in_[i] == 1 ? 0 : at[i] * strides[i];
-    }
-    columns_[Index(row)] = column;
+    columns_[Index(row)] = std::inner_product(at.begin(), at.end(), strides.begin(), std::int64_t{0});
   }
 }
 

@@ -56,6 +56,8 @@ class LinearOperator {
   void Set(const PermuteOperation& permute);
   void Set(const ProductOperation& product);
   void Set(const PadOperation& pad);
+  // Row [at] has the one column that the strides of the axes lead to.
+  void TakeColumns(const std::vector<std::int64_t>& strides);
   void SetWindow(const std::vector<std::int64_t>& kernel, const std::vector<std::int64_t>& stride,
                  const std::vector<std::int64_t>& dilation, const std::vector<std::int64_t>& before);
   std::vector<double> Broadcast(const std::string& id, std::int64_t axis, double absent) const;
