@@ -13,6 +13,7 @@
 #include "server/engine/cuda/layout/closed_program.h"
 #include "server/engine/network/neuron_models.h"
 #include "server/engine/plan/compile.h"
+#include "tests/support/count_readers.h"
 #include "tests/support/cuda_pairs.h"
 #include "tests/support/memory_chains.h"
 #include "tests/support/random.h"
@@ -209,8 +210,9 @@ TEST(CudaMemoryRuns, AreMostlyForTheGpu) {
 // What is reserved holds a network on the device and on the CPU, and its runs.
 TEST(CudaMemoryRuns, TakeNoMoreThanIsReserved) {
   for (std::uint64_t seed = 1; seed <= kImageNetworks; ++seed) {
-    for (RandomNetwork network :
-         {MakeMemoryCnn(seed, 30), MakeClosedNetwork(seed), MakeMemoryNetwork(seed)}) {
+    for (RandomNetwork network : {MakeMemoryCnn(seed, 30), MakeClosedNetwork(seed), MakeMemoryNetwork(seed),
+                                  WithCountReaders(MakeMemoryNetwork(seed), seed),
+                                  WithCountReaders(MakeMemoryCnn(seed, 30), seed, 30)}) {
       network.spec.trajectories = false;
       auto device = std::make_unique<cuda::HostDevice>(SmallLimits());
       const cuda::HostDevice& memory = *device;

@@ -28,7 +28,7 @@ std::int64_t ConstantBytes(const Plan& plan) {
   for (const Layer& layer : plan.layers) {
     const auto terms = static_cast<std::int64_t>(layer.terms.size());
     bytes += layer.size * (8 + 12 * terms);
-    bytes += HasMemory(layer) ? layer.size * (4 * 8 + 1 + 8 * terms) : 0;  // MemoryConstants
+    bytes += HasMemory(layer) ? layer.size * (6 * 8 + 1 + 8 * terms) : 0;  // MemoryConstants
   }
   return bytes;
 }

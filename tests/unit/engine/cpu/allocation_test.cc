@@ -8,6 +8,7 @@
 #include <new>
 #include <vector>
 
+#include "tests/support/count_readers.h"
 #include "tests/support/random_cnn.h"
 #include "tests/support/random_network.h"
 #include "tests/support/run.h"
@@ -72,6 +73,12 @@ engine::SimulationSpec WithInputs(const RandomNetwork& network,
   return spec;
 }
 
+std::vector<RandomNetwork> EveryKind(std::uint64_t seed) {
+  return {MakeRandomNetwork(seed), MakeRichNetwork(seed), MakeRandomCnn(seed),
+          WithCountReaders(MakeMemoryNetwork(seed), seed),
+          WithCountReaders(MakeMemoryCnn(seed, 30), seed, 30)};
+}
+
 class Allocations : public ::testing::TestWithParam<int> {};
 
 TEST_P(Allocations, NoneWhileSamplesRun) {
@@ -105,7 +112,7 @@ TEST_P(Allocations, NoneWhileSamplesRun) {
 
 TEST_P(Allocations, NoMoreThanEstimated) {
   const auto seed = static_cast<std::uint64_t>(GetParam());
-  for (RandomNetwork network : {MakeRandomNetwork(seed), MakeRichNetwork(seed), MakeRandomCnn(seed)}) {
+  for (RandomNetwork network : EveryKind(seed)) {
     for (const std::size_t count : {1, 5, 40}) {
       for (const bool in_one : {false, true}) {
         network.spec.in_one = in_one;
@@ -132,7 +139,7 @@ TEST_P(Allocations, NoMoreThanEstimated) {
 // A session is estimated when nobody knows yet in which format its inputs will come.
 TEST_P(Allocations, NoMoreThanEstimatedInSessions) {
   const auto seed = static_cast<std::uint64_t>(GetParam());
-  for (RandomNetwork network : {MakeRandomNetwork(seed), MakeRichNetwork(seed), MakeRandomCnn(seed)}) {
+  for (RandomNetwork network : EveryKind(seed)) {
     const std::vector<engine::InputFormat> formats = network.spec.inputs;
     network.spec.inputs.assign(formats.size(), {});
     network.spec.session = true;
