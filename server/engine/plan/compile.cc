@@ -289,6 +289,7 @@ class Compiler {
     WeightForms forms{.integers = population.spiking || (input != nullptr && input->uint8_scale),
                       .floats = !population.spiking,
                       .largest_integer = population.spiking ? largest_weight_ : kExactLargestWeight};
+    forms.stopped = &stopped_;
     MemoryTerm term;
     forms.doubles = HasMemory(layer) ? &term.weights : nullptr;
     Result<kernels::Product> product =

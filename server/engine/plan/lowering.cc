@@ -32,8 +32,9 @@ Rows Identity(std::int64_t size) {
   return rows;
 }
 
-// rows := operator * rows, with the entries of a row merged by column.
-bool Compose(const LinearOperator& op, Rows& rows, std::int64_t max_entries) {
+// rows := operator * rows, with the entries of a row merged by column. False where it was stopped, or there
+// would be more than max_entries.
+bool Compose(const LinearOperator& op, const WeightForms& forms, Rows& rows, std::int64_t max_entries) {
   Rows composed;
   std::vector<Entry> entries;
   std::map<std::int64_t, double> merged;
@@ -49,7 +50,7 @@ bool Compose(const LinearOperator& op, Rows& rows, std::int64_t max_entries) {
       composed.entries.push_back({column, weight});
     }
     composed.start.push_back(static_cast<std::int64_t>(composed.entries.size()));
-    if (composed.start.back() > max_entries) {
+    if (composed.start.back() > max_entries || forms.Stopped()) {
       return false;
     }
   }
@@ -121,7 +122,8 @@ class StructuredProduct {
 
   // Puts a matrix over the channels behind it, which come to it times `scale` [row]: one product of both.
   // False where that would have more than max_entries weights.
-  bool Then(const Network& network, Link link, const std::vector<double>& scale, std::int64_t max_entries) {
+  bool Then(const Network& network, Link link, const std::vector<double>& scale, const WeightForms& forms,
+            std::int64_t max_entries) {
     const OperationKind& kind = network.definition().operations[Index(link.operation)].kind;
     const auto* conv = std::get_if<ConvOperation>(&kind);
     const std::vector<double> matrix =
@@ -140,6 +142,9 @@ class StructuredProduct {
     }
     std::vector<double> composed(Index(out * in * taps), 0.0);
     for (std::int64_t row = 0; row < out; ++row) {
+      if (forms.Stopped()) {
+        return false;
+      }
       for (std::int64_t m = 0; m < middle; ++m) {
         const double factor = matrix[Index(row * middle + m)] * scale[Index(m)];
         double* const to = composed.data() + (row * in + m / (middle / groups_) * of_group) * taps;
@@ -289,7 +294,7 @@ std::optional<Product> LowerStructured(const Network& network, std::int64_t sour
     const OperationKind& kind = network.definition().operations[Index(chain[i].operation)].kind;
     if (!std::holds_alternative<ReshapeOperation>(kind)) {
       identity = false;
-      if (!Compose(LinearOperator(network, chain[i]), rows, max_entries)) {
+      if (!Compose(LinearOperator(network, chain[i]), forms, rows, max_entries)) {
         return std::nullopt;
       }
     }
@@ -306,7 +311,7 @@ std::optional<Product> LowerStructured(const Network& network, std::int64_t sour
     }
     const auto scale = RowScale(network, chain, first, i, weights.rows());
     if (!scale || !MixesChannels(network, chain[i], weights.rows(), weights.IsConv()) ||
-        !weights.Then(network, chain[i], *scale, max_entries)) {
+        !weights.Then(network, chain[i], *scale, forms, max_entries)) {
       return std::nullopt;
     }
     first = i + 1;
@@ -360,7 +365,10 @@ Result<Product> LowerChain(const Network& network, std::int64_t source, const st
   }
   Rows rows = Identity(network.size(source));
   for (const Link& link : chain) {
-    if (!Compose(LinearOperator(network, link), rows, max_entries)) {
+    if (!Compose(LinearOperator(network, link), forms, rows, max_entries)) {
+      if (forms.Stopped()) {
+        return Status(StatusCode::kCancelled, "stopped while the network was compiled");
+      }
       const auto& operations = network.definition().operations;
       return ResourceExhausted("the linear operations between '" + operations[Index(source)].name +
                                "' and '" + operations[Index(link.operation)].name +

@@ -5,6 +5,7 @@
 
 #include "kernels/math/product.h"
 #include "server/base/status.h"
+#include "server/base/stop_check.h"
 #include "server/engine/network/network.h"
 #include "server/engine/plan/linear_operator.h"
 #include "server/engine/plan/quantise.h"
@@ -21,6 +22,9 @@ struct WeightForms {
   std::int32_t largest_integer = kExactLargestWeight;  // in magnitude
   bool sparse = false;                                 // as a sparse matrix, whatever the chain is
   std::vector<double>* doubles = nullptr;  // where the weights go as they are, without the row scale
+  const StopCheck* stopped = nullptr;      // asked while weights are composed
+
+  bool Stopped() const { return stopped != nullptr && *stopped && (*stopped)(); }
 };
 
 // Whether the operation is a matrix over so many channels at each position by itself, or at some if

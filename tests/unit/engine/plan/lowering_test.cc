@@ -124,6 +124,10 @@ TEST(LowerChain, MatricesOverChannelsBecomePartOfTheConvolution) {
   const std::vector<float> input = Random(72, 7);
   ExpectNear(Apply(product.value(), input, true), ByRows(network.value(), chain, input));
   ExpectNear(Apply(product.value(), input, false), ByRows(network.value(), chain, input));
+  const StopCheck stop = [] { return true; };
+  WeightForms stopped{true, true};
+  stopped.stopped = &stop;
+  EXPECT_EQ(LowerChain(network.value(), 0, chain, stopped, 1 << 20).status().code(), StatusCode::kCancelled);
   // More weights than are allowed: as a sparse matrix, which has too many entries as well.
   EXPECT_EQ(LowerChain(network.value(), 0, chain, {true, true}, 53).status().code(),
             StatusCode::kResourceExhausted);
